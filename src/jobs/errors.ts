@@ -1,0 +1,83 @@
+/** The one table of error codes: what each means on the wire. docs/errors.md is held against it by a test. */
+const table = {
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  token_invalid: { status: 401, title: 'The token is not valid' },
+  token_forbids: { status: 403, title: 'The token does not allow this' },
+  not_found: { status: 404, title: 'There is nothing at this path' },
+  container_not_found: { status: 404, title: 'No such gear' },
+  job_not_found: { status: 404, title: 'No such job' },
+  host_not_found: { status: 404, title: 'No such host' },
+  image_not_found: { status: 404, title: 'No such image' },
+  method_not_allowed: { status: 405, title: 'This path does not take this method' },
+  port_taken: { status: 409, title: 'An external port is taken' },
+  ports_exhausted: { status: 409, title: 'No external port is free' },
+  job_finished: { status: 409, title: 'The job has finished already' },
+  host_conflict: { status: 409, title: 'The name lives on another host' },
+  precondition_failed: { status: 412, title: 'The gear exists already' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  request_id_reused: { status: 422, title: 'The request id was used for another request' },
+  queue_full: { status: 429, title: 'The queue is full' },
+  internal: { status: 500, title: 'Something went wrong on our side' },
+  start_failed: { status: 500, title: 'The gear did not start' },
+  registry_failed: { status: 502, title: 'The registry did not give the image' },
+  queue_unavailable: { status: 503, title: 'The queue cannot be reached' },
+  no_host: { status: 503, title: 'No host can take this' },
+  host_unavailable: { status: 503, title: 'The host cannot be reached' },
+  timeout: { status: 504, title: 'It took too long' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof table;
+export const errorCodes = Object.keys(table) as ErrorCode[];
+
+/** An RFC 9457 problem document. */
+export interface Problem {
+  type: `urn:geard:${ErrorCode}`;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  job?: string;
+  host?: string;
+}
+
+export interface FailureOptions {
+  /** The same attempt may succeed a little later: the worker tries again with backoff. */
+  transient?: boolean;
+  cause?: unknown;
+}
+
+/**
+ * A failure that is part of the contract. Its detail is shown to the client: no stack, no path of the host's
+ * own, no token, no environment value.
+ */
+export class Failure extends Error {
+  readonly code: ErrorCode;
+  readonly transient: boolean;
+
+  constructor(code: ErrorCode, detail: string, options: FailureOptions = {}) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'Failure';
+    this.code = code;
+    this.transient = options.transient ?? false;
+  }
+}
+
+/** The problem document of a code; `where` adds the job or the host it happened to. */
+export function problemOf(
+  code: ErrorCode,
+  detail: string,
+  where: { job?: string; host?: string } = {},
+): Problem {
+  const { status, title } = table[code];
+  return { type: `urn:geard:${code}`, title, status, detail, code, ...where };
+}
+
+/** The title of a code, for documentation and plain text. */
+export function titleOf(code: ErrorCode): string {
+  return table[code].title;
+}
+
+/** The HTTP status of a code. */
+export function statusOf(code: ErrorCode): number {
+  return table[code].status;
+}

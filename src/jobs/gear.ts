@@ -1,0 +1,49 @@
+import type { GearSpec, PublishedPort } from './container.ts';
+import type { Problem } from './errors.ts';
+
+/** The last update of a gear that did not start; the gear was put back to what it was before. */
+export interface FailedUpdate {
+  /** The job that failed. */
+  job: string;
+  at: string;
+  error: Problem;
+  /** The text of the unit that did not start. */
+  unitText: string;
+}
+
+/** A gear as GET container shows it. */
+export interface Gear {
+  resource: string;
+  host: string;
+  unit: string;
+  /** The text of the unit file that is in force. */
+  unitText: string;
+  image: string;
+  spec: GearSpec;
+  ports: PublishedPort[];
+  /** Whether it runs after a reboot. */
+  enabled: boolean;
+  systemd: {
+    active: string;
+    sub: string;
+    result: string;
+    restarts: number;
+    /** When it entered the state, RFC 3339; null when it never ran. */
+    since: string | null;
+  };
+  container: string | null;
+  failedUpdate: FailedUpdate | null;
+}
+
+/** A gear in a list: the same without texts. `systemd` is null while its host does not answer. */
+export type GearSummary = Omit<Gear, 'unitText' | 'spec' | 'failedUpdate' | 'systemd' | 'container'> & {
+  systemd: Gear['systemd'] | null;
+};
+
+/** What the api may ask a worker without a job: reads, and the wish to cancel. */
+export interface Questions {
+  'container.read': { args: { resource: string }; answer: Gear };
+  'container.list': { args: Record<string, never>; answer: GearSummary[] };
+  'job.cancel': { args: { id: string }; answer: { aborting: boolean } };
+}
+export type Question = keyof Questions;

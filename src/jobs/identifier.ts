@@ -1,0 +1,62 @@
+import { z } from 'zod';
+
+/**
+ * Names that callers may choose. Every pattern is anchored and every length is checked before the pattern is
+ * tried, so that what passes may stand in a path, an argv, a unit file or a Redis key.
+ */
+const named = (what: string, max: number, pattern: RegExp, rule: string) =>
+  z
+    .string({ error: `${what} must be a string` })
+    .min(1, `${what} must not be empty`)
+    .max(max, `${what} must have at most ${max} characters`)
+    .refine((value) => value.length > max || pattern.test(value), `${what} must ${rule}`);
+
+export const resourceName = named(
+  'r',
+  63,
+  /^(?!.*\.\.)(?!.*\.service$)[A-Za-z0-9][A-Za-z0-9_.-]*$(?![\r\n])/,
+  'be letters, digits, ".", "_" and "-", begin with a letter or digit, hold no ".." and not end in ".service"',
+);
+
+export const userName = named(
+  'u',
+  64,
+  /^[A-Za-z0-9][A-Za-z0-9_.@-]*$(?![\r\n])/,
+  'be letters, digits, "_", ".", "@" and "-", and begin with a letter or digit',
+);
+
+export const hostName = named(
+  'h',
+  63,
+  /^[a-z0-9][a-z0-9-]*$(?![\r\n])/,
+  'be lower-case letters, digits and "-", and begin with a letter or digit',
+);
+
+/** An image reference as the Docker distribution's grammar has it: [registry[:port]/]path[:tag][@sha256:…]. */
+export const imageReference = named(
+  't',
+  255,
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[a-f0-9]{64})?$(?![\r\n])/,
+  'be an image reference such as nginx:1.27 or registry.example:5000/team/app@sha256:…',
+);
+
+export const environmentName = named(
+  'an environment name',
+  255,
+  /^[A-Za-z_][A-Za-z0-9_]*$(?![\r\n])/,
+  'match [A-Za-z_][A-Za-z0-9_]*',
+);
+
+export const volumeName = named(
+  'a volume name',
+  63,
+  /^[A-Za-z0-9][A-Za-z0-9_.-]*$(?![\r\n])/,
+  'be letters, digits, ".", "_" and "-", and begin with a letter or digit',
+);
+
+export const containerPath = named(
+  'a volume path',
+  255,
+  /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.@+-]+)+$(?![\r\n])/,
+  'be an absolute path of letters, digits and "._@+-" without "." or ".." parts',
+);
