@@ -42,7 +42,6 @@ const environmentValue = text(
   /^[^\0\r\n]*$/,
   'hold no NUL and no line break',
 );
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the point is to refuse them
 const commandWord = text(
   'a word of command',
   4096,

@@ -35,9 +35,9 @@ export interface Gear {
   failedUpdate: FailedUpdate | null;
 }
 
-/** A gear in a list: the same without texts. `systemd` is null while its host does not answer. */
-export type GearSummary = Omit<Gear, 'unitText' | 'spec' | 'failedUpdate' | 'systemd' | 'container'> & {
-  systemd: Gear['systemd'] | null;
+/** A gear in a list: the same without texts. While its host does not answer only its name is known. */
+export type GearSummary = Pick<Gear, 'resource' | 'host' | 'unit'> & {
+  [K in 'image' | 'ports' | 'enabled' | 'systemd']: Gear[K] | null;
 };
 
 /** What the api may ask a worker without a job: reads, and the wish to cancel. */

@@ -1,0 +1,31 @@
+import express, { type Express } from 'express';
+import type { Logger } from 'pino';
+import type { Front } from '../queue/open-front.ts';
+import type { VerifyToken } from '../token/claims.ts';
+import { nothingHere, problemHandler } from './errors.ts';
+import { requestLog } from './request-log.ts';
+import { changes } from './routes/changes.ts';
+import { jobRoutes } from './routes/job-routes.ts';
+import { probes } from './routes/probes.ts';
+import { reads } from './routes/reads.ts';
+import { requireToken } from './token-path.ts';
+
+export interface ApiParts {
+  front: Front;
+  verifyToken: VerifyToken;
+  version: string;
+  log: Logger;
+}
+
+/** The HTTP surface. It knows the queue's front and nothing of systemd or Docker. */
+export function createApp({ front, verifyToken, version, log }: ApiParts): Express {
+  const app = express();
+  app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
+  app.use(requestLog(log));
+  app.use(probes(front, version));
+  app.use(requireToken(verifyToken));
+  app.use(changes(front), reads(front), jobRoutes(front));
+  app.use(nothingHere);
+  app.use(problemHandler(log));
+  return app;
+}

@@ -1,0 +1,87 @@
+import type { Request } from 'express';
+import { z } from 'zod';
+import { Failure } from '../jobs/errors.ts';
+import { hostName, resourceName, userName } from '../jobs/identifier.ts';
+import { jobStates } from '../jobs/job.ts';
+import { parseRequestId, type RequestId, requestIdOfKey } from '../jobs/request-id.ts';
+import { explain } from '../lib/explain.ts';
+import { authorize } from '../token/authorize.ts';
+import { contextOf } from './request-context.ts';
+
+const count = (what: string, min: number, max: number) =>
+  z
+    .string()
+    .max(10)
+    .regex(/^\d+$/, `${what} must be a whole number`)
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `${what} must be from ${min} to ${max}`);
+
+/** Every parameter a query may hold. `d` is enforced by the token's verification, here it is only parsed. */
+const parameters = z.strictObject({
+  u: userName.optional(),
+  d: z
+    .string()
+    .regex(/^\d{1,15}$/, 'd must be seconds since the epoch')
+    .optional(),
+  i: z.string().optional(),
+  r: resourceName.optional(),
+  t: z.string().max(2048, 't must have at most 2048 characters').optional(),
+  h: hostName.optional(),
+  wait: count('wait', 0, 60).optional(),
+  limit: count('limit', 1, 1000).optional(),
+  after: z.string().max(64).optional(),
+  state: z.enum(jobStates, `state must be one of ${jobStates.join(', ')}`).optional(),
+});
+export type Parameters = z.infer<typeof parameters>;
+
+/** The parameters of a request, from its query and its token. Throws `invalid_request` or `token_forbids`. */
+export function parametersOf(req: Request): Parameters {
+  const parsed = parameters.safeParse(onlyOnce(req.query));
+  if (!parsed.success) throw new Failure('invalid_request', explain(parsed.error));
+  return { ...parsed.data, ...authorize(contextOf(req).claims, pickStrings(parsed.data)) };
+}
+
+/** The parameter, which this request must have. */
+export function required<K extends 'u' | 'r' | 't'>(all: Parameters, name: K): string {
+  const value = all[name];
+  if (value === undefined || value === '')
+    throw new Failure('invalid_request', `${name} is missing; add it to the query`);
+  return value;
+}
+
+/** The request id, from `i` or Idempotency-Key; both are fine as long as they agree. */
+export function requestIdOf(req: Request, all: Parameters): RequestId {
+  const key = req.headers['idempotency-key'];
+  const fromQuery = all.i === undefined ? null : parseRequestId(all.i);
+  const fromKey = key === undefined ? null : requestIdOfKey(String(key));
+  if (fromQuery && fromKey && fromQuery !== fromKey) {
+    throw new Failure('invalid_request', 'i and Idempotency-Key name different requests; send one of them');
+  }
+  const id = fromQuery ?? fromKey;
+  if (!id)
+    throw new Failure('invalid_request', 'i is missing: every change needs a request id, such as i=2a');
+  contextOf(req).log.id = id;
+  return id;
+}
+
+function onlyOnce(query: Request['query']): Record<string, unknown> {
+  for (const [name, value] of Object.entries(query)) {
+    if (Array.isArray(value))
+      throw new Failure('invalid_request', `${shorten(name)} is given more than once`);
+  }
+  return { ...query };
+}
+
+function pickStrings({
+  u,
+  d,
+  i,
+  t,
+  r,
+  h,
+}: Parameters): Partial<Record<'u' | 'd' | 'i' | 't' | 'r' | 'h', string>> {
+  const given = { u, d, i, t, r, h };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

@@ -1,0 +1,18 @@
+import type { RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import { openContext } from './request-context.ts';
+
+/** Opens a request's context and logs one line when it is over: no URL and no header, for they hold tokens. */
+export function requestLog(log: Logger): RequestHandler {
+  return (req, res, next) => {
+    const started = performance.now();
+    const { method } = req;
+    const context = openContext(req, res);
+    res.once('close', () => {
+      const ms = Math.round((performance.now() - started) * 10) / 10;
+      const outcome = res.writableFinished ? context.log.outcome : 'client went away';
+      log.info({ method, status: res.statusCode, ...context.log, outcome, ms }, 'request');
+    });
+    next();
+  };
+}

@@ -1,0 +1,52 @@
+import type { Request, Response } from 'express';
+import { type Problem, problemOf } from '../jobs/errors.ts';
+import { isFinal, type Job } from '../jobs/job.ts';
+import { contextOf } from './request-context.ts';
+
+/** JSON with a line end, as a terminal likes it. */
+export function sendJson(res: Response, status: number, value: unknown, type = 'application/json'): void {
+  res
+    .status(status)
+    .type(type)
+    .send(`${JSON.stringify(value)}\n`);
+}
+
+/** A problem document, or one readable line for who asks for text. */
+export function sendProblem(req: Request, res: Response, problem: Problem): void {
+  contextOf(req).log.outcome = problem.code;
+  if (problem.status === 429 || problem.status === 503) res.set('Retry-After', '1');
+  if (req.accepts(['application/problem+json', 'application/json', 'text/plain']) === 'text/plain') {
+    res
+      .status(problem.status)
+      .type('text/plain')
+      .send(`${problem.title} (${problem.code}): ${problem.detail}\n`);
+    return;
+  }
+  sendJson(res, problem.status, problem, 'application/problem+json');
+}
+
+export interface JobAnswer {
+  /** The request was known: this is the job it became the first time. */
+  replayed: boolean;
+  /** Seconds the client preferred to wait, and did. */
+  waited: number | null;
+}
+
+/** The answer to a request that became a job: 202 while it is unfinished, then 200, or the failure it waited for. */
+export function sendJob(req: Request, res: Response, job: Job, { replayed, waited }: JobAnswer): void {
+  const { prefix, log } = contextOf(req);
+  log.outcome = job.state;
+  res.set('Location', `${prefix}/job/${job.id}`);
+  if (replayed) res.set('Idempotent-Replayed', 'true');
+  if (waited !== null) res.set('Preference-Applied', `wait=${waited}`);
+  if (waited !== null && job.state === 'failed') {
+    sendProblem(req, res, job.error ?? problemOf('internal', 'the job failed', { job: job.id }));
+    return;
+  }
+  if (isFinal(job.state) && (waited !== null || replayed)) {
+    sendJson(res, 200, job);
+    return;
+  }
+  res.set('Retry-After', '1');
+  sendJson(res, 202, job);
+}

@@ -1,0 +1,17 @@
+import { isatty } from 'node:tty';
+import pino, { type Logger } from 'pino';
+import pretty from 'pino-pretty';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** Logs to stderr: JSON, one object a line, or readable lines where stderr is a terminal. */
+export function createLogger(level: LogLevel): Logger {
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  if (isatty(2)) {
+    return pino(
+      options,
+      pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }),
+    );
+  }
+  return pino(options, pino.destination({ dest: 2, sync: true }));
+}

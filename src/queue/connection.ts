@@ -1,0 +1,64 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from 'pino';
+import { Failure } from '../jobs/errors.ts';
+
+type Options = Omit<RedisOptions, 'replyMapping'>;
+
+/** Milliseconds after which a command of a front door is given up. */
+export const commandTimeout = 1_800;
+
+// Soon enough that a Redis which is back is noticed at once, seldom enough not to be a load.
+const retryStrategy = (times: number) => Math.min(50 * times, 500);
+
+/**
+ * A connection that fails fast, for what answers a client: while Redis is away every command is refused at once
+ * and nothing is kept to be sent later.
+ */
+export function failFastConnection(url: string, log: Logger): Redis {
+  return connect(url, log, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout,
+    connectTimeout: commandTimeout,
+  });
+}
+
+/** A connection that waits for Redis to come back, for workers, subscribers and blocking reads. */
+export function patientConnection(url: string, log: Logger): Redis {
+  return connect(url, log, { maxRetriesPerRequest: null });
+}
+
+/** `redis://`, `rediss://` or `unix:/path/to/socket`. */
+function connect(url: string, log: Logger, options: Options): Redis {
+  const common: Options = { ...options, retryStrategy, keepAlive: 10_000 };
+  const redis = url.startsWith('unix:')
+    ? new Redis({ ...common, path: url.slice('unix:'.length) })
+    : new Redis(url, common);
+  let said = '';
+  redis.on('error', (error: Error) => {
+    if (error.message !== said) log.warn({ reason: error.message }, 'redis cannot be reached');
+    said = error.message;
+  });
+  redis.on('ready', () => {
+    if (said) log.info('redis is back');
+    said = '';
+  });
+  return redis;
+}
+
+const signsOfAbsence =
+  /ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|Connection is closed|isn't writeable|Command timed out|max retries|^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOAUTH|WRONGPASS|CLUSTERDOWN)/i;
+
+/** The failure to tell a client when an error means that Redis cannot be reached or cannot take writes; else null. */
+export function asQueueFailure(error: unknown): Failure | null {
+  if (!(error instanceof Error) || error instanceof Failure) return null;
+  if (!signsOfAbsence.test(error.message) && error.name !== 'MaxRetriesPerRequestError') return null;
+  return new Failure(
+    'queue_unavailable',
+    'the queue cannot be reached; send the request again a little later',
+    {
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,54 @@
+import type { Redis } from 'ioredis';
+import { isFinal } from '../jobs/job.ts';
+import { channels } from './keys.ts';
+import { readJob } from './ledger.ts';
+import type { JobRecord } from './record.ts';
+
+/** Milliseconds between two looks at a job whose end we may have missed the message of. */
+const lookAgain = 2_000;
+
+export interface Waiter {
+  /** The job when it has finished, or as it is after so many milliseconds; null when there is none. */
+  wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
+}
+
+/** Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `redis` reads records. */
+export function createWaiter(redis: Redis, subscriber: Redis): Waiter {
+  const waiting = new Map<string, Set<() => void>>();
+  subscriber.on('message', (channel: string, id: string) => {
+    if (channel !== channels.finished) return;
+    for (const wake of waiting.get(id) ?? []) wake();
+  });
+  subscriber.subscribe(channels.finished).catch(() => undefined); // Repeated by ioredis at every reconnect.
+
+  /** Resolves at the next message about the job, after the time, or when the signal aborts. */
+  function nextNews(id: string, milliseconds: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', wake);
+        const others = waiting.get(id);
+        others?.delete(wake);
+        if (others?.size === 0) waiting.delete(id);
+        resolve();
+      };
+      const timer = setTimeout(wake, milliseconds);
+      signal?.addEventListener('abort', wake);
+      waiting.set(id, (waiting.get(id) ?? new Set()).add(wake));
+    });
+  }
+
+  return {
+    async wait(id, milliseconds, signal) {
+      const until = Date.now() + milliseconds;
+      for (;;) {
+        const left = until - Date.now();
+        // Listening starts before looking, so that an end in between is not missed.
+        const heard = left > 0 ? nextNews(id, Math.min(left, lookAgain), signal) : null;
+        const record = await readJob(redis, id);
+        if (!record || isFinal(record.job.state) || !heard || signal?.aborted) return record;
+        await heard;
+      }
+    },
+  };
+}
