@@ -4,7 +4,6 @@ import { Failure } from '../jobs/errors.ts';
 import { hostName, resourceName, userName } from '../jobs/identifier.ts';
 import { jobStates } from '../jobs/job.ts';
 import { parseRequestId, type RequestId, requestIdOfKey } from '../jobs/request-id.ts';
-import { explain } from '../lib/explain.ts';
 import { authorize } from '../token/authorize.ts';
 import { contextOf } from './request-context.ts';
 
@@ -37,7 +36,7 @@ export type Parameters = z.infer<typeof parameters>;
 /** The parameters of a request, from its query and its token. Throws `invalid_request` or `token_forbids`. */
 export function parametersOf(req: Request): Parameters {
   const parsed = parameters.safeParse(onlyOnce(req.query));
-  if (!parsed.success) throw new Failure('invalid_request', explain(parsed.error));
+  if (!parsed.success) throw new Failure('invalid_request', parsed.error.issues[0]?.message ?? 'not valid');
   return { ...parsed.data, ...authorize(contextOf(req).claims, pickStrings(parsed.data)) };
 }
 

@@ -144,6 +144,7 @@ export const containerInstall = defineJob({
   }),
   errors: [
     'image_not_found',
+    'environment_not_found',
     'registry_failed',
     'port_taken',
     'ports_exhausted',

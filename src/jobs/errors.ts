@@ -5,6 +5,7 @@ const table = {
   token_forbids: { status: 403, title: 'The token does not allow this' },
   not_found: { status: 404, title: 'There is nothing at this path' },
   container_not_found: { status: 404, title: 'No such gear' },
+  environment_not_found: { status: 404, title: 'No such environment' },
   job_not_found: { status: 404, title: 'No such job' },
   host_not_found: { status: 404, title: 'No such host' },
   image_not_found: { status: 404, title: 'No such image' },

@@ -42,9 +42,12 @@ export async function exec(program: string, args: string[], options: ExecOptions
   return { status, stdout, stderr };
 }
 
-/** Starts a long-running program without a shell; its output goes where ours goes to (stderr). */
+/**
+ * Starts a long-running program without a shell; what it prints goes to our stderr. It has a session of its own:
+ * a Ctrl-C on our terminal is for us to pass on.
+ */
 export function start(program: string, args: string[]): ChildProcess {
-  return spawn(program, args, { env: cleanEnvironment, stdio: ['ignore', 2, 2] });
+  return spawn(program, args, { env: cleanEnvironment, stdio: ['ignore', 2, 2], detached: true });
 }
 
 function exited(child: ChildProcess): Promise<number | null> {

@@ -4,7 +4,6 @@ import { gearBody } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { imageReference } from '../../jobs/identifier.ts';
 import type { Command } from '../../jobs/registry.ts';
-import { explain } from '../../lib/explain.ts';
 import type { Front } from '../../queue/open-front.ts';
 import { bodyOf, readBody } from '../body.ts';
 import { parametersOf, required } from '../parameters.ts';
@@ -45,6 +44,7 @@ export function changes(front: Front): Router {
 
 function imageOf(text: string): string {
   const image = imageReference.safeParse(text);
-  if (!image.success) throw new Failure('invalid_request', explain(image.error));
+  if (!image.success)
+    throw new Failure('invalid_request', image.error.issues[0]?.message ?? 't is not valid');
   return image.data;
 }

@@ -1,0 +1,168 @@
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { hostName } from '../jobs/identifier.ts';
+
+/** One setting: a flag on the command line and an environment variable, which the flag overrides. */
+export interface OptionDefinition {
+  flag: string;
+  env: string;
+  help: string;
+  /** What the flag takes; none for a switch. */
+  takes?: string;
+  default?: string;
+  schema: z.ZodType;
+}
+
+const absolutePath = z
+  .string()
+  .regex(/^\/[^\0\r\n]*$/, 'must be an absolute path')
+  .max(1024);
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .max(10)
+    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `must be a whole number from ${min} to ${max}`);
+
+const onOff = z
+  .enum(['1', 'true', 'yes', '0', 'false', 'no', ''], 'must be 1 or 0')
+  .transform((text) => ['1', 'true', 'yes'].includes(text));
+
+const address = z
+  .string()
+  .transform((text) => /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text))
+  .refine((parts) => parts !== null && isHost(parts[1] ?? parts[2] ?? '') && Number(parts[3]) <= 65535, {
+    message: 'must be ADDRESS:PORT, such as 127.0.0.1:2223 or [::1]:2223',
+    abort: true,
+  })
+  .transform((parts) => ({ host: parts?.[1] ?? parts?.[2] ?? '', port: Number(parts?.[3]) }));
+
+const isHost = (text: string) => isIP(text) !== 0 || text === 'localhost';
+
+const redisUrl = z
+  .string()
+  .max(1024)
+  .regex(
+    /^(?:rediss?:\/\/[^\s/]+(?:\/\d{0,4})?|unix:\/[^\0\r\n]+)$/,
+    'must be redis://HOST:PORT, rediss://… or unix:/PATH',
+  );
+
+/** The host's own name, made to fit. */
+function defaultHost(): string {
+  const fitting = hostname()
+    .toLowerCase()
+    .split('.')[0]
+    ?.replace(/[^a-z0-9-]/g, '-')
+    .replace(/^-+/, '')
+    .slice(0, 63);
+  return fitting || 'localhost';
+}
+
+/** Every option there is, in the order in which help shows them. docs/operations.md is held against it by a test. */
+export const optionTable = {
+  listen: {
+    flag: '--listen',
+    env: 'GEARD_LISTEN',
+    takes: '<address:port>',
+    default: '127.0.0.1:2223',
+    help: 'where the api listens',
+    schema: address,
+  },
+  redis: {
+    flag: '--redis',
+    env: 'GEARD_REDIS_URL',
+    takes: '<url>',
+    help: 'the Redis of the fleet; the daemon runs one of its own without it',
+    schema: redisUrl,
+  },
+  base: {
+    flag: '--base',
+    env: 'GEARD_BASE',
+    takes: '<directory>',
+    default: '/var/lib/gears',
+    help: 'where units, ports and the worker keep their files',
+    schema: absolutePath,
+  },
+  host: {
+    flag: '--host',
+    env: 'GEARD_HOST',
+    takes: '<name>',
+    default: defaultHost(),
+    help: 'the name of this host in the fleet',
+    schema: hostName,
+  },
+  docker: {
+    flag: '--docker',
+    env: 'GEARD_DOCKER',
+    takes: '<socket>',
+    default: '/var/run/docker.sock',
+    help: "the Docker engine's socket",
+    schema: absolutePath,
+  },
+  testToken: {
+    flag: '--test-token',
+    env: 'GEARD_TEST_TOKEN',
+    help: 'let the token __test__ do everything; on loopback only',
+    schema: onOff,
+  },
+  insecureTestToken: {
+    flag: '--insecure-test-token',
+    env: 'GEARD_INSECURE_TEST_TOKEN',
+    help: 'with --test-token: listen beyond loopback all the same',
+    schema: onOff,
+  },
+  dedupeDays: {
+    flag: '--dedupe-days',
+    env: 'GEARD_DEDUPE_DAYS',
+    takes: '<days>',
+    default: '7',
+    help: 'how long a finished job and its request id are remembered',
+    schema: wholeNumber(1, 3650),
+  },
+  maxJobs: {
+    flag: '--max-jobs',
+    env: 'GEARD_MAX_JOBS',
+    takes: '<number>',
+    default: '10000',
+    help: 'unfinished jobs of one host before new ones are refused',
+    schema: wholeNumber(1, 100_000),
+  },
+  maxJobsPerGear: {
+    flag: '--max-jobs-per-gear',
+    env: 'GEARD_MAX_JOBS_PER_GEAR',
+    takes: '<number>',
+    default: '100',
+    help: 'unfinished jobs on one gear before new ones are refused',
+    schema: wholeNumber(1, 100_000),
+  },
+  logLevel: {
+    flag: '--log-level',
+    env: 'GEARD_LOG_LEVEL',
+    takes: '<level>',
+    default: 'info',
+    help: 'debug, info, warn, error or silent',
+    schema: z.enum(
+      ['debug', 'info', 'warn', 'error', 'silent'],
+      'must be debug, info, warn, error or silent',
+    ),
+  },
+} as const satisfies Record<string, OptionDefinition>;
+
+export type OptionName = keyof typeof optionTable;
+export type Settings = { [K in OptionName]: z.infer<(typeof optionTable)[K]['schema']> };
+
+const ofAll = ['dedupeDays', 'logLevel', 'testToken'] as const;
+const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
+const ofWorker = ['base', 'host', 'docker', 'maxJobs'] as const;
+
+/** Which options each role takes. */
+export const roleOptions = {
+  daemon: [...new Set([...ofApi, ...ofWorker, 'redis', ...ofAll] as const)],
+  api: [...ofApi, 'redis', ...ofAll],
+  worker: [...ofWorker, 'redis', ...ofAll],
+} as const satisfies Record<string, readonly OptionName[]>;
+
+export type Role = keyof typeof roleOptions;

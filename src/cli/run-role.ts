@@ -1,0 +1,43 @@
+import { createLogger } from '../lib/logger.ts';
+import { BadConfig, readConfig } from './config.ts';
+import type { Role } from './options.ts';
+import { openRole } from './roles.ts';
+
+/** Milliseconds after a signal at which the process ends whatever still runs. */
+const patience = 28_000;
+
+/** Runs a role until SIGTERM or SIGINT. Resolves with the exit code: 0 fine, 1 failed, 2 wrong use. */
+export async function runRole(
+  role: Role,
+  flags: Record<string, string | boolean | undefined>,
+): Promise<number> {
+  const ended = nextSignal();
+  let log: ReturnType<typeof createLogger>;
+  try {
+    const config = readConfig(role, flags);
+    log = createLogger(config.logLevel);
+    const closers = await openRole(role, config, log);
+    log.info({ signal: await ended }, 'stopping');
+    process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C does not wait.
+    const timer = setTimeout(() => {
+      log.error('not everything has stopped in time');
+      process.exit(1);
+    }, patience);
+    await closers.close();
+    clearTimeout(timer);
+    log.info('stopped');
+    return 0;
+  } catch (error) {
+    const lines = error instanceof BadConfig ? error.lines : [(error as Error).message];
+    for (const line of lines) process.stderr.write(`gear ${role}: ${line}\n`);
+    if (!(error instanceof BadConfig)) return 1;
+    process.stderr.write(`"gear ${role} --help" shows all options\n`);
+    return 2;
+  }
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+}

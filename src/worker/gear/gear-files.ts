@@ -1,0 +1,104 @@
+import { readdir } from 'node:fs/promises';
+import { z } from 'zod';
+import type { FailedUpdate } from '../../jobs/gear.ts';
+import { type EnvironmentVariable, parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
+import type { HostPaths } from '../domain/paths.ts';
+import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
+import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
+
+/** A gear as it is on disk. */
+export interface StoredGear extends GearUnit {
+  text: string;
+}
+
+/**
+ * What was there before an installation that has not come to its end. As long as this file exists the unit is not
+ * known to start; taking the installation back restores it.
+ */
+const before = z.object({
+  /** The unit's text; null: there was no such gear. */
+  text: z.string().nullable(),
+  enabled: z.boolean(),
+  active: z.boolean(),
+});
+export type Before = z.infer<typeof before>;
+
+/** The gear's unit with the values of its environment, or null when there is none (or none of ours). */
+export async function readGear(paths: HostPaths, resource: string): Promise<StoredGear | null> {
+  const text = await readIfThere(paths.unit(resource));
+  const unit = text === null ? null : parseUnit(text);
+  if (text === null || unit?.resource !== resource) return null;
+  return { ...unit, text, spec: { ...unit.spec, env: await readValues(paths, unit) } };
+}
+
+/** The unit names the variables, the file beside it holds their values. */
+async function readValues(paths: HostPaths, { resource, envTag }: GearUnit): Promise<EnvironmentVariable[]> {
+  if (envTag === null) return [];
+  const text = await readIfThere(paths.envFile(resource, envTag));
+  return text === null ? [] : parseEnvFile(text);
+}
+
+/** Writes the values of a gear's environment; must come before the unit that names the file. */
+export async function writeValues(
+  paths: HostPaths,
+  resource: string,
+  envTag: string,
+  env: EnvironmentVariable[],
+): Promise<void> {
+  await writeDurably(paths.envFile(resource, envTag), renderEnvFile(env), 0o600);
+}
+
+/** Names of the gears that have a unit file here. */
+export async function listGears(paths: HostPaths): Promise<string[]> {
+  const names = await readdir(paths.units);
+  return names.flatMap((name) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? []).sort();
+}
+
+export async function readBefore(paths: HostPaths, resource: string): Promise<Before | null> {
+  const text = await readIfThere(paths.before(resource));
+  return text === null ? null : before.parse(JSON.parse(text));
+}
+
+export async function writeBefore(paths: HostPaths, resource: string, state: Before): Promise<void> {
+  await writeDurably(paths.before(resource), JSON.stringify(state), 0o600);
+}
+
+const failedUpdate = z.custom<FailedUpdate>((value) => typeof value === 'object' && value !== null);
+
+export async function readFailedUpdate(paths: HostPaths, resource: string): Promise<FailedUpdate | null> {
+  const text = await readIfThere(paths.failedUpdate(resource));
+  return text === null ? null : failedUpdate.parse(JSON.parse(text));
+}
+
+export async function writeFailedUpdate(
+  paths: HostPaths,
+  resource: string,
+  failed: FailedUpdate,
+): Promise<void> {
+  await writeDurably(paths.failedUpdate(resource), JSON.stringify(failed), 0o600);
+}
+
+/** Removes the value files of a gear that its unit does not name. */
+export async function removeStaleValues(
+  paths: HostPaths,
+  resource: string,
+  keep: string | null,
+): Promise<void> {
+  const pattern = paths.envFilePattern(resource);
+  for (const name of await readdir(paths.units)) {
+    const tag = pattern.exec(name)?.[1];
+    if (tag !== undefined && tag !== keep) await removeDurably(paths.envFile(resource, tag));
+  }
+}
+
+/** Removes everything of a gear but its unit. */
+export async function removeLeftovers(paths: HostPaths, resource: string): Promise<void> {
+  await removeStaleValues(paths, resource, null);
+  await removeDurably(paths.failedUpdate(resource));
+  await removeDurably(paths.before(resource));
+}
+
+/** Whether the host has a unit of this gear. */
+export async function isOnDisk(paths: HostPaths, resource: string): Promise<boolean> {
+  return (await readIfThere(paths.unit(resource))) !== null;
+}

@@ -1,0 +1,60 @@
+import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
+import { Failure } from '../../jobs/errors.ts';
+import { choosePorts } from '../domain/ports.ts';
+import { portIsFree } from '../host/ports.ts';
+import type { GearRoom } from './gear-room.ts';
+
+/**
+ * Reserves the external ports a gear is to have: those asked for, and for the others the ones it has had or free
+ * ones. Throws `port_taken` or `ports_exhausted`; what it had reserved before is then as it was.
+ */
+export async function reservePorts(
+  { reservations }: GearRoom,
+  resource: string,
+  wanted: GearSpec['ports'],
+  current: PublishedPort[],
+): Promise<PublishedPort[]> {
+  const own = new Set(await reservations.list(resource));
+  const unusable = new Set(await reservations.others(resource));
+  // Each round either succeeds or has learnt of one more port that cannot be used.
+  for (;;) {
+    const chosen = choosePorts(wanted, current, (port) => unusable.has(port));
+    const taken = await reserveAll(reservations, resource, chosen, own);
+    if (taken === null) return chosen;
+    const asked = wanted.some(({ external }) => external === taken);
+    if (asked) throw new Failure('port_taken', `the external port ${taken} is taken`);
+    unusable.add(taken);
+  }
+}
+
+/** Reserves all ports or none; returns the one that was taken, or null. */
+async function reserveAll(
+  reservations: GearRoom['reservations'],
+  resource: string,
+  ports: PublishedPort[],
+  own: Set<number>,
+): Promise<number | null> {
+  const added: number[] = [];
+  for (const { external } of ports) {
+    if (own.has(external)) continue;
+    // Reserved first and looked at then, so that no two gears look at the same free port.
+    const reserved = await reservations.reserve(external, resource);
+    if (reserved) added.push(external);
+    if (reserved && (await portIsFree(external))) continue;
+    for (const port of added) await reservations.release(port, resource);
+    return external;
+  }
+  return null;
+}
+
+/** Gives back what a gear has reserved besides these. */
+export async function releaseOthers(
+  { reservations }: GearRoom,
+  resource: string,
+  keep: PublishedPort[],
+): Promise<void> {
+  const kept = new Set(keep.map(({ external }) => external));
+  for (const port of await reservations.list(resource)) {
+    if (!kept.has(port)) await reservations.release(port, resource);
+  }
+}

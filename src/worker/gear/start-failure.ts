@@ -1,0 +1,41 @@
+import { Failure } from '../../jobs/errors.ts';
+import { lastLines } from '../host/journal-tail.ts';
+import type { GearRoom } from './gear-room.ts';
+
+/** Lines of the gear's log that a failure shows. */
+const shownLines = 10;
+/** Milliseconds the journal may take for them. */
+const journalDeadline = 5_000;
+
+/** `docker run` exits so when Docker itself refused, not the gear's process (docker-run(1), exit status). */
+const refusedByDocker = 125;
+const notExecutable = 126;
+const notFound = 127;
+
+/** Why a gear did not start: how its process ended and what it said last. */
+export async function startFailure(gears: GearRoom, resource: string, more?: string): Promise<Failure> {
+  const unit = gears.paths.unitName(resource);
+  const { mainStatus, invocation } = await gears.systemd.state(unit);
+  const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
+  const said = lines.length > 0 ? `; its last lines:\n${lines.join('\n')}` : '; it logged nothing';
+  if (
+    mainStatus === refusedByDocker &&
+    lines.some((line) => /address already in use|port is already allocated/.test(line))
+  ) {
+    return new Failure('port_taken', 'an external port was taken by another program while the gear started');
+  }
+  return new Failure('start_failed', `${describe(mainStatus)}${more ? ` (${more})` : ''}${said}`);
+}
+
+function describe(status: number): string {
+  switch (status) {
+    case refusedByDocker:
+      return `Docker could not create the container (exit status ${status})`;
+    case notExecutable:
+      return `the command in the container cannot be executed (exit status ${status})`;
+    case notFound:
+      return `the command does not exist in the container (exit status ${status})`;
+    default:
+      return `the gear's process ended at once with exit status ${status}`;
+  }
+}

@@ -1,0 +1,144 @@
+import { Failure, problemOf } from '../../jobs/errors.ts';
+import type { JobContext } from '../context.ts';
+import { type GearUnit, parseUnit, renderUnit } from '../domain/unit-file.ts';
+import { removeDurably, writeDurably } from '../host/files.ts';
+import {
+  type Before,
+  readBefore,
+  readGear,
+  removeLeftovers,
+  removeStaleValues,
+  type StoredGear,
+  writeBefore,
+  writeFailedUpdate,
+  writeValues,
+} from './gear-files.ts';
+import type { GearRoom } from './gear-room.ts';
+import { releaseOthers } from './published-ports.ts';
+import { runGear, stopGear } from './run-gear.ts';
+
+/**
+ * Remembers what is there before the unit is changed. After a crash the first memory holds: it is the last state
+ * that was known to be good.
+ */
+export async function openTransaction(
+  gears: GearRoom,
+  resource: string,
+  current: StoredGear | null,
+): Promise<Before> {
+  const pending = await readBefore(gears.paths, resource);
+  if (pending) return pending;
+  const unit = gears.paths.unitName(resource);
+  const before: Before = {
+    text: current?.text ?? null,
+    enabled: current !== null && (await gears.systemd.isEnabled(unit)),
+    active: current !== null && (await gears.systemd.state(unit)).active === 'active',
+  };
+  await writeBefore(gears.paths, resource, before);
+  return before;
+}
+
+/** Puts a unit in place, with the values of its environment. */
+export async function writeUnit(
+  { paths }: GearRoom,
+  unit: GearUnit,
+  env: { name: string; value: string }[],
+): Promise<void> {
+  if (unit.envTag !== null) await writeValues(paths, unit.resource, unit.envTag, env);
+  await writeDurably(paths.unit(unit.resource), renderUnit(unit, paths), 0o644);
+}
+
+/** Links the unit into systemd; enabled is what runs after a reboot. */
+export async function linkUnit(
+  { paths, systemd }: GearRoom,
+  resource: string,
+  enabled: boolean,
+): Promise<void> {
+  await (enabled ? systemd.enable(paths.unit(resource)) : systemd.link(paths.unit(resource)));
+}
+
+/** The new unit is good: nothing of the old one is needed any more. */
+export async function commit(gears: GearRoom, unit: GearUnit): Promise<void> {
+  await releaseOthers(gears, unit.resource, unit.ports);
+  await removeStaleValues(gears.paths, unit.resource, unit.envTag);
+  await removeDurably(gears.paths.failedUpdate(unit.resource));
+  await removeDurably(gears.paths.before(unit.resource));
+}
+
+/**
+ * Takes an installation back: a first one leaves nothing, an update leaves the gear as it was before, running if
+ * it ran. Returns what the client should know of it. Can be repeated; does nothing when there is nothing to
+ * take back.
+ */
+export async function rollBack(context: JobContext, resource: string, why: Failure | null): Promise<string> {
+  const { gears } = context;
+  const before = await readBefore(gears.paths, resource);
+  if (!before) {
+    const current = await readGear(gears.paths, resource);
+    await releaseOthers(gears, resource, current?.ports ?? []);
+    return '';
+  }
+  const failed = await readGear(gears.paths, resource);
+  await stopGear(context, resource);
+  if (before.text === null) {
+    await removeGear(gears, resource);
+    return '';
+  }
+  return restore(context, resource, { ...before, text: before.text }, failed, why);
+}
+
+async function restore(
+  context: JobContext,
+  resource: string,
+  before: Before & { text: string },
+  failed: StoredGear | null,
+  why: Failure | null,
+): Promise<string> {
+  const { gears, job } = context;
+  const { paths, systemd } = gears;
+  await writeDurably(paths.unit(resource), before.text, 0o644);
+  await linkUnit(gears, resource, before.enabled);
+  await systemd.reload();
+  const old = parseUnit(before.text);
+  await releaseOthers(gears, resource, old?.ports ?? []);
+  if (why && failed && failed.text !== before.text) {
+    const error = problemOf(why.code, why.message, { job, host: gears.host });
+    await writeFailedUpdate(paths, resource, {
+      job,
+      at: new Date().toISOString(),
+      error,
+      unitText: failed.text,
+    });
+  }
+  const told = before.active
+    ? await runAgain(context, resource, old)
+    : 'the earlier unit is back, stopped as it was';
+  await removeStaleValues(paths, resource, old?.envTag ?? null);
+  await removeDurably(paths.before(resource));
+  return told;
+}
+
+/** Starts what ran before; that it does not start either is told, not thrown. */
+async function runAgain({ gears }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
+  try {
+    // The job's own signal may have aborted already; what ran before is to run again all the same.
+    await runGear(resource, old?.ports ?? [], 'start', {
+      gears,
+      report: () => {},
+      signal: new AbortController().signal,
+    });
+    return 'the earlier unit is back and runs';
+  } catch (error) {
+    if (!(error instanceof Failure) || error.transient) throw error;
+    return 'the earlier unit is back but did not start either';
+  }
+}
+
+/** Removes a gear that has been stopped: its unit, links, values and reservations. Nothing of any other gear. */
+export async function removeGear(gears: GearRoom, resource: string): Promise<void> {
+  const { paths, systemd } = gears;
+  await systemd.unlink(paths.unitName(resource));
+  await removeDurably(paths.unit(resource));
+  await releaseOthers(gears, resource, []);
+  await removeLeftovers(paths, resource);
+}

@@ -1,0 +1,86 @@
+import { stat } from 'node:fs/promises';
+import { Failure } from '../../jobs/errors.ts';
+import type { Params, Result } from '../../jobs/registry.ts';
+import type { Handler, JobContext } from '../context.ts';
+import { containerName } from '../domain/paths.ts';
+import { type GearUnit, renderUnit } from '../domain/unit-file.ts';
+import { mustHaveEnvironment } from '../gear/environment.ts';
+import { readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
+import type { GearRoom } from '../gear/gear-room.ts';
+import { ensureImage } from '../gear/image.ts';
+import { reservePorts } from '../gear/published-ports.ts';
+import { runGear } from '../gear/run-gear.ts';
+import { commit, linkUnit, openTransaction, rollBack, writeUnit } from '../gear/transaction.ts';
+
+type Install = Params<'container.install'>;
+
+/** Installs or updates a gear and starts it; when it fails, the host is left as it was before. */
+export const install: Handler<'container.install'> = {
+  async run(params, context) {
+    const { resource, spec, start } = params;
+    const { gears, signal, report, job } = context;
+    const current = await readGear(gears.paths, resource);
+    const pending = await readBefore(gears.paths, resource);
+    const exists = current !== null && pending?.text !== null;
+    if (params.createOnly && exists)
+      throw new Failure('precondition_failed', `the gear ${resource} exists already`);
+    await mustHaveEnvironment(gears, spec.environment);
+    report({ step: 'image', message: `looking for ${spec.image}` });
+    const imageId = await ensureImage(spec.image, context);
+    report({ step: 'ports', message: 'reserving ports' });
+    const ports = await reservePorts(gears, resource, spec.ports, current?.ports ?? []);
+    const unit: GearUnit = { resource, spec, ports, envTag: envTagOf(params, current, job) };
+    const changed = pending !== null || current?.text !== renderUnit(unit, gears.paths);
+    signal.throwIfAborted();
+    if (changed) {
+      report({ step: 'unit', message: `writing ${gears.paths.unitName(resource)}` });
+      await openTransaction(gears, resource, current);
+      if (current?.text !== renderUnit(unit, gears.paths)) await writeUnit(gears, unit, spec.env);
+    }
+    await linkUnit(gears, resource, start);
+    const container = start ? await bringUp(unit, imageId, context) : null;
+    await commit(gears, unit);
+    return installed(gears, unit, container, changed);
+  },
+
+  undo: ({ resource }, context, why) => rollBack(context, resource, why),
+};
+
+function installed(
+  gears: GearRoom,
+  { resource, ports, spec }: GearUnit,
+  container: string | null,
+  changed: boolean,
+): Result<'container.install'> {
+  return { unit: gears.paths.unitName(resource), container, ports, image: spec.image, changed };
+}
+
+/** Values that have not changed keep their file, so that the unit's text changes only when the gear does. */
+function envTagOf({ spec }: Install, current: StoredGear | null, job: string): string | null {
+  if (spec.env.length === 0) return null;
+  const same = JSON.stringify(current?.spec.env) === JSON.stringify(spec.env);
+  return same && current?.envTag ? current.envTag : job;
+}
+
+/** Has the gear run as its unit now says, without a restart where it does already. */
+async function bringUp(unit: GearUnit, imageId: string, context: JobContext): Promise<string> {
+  const { resource, ports } = unit;
+  const how = (await runsAsWritten(context.gears, resource, imageId)) ? 'start' : 'restart';
+  const { container, silentPorts } = await runGear(resource, ports, how, context);
+  if (silentPorts.length > 0) {
+    const message = `it runs, but nothing listens on ${silentPorts.join(', ')} inside yet`;
+    context.report({ step: 'start', message });
+  }
+  return container;
+}
+
+/** Whether a process that is up now was started from the unit as it is on disk and from this image. */
+async function runsAsWritten(gears: GearRoom, resource: string, imageId: string): Promise<boolean> {
+  const { active, sub, since } = await gears.systemd.state(gears.paths.unitName(resource));
+  if (active === 'inactive' || active === 'failed') return true; // Nothing runs: a plain start will do.
+  if (sub === 'auto-restart') return false;
+  const { mtimeMs } = await stat(gears.paths.unit(resource));
+  if (since === null || Date.parse(since) < Math.floor(mtimeMs)) return false;
+  const container = await gears.docker.container(containerName(resource));
+  return container === null || container.imageId === imageId;
+}

@@ -1,0 +1,137 @@
+import { mkdir } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import { createClosers } from '../lib/closers.ts';
+import { heartbeatInterval, openWorkerQueue, type WorkerQueue } from '../queue/open-worker-queue.ts';
+import { createAnswers } from './answers.ts';
+import { hostPaths } from './domain/paths.ts';
+import { listGears } from './gear/gear-files.ts';
+import type { GearRoom } from './gear/gear-room.ts';
+import { handlers } from './handlers/handlers.ts';
+import { openBus } from './host/bus.ts';
+import { createDocker } from './host/docker.ts';
+import { sweepTemporaryFiles } from './host/files.ts';
+import { lockHost } from './host/host-lock.ts';
+import { createReservations } from './host/ports.ts';
+import { createSystemd } from './host/systemd.ts';
+import { createJournal } from './journal.ts';
+import { createRunner, type Runner } from './runner.ts';
+
+export interface WorkerOptions {
+  host: string;
+  base: string;
+  redisUrl: string;
+  docker: string;
+  keepSeconds: number;
+  concurrency: number;
+  version: string;
+  log: Logger;
+}
+
+export interface RunningWorker {
+  /** Stops taking work, lets running jobs end for the grace (milliseconds), hands the others back. */
+  close(grace: number): Promise<void>;
+}
+
+/** Milliseconds between two looks at the open jobs, for deliveries that got lost. */
+const sweepInterval = 2_000;
+/** Milliseconds between two comparisons of directory and disk, and of the journal with the calendar. */
+const tidyInterval = 180_000;
+/** Milliseconds a D-Bus call may take. */
+const busDeadline = 25_000;
+
+/** Opens the worker of this host; rejects when another one is open. Resolves when it has announced itself. */
+export async function openWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { host, base, log, keepSeconds } = options;
+  const paths = hostPaths(base);
+  const closers = createClosers();
+  try {
+    for (const directory of paths.directories) await mkdir(directory, { recursive: true, mode: 0o755 });
+    closers.push(await lockHost(base));
+    for (const directory of paths.directories) await sweepTemporaryFiles(directory);
+    const bus = await openBus({ log, deadlineMs: busDeadline });
+    closers.push(() => bus.close());
+    const docker = createDocker({ socketPath: options.docker, log });
+    closers.push(() => docker.close());
+    const queue = openWorkerQueue(options);
+    closers.push(() => queue.close());
+    // A reservation without a unit is in use while a job on its gear is under way; see reservePorts.
+    const reservations = createReservations(paths);
+    const gears: GearRoom = { host, paths, systemd: createSystemd(bus), docker, reservations, log };
+    const journal = createJournal(paths);
+    const runner = createRunner({ ledger: queue.ledger, journal, gears, handlers, log });
+    const live = keepAnnounced(queue, gears, options);
+    await live.ready;
+    closers.push(live.stop);
+    queue.open(runner.deliver, createAnswers(gears, runner.cancel));
+    closers.push(every(sweepInterval, () => deliverOpenJobs(queue, runner), log));
+    closers.push(every(tidyInterval, () => journal.prune(keepSeconds), log));
+    return {
+      async close(grace) {
+        await runner.drain(grace);
+        await Promise.race([queue.stopReceiving(), timeout(2_000)]);
+        await closers.close();
+      },
+    };
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+/** BullMQ's deliveries come at once; this finds those that a crash in between has lost. */
+async function deliverOpenJobs(queue: WorkerQueue, runner: Runner): Promise<void> {
+  for (const id of await queue.ledger.open()) runner.deliver(id).catch(() => undefined);
+}
+
+/** Says that the host lives, again and again, and what is on its disk whenever Redis has come back. */
+function keepAnnounced(queue: WorkerQueue, gears: GearRoom, { host, version, log }: WorkerOptions) {
+  const announcement = async () => ({
+    name: host,
+    version,
+    gears: (await listGears(gears.paths)).length,
+    lastSeen: Date.now(),
+  });
+  const everything = async () => {
+    const conflicts = await queue.announceGears(await listGears(gears.paths));
+    if (conflicts.length > 0) log.error({ conflicts }, 'another host holds gears of these names too');
+    await queue.announceHost(await announcement());
+  };
+  const first = everything();
+  queue.onReady(() => {
+    everything().catch((error: Error) =>
+      log.warn({ reason: error.message }, 'the gears could not be announced'),
+    );
+  });
+  const stopBeat = every(heartbeatInterval, async () => queue.announceHost(await announcement()), log);
+  const stopTidy = every(tidyInterval, everything, log);
+  return {
+    ready: first,
+    stop: async () => {
+      stopBeat();
+      stopTidy();
+      await Promise.race([announcement().then(queue.withdrawHost), timeout(1_000)]);
+    },
+  };
+}
+
+/** Does something again and again, the next time counted from the end of the last. Returns how to stop it. */
+function every(milliseconds: number, task: () => Promise<void>, log: Logger): () => void {
+  let stopped = false;
+  const again = () => {
+    if (stopped) return;
+    timer = setTimeout(() => {
+      task()
+        .catch((error: Error) => log.warn({ reason: error.message }, 'a regular task failed'))
+        .finally(again);
+    }, milliseconds);
+  };
+  let timer: NodeJS.Timeout | undefined;
+  again();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
+const timeout = (milliseconds: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref());

@@ -1,0 +1,32 @@
+import { type ErrorCode, Failure } from '../jobs/errors.ts';
+import { pause } from '../lib/pause.ts';
+
+/** Milliseconds for which a fault that may pass is waited out, by its code. */
+const patience: Partial<Record<ErrorCode, number>> = {
+  registry_failed: 8_000,
+  host_unavailable: 60_000,
+};
+
+const firstDelay = 250;
+const longestDelay = 4_000;
+
+export interface RetryHooks {
+  signal: AbortSignal;
+  /** Told before each pause: what failed and in how many milliseconds it is tried again. */
+  onRetry(failure: Failure, delay: number): Promise<void>;
+}
+
+/** Tries until it succeeds, fails for good, or the patience with its kind of failure is at its end. */
+export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetry }: RetryHooks): Promise<T> {
+  const started = Date.now();
+  for (let delay = firstDelay; ; delay = Math.min(delay * 2, longestDelay)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Failure) || !error.transient) throw error;
+      if (Date.now() + delay - started > (patience[error.code] ?? 0)) throw error;
+      await onRetry(error, delay);
+      await pause(delay, signal);
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import type { Logger } from 'pino';
+import { problemOf } from '../jobs/errors.ts';
+import type { Outcome } from '../jobs/job.ts';
+import type { JobRecord, WorkerLedger } from '../queue/open-worker-queue.ts';
+import type { Handlers } from './context.ts';
+import { execute } from './execute.ts';
+import { isOnDisk } from './gear/gear-files.ts';
+import type { GearRoom } from './gear/gear-room.ts';
+import { Cancelled, HandedBack } from './interruptions.ts';
+import type { Journal } from './journal.ts';
+
+/** Milliseconds after which a job looks again whether it is its turn, in case nobody told it. */
+const turnInterval = 2_000;
+
+export interface Runner {
+  /**
+   * Brings a job to its end when its turn has come. Delivered again while it is under way, it is joined. Rejects
+   * when it is to be delivered again later.
+   */
+  deliver(id: string): Promise<void>;
+  /** Aborts a job that runs; returns whether it does. */
+  cancel(id: string): boolean;
+  /** Takes nothing more and, after the grace (milliseconds), hands back what still runs. */
+  drain(grace: number): Promise<void>;
+}
+
+export interface RunnerParts {
+  ledger: WorkerLedger;
+  journal: Journal;
+  gears: GearRoom;
+  handlers: Handlers;
+  log: Logger;
+}
+
+interface UnderWay {
+  over: Promise<void>;
+  abort: AbortController;
+  /** Tells it to look whether it is its turn. */
+  wake(): void;
+}
+
+/**
+ * Runs the jobs of a host: on one gear in the order in which they were accepted, on different gears side by side.
+ *
+ * Invariants: a job is under way at most once in this process, and one process is the worker of this host
+ * (lockHost). A job begins only when it is the first in its gear's line in the ledger.
+ */
+export function createRunner({ ledger, journal, gears, handlers, log }: RunnerParts): Runner {
+  const underWay = new Map<string, UnderWay>();
+  const stopping = new AbortController();
+
+  function deliver(id: string): Promise<void> {
+    const known = underWay.get(id);
+    if (known) return known.over;
+    if (stopping.signal.aborted || !/^[0-9a-f]{32}$/.test(id)) {
+      return stopping.signal.aborted ? Promise.reject(new HandedBack()) : Promise.resolve();
+    }
+    const entry: UnderWay = { over: Promise.resolve(), abort: new AbortController(), wake: () => {} };
+    underWay.set(id, entry);
+    entry.over = run(id, entry).finally(() => underWay.delete(id));
+    return entry.over;
+  }
+
+  async function run(id: string, entry: UnderWay): Promise<void> {
+    const record = await ledger.read(id);
+    if (!record) return;
+    if (record.job.host !== gears.host) {
+      log.warn({ id, host: record.job.host }, 'a job for another host was delivered here');
+      return;
+    }
+    for (;;) {
+      if (stopping.signal.aborted) throw new HandedBack();
+      const turn = await ledger.begin(record);
+      if (turn.turn === 'over') return ledger.drop(id, record.job.resource);
+      if (turn.turn === 'begun') return wakeNext(await bringToEnd(turn.record, entry));
+      const woken = nextTurn(entry);
+      await nudge(turn.first, record.job.resource);
+      await woken;
+    }
+  }
+
+  /** Resolves when somebody says that it may be our turn, or after a while. */
+  function nextTurn(entry: UnderWay): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, turnInterval);
+      entry.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Makes sure that the job before us is under way; one whose record is gone must not be waited for. */
+  async function nudge(first: string, resource: string): Promise<void> {
+    if (underWay.has(first)) return;
+    if (!(await ledger.read(first))) await ledger.drop(first, resource);
+    else deliverQuietly(first);
+  }
+
+  function wakeNext(next: string | null): void {
+    if (!next) return;
+    const waiting = underWay.get(next);
+    if (waiting) waiting.wake();
+    else deliverQuietly(next);
+  }
+
+  function deliverQuietly(id: string): void {
+    deliver(id).catch((error: Error) =>
+      log.debug({ id, reason: error.message }, 'a job waits for its delivery'),
+    );
+  }
+
+  /** Runs the job unless the journal knows that it was done; returns the next in line. */
+  async function bringToEnd(record: JobRecord, entry: UnderWay): Promise<string | null> {
+    const { id, type, resource, attempts } = record.job;
+    const started = performance.now();
+    const jobLog = log.child({ id, type, resource });
+    const known = await journal.read(id);
+    if (!known) jobLog.info({ attempts }, 'job begins');
+    try {
+      const outcome = known ? recall(record, known) : await executeOne(record, entry, jobLog);
+      if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
+      const next = await ledger.finish(record, outcome, await isOnDisk(gears.paths, resource));
+      const ms = Math.round(performance.now() - started);
+      const code = outcome.state === 'failed' ? outcome.error.code : undefined;
+      jobLog.info({ outcome: outcome.state, code, ms }, 'job ends');
+      return next;
+    } catch (error) {
+      if (error instanceof HandedBack) {
+        await ledger.handBack(id);
+        jobLog.info({ outcome: 'handed back' }, 'job goes on later');
+      }
+      throw error;
+    }
+  }
+
+  function executeOne(record: JobRecord, entry: UnderWay, jobLog: Logger): Promise<Outcome> {
+    const { id } = record.job;
+    return execute(record, {
+      gears,
+      handlers,
+      signal: entry.abort.signal,
+      report: (progress) => ledger.progress(id, progress),
+      countAttempt: async () => {
+        await ledger.begin(record);
+      },
+      log: jobLog,
+    });
+  }
+
+  /** What became of a job that was done before; under the same id another request is not the same job. */
+  function recall(record: JobRecord, known: { fingerprint: string; outcome: Outcome }): Outcome {
+    if (known.fingerprint === record.fingerprint) return known.outcome;
+    const detail = 'this request id was used for another request on this host';
+    return { state: 'failed', error: problemOf('request_id_reused', detail, { job: record.job.id }) };
+  }
+
+  return {
+    deliver,
+    cancel(id) {
+      const entry = underWay.get(id);
+      entry?.abort.abort(new Cancelled());
+      return entry !== undefined;
+    },
+    async drain(grace) {
+      stopping.abort();
+      for (const { wake } of underWay.values()) wake();
+      const timer = setTimeout(() => {
+        for (const { abort } of underWay.values()) abort.abort(new HandedBack());
+      }, grace);
+      await Promise.allSettled([...underWay.values()].map(({ over }) => over));
+      clearTimeout(timer);
+    },
+  };
+}
