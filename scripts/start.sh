@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# npm start: everything from a fresh clone to a gear that answers. See README.md.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib/prepare.sh
+prepare
+exec node --import tsx scripts/tour.ts "$@"

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# npm test: every tier, none skipped. With arguments only the tiers named: npm test -- unit redis
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib/prepare.sh
+prepare
+
+export GEARD_LAB_DIR=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
+tiers=("$@")
+[ $# -gt 0 ] || tiers=(unit redis host e2e lab)
+results=$(mktemp -d)
+failed=()
+
+finish() {
+  contrib/lab down >/dev/null 2>&1 || echo 'error: the lab could not be taken down' >&2
+  rm -rf "$results"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+vitest() {
+  local tier=$1
+  shift
+  "$@" node node_modules/vitest/vitest.mjs run --project "$tier" --reporter=verbose --reporter=json --outputFile.json="$results/$tier.json" </dev/null
+}
+
+# A host as it is when nothing has run on it, with the results' directory inside.
+in_lab() {
+  contrib/lab exec h1 -- env -C "$PWD" CI="${CI:-}" "$@"
+}
+
+run_tier() {
+  case $1 in
+  unit | redis | lab) vitest "$1" env ;;
+  host | e2e)
+    contrib/lab up 1 --bare
+    contrib/lab exec h1 -- mkdir -p "$results"
+    local status=0
+    vitest "$1" in_lab || status=$?
+    contrib/lab exec h1 -- cat "$results/$1.json" >"$results/$1.json" || true
+    return $status
+    ;;
+  *) die "there is no tier $1; the tiers are unit, redis, host, e2e and lab" ;;
+  esac
+}
+
+for tier in "${tiers[@]}"; do
+  say "tier $tier"
+  started=$SECONDS
+  run_tier "$tier" || failed+=("$tier")
+  say "tier $tier took $((SECONDS - started)) s"
+done
+
+node scripts/lib/count-results.mjs "$results" "${tiers[@]}" || failed+=(count)
+[ ${#failed[@]} -eq 0 ] || die "failed: ${failed[*]}"

@@ -1,0 +1,6 @@
+export const apiPort = 2223;
+export const samplePort = 4343;
+export const sampleImage = 'geard/sample';
+
+/** Where requests with the test token go. */
+export const tokenUrl = `http://localhost:${apiPort}/token/__test__`;

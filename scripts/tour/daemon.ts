@@ -1,0 +1,74 @@
+import { connect } from 'node:net';
+import type { Closers } from '../../src/lib/closers.ts';
+import { pause } from '../../src/lib/pause.ts';
+import { apiPort } from './addresses.ts';
+import { must, type Place } from './place.ts';
+import { say } from './say.ts';
+
+const unit = 'geard-tour.service';
+const startDeadline = 30_000;
+
+/** Runs the daemon on the place as a transient unit, with a Redis of its own, and waits until it answers. */
+export async function startDaemon(place: Place, closers: Closers): Promise<void> {
+  if (place.prefix === '' && (await answers()))
+    throw new Error(`port ${apiPort} is taken; stop what listens there`);
+  say(`starting gear daemon on 127.0.0.1:${apiPort}, with its own Redis below ${place.base}`);
+  await place.run('systemctl', 'reset-failed', unit);
+  await must(
+    place,
+    'systemd-run',
+    `--unit=${unit}`,
+    '--property=KillMode=mixed',
+    '--',
+    place.node,
+    `${place.project}/bin/gear`,
+    'daemon',
+    '--test-token',
+    '--base',
+    place.base,
+    '--listen',
+    `127.0.0.1:${apiPort}`,
+  );
+  closers.push(() => must(place, 'systemctl', 'stop', unit));
+  await untilItAnswers(place);
+}
+
+async function untilItAnswers(place: Place): Promise<void> {
+  const until = Date.now() + startDeadline;
+  while (Date.now() < until) {
+    if (await ready()) return;
+    if ((await place.run('systemctl', 'is-active', unit)).output.trim() === 'failed') break;
+    await pause(100);
+  }
+  const { output } = await place.run(
+    'journalctl',
+    '--unit',
+    unit,
+    '--output',
+    'cat',
+    '--lines',
+    '20',
+    '--no-pager',
+  );
+  throw new Error(`the daemon does not answer; its last lines:\n${output.trimEnd()}`);
+}
+
+async function ready(): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${apiPort}/readyz`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether anything listens on the api's port. */
+function answers(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(apiPort, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

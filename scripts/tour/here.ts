@@ -1,0 +1,18 @@
+import type { Closers } from '../../src/lib/closers.ts';
+import { execute } from './execute.ts';
+import { must, type Place } from './place.ts';
+import { say } from './say.ts';
+
+/** This machine itself. */
+export async function openHere(_closers: Closers): Promise<Place> {
+  say('systemd is PID 1 and Docker answers: this machine is the host');
+  const place: Place = {
+    run: (program, ...args) => execute(program, args),
+    prefix: '',
+    node: process.execPath,
+    project: process.cwd(),
+    base: '/var/lib/gears',
+  };
+  await must(place, `${place.project}/contrib/sample/image`);
+  return place;
+}
