@@ -54,11 +54,18 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(() => docker.close());
     const queue = openWorkerQueue(options);
     closers.push(() => queue.close());
-    // A reservation without a unit is in use while a job on its gear is under way; see reservePorts.
-    const reservations = createReservations(paths);
-    const gears: GearRoom = { host, paths, systemd: createSystemd(bus), docker, reservations, log };
-    const journal = createJournal(paths);
-    const runner = createRunner({ ledger: queue.ledger, journal, gears, handlers, log });
+    const systemd = await createSystemd(bus);
+    const busy = new Set<string>();
+    const reservations = createReservations(paths, (resource) => busy.has(resource));
+    const gears: GearRoom = { host, paths, systemd, docker, reservations, log };
+    const runner = createRunner({
+      ledger: queue.ledger,
+      journal: createJournal(paths),
+      gears,
+      handlers,
+      busy,
+      log,
+    });
     const live = keepAnnounced(queue, gears, options);
     await live.ready;
     closers.push(live.stop);

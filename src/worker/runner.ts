@@ -29,6 +29,8 @@ export interface RunnerParts {
   journal: Journal;
   gears: GearRoom;
   handlers: Handlers;
+  /** Kept up to date by the runner: the gears on which a job runs. */
+  busy: Set<string>;
   log: Logger;
 }
 
@@ -45,7 +47,7 @@ interface UnderWay {
  * Invariants: a job is under way at most once in this process, and one process is the worker of this host
  * (lockHost). A job begins only when it is the first in its gear's line in the ledger.
  */
-export function createRunner({ ledger, journal, gears, handlers, log }: RunnerParts): Runner {
+export function createRunner({ ledger, journal, gears, handlers, busy, log }: RunnerParts): Runner {
   const underWay = new Map<string, UnderWay>();
   const stopping = new AbortController();
 
@@ -117,6 +119,7 @@ export function createRunner({ ledger, journal, gears, handlers, log }: RunnerPa
     const jobLog = log.child({ id, type, resource });
     const known = await journal.read(id);
     if (!known) jobLog.info({ attempts }, 'job begins');
+    busy.add(resource);
     try {
       const outcome = known ? recall(record, known) : await executeOne(record, entry, jobLog);
       if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
@@ -131,6 +134,8 @@ export function createRunner({ ledger, journal, gears, handlers, log }: RunnerPa
         jobLog.info({ outcome: 'handed back' }, 'job goes on later');
       }
       throw error;
+    } finally {
+      busy.delete(resource);
     }
   }
 

@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+
+/** Where everything of a host lies below its base directory. Names come validated: see jobs/identifier.ts. */
+export interface HostPaths {
+  base: string;
+  units: string;
+  ports: string;
+  jobs: string;
+  /** All directories, to be made before anything else. */
+  directories: string[];
+  unitName(resource: string): string;
+  unit(resource: string): string;
+  /** What was there before an installation that has not come to its end. */
+  before(resource: string): string;
+  failedUpdate(resource: string): string;
+  /** Values of a gear's inline environment; a tag names one version of them. */
+  envFile(resource: string, tag: string): string;
+  /** Matches the names of a gear's value files; the first group is the tag. */
+  envFilePattern(resource: string): RegExp;
+  environment(id: string): string;
+  /** The link that reserves an external port. */
+  port(external: number): string;
+  /** What that link says. */
+  portTarget(resource: string): string;
+  journal(id: string): string;
+}
+
+export const unitName = (resource: string) => `gear-${resource}.service`;
+export const containerName = (resource: string) => `gear-${resource}`;
+
+/** Names of gears, taken from the names of their units; null for every other name. */
+export const resourceOfUnit = (name: string) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? null;
+
+export function hostPaths(base: string): HostPaths {
+  const units = join(base, 'units');
+  const env = join(base, 'env');
+  const ports = join(base, 'ports');
+  const jobs = join(base, 'jobs');
+  const beside = (resource: string, ending: string) => join(units, `gear-${resource}.${ending}`);
+  return {
+    base,
+    units,
+    ports,
+    jobs,
+    directories: [base, units, env, ports, jobs, join(base, 'git')],
+    unitName,
+    unit: (resource) => join(units, unitName(resource)),
+    before: (resource) => beside(resource, 'before.json'),
+    failedUpdate: (resource) => beside(resource, 'failed.json'),
+    envFile: (resource, tag) => beside(resource, `${tag}.env`),
+    // The tag is a job id: 32 hex digits, so that no other gear's name can end in one by chance.
+    envFilePattern: (resource) => new RegExp(`^gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})\\.env$`),
+    environment: (id) => join(env, id),
+    port: (external) => join(ports, String(external)),
+    portTarget: (resource) => join('..', 'units', unitName(resource)),
+    journal: (id) => join(jobs, `${id}.json`),
+  };
+}
+
+const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\-]/g, '\\$&');

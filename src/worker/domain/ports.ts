@@ -1,0 +1,34 @@
+import type { PublishedPort } from '../../jobs/container.ts';
+import { Failure } from '../../jobs/errors.ts';
+
+/** External ports that are allocated when none is asked for. */
+export const allocated = { first: 4000, last: 60_000 } as const;
+
+/**
+ * The external port for each internal one: the one asked for, or else the one it has now, or else the lowest that
+ * can be used. Throws `ports_exhausted`.
+ */
+export function choosePorts(
+  wanted: { internal: number; external?: number | undefined }[],
+  current: PublishedPort[],
+  unusable: (external: number) => boolean,
+): PublishedPort[] {
+  const asked = new Set(wanted.map(({ external }) => external || null));
+  const used = new Set<number>();
+  const allocate = (internal: number) => {
+    const kept = current.find((port) => port.internal === internal)?.external;
+    if (kept !== undefined && !asked.has(kept) && !used.has(kept) && !unusable(kept)) return kept;
+    for (let port = allocated.first; port <= allocated.last; port++) {
+      if (!asked.has(port) && !used.has(port) && !unusable(port)) return port;
+    }
+    throw new Failure(
+      'ports_exhausted',
+      `no external port from ${allocated.first} to ${allocated.last} is free`,
+    );
+  };
+  return wanted.map(({ internal, external }) => {
+    const port = external || allocate(internal);
+    used.add(port);
+    return { internal, external: port };
+  });
+}

@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/container.ts';
+import { resourceName } from '../../jobs/identifier.ts';
+import { containerName, type HostPaths } from './paths.ts';
+import { quoteWord } from './quote.ts';
+
+/** What a gear's unit file says. */
+export interface GearUnit {
+  resource: string;
+  /** Names of the inline environment count, their values are in a file of their own. */
+  spec: GearSpec;
+  ports: PublishedPort[];
+  /** The version of the inline environment's values; null when there are none. */
+  envTag: string | null;
+}
+
+const docker = '/usr/bin/docker';
+
+/** Seconds Docker gives the container's process after SIGTERM; systemd waits longer than Docker does. */
+const stopTimeout = 10;
+
+/** What an image's process may do at most; the rest of Docker's own list is dropped. */
+const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID'];
+const mostProcesses = 4096;
+
+/**
+ * The text of the unit. It needs nothing of ours to run: systemd, Docker and the files it names are enough.
+ *
+ * An explicit stop ends the process by SIGTERM or SIGKILL, which is clean (SuccessExitStatus=); where nobody asked
+ * for it the same exit statuses mean that the process was killed, and it is restarted (RestartForceExitStatus=).
+ */
+export function renderUnit(unit: GearUnit, paths: HostPaths): string {
+  const name = containerName(unit.resource);
+  return `# Written by geard; the next installation overwrites what is changed here by hand.
+[Unit]
+Description=Gear ${unit.resource}
+Requires=docker.service
+Wants=network-online.target
+After=docker.service network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+Slice=gear-small.slice
+ExecStart=:${runCommand(unit, paths).map(quoteWord).join(' ')}
+ExecStop=-${docker} stop --time ${stopTimeout} ${name}
+ExecStopPost=-${docker} rm --force ${name}
+Restart=on-failure
+RestartSec=1
+SuccessExitStatus=143 137
+RestartForceExitStatus=143 137
+KillMode=mixed
+TimeoutStopSec=${stopTimeout * 3}
+LogRateLimitIntervalSec=1
+LogRateLimitBurst=1000000
+
+[Install]
+WantedBy=multi-user.target docker.service
+
+[X-Gear]
+Resource=${unit.resource}
+Spec=${encode(unit)}
+`;
+}
+
+/** The command line that runs the gear, as words. */
+export function runCommand({ resource, spec, ports, envTag }: GearUnit, paths: HostPaths): string[] {
+  return [
+    docker,
+    'run',
+    '--rm',
+    '--init',
+    '--pull=never',
+    '--log-driver=none',
+    `--name=${containerName(resource)}`,
+    `--label=geard.gear=${resource}`,
+    '--security-opt=no-new-privileges',
+    '--cap-drop=ALL',
+    ...capabilities.map((capability) => `--cap-add=${capability}`),
+    `--pids-limit=${mostProcesses}`,
+    ...ports.map(({ internal, external }) => `--publish=${external}:${internal}`),
+    ...(spec.environment === undefined ? [] : [`--env-file=${paths.environment(spec.environment)}`]),
+    ...(envTag === null ? [] : [`--env-file=${paths.envFile(resource, envTag)}`]),
+    ...spec.volumes.map((volume) => `--volume=${volume.name}:${volume.path}`),
+    ...(spec.memory === undefined ? [] : [`--memory=${spec.memory}`]),
+    ...(spec.cpus === undefined ? [] : [`--cpus=${spec.cpus}`]),
+    spec.image,
+    ...spec.command,
+  ];
+}
+
+const encoded = z.strictObject({
+  spec: gearSpec,
+  ports: z.array(publishedPort),
+  envTag: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .nullable(),
+});
+
+/** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
+function encode({ spec, ports, envTag }: GearUnit): string {
+  const env = spec.env.map(({ name }) => ({ name, value: '' }));
+  return Buffer.from(JSON.stringify({ spec: { ...spec, env }, ports, envTag })).toString('base64url');
+}
+
+/** Reads a unit of ours back; null for any other text. The values of inline variables are empty. */
+export function parseUnit(text: string): GearUnit | null {
+  const section = text.slice(text.lastIndexOf('\n[X-Gear]\n'));
+  const resource = resourceName.safeParse(/^Resource=(.*)$/m.exec(section)?.[1]);
+  const spec = /^Spec=([A-Za-z0-9_-]+)$/m.exec(section)?.[1];
+  if (!resource.success || spec === undefined) return null;
+  try {
+    const content = encoded.parse(JSON.parse(Buffer.from(spec, 'base64url').toString('utf8')));
+    return { resource: resource.data, ...content };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,67 @@
+import { createInterface } from 'node:readline';
+import type Dockerode from 'dockerode';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+
+export interface ContainerEvent {
+  /** The container's name. */
+  name: string;
+  action: 'start' | 'die' | 'destroy';
+}
+
+const actions = ['start', 'die', 'destroy'] as const;
+
+const event = z.object({
+  Action: z.enum(actions),
+  Actor: z.object({ Attributes: z.object({ name: z.string() }) }),
+});
+
+const reconnectDelay = 500;
+
+/** One stream of events for the whole worker, opened again whenever the engine was away. */
+export function followEvents(docker: Dockerode, log: Logger) {
+  const listeners = new Set<(event: ContainerEvent) => void>();
+  const stop = new AbortController();
+
+  const follow = async () => {
+    const filters = { type: ['container'], event: [...actions], label: ['geard.gear'] };
+    const stream = await docker.getEvents({ filters: JSON.stringify(filters), abortSignal: stop.signal });
+    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+      const parsed = event.safeParse(parseJson(line));
+      if (!parsed.success) continue;
+      const { Action: action, Actor } = parsed.data;
+      for (const listener of listeners) listener({ name: Actor.Attributes.name, action });
+    }
+  };
+
+  const followForEver = async () => {
+    while (!stop.signal.aborted) {
+      try {
+        await follow();
+      } catch (error) {
+        if (!stop.signal.aborted)
+          log.debug({ reason: (error as Error).message }, 'the Docker events are away');
+      }
+      if (!stop.signal.aborted) await new Promise((resolve) => setTimeout(resolve, reconnectDelay));
+    }
+  };
+  followForEver().catch((error: Error) =>
+    log.error({ err: error }, 'the Docker events are no longer followed'),
+  );
+
+  return {
+    listen(listener: (event: ContainerEvent) => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    close: () => stop.abort(),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

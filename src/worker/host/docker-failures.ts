@@ -1,0 +1,38 @@
+import { Failure } from '../../jobs/errors.ts';
+
+export function hasStatus(error: unknown, status: number): boolean {
+  return (error as { statusCode?: unknown } | null)?.statusCode === status;
+}
+
+/** What Docker's own error means here: the engine is away or overtaxed, which may pass. */
+export function asDockerFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  const detail = hasStatus(error, 409)
+    ? 'Docker is busy with this container'
+    : 'the Docker engine does not answer';
+  return new Failure('host_unavailable', detail, { transient: true, cause: error });
+}
+
+/** What a failed pull means, told apart by the words of the engine and the registry. */
+export function asPullFailure(reference: string, error: unknown): Failure {
+  const { message, code } = error as Error & { code?: string };
+  if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET' || code === 'EPIPE')
+    return asDockerFailure(error);
+  const said = oneLine(message);
+  if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(said)) {
+    return new Failure('registry_failed', `the registry does not allow to pull ${reference}: ${said}`, {
+      cause: error,
+    });
+  }
+  if (/manifest unknown|not found|does not exist|name unknown|no such image/i.test(said)) {
+    return new Failure('image_not_found', `there is no image ${reference} in its registry`, { cause: error });
+  }
+  const detail = `the registry of ${reference} cannot be reached: ${said}`;
+  return new Failure('registry_failed', detail, { transient: true, cause: error });
+}
+
+const oneLine = (text: string) =>
+  text
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, 300);

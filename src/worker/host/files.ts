@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
+/** Replaces a file so that after a crash either the old or the new text is there, whole: write, fsync, rename. */
+export async function writeDurably(path: string, text: string, mode: number): Promise<void> {
+  const directory = dirname(path);
+  const draft = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const file = await open(draft, 'wx', mode);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+  await syncDirectory(directory);
+}
+
+/** Removes a file if it is there, and makes sure that it stays away after a crash. */
+export async function removeDurably(path: string): Promise<void> {
+  try {
+    await rm(path);
+  } catch (error) {
+    if (isAbsence(error)) return;
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** The text of a file, or null when there is none. */
+export async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isAbsence(error)) return null;
+    throw error;
+  }
+}
+
+/** Removes what a crash has left of `writeDurably`. */
+export async function sweepTemporaryFiles(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (temporary.test(name)) await rm(join(directory, name), { force: true });
+  }
+}
+
+/** Has the entries of a directory on disk (fsync(2): the file's own sync does not cover its entry). */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export function isAbsence(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}

@@ -1,0 +1,33 @@
+import { exec } from '../../lib/exec.ts';
+
+/** Characters of one line, and of all lines, that are shown. */
+const longestLine = 500;
+const mostText = 4_000;
+
+/**
+ * The last lines that a unit has logged, of one run of it where its invocation id is known. Control characters
+ * are taken out. Empty when the journal does not answer within the deadline (milliseconds).
+ */
+export async function lastLines(
+  unit: string,
+  invocation: string | null,
+  count: number,
+  deadline: number,
+): Promise<string[]> {
+  const run = invocation === null ? [`--unit=${unit}`] : [`_SYSTEMD_INVOCATION_ID=${invocation}`];
+  try {
+    // What the process has just written may still be on its way to the journal.
+    await exec('journalctl', ['--sync'], { deadline });
+    const args = ['--no-pager', '--all', '--output=cat', `--lines=${count}`, ...run];
+    const { stdout } = await exec('journalctl', args, { deadline });
+    return readable(stdout);
+  } catch {
+    return [];
+  }
+}
+
+function readable(text: string): string[] {
+  const clean = text.replace(/\x1b\[[0-9;?]*[ -/]*[@-~]/g, '').replace(/[^\P{Cc}\n\t]/gu, '�');
+  const lines = clean.split('\n').map((line) => line.slice(0, longestLine).trimEnd());
+  return lines.join('\n').slice(-mostText).split('\n').filter(Boolean);
+}

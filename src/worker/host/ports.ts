@@ -1,0 +1,99 @@
+import { readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { basename } from 'node:path';
+import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
+import { isAbsence, syncDirectory } from './files.ts';
+
+/** Which gear has which external port: a link for each, named by the port, pointing to the gear's unit. */
+export interface Reservations {
+  /** Reserves a port; false when another gear has it. Reserving one's own again is fine. */
+  reserve(external: number, resource: string): Promise<boolean>;
+  /** Gives a port back, if it is this gear's. */
+  release(external: number, resource: string): Promise<void>;
+  list(resource: string): Promise<number[]>;
+  /** Ports of all other gears. */
+  others(resource: string): Promise<number[]>;
+}
+
+/**
+ * `isBusy` tells whether a job on a gear is under way: the reservation of a gear that has no unit holds as long as
+ * one may be about to write it, and is left over from a crash otherwise.
+ */
+export function createReservations(paths: HostPaths, isBusy: (resource: string) => boolean): Reservations {
+  const owner = async (external: number): Promise<string | null> => {
+    try {
+      return resourceOfUnit(basename(await readlink(paths.port(external))));
+    } catch (error) {
+      if (isAbsence(error)) return null;
+      throw error;
+    }
+  };
+  const isStale = async (holder: string) => !isBusy(holder) && !(await exists(paths.unit(holder)));
+
+  const all = async () => {
+    const names = (await readdir(paths.ports)).filter((name) => /^\d{1,5}$/.test(name));
+    return Promise.all(
+      names.map(async (name) => ({ port: Number(name), holder: await owner(Number(name)) })),
+    );
+  };
+
+  return {
+    async reserve(external, resource) {
+      for (;;) {
+        try {
+          await symlink(paths.portTarget(resource), paths.port(external));
+          await syncDirectory(paths.ports);
+          return true;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+        }
+        const holder = await owner(external);
+        if (holder === resource) return true;
+        if (holder !== null && !(await isStale(holder))) return false;
+        await rm(paths.port(external), { force: true });
+      }
+    },
+
+    async release(external, resource) {
+      if ((await owner(external)) !== resource) return;
+      await rm(paths.port(external), { force: true });
+      await syncDirectory(paths.ports);
+    },
+
+    async list(resource) {
+      return (await all()).flatMap(({ port, holder }) => (holder === resource ? [port] : []));
+    },
+
+    async others(resource) {
+      return (await all()).flatMap(({ port, holder }) => (holder === resource ? [] : [port]));
+    },
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error) => {
+      if (isAbsence(error)) return false;
+      throw error;
+    },
+  );
+}
+
+/** Whether a program could listen on a port on every address now. */
+export async function portIsFree(port: number): Promise<boolean> {
+  const free = await canListen(port, '::');
+  return free === 'no IPv6' ? (await canListen(port, '0.0.0.0')) === true : free;
+}
+
+function canListen(port: number, host: string): Promise<boolean | 'no IPv6'> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else if (error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL') resolve('no IPv6');
+      else reject(error);
+    });
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
+  });
+}

@@ -1,0 +1,187 @@
+import { type Bus, BusError } from './bus.ts';
+import { followJobs, type JobResult } from './systemd-jobs.ts';
+
+/** A unit as systemd sees it. */
+export interface UnitState {
+  /** LoadState: loaded, not-found, … */
+  load: string;
+  /** ActiveState and SubState, such as active and running. */
+  active: string;
+  sub: string;
+  /** How its last run ended: success, exit-code, … */
+  result: string;
+  restarts: number;
+  /** When it entered its state, RFC 3339; null when it never has. */
+  since: string | null;
+  /** Exit status of its main process. */
+  mainStatus: number;
+  /** Names one run of the unit; empty when it never ran. */
+  invocation: string;
+  /** The file on disk is another than the one systemd has read. */
+  needsReload: boolean;
+}
+
+export interface JobOptions {
+  deadlineMs: number;
+  signal?: AbortSignal;
+}
+
+/** What we want of systemd; see org.freedesktop.systemd1(5). Throws transient failures while it is away. */
+export interface Systemd {
+  start(unit: string, options: JobOptions): Promise<JobResult>;
+  stop(unit: string, options: JobOptions): Promise<JobResult>;
+  restart(unit: string, options: JobOptions): Promise<JobResult>;
+  /** Links a unit file into systemd and has it started at boot. */
+  enable(path: string): Promise<void>;
+  /** Links a unit file into systemd and has it not started at boot. */
+  link(path: string): Promise<void>;
+  /** Takes all links of a unit away. */
+  unlink(unit: string): Promise<void>;
+  isEnabled(unit: string): Promise<boolean>;
+  /** Has systemd read changed unit files. Calls that come while one waits share it. */
+  reload(): Promise<void>;
+  state(unit: string): Promise<UnitState>;
+  resetFailed(unit: string): Promise<void>;
+}
+
+const destination = 'org.freedesktop.systemd1';
+const managerInterface = 'org.freedesktop.systemd1.Manager';
+
+export async function createSystemd(bus: Bus): Promise<Systemd> {
+  const manager = (member: string, signature = '', body: unknown[] = []) =>
+    bus.call({
+      destination,
+      path: '/org/freedesktop/systemd1',
+      interface: managerInterface,
+      member,
+      signature,
+      body,
+    });
+
+  const jobs = await followJobs(bus, manager);
+
+  const fileState = async (unit: string): Promise<string> => {
+    try {
+      const [state] = await manager('GetUnitFileState', 's', [unit]);
+      return String(state);
+    } catch (error) {
+      if (error instanceof BusError && noSuchFile.test(error.errorName)) return 'not-found';
+      throw error;
+    }
+  };
+
+  const disable = (unit: string) => manager('DisableUnitFiles', 'asb', [[unit], false]);
+
+  const runJob = (member: string, unit: string, options: JobOptions) =>
+    jobs.run(() => manager(member, 'ss', [unit, 'replace']), options);
+
+  return {
+    start: (unit, options) => runJob('StartUnit', unit, options),
+    stop: (unit, options) => runJob('StopUnit', unit, options),
+    restart: (unit, options) => runJob('RestartUnit', unit, options),
+
+    async enable(path) {
+      if ((await fileState(unitOf(path))) === 'enabled') return;
+      await manager('EnableUnitFiles', 'asbb', [[path], false, true]);
+    },
+
+    async link(path) {
+      const state = await fileState(unitOf(path));
+      if (state === 'linked' || state === 'disabled') return;
+      // Disabling takes every link away, the unit's own too (systemctl(1), disable).
+      if (state !== 'not-found') await disable(unitOf(path));
+      await manager('LinkUnitFiles', 'asbb', [[path], false, true]);
+    },
+
+    async unlink(unit) {
+      await disable(unit);
+    },
+
+    isEnabled: async (unit) => (await fileState(unit)) === 'enabled',
+
+    reload: shareCalls(async () => {
+      await manager('Reload');
+    }),
+
+    async state(unit) {
+      const [path] = await manager('LoadUnit', 's', [unit]);
+      return readState(bus, String(path));
+    },
+
+    async resetFailed(unit) {
+      try {
+        await manager('ResetFailedUnit', 's', [unit]);
+      } catch (error) {
+        if (!(error instanceof BusError) || !/NoSuchUnit$/.test(error.errorName)) throw error;
+      }
+    },
+  };
+}
+
+const noSuchFile = /(NoSuchUnit|FileNotFound)$/;
+const unitOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
+
+const unitInterface = 'org.freedesktop.systemd1.Unit';
+const serviceInterface = 'org.freedesktop.systemd1.Service';
+
+async function readState(bus: Bus, path: string): Promise<UnitState> {
+  const get = async (from: string, property: string): Promise<unknown> => {
+    const properties = 'org.freedesktop.DBus.Properties';
+    const body = [from, property];
+    const [variant] = await bus.call({
+      destination,
+      path,
+      interface: properties,
+      member: 'Get',
+      signature: 'ss',
+      body,
+    });
+    return (variant as { value: unknown }).value;
+  };
+  const [load, active, sub, changed, invocation, needsReload, result, restarts, mainStatus] =
+    await Promise.all([
+      get(unitInterface, 'LoadState'),
+      get(unitInterface, 'ActiveState'),
+      get(unitInterface, 'SubState'),
+      get(unitInterface, 'StateChangeTimestamp'),
+      get(unitInterface, 'InvocationID'),
+      get(unitInterface, 'NeedDaemonReload'),
+      get(serviceInterface, 'Result'),
+      get(serviceInterface, 'NRestarts'),
+      get(serviceInterface, 'ExecMainStatus'),
+    ]);
+  return {
+    load: String(load),
+    active: String(active),
+    sub: String(sub),
+    since: fromMicroseconds(changed),
+    invocation: Buffer.from(invocation as number[]).toString('hex'),
+    needsReload: needsReload === true,
+    result: String(result),
+    restarts: Number(restarts),
+    mainStatus: Number(mainStatus),
+  };
+}
+
+function fromMicroseconds(time: unknown): string | null {
+  const microseconds = Number(time);
+  return microseconds === 0 ? null : new Date(microseconds / 1000).toISOString();
+}
+
+/** At most one call runs and one waits; who comes while one waits gets that one's result. */
+function shareCalls(call: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  let waiting: Promise<void> | null = null;
+  const begin = () => {
+    waiting = null;
+    running = call().finally(() => {
+      running = null;
+    });
+    return running;
+  };
+  return () => {
+    if (!running) return begin();
+    waiting ??= running.then(begin, begin);
+    return waiting;
+  };
+}
