@@ -58,14 +58,8 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const busy = new Set<string>();
     const reservations = createReservations(paths, (resource) => busy.has(resource));
     const gears: GearRoom = { host, paths, systemd, docker, reservations, log };
-    const runner = createRunner({
-      ledger: queue.ledger,
-      journal: createJournal(paths),
-      gears,
-      handlers,
-      busy,
-      log,
-    });
+    const journal = createJournal(paths);
+    const runner = createRunner({ ledger: queue.ledger, journal, gears, handlers, busy, log });
     const live = keepAnnounced(queue, gears, options);
     await live.ready;
     closers.push(live.stop);
