@@ -59,10 +59,14 @@ function publicPorts(/** @type {number} */ pid) {
 function outside(/** @type {number} */ pid, /** @type {string} */ path, /** @type {string[]} */ rest) {
   const dynamic = !rest.includes('--only');
   const always = rest.filter((argument) => argument !== '--only').map(Number);
-  const helper = spawn('nsenter', ['-t', String(pid), '-n', process.execPath, import.meta.filename, '--inside', path], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
-  });
+  const helper = spawn(
+    'nsenter',
+    ['-t', String(pid), '-n', process.execPath, import.meta.filename, '--inside', path],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      detached: true,
+    },
+  );
   /** @type {Map<number, import('node:net').Server>} */
   const servers = new Map();
   const refused = new Set();
