@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { activeState, type Daemon, newId, openDaemon, sampleImage } from '../support/daemon.ts';
+import { ok, run } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+let daemon: Daemon;
+beforeAll(async () => {
+  await sampleImage();
+  daemon = await openDaemon();
+  await daemon.change('PUT', 'container', { r: 'steady', t: 'geard/sample' });
+});
+afterAll(() => daemon.close());
+
+test('while Redis hangs a change answers 503 within 2 seconds and uses up no id', async () => {
+  const i = newId();
+  process.kill(daemon.redisPid(), 'SIGSTOP');
+  const started = Date.now();
+  const refused = await daemon.send('PUT', 'container/stopped', { u: '0', r: 'steady', i });
+  const took = Date.now() - started;
+  process.kill(daemon.redisPid(), 'SIGCONT');
+  expect(refused).toMatchObject({ status: 503, body: { code: 'queue_unavailable' } });
+  expect(took).toBeLessThan(2_000);
+  await until('Redis is back', async () => (await daemon.send('GET', 'jobs')).status === 200);
+  expect((await daemon.send('GET', `job/${i}`)).status).toBe(404);
+  expect(
+    (
+      await daemon.send(
+        'PUT',
+        'container/restarted',
+        { u: '0', r: 'steady', i },
+        { headers: { Prefer: 'wait=30' } },
+      )
+    ).status,
+  ).toBe(200);
+});
+
+test('a Redis that was killed is started again, and the daemon goes on with it', async () => {
+  process.kill(daemon.redisPid(), 'SIGKILL');
+  await until('changes are accepted again', async () => {
+    const answer = await daemon.change('PUT', 'container/restarted', { r: 'steady' });
+    return answer.status === 200 && answer.body.state === 'succeeded';
+  });
+});
+
+test('after a restart of D-Bus the worker is back within 5 seconds', async () => {
+  await ok('systemctl', 'restart', 'dbus');
+  const restarted = Date.now();
+  const answer = await daemon.change('PUT', 'container/restarted', { r: 'steady' });
+  expect(answer).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+  expect(Date.now() - restarted).toBeLessThan(5_000);
+});
+
+test('no job is lost when dockerd is restarted while jobs run', async () => {
+  const ids = Array.from({ length: 6 }, newId);
+  for (const [n, i] of ids.entries()) {
+    const accepted = await daemon.send('PUT', 'container', {
+      u: '0',
+      r: `docker-${n}`,
+      t: 'geard/sample',
+      i,
+    });
+    expect(accepted.status).toBe(202);
+  }
+  await ok('systemctl', 'restart', 'docker');
+  for (const i of ids) {
+    const { body } = await daemon.send('GET', `job/${i}`, { wait: '60' });
+    expect(body, JSON.stringify(body.error)).toMatchObject({ state: 'succeeded' });
+  }
+  for (const [n] of ids.entries()) {
+    await until(`docker-${n} is active`, async () => (await activeState(`docker-${n}`)) === 'active');
+  }
+});
+
+test('gears are back after dockerd was stopped and started', async () => {
+  await run('systemctl', 'stop', 'docker.socket', 'docker');
+  await ok('systemctl', 'start', 'docker');
+  await until('the gear runs again', async () => (await activeState('steady')) === 'active', 30_000);
+});

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { ok } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+let daemon: Daemon;
+beforeAll(async () => {
+  await sampleImage();
+  daemon = await openDaemon();
+});
+afterAll(() => daemon.close());
+
+const mainPid = (r: string) => ok('docker', 'inspect', '--format', '{{.State.Pid}}', `gear-${r}`);
+const answers = (port: number) =>
+  fetch(`http://127.0.0.1:${port}/`).then(
+    (r) => r.ok,
+    () => false,
+  );
+
+test('with api, worker and Redis gone a gear goes on, and runs again when its process is killed', async () => {
+  const { body } = await daemon.change(
+    'PUT',
+    'container',
+    { r: 'lonely', t: 'geard/sample' },
+    { ports: [{ internal: 8080 }] },
+  );
+  const [{ external }] = (body.result as { ports: { external: number }[] }).ports as [{ external: number }];
+  await daemon.kill();
+  expect(await answers(external)).toBe(true);
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    const before = await mainPid('lonely');
+    process.kill(Number(before), signal);
+    await until(`it runs again after ${signal}`, async () => {
+      const now = await mainPid('lonely').catch(() => before);
+      return now !== before && now !== '0' && (await answers(external));
+    });
+  }
+  await daemon.start();
+  const gear = await daemon.send<{ systemd: { active: string; restarts: number } }>('GET', 'container', {
+    r: 'lonely',
+  });
+  expect(gear.body.systemd).toMatchObject({ active: 'active', restarts: 2 });
+});
+
+test('a worker with an empty Redis announces what is on its disk, and nothing stops', async () => {
+  await daemon.change('PUT', 'container', { r: 'kept', t: 'geard/sample' });
+  await daemon.stop();
+  await ok('rm', '-r', `${daemon.base}/redis`);
+  await daemon.start();
+  expect((await daemon.send('GET', 'container', { r: 'kept' })).status).toBe(200);
+  expect(await activeState('kept')).toBe('active');
+  const stopped = await daemon.change('PUT', 'container/stopped', { r: 'kept' });
+  expect(stopped).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+  expect(await activeState('kept')).toBe('inactive');
+});
+
+test('SIGTERM ends the daemon with exit status 0 and hands running work back', async () => {
+  expect(await daemon.stop()).toBe(0);
+  await daemon.start();
+});

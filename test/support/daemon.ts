@@ -1,0 +1,214 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Problem } from '../../src/jobs/errors.ts';
+import type { Job } from '../../src/jobs/job.ts';
+import { ok, run } from './run.ts';
+import { until } from './until.ts';
+
+export interface Answer<T = unknown> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+export interface Send {
+  body?: unknown;
+  /** Sent as it is. */
+  raw?: string | Uint8Array;
+  headers?: Record<string, string>;
+}
+
+/** A daemon as a process of its own on this host, with a base directory of its own. */
+export interface Daemon {
+  base: string;
+  url: string;
+  pid(): number;
+  start(): Promise<void>;
+  /** kill -9, of the daemon and of its Redis. */
+  kill(): Promise<void>;
+  stop(): Promise<number>;
+  log(): string;
+  redisPid(): number;
+  send<T = Problem & Job>(
+    method: string,
+    path: string,
+    parameters?: Record<string, string>,
+    more?: Send,
+  ): Promise<Answer<T>>;
+  /** Sends a change under a new request id and waits for its job. */
+  change(
+    method: string,
+    path: string,
+    parameters: Record<string, string>,
+    body?: unknown,
+  ): Promise<Answer<Problem & Job>>;
+  /** Ends it and takes away every gear it has made. */
+  close(): Promise<void>;
+}
+
+let nextPort = 12_300;
+let nextId = 1;
+export const newId = () => (Date.now() * 1000 + nextId++).toString(16);
+
+export async function openDaemon(options: { base?: string; port?: number } = {}): Promise<Daemon> {
+  const base = options.base ?? (await mkdtemp('/var/lib/gears-test-'));
+  const port = options.port ?? nextPort++;
+  const logFile = join(base, '..', `${base.split('/').pop()}.log`);
+  let child: ChildProcess | null = null;
+
+  const daemon: Daemon = {
+    base,
+    url: `http://127.0.0.1:${port}/token/__test__`,
+    pid: () => child?.pid ?? 0,
+    async start() {
+      const log = createWriteStream(logFile, { flags: 'a' });
+      const args = [
+        'bin/gear',
+        'daemon',
+        '--test-token',
+        '--base',
+        base,
+        '--listen',
+        `127.0.0.1:${port}`,
+        '--host',
+        'h1',
+      ];
+      child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      child.stderr?.pipe(log);
+      const exited = once(child, 'exit');
+      const ready = until('the daemon answers', () =>
+        fetch(`http://127.0.0.1:${port}/readyz`).then(
+          (r) => r.ok,
+          () => false,
+        ),
+      );
+      await Promise.race([
+        ready,
+        exited.then(([code]) => {
+          throw new Error(`the daemon exited with ${code}:\n${daemon.log()}`);
+        }),
+      ]);
+    },
+    async kill() {
+      const redis = daemon.redisPid();
+      const was = child;
+      if (!was || was.exitCode !== null || was.signalCode !== null) return;
+      const exited = once(was, 'exit');
+      was.kill('SIGKILL');
+      if (redis) process.kill(redis, 'SIGKILL');
+      await exited;
+    },
+    async stop() {
+      const was = child;
+      if (!was || was.exitCode !== null || was.signalCode !== null) return 0;
+      const exited = once(was, 'exit');
+      was.kill('SIGTERM');
+      const [code] = await exited;
+      return code ?? 1;
+    },
+    log: () => readFileSync(logFile, 'utf8'),
+    redisPid() {
+      const children = readFileSync(`/proc/${child?.pid}/task/${child?.pid}/children`, 'utf8')
+        .trim()
+        .split(' ');
+      return Number(
+        children.find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('redis-server')) ?? 0,
+      );
+    },
+    async send(method, path, parameters = {}, { body, raw, headers } = {}) {
+      const query = new URLSearchParams(parameters).toString();
+      const init: RequestInit = { method, headers: { ...headers } };
+      const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+      if (payload !== undefined) init.body = payload as string;
+      const response = await fetch(`${daemon.url}/${path}${query ? `?${query}` : ''}`, init);
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: parse(text) as never };
+    },
+    change: (method, path, parameters, body) =>
+      daemon.send(
+        method,
+        path,
+        { u: '0', i: newId(), ...parameters },
+        { body, headers: { Prefer: 'wait=60' } },
+      ),
+    async close() {
+      await daemon.stop();
+      await removeGearsOf(base);
+      await rm(base, { recursive: true, force: true });
+      await rm(logFile, { force: true });
+    },
+  };
+  await daemon.start();
+  return daemon;
+}
+
+/** Units stay when the daemon goes, as they should; the test takes its own away. */
+async function removeGearsOf(base: string): Promise<void> {
+  const units = (await run('ls', join(base, 'units'))).stdout
+    .split('\n')
+    .filter((name) => name.endsWith('.service'));
+  if (units.length === 0) return;
+  await run('systemctl', 'stop', ...units);
+  await run('systemctl', 'disable', '--quiet', ...units);
+  await ok('systemctl', 'daemon-reload');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+export const activeState = async (r: string) =>
+  (await run('systemctl', 'is-active', `gear-${r}`)).stdout.trim();
+export const enabledState = async (r: string) =>
+  (await run('systemctl', 'is-enabled', `gear-${r}`)).stdout.trim();
+
+/** Names of the containers of a gear, running or not. */
+export async function containersOf(r: string): Promise<string[]> {
+  const names = await ok(
+    'docker',
+    'ps',
+    '--all',
+    '--filter',
+    `label=geard.gear=${r}`,
+    '--format',
+    '{{.Names}}',
+  );
+  return names.split('\n').filter(Boolean);
+}
+
+/** How often systemd has started the unit of a gear since the host booted. */
+export async function startsOf(r: string): Promise<number> {
+  await ok('journalctl', '--sync');
+  const { stdout } = await run(
+    'journalctl',
+    '--quiet',
+    '--boot',
+    '--output=cat',
+    '_PID=1',
+    `UNIT=gear-${r}.service`,
+  );
+  return stdout.split('\n').filter((line) => line.startsWith('Started ')).length;
+}
+
+/** Everything on the host that a request could have changed. */
+export async function hostState(base: string): Promise<string> {
+  const files = await ok('find', base, '-path', `${base}/redis`, '-prune', '-o', '-printf', '%P %l %s\n');
+  const links = await ok('find', '/etc/systemd/system', '-name', 'gear-*');
+  const containers = await ok('docker', 'ps', '--all', '--quiet');
+  return [...files.split('\n').sort(), ...links.split('\n').sort(), containers].join('\n');
+}
+
+/** The sample image under a name; made once. */
+export async function sampleImage(name = 'geard/sample'): Promise<string> {
+  if ((await run('docker', 'image', 'inspect', 'geard/sample')).status !== 0)
+    await ok('contrib/sample/image');
+  if (name !== 'geard/sample') await ok('docker', 'tag', 'geard/sample', name);
+  return name;
+}
