@@ -67,4 +67,4 @@ pivot_root . .old
 cd /
 umount -l /.old
 export container=lab
-exec /lib/systemd/systemd --system --log-target=console --log-level=notice --show-status=false
+exec /lib/systemd/systemd --system --log-target=journal --log-level=info --show-status=false

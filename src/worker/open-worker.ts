@@ -54,7 +54,8 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(() => docker.close());
     const queue = openWorkerQueue(options);
     closers.push(() => queue.close());
-    const systemd = await createSystemd(bus);
+    const systemd = await createSystemd(bus, log);
+    await systemd.reload(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const reservations = createReservations(paths, (resource) => busy.has(resource));
     const gears: GearRoom = { host, paths, systemd, docker, reservations, log };

@@ -1,11 +1,15 @@
 import { Failure } from '../../jobs/errors.ts';
+import { pause } from '../../lib/pause.ts';
 import { lastLines } from '../host/journal-tail.ts';
+import type { UnitState } from '../host/systemd.ts';
 import type { GearRoom } from './gear-room.ts';
 
 /** Lines of the gear's log that a failure shows. */
 const shownLines = 10;
 /** Milliseconds the journal may take for them. */
 const journalDeadline = 5_000;
+/** Milliseconds systemd may take to notice that the process has ended. */
+const endDeadline = 2_000;
 
 /** `docker run` exits so when Docker itself refused, not the gear's process (docker-run(1), exit status). */
 const refusedByDocker = 125;
@@ -15,7 +19,7 @@ const notFound = 127;
 /** Why a gear did not start: how its process ended and what it said last. */
 export async function startFailure(gears: GearRoom, resource: string, more?: string): Promise<Failure> {
   const unit = gears.paths.unitName(resource);
-  const { mainStatus, invocation } = await gears.systemd.state(unit);
+  const { mainStatus, invocation } = await endedState(gears, unit);
   const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
   const said = lines.length > 0 ? `; its last lines:\n${lines.join('\n')}` : '; it logged nothing';
   if (
@@ -25,6 +29,16 @@ export async function startFailure(gears: GearRoom, resource: string, more?: str
     return new Failure('port_taken', 'an external port was taken by another program while the gear started');
   }
   return new Failure('start_failed', `${describe(mainStatus)}${more ? ` (${more})` : ''}${said}`);
+}
+
+/** Docker tells of the end of a container before systemd has heard of it, and only systemd knows the exit status. */
+async function endedState({ systemd }: GearRoom, unit: string): Promise<UnitState> {
+  const until = Date.now() + endDeadline;
+  for (;;) {
+    const state = await systemd.state(unit);
+    if (state.active !== 'active' || Date.now() > until) return state;
+    await pause(20);
+  }
 }
 
 function describe(status: number): string {

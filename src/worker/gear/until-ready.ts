@@ -36,11 +36,14 @@ export function untilReady(
   const { docker, systemd, paths } = gears;
   const name = containerName(resource);
   const unit = paths.unitName(resource);
+  let started = '';
   let ended = false;
   let wake = () => {};
   const unwatch = docker.onContainerEvent((event) => {
     if (event.name !== name) return;
-    if (event.action === 'die') ended = true;
+    if (event.action === 'start') started = event.id;
+    // A restart ends the container that ran before, too.
+    if (event.action === 'die' && event.id === started) ended = true;
     wake();
   });
 

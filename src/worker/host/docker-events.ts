@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 
 export interface ContainerEvent {
+  id: string;
   /** The container's name. */
   name: string;
   action: 'start' | 'die' | 'destroy';
@@ -13,7 +14,7 @@ const actions = ['start', 'die', 'destroy'] as const;
 
 const event = z.object({
   Action: z.enum(actions),
-  Actor: z.object({ Attributes: z.object({ name: z.string() }) }),
+  Actor: z.object({ ID: z.string(), Attributes: z.object({ name: z.string() }) }),
 });
 
 const reconnectDelay = 500;
@@ -30,7 +31,7 @@ export function followEvents(docker: Dockerode, log: Logger) {
       const parsed = event.safeParse(parseJson(line));
       if (!parsed.success) continue;
       const { Action: action, Actor } = parsed.data;
-      for (const listener of listeners) listener({ name: Actor.Attributes.name, action });
+      for (const listener of listeners) listener({ id: Actor.ID, name: Actor.Attributes.name, action });
     }
   };
 

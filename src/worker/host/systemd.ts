@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { type Bus, BusError } from './bus.ts';
 import { followJobs, type JobResult } from './systemd-jobs.ts';
 
@@ -47,7 +48,10 @@ export interface Systemd {
 const destination = 'org.freedesktop.systemd1';
 const managerInterface = 'org.freedesktop.systemd1.Manager';
 
-export async function createSystemd(bus: Bus): Promise<Systemd> {
+/** Milliseconds after the last new link at which systemd is told of it. */
+const linkDelay = 1_000;
+
+export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   const manager = (member: string, signature = '', body: unknown[] = []) =>
     bus.call({
       destination,
@@ -70,6 +74,19 @@ export async function createSystemd(bus: Bus): Promise<Systemd> {
     }
   };
 
+  const reload = shareCalls(async () => {
+    await manager('Reload');
+  });
+
+  // A new link matters when its target is started the next time: that can wait for others to come.
+  let linkTimer: NodeJS.Timeout | undefined;
+  const linksChanged = () => {
+    clearTimeout(linkTimer);
+    linkTimer = setTimeout(() => {
+      reload().catch((error: Error) => log.warn({ reason: error.message }, 'systemd has not read new links'));
+    }, linkDelay).unref();
+  };
+
   const disable = (unit: string) => manager('DisableUnitFiles', 'asb', [[unit], false]);
 
   const runJob = (member: string, unit: string, options: JobOptions) =>
@@ -83,6 +100,7 @@ export async function createSystemd(bus: Bus): Promise<Systemd> {
     async enable(path) {
       if ((await fileState(unitOf(path))) === 'enabled') return;
       await manager('EnableUnitFiles', 'asbb', [[path], false, true]);
+      linksChanged();
     },
 
     async link(path) {
@@ -91,6 +109,7 @@ export async function createSystemd(bus: Bus): Promise<Systemd> {
       // Disabling takes every link away, the unit's own too (systemctl(1), disable).
       if (state !== 'not-found') await disable(unitOf(path));
       await manager('LinkUnitFiles', 'asbb', [[path], false, true]);
+      linksChanged();
     },
 
     async unlink(unit) {
@@ -99,9 +118,7 @@ export async function createSystemd(bus: Bus): Promise<Systemd> {
 
     isEnabled: async (unit) => (await fileState(unit)) === 'enabled',
 
-    reload: shareCalls(async () => {
-      await manager('Reload');
-    }),
+    reload,
 
     async state(unit) {
       const [path] = await manager('LoadUnit', 's', [unit]);
