@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import pino from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { type Bus, openBus } from '../../src/worker/host/bus.ts';
+import { readIfThere, writeDurably } from '../../src/worker/host/files.ts';
+import { lockHost } from '../../src/worker/host/host-lock.ts';
+import { listeningPorts } from '../../src/worker/host/listening.ts';
+import { createReservations, portIsFree } from '../../src/worker/host/ports.ts';
+import { createSystemd, type Systemd } from '../../src/worker/host/systemd.ts';
+import { ok, run } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+const log = pino({ level: 'silent' });
+const name = 'gear-room-test.service';
+let base: string;
+let bus: Bus;
+let systemd: Systemd;
+beforeAll(async () => {
+  base = await mkdtemp('/var/lib/gears-test-');
+  await ok('mkdir', `${base}/units`, `${base}/ports`);
+  bus = await openBus({ log, deadlineMs: 10_000 });
+  systemd = await createSystemd(bus, log);
+});
+afterAll(async () => {
+  await systemd.stop(name, { deadlineMs: 10_000 });
+  await systemd.unlink(name);
+  bus.close();
+  await rm(base, { recursive: true });
+});
+
+const unit = (command: string) =>
+  `[Service]\nType=exec\nExecStart=${command}\n[Install]\nWantedBy=multi-user.target\n`;
+const options = { deadlineMs: 10_000 };
+
+test('a new unit file starts without a reload, a changed one is noticed to need it', async () => {
+  const path = `${base}/units/${name}`;
+  expect((await systemd.state(name)).load).toBe('not-found');
+  await writeDurably(path, unit('/bin/sleep 1000'), 0o644);
+  await systemd.enable(path);
+  expect(await systemd.start(name, options)).toBe('done');
+  expect(await systemd.state(name)).toMatchObject({ active: 'active', sub: 'running', needsReload: false });
+  await writeDurably(path, unit('/bin/sleep 2000'), 0o644);
+  expect((await systemd.state(name)).needsReload).toBe(true);
+  await Promise.all([systemd.reload(), systemd.reload(), systemd.reload()]);
+  expect((await systemd.state(name)).needsReload).toBe(false);
+});
+
+test('enabling and linking can be repeated and switch over', async () => {
+  const path = `${base}/units/${name}`;
+  for (const enabled of [true, true, false, false, true]) {
+    await (enabled ? systemd.enable(path) : systemd.link(path));
+    expect(await systemd.isEnabled(name)).toBe(enabled);
+    expect((await run('systemctl', 'cat', name)).status).toBe(0);
+  }
+});
+
+test('a call in flight when the bus goes away is told so, and the bus comes back by itself', async () => {
+  const slow = bus.call({
+    destination: 'org.freedesktop.systemd1',
+    path: '/org/freedesktop/systemd1',
+    interface: 'org.freedesktop.systemd1.Manager',
+    member: 'Reload',
+  });
+  const settled = slow.then(
+    () => 'answered',
+    (error) => error.code,
+  );
+  await ok('systemctl', 'restart', 'dbus');
+  expect(['answered', 'host_unavailable']).toContain(await settled);
+  await until(
+    'calls are answered again',
+    () =>
+      systemd.state(name).then(
+        () => true,
+        () => false,
+      ),
+    5_000,
+  );
+  expect(await systemd.restart(name, options)).toBe('done');
+});
+
+test('one base directory has one worker, and a second one is told', async () => {
+  const release = await lockHost(base);
+  await symlink(base, `${base}/alias`);
+  await expect(lockHost(`${base}/alias`)).rejects.toThrow('another worker runs');
+  await release();
+  await (await lockHost(base))();
+});
+
+test('a port is reserved for one gear at a time; what a crash left over is taken over', async () => {
+  const paths = hostPaths(base);
+  const busy = new Set(['b']);
+  const reservations = createReservations(paths, (resource) => busy.has(resource));
+  expect(await Promise.all(['a', 'b', 'c'].map((r) => reservations.reserve(4000, r)))).toContain(true);
+  await ok('rm', '-f', paths.port(4000));
+  expect(await reservations.reserve(4000, 'b')).toBe(true);
+  expect(await reservations.reserve(4000, 'b')).toBe(true);
+  expect(await reservations.reserve(4000, 'c')).toBe(false);
+  busy.clear();
+  expect(await reservations.reserve(4000, 'c')).toBe(true);
+  await reservations.release(4000, 'b');
+  expect(await reservations.list('c')).toEqual([4000]);
+});
+
+test('a listening program is seen without being spoken to', async () => {
+  const connections: unknown[] = [];
+  const server = createServer((socket) => connections.push(socket)).listen(0);
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  expect((await listeningPorts(process.pid)).has(port)).toBe(true);
+  expect(await portIsFree(port)).toBe(false);
+  server.close();
+  await once(server, 'close');
+  expect(await portIsFree(port)).toBe(true);
+  expect(connections).toEqual([]);
+});
+
+test('a file is replaced as a whole', async () => {
+  await writeDurably(`${base}/file`, 'one', 0o600);
+  await writeDurably(`${base}/file`, 'two', 0o600);
+  expect(await readIfThere(`${base}/file`)).toBe('two');
+  expect(await readIfThere(`${base}/none`)).toBeNull();
+});

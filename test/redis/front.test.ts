@@ -1,0 +1,181 @@
+import pino from 'pino';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Command } from '../../src/jobs/registry.ts';
+import type { Request } from '../../src/queue/accept.ts';
+import { keys } from '../../src/queue/keys.ts';
+import { type Front, openFront } from '../../src/queue/open-front.ts';
+import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const log = pino({ level: 'silent' });
+let redis: TestRedis;
+let front: Front;
+let worker: WorkerQueue;
+
+beforeEach(async () => {
+  redis = await openTestRedis();
+  front = openFront({ redisUrl: redis.url, limits: { host: 60, line: 55 }, keepSeconds: 1000, log });
+  worker = openWorkerQueue({ redisUrl: redis.url, host: 'h1', concurrency: 100, keepSeconds: 1000, log });
+  await until('the front is connected', () =>
+    front.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
+});
+afterEach(async () => {
+  await worker.stopReceiving();
+  await worker.close();
+  await front.close();
+  await redis.close();
+});
+
+let count = 0;
+const id = () => (++count).toString(16).padStart(32, '0');
+const stop = (resource: string): Command => ({ type: 'container.stop', params: { resource } });
+const request = (command: Command, more: Partial<Request> = {}): Request => ({
+  id: id(),
+  command,
+  fingerprint: 'f',
+  user: '0',
+  ...more,
+});
+const holds = (resource: string, host = 'h1') => redis.redis.hset(keys.gears, resource, host);
+
+test('of 50 simultaneous requests with one id one is accepted and 49 find its record', async () => {
+  await holds('a');
+  const one = request(stop('a'));
+  const all = await Promise.all(Array.from({ length: 50 }, () => front.accept(one, 'h1')));
+  expect(all.filter(({ verdict }) => verdict === 'accepted')).toHaveLength(1);
+  expect(all.filter(({ verdict }) => verdict === 'known')).toHaveLength(49);
+  expect(await worker.ledger.open()).toEqual([one.id]);
+});
+
+test('a refused request leaves no record, no place in a line and no claim to a name', async () => {
+  await holds('b', 'h2');
+  const wanted = request(stop('b'));
+  expect(await front.accept(wanted, 'h1')).toEqual({ verdict: 'elsewhere', host: 'h2' });
+  expect(await front.accept(request(stop('nobody')), 'h1')).toEqual({ verdict: 'missing' });
+  expect(await front.job(wanted.id)).toBeNull();
+  expect(await worker.ledger.open()).toEqual([]);
+  expect(await redis.redis.hkeys(keys.gears)).toEqual(['b']);
+});
+
+test('a full line and a full host refuse more', async () => {
+  await holds('a');
+  await holds('b');
+  for (let i = 0; i < 55; i++) await front.accept(request(stop('a')), 'h1');
+  expect(await front.accept(request(stop('a')), 'h1')).toEqual({ verdict: 'full', what: 'line' });
+  for (let i = 0; i < 5; i++) await front.accept(request(stop('b')), 'h1');
+  expect(await front.accept(request(stop('b')), 'h1')).toEqual({ verdict: 'full', what: 'host' });
+});
+
+test('only the first in line begins, and its end lets the next one begin', async () => {
+  await holds('a');
+  const [first, second] = [request(stop('a')), request(stop('a'))];
+  for (const one of [first, second]) await front.accept(one, 'h1');
+  const records = await Promise.all([first, second].map(({ id }) => worker.ledger.read(id)));
+  const [one, two] = records as [NonNullable<(typeof records)[0]>, NonNullable<(typeof records)[0]>];
+  expect(await worker.ledger.begin(two)).toEqual({ turn: 'behind', first: first.id });
+  expect((await worker.ledger.begin(one)).turn).toBe('begun');
+  expect(await worker.ledger.finish(one, { state: 'succeeded', result: 1 }, true)).toBe(second.id);
+  expect((await worker.ledger.begin(two)).turn).toBe('begun');
+  expect((await worker.ledger.begin(one)).turn).toBe('over');
+});
+
+test('a finished job keeps its outcome, loses its parameters and is kept for the time asked for', async () => {
+  await holds('a');
+  const one = request(stop('a'));
+  await front.accept(one, 'h1');
+  const waiting = front.wait(one.id, 10_000);
+  const record = await worker.ledger.read(one.id);
+  if (!record) throw new Error('no record');
+  await worker.ledger.begin(record);
+  await worker.ledger.finish(record, { state: 'succeeded', result: { a: 1 } }, true);
+  await worker.ledger.finish(record, { state: 'cancelled' }, true);
+  const finished = await waiting;
+  expect(finished?.job).toMatchObject({ state: 'succeeded', result: { a: 1 }, attempts: 1 });
+  expect(finished?.params).toBeNull();
+  expect(await redis.redis.ttl(keys.job(one.id))).toBeGreaterThan(990);
+});
+
+test('waiting ends when the time is up, with the job as it is', async () => {
+  await holds('a');
+  const one = request(stop('a'));
+  await front.accept(one, 'h1');
+  const started = Date.now();
+  expect((await front.wait(one.id, 300))?.job.state).toBe('queued');
+  expect(Date.now() - started).toBeLessThan(1_500);
+});
+
+test('jobs are listed newest first, by filter, and page on after an id', async () => {
+  await holds('a');
+  await holds('b');
+  const all: string[] = [];
+  for (let i = 0; i < 10; i++) {
+    const one = request(stop(i % 2 ? 'a' : 'b'), { user: String(i % 5) });
+    all.unshift(one.id);
+    await front.accept(one, 'h1');
+  }
+  const ids = async (...args: Parameters<Front['listJobs']>) =>
+    (await front.listJobs(...args)).map((job) => job.id);
+  expect(await ids({}, 100)).toEqual(all);
+  expect(await ids({}, 3, all[3])).toEqual(all.slice(4, 7));
+  expect(await ids({ resource: 'a', user: '1' }, 100)).toEqual([all[8]]);
+  await redis.redis.del(keys.job(all[0] as string));
+  expect(await ids({}, 2)).toEqual(all.slice(1, 3));
+});
+
+test('a delivery reaches the host once for each accepted job, and questions are answered', async () => {
+  await holds('a');
+  const delivered: string[] = [];
+  worker.open(async (job) => void delivered.push(job), {
+    'container.read': async () => Promise.reject(new Error('secret')),
+    'container.list': async () => [],
+    'job.cancel': async () => ({ aborting: true }),
+  });
+  const sent = Array.from({ length: 20 }, () => request(stop('a')));
+  for (const one of sent) await front.accept(one, 'h1');
+  await until('all are delivered', () => delivered.length === 20);
+  expect(delivered).toEqual(sent.map((one) => one.id));
+  expect(await front.ask('h1', 'container.list', {})).toEqual([]);
+  await expect(front.ask('h1', 'container.read', { resource: 'a' })).rejects.toThrow(
+    'the worker could not answer',
+  );
+  await expect(front.ask('h2', 'container.list', {}, 100)).rejects.toMatchObject({
+    code: 'host_unavailable',
+  });
+});
+
+test('while Redis is away every call fails within 2 seconds as queue_unavailable, and a late one has no effect', async () => {
+  await holds('a');
+  const { asQueueFailure } = await import('../../src/queue/open-front.ts');
+  process.kill(redis.pid, 'SIGSTOP');
+  const one = request(stop('a'));
+  const started = Date.now();
+  const error = await front.accept(one, 'h1').catch((reason) => reason);
+  expect(asQueueFailure(error)?.code).toBe('queue_unavailable');
+  expect(Date.now() - started).toBeLessThan(2_000);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  process.kill(redis.pid, 'SIGCONT');
+  await until('Redis is back', () =>
+    front.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect(await front.job(one.id)).toBeNull();
+});
+
+test('the directory follows what is on the disk of a host, and leaves what others hold', async () => {
+  await holds('gone');
+  await holds('theirs', 'h2');
+  expect(await worker.announceGears(['mine', 'theirs'])).toEqual(['theirs']);
+  expect(await front.gears()).toEqual(
+    new Map([
+      ['theirs', 'h2'],
+      ['mine', 'h1'],
+    ]),
+  );
+});

@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { gearSpec } from '../../src/jobs/container.ts';
+import type { GearUnit } from '../../src/worker/domain/unit-file.ts';
+
+/** Words that have meant something to some parser somewhere. */
+const nasty = fc.constantFrom(
+  '"',
+  "'",
+  '\\',
+  '%',
+  '%n',
+  '%%',
+  '\\x25',
+  '$HOME',
+  ['$', '{HOME}'].join(''),
+  '$$',
+  ';',
+  ' ; ',
+  '\\;',
+  '#',
+  '=',
+  '-',
+  '\t',
+  '\n',
+  '\\n',
+  ' ',
+  '  ',
+  '',
+  '*',
+  '~',
+  '`id`',
+  '@',
+  ':',
+  '!',
+  '|',
+  '&',
+  '🦊',
+  'é',
+  '\u2028',
+  '\u00a0',
+  '\u0085',
+);
+const word = fc
+  .oneof(
+    fc.array(fc.oneof(nasty, fc.string({ maxLength: 4 })), { maxLength: 5 }).map((parts) => parts.join('')),
+    nasty,
+  )
+  .filter((text) => !/[\0-\x08\x0b-\x1f\x7f]/.test(text) && text.isWellFormed());
+
+const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,20}$/);
+const port = fc.integer({ min: 1, max: 65535 });
+
+/** Any gear that the contract allows. */
+export const someGear: fc.Arbitrary<GearUnit> = fc
+  .record({
+    resource: name,
+    command: fc.array(word, { maxLength: 6 }),
+    ports: fc.uniqueArray(port, { maxLength: 4 }),
+    env: fc.uniqueArray(fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,8}$/), { maxLength: 3 }),
+    volumes: fc.uniqueArray(fc.stringMatching(/^\/[a-z]{1,8}$/), { maxLength: 3 }),
+    environment: fc.option(name, { nil: undefined }),
+    memory: fc.option(fc.integer({ min: 6 * 1024 * 1024, max: 2 ** 40 }), { nil: undefined }),
+    cpus: fc.option(
+      fc.integer({ min: 1, max: 400 }).map((n) => n / 100),
+      { nil: undefined },
+    ),
+  })
+  .map(({ resource, ports, env, volumes, ...rest }) => ({
+    resource,
+    spec: gearSpec.parse({
+      ...rest,
+      image: 'registry.example:5000/team/app:1.2',
+      ports: ports.map((internal) => ({ internal })),
+      env: env.map((variable) => ({ name: variable, value: 'x' })),
+      volumes: volumes.map((path, i) => ({ name: `v${i}`, path })),
+    }),
+    ports: ports.map((internal, i) => ({ internal, external: 4000 + i })),
+    envTag: env.length > 0 ? '0123456789abcdef0123456789abcdef' : null,
+  }));

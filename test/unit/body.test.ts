@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { bodyOf } from '../../src/api/body.ts';
+import { gearBody } from '../../src/jobs/container.ts';
+
+const body = (text: string) => bodyOf({ body: Buffer.from(text) } as never, gearBody);
+
+test("names count without regard to case, numbers may be strings: the seed's clients do both", () => {
+  expect(body('{"Ports":[{"External":"4343","INTERNAL":"8080"}]}')).toMatchObject({
+    ports: [{ internal: 8080, external: 4343 }],
+  });
+});
+
+test('an absent body is a gear with nothing but its image', () => {
+  expect(body('')).toEqual({ ports: [], env: [], command: [], volumes: [], start: true });
+});
+
+test('the first thing that is wrong is said with its place', () => {
+  expect(() => body('{"ports":[{"internal":80},{"internal":0}]}')).toThrow(
+    'body: ports[1].internal: internal must be a whole number from 1 to 65535',
+  );
+});
+
+test('memory is read as Docker writes it', () => {
+  expect(body('{"memory":"64m","cpus":"0.5"}')).toMatchObject({ memory: 64 * 1024 * 1024, cpus: 0.5 });
+});

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { type BadConfig, readConfig } from '../../src/cli/config.ts';
+import { optionTable } from '../../src/cli/options.ts';
+
+const lines = (...args: Parameters<typeof readConfig>): string[] => {
+  try {
+    readConfig(...args);
+    return [];
+  } catch (error) {
+    return (error as BadConfig).lines;
+  }
+};
+
+test('a flag overrides its environment variable, which overrides the default', () => {
+  const environment = { GEARD_LISTEN: '127.0.0.1:1', GEARD_BASE: '/b', GEARD_TEST_TOKEN: '1' };
+  const config = readConfig('daemon', { listen: '[::1]:2' }, environment);
+  expect(config).toMatchObject({
+    listen: { host: '::1', port: 2 },
+    base: '/b',
+    testToken: true,
+    dedupeDays: 7,
+    redis: null,
+  });
+});
+
+test('everything that is wrong is said at once, each by the name it was given under', () => {
+  const wrong = lines(
+    'daemon',
+    { listen: 'here', maxJobs: '0' },
+    { GEARD_HOST: 'UPPER', GEARD_TEST_TOKEN: 'perhaps' },
+  );
+  expect(wrong).toHaveLength(4);
+  expect(wrong.join('\n')).toMatch(/--listen: must be ADDRESS:PORT[\s\S]*GEARD_HOST \(--host\)/);
+});
+
+test('the test token is not served beyond loopback unless that is asked for by name', () => {
+  expect(lines('api', { testToken: true, redis: 'redis://r', listen: '0.0.0.0:2223' }, {}).join()).toContain(
+    '--insecure-test-token',
+  );
+  expect(
+    lines(
+      'api',
+      { testToken: true, redis: 'redis://r', listen: '0.0.0.0:2223', insecureTestToken: true },
+      {},
+    ),
+  ).toEqual([]);
+});
+
+test('without a way to verify tokens nothing starts', () => {
+  expect(lines('daemon', {}, {}).join()).toContain('--test-token is missing');
+});
+
+test('api and worker do not start without a Redis to meet in', () => {
+  for (const role of ['api', 'worker'] as const)
+    expect(lines(role, { testToken: true }, {}).join()).toContain('--redis is missing');
+});
+
+test('docs/operations.md has every option with its variable, and no other', () => {
+  const page = readFileSync('docs/operations.md', 'utf8');
+  const rows = [...page.matchAll(/^\| `(--[\w-]+)[^`]*` \| `(GEARD_\w+)` \|/gm)].map(
+    ([, flag, env]) => `${flag} ${env}`,
+  );
+  expect(rows.sort()).toEqual(
+    Object.values(optionTable)
+      .map(({ flag, env }) => `${flag} ${env}`)
+      .sort(),
+  );
+});

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { asPullFailure } from '../../src/worker/host/docker-failures.ts';
+import { followLayers, withTag } from '../../src/worker/host/docker-pull.ts';
+import { parseSocketTable } from '../../src/worker/host/listening.ts';
+
+test('a reference without a tag means :latest, never every tag there is', () => {
+  expect(['a', 'r:5000/a', 'a:1', `a@sha256:${'0'.repeat(64)}`].map(withTag)).toEqual([
+    'a:latest',
+    'r:5000/a:latest',
+    'a:1',
+    `a@sha256:${'0'.repeat(64)}`,
+  ]);
+});
+
+test('progress adds up all layers and never falls', () => {
+  const seen: number[] = [];
+  const event = followLayers(({ percent }) => seen.push(percent));
+  for (const id of ['a', 'b']) event({ id, status: 'Pulling fs layer' });
+  event({ id: 'a', status: 'Downloading', progressDetail: { current: 50, total: 100 } });
+  event({ id: 'a', status: 'Download complete' });
+  event({ id: 'c', status: 'Pulling fs layer' });
+  event({ id: 'a', status: 'Extracting', progressDetail: { current: 1, total: 2 } });
+  for (const id of ['a', 'b', 'c']) event({ id, status: 'Pull complete' });
+  expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  expect(seen.at(-1)).toBe(100);
+});
+
+test.each([
+  ['manifest for a:1 not found: manifest unknown', 'image_not_found', false],
+  [
+    "pull access denied for a, repository does not exist or may require 'docker login': denied",
+    'registry_failed',
+    false,
+  ],
+  ['Get "http://r/v2/": unauthorized: authentication required', 'registry_failed', false],
+  [
+    'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused',
+    'registry_failed',
+    true,
+  ],
+  ['received unexpected HTTP status: 503 Service Unavailable', 'registry_failed', true],
+])('the registry saying %j is %s', (message, code, transient) => {
+  expect(asPullFailure('a', new Error(message))).toMatchObject({ code, transient });
+});
+
+test('only listening sockets count as listened on', () => {
+  const table = [
+    '  sl  local_address rem_address   st',
+    '   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1',
+    '   1: 0100007F:0050 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 2',
+    '   2: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0 0 0',
+  ].join('\n');
+  expect(parseSocketTable(table)).toEqual([8080, 443]);
+});

@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { gearSpec } from '../../src/jobs/container.ts';
+import { parseEnvFile, renderEnvFile } from '../../src/worker/domain/env-file.ts';
+import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { choosePorts } from '../../src/worker/domain/ports.ts';
+import { parseUnit, renderUnit } from '../../src/worker/domain/unit-file.ts';
+import { someGear } from '../support/some-gear.ts';
+
+const paths = hostPaths('/var/lib/gears');
+
+describe('the unit file', () => {
+  test('reads back as the gear it was written from, values of variables left out', () => {
+    fc.assert(
+      fc.property(someGear, (gear) => {
+        const env = gear.spec.env.map(({ name }) => ({ name, value: '' }));
+        expect(parseUnit(renderUnit(gear, paths))).toEqual({ ...gear, spec: { ...gear.spec, env } });
+      }),
+    );
+  });
+
+  test('holds no value of a variable', () => {
+    const spec = gearSpec.parse({ image: 'a', env: [{ name: 'SECRET', value: 'hunter2-hunter2' }] });
+    const text = renderUnit({ resource: 'a', spec, ports: [], envTag: 'f'.repeat(32) }, paths);
+    const encoded = Buffer.from(/^Spec=(.*)$/m.exec(text)?.[1] ?? '', 'base64url').toString();
+    expect(encoded).toContain('SECRET');
+    expect(text + encoded).not.toContain('hunter2');
+  });
+
+  test('keeps every line its own, whatever words a command has', () => {
+    fc.assert(
+      fc.property(someGear, (gear) => {
+        const lines = renderUnit(gear, paths).split('\n');
+        expect(lines.filter((line) => line.startsWith('ExecStart='))).toHaveLength(1);
+        expect(lines.every((line) => /^$|^#|^\[[A-Za-z-]+\]$|^[A-Za-z]+=/.test(line))).toBe(true);
+      }),
+    );
+  });
+
+  test('of somebody else is not taken for ours', () => {
+    for (const text of [
+      '',
+      '[Service]\nExecStart=/bin/true\n',
+      '\n[X-Gear]\nResource=../a\nSpec=e30\n',
+      '\n[X-Gear]\nResource=a\nSpec=e30\n',
+    ]) {
+      expect(parseUnit(text)).toBeNull();
+    }
+  });
+});
+
+test('an environment file gives back every value as it was', () => {
+  const variable = fc.record({
+    name: fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,20}$/),
+    value: fc.string({ unit: 'binary' }).filter((text) => !/[\0\r\n]/.test(text)),
+  });
+  fc.assert(
+    fc.property(fc.array(variable), (env) => {
+      expect(parseEnvFile(renderEnvFile(env))).toEqual(env);
+    }),
+  );
+});
+
+describe('external ports', () => {
+  test('are those asked for, else those had before, else the lowest free ones', () => {
+    const current = [{ internal: 80, external: 7000 }];
+    const wanted = [{ internal: 80 }, { internal: 81, external: 4000 }, { internal: 82, external: 0 }];
+    expect(choosePorts(wanted, current, (port) => port === 4001)).toEqual([
+      { internal: 80, external: 7000 },
+      { internal: 81, external: 4000 },
+      { internal: 82, external: 4002 },
+    ]);
+  });
+
+  test('are never given twice', () => {
+    const wanted = fc
+      .uniqueArray(fc.integer({ min: 1, max: 65535 }), { maxLength: 20 })
+      .map((ports) => ports.map((internal) => ({ internal })));
+    fc.assert(
+      fc.property(wanted, fc.integer({ min: 4000, max: 4030 }), (ports, kept) => {
+        const current = ports.slice(0, 2).map(({ internal }, i) => ({ internal, external: kept + i }));
+        const chosen = choosePorts(ports, current, (port) => port % 3 === 0).map(({ external }) => external);
+        expect(new Set(chosen).size).toBe(chosen.length);
+      }),
+    );
+  });
+
+  test('run out', () => {
+    expect(() => choosePorts([{ internal: 80 }], [], () => true)).toThrow('no external port');
+  });
+});

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { Failure } from '../../src/jobs/errors.ts';
+import { withRetries } from '../../src/worker/retry.ts';
+
+const hooks = (signal = new AbortController().signal) => {
+  const delays: number[] = [];
+  return { delays, signal, onRetry: async (_: Failure, delay: number) => void delays.push(delay) };
+};
+
+test('what may pass is tried again, each time a little later', async () => {
+  const told = hooks();
+  let tries = 0;
+  const result = await withRetries(async () => {
+    if (++tries < 3) throw new Failure('host_unavailable', 'away', { transient: true });
+    return tries;
+  }, told);
+  expect([result, told.delays]).toEqual([3, [250, 500]]);
+});
+
+test('what will not pass is not tried again', async () => {
+  const told = hooks();
+  await expect(
+    withRetries(() => Promise.reject(new Failure('image_not_found', 'none')), told),
+  ).rejects.toThrow('none');
+  expect(told.delays).toEqual([]);
+});
+
+test('a pause ends at once when the job is cancelled', async () => {
+  const abort = new AbortController();
+  const told = { ...hooks(abort.signal), onRetry: async () => abort.abort(new Error('cancelled')) };
+  const away = () => Promise.reject(new Failure('host_unavailable', 'away', { transient: true }));
+  await expect(withRetries(away, told)).rejects.toThrow('cancelled');
+});
