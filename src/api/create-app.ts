@@ -21,10 +21,14 @@ export interface ApiParts {
 export function createApp({ front, verifyToken, version, log }: ApiParts): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
+  app.enable('case sensitive routing').enable('strict routing');
   app.use(requestLog(log));
-  app.use(probes(front, version));
   app.use(requireToken(verifyToken));
-  app.use(changes(front), reads(front), jobRoutes(front));
+  // Changes first: they are what must be fast.
+  changes(app, front);
+  reads(app, front);
+  jobRoutes(app, front);
+  probes(app, front, version);
   app.use(nothingHere);
   app.use(problemHandler(log));
   return app;

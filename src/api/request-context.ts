@@ -8,21 +8,23 @@ export interface RequestContext {
   claims: Claims;
   /** What the request log shows besides method and status; never a token or a value. */
   log: { id?: string; type?: string; resource?: string; outcome?: string; path?: string };
-  /** Aborts when the client goes away before it is answered. */
-  gone: AbortSignal;
+  /** A signal that aborts when the client goes away; made only for requests that wait. */
+  gone(): AbortSignal;
 }
 
 const contexts = new WeakMap<Request, RequestContext>();
 
 /** Gives a request its context; called once, first of all. */
 export function openContext(req: Request, res: Response): RequestContext {
-  const abort = new AbortController();
-  res.once('close', () => {
-    if (!res.writableFinished) abort.abort();
-  });
-  const context: RequestContext = { prefix: '', claims: {}, log: {}, gone: abort.signal };
+  const context: RequestContext = { prefix: '', claims: {}, log: {}, gone: () => signalOf(res) };
   contexts.set(req, context);
   return context;
+}
+
+function signalOf(res: Response): AbortSignal {
+  const abort = new AbortController();
+  res.once('close', () => abort.abort());
+  return abort.signal;
 }
 
 export function contextOf(req: Request): RequestContext {

@@ -5,10 +5,15 @@ import { contextOf } from './request-context.ts';
 
 /** JSON with a line end, as a terminal likes it. */
 export function sendJson(res: Response, status: number, value: unknown, type = 'application/json'): void {
-  res
-    .status(status)
-    .type(type)
-    .send(`${JSON.stringify(value)}\n`);
+  sendText(res, status, `${JSON.stringify(value)}\n`, type);
+}
+
+// Express's own send() looks for much that is never so here, at a tenth of the cost of a request.
+function sendText(res: Response, status: number, text: string, type: string): void {
+  res.statusCode = status;
+  res.setHeader('Content-Type', `${type}; charset=utf-8`);
+  res.setHeader('Content-Length', Buffer.byteLength(text));
+  res.end(text);
 }
 
 /** A problem document, or one readable line for who asks for text. */
@@ -16,10 +21,7 @@ export function sendProblem(req: Request, res: Response, problem: Problem): void
   contextOf(req).log.outcome = problem.code;
   if (problem.status === 429 || problem.status === 503) res.set('Retry-After', '1');
   if (req.accepts(['application/problem+json', 'application/json', 'text/plain']) === 'text/plain') {
-    res
-      .status(problem.status)
-      .type('text/plain')
-      .send(`${problem.title} (${problem.code}): ${problem.detail}\n`);
+    sendText(res, problem.status, `${problem.title} (${problem.code}): ${problem.detail}\n`, 'text/plain');
     return;
   }
   sendJson(res, problem.status, problem, 'application/problem+json');
@@ -36,7 +38,7 @@ export interface JobAnswer {
 export function sendJob(req: Request, res: Response, job: Job, { replayed, waited }: JobAnswer): void {
   const { prefix, log } = contextOf(req);
   log.outcome = job.state;
-  res.set('Location', `${prefix}/job/${job.id}`);
+  res.setHeader('Location', `${prefix}/job/${job.id}`);
   if (replayed) res.set('Idempotent-Replayed', 'true');
   if (waited !== null) res.set('Preference-Applied', `wait=${waited}`);
   if (waited !== null && job.state === 'failed') {
@@ -47,6 +49,6 @@ export function sendJob(req: Request, res: Response, job: Job, { replayed, waite
     sendJson(res, 200, job);
     return;
   }
-  res.set('Retry-After', '1');
+  res.setHeader('Retry-After', '1');
   sendJson(res, 202, job);
 }

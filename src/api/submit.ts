@@ -24,8 +24,8 @@ export async function submit(
 ): Promise<void> {
   const id = requestIdOf(req, all);
   const user = required(all, 'u');
-  const { log, gone } = contextOf(req);
-  Object.assign(log, { type: command.type, resource: command.params.resource });
+  const context = contextOf(req);
+  Object.assign(context.log, { type: command.type, resource: command.params.resource });
   const waited = preferredWait(req);
   const fingerprint = fingerprintOf([user, req.method, req.path, all.r, all.t, all.h, body]);
 
@@ -33,7 +33,8 @@ export async function submit(
   if (replayed && record.fingerprint !== fingerprint) {
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
   }
-  const latest = waited && !isFinal(record.job.state) ? await front.wait(id, waited * 1000, gone) : record;
+  const latest =
+    waited && !isFinal(record.job.state) ? await front.wait(id, waited * 1000, context.gone()) : record;
   sendJob(req, res, (latest ?? record).job, { replayed, waited });
 }
 

@@ -4,6 +4,8 @@ import type { VerifyToken } from '../token/claims.ts';
 import { contextOf } from './request-context.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
+/** What anybody may ask. */
+const openPaths = new Set(['/healthz', '/readyz']);
 const bearer = /^Bearer +(\S{1,4096})$/i;
 
 /**
@@ -12,7 +14,12 @@ const bearer = /^Bearer +(\S{1,4096})$/i;
  */
 export function requireToken(verify: VerifyToken): RequestHandler {
   return (req, res, next) => {
-    res.set('Cache-Control', 'no-store').set('Referrer-Policy', 'no-referrer');
+    if (openPaths.has(req.path)) {
+      next();
+      return;
+    }
+    res.setHeader('Cache-Control', 'no-store');
+    res.setHeader('Referrer-Policy', 'no-referrer');
     const inPath = prefixed.exec(req.url);
     const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
     const claims = token === undefined ? null : verify(token);

@@ -124,7 +124,6 @@ export type PublishedPort = z.infer<typeof publishedPort>;
 
 const gear = z.strictObject({ resource: resourceName });
 const gearState = z.strictObject({ unit: z.string(), container: z.string().nullable(), active: z.string() });
-export type GearResult = z.infer<typeof gearState>;
 
 export const installParams = gear.extend({
   spec: gearSpec,

@@ -111,17 +111,11 @@ function newJob({ id, command, user }: Request, host: string): Job {
 
 function recordFields(job: Job, { fingerprint, command }: Request): string[] {
   const { type, state, resource, host, user, createdAt } = job;
-  const fields = {
-    type,
-    state,
-    resource,
-    host,
-    user,
-    createdAt,
-    fingerprint,
-    params: JSON.stringify(command.params),
-  };
-  return Object.entries(fields).flat();
+  const params = JSON.stringify(command.params);
+  return [
+    ...['type', type, 'state', state, 'resource', resource, 'host', host, 'user', user],
+    ...['createdAt', createdAt, 'fingerprint', fingerprint, 'params', params],
+  ];
 }
 
 function wholeRecord(flat: string[]): JobRecord {

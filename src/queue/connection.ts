@@ -17,6 +17,7 @@ const retryStrategy = (times: number) => Math.min(50 * times, 500);
 export function failFastConnection(url: string, log: Logger): Redis {
   return connect(url, log, {
     enableOfflineQueue: false,
+    enableAutoPipelining: true,
     maxRetriesPerRequest: 1,
     autoResendUnfulfilledCommands: false,
     commandTimeout,

@@ -166,9 +166,6 @@ function parse(text: string): unknown {
 
 export const activeState = async (r: string) =>
   (await run('systemctl', 'is-active', `gear-${r}`)).stdout.trim();
-export const enabledState = async (r: string) =>
-  (await run('systemctl', 'is-enabled', `gear-${r}`)).stdout.trim();
-
 /** Names of the containers of a gear, running or not. */
 export async function containersOf(r: string): Promise<string[]> {
   const names = await ok(

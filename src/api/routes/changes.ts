@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import type { IRouter } from 'express';
 import { z } from 'zod';
 import { gearBody } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
@@ -23,9 +23,8 @@ const onGear: { method: 'put' | 'delete'; path: string; type: OnGear }[] = [
 ];
 
 /** Requests that become jobs. */
-export function changes(front: Front): Router {
-  const router = Router({ caseSensitive: true, strict: true });
-  router.put('/container', readBody, async (req, res) => {
+export function changes(routes: IRouter, front: Front): void {
+  routes.put('/container', readBody, async (req, res) => {
     const all = parametersOf(req);
     const { start, ...body } = bodyOf(req, gearBody);
     const spec = { ...body, image: imageOf(required(all, 't')) };
@@ -33,13 +32,12 @@ export function changes(front: Front): Router {
     await submit(front, req, res, all, { type: 'container.install', params }, { ...body, start });
   });
   for (const { method, path, type } of onGear) {
-    router[method](path, readBody, async (req, res) => {
+    routes[method](path, readBody, async (req, res) => {
       const all = parametersOf(req);
       const body = bodyOf(req, emptyBody);
       await submit(front, req, res, all, { type, params: { resource: required(all, 'r') } }, body);
     });
   }
-  return router;
 }
 
 function imageOf(text: string): string {

@@ -1,4 +1,4 @@
-import { type Request, Router } from 'express';
+import type { IRouter, Request } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import { parseRequestId } from '../../jobs/request-id.ts';
 import type { Front, JobRecord } from '../../queue/open-front.ts';
@@ -8,26 +8,24 @@ import { contextOf } from '../request-context.ts';
 import { sendJob, sendJson } from '../respond.ts';
 
 /** Reading, listing and cancelling jobs. */
-export function jobRoutes(front: Front): Router {
-  const router = Router({ caseSensitive: true, strict: true });
-
-  router.get('/job/:id', async (req, res) => {
+export function jobRoutes(routes: IRouter, front: Front): void {
+  routes.get('/job/:id', async (req, res) => {
     const all = parametersOf(req);
     const wait = all.wait ?? preferredWait(req);
     const { job } = wait
-      ? visible(await front.wait(idOf(req), wait * 1000, contextOf(req).gone), all)
+      ? visible(await front.wait(idOf(req), wait * 1000, contextOf(req).gone()), all)
       : visible(await front.job(idOf(req)), all);
     sendJson(res, 200, job);
   });
 
-  router.get('/jobs', async (req, res) => {
+  routes.get('/jobs', async (req, res) => {
     const { state, r, h, u, limit, after } = parametersOf(req);
     const from = after === undefined ? undefined : parseRequestId(after);
     const jobs = await front.listJobs({ state, resource: r, host: h, user: u }, limit ?? 100, from);
     sendJson(res, 200, { jobs });
   });
 
-  router.delete('/job/:id', async (req, res) => {
+  routes.delete('/job/:id', async (req, res) => {
     const all = parametersOf(req);
     const id = idOf(req);
     const record = visible(await front.job(id), all);
@@ -38,14 +36,12 @@ export function jobRoutes(front: Front): Router {
     // The worker also sees the mark by itself; asking it only makes it sooner.
     if (before === 'running') front.ask(record.job.host, 'job.cancel', { id }, 1_000).catch(() => undefined);
     const waited = preferredWait(req);
-    const latest = waited ? await front.wait(id, waited * 1000, contextOf(req).gone) : await front.job(id);
+    const latest = waited ? await front.wait(id, waited * 1000, contextOf(req).gone()) : await front.job(id);
     // Cancelling is done when the job is over, whatever it came to: that is an answer, not a failure.
     const job = (latest ?? record).job;
     if (job.state === 'failed') sendJson(res, 200, job);
     else sendJob(req, res, job, { replayed: false, waited: waited ?? (before === 'queued' ? 0 : null) });
   });
-
-  return router;
 }
 
 function idOf(req: Request): string {

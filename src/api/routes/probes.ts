@@ -1,13 +1,12 @@
-import { Router } from 'express';
+import type { IRouter } from 'express';
 import { problemOf } from '../../jobs/errors.ts';
 import { asQueueFailure, type Front } from '../../queue/open-front.ts';
 import { sendJson, sendProblem } from '../respond.ts';
 
 /** What a load balancer asks, without a token. */
-export function probes(front: Front, version: string): Router {
-  const router = Router({ caseSensitive: true, strict: true });
-  router.get('/healthz', (_req, res) => sendJson(res, 200, { status: 'ok', version }));
-  router.get('/readyz', async (req, res) => {
+export function probes(routes: IRouter, front: Front, version: string): void {
+  routes.get('/healthz', (_req, res) => sendJson(res, 200, { status: 'ok', version }));
+  routes.get('/readyz', async (req, res) => {
     try {
       await front.ping();
       sendJson(res, 200, { status: 'ready' });
@@ -19,5 +18,4 @@ export function probes(front: Front, version: string): Router {
       );
     }
   });
-  return router;
 }

@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import type { IRouter } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
 import type { Front } from '../../queue/open-front.ts';
@@ -7,10 +7,8 @@ import { contextOf } from '../request-context.ts';
 import { sendJson } from '../respond.ts';
 
 /** Reads of gears and hosts. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
-export function reads(front: Front): Router {
-  const router = Router({ caseSensitive: true, strict: true });
-
-  router.get('/container', async (req, res) => {
+export function reads(routes: IRouter, front: Front): void {
+  routes.get('/container', async (req, res) => {
     const all = parametersOf(req);
     const resource = required(all, 'r');
     contextOf(req).log.resource = resource;
@@ -22,12 +20,12 @@ export function reads(front: Front): Router {
     sendJson(res, 200, await front.ask(host, 'container.read', { resource }));
   });
 
-  router.get('/containers', async (req, res) => {
+  routes.get('/containers', async (req, res) => {
     const all = parametersOf(req);
     sendJson(res, 200, { containers: page(await allGears(front, all.h), all) });
   });
 
-  router.get('/hosts', async (req, res) => {
+  routes.get('/hosts', async (req, res) => {
     parametersOf(req);
     const hosts = (await front.hosts()).map(({ name, state, gears, version, lastSeen }) => ({
       name,
@@ -38,8 +36,6 @@ export function reads(front: Front): Router {
     }));
     sendJson(res, 200, { hosts: hosts.sort((a, b) => (a.name < b.name ? -1 : 1)) });
   });
-
-  return router;
 }
 
 /** The gears of the fleet, or of one host. Those of a host that does not answer are shown without their state. */
