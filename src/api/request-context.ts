@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Claims } from '../token/claims.ts';
 
 /** What we know of a request while it is answered; filled from front to back. */
@@ -31,4 +31,12 @@ export function contextOf(req: Request): RequestContext {
   const context = contexts.get(req);
   if (!context) throw new Error('this request has no context');
   return context;
+}
+
+/** Names what a route does, for the request log. */
+export function named(type: string): RequestHandler {
+  return (req, _res, next) => {
+    contextOf(req).log.type = type;
+    next();
+  };
 }

@@ -10,7 +10,7 @@ export function requestLog(log: Logger): RequestHandler {
     const context = openContext(req, res);
     res.once('close', () => {
       const ms = Math.round((performance.now() - started) * 10) / 10;
-      const outcome = res.writableFinished ? context.log.outcome : 'client went away';
+      const outcome = res.writableFinished ? (context.log.outcome ?? 'answered') : 'client went away';
       log.info({ method, status: res.statusCode, ...context.log, outcome, ms }, 'request');
     });
     next();

@@ -25,7 +25,7 @@ export async function submit(
   const id = requestIdOf(req, all);
   const user = required(all, 'u');
   const context = contextOf(req);
-  Object.assign(context.log, { type: command.type, resource: command.params.resource });
+  context.log.resource = command.params.resource;
   const waited = preferredWait(req);
   const fingerprint = fingerprintOf([user, req.method, req.path, all.r, all.t, all.h, body]);
 

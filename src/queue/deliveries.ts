@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Job as BullJob, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
@@ -31,13 +32,32 @@ export function createDeliveries(redis: Redis): Deliveries {
     queues.set(host, queue);
     return queue;
   };
+  const deliver = async (host: string, deliveries: { id: string; type: string }[]) => {
+    const opts = { removeOnComplete: true, removeOnFail: true };
+    await queueOf(host).addBulk(
+      deliveries.map(({ id, type }) => ({
+        name: type,
+        data: { id },
+        opts: { ...opts, jobId: deliveryId(id) },
+      })),
+    );
+  };
+  const gather = new Map<string, { deliveries: { id: string; type: string }[]; sent: Promise<void> }>();
   return {
-    async add(host, id, type) {
-      await queueOf(host).add(
-        type,
-        { id },
-        { jobId: deliveryId(id), removeOnComplete: true, removeOnFail: true },
-      );
+    // What arrives in one turn of the event loop goes out in one transaction.
+    add(host, id, type) {
+      const open = gather.get(host);
+      if (open) {
+        open.deliveries.push({ id, type });
+        return open.sent;
+      }
+      const deliveries = [{ id, type }];
+      const sent = nextTurn().then(() => {
+        gather.delete(host);
+        return deliver(host, deliveries);
+      });
+      gather.set(host, { deliveries, sent });
+      return sent;
     },
     async close() {
       await Promise.all([...queues.values()].map((queue) => queue.close()));

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { problemOf } from '../jobs/errors.ts';
+import { resourceName } from '../jobs/identifier.ts';
 import type { Outcome } from '../jobs/job.ts';
 import type { JobRecord, WorkerLedger } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
@@ -66,8 +67,8 @@ export function createRunner({ ledger, journal, gears, handlers, busy, log }: Ru
   async function run(id: string, entry: UnderWay): Promise<void> {
     const record = await ledger.read(id);
     if (!record) return;
-    if (record.job.host !== gears.host) {
-      log.warn({ id, host: record.job.host }, 'a job for another host was delivered here');
+    if (record.job.host !== gears.host || !resourceName.safeParse(record.job.resource).success) {
+      log.warn({ id }, 'a job that is not for this host was delivered here');
       return;
     }
     for (;;) {

@@ -1,5 +1,6 @@
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { activeState, type Daemon, newId, openDaemon, sampleImage } from '../support/daemon.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -54,7 +55,21 @@ test('a worker with an empty Redis announces what is on its disk, and nothing st
   expect(await activeState('kept')).toBe('inactive');
 });
 
-test('SIGTERM ends the daemon with exit status 0 and hands running work back', async () => {
+test('SIGTERM hands back what does not end in time, exits with 0 within 30 seconds, and it goes on later', async () => {
+  const hanging = createServer().listen(5003, '127.0.0.1');
+  const i = newId();
+  await daemon.send('PUT', 'container', { u: '0', r: 'pulling', t: '127.0.0.1:5003/a:1', i });
+  const job = async () => (await daemon.send('GET', `job/${i}`)).body;
+  await until('it pulls', async () => (await job()).progress?.step === 'pull');
+  const started = Date.now();
   expect(await daemon.stop()).toBe(0);
+  expect(Date.now() - started).toBeLessThan(30_000);
   await daemon.start();
+  await until(
+    'it pulls again',
+    async () => (await job()).attempts === 2 && (await job()).progress?.step === 'pull',
+  );
+  const cancelled = await daemon.send('DELETE', `job/${i}`, {}, { headers: { Prefer: 'wait=30' } });
+  expect(cancelled).toMatchObject({ status: 200, body: { state: 'cancelled' } });
+  hanging.close();
 });

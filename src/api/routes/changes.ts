@@ -8,6 +8,7 @@ import type { Front } from '../../queue/open-front.ts';
 import { bodyOf, readBody } from '../body.ts';
 import { parametersOf, required } from '../parameters.ts';
 import { wantsCreateOnly } from '../preferences.ts';
+import { named } from '../request-context.ts';
 import { submit } from '../submit.ts';
 
 const emptyBody = z.strictObject({});
@@ -24,7 +25,7 @@ const onGear: { method: 'put' | 'delete'; path: string; type: OnGear }[] = [
 
 /** Requests that become jobs. */
 export function changes(routes: IRouter, front: Front): void {
-  routes.put('/container', readBody, async (req, res) => {
+  routes.put('/container', named('container.install'), readBody, async (req, res) => {
     const all = parametersOf(req);
     const { start, ...body } = bodyOf(req, gearBody);
     const spec = { ...body, image: imageOf(required(all, 't')) };
@@ -32,7 +33,7 @@ export function changes(routes: IRouter, front: Front): void {
     await submit(front, req, res, all, { type: 'container.install', params }, { ...body, start });
   });
   for (const { method, path, type } of onGear) {
-    routes[method](path, readBody, async (req, res) => {
+    routes[method](path, named(type), readBody, async (req, res) => {
       const all = parametersOf(req);
       const body = bodyOf(req, emptyBody);
       await submit(front, req, res, all, { type, params: { resource: required(all, 'r') } }, body);

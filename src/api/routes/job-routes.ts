@@ -4,12 +4,12 @@ import { parseRequestId } from '../../jobs/request-id.ts';
 import type { Front, JobRecord } from '../../queue/open-front.ts';
 import { type Parameters, parametersOf } from '../parameters.ts';
 import { preferredWait } from '../preferences.ts';
-import { contextOf } from '../request-context.ts';
+import { contextOf, named } from '../request-context.ts';
 import { sendJob, sendJson } from '../respond.ts';
 
 /** Reading, listing and cancelling jobs. */
 export function jobRoutes(routes: IRouter, front: Front): void {
-  routes.get('/job/:id', async (req, res) => {
+  routes.get('/job/:id', named('job.read'), async (req, res) => {
     const all = parametersOf(req);
     const wait = all.wait ?? preferredWait(req);
     const { job } = wait
@@ -18,14 +18,14 @@ export function jobRoutes(routes: IRouter, front: Front): void {
     sendJson(res, 200, job);
   });
 
-  routes.get('/jobs', async (req, res) => {
+  routes.get('/jobs', named('job.list'), async (req, res) => {
     const { state, r, h, u, limit, after } = parametersOf(req);
     const from = after === undefined ? undefined : parseRequestId(after);
     const jobs = await front.listJobs({ state, resource: r, host: h, user: u }, limit ?? 100, from);
     sendJson(res, 200, { jobs });
   });
 
-  routes.delete('/job/:id', async (req, res) => {
+  routes.delete('/job/:id', named('job.cancel'), async (req, res) => {
     const all = parametersOf(req);
     const id = idOf(req);
     const record = visible(await front.job(id), all);

@@ -3,12 +3,12 @@ import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
 import type { Front } from '../../queue/open-front.ts';
 import { type Parameters, parametersOf, required } from '../parameters.ts';
-import { contextOf } from '../request-context.ts';
+import { contextOf, named } from '../request-context.ts';
 import { sendJson } from '../respond.ts';
 
 /** Reads of gears and hosts. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
 export function reads(routes: IRouter, front: Front): void {
-  routes.get('/container', async (req, res) => {
+  routes.get('/container', named('container.read'), async (req, res) => {
     const all = parametersOf(req);
     const resource = required(all, 'r');
     contextOf(req).log.resource = resource;
@@ -20,12 +20,12 @@ export function reads(routes: IRouter, front: Front): void {
     sendJson(res, 200, await front.ask(host, 'container.read', { resource }));
   });
 
-  routes.get('/containers', async (req, res) => {
+  routes.get('/containers', named('container.list'), async (req, res) => {
     const all = parametersOf(req);
     sendJson(res, 200, { containers: page(await allGears(front, all.h), all) });
   });
 
-  routes.get('/hosts', async (req, res) => {
+  routes.get('/hosts', named('host.list'), async (req, res) => {
     parametersOf(req);
     const hosts = (await front.hosts()).map(({ name, state, gears, version, lastSeen }) => ({
       name,

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { afterEach, expect, test } from 'vitest';
+import { ok, run } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+let child: ChildProcess | null = null;
+afterEach(() => {
+  if (child?.exitCode === null) child.kill('SIGTERM');
+});
+
+/** npm start, as a process group of its own, as a terminal would have it. */
+function start(...args: string[]): { said: () => string; ended: Promise<number | null> } {
+  const started = spawn('bash', ['scripts/start.sh', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  child = started;
+  let said = '';
+  for (const stream of [started.stdout, started.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      said += String(chunk);
+    });
+  }
+  return { said: () => said, ended: once(started, 'close').then(([code]) => code) };
+}
+
+const nothingLeft = () => !existsSync('/run/geard-start') && !existsSync('/var/lib/geard-lab/geard-start');
+
+test('npm start -- --once performs the tour and ends with 0, leaving nothing', async () => {
+  const { said, ended } = start('--once');
+  expect(await ended, said()).toBe(0);
+  expect(said()).toContain('every step was as it should be');
+  expect(nothingLeft()).toBe(true);
+}, 120_000);
+
+test('every line it prints works as printed, and Ctrl-C cleans up', async () => {
+  const { said, ended } = start();
+  await until('it waits for Ctrl-C', () => said().includes('Ctrl-C ends it'), 100_000);
+  const lines = said()
+    .split('\n')
+    .filter((line) => line.startsWith('  curl ') || line.startsWith('  GEARD_LAB_DIR='));
+  expect(lines).toHaveLength(9);
+  for (const line of lines) {
+    const { status, stdout, stderr } = await run('sh', '-c', line);
+    expect(status, `${line}\n${stdout}${stderr}`).toBe(0);
+    expect(stdout, line).not.toMatch(/urn:geard|"state":"failed"/);
+    // A change that was accepted is to be over before the next line.
+    const id = /"id":"([0-9a-f]{32})"/.exec(stdout)?.[1];
+    if (line.includes('-X') && id)
+      await ok('curl', '-sS', `http://localhost:2223/token/__test__/job/${id}?wait=30`);
+  }
+  process.kill(-(child?.pid ?? 0), 'SIGINT');
+  expect(await ended).toBe(0);
+  expect(nothingLeft()).toBe(true);
+}, 180_000);
+
+test('npm start refuses what it does not know', async () => {
+  const { said, ended } = start('--twice');
+  expect(await ended).toBe(2);
+  expect(said()).toContain('--once');
+});
