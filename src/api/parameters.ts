@@ -35,9 +35,9 @@ export type Parameters = z.infer<typeof parameters>;
 
 /** The parameters of a request, from its query and its token. Throws `invalid_request` or `token_forbids`. */
 export function parametersOf(req: Request): Parameters {
-  const parsed = parameters.safeParse(onlyOnce(req.query));
+  const parsed = parameters.safeParse(onlyOnce(req));
   if (!parsed.success) throw new Failure('invalid_request', parsed.error.issues[0]?.message ?? 'not valid');
-  return { ...parsed.data, ...authorize(contextOf(req).claims, pickStrings(parsed.data)) };
+  return authorize(contextOf(req).claims, parsed.data);
 }
 
 /** The parameter, which this request must have. */
@@ -63,24 +63,13 @@ export function requestIdOf(req: Request, all: Parameters): RequestId {
   return id;
 }
 
-function onlyOnce(query: Request['query']): Record<string, unknown> {
-  for (const [name, value] of Object.entries(query)) {
-    if (Array.isArray(value))
+/** Reading `req.query` parses it each time: it is done once, here. */
+function onlyOnce({ query }: Request): Request['query'] {
+  for (const name in query) {
+    if (Array.isArray(query[name]))
       throw new Failure('invalid_request', `${shorten(name)} is given more than once`);
   }
-  return { ...query };
-}
-
-function pickStrings({
-  u,
-  d,
-  i,
-  t,
-  r,
-  h,
-}: Parameters): Partial<Record<'u' | 'd' | 'i' | 't' | 'r' | 'h', string>> {
-  const given = { u, d, i, t, r, h };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return query;
 }
 
 const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

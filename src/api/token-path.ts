@@ -14,13 +14,13 @@ const bearer = /^Bearer +(\S{1,4096})$/i;
  */
 export function requireToken(verify: VerifyToken): RequestHandler {
   return (req, res, next) => {
-    if (openPaths.has(req.path)) {
-      next();
-      return;
-    }
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('Referrer-Policy', 'no-referrer');
     const inPath = prefixed.exec(req.url);
+    if (!inPath && openPaths.has(req.path)) {
+      next();
+      return;
+    }
     const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
     const claims = token === undefined ? null : verify(token);
     if (!claims) throw new Failure('token_invalid', 'the request needs a valid token');
