@@ -5,16 +5,19 @@ import { renderUnit } from '../src/worker/domain/unit-file.ts';
 import { listeningPorts } from '../src/worker/host/listening.ts';
 import { ok } from '../test/support/run.ts';
 
+// The client that the units use; another one in PATH may be faster or slower.
+const docker = '/usr/bin/docker';
+
 /** Whoever does it by hand has to see it run, too: the container is there and listens. */
 async function untilItListens(container: string): Promise<void> {
   for (;;) {
-    const pid = await ok('docker', 'inspect', '--format', '{{.State.Pid}}', container).catch(() => '0');
+    const pid = await ok(docker, 'inspect', '--format', '{{.State.Pid}}', container).catch(() => '0');
     if (pid !== '0' && (await listeningPorts(Number(pid))).has(8080)) return;
   }
 }
 
 export async function dockerRun(name: string, port: number): Promise<void> {
-  await ok('docker', 'run', '-d', '--init', '--name', name, '-p', `${port}:8080`, 'geard/sample');
+  await ok(docker, 'run', '-d', '--init', '--name', name, '-p', `${port}:8080`, 'geard/sample');
 }
 
 export async function dockerRunAndSee(name: string, port: number): Promise<void> {
@@ -36,6 +39,6 @@ export async function removeByHand(...resources: string[]): Promise<void> {
   for (const resource of resources) await rm(unitPath(resource));
 }
 
-export const removeContainers = (...names: string[]) => ok('docker', 'rm', '--force', ...names);
+export const removeContainers = (...names: string[]) => ok(docker, 'rm', '--force', ...names);
 
 const unitPath = (resource: string) => `/etc/systemd/system/gear-${resource}.service`;

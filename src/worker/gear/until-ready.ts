@@ -14,6 +14,8 @@ const listenGrace = 3_000;
 const runGrace = 1_000;
 /** Milliseconds between two looks at systemd, for what Docker does not tell us. */
 const lookInterval = 200;
+/** Milliseconds between two looks at Docker, for an event that got lost. */
+const inspectInterval = 1_000;
 /** Milliseconds between two looks at what the container listens on. */
 const listenInterval = 10;
 
@@ -57,7 +59,7 @@ export function untilReady(
 
   /** Throws when the unit no longer does what it was started for. */
   const mustBeUp = async () => {
-    const { active, sub } = await systemd.state(unit);
+    const { active, sub } = await systemd.activity(unit);
     if (ended || sub === 'auto-restart' || (active !== 'active' && active !== 'activating')) {
       throw await startFailure(gears, resource);
     }
@@ -65,9 +67,14 @@ export function untilReady(
 
   const running = async () => {
     const until = Date.now() + containerDeadline;
+    // The first look finds what has been running all along.
+    let nextInspection = 0;
     while (Date.now() < until) {
-      const container = await docker.container(name);
-      if (container?.running) return container;
+      if (started || Date.now() >= nextInspection) {
+        nextInspection = Date.now() + inspectInterval;
+        const container = await docker.container(name);
+        if (container?.running) return container;
+      }
       await mustBeUp();
       await news(lookInterval);
     }

@@ -42,6 +42,8 @@ export interface Systemd {
   /** Has systemd read changed unit files. Calls that come while one waits share it. */
   reload(): Promise<void>;
   state(unit: string): Promise<UnitState>;
+  /** The part of the state that changes as a unit comes and goes; cheap enough to be asked for again and again. */
+  activity(unit: string): Promise<Pick<UnitState, 'active' | 'sub'>>;
   resetFailed(unit: string): Promise<void>;
 }
 
@@ -125,6 +127,16 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
       return readState(bus, String(path));
     },
 
+    async activity(unit) {
+      const [path] = await manager('LoadUnit', 's', [unit]);
+      const get = getter(bus, String(path));
+      const [active, sub] = await Promise.all([
+        get(unitInterface, 'ActiveState'),
+        get(unitInterface, 'SubState'),
+      ]);
+      return { active: String(active), sub: String(sub) };
+    },
+
     async resetFailed(unit) {
       try {
         await manager('ResetFailedUnit', 's', [unit]);
@@ -141,20 +153,23 @@ const unitOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 const unitInterface = 'org.freedesktop.systemd1.Unit';
 const serviceInterface = 'org.freedesktop.systemd1.Service';
 
-async function readState(bus: Bus, path: string): Promise<UnitState> {
-  const get = async (from: string, property: string): Promise<unknown> => {
-    const properties = 'org.freedesktop.DBus.Properties';
-    const body = [from, property];
-    const [variant] = await bus.call({
-      destination,
-      path,
-      interface: properties,
-      member: 'Get',
-      signature: 'ss',
-      body,
-    });
+/** Reads properties of a unit. */
+function getter(bus: Bus, path: string) {
+  const properties = {
+    destination,
+    path,
+    interface: 'org.freedesktop.DBus.Properties',
+    member: 'Get',
+    signature: 'ss',
+  };
+  return async (from: string, property: string): Promise<unknown> => {
+    const [variant] = await bus.call({ ...properties, body: [from, property] });
     return (variant as { value: unknown }).value;
   };
+}
+
+async function readState(bus: Bus, path: string): Promise<UnitState> {
+  const get = getter(bus, path);
   const [load, active, sub, changed, invocation, needsReload, result, restarts, mainStatus] =
     await Promise.all([
       get(unitInterface, 'LoadState'),
