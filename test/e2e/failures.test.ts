@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Gear } from '../../src/jobs/gear.ts';
+import type { Gear, GearSummary } from '../../src/jobs/gear.ts';
 import {
   activeState,
   containersOf,
@@ -107,6 +107,8 @@ test('the same installation again changes nothing and restarts nothing', async (
   expect(before.unitText).not.toContain('quoted');
   const inside = await ok('docker', 'exec', 'gear-same', '/bin/env');
   expect(inside).toContain('GREETING=a "quoted" $value %n');
+  await until('the log is written', () => daemon.log().includes('"resource":"same"'));
+  expect(daemon.log()).not.toMatch(/quoted|__test__/);
 });
 
 test('If-None-Match: * creates and never updates', async () => {
@@ -162,6 +164,14 @@ test('start: false installs a gear that neither runs nor is to run after a reboo
   });
   expect(await activeState('later')).toBe('inactive');
   expect(await gear('later')).toMatchObject({ enabled: false });
+  const { body } = await daemon.send<{ containers: GearSummary[] }>('GET', 'containers', { h: 'h1' });
+  expect(body.containers.find(({ resource }) => resource === 'later')).toMatchObject({
+    enabled: false,
+    systemd: { active: 'inactive' },
+  });
+  expect(body.containers.map(({ resource }) => resource)).toEqual(
+    body.containers.map(({ resource }) => resource).sort(),
+  );
 });
 
 test('a restart starts the process anew and leaves the gear enabled as it was', async () => {
