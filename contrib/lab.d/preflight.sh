@@ -15,6 +15,7 @@ preflight() {
       printf 'lab: missing: %s\n' "${missing[i]}" >&2
       packages+=("${missing[i + 1]}")
     done
+    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
     die "install what is missing: apt-get install -y --no-install-recommends ${packages[*]}"
   fi
   unshare --mount --pid --fork --uts --ipc --net --cgroup true 2>/dev/null ||
