@@ -12,12 +12,14 @@ export interface RequestContext {
   gone(): AbortSignal;
 }
 
-const contexts = new WeakMap<Request, RequestContext>();
+// On the request itself: entries of a WeakMap outlive the collections of young objects, and with them all of a request.
+const key = Symbol('context');
+type WithContext = Request & { [key]?: RequestContext };
 
 /** Gives a request its context; called once, first of all. */
 export function openContext(req: Request, res: Response): RequestContext {
   const context: RequestContext = { prefix: '', claims: {}, log: {}, gone: () => signalOf(res) };
-  contexts.set(req, context);
+  (req as WithContext)[key] = context;
   return context;
 }
 
@@ -28,7 +30,7 @@ function signalOf(res: Response): AbortSignal {
 }
 
 export function contextOf(req: Request): RequestContext {
-  const context = contexts.get(req);
+  const context = (req as WithContext)[key];
   if (!context) throw new Error('this request has no context');
   return context;
 }
