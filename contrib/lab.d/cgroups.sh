@@ -29,10 +29,17 @@ enter_cgroups() {
   done < <(hierarchies)
 }
 
-# leave_nothing_in_cgroups [HOST]: removes the cgroups of a host, or of the whole lab
+# remove_cgroups [HOST]: removes the cgroups of a host, or of the whole lab. What was killed a moment ago may still
+# be in one of them, so that it takes more than one try.
 remove_cgroups() {
-  local path
-  while read -r _ path; do
-    [ ! -d "$path/$name/${1:-}" ] || find "$path/$name/${1:-}" -depth -type d -exec rmdir {} + 2>/dev/null || true
-  done < <(GEARD_LAB_CGROUP='' hierarchies)
+  local path tries left
+  for ((tries = 0; tries < 100; tries++)); do
+    left=no
+    while read -r _ path; do
+      [ -d "$path/$name/${1:-}" ] || continue
+      find "$path/$name/${1:-}" -depth -type d -exec rmdir {} + 2>/dev/null || left=yes
+    done < <(GEARD_LAB_CGROUP='' hierarchies)
+    [ $left = yes ] || return 0
+    sleep 0.05
+  done
 }
