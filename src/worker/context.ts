@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Failure } from '../jobs/errors.ts';
 import type { Progress } from '../jobs/job.ts';
 import type { JobType, Params, Result } from '../jobs/registry.ts';
-import type { GearRoom } from './gear/gear-room.ts';
+import type { Room } from './room.ts';
 
 /** What a handler is given besides its parameters. */
 export interface JobContext {
@@ -12,7 +12,7 @@ export interface JobContext {
   attempt: number;
   /** When the first attempt began, milliseconds since the epoch. */
   begunAt: number;
-  gears: GearRoom;
+  room: Room;
   /** Aborts with `Cancelled` or `HandedBack`. */
   signal: AbortSignal;
   report(progress: Progress): void;

@@ -6,7 +6,7 @@ import { isJobType, type JobType, jobs, type Params } from '../jobs/registry.ts'
 import { explain } from '../lib/explain.ts';
 import type { JobRecord } from '../queue/open-worker-queue.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
-import type { GearRoom } from './gear/gear-room.ts';
+import type { Room } from './room.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
 
@@ -14,7 +14,7 @@ import { withRetries } from './retry.ts';
 const mostAttempts = 20;
 
 export interface Execution {
-  gears: GearRoom;
+  room: Room;
   handlers: Handlers;
   signal: AbortSignal;
   report(progress: Progress): Promise<void>;
@@ -26,7 +26,7 @@ export interface Execution {
 /** Brings a job to its end. Rejects only with `HandedBack`. */
 export async function execute(record: JobRecord, execution: Execution): Promise<Outcome> {
   const { job, cancel } = record;
-  const where = { job: job.id, host: execution.gears.host };
+  const where = { job: job.id, host: execution.room.host };
   const fail = (failure: Failure): Outcome => ({
     state: 'failed',
     error: problemOf(failure.code, failure.message, where),
@@ -67,12 +67,12 @@ function bind<T extends JobType>(handlers: Handlers, type: T, params: Params<T>,
   };
 }
 
-function contextOf({ job }: JobRecord, { gears, signal, report, log }: Execution): JobContext {
+function contextOf({ job }: JobRecord, { room, signal, report, log }: Execution): JobContext {
   return {
     job: job.id,
     attempt: job.attempts,
     begunAt: Date.parse(job.startedAt ?? job.createdAt),
-    gears,
+    room,
     signal,
     log,
     report: (progress) => {

@@ -5,7 +5,7 @@ import { heartbeatInterval, openWorkerQueue, type WorkerQueue } from '../queue/o
 import { createAnswers } from './answers.ts';
 import { hostPaths } from './domain/paths.ts';
 import { listGears } from './gear/gear-files.ts';
-import type { GearRoom } from './gear/gear-room.ts';
+import type { Room } from './room.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
@@ -58,13 +58,13 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     await systemd.reload(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const reservations = createReservations(paths, (resource) => busy.has(resource));
-    const gears: GearRoom = { host, paths, systemd, docker, reservations, log };
+    const room: Room = { host, paths, systemd, docker, reservations, log };
     const journal = createJournal(paths);
-    const runner = createRunner({ ledger: queue.ledger, journal, gears, handlers, busy, log });
-    const live = keepAnnounced(queue, gears, options);
+    const runner = createRunner({ ledger: queue.ledger, journal, room, handlers, busy, log });
+    const live = keepAnnounced(queue, room, options);
     await live.ready;
     closers.push(live.stop);
-    queue.open(runner.deliver, createAnswers(gears, runner.cancel));
+    queue.open(runner.deliver, createAnswers(room, runner.cancel));
     closers.push(every(sweepInterval, () => deliverOpenJobs(queue, runner), log));
     closers.push(every(tidyInterval, () => journal.prune(keepSeconds), log));
     return {
@@ -86,15 +86,15 @@ async function deliverOpenJobs(queue: WorkerQueue, runner: Runner): Promise<void
 }
 
 /** Says that the host lives, again and again, and what is on its disk whenever Redis has come back. */
-function keepAnnounced(queue: WorkerQueue, gears: GearRoom, { host, version, log }: WorkerOptions) {
+function keepAnnounced(queue: WorkerQueue, room: Room, { host, version, log }: WorkerOptions) {
   const announcement = async () => ({
     name: host,
     version,
-    gears: (await listGears(gears.paths)).length,
+    gears: (await listGears(room.paths)).length,
     lastSeen: Date.now(),
   });
   const everything = async () => {
-    const conflicts = await queue.announceGears(await listGears(gears.paths));
+    const conflicts = await queue.announceGears(await listGears(room.paths));
     if (conflicts.length > 0) log.error({ conflicts }, 'another host holds gears of these names too');
     await queue.announceHost(await announcement());
   };

@@ -6,7 +6,7 @@ import type { JobRecord, WorkerLedger } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
 import { execute } from './execute.ts';
 import { isOnDisk } from './gear/gear-files.ts';
-import type { GearRoom } from './gear/gear-room.ts';
+import type { Room } from './room.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import type { Journal } from './journal.ts';
 
@@ -28,7 +28,7 @@ export interface Runner {
 export interface RunnerParts {
   ledger: WorkerLedger;
   journal: Journal;
-  gears: GearRoom;
+  room: Room;
   handlers: Handlers;
   /** Kept up to date by the runner: the gears on which a job runs. */
   busy: Set<string>;
@@ -43,12 +43,12 @@ interface UnderWay {
 }
 
 /**
- * Runs the jobs of a host: on one gear in the order in which they were accepted, on different gears side by side.
+ * Runs the jobs of a host: on one gear in the order in which they were accepted, on different room side by side.
  *
  * Invariants: a job is under way at most once in this process, and one process is the worker of this host
  * (lockHost). A job begins only when it is the first in its gear's line in the ledger.
  */
-export function createRunner({ ledger, journal, gears, handlers, busy, log }: RunnerParts): Runner {
+export function createRunner({ ledger, journal, room, handlers, busy, log }: RunnerParts): Runner {
   const underWay = new Map<string, UnderWay>();
   const stopping = new AbortController();
 
@@ -67,7 +67,7 @@ export function createRunner({ ledger, journal, gears, handlers, busy, log }: Ru
   async function run(id: string, entry: UnderWay): Promise<void> {
     const record = await ledger.read(id);
     if (!record) return;
-    if (record.job.host !== gears.host || !resourceName.safeParse(record.job.resource).success) {
+    if (record.job.host !== room.host || !resourceName.safeParse(record.job.resource).success) {
       log.warn({ id }, 'a job that is not for this host was delivered here');
       return;
     }
@@ -124,7 +124,7 @@ export function createRunner({ ledger, journal, gears, handlers, busy, log }: Ru
     try {
       const outcome = known ? recall(record, known) : await executeOne(record, entry, jobLog);
       if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
-      const next = await ledger.finish(record, outcome, await isOnDisk(gears.paths, resource));
+      const next = await ledger.finish(record, outcome, await isOnDisk(room.paths, resource));
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;
       jobLog.info({ outcome: outcome.state, code, ms }, 'job ends');
@@ -143,7 +143,7 @@ export function createRunner({ ledger, journal, gears, handlers, busy, log }: Ru
   function executeOne(record: JobRecord, entry: UnderWay, jobLog: Logger): Promise<Outcome> {
     const { id } = record.job;
     return execute(record, {
-      gears,
+      room,
       handlers,
       signal: entry.abort.signal,
       report: (progress) => ledger.progress(id, progress),

@@ -30,7 +30,7 @@ function setUp(run: () => Promise<unknown> = async () => 'done') {
   const stop = { run: vi.fn(run), undo: vi.fn(async () => 'taken back') };
   const abort = new AbortController();
   const execution = {
-    gears: { host: 'h1' } as never,
+    room: { host: 'h1' } as never,
     handlers: { 'container.stop': stop } as unknown as Handlers,
     signal: abort.signal,
     report: async () => undefined,

@@ -1,10 +1,10 @@
 import { Failure } from '../../jobs/errors.ts';
 import { readIfThere } from '../host/files.ts';
-import type { GearRoom } from './gear-room.ts';
+import type { Room } from '../room.ts';
 
 /** Refuses a gear whose environment is not on the host: Docker would only say so when it starts. */
 export async function mustHaveEnvironment(
-  { paths }: GearRoom,
+  { paths }: Room,
   environment: string | undefined,
 ): Promise<void> {
   if (environment === undefined) return;

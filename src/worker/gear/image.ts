@@ -2,16 +2,16 @@ import { Failure } from '../../jobs/errors.ts';
 import type { JobContext } from '../context.ts';
 
 /** Makes sure that the image is on the host, pulling it when it is not. Returns the image's id. */
-export async function ensureImage(reference: string, { gears, report, signal }: JobContext): Promise<string> {
-  const present = await gears.docker.image(reference);
+export async function ensureImage(reference: string, { room, report, signal }: JobContext): Promise<string> {
+  const present = await room.docker.image(reference);
   if (present) return present.id;
   report({ step: 'pull', message: `pulling ${reference}`, percent: 0 });
-  await gears.docker.pull(
+  await room.docker.pull(
     reference,
     ({ message, percent }) => report({ step: 'pull', message, percent }),
     signal,
   );
-  const pulled = await gears.docker.image(reference);
+  const pulled = await room.docker.image(reference);
   if (!pulled)
     throw new Failure('registry_failed', `${reference} was pulled but is not there`, { transient: true });
   return pulled.id;

@@ -2,14 +2,14 @@ import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { choosePorts } from '../domain/ports.ts';
 import { portIsFree } from '../host/ports.ts';
-import type { GearRoom } from './gear-room.ts';
+import type { Room } from '../room.ts';
 
 /**
  * Reserves the external ports a gear is to have: those asked for, and for the others the ones it has had or free
  * ones. Throws `port_taken` or `ports_exhausted`; what it had reserved before is then as it was.
  */
 export async function reservePorts(
-  { reservations }: GearRoom,
+  { reservations }: Room,
   resource: string,
   wanted: GearSpec['ports'],
   current: PublishedPort[],
@@ -29,7 +29,7 @@ export async function reservePorts(
 
 /** Reserves all ports or none; returns the one that was taken, or null. */
 async function reserveAll(
-  reservations: GearRoom['reservations'],
+  reservations: Room['reservations'],
   resource: string,
   ports: PublishedPort[],
   own: Set<number>,
@@ -49,7 +49,7 @@ async function reserveAll(
 
 /** Gives back what a gear has reserved besides these. */
 export async function releaseOthers(
-  { reservations }: GearRoom,
+  { reservations }: Room,
   resource: string,
   keep: PublishedPort[],
 ): Promise<void> {

@@ -25,9 +25,9 @@ export async function runGear(
   resource: string,
   ports: PublishedPort[],
   how: 'start' | 'restart',
-  { gears, report, signal }: Pick<JobContext, 'gears' | 'report' | 'signal'>,
+  { room, report, signal }: Pick<JobContext, 'room' | 'report' | 'signal'>,
 ): Promise<Running> {
-  const { systemd, docker, paths } = gears;
+  const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
   const state = await systemd.state(unit);
   if (state.needsReload) await systemd.reload();
@@ -36,14 +36,14 @@ export async function runGear(
   if (state.active !== 'active') await docker.removeContainer(containerName(resource));
   report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
   const watch = untilReady(
-    gears,
+    room,
     resource,
     ports.map(({ internal }) => internal),
     signal,
   );
   try {
     const result = await systemd[how](unit, { signal, deadlineMs: systemdDeadline });
-    if (result !== 'done') throw await startFailure(gears, resource, `systemd says ${result}`);
+    if (result !== 'done') throw await startFailure(room, resource, `systemd says ${result}`);
     return await watch.ready();
   } finally {
     watch.close();
@@ -59,8 +59,8 @@ async function portsMustBeFree(ports: PublishedPort[]): Promise<void> {
 }
 
 /** Stops the gear's unit and waits until it has stopped. */
-export async function stopGear({ gears }: Pick<JobContext, 'gears'>, resource: string): Promise<void> {
-  const { systemd, docker, paths } = gears;
+export async function stopGear({ room }: Pick<JobContext, 'room'>, resource: string): Promise<void> {
+  const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
   const state = await systemd.state(unit);
   if (state.load !== 'not-found') {

@@ -2,7 +2,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/pause.ts';
 import { lastLines } from '../host/journal-tail.ts';
 import type { UnitState } from '../host/systemd.ts';
-import type { GearRoom } from './gear-room.ts';
+import type { Room } from '../room.ts';
 
 /** Lines of the gear's log that a failure shows. */
 const shownLines = 10;
@@ -17,9 +17,9 @@ const notExecutable = 126;
 const notFound = 127;
 
 /** Why a gear did not start: how its process ended and what it said last. */
-export async function startFailure(gears: GearRoom, resource: string, more?: string): Promise<Failure> {
-  const unit = gears.paths.unitName(resource);
-  const { mainStatus, invocation } = await endedState(gears, unit);
+export async function startFailure(room: Room, resource: string, more?: string): Promise<Failure> {
+  const unit = room.paths.unitName(resource);
+  const { mainStatus, invocation } = await endedState(room, unit);
   const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
   const said = lines.length > 0 ? `; its last lines:\n${lines.join('\n')}` : '; it logged nothing';
   if (
@@ -32,7 +32,7 @@ export async function startFailure(gears: GearRoom, resource: string, more?: str
 }
 
 /** Docker tells of the end of a container before systemd has heard of it, and only systemd knows the exit status. */
-async function endedState({ systemd }: GearRoom, unit: string): Promise<UnitState> {
+async function endedState({ systemd }: Room, unit: string): Promise<UnitState> {
   const until = Date.now() + endDeadline;
   for (;;) {
     const state = await systemd.state(unit);

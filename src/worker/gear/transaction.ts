@@ -13,7 +13,7 @@ import {
   writeFailedUpdate,
   writeValues,
 } from './gear-files.ts';
-import type { GearRoom } from './gear-room.ts';
+import type { Room } from '../room.ts';
 import { releaseOthers } from './published-ports.ts';
 import { runGear, stopGear } from './run-gear.ts';
 
@@ -22,25 +22,25 @@ import { runGear, stopGear } from './run-gear.ts';
  * that was known to be good.
  */
 export async function openTransaction(
-  gears: GearRoom,
+  room: Room,
   resource: string,
   current: StoredGear | null,
 ): Promise<Before> {
-  const pending = await readBefore(gears.paths, resource);
+  const pending = await readBefore(room.paths, resource);
   if (pending) return pending;
-  const unit = gears.paths.unitName(resource);
+  const unit = room.paths.unitName(resource);
   const before: Before = {
     text: current?.text ?? null,
-    enabled: current !== null && (await gears.systemd.isEnabled(unit)),
-    active: current !== null && (await gears.systemd.state(unit)).active === 'active',
+    enabled: current !== null && (await room.systemd.isEnabled(unit)),
+    active: current !== null && (await room.systemd.state(unit)).active === 'active',
   };
-  await writeBefore(gears.paths, resource, before);
+  await writeBefore(room.paths, resource, before);
   return before;
 }
 
 /** Puts a unit in place, with the values of its environment. */
 export async function writeUnit(
-  { paths }: GearRoom,
+  { paths }: Room,
   unit: GearUnit,
   env: { name: string; value: string }[],
 ): Promise<void> {
@@ -50,7 +50,7 @@ export async function writeUnit(
 
 /** Links the unit into systemd; enabled is what runs after a reboot. */
 export async function linkUnit(
-  { paths, systemd }: GearRoom,
+  { paths, systemd }: Room,
   resource: string,
   enabled: boolean,
 ): Promise<void> {
@@ -58,11 +58,11 @@ export async function linkUnit(
 }
 
 /** The new unit is good: nothing of the old one is needed any more. */
-export async function commit(gears: GearRoom, unit: GearUnit): Promise<void> {
-  await releaseOthers(gears, unit.resource, unit.ports);
-  await removeStaleValues(gears.paths, unit.resource, unit.envTag);
-  await removeDurably(gears.paths.failedUpdate(unit.resource));
-  await removeDurably(gears.paths.before(unit.resource));
+export async function commit(room: Room, unit: GearUnit): Promise<void> {
+  await releaseOthers(room, unit.resource, unit.ports);
+  await removeStaleValues(room.paths, unit.resource, unit.envTag);
+  await removeDurably(room.paths.failedUpdate(unit.resource));
+  await removeDurably(room.paths.before(unit.resource));
 }
 
 /**
@@ -71,17 +71,17 @@ export async function commit(gears: GearRoom, unit: GearUnit): Promise<void> {
  * take back.
  */
 export async function rollBack(context: JobContext, resource: string, why: Failure | null): Promise<string> {
-  const { gears } = context;
-  const before = await readBefore(gears.paths, resource);
+  const { room } = context;
+  const before = await readBefore(room.paths, resource);
   if (!before) {
-    const current = await readGear(gears.paths, resource);
-    await releaseOthers(gears, resource, current?.ports ?? []);
+    const current = await readGear(room.paths, resource);
+    await releaseOthers(room, resource, current?.ports ?? []);
     return '';
   }
-  const failed = await readGear(gears.paths, resource);
+  const failed = await readGear(room.paths, resource);
   await stopGear(context, resource);
   if (before.text === null) {
-    await removeGear(gears, resource);
+    await removeGear(room, resource);
     return '';
   }
   return restore(context, resource, { ...before, text: before.text }, failed, why);
@@ -94,15 +94,15 @@ async function restore(
   failed: StoredGear | null,
   why: Failure | null,
 ): Promise<string> {
-  const { gears, job } = context;
-  const { paths, systemd } = gears;
+  const { room, job } = context;
+  const { paths, systemd } = room;
   await writeDurably(paths.unit(resource), before.text, 0o644);
-  await linkUnit(gears, resource, before.enabled);
+  await linkUnit(room, resource, before.enabled);
   await systemd.reload();
   const old = parseUnit(before.text);
-  await releaseOthers(gears, resource, old?.ports ?? []);
+  await releaseOthers(room, resource, old?.ports ?? []);
   if (why && failed && failed.text !== before.text) {
-    const error = problemOf(why.code, why.message, { job, host: gears.host });
+    const error = problemOf(why.code, why.message, { job, host: room.host });
     await writeFailedUpdate(paths, resource, {
       job,
       at: new Date().toISOString(),
@@ -119,11 +119,11 @@ async function restore(
 }
 
 /** Starts what ran before; that it does not start either is told, not thrown. */
-async function runAgain({ gears }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
+async function runAgain({ room }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
   try {
     // The job's own signal may have aborted already; what ran before is to run again all the same.
     await runGear(resource, old?.ports ?? [], 'start', {
-      gears,
+      room,
       report: () => {},
       signal: new AbortController().signal,
     });
@@ -135,10 +135,10 @@ async function runAgain({ gears }: JobContext, resource: string, old: GearUnit |
 }
 
 /** Removes a gear that has been stopped: its unit, links, values and reservations. Nothing of any other gear. */
-export async function removeGear(gears: GearRoom, resource: string): Promise<void> {
-  const { paths, systemd } = gears;
+export async function removeGear(room: Room, resource: string): Promise<void> {
+  const { paths, systemd } = room;
   await systemd.unlink(paths.unitName(resource));
   await removeDurably(paths.unit(resource));
-  await releaseOthers(gears, resource, []);
+  await releaseOthers(room, resource, []);
   await removeLeftovers(paths, resource);
 }

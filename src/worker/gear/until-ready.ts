@@ -2,7 +2,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/pause.ts';
 import { containerName } from '../domain/paths.ts';
 import { listeningPorts } from '../host/listening.ts';
-import type { GearRoom } from './gear-room.ts';
+import type { Room } from '../room.ts';
 import type { Running } from './run-gear.ts';
 import { startFailure } from './start-failure.ts';
 
@@ -30,12 +30,12 @@ export interface ReadyWatch {
  * knows that `docker run` was executed, what counts is the container's own process and what it listens on.
  */
 export function untilReady(
-  gears: GearRoom,
+  room: Room,
   resource: string,
   ports: number[],
   signal: AbortSignal,
 ): ReadyWatch {
-  const { docker, systemd, paths } = gears;
+  const { docker, systemd, paths } = room;
   const name = containerName(resource);
   const unit = paths.unitName(resource);
   let started = '';
@@ -61,7 +61,7 @@ export function untilReady(
   const mustBeUp = async () => {
     const { active, sub } = await systemd.activity(unit);
     if (ended || sub === 'auto-restart' || (active !== 'active' && active !== 'activating')) {
-      throw await startFailure(gears, resource);
+      throw await startFailure(room, resource);
     }
   };
 
@@ -87,7 +87,7 @@ export function untilReady(
       const silent = ports.length > 0 ? await silentPorts(pid, ports) : [];
       const waitedEnough = Date.now() >= until;
       if (waitedEnough || (ports.length > 0 && silent.length === 0)) return silent;
-      if (ended) throw await startFailure(gears, resource);
+      if (ended) throw await startFailure(room, resource);
       await news(ports.length > 0 ? listenInterval : lookInterval);
     }
   };

@@ -6,7 +6,7 @@ import { containerName } from '../domain/paths.ts';
 import { type GearUnit, renderUnit } from '../domain/unit-file.ts';
 import { mustHaveEnvironment } from '../gear/environment.ts';
 import { readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
-import type { GearRoom } from '../gear/gear-room.ts';
+import type { Room } from '../room.ts';
 import { ensureImage } from '../gear/image.ts';
 import { reservePorts } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run-gear.ts';
@@ -18,41 +18,41 @@ type Install = Params<'container.install'>;
 export const install: Handler<'container.install'> = {
   async run(params, context) {
     const { resource, spec, start } = params;
-    const { gears, signal, report, job } = context;
-    const current = await readGear(gears.paths, resource);
-    const pending = await readBefore(gears.paths, resource);
+    const { room, signal, report, job } = context;
+    const current = await readGear(room.paths, resource);
+    const pending = await readBefore(room.paths, resource);
     const exists = current !== null && pending?.text !== null;
     if (params.createOnly && exists)
       throw new Failure('precondition_failed', `the gear ${resource} exists already`);
-    await mustHaveEnvironment(gears, spec.environment);
+    await mustHaveEnvironment(room, spec.environment);
     report({ step: 'image', message: `looking for ${spec.image}` });
     const imageId = await ensureImage(spec.image, context);
     report({ step: 'ports', message: 'reserving ports' });
-    const ports = await reservePorts(gears, resource, spec.ports, current?.ports ?? []);
+    const ports = await reservePorts(room, resource, spec.ports, current?.ports ?? []);
     const unit: GearUnit = { resource, spec, ports, envTag: envTagOf(params, current, job) };
-    const changed = pending !== null || current?.text !== renderUnit(unit, gears.paths);
+    const changed = pending !== null || current?.text !== renderUnit(unit, room.paths);
     signal.throwIfAborted();
     if (changed) {
-      report({ step: 'unit', message: `writing ${gears.paths.unitName(resource)}` });
-      await openTransaction(gears, resource, current);
-      if (current?.text !== renderUnit(unit, gears.paths)) await writeUnit(gears, unit, spec.env);
+      report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
+      await openTransaction(room, resource, current);
+      if (current?.text !== renderUnit(unit, room.paths)) await writeUnit(room, unit, spec.env);
     }
-    await linkUnit(gears, resource, start);
+    await linkUnit(room, resource, start);
     const container = start ? await bringUp(unit, imageId, context) : null;
-    await commit(gears, unit);
-    return installed(gears, unit, container, changed);
+    await commit(room, unit);
+    return installed(room, unit, container, changed);
   },
 
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
 };
 
 function installed(
-  gears: GearRoom,
+  room: Room,
   { resource, ports, spec }: GearUnit,
   container: string | null,
   changed: boolean,
 ): Result<'container.install'> {
-  return { unit: gears.paths.unitName(resource), container, ports, image: spec.image, changed };
+  return { unit: room.paths.unitName(resource), container, ports, image: spec.image, changed };
 }
 
 /** Values that have not changed keep their file, so that the unit's text changes only when the gear does. */
@@ -65,7 +65,7 @@ function envTagOf({ spec }: Install, current: StoredGear | null, job: string): s
 /** Has the gear run as its unit now says, without a restart where it does already. */
 async function bringUp(unit: GearUnit, imageId: string, context: JobContext): Promise<string> {
   const { resource, ports } = unit;
-  const how = (await runsAsWritten(context.gears, resource, imageId)) ? 'start' : 'restart';
+  const how = (await runsAsWritten(context.room, resource, imageId)) ? 'start' : 'restart';
   const { container, silentPorts } = await runGear(resource, ports, how, context);
   if (silentPorts.length > 0) {
     const message = `it runs, but nothing listens on ${silentPorts.join(', ')} inside yet`;
@@ -75,12 +75,12 @@ async function bringUp(unit: GearUnit, imageId: string, context: JobContext): Pr
 }
 
 /** Whether a process that is up now was started from the unit as it is on disk and from this image. */
-async function runsAsWritten(gears: GearRoom, resource: string, imageId: string): Promise<boolean> {
-  const { active, sub, since } = await gears.systemd.state(gears.paths.unitName(resource));
+async function runsAsWritten(room: Room, resource: string, imageId: string): Promise<boolean> {
+  const { active, sub, since } = await room.systemd.state(room.paths.unitName(resource));
   if (active === 'inactive' || active === 'failed') return true; // Nothing runs: a plain start will do.
   if (sub === 'auto-restart') return false;
-  const { mtimeMs } = await stat(gears.paths.unit(resource));
+  const { mtimeMs } = await stat(room.paths.unit(resource));
   if (since === null || Date.parse(since) < Math.floor(mtimeMs)) return false;
-  const container = await gears.docker.container(containerName(resource));
+  const container = await room.docker.container(containerName(resource));
   return container === null || container.imageId === imageId;
 }

@@ -7,16 +7,16 @@ import { removeGear } from '../gear/transaction.ts';
 /** Stops a gear and removes all of it but its volumes. */
 export const remove: Handler<'container.remove'> = {
   async run({ resource }, context) {
-    const { gears, report, signal, attempt } = context;
+    const { room, report, signal, attempt } = context;
     signal.throwIfAborted();
-    const there = (await readGear(gears.paths, resource)) ?? (await readBefore(gears.paths, resource));
+    const there = (await readGear(room.paths, resource)) ?? (await readBefore(room.paths, resource));
     // On a later attempt the unit may be gone already because we removed it.
     if (!there && attempt === 1)
       throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
-    const unit = gears.paths.unitName(resource);
+    const unit = room.paths.unitName(resource);
     report({ step: 'remove', message: `stopping and removing ${unit}` });
     await stopGear(context, resource);
-    await removeGear(gears, resource);
+    await removeGear(room, resource);
     return { unit };
   },
 };

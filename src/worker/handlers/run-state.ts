@@ -9,7 +9,7 @@ import { linkUnit } from '../gear/transaction.ts';
 export const start: Handler<'container.start'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
-    await linkUnit(context.gears, resource, true);
+    await linkUnit(context.room, resource, true);
     return up(gear, 'start', context);
   },
 };
@@ -19,7 +19,7 @@ export const restart: Handler<'container.restart'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
     // An attempt that was cut short may have restarted it already: once is enough.
-    const { since } = await context.gears.systemd.state(context.gears.paths.unitName(resource));
+    const { since } = await context.room.systemd.state(context.room.paths.unitName(resource));
     const done = context.attempt > 1 && since !== null && Date.parse(since) > context.begunAt;
     return up(gear, done ? 'start' : 'restart', context);
   },
@@ -28,13 +28,13 @@ export const restart: Handler<'container.restart'> = {
 /** Stops a gear, now and after every reboot. */
 export const stop: Handler<'container.stop'> = {
   async run({ resource }, context) {
-    const { gears, report } = context;
+    const { room, report } = context;
     await existing(resource, context);
-    const unit = gears.paths.unitName(resource);
+    const unit = room.paths.unitName(resource);
     report({ step: 'stop', message: `stopping ${unit}` });
-    await linkUnit(gears, resource, false);
+    await linkUnit(room, resource, false);
     await stopGear(context, resource);
-    return { unit, container: null, active: (await gears.systemd.state(unit)).active };
+    return { unit, container: null, active: (await room.systemd.state(unit)).active };
   },
 };
 
@@ -44,12 +44,12 @@ async function up(
   context: JobContext,
 ): Promise<Result<'container.start'>> {
   const { container } = await runGear(resource, ports, how, context);
-  return { unit: context.gears.paths.unitName(resource), container, active: 'active' };
+  return { unit: context.room.paths.unitName(resource), container, active: 'active' };
 }
 
-async function existing(resource: string, { gears, signal }: JobContext): Promise<StoredGear> {
+async function existing(resource: string, { room, signal }: JobContext): Promise<StoredGear> {
   signal.throwIfAborted();
-  const gear = await readGear(gears.paths, resource);
+  const gear = await readGear(room.paths, resource);
   if (!gear) throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
   return gear;
 }
