@@ -40,6 +40,10 @@ function problem(failure: Failure | null, job: string | undefined): Problem {
 
 const methods = new Map([
   ['/container', ['GET', 'PUT', 'DELETE']],
+  ['/container/log', ['GET', 'PUT']],
+  ['/repository', ['PUT']],
+  ['/environment', ['PUT', 'PATCH']],
+  ['/content', ['GET']],
   ['/container/started', ['PUT']],
   ['/container/stopped', ['PUT']],
   ['/container/restarted', ['PUT']],
@@ -48,9 +52,15 @@ const methods = new Map([
   ['/jobs', ['GET']],
 ]);
 
+const inFamily: [RegExp, string[]][] = [
+  [/^\/job\/[^/]+$/, ['GET', 'DELETE']],
+  [/^\/job\/[^/]+\/log$/, ['GET']],
+  [/^\/content\//, ['GET']],
+];
+
 /** What no route has answered. */
 export const nothingHere: RequestHandler = (req, res) => {
-  const allowed = /^\/job\/[^/]+$/.test(req.path) ? ['GET', 'DELETE'] : methods.get(req.path);
+  const allowed = methods.get(req.path) ?? inFamily.find(([pattern]) => pattern.test(req.path))?.[1];
   if (!allowed) throw new Failure('not_found', 'there is nothing at this path; docs/api.md has all of them');
   res.set('Allow', allowed.join(', '));
   throw new Failure('method_not_allowed', `this path takes ${allowed.join(', ')}`);

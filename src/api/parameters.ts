@@ -4,6 +4,7 @@ import { Failure } from '../jobs/errors.ts';
 import { hostName, resourceName, userName } from '../jobs/identifier.ts';
 import { jobStates } from '../jobs/job.ts';
 import { parseRequestId, type RequestId, requestIdOfKey } from '../jobs/request-id.ts';
+import { archiveFormats, longestFollow, mostLines } from '../jobs/streams.ts';
 import { authorize } from '../token/authorize.ts';
 import { contextOf } from './request-context.ts';
 
@@ -29,6 +30,9 @@ const parameters = z.strictObject({
   wait: count('wait', 0, 60).optional(),
   limit: count('limit', 1, 1000).optional(),
   after: z.string().max(64).optional(),
+  lines: count('lines', 0, mostLines).optional(),
+  for: count('for', 0, longestFollow).optional(),
+  format: z.enum(archiveFormats, `format must be one of ${archiveFormats.join(', ')}`).optional(),
   state: z.enum(jobStates, `state must be one of ${jobStates.join(', ')}`).optional(),
 });
 export type Parameters = z.infer<typeof parameters>;
@@ -73,3 +77,10 @@ function onlyOnce({ query }: Request): Request['query'] {
 }
 
 const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
+
+/** A text of the request as its schema has it. Throws `invalid_request` with what is wrong. */
+export function checked<T extends z.ZodType>(schema: T, text: string): z.infer<T> {
+  const parsed = schema.safeParse(text);
+  if (!parsed.success) throw new Failure('invalid_request', parsed.error.issues[0]?.message ?? 'not valid');
+  return parsed.data;
+}

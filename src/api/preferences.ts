@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import { Failure } from '../jobs/errors.ts';
+import { type LogFormat, logFormats } from '../jobs/streams.ts';
 
 /** Seconds a client may have us wait. */
 const longestWait = 60;
@@ -21,4 +22,23 @@ export function wantsCreateOnly(req: Request): boolean {
   if (header === undefined) return false;
   if (header.trim() === '*') return true;
   throw new Failure('invalid_request', 'If-None-Match can only be *');
+}
+
+/** How a log is to be written; plain lines where nothing of ours is asked for. */
+export function logFormat(req: Request): LogFormat {
+  const accepted = req.accepts([...logFormats]);
+  return logFormats.find((format) => format === accepted) ?? 'text/plain';
+}
+
+/** `Last-Event-ID`, which a client sends to go on after a stream was cut (HTML, 9.2.4); null: none. */
+export function lastEventId(req: Request): string | null {
+  const header = req.headers['last-event-id'];
+  return header === undefined || header === '' ? null : String(header);
+}
+
+/** The entity tags of If-None-Match, weak or strong alike (RFC 9110, 13.1.2). */
+export function knownEntities(req: Request): string[] {
+  const header = (req.headers['if-none-match'] ?? '').slice(0, 4_000).trim();
+  if (header === '*') return ['*'];
+  return [...header.matchAll(/(?:W\/)?"([^"]{1,190})"/g)].slice(0, 32).map(([, tag]) => tag as string);
 }

@@ -6,8 +6,10 @@ export interface RequestContext {
   /** Of the answer's Location: `/token/<token>`, or empty when the token came in a header. */
   prefix: string;
   claims: Claims;
+  /** The token itself, for a worker to verify; never logged. */
+  token: string;
   /** What the request log shows besides method and status; never a token or a value. */
-  log: { id?: string; type?: string; resource?: string; outcome?: string; path?: string };
+  log: { id?: string; type?: string; resource?: string; outcome?: string; reason?: string };
   /** A signal that aborts when the client goes away; made only for requests that wait. */
   gone(): AbortSignal;
 }
@@ -18,7 +20,7 @@ type WithContext = Request & { [key]?: RequestContext };
 
 /** Gives a request its context; called once, first of all. */
 export function openContext(req: Request, res: Response): RequestContext {
-  const context: RequestContext = { prefix: '', claims: {}, log: {}, gone: () => signalOf(res) };
+  const context: RequestContext = { prefix: '', claims: {}, token: '', log: {}, gone: () => signalOf(res) };
   (req as WithContext)[key] = context;
   return context;
 }

@@ -9,7 +9,7 @@ export function sendJson(res: Response, status: number, value: unknown, type = '
 }
 
 // Express's own send() looks for much that is never so here, at a tenth of the cost of a request.
-function sendText(res: Response, status: number, text: string, type: string): void {
+export function sendText(res: Response, status: number, text: string, type: string): void {
   res.statusCode = status;
   res.setHeader('Content-Type', `${type}; charset=utf-8`);
   res.setHeader('Content-Length', Buffer.byteLength(text));

@@ -2,10 +2,10 @@ import { hash } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isFinal } from '../jobs/job.ts';
-import type { Command } from '../jobs/registry.ts';
+import { type Command, jobs } from '../jobs/registry.ts';
 import type { Front, JobRecord } from '../queue/open-front.ts';
 import { type Parameters, requestIdOf, required } from './parameters.ts';
-import { firstChoice } from './placement.ts';
+import { firstChoice, livesElsewhere, notFound } from './placement.ts';
 import { preferredWait } from './preferences.ts';
 import { contextOf } from './request-context.ts';
 import { sendJob } from './respond.ts';
@@ -73,18 +73,14 @@ async function place(
         case 'known':
           return { record: accepted.record, replayed: true };
         case 'elsewhere':
-          if (wanted)
-            throw new Failure(
-              'host_conflict',
-              `the gear lives on the host ${accepted.host}, not on ${wanted}`,
-            );
+          if (wanted) throw livesElsewhere(jobs[wish.command.type].on, accepted.host, wanted);
           host = accepted.host;
           break;
         default:
-          throw refusal(accepted, wish.command.params.resource);
+          throw refusal(accepted, wish.command);
       }
     }
-    throw new Failure('no_host', 'the gear is moving; send the request again');
+    throw new Failure('no_host', 'it is moving from host to host; send the request again');
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
     const known = await front.job(wish.id);
@@ -95,21 +91,24 @@ async function place(
 
 function refusal(
   refused: { verdict: 'missing' | 'exists' } | { verdict: 'full'; what: 'host' | 'line' },
-  resource: string,
+  { type, params: { resource } }: Command,
 ): Failure {
+  const kind = jobs[type].on;
   switch (refused.verdict) {
     case 'missing':
-      return new Failure('container_not_found', `there is no gear ${resource}; PUT container installs it`);
+      return notFound(kind, resource);
     case 'exists':
-      return new Failure(
-        'precondition_failed',
-        `the gear ${resource} exists already and If-None-Match: * was given`,
-      );
+      return kind === 'repository'
+        ? new Failure('repository_exists', `the repository ${resource} exists already`)
+        : new Failure(
+            'precondition_failed',
+            `the ${kind} ${resource} exists already and If-None-Match: * was given`,
+          );
     case 'full':
       return new Failure(
         'queue_full',
         refused.what === 'line'
-          ? `too many unfinished jobs on the gear ${resource}`
+          ? `too many unfinished jobs on the ${kind} ${resource}`
           : 'too many unfinished jobs on the host',
       );
   }

@@ -23,9 +23,10 @@ export function requireToken(verify: VerifyToken): RequestHandler {
     }
     const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
     const claims = token === undefined ? null : verify(token);
-    if (!claims) throw new Failure('token_invalid', 'the request needs a valid token');
+    if (token === undefined || !claims) throw new Failure('token_invalid', 'the request needs a valid token');
     const context = contextOf(req);
     context.claims = claims;
+    context.token = token;
     if (inPath) {
       context.prefix = inPath[0];
       req.url = req.url.slice(inPath[0].length);

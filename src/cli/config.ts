@@ -9,7 +9,10 @@ import {
 } from './options.ts';
 
 /** The settings of a role; `redis` is there unless the daemon is to run its own. */
-export type Config = Omit<Settings, 'redis'> & { redis: string | null };
+export type Config = Omit<Settings, 'redis' | 'streamListen'> & {
+  redis: string | null;
+  streamListen: Settings['streamListen'] | null;
+};
 
 /** Settings that cannot be used, one readable line for each. */
 export class BadConfig extends Error {
@@ -44,7 +47,13 @@ export function readConfig(
   }
   if (wrong.length === 0) wrong.push(...contradictions(role, settings as Partial<Settings>));
   if (wrong.length > 0) throw new BadConfig(wrong);
-  return { redis: null, testToken: false, insecureTestToken: false, ...settings } as Config;
+  return {
+    redis: null,
+    streamListen: null,
+    testToken: false,
+    insecureTestToken: false,
+    ...settings,
+  } as Config;
 }
 
 function given(option: OptionDefinition, flag: string | boolean | undefined, environment: NodeJS.ProcessEnv) {
@@ -56,17 +65,29 @@ function given(option: OptionDefinition, flag: string | boolean | undefined, env
 
 function contradictions(
   role: Role,
-  { redis, listen, testToken, insecureTestToken }: Partial<Settings>,
+  { redis, listen, stream, streamListen, testToken, insecureTestToken }: Partial<Settings>,
 ): string[] {
   const wrong: string[] = [];
   if (role !== 'daemon' && redis === undefined) {
     wrong.push('--redis is missing: api and worker meet in a Redis, such as --redis redis://127.0.0.1:6379');
   }
   if (!testToken) wrong.push('--test-token is missing: this version knows no other token yet');
-  if (testToken && listen && !isLoopback(listen.host) && !insecureTestToken) {
+  const places = { '--listen': listen, '--stream-listen': streamListen };
+  for (const [flag, place] of Object.entries(places)) {
+    if (!testToken || !place || isLoopback(place.host) || insecureTestToken) continue;
     wrong.push(
-      `--listen: ${listen.host} is reachable for others and --test-token lets everybody do everything; ` +
+      `${flag}: ${place.host} is reachable for others and --test-token lets everybody do everything; ` +
         'listen on 127.0.0.1, or say --insecure-test-token if that is what you want',
+    );
+  }
+  if (streamListen && ['0.0.0.0', '::'].includes(streamListen.host)) {
+    wrong.push(
+      `--stream-listen: ${streamListen.host} is no address that an api could reach; name one of the host's`,
+    );
+  }
+  if (role === 'worker' && stream === 'direct' && !streamListen) {
+    wrong.push(
+      '--stream direct needs --stream-listen: the address and port from which apis are to fetch streams',
     );
   }
   return wrong;

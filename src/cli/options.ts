@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { hostName } from '../jobs/identifier.ts';
+import { hostName, imageReference } from '../jobs/identifier.ts';
+import { transports } from '../jobs/streams.ts';
 
 /** One setting: a flag on the command line and an environment variable, which the flag overrides. */
 export interface OptionDefinition {
@@ -49,6 +50,28 @@ const redisUrl = z
     /^(?:rediss?:\/\/[^\s/]+(?:\/\d{0,4})?|unix:\/[^\0\r\n]+)$/,
     'must be redis://HOST:PORT, rediss://… or unix:/PATH',
   );
+
+/** Addresses, networks and names, with commas between them. */
+const cloneAllowance = z
+  .string()
+  .max(4096)
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim().toLowerCase())
+      .filter(Boolean),
+  )
+  .refine(
+    (parts) => parts.every(isAllowable),
+    'must be addresses, networks such as 10.0.0.0/8, or host names',
+  );
+
+function isAllowable(part: string): boolean {
+  const [network = '', prefix] = part.split('/');
+  const family = isIP(network);
+  if (family === 0) return prefix === undefined && /^[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?$/.test(part);
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
+}
 
 /** The host's own name, made to fit. */
 function defaultHost(): string {
@@ -102,6 +125,61 @@ export const optionTable = {
     help: "the Docker engine's socket",
     schema: absolutePath,
   },
+  stream: {
+    flag: '--stream',
+    env: 'GEARD_STREAM',
+    takes: '<transport>',
+    default: 'auto',
+    help: 'how logs and archives come from a worker: relay (through Redis), direct (from its own port) or auto',
+    schema: z.enum(transports, 'must be relay, direct or auto'),
+  },
+  streamListen: {
+    flag: '--stream-listen',
+    env: 'GEARD_STREAM_LISTEN',
+    takes: '<address:port>',
+    help: "the worker's own port for streams, on an address that apis reach; the daemon's is on loopback",
+    schema: address,
+  },
+  githostImage: {
+    flag: '--githost-image',
+    env: 'GEARD_GITHOST_IMAGE',
+    takes: '<image>',
+    default: 'geard/githost',
+    help: 'the image with git in it, in which repositories are made',
+    schema: imageReference,
+  },
+  cloneAllow: {
+    flag: '--clone-allow',
+    env: 'GEARD_CLONE_ALLOW',
+    takes: '<list>',
+    default: '',
+    help: 'private addresses, networks (10.0.0.0/8) and host names that may be cloned from, with commas',
+    schema: cloneAllowance,
+  },
+  cloneSeconds: {
+    flag: '--clone-seconds',
+    env: 'GEARD_CLONE_SECONDS',
+    takes: '<seconds>',
+    default: '900',
+    help: 'how long a clone may take',
+    schema: wholeNumber(1, 86_400),
+  },
+  cloneMegabytes: {
+    flag: '--clone-megabytes',
+    env: 'GEARD_CLONE_MEGABYTES',
+    takes: '<MiB>',
+    default: '4096',
+    help: 'how large a cloned repository may be',
+    schema: wholeNumber(1, 1_048_576),
+  },
+  cloneObjects: {
+    flag: '--clone-objects',
+    env: 'GEARD_CLONE_OBJECTS',
+    takes: '<number>',
+    default: '5000000',
+    help: 'how many objects a cloned repository may hold',
+    schema: wholeNumber(1, 1_000_000_000),
+  },
   testToken: {
     flag: '--test-token',
     env: 'GEARD_TEST_TOKEN',
@@ -154,15 +232,16 @@ export const optionTable = {
 export type OptionName = keyof typeof optionTable;
 export type Settings = { [K in OptionName]: z.infer<(typeof optionTable)[K]['schema']> };
 
-const ofAll = ['dedupeDays', 'logLevel', 'testToken'] as const;
+const ofAll = ['stream', 'dedupeDays', 'logLevel', 'testToken'] as const;
 const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
-const ofWorker = ['base', 'host', 'docker', 'maxJobs'] as const;
+const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'] as const;
+const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofClones, 'maxJobs'] as const;
 
 /** Which options each role takes. */
 export const roleOptions = {
   daemon: [...new Set([...ofApi, ...ofWorker, 'redis', ...ofAll] as const)],
   api: [...ofApi, 'redis', ...ofAll],
-  worker: [...ofWorker, 'redis', ...ofAll],
+  worker: [...ofWorker, 'insecureTestToken', 'redis', ...ofAll],
 } as const satisfies Record<string, readonly OptionName[]>;
 
 export type Role = keyof typeof roleOptions;

@@ -27,6 +27,13 @@ export async function openRole(role: Role, config: Config, log: Logger): Promise
         ...shared(config),
         redisUrl,
         concurrency: config.maxJobs,
+        streamListen: streamPlace(role, config),
+        verifyToken: createVerifier(config),
+        cloneLimits: {
+          seconds: config.cloneSeconds,
+          megabytes: config.cloneMegabytes,
+          objects: config.cloneObjects,
+        },
         log,
       });
       closers.push(() => worker.close(jobGrace));
@@ -41,6 +48,15 @@ export async function openRole(role: Role, config: Config, log: Logger): Promise
     await closers.close();
     throw error;
   }
+}
+
+/**
+ * Where the worker sends streams from. In a daemon its api is the only one to ask; elsewhere an address that is not
+ * named could be one at which an api on another machine finds somebody else.
+ */
+function streamPlace(role: Role, { stream, streamListen }: Config) {
+  if (stream === 'relay') return null;
+  return streamListen ?? (role === 'daemon' ? { host: '127.0.0.1', port: 0 } : null);
 }
 
 const shared = ({ dedupeDays }: Config) => ({ keepSeconds: dedupeDays * day, version });
@@ -60,7 +76,10 @@ async function openApi(config: Config, redisUrl: string, log: Logger, closers: C
   const limits = { host: config.maxJobs, line: config.maxJobsPerGear };
   const front = openFront({ redisUrl, limits, keepSeconds: shared(config).keepSeconds, log });
   closers.push(front.close);
-  const api = await startApi({ front, verifyToken: createVerifier(config), version, log }, config.listen);
+  const api = await startApi(
+    { front, verifyToken: createVerifier(config), version, transport: config.stream, log },
+    config.listen,
+  );
   closers.push(() => api.close(requestGrace));
   return api;
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { defineJob } from './define.ts';
-import { containerPath, environmentName, imageReference, resourceName, volumeName } from './identifier.ts';
+import { environmentVariables } from './environment.ts';
+import { containerPath, imageReference, resourceName, volumeName } from './identifier.ts';
+import { text, unique } from './schema.ts';
 
 /** Numbers may come as strings, because the seed's clients write them so. */
 const integer = (what: string, min: number, max: number) =>
@@ -19,29 +21,6 @@ const port = z.strictObject({
   external: integer('external', 0, 65535).optional(),
 });
 
-const unique = <T>(key: (item: T) => unknown, what: string) =>
-  [
-    (items: T[]) => {
-      const keys = items.map(key).filter((value) => value !== undefined && value !== 0);
-      return new Set(keys).size === keys.length;
-    },
-    `${what} must not be given twice`,
-  ] as const;
-
-const text = (what: string, max: number, pattern: RegExp, rule: string) =>
-  z
-    .string({ error: `${what} must be a string` })
-    .max(max, `${what} must have at most ${max} characters`)
-    .refine((value) => value.length > max || pattern.test(value), `${what} must ${rule}`)
-    .refine((value) => value.length > max || value.isWellFormed(), `${what} must be well-formed Unicode`);
-
-// Docker's env file carries every character of a value but these.
-const environmentValue = text(
-  'an environment value',
-  32_768,
-  /^[^\0\r\n]*$/,
-  'hold no NUL and no line break',
-);
 const commandWord = text(
   'a word of command',
   4096,
@@ -98,11 +77,7 @@ export const gearBody = z.strictObject({
     .refine(...unique((p: z.infer<typeof port>) => p.internal, 'an internal port'))
     .refine(...unique((p: z.infer<typeof port>) => p.external, 'an external port'))
     .default([]),
-  env: z
-    .array(z.strictObject({ name: environmentName, value: environmentValue }))
-    .max(512, 'env: at most 512')
-    .refine(...unique((e: { name: string }) => e.name, 'an environment name'))
-    .default([]),
+  env: environmentVariables.default([]),
   environment: resourceName.optional(),
   command: z.array(commandWord).max(128, 'command: at most 128 words').default([]),
   volumes: z
@@ -152,6 +127,7 @@ export const containerInstall = defineJob({
     'host_unavailable',
     'timeout',
   ],
+  on: 'gear',
   needs: 'place',
 });
 
@@ -159,14 +135,16 @@ export const containerStart = defineJob({
   params: gear,
   result: gearState,
   errors: ['container_not_found', 'port_taken', 'start_failed', 'host_unavailable', 'timeout'],
-  needs: 'gear',
+  on: 'gear',
+  needs: 'presence',
 });
 
 export const containerStop = defineJob({
   params: gear,
   result: gearState,
   errors: ['container_not_found', 'host_unavailable', 'timeout'],
-  needs: 'gear',
+  on: 'gear',
+  needs: 'presence',
 });
 
 export const containerRestart = defineJob({ ...containerStart });
@@ -175,5 +153,6 @@ export const containerRemove = defineJob({
   params: gear,
   result: z.strictObject({ unit: z.string() }),
   errors: ['container_not_found', 'host_unavailable', 'timeout'],
-  needs: 'gear',
+  on: 'gear',
+  needs: 'presence',
 });

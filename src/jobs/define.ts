@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
+import type { Kind } from './resource.ts';
 
 /** Everything there is to know about one type of job; the worker's handler is typed by it. */
 export interface JobDefinition<Params extends z.ZodType = z.ZodType, Result extends z.ZodType = z.ZodType> {
@@ -9,8 +10,10 @@ export interface JobDefinition<Params extends z.ZodType = z.ZodType, Result exte
   result: Result;
   /** The codes with which the job itself may end, besides `internal`. */
   errors: readonly ErrorCode[];
-  /** What the job needs of the directory when it is accepted. */
-  needs: 'place' | 'gear';
+  /** What kind of resource it works on; jobs on one resource run in the order of their acceptance. */
+  on: Kind;
+  /** What it needs of the directory when it is accepted: a host, a host without the resource, or the one with it. */
+  needs: 'place' | 'absence' | 'presence';
 }
 
 /** Declares a job; only there to keep the exact types. */

@@ -1,5 +1,7 @@
 import type { GearSpec, PublishedPort } from './container.ts';
+import type { EnvironmentVariable } from './environment.ts';
 import type { Problem } from './errors.ts';
+import type { StreamName } from './streams.ts';
 
 /** The last update of a gear that did not start; the gear was put back to what it was before. */
 export interface FailedUpdate {
@@ -32,6 +34,8 @@ export interface Gear {
     since: string | null;
   };
   container: string | null;
+  /** The environment it uses; outdated when the process that runs was started before it was changed. */
+  environment: { name: string; changedAt: string; outdated: boolean } | null;
   failedUpdate: FailedUpdate | null;
 }
 
@@ -44,6 +48,9 @@ export type GearSummary = Pick<Gear, 'resource' | 'host' | 'unit'> & {
 export interface Questions {
   'container.read': { args: { resource: string }; answer: Gear };
   'container.list': { args: Record<string, never>; answer: GearSummary[] };
+  'environment.read': { args: { resource: string }; answer: EnvironmentVariable[] };
+  /** Has the worker send a stream through Redis; what it fails with is told before the first byte. */
+  'stream.open': { args: { id: string; name: StreamName; args: unknown }; answer: { head: unknown } };
   'job.cancel': { args: { id: string }; answer: { aborting: boolean } };
 }
 export type Question = keyof Questions;

@@ -60,3 +60,22 @@ export const containerPath = named(
   /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.@+-]+)+$(?![\r\n])/,
   'be an absolute path of letters, digits and "._@+-" without "." or ".." parts',
 );
+
+/**
+ * A branch, a tag or a hash as git-check-ref-format(1) has them, with letters of any script. Nothing in it is an
+ * operator of gitrevisions(7), an option or a path.
+ */
+export const refName = named(
+  'the ref',
+  255,
+  /^(?![-/.])(?!.*(?:\.\.|\/\/|\/\.|@\{|\.lock(?:\/|$)))(?!@$)[^\p{C}\p{Z} ~^:?*[\\]*[^\p{C}\p{Z} ~^:?*[\\/.]$/u,
+  'be the name of a branch or a tag, or a hash; expressions such as HEAD~1 are not taken',
+);
+
+/** A position in the journal as `journalctl --show-cursor` prints it (sd_journal_get_cursor(3)). */
+export const journalCursor = named(
+  'Last-Event-ID',
+  256,
+  /^s=[0-9a-f]{32};i=[0-9a-f]{1,16};b=[0-9a-f]{32};m=[0-9a-f]{1,16};t=[0-9a-f]{1,16};x=[0-9a-f]{1,16}$(?![\r\n])/,
+  'be an id that this stream has given',
+);

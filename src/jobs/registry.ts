@@ -6,6 +6,9 @@ import {
   containerStart,
   containerStop,
 } from './container.ts';
+import { environmentMerge, environmentReplace } from './environment.ts';
+import { repositoryCreate } from './repository.ts';
+import type { Kind } from './resource.ts';
 
 /** Every type of job there is. A handler that is missing in the worker does not compile. */
 export const jobs = {
@@ -14,6 +17,9 @@ export const jobs = {
   'container.stop': containerStop,
   'container.restart': containerRestart,
   'container.remove': containerRemove,
+  'repository.create': repositoryCreate,
+  'environment.replace': environmentReplace,
+  'environment.merge': environmentMerge,
 } as const;
 
 export type JobType = keyof typeof jobs;
@@ -22,6 +28,9 @@ export type Result<T extends JobType> = z.infer<(typeof jobs)[T]['result']>;
 
 /** One request made ready for a host: the type and its checked parameters. */
 export type Command = { [T in JobType]: { type: T; params: Params<T> } }[JobType];
+
+/** The kind of resource a type of job works on; a type we do not know counts as one on gears. */
+export const kindOf = (type: string): Kind => (isJobType(type) ? jobs[type].on : 'gear');
 
 export function isJobType(text: string): text is JobType {
   return Object.hasOwn(jobs, text);

@@ -1,11 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 
-export interface ExecOptions {
-  /** Milliseconds until the program is killed. */
-  deadline: number;
+export interface ProgramOptions {
   signal?: AbortSignal;
   /** Bytes of stdout and of stderr that are kept each; what exceeds is dropped. Default 1 MiB. */
   maxOutput?: number;
+  /** Variables besides PATH and LC_ALL. */
+  env?: Record<string, string>;
+  /** Runs as this user and group, with no other groups. */
+  user?: { uid: number; gid: number };
+}
+
+export interface ExecOptions extends ProgramOptions {
+  /** Milliseconds until the program is killed. */
+  deadline: number;
 }
 
 export interface ExecResult {
@@ -21,25 +29,65 @@ const cleanEnvironment = {
   LC_ALL: 'C.UTF-8',
 };
 
+function options({ signal, env, user }: ProgramOptions): SpawnOptions {
+  return {
+    cwd: '/',
+    env: { ...cleanEnvironment, ...env },
+    killSignal: 'SIGKILL',
+    ...(signal ? { signal } : {}),
+    ...user,
+  };
+}
+
 /**
  * Runs a program without a shell and collects what it prints. Resolves whatever its exit status; rejects when it
  * cannot be started or is still running at the deadline.
  */
-export async function exec(program: string, args: string[], options: ExecOptions): Promise<ExecResult> {
-  const signals = [AbortSignal.timeout(options.deadline), ...(options.signal ? [options.signal] : [])];
+export async function exec(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
+  const signals = [AbortSignal.timeout(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
   const child = spawn(program, args, {
-    env: cleanEnvironment,
+    ...options({ ...wanted, signal: AbortSignal.any(signals) }),
     stdio: ['ignore', 'pipe', 'pipe'],
-    signal: AbortSignal.any(signals),
-    killSignal: 'SIGKILL',
   });
-  const limit = options.maxOutput ?? 1024 * 1024;
+  const limit = wanted.maxOutput ?? 1024 * 1024;
   const [stdout, stderr, status] = await Promise.all([
-    collect(child.stdout, limit),
-    collect(child.stderr, limit),
+    collect(child.stdout as Readable, limit),
+    collect(child.stderr as Readable, limit),
     exited(child),
   ]);
   return { status, stdout, stderr };
+}
+
+/** A program whose output is read while it runs. */
+export interface Program {
+  /** What it prints, at the pace at which it is read: a program that is not read from waits. */
+  stdout: Readable;
+  /** Resolves with how it ended, when everything it has printed was read. Rejects when it could not be started. */
+  ended: Promise<{ status: number | null; stderr: string }>;
+  /** Ends it and resolves when it has ended; what it has printed can no longer be read. */
+  kill(): Promise<void>;
+  /** Asks it to end (SIGTERM); what it prints until then can be read. */
+  stop(): void;
+}
+
+/** Runs a program without a shell, for its output as a stream. */
+export function openProgram(program: string, args: string[], wanted: ProgramOptions = {}): Program {
+  const child = spawn(program, args, { ...options(wanted), stdio: ['ignore', 'pipe', 'pipe'] });
+  const stdout = child.stdout as Readable;
+  const ended = Promise.all([collect(child.stderr as Readable, 64 * 1024), exited(child)]).then(
+    ([stderr, status]) => ({ status, stderr }),
+  );
+  ended.catch(() => undefined); // Told to whoever asks.
+  return {
+    stdout,
+    ended,
+    stop: () => void child.kill('SIGTERM'),
+    async kill() {
+      child.kill('SIGKILL');
+      stdout.destroy();
+      await ended.catch(() => undefined);
+    },
+  };
 }
 
 /**

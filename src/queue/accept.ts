@@ -54,14 +54,15 @@ export async function accept(
 ): Promise<Accepted> {
   const { command, id } = request;
   const { resource } = command.params;
+  const { on } = jobs[command.type];
   const job = newJob(request, host);
   const scriptKeys = [
     keys.job(id),
     keys.jobs,
     keys.sequence,
-    keys.gears,
+    keys.holders(on),
     keys.open(host),
-    keys.line(host, resource),
+    keys.line(host, on, resource),
   ];
   // A little less than the time after which we give up: what Redis gets to see later must not take place.
   const deadline = clock.now() + commandTimeout - 100;
@@ -87,7 +88,7 @@ export async function accept(
 }
 
 function needsOf(command: Command): string {
-  if (command.type === 'container.install' && command.params.createOnly) return 'create';
+  if (command.type === 'container.install' && command.params.createOnly) return 'absence';
   return jobs[command.type].needs;
 }
 

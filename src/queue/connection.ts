@@ -30,9 +30,19 @@ export function patientConnection(url: string, log: Logger): Redis {
   return connect(url, log, { maxRetriesPerRequest: null });
 }
 
+/** A connection for one blocking read after another, which fails for good when Redis goes away. */
+export function readingConnection(url: string, log: Logger): Redis {
+  return connect(url, log, { maxRetriesPerRequest: 0, connectTimeout: commandTimeout }, () => null);
+}
+
 /** `redis://`, `rediss://` or `unix:/path/to/socket`. */
-function connect(url: string, log: Logger, options: Options): Redis {
-  const common: Options = { ...options, retryStrategy, keepAlive: 10_000 };
+function connect(
+  url: string,
+  log: Logger,
+  options: Options,
+  retry: (times: number) => number | null = retryStrategy,
+): Redis {
+  const common: Options = { ...options, retryStrategy: retry, keepAlive: 10_000 };
   const redis = url.startsWith('unix:')
     ? new Redis({ ...common, path: url.slice('unix:'.length) })
     : new Redis(url, common);

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { hostName, resourceName } from '../jobs/identifier.ts';
+import type { Kind } from '../jobs/resource.ts';
 import { keys } from './keys.ts';
 import { runScript } from './scripts.ts';
 
@@ -13,6 +14,13 @@ const announcement = z.object({
   name: hostName,
   version: z.string().max(64),
   gears: z.number().int().nonnegative(),
+  /** `address:port` from which an api may fetch streams directly; null: through Redis only. */
+  address: z
+    .string()
+    .max(300)
+    .regex(/^(?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/)
+    .nullable()
+    .default(null),
   /** Milliseconds since the epoch. */
   lastSeen: z.number(),
 });
@@ -33,14 +41,14 @@ export async function readHosts(redis: Redis): Promise<HostEntry[]> {
   });
 }
 
-/** The host that holds a gear, or null. */
-export async function findGear(redis: Redis, resource: string): Promise<string | null> {
-  return redis.hget(keys.gears, resource);
+/** The host that holds a resource, or null. */
+export async function findHolder(redis: Redis, kind: Kind, resource: string): Promise<string | null> {
+  return redis.hget(keys.holders(kind), resource);
 }
 
-/** Every gear of the fleet with the host that holds it. */
-export async function readGears(redis: Redis): Promise<Map<string, string>> {
-  return new Map(Object.entries(await redis.hgetall(keys.gears)));
+/** Every resource of a kind in the fleet with the host that holds it. */
+export async function readHolders(redis: Redis, kind: Kind): Promise<Map<string, string>> {
+  return new Map(Object.entries(await redis.hgetall(keys.holders(kind))));
 }
 
 export async function announceHost(redis: Redis, host: Announcement): Promise<void> {
@@ -53,21 +61,26 @@ export async function withdrawHost(redis: Redis, host: Announcement): Promise<vo
 }
 
 /**
- * Makes the directory say what is on a host's disk. A gear that another host holds too is left where the
+ * Makes the directory say what is on a host's disk. A resource that another host holds too is left where the
  * directory has it and returned: somebody must look at it.
  */
-export async function announceGears(redis: Redis, host: string, onDisk: string[]): Promise<string[]> {
-  const known = await readGears(redis);
+export async function announceHeld(
+  redis: Redis,
+  host: string,
+  kind: Kind,
+  onDisk: string[],
+): Promise<string[]> {
+  const known = await readHolders(redis, kind);
   const conflicts: string[] = [];
   for (const resource of onDisk) {
     if (known.get(resource) === host) continue;
-    const added = await redis.hsetnx(keys.gears, resource, host);
+    const added = await redis.hsetnx(keys.holders(kind), resource, host);
     if (added === 0) conflicts.push(resource);
   }
   const there = new Set(onDisk);
   for (const [resource, holder] of known) {
     if (holder !== host || there.has(resource) || !resourceName.safeParse(resource).success) continue;
-    await runScript(redis, 'forget', [keys.gears, keys.line(host, resource)], [resource, host]);
+    await runScript(redis, 'forget', [keys.holders(kind), keys.line(host, kind, resource)], [resource, host]);
   }
   return conflicts;
 }

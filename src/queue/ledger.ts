@@ -1,7 +1,9 @@
 import type { Redis } from 'ioredis';
-import type { Outcome, Progress } from '../jobs/job.ts';
+import { z } from 'zod';
+import type { Job, Outcome, Progress } from '../jobs/job.ts';
+import { kindOf } from '../jobs/registry.ts';
 import { channels, keys } from './keys.ts';
-import { type JobRecord, outcomeFields, readHash, readRecord } from './record.ts';
+import { type JobRecord, json, outcomeFields, readHash, readRecord } from './record.ts';
 import { runScript } from './scripts.ts';
 
 /** What a worker does to the records of its jobs. */
@@ -15,13 +17,16 @@ export interface WorkerLedger {
   handBack(id: string): Promise<void>;
   finish(record: JobRecord, outcome: Outcome, present: boolean | null): Promise<string | null>;
   /** Takes an id out of the queue that has no record, or a finished one. */
-  drop(id: string, resource: string): Promise<void>;
+  drop(job: Pick<Job, 'id' | 'type' | 'resource'>): Promise<void>;
 }
 
 export type Turn =
   | { turn: 'over' }
   | { turn: 'behind'; first: string }
   | { turn: 'begun'; record: JobRecord };
+
+/** Lines of progress that are kept of one job; a step reports at most 101 percentages. */
+const mostLines = 5_000;
 
 export function createWorkerLedger(redis: Redis, host: string, keepSeconds: number): WorkerLedger {
   return {
@@ -30,7 +35,7 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
 
     async begin({ job }) {
       const now = new Date().toISOString();
-      const scriptKeys = [keys.job(job.id), keys.line(host, job.resource)];
+      const scriptKeys = [keys.job(job.id), keys.line(host, kindOf(job.type), job.resource)];
       const [verdict, more] = (await runScript(redis, 'begin', scriptKeys, [job.id, now])) as [
         string,
         unknown,
@@ -41,7 +46,15 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     },
 
     async progress(id, progress) {
-      await redis.hset(keys.job(id), 'progress', JSON.stringify(progress));
+      const text = JSON.stringify(progress);
+      const line = { time: new Date().toISOString(), ...progress };
+      await redis
+        .multi()
+        .hset(keys.job(id), 'progress', text)
+        .xadd(keys.progress(id), 'MAXLEN', '~', mostLines, '*', 'line', JSON.stringify(line))
+        .expire(keys.progress(id), keepSeconds)
+        .publish(channels.news, id)
+        .exec();
     },
 
     async handBack(id) {
@@ -52,8 +65,9 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       return finishJob(redis, record, outcome, present, keepSeconds);
     },
 
-    async drop(id, resource) {
-      await redis.multi().zrem(keys.open(host), id).zrem(keys.line(host, resource), id).exec();
+    async drop({ id, type, resource }) {
+      const line = keys.line(host, kindOf(type), resource);
+      await redis.multi().zrem(keys.open(host), id).zrem(line, id).exec();
     },
   };
 }
@@ -71,9 +85,30 @@ export async function finishJob(
   present: boolean | null,
   keepSeconds: number,
 ): Promise<string | null> {
-  const scriptKeys = [keys.job(job.id), keys.open(job.host), keys.line(job.host, job.resource), keys.gears];
+  const kind = kindOf(job.type);
+  const line = keys.line(job.host, kind, job.resource);
+  const scriptKeys = [keys.job(job.id), keys.open(job.host), line, keys.holders(kind)];
   const there = present === null ? '' : present ? '1' : '0';
   const fields = outcomeFields(outcome, new Date().toISOString());
-  const args = [job.id, job.host, job.resource, there, keepSeconds, channels.finished, ...fields];
+  const args = [job.id, job.host, job.resource, there, keepSeconds, channels.news, ...fields];
   return (await runScript(redis, 'finish', scriptKeys, args)) as string | null;
+}
+
+const progressLine = z.object({
+  time: z.string(),
+  step: z.string(),
+  message: z.string(),
+  percent: z.number().optional(),
+});
+
+/** One line of a job's progress; ids grow. */
+export type ProgressLine = z.infer<typeof progressLine> & { id: string };
+
+/** The lines of a job's progress after one of them. */
+export async function readProgress(redis: Redis, id: string, after: string): Promise<ProgressLine[]> {
+  const entries = await redis.xrange(keys.progress(id), `(${after}`, '+');
+  return entries.flatMap(([entry, fields]) => {
+    const line = progressLine.safeParse(json(fields[1]));
+    return line.success ? [{ id: entry, ...line.data }] : [];
+  });
 }

@@ -1,9 +1,12 @@
 import type { Logger } from 'pino';
+import type { Kind } from '../jobs/resource.ts';
 import { type Answers, answerQuestions } from './asks.ts';
-import { patientConnection } from './connection.ts';
+import { failFastConnection, patientConnection } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
-import { type Announcement, announceGears, announceHost, withdrawHost } from './directory.ts';
+import { type Announcement, announceHeld, announceHost, withdrawHost } from './directory.ts';
+import { keys } from './keys.ts';
 import { createWorkerLedger, type WorkerLedger } from './ledger.ts';
+import { sendFrames } from './relay.ts';
 
 export type { Answers } from './asks.ts';
 export { heartbeatInterval } from './directory.ts';
@@ -15,8 +18,10 @@ export interface WorkerQueue {
   ledger: WorkerLedger;
   announceHost(host: Announcement): Promise<void>;
   withdrawHost(host: Announcement): Promise<void>;
-  /** Returns the gears that another host holds too. */
-  announceGears(onDisk: string[]): Promise<string[]>;
+  /** Says which resources of a kind are on the disk; returns those that another host holds too. */
+  announceHeld(kind: Kind, onDisk: string[]): Promise<string[]>;
+  /** Sends a stream's body to the api that waits for it under this id; see relay.ts. */
+  relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
   /** Has every delivery and question handled from now on. */
   open(deliver: (id: string) => Promise<void>, answers: Answers): void;
   /** Called whenever Redis has come (back). */
@@ -42,13 +47,15 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const redis = patientConnection(redisUrl, log);
   const delivering = patientConnection(redisUrl, quiet);
   const asking = patientConnection(redisUrl, quiet);
+  const sending = failFastConnection(redisUrl, quiet); // A stream that cannot go on is broken off, not kept.
   const stop = new AbortController();
   let receiver: { close(): Promise<void> } | null = null;
   return {
     ledger: createWorkerLedger(redis, host, keepSeconds),
     announceHost: (announcement) => announceHost(redis, announcement),
     withdrawHost: (announcement) => withdrawHost(redis, announcement),
-    announceGears: (onDisk) => announceGears(redis, host, onDisk),
+    announceHeld: (kind, onDisk) => announceHeld(redis, host, kind, onDisk),
+    relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
     open(deliver, answers) {
       receiver = receiveDeliveries(delivering, host, concurrency, deliver, log);
       answerQuestions(redis, asking, host, answers, log, stop.signal).catch((error: Error) =>
@@ -64,6 +71,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     },
     async close() {
       stop.abort();
+      sending.disconnect();
       asking.disconnect();
       delivering.disconnect();
       redis.disconnect();

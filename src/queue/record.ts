@@ -53,7 +53,8 @@ export function outcomeFields(outcome: Outcome, finishedAt: string): string[] {
   return fields;
 }
 
-function json(text: string | undefined): unknown {
+/** What a text from Redis says; null where it is no JSON. */
+export function json(text: string | undefined): unknown {
   if (!text) return null;
   try {
     return JSON.parse(text);

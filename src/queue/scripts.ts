@@ -8,20 +8,20 @@ import type { Redis } from 'ioredis';
 /**
  * Accepts a request, or says what stands against it, and records it under its id.
  *
- * KEYS record, jobs, sequence, gears, open, line
- * ARGV id, host, resource, deadline (ms: later than this the caller has given up), needs (place | create | gear),
+ * KEYS record, jobs, sequence, holders, open, line
+ * ARGV id, host, resource, deadline (ms: later than this the caller has given up), needs (place | absence | presence),
  *      most open jobs of the host, most open jobs in the line, then field, value, … of the record
  * Returns [verdict, more]:
  *   accepted
  *   known      the fields of the record as HGETALL gives them
  *   late       the caller no longer waits; nothing was changed
- *   elsewhere  the host that holds the gear
- *   missing    no host holds the gear
- *   exists     some host holds the gear already (needs = create)
+ *   elsewhere  the host that holds the resource
+ *   missing    no host holds the resource
+ *   exists     some host holds the resource already (needs = absence) and no unfinished job may change that
  *   full       host | line
  */
 const accept = `
-local record, jobs, sequence, gears, open, line = unpack(KEYS)
+local record, jobs, sequence, holders, open, line = unpack(KEYS)
 local id, host, resource, deadline, needs = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 if redis.call('EXISTS', record) == 1 then
   return {'known', redis.call('HGETALL', record)}
@@ -30,14 +30,14 @@ local time = redis.call('TIME')
 if time[1] * 1000 + time[2] / 1000 > deadline then
   return {'late'}
 end
-local holder = redis.call('HGET', gears, resource)
-if holder and needs == 'create' then
+local holder = redis.call('HGET', holders, resource)
+if holder and needs == 'absence' and redis.call('ZCARD', line) == 0 then
   return {'exists'}
 end
 if holder and holder ~= host then
   return {'elsewhere', holder}
 end
-if not holder and needs == 'gear' then
+if not holder and needs == 'presence' then
   return {'missing'}
 end
 if redis.call('ZCARD', open) >= tonumber(ARGV[6]) then
@@ -47,7 +47,7 @@ if redis.call('ZCARD', line) >= tonumber(ARGV[7]) then
   return {'full', 'line'}
 end
 if not holder then
-  redis.call('HSET', gears, resource, host)
+  redis.call('HSET', holders, resource, host)
 end
 local order = redis.call('INCR', sequence)
 redis.call('HSET', record, 'id', id, unpack(ARGV, 8))
@@ -82,13 +82,13 @@ return {'begun', redis.call('HGETALL', record)}
  * Ends a job: final state, out of the queue, the directory brought up to date, everybody told. Ending it again
  * changes nothing. Its parameters go, because they may hold environment values.
  *
- * KEYS record, open, line, gears
- * ARGV id, host, resource, present (1: the gear is on the host, 0: it is not, empty: not known),
+ * KEYS record, open, line, holders
+ * ARGV id, host, resource, present (1: the resource is on the host, 0: it is not, empty: not known),
  *      seconds to keep the record, channel, then field, value, … of the outcome
  * Returns the id that is first in line now, or nil
  */
 const finish = `
-local record, open, line, gears = unpack(KEYS)
+local record, open, line, holders = unpack(KEYS)
 local id, host, resource, present = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local state = redis.call('HGET', record, 'state')
 if state == 'queued' or state == 'running' then
@@ -100,18 +100,18 @@ redis.call('ZREM', open, id)
 redis.call('ZREM', line, id)
 local first = redis.call('ZRANGE', line, 0, 0)[1]
 if present == '1' then
-  redis.call('HSET', gears, resource, host)
-elseif present == '0' and not first and redis.call('HGET', gears, resource) == host then
-  redis.call('HDEL', gears, resource)
+  redis.call('HSET', holders, resource, host)
+elseif present == '0' and not first and redis.call('HGET', holders, resource) == host then
+  redis.call('HDEL', holders, resource)
 end
 redis.call('PUBLISH', ARGV[6], id)
 return first
 `;
 
 /**
- * Takes back that a gear is on a host, unless unfinished jobs are about to make it so.
+ * Takes back that a resource is on a host, unless unfinished jobs are about to make it so.
  *
- * KEYS gears, line
+ * KEYS holders, line
  * ARGV resource, host
  */
 const forget = `

@@ -10,18 +10,19 @@ const lookAgain = 2_000;
 export interface Waiter {
   /** The job when it has finished, or as it is after so many milliseconds; null when there is none. */
   wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
+  /** Resolves when there is something new about a job, after the time, or when the signal aborts. */
+  news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `redis` reads records. */
 export function createWaiter(redis: Redis, subscriber: Redis): Waiter {
   const waiting = new Map<string, Set<() => void>>();
   subscriber.on('message', (channel: string, id: string) => {
-    if (channel !== channels.finished) return;
+    if (channel !== channels.news) return;
     for (const wake of waiting.get(id) ?? []) wake();
   });
-  subscriber.subscribe(channels.finished).catch(() => undefined); // Repeated by ioredis at every reconnect.
+  subscriber.subscribe(channels.news).catch(() => undefined); // Repeated by ioredis at every reconnect.
 
-  /** Resolves at the next message about the job, after the time, or when the signal aborts. */
   function nextNews(id: string, milliseconds: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
@@ -39,6 +40,7 @@ export function createWaiter(redis: Redis, subscriber: Redis): Waiter {
   }
 
   return {
+    news: nextNews,
     async wait(id, milliseconds, signal) {
       const until = Date.now() + milliseconds;
       for (;;) {

@@ -6,9 +6,9 @@ import { isJobType, type JobType, jobs, type Params } from '../jobs/registry.ts'
 import { explain } from '../lib/explain.ts';
 import type { JobRecord } from '../queue/open-worker-queue.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
-import type { Room } from './room.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
+import type { Room } from './room.ts';
 
 /** So often a job may be begun; one that takes the worker down each time must not do so for ever. */
 const mostAttempts = 20;

@@ -1,11 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { kinds } from '../jobs/resource.ts';
 import { createClosers } from '../lib/closers.ts';
+import { createLocks } from '../lib/locks.ts';
 import { heartbeatInterval, openWorkerQueue, type WorkerQueue } from '../queue/open-worker-queue.ts';
+import type { VerifyToken } from '../token/claims.ts';
 import { createAnswers } from './answers.ts';
+import { parseAllowance } from './domain/clone-target.ts';
 import { hostPaths } from './domain/paths.ts';
-import { listGears } from './gear/gear-files.ts';
-import type { Room } from './room.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
@@ -14,7 +16,13 @@ import { lockHost } from './host/host-lock.ts';
 import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
 import { createJournal } from './journal.ts';
+import { listOnDisk } from './on-disk.ts';
+import { openRepositories } from './repository/draft.ts';
+import type { CloneLimits } from './repository/git-container.ts';
+import type { RepositorySettings, Room } from './room.ts';
 import { createRunner, type Runner } from './runner.ts';
+import { createSources, type Sources } from './streams/open-source.ts';
+import { openStreamServer } from './streams/stream-server.ts';
 
 export interface WorkerOptions {
   host: string;
@@ -24,6 +32,12 @@ export interface WorkerOptions {
   keepSeconds: number;
   concurrency: number;
   version: string;
+  /** Where apis may fetch streams directly; null: through Redis only. */
+  streamListen: { host: string; port: number } | null;
+  verifyToken: VerifyToken;
+  githostImage: string;
+  cloneAllow: readonly string[];
+  cloneLimits: CloneLimits;
   log: Logger;
 }
 
@@ -47,6 +61,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
   try {
     for (const directory of paths.directories) await mkdir(directory, { recursive: true, mode: 0o755 });
     closers.push(await lockHost(base));
+    await openRepositories(paths, log);
     for (const directory of paths.directories) await sweepTemporaryFiles(directory);
     const bus = await openBus({ log, deadlineMs: busDeadline });
     closers.push(() => bus.close());
@@ -58,13 +73,26 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     await systemd.reload(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const reservations = createReservations(paths, (resource) => busy.has(resource));
-    const room: Room = { host, paths, systemd, docker, reservations, log };
+    const repositories: RepositorySettings = {
+      image: options.githostImage,
+      allowance: parseAllowance(options.cloneAllow),
+      limits: options.cloneLimits,
+    };
+    const gearLocks = createLocks();
+    const room: Room = { host, paths, systemd, docker, reservations, gearLocks, repositories, log };
     const journal = createJournal(paths);
     const runner = createRunner({ ledger: queue.ledger, journal, room, handlers, busy, log });
-    const live = keepAnnounced(queue, room, options);
+    const sources = createSources(room);
+    closers.push(sources.close);
+    const server = await openServer(sources, options);
+    if (server) closers.push(server.close);
+    const live = keepAnnounced(queue, room, options, server?.address ?? null);
     await live.ready;
     closers.push(live.stop);
-    queue.open(runner.deliver, createAnswers(room, runner.cancel));
+    queue.open(
+      runner.deliver,
+      createAnswers({ room, cancel: runner.cancel, sources, relay: queue.relay, log }),
+    );
     closers.push(every(sweepInterval, () => deliverOpenJobs(queue, runner), log));
     closers.push(every(tidyInterval, () => journal.prune(keepSeconds), log));
     return {
@@ -80,22 +108,34 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
   }
 }
 
+async function openServer(sources: Sources, { host, streamListen, verifyToken, log }: WorkerOptions) {
+  return streamListen ? openStreamServer({ host, sources, verifyToken, log }, streamListen) : null;
+}
+
 /** BullMQ's deliveries come at once; this finds those that a crash in between has lost. */
 async function deliverOpenJobs(queue: WorkerQueue, runner: Runner): Promise<void> {
   for (const id of await queue.ledger.open()) runner.deliver(id).catch(() => undefined);
 }
 
 /** Says that the host lives, again and again, and what is on its disk whenever Redis has come back. */
-function keepAnnounced(queue: WorkerQueue, room: Room, { host, version, log }: WorkerOptions) {
+function keepAnnounced(
+  queue: WorkerQueue,
+  room: Room,
+  { host, version, log }: WorkerOptions,
+  address: string | null,
+) {
   const announcement = async () => ({
     name: host,
     version,
-    gears: (await listGears(room.paths)).length,
+    gears: (await listOnDisk(room.paths, 'gear')).length,
+    address,
     lastSeen: Date.now(),
   });
   const everything = async () => {
-    const conflicts = await queue.announceGears(await listGears(room.paths));
-    if (conflicts.length > 0) log.error({ conflicts }, 'another host holds gears of these names too');
+    for (const kind of kinds) {
+      const conflicts = await queue.announceHeld(kind, await listOnDisk(room.paths, kind));
+      if (conflicts.length > 0) log.error({ kind, conflicts }, 'another host holds some of these names too');
+    }
     await queue.announceHost(await announcement());
   };
   const first = everything();

@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
+import type { Locks } from '../lib/locks.ts';
+import type { CloneAllowance } from './domain/clone-target.ts';
 import type { HostPaths } from './domain/paths.ts';
 import type { Docker } from './host/docker.ts';
 import type { Reservations } from './host/ports.ts';
 import type { Systemd } from './host/systemd.ts';
+import type { CloneLimits } from './repository/git-container.ts';
 
 /** What one needs to work on a host. */
 export interface Room {
@@ -11,5 +14,16 @@ export interface Room {
   systemd: Systemd;
   docker: Docker;
   reservations: Reservations;
+  /** Held while a gear's unit is being worked on, by its own jobs and by those of its environment. */
+  gearLocks: Locks;
+  repositories: RepositorySettings;
   log: Logger;
+}
+
+/** How repositories are made. */
+export interface RepositorySettings {
+  /** The image with git in it. */
+  image: string;
+  allowance: CloneAllowance;
+  limits: CloneLimits;
 }

@@ -2,13 +2,14 @@ import type { Logger } from 'pino';
 import { problemOf } from '../jobs/errors.ts';
 import { resourceName } from '../jobs/identifier.ts';
 import type { Outcome } from '../jobs/job.ts';
+import { kindOf } from '../jobs/registry.ts';
 import type { JobRecord, WorkerLedger } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
 import { execute } from './execute.ts';
-import { isOnDisk } from './gear/gear-files.ts';
-import type { Room } from './room.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import type { Journal } from './journal.ts';
+import { isOnDisk } from './on-disk.ts';
+import type { Room } from './room.ts';
 
 /** Milliseconds after which a job looks again whether it is its turn, in case nobody told it. */
 const turnInterval = 2_000;
@@ -74,10 +75,10 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
     for (;;) {
       if (stopping.signal.aborted) throw new HandedBack();
       const turn = await ledger.begin(record);
-      if (turn.turn === 'over') return ledger.drop(id, record.job.resource);
+      if (turn.turn === 'over') return ledger.drop(record.job);
       if (turn.turn === 'begun') return wakeNext(await bringToEnd(turn.record, entry));
       const woken = nextTurn(entry);
-      await nudge(turn.first, record.job.resource);
+      await nudge(turn.first, record);
       await woken;
     }
   }
@@ -94,9 +95,9 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
   }
 
   /** Makes sure that the job before us is under way; one whose record is gone must not be waited for. */
-  async function nudge(first: string, resource: string): Promise<void> {
+  async function nudge(first: string, behind: JobRecord): Promise<void> {
     if (underWay.has(first)) return;
-    if (!(await ledger.read(first))) await ledger.drop(first, resource);
+    if (!(await ledger.read(first))) await ledger.drop({ ...behind.job, id: first });
     else deliverQuietly(first);
   }
 
@@ -120,11 +121,12 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
     const jobLog = log.child({ id, type, resource });
     const known = await journal.read(id);
     if (!known) jobLog.info({ attempts }, 'job begins');
-    busy.add(resource);
+    const kind = kindOf(type);
+    if (kind === 'gear') busy.add(resource);
     try {
       const outcome = known ? recall(record, known) : await executeOne(record, entry, jobLog);
       if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
-      const next = await ledger.finish(record, outcome, await isOnDisk(room.paths, resource));
+      const next = await ledger.finish(record, outcome, await isOnDisk(room.paths, kind, resource));
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;
       jobLog.info({ outcome: outcome.state, code, ms }, 'job ends');
@@ -136,22 +138,24 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
       }
       throw error;
     } finally {
-      busy.delete(resource);
+      if (kind === 'gear') busy.delete(resource);
     }
   }
 
   function executeOne(record: JobRecord, entry: UnderWay, jobLog: Logger): Promise<Outcome> {
-    const { id } = record.job;
-    return execute(record, {
-      room,
-      handlers,
-      signal: entry.abort.signal,
-      report: (progress) => ledger.progress(id, progress),
-      countAttempt: async () => {
-        await ledger.begin(record);
-      },
-      log: jobLog,
-    });
+    const { id, type, resource } = record.job;
+    const work = () =>
+      execute(record, {
+        room,
+        handlers,
+        signal: entry.abort.signal,
+        report: (progress) => ledger.progress(id, progress),
+        countAttempt: async () => {
+          await ledger.begin(record);
+        },
+        log: jobLog,
+      });
+    return kindOf(type) === 'gear' ? room.gearLocks.hold(resource, work) : work();
   }
 
   /** What became of a job that was done before; under the same id another request is not the same job. */

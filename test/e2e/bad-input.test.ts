@@ -120,7 +120,7 @@ describe('a request that is wrong is refused with a 4xx problem and changes noth
     ['nested deeply', `{"ports":${'['.repeat(40_000)}${']'.repeat(40_000)}}`],
     ['not UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
     ['with a bad environment name', '{"env":[{"name":"A-B","value":""}]}'],
-    ['with a line break in a value', '{"env":[{"name":"A","value":"a\\nb"}]}'],
+    ['with a NUL in a value', '{"env":[{"name":"A","value":"a\\u0000b"}]}'],
     ['with a volume that leaves its place', '{"volumes":[{"name":"v","path":"/a/../etc"}]}'],
     ['with a path as volume name', '{"volumes":[{"name":"/etc","path":"/a"}]}'],
     ['with a NUL in its command', '{"command":["a\\u0000b"]}'],

@@ -41,7 +41,7 @@ const request = (command: Command, more: Partial<Request> = {}): Request => ({
   user: '0',
   ...more,
 });
-const holds = (resource: string, host = 'h1') => redis.redis.hset(keys.gears, resource, host);
+const holds = (resource: string, host = 'h1') => redis.redis.hset(keys.holders('gear'), resource, host);
 
 test('of 50 simultaneous requests with one id one is accepted and 49 find its record', async () => {
   await holds('a');
@@ -59,7 +59,7 @@ test('a refused request leaves no record, no place in a line and no claim to a n
   expect(await front.accept(request(stop('nobody')), 'h1')).toEqual({ verdict: 'missing' });
   expect(await front.job(wanted.id)).toBeNull();
   expect(await worker.ledger.open()).toEqual([]);
-  expect(await redis.redis.hkeys(keys.gears)).toEqual(['b']);
+  expect(await redis.redis.hkeys(keys.holders('gear'))).toEqual(['b']);
 });
 
 test('a full line and a full host refuse more', async () => {
@@ -133,6 +133,8 @@ test('a delivery reaches the host once for each accepted job, and questions are 
   worker.open(async (job) => void delivered.push(job), {
     'container.read': async () => Promise.reject(new Error('secret')),
     'container.list': async () => [],
+    'environment.read': async () => [],
+    'stream.open': async () => ({ head: {} }),
     'job.cancel': async () => ({ aborting: true }),
   });
   const sent = Array.from({ length: 20 }, () => request(stop('a')));
@@ -172,8 +174,8 @@ test('while Redis is away every call fails within 2 seconds as queue_unavailable
 test('the directory follows what is on the disk of a host, and leaves what others hold', async () => {
   await holds('gone');
   await holds('theirs', 'h2');
-  expect(await worker.announceGears(['mine', 'theirs'])).toEqual(['theirs']);
-  expect(await front.gears()).toEqual(
+  expect(await worker.announceHeld('gear', ['mine', 'theirs'])).toEqual(['theirs']);
+  expect(await front.holders('gear')).toEqual(
     new Map([
       ['theirs', 'h2'],
       ['mine', 'h1'],

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Problem } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
@@ -55,6 +55,7 @@ export const newId = () => (Date.now() * 1000 + nextId++).toString(16);
 
 export async function openDaemon(options: { base?: string; port?: number } = {}): Promise<Daemon> {
   const base = options.base ?? (await mkdtemp('/var/lib/gears-test-'));
+  await chmod(base, 0o755); // As an administrator would make it.
   const port = options.port ?? nextPort++;
   const logFile = join(base, '..', `${base.split('/').pop()}.log`);
   let child: ChildProcess | null = null;

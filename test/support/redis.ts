@@ -39,9 +39,11 @@ export async function openTestRedis(): Promise<TestRedis> {
     pid: server.pid ?? 0,
     async close() {
       redis.disconnect();
-      const exited = once(server, 'exit');
-      server.kill('SIGKILL');
-      await exited;
+      if (server.exitCode === null && server.signalCode === null) {
+        const exited = once(server, 'exit');
+        server.kill('SIGKILL');
+        await exited;
+      }
       await rm(directory, { recursive: true });
     },
   };

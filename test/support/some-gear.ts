@@ -76,4 +76,5 @@ export const someGear: fc.Arbitrary<GearUnit> = fc
     }),
     ports: ports.map((internal, i) => ({ internal, external: 4000 + i })),
     envTag: env.length > 0 ? '0123456789abcdef0123456789abcdef' : null,
+    imageTag: null,
   }));

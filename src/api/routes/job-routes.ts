@@ -44,7 +44,7 @@ export function jobRoutes(routes: IRouter, front: Front): void {
   });
 }
 
-function idOf(req: Request): string {
+export function idOf(req: Request): string {
   const id = parseRequestId(String(req.params['id']));
   contextOf(req).log.id = id;
   return id;
@@ -53,7 +53,7 @@ function idOf(req: Request): string {
 const notFound = () => new Failure('job_not_found', 'there is no such job');
 
 /** A user sees only its own jobs; who names no user, and is bound to none by the token, sees all. */
-function visible(record: JobRecord | null, { u }: Parameters): JobRecord {
+export function visible(record: JobRecord | null, { u }: Parameters): JobRecord {
   if (!record || (u !== undefined && record.job.user !== u)) throw notFound();
   return record;
 }

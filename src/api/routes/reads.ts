@@ -3,6 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
 import type { Front } from '../../queue/open-front.ts';
 import { type Parameters, parametersOf, required } from '../parameters.ts';
+import { holderOf } from '../placement.ts';
 import { contextOf, named } from '../request-context.ts';
 import { sendJson } from '../respond.ts';
 
@@ -12,11 +13,7 @@ export function reads(routes: IRouter, front: Front): void {
     const all = parametersOf(req);
     const resource = required(all, 'r');
     contextOf(req).log.resource = resource;
-    const host = await front.findGear(resource);
-    if (!host) throw new Failure('container_not_found', `there is no gear ${resource}`);
-    if (all.h !== undefined && all.h !== host) {
-      throw new Failure('host_conflict', `the gear lives on the host ${host}, not on ${all.h}`);
-    }
+    const host = await holderOf(front, 'gear', resource, all.h);
     sendJson(res, 200, await front.ask(host, 'container.read', { resource }));
   });
 
@@ -40,7 +37,7 @@ export function reads(routes: IRouter, front: Front): void {
 
 /** The gears of the fleet, or of one host. Those of a host that does not answer are shown without their state. */
 async function allGears(front: Front, only: string | undefined): Promise<GearSummary[]> {
-  const [hosts, directory] = await Promise.all([front.hosts(), front.gears()]);
+  const [hosts, directory] = await Promise.all([front.hosts(), front.holders('gear')]);
   if (only !== undefined && !hosts.some(({ name }) => name === only)) {
     throw new Failure('host_not_found', `there is no host ${only}`);
   }

@@ -1,20 +1,43 @@
-export interface EnvironmentVariable {
-  name: string;
-  value: string;
+import type { EnvironmentVariable } from '../../jobs/environment.ts';
+
+/** Docker reads a line of at most 64 KiB (Go's bufio.MaxScanTokenSize), its end mark included. */
+const longestLine = 64 * 1024 - 2;
+const comment = '# geard ';
+
+/** Whether `docker run --env-file` passes a value on as it is: it reads line by line and cuts a line's last CR off. */
+export function dockerCanRead({ name, value }: EnvironmentVariable): boolean {
+  return !/[\r\n]/.test(value) && Buffer.byteLength(`${name}=${value}`) <= longestLine;
 }
 
 /**
  * The text of a file for `docker run --env-file`: NAME=value a line, the value as it is to the end of the line
- * (docker-run(1)). Values hold no NUL and no line break; the contract's schema has refused them.
+ * (docker-run(1)). A variable that Docker cannot read stands in a comment, as JSON, for us to read: a gear that
+ * has one gets its environment another way (gear/environment-image.ts).
  */
 export function renderEnvFile(env: EnvironmentVariable[]): string {
-  return env.map(({ name, value }) => `${name}=${value}\n`).join('');
+  return env
+    .map((variable) =>
+      dockerCanRead(variable)
+        ? `${variable.name}=${variable.value}\n`
+        : `${comment}${JSON.stringify(variable)}\n`,
+    )
+    .join('');
 }
 
 /** Reads back what `renderEnvFile` has written. */
 export function parseEnvFile(text: string): EnvironmentVariable[] {
   return text.split('\n').flatMap((line) => {
+    if (line.startsWith(comment)) return [JSON.parse(line.slice(comment.length)) as EnvironmentVariable];
     const equals = line.indexOf('=');
     return equals > 0 ? [{ name: line.slice(0, equals), value: line.slice(equals + 1) }] : [];
   });
+}
+
+/** The variables of both; of two with the same name the later one counts, in the earlier one's place. */
+export function mergeVariables(
+  earlier: EnvironmentVariable[],
+  later: EnvironmentVariable[],
+): EnvironmentVariable[] {
+  const merged = new Map([...earlier, ...later].map(({ name, value }) => [name, value]));
+  return [...merged].map(([name, value]) => ({ name, value }));
 }

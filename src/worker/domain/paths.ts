@@ -18,6 +18,9 @@ export interface HostPaths {
   /** Matches the names of a gear's value files; the first group is the tag. */
   envFilePattern(resource: string): RegExp;
   environment(id: string): string;
+  environments: string;
+  repository(name: string): string;
+  repositories: string;
   /** The link that reserves an external port. */
   port(external: number): string;
   /** What that link says. */
@@ -28,6 +31,17 @@ export interface HostPaths {
 export const unitName = (resource: string) => `gear-${resource}.service`;
 export const containerName = (resource: string) => `gear-${resource}`;
 
+/** The image that carries a gear's environment; a tag names one version of it. See gear/environment-image.ts. */
+export const environmentImage = (resource: string, tag: string) =>
+  `geard-environment:${containerName(resource)}.${tag}`;
+/** Matches the images that `environmentImage` names for a gear; the first group is the tag. */
+export const environmentImages = (resource: string) =>
+  new RegExp(`^geard-environment:gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})$`);
+
+/** The transient unit that makes a repository, and its container. */
+export const jobUnit = (resource: string) => `job-${resource}.service`;
+export const jobContainer = (resource: string) => `job-${resource}`;
+
 /** Names of gears, taken from the names of their units; null for every other name. */
 export const resourceOfUnit = (name: string) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? null;
 
@@ -35,6 +49,7 @@ export function hostPaths(base: string): HostPaths {
   const units = join(base, 'units');
   const env = join(base, 'env');
   const ports = join(base, 'ports');
+  const repositories = join(base, 'git');
   const jobs = join(base, 'jobs');
   const beside = (resource: string, ending: string) => join(units, `gear-${resource}.${ending}`);
   return {
@@ -42,7 +57,7 @@ export function hostPaths(base: string): HostPaths {
     units,
     ports,
     jobs,
-    directories: [base, units, env, ports, jobs, join(base, 'git')],
+    directories: [base, units, env, ports, jobs, repositories],
     unitName,
     unit: (resource) => join(units, unitName(resource)),
     before: (resource) => beside(resource, 'before.json'),
@@ -51,6 +66,9 @@ export function hostPaths(base: string): HostPaths {
     // The tag is a job id: 32 hex digits, so that no other gear's name can end in one by chance.
     envFilePattern: (resource) => new RegExp(`^gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})\\.env$`),
     environment: (id) => join(env, id),
+    environments: env,
+    repository: (name) => join(repositories, name),
+    repositories,
     port: (external) => join(ports, String(external)),
     portTarget: (resource) => join('..', 'units', unitName(resource)),
     journal: (id) => join(jobs, `${id}.json`),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/container.ts';
 import { resourceName } from '../../jobs/identifier.ts';
-import { containerName, type HostPaths } from './paths.ts';
+import { containerName, environmentImage, type HostPaths } from './paths.ts';
 import { quoteWord } from './quote.ts';
 
 /** What a gear's unit file says. */
@@ -12,9 +12,11 @@ export interface GearUnit {
   ports: PublishedPort[];
   /** The version of the inline environment's values; null when there are none. */
   envTag: string | null;
+  /** The version of the image that carries the whole environment; null: Docker's env files carry it. */
+  imageTag: string | null;
 }
 
-const docker = '/usr/bin/docker';
+import { docker } from './programs.ts';
 
 /** Seconds Docker gives the container's process after SIGTERM; systemd waits longer than Docker does. */
 const stopTimeout = 10;
@@ -64,7 +66,8 @@ Spec=${encode(unit)}
 }
 
 /** The command line that runs the gear, as words. */
-export function runCommand({ resource, spec, ports, envTag }: GearUnit, paths: HostPaths): string[] {
+export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
+  const { resource, spec, ports } = unit;
   return [
     docker,
     'run',
@@ -79,29 +82,50 @@ export function runCommand({ resource, spec, ports, envTag }: GearUnit, paths: H
     ...capabilities.map((capability) => `--cap-add=${capability}`),
     `--pids-limit=${mostProcesses}`,
     ...ports.map(({ internal, external }) => `--publish=${external}:${internal}`),
-    ...(spec.environment === undefined ? [] : [`--env-file=${paths.environment(spec.environment)}`]),
-    ...(envTag === null ? [] : [`--env-file=${paths.envFile(resource, envTag)}`]),
+    ...(unit.imageTag === null ? envFiles(unit, paths) : []),
     ...spec.volumes.map((volume) => `--volume=${volume.name}:${volume.path}`),
     ...(spec.memory === undefined ? [] : [`--memory=${spec.memory}`]),
     ...(spec.cpus === undefined ? [] : [`--cpus=${spec.cpus}`]),
-    spec.image,
+    runImage(unit),
     ...spec.command,
   ];
 }
 
+/** The image a gear's container is made from. */
+export function runImage({
+  resource,
+  spec,
+  imageTag,
+}: Pick<GearUnit, 'resource' | 'spec' | 'imageTag'>): string {
+  return imageTag === null ? spec.image : environmentImage(resource, imageTag);
+}
+
+function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): string[] {
+  const files: string[] = [];
+  if (spec.environment !== undefined) files.push(paths.environment(spec.environment));
+  if (envTag !== null) files.push(paths.envFile(resource, envTag)); // The later file counts (docker-run(1)).
+  return files.map((path) => `--env-file=${path}`);
+}
+
+const tag = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/)
+  .nullable();
+
 const encoded = z.strictObject({
   spec: gearSpec,
   ports: z.array(publishedPort),
-  envTag: z
-    .string()
-    .regex(/^[0-9a-f]{32}$/)
-    .nullable(),
+  envTag: tag,
+  // Units of earlier versions have none.
+  imageTag: tag.default(null),
 });
 
 /** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
-function encode({ spec, ports, envTag }: GearUnit): string {
+function encode({ spec, ports, envTag, imageTag }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
-  return Buffer.from(JSON.stringify({ spec: { ...spec, env }, ports, envTag })).toString('base64url');
+  return Buffer.from(JSON.stringify({ spec: { ...spec, env }, ports, envTag, imageTag })).toString(
+    'base64url',
+  );
 }
 
 /** Reads a unit of ours back; null for any other text. The values of inline variables are empty. */

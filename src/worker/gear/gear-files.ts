@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
+import type { EnvironmentVariable } from '../../jobs/environment.ts';
+import { Failure } from '../../jobs/errors.ts';
 import type { FailedUpdate } from '../../jobs/gear.ts';
-import { type EnvironmentVariable, parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
+import { parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
 import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
@@ -29,6 +31,13 @@ export async function readGear(paths: HostPaths, resource: string): Promise<Stor
   const unit = text === null ? null : parseUnit(text);
   if (text === null || unit?.resource !== resource) return null;
   return { ...unit, text, spec: { ...unit.spec, env: await readValues(paths, unit) } };
+}
+
+/** Throws `container_not_found` where there is no such gear. */
+export async function mustHaveGear(paths: HostPaths, resource: string): Promise<StoredGear> {
+  const gear = await readGear(paths, resource);
+  if (!gear) throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
+  return gear;
 }
 
 /** The unit names the variables, the file beside it holds their values. */
@@ -96,9 +105,4 @@ export async function removeLeftovers(paths: HostPaths, resource: string): Promi
   await removeStaleValues(paths, resource, null);
   await removeDurably(paths.failedUpdate(resource));
   await removeDurably(paths.before(resource));
-}
-
-/** Whether the host has a unit of this gear. */
-export async function isOnDisk(paths: HostPaths, resource: string): Promise<boolean> {
-  return (await readIfThere(paths.unit(resource))) !== null;
 }

@@ -1,19 +1,41 @@
-import { Failure } from '../../jobs/errors.ts';
 import type { Gear, GearSummary } from '../../jobs/gear.ts';
 import { containerName } from '../domain/paths.ts';
-import { listGears, readFailedUpdate, readGear, type StoredGear } from './gear-files.ts';
+import { environmentChangedAt } from '../environment/environment-files.ts';
 import type { Room } from '../room.ts';
+import { listGears, mustHaveGear, readFailedUpdate, readGear, type StoredGear } from './gear-files.ts';
 
 /** A gear as it is now. Throws `container_not_found`. */
 export async function showGear(room: Room, resource: string): Promise<Gear> {
-  const gear = await readGear(room.paths, resource);
-  if (!gear) throw new Failure('container_not_found', `there is no gear ${resource}`);
-  const [summary, container, failedUpdate] = await Promise.all([
+  const gear = await mustHaveGear(room.paths, resource);
+  const [summary, container, failedUpdate, changedAt] = await Promise.all([
     summarise(room, gear),
     room.docker.container(containerName(resource)),
     readFailedUpdate(room.paths, resource),
+    environmentTime(room, gear),
   ]);
-  return { ...summary, spec: gear.spec, container: container?.id ?? null, unitText: gear.text, failedUpdate };
+  return {
+    ...summary,
+    spec: gear.spec,
+    container: container?.id ?? null,
+    environment: usedEnvironment(gear, summary, changedAt),
+    unitText: gear.text,
+    failedUpdate,
+  };
+}
+
+async function environmentTime({ paths }: Room, { spec }: StoredGear): Promise<number | null> {
+  return spec.environment === undefined ? null : environmentChangedAt(paths, spec.environment);
+}
+
+/** The process that runs has the environment as it was when it was started. */
+function usedEnvironment(
+  { spec }: StoredGear,
+  { systemd: { active, since } }: Summary,
+  changedAt: number | null,
+): Gear['environment'] {
+  if (spec.environment === undefined || changedAt === null) return null;
+  const outdated = active === 'active' && since !== null && Date.parse(since) < changedAt;
+  return { name: spec.environment, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
 /** All gears of the host, also the stopped ones, by name. */

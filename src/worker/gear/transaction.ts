@@ -2,6 +2,8 @@ import { Failure, problemOf } from '../../jobs/errors.ts';
 import type { JobContext } from '../context.ts';
 import { type GearUnit, parseUnit, renderUnit } from '../domain/unit-file.ts';
 import { removeDurably, writeDurably } from '../host/files.ts';
+import type { Room } from '../room.ts';
+import { removeStaleImages } from './environment-image.ts';
 import {
   type Before,
   readBefore,
@@ -13,7 +15,6 @@ import {
   writeFailedUpdate,
   writeValues,
 } from './gear-files.ts';
-import type { Room } from '../room.ts';
 import { releaseOthers } from './published-ports.ts';
 import { runGear, stopGear } from './run-gear.ts';
 
@@ -49,11 +50,7 @@ export async function writeUnit(
 }
 
 /** Links the unit into systemd; enabled is what runs after a reboot. */
-export async function linkUnit(
-  { paths, systemd }: Room,
-  resource: string,
-  enabled: boolean,
-): Promise<void> {
+export async function linkUnit({ paths, systemd }: Room, resource: string, enabled: boolean): Promise<void> {
   await (enabled ? systemd.enable(paths.unit(resource)) : systemd.link(paths.unit(resource)));
 }
 
@@ -61,6 +58,7 @@ export async function linkUnit(
 export async function commit(room: Room, unit: GearUnit): Promise<void> {
   await releaseOthers(room, unit.resource, unit.ports);
   await removeStaleValues(room.paths, unit.resource, unit.envTag);
+  await removeStaleImages(room, unit.resource, unit.imageTag);
   await removeDurably(room.paths.failedUpdate(unit.resource));
   await removeDurably(room.paths.before(unit.resource));
 }
@@ -114,6 +112,7 @@ async function restore(
     ? await runAgain(context, resource, old)
     : 'the earlier unit is back, stopped as it was';
   await removeStaleValues(paths, resource, old?.envTag ?? null);
+  await removeStaleImages(room, resource, old?.imageTag ?? null);
   await removeDurably(paths.before(resource));
   return told;
 }
@@ -140,5 +139,6 @@ export async function removeGear(room: Room, resource: string): Promise<void> {
   await systemd.unlink(paths.unitName(resource));
   await removeDurably(paths.unit(resource));
   await releaseOthers(room, resource, []);
+  await removeStaleImages(room, resource, null);
   await removeLeftovers(paths, resource);
 }

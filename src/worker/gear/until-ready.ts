@@ -29,12 +29,7 @@ export interface ReadyWatch {
  * Watches a gear come up. Must be opened before the unit is started, so that no event is missed; systemd only
  * knows that `docker run` was executed, what counts is the container's own process and what it listens on.
  */
-export function untilReady(
-  room: Room,
-  resource: string,
-  ports: number[],
-  signal: AbortSignal,
-): ReadyWatch {
+export function untilReady(room: Room, resource: string, ports: number[], signal: AbortSignal): ReadyWatch {
   const { docker, systemd, paths } = room;
   const name = containerName(resource);
   const unit = paths.unitName(resource);

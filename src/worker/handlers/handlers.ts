@@ -1,6 +1,8 @@
 import type { Handlers } from '../context.ts';
+import { merge, replace } from './environment.ts';
 import { install } from './install.ts';
 import { remove } from './remove.ts';
+import { create } from './repository.ts';
 import { restart, start, stop } from './run-state.ts';
 
 export const handlers: Handlers = {
@@ -9,4 +11,7 @@ export const handlers: Handlers = {
   'container.stop': stop,
   'container.restart': restart,
   'container.remove': remove,
+  'repository.create': create,
+  'environment.replace': replace,
+  'environment.merge': merge,
 };

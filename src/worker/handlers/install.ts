@@ -3,14 +3,14 @@ import { Failure } from '../../jobs/errors.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { containerName } from '../domain/paths.ts';
-import { type GearUnit, renderUnit } from '../domain/unit-file.ts';
-import { mustHaveEnvironment } from '../gear/environment.ts';
+import { type GearUnit, renderUnit, runImage } from '../domain/unit-file.ts';
+import { ensureImage } from '../ensure-image.ts';
+import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
 import { readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
-import type { Room } from '../room.ts';
-import { ensureImage } from '../gear/image.ts';
 import { reservePorts } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, rollBack, writeUnit } from '../gear/transaction.ts';
+import type { Room } from '../room.ts';
 
 type Install = Params<'container.install'>;
 
@@ -24,12 +24,14 @@ export const install: Handler<'container.install'> = {
     const exists = current !== null && pending?.text !== null;
     if (params.createOnly && exists)
       throw new Failure('precondition_failed', `the gear ${resource} exists already`);
-    await mustHaveEnvironment(room, spec.environment);
+    const environment = await environmentOf(room, spec);
     report({ step: 'image', message: `looking for ${spec.image}` });
-    const imageId = await ensureImage(spec.image, context);
+    await ensureImage(spec.image, context);
     report({ step: 'ports', message: 'reserving ports' });
     const ports = await reservePorts(room, resource, spec.ports, current?.ports ?? []);
-    const unit: GearUnit = { resource, spec, ports, envTag: envTagOf(params, current, job) };
+    const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
+    const imageTag = await carryEnvironment(room, carrier, environment, job);
+    const unit: GearUnit = { resource, spec, ports, envTag: envTagOf(params, current, job), imageTag };
     const changed = pending !== null || current?.text !== renderUnit(unit, room.paths);
     signal.throwIfAborted();
     if (changed) {
@@ -38,7 +40,7 @@ export const install: Handler<'container.install'> = {
       if (current?.text !== renderUnit(unit, room.paths)) await writeUnit(room, unit, spec.env);
     }
     await linkUnit(room, resource, start);
-    const container = start ? await bringUp(unit, imageId, context) : null;
+    const container = start ? await bringUp(unit, context) : null;
     await commit(room, unit);
     return installed(room, unit, container, changed);
   },
@@ -63,9 +65,9 @@ function envTagOf({ spec }: Install, current: StoredGear | null, job: string): s
 }
 
 /** Has the gear run as its unit now says, without a restart where it does already. */
-async function bringUp(unit: GearUnit, imageId: string, context: JobContext): Promise<string> {
+async function bringUp(unit: GearUnit, context: JobContext): Promise<string> {
   const { resource, ports } = unit;
-  const how = (await runsAsWritten(context.room, resource, imageId)) ? 'start' : 'restart';
+  const how = (await runsAsWritten(context.room, unit)) ? 'start' : 'restart';
   const { container, silentPorts } = await runGear(resource, ports, how, context);
   if (silentPorts.length > 0) {
     const message = `it runs, but nothing listens on ${silentPorts.join(', ')} inside yet`;
@@ -74,13 +76,14 @@ async function bringUp(unit: GearUnit, imageId: string, context: JobContext): Pr
   return container;
 }
 
-/** Whether a process that is up now was started from the unit as it is on disk and from this image. */
-async function runsAsWritten(room: Room, resource: string, imageId: string): Promise<boolean> {
+/** Whether a process that is up now was started from the unit as it is on disk and from the image as it is now. */
+async function runsAsWritten(room: Room, { resource, spec, imageTag }: GearUnit): Promise<boolean> {
   const { active, sub, since } = await room.systemd.state(room.paths.unitName(resource));
   if (active === 'inactive' || active === 'failed') return true; // Nothing runs: a plain start will do.
   if (sub === 'auto-restart') return false;
   const { mtimeMs } = await stat(room.paths.unit(resource));
   if (since === null || Date.parse(since) < Math.floor(mtimeMs)) return false;
   const container = await room.docker.container(containerName(resource));
-  return container === null || container.imageId === imageId;
+  const image = await room.docker.image(runImage({ resource, spec, imageTag }));
+  return container === null || container.imageId === image?.id;
 }

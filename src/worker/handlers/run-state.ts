@@ -1,7 +1,6 @@
-import { Failure } from '../../jobs/errors.ts';
 import type { Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
-import { readGear, type StoredGear } from '../gear/gear-files.ts';
+import { mustHaveGear, type StoredGear } from '../gear/gear-files.ts';
 import { runGear, stopGear } from '../gear/run-gear.ts';
 import { linkUnit } from '../gear/transaction.ts';
 
@@ -49,7 +48,5 @@ async function up(
 
 async function existing(resource: string, { room, signal }: JobContext): Promise<StoredGear> {
   signal.throwIfAborted();
-  const gear = await readGear(room.paths, resource);
-  if (!gear) throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
-  return gear;
+  return mustHaveGear(room.paths, resource);
 }

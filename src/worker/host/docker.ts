@@ -1,5 +1,7 @@
 import Dockerode from 'dockerode';
 import type { Logger } from 'pino';
+import type { EnvironmentVariable } from '../../jobs/environment.ts';
+import { followErrors } from './docker-attach.ts';
 import { type ContainerEvent, followEvents } from './docker-events.ts';
 import { asDockerFailure, hasStatus } from './docker-failures.ts';
 import { type PullProgress, pullImage } from './docker-pull.ts';
@@ -15,22 +17,41 @@ export interface ContainerState {
   imageId: string;
 }
 
+export interface DockerImage {
+  id: string;
+  env: EnvironmentVariable[];
+  /** The id of the image it was made from by `makeImage`; null for every other image. */
+  madeFrom: string | null;
+}
+
 /** What we want of the Docker engine. Throws a transient `host_unavailable` while it is away. */
 export interface Docker {
   /** The image with this reference on the host, or null. */
-  image(reference: string): Promise<{ id: string } | null>;
+  image(reference: string): Promise<DockerImage | null>;
+  /** Makes an image that differs from another one in its environment only: NAME=value each. */
+  makeImage(wanted: { image: string; from: string; env: string[]; gear: string }): Promise<void>;
+  /** References of the images that `makeImage` has made for a gear. */
+  imagesOfGear(resource: string): Promise<string[]>;
+  /** Removes an image if it is there; one that a container uses stays. */
+  removeImage(image: string): Promise<void>;
   /**
    * Pulls an image. Throws `image_not_found`, or `registry_failed`: for good where the registry does not allow it,
    * transient where it cannot be reached.
    */
   pull(reference: string, onProgress: (progress: PullProgress) => void, signal: AbortSignal): Promise<void>;
   container(name: string): Promise<ContainerState | null>;
+  /** Reads what a running container writes to stderr from now on, until it ends or the signal aborts. */
+  followErrors(name: string, onText: (text: string) => void, signal: AbortSignal): Promise<void>;
   /** Removes a container, running or not, if it is there. */
   removeContainer(name: string): Promise<void>;
   /** Listens for what happens to containers of gears. Returns how to stop. */
   onContainerEvent(listener: (event: ContainerEvent) => void): () => void;
   close(): void;
 }
+
+/** Says of which gear a container or an image is. */
+const gearLabel = 'geard.gear';
+const madeFromLabel = 'geard.from';
 
 /** Milliseconds one call may take. */
 const callDeadline = 15_000;
@@ -42,7 +63,46 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
   return {
     async image(reference) {
       const found = await orNull(() => calls.getImage(reference).inspect());
-      return found && { id: found.Id };
+      if (!found) return null;
+      const env = (found.Config.Env ?? []).map((entry) => {
+        const [name = '', ...value] = entry.split('=');
+        return { name, value: value.join('=') };
+      });
+      return { id: found.Id, env, madeFrom: found.Config.Labels?.[madeFromLabel] ?? null };
+    },
+
+    async makeImage({ image, from, env, gear }) {
+      try {
+        const { Cmd, Entrypoint } = (await calls.getImage(from).inspect()).Config;
+        // Docker makes no container without a command; a gear of such an image names one itself.
+        const command = Cmd?.length || Entrypoint?.length ? {} : { Cmd: ['-'] };
+        const container = await calls.createContainer({ Image: from, ...command });
+        try {
+          const [repo, tag] = image.split(':');
+          const config = { Env: env, Labels: { [gearLabel]: gear, [madeFromLabel]: from } };
+          // What this does not say is taken from the container, which has it from the image.
+          const query = { container: container.id, repo, tag, pause: false };
+          await container.commit({ _query: query, _body: config } as object);
+        } finally {
+          await container.remove({ force: true, v: true });
+        }
+      } catch (error) {
+        throw asDockerFailure(error);
+      }
+    },
+
+    async imagesOfGear(resource) {
+      const filters = { label: [`${gearLabel}=${resource}`] };
+      const found = await orNull(() => calls.listImages({ filters: JSON.stringify(filters) }));
+      return (found ?? []).flatMap(({ RepoTags }) => RepoTags ?? []);
+    },
+
+    async removeImage(image) {
+      try {
+        await orNull(() => calls.getImage(image).remove());
+      } catch (error) {
+        if (!hasStatus((error as Error).cause, 409)) throw error;
+      }
     },
 
     pull: (reference, onProgress, signal) => pullImage(streams, reference, onProgress, signal),
@@ -53,6 +113,8 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
         found && { id: found.Id, running: found.State.Running, pid: found.State.Pid, imageId: found.Image }
       );
     },
+
+    followErrors: (name, onText, signal) => followErrors(streams, name, onText, signal),
 
     async removeContainer(name) {
       try {

@@ -1,9 +1,11 @@
+import { Variant } from 'dbus-next';
 import type { Logger } from 'pino';
 import { type Bus, BusError } from './bus.ts';
 import { followJobs, type JobResult } from './systemd-jobs.ts';
 
 /** A unit as systemd sees it. */
 export interface UnitState {
+  description: string;
   /** LoadState: loaded, not-found, … */
   load: string;
   /** ActiveState and SubState, such as active and running. */
@@ -45,6 +47,19 @@ export interface Systemd {
   /** The part of the state that changes as a unit comes and goes; cheap enough to be asked for again and again. */
   activity(unit: string): Promise<Pick<UnitState, 'active' | 'sub'>>;
   resetFailed(unit: string): Promise<void>;
+  /** Begins a transient unit that runs once and stays to be looked at; see systemd-run(1), --remain-after-exit. */
+  runOnce(unit: string, program: OneRun): Promise<void>;
+}
+
+/** A program that is run once, by a transient unit. */
+export interface OneRun {
+  description: string;
+  slice: string;
+  command: string[];
+  /** Run when it has ended, however; failures do not count. */
+  afterwards: string[];
+  /** Seconds until systemd ends it. */
+  seconds: number;
 }
 
 const destination = 'org.freedesktop.systemd1';
@@ -137,6 +152,21 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
       return { active: String(active), sub: String(sub) };
     },
 
+    async runOnce(unit, { description, slice, command, afterwards, seconds }) {
+      const execution = (words: string[], ignoreFailure: boolean) =>
+        new Variant('a(sasb)', [[words[0], words, ignoreFailure]]);
+      const properties = [
+        ['Description', new Variant('s', description)],
+        ['Slice', new Variant('s', slice)],
+        ['Type', new Variant('s', 'oneshot')],
+        ['RemainAfterExit', new Variant('b', true)],
+        ['TimeoutStartUSec', new Variant('t', BigInt(seconds) * 1_000_000n)],
+        ['ExecStart', execution(command, false)],
+        ['ExecStopPost', execution(afterwards, true)],
+      ];
+      await manager('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', properties, []]);
+    },
+
     async resetFailed(unit) {
       try {
         await manager('ResetFailedUnit', 's', [unit]);
@@ -170,8 +200,9 @@ function getter(bus: Bus, path: string) {
 
 async function readState(bus: Bus, path: string): Promise<UnitState> {
   const get = getter(bus, path);
-  const [load, active, sub, changed, invocation, needsReload, result, restarts, mainStatus] =
+  const [description, load, active, sub, changed, invocation, needsReload, result, restarts, mainStatus] =
     await Promise.all([
+      get(unitInterface, 'Description'),
       get(unitInterface, 'LoadState'),
       get(unitInterface, 'ActiveState'),
       get(unitInterface, 'SubState'),
@@ -183,6 +214,7 @@ async function readState(bus: Bus, path: string): Promise<UnitState> {
       get(serviceInterface, 'ExecMainStatus'),
     ]);
   return {
+    description: String(description),
     load: String(load),
     active: String(active),
     sub: String(sub),

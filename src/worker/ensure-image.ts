@@ -1,10 +1,10 @@
-import { Failure } from '../../jobs/errors.ts';
-import type { JobContext } from '../context.ts';
+import { Failure } from '../jobs/errors.ts';
+import type { JobContext } from './context.ts';
 
-/** Makes sure that the image is on the host, pulling it when it is not. Returns the image's id. */
-export async function ensureImage(reference: string, { room, report, signal }: JobContext): Promise<string> {
+/** Makes sure that the image is on the host, pulling it when it is not. */
+export async function ensureImage(reference: string, { room, report, signal }: JobContext): Promise<void> {
   const present = await room.docker.image(reference);
-  if (present) return present.id;
+  if (present) return;
   report({ step: 'pull', message: `pulling ${reference}`, percent: 0 });
   await room.docker.pull(
     reference,
@@ -14,5 +14,4 @@ export async function ensureImage(reference: string, { room, report, signal }: J
   const pulled = await room.docker.image(reference);
   if (!pulled)
     throw new Failure('registry_failed', `${reference} was pulled but is not there`, { transient: true });
-  return pulled.id;
 }

@@ -1,0 +1,90 @@
+import { type IncomingMessage, request } from 'node:http';
+import { z } from 'zod';
+import { directPath, headHeader } from '../../jobs/direct.ts';
+import { errorCodes, Failure } from '../../jobs/errors.ts';
+import { type OpenStream, streams } from '../../jobs/streams.ts';
+import type { WantedStream } from '../../queue/open-front.ts';
+
+/** Milliseconds to reach a worker, and for it to say what becomes of the stream. */
+const connectDeadline = 1_000;
+const headDeadline = 15_000;
+/** Bytes of a refusal that are read. */
+const mostRefusal = 16 * 1024;
+
+/** The worker cannot be reached at the address it announced, so that another way may be tried. */
+export class Unreachable extends Error {
+  constructor(address: string, cause: unknown) {
+    super(`no worker answers at ${address}`, { cause });
+    this.name = 'Unreachable';
+  }
+}
+
+/**
+ * Fetches a stream from a worker's own port; see jobs/direct.ts. Throws what the worker threw, or `Unreachable`, both
+ * before the first byte.
+ */
+export async function openDirect(
+  address: string,
+  { name, args }: WantedStream,
+  token: string,
+  signal: AbortSignal,
+): Promise<OpenStream> {
+  const response = await send(address, `${directPath}${name}`, JSON.stringify(args), token, signal);
+  const head = response.headers[headHeader];
+  if (response.statusCode !== 200 || typeof head !== 'string') throw await refusal(address, response);
+  const json: unknown = JSON.parse(Buffer.from(head, 'base64url').toString('utf8'));
+  return { head: streams[name].head.parse(json), body: response };
+}
+
+function send(
+  address: string,
+  path: string,
+  body: string,
+  token: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const req = request(`http://${address}${path}`, {
+      method: 'POST',
+      agent: false,
+      signal,
+      headers: { Authorization: `Bearer ${token}`, 'Content-Length': Buffer.byteLength(body) },
+    });
+    const fail = (error: Error) => reject(signal.aborted ? signal.reason : new Unreachable(address, error));
+    const giveUp = () => req.destroy(new Error('no answer in time'));
+    let timer = setTimeout(giveUp, connectDeadline);
+    req.once('socket', (socket) =>
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        timer = setTimeout(giveUp, headDeadline);
+        socket.setKeepAlive(true, 5_000);
+      }),
+    );
+    req.on('error', fail);
+    req.once('response', (response) => {
+      clearTimeout(timer);
+      resolve(response);
+    });
+    req.once('close', () => clearTimeout(timer));
+    req.end(body);
+  });
+}
+
+const problem = z.object({ code: z.enum(errorCodes), detail: z.string().max(4_000) });
+
+/** What a refusal says; an answer that is none of a worker's means that somebody else has the port. */
+async function refusal(address: string, response: IncomingMessage): Promise<Error> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    size += (chunk as Buffer).length;
+    if (size > mostRefusal) break;
+    chunks.push(chunk as Buffer);
+  }
+  try {
+    const { code, detail } = problem.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    return new Failure(code, detail);
+  } catch (error) {
+    return new Unreachable(address, error);
+  }
+}

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { Failure } from '../../jobs/errors.ts';
+import { isFinal, type Job } from '../../jobs/job.ts';
+import type { LogFormat } from '../../jobs/streams.ts';
+import type { Front, JobRecord, ProgressLine } from '../../queue/open-front.ts';
+
+/** Milliseconds between two looks at a job of which we hear nothing. */
+const lookAgain = 2_000;
+
+/** The id of a line, as Redis makes them. */
+export const jobEventId = z
+  .string()
+  .max(40)
+  .regex(/^\d{1,20}-\d{1,18}$(?![\r\n])/, 'Last-Event-ID must be an id that this stream has given');
+
+/** Every line of a job's progress from its first, or after one, to the outcome. */
+export async function* jobLog(
+  front: Front,
+  { job: { id, createdAt, host } }: JobRecord,
+  format: LogFormat,
+  after: string | null,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const write = writers[format];
+  const first = { id: '0-0', time: createdAt, step: 'queued', message: `accepted for the host ${host}` };
+  if (after === null) yield write.line(first);
+  for (let last = after ?? first.id; ; ) {
+    signal.throwIfAborted();
+    // Listening starts before looking, and the job is looked at before its lines: a final one has no more of them.
+    const news = front.news(id, lookAgain, signal);
+    const record = await front.job(id);
+    if (!record) throw new Failure('job_not_found', 'the job is no longer remembered');
+    const lines = await front.progressLines(id, last);
+    for (const line of lines) yield write.line(line);
+    last = lines.at(-1)?.id ?? last;
+    if (isFinal(record.job.state)) {
+      yield write.end(record.job);
+      return;
+    }
+    await news;
+  }
+}
+
+interface Writer {
+  line(line: ProgressLine): Buffer;
+  end(job: Job): Buffer;
+}
+
+const plain = ({ time, step, message, percent }: ProgressLine) =>
+  `${time} ${step}: ${message}${percent === undefined ? '' : ` (${percent} %)`}`;
+
+const asEvent = (text: string) =>
+  text
+    .split(/\r\n|\r|\n/)
+    .map((line) => `data: ${line}\n`)
+    .join('');
+
+const writers: Record<LogFormat, Writer> = {
+  'text/plain': {
+    line: (line) => Buffer.from(`${plain(line)}\n`),
+    end: (job) => Buffer.from(`${job.finishedAt} ${outcomeOf(job)}\n`),
+  },
+  'text/event-stream': {
+    line: (line) => Buffer.from(`id: ${line.id}\n${asEvent(plain(line))}\n`),
+    end: (job) =>
+      Buffer.from(
+        `${asEvent(`${job.finishedAt} ${outcomeOf(job)}`)}\nevent: end\ndata: ${JSON.stringify({ reason: job.state })}\n\n`,
+      ),
+  },
+  'application/x-ndjson': {
+    line: (line) => Buffer.from(`${JSON.stringify(line)}\n`),
+    end: ({ finishedAt: time, state, result, error }) =>
+      Buffer.from(`${JSON.stringify({ event: 'end', reason: state, time, result, error })}\n`),
+  },
+};
+
+const resultShape = z.object({
+  unit: z.string().optional(),
+  path: z.string().optional(),
+  ports: z.array(z.object({ internal: z.number(), external: z.number() })).optional(),
+});
+
+/** How a job ended, in words. */
+function outcomeOf({ state, createdAt, finishedAt, result, error }: Job): string {
+  const seconds = ((Date.parse(finishedAt ?? createdAt) - Date.parse(createdAt)) / 1000).toFixed(1);
+  if (state === 'cancelled') return `cancelled after ${seconds} s`;
+  if (state === 'failed')
+    return `failed after ${seconds} s: ${error?.detail ?? 'no reason is known'} (${error?.code})`;
+  const { unit, path, ports = [] } = resultShape.safeParse(result).data ?? {};
+  const what = [
+    ...(unit === undefined ? [] : [unit]),
+    ...(path === undefined ? [] : [path]),
+    ...ports.map(({ internal, external }) => `port ${internal} is reached at ${external}`),
+  ];
+  return `succeeded in ${seconds} s${what.length > 0 ? `: ${what.join(', ')}` : ''}`;
+}

@@ -1,0 +1,63 @@
+import type { Logger } from 'pino';
+import { Failure } from '../../jobs/errors.ts';
+import type { OpenStream, StreamArgs, StreamHead, StreamName, Transport } from '../../jobs/streams.ts';
+import type { Front, WantedStream } from '../../queue/open-front.ts';
+import { openDirect, Unreachable } from './direct.ts';
+
+/** Opens a stream of a host's worker. `token` is the client's, which the worker verifies itself. */
+export type OpenStreamOf = <S extends StreamName>(
+  host: string,
+  name: S,
+  args: StreamArgs<S>,
+  token: string,
+  signal: AbortSignal,
+) => Promise<{ head: StreamHead<S>; body: OpenStream['body'] }>;
+
+/** Milliseconds for which an address that did not answer is not tried again. */
+const forgetAfter = 10_000;
+
+export function createStreamOpener(front: Front, transport: Transport, log: Logger): OpenStreamOf {
+  const unreachable = new Map<string, number>();
+
+  const addressOf = async (host: string) => {
+    const entry = (await front.hosts()).find(({ name }) => name === host);
+    return entry?.address ?? null;
+  };
+
+  const direct = async (host: string, wanted: WantedStream, token: string, signal: AbortSignal) => {
+    const address = await addressOf(host);
+    if (address === null) throw new Unreachable(host, 'it has announced no address');
+    return openDirect(address, wanted, token, signal);
+  };
+
+  /** Directly where that works, through Redis where it does not: before the first byte nobody sees the difference. */
+  const either = async (host: string, wanted: WantedStream, token: string, signal: AbortSignal) => {
+    const address = await addressOf(host);
+    const failedAt = address === null ? 0 : (unreachable.get(address) ?? 0);
+    if (address === null || Date.now() - failedAt < forgetAfter) return front.relay(host, wanted, signal);
+    try {
+      return await openDirect(address, wanted, token, signal);
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      unreachable.set(address, Date.now());
+      log.warn({ host, reason: String(error.cause) }, 'the worker cannot be reached directly; using Redis');
+      return front.relay(host, wanted, signal);
+    }
+  };
+
+  const open = (host: string, wanted: WantedStream, token: string, signal: AbortSignal) => {
+    if (transport === 'relay') return front.relay(host, wanted, signal);
+    return transport === 'direct' ? direct(host, wanted, token, signal) : either(host, wanted, token, signal);
+  };
+
+  return async (host, name, args, token, signal) => {
+    try {
+      const { head, body } = await open(host, { name, args } as WantedStream, token, signal);
+      return { head: head as never, body };
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      const detail = `the worker of the host ${host} cannot be reached directly, and --stream is direct`;
+      throw new Failure('host_unavailable', detail, { cause: error });
+    }
+  };
+}

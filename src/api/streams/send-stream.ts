@@ -1,0 +1,35 @@
+import type { Request, Response } from 'express';
+import { Failure } from '../../jobs/errors.ts';
+import { pump } from '../../lib/pump.ts';
+import { contextOf } from '../request-context.ts';
+
+/** Refuses clients to whom a body that was cut off would look like a whole one (RFC 9112, 6.3 and 8). */
+export function mustDetectCuts(req: Request): void {
+  if (req.httpVersionMajor < 1 || req.httpVersion === '1.0') {
+    throw new Failure('invalid_request', 'streams need HTTP/1.1: with 1.0 a part looks like the whole');
+  }
+}
+
+/**
+ * Sends a stream whose outcome is known. Whatever goes wrong from here on breaks the connection: a part never looks
+ * like the whole.
+ */
+export async function sendStream(
+  req: Request,
+  res: Response,
+  headers: Record<string, string>,
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log } = contextOf(req);
+  // A proxy in between is to pass on what there is at once.
+  res.writeHead(200, { 'X-Accel-Buffering': 'no', ...headers });
+  res.flushHeaders();
+  try {
+    await pump(body, res, signal);
+    log.outcome = 'streamed';
+  } catch (error) {
+    log.outcome = 'broken off';
+    log.reason = (error as Error).message;
+  }
+}

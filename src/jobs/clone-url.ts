@@ -1,0 +1,67 @@
+import { isIPv4 } from 'node:net';
+import { z } from 'zod';
+
+const longest = 2048;
+const schemes = ['https:', 'http:', 'git:'];
+
+/** A URL as git may be given it: scheme, host and path, nothing else. */
+export const cloneUrl = z
+  .string({ error: 't must be a string' })
+  .max(longest, `t must have at most ${longest} characters`)
+  .transform((text, context) => {
+    const url = text.length <= longest ? canonicalCloneUrl(text) : null;
+    if (typeof url === 'string') return url;
+    context.addIssue({ code: 'custom', message: url?.wrong ?? 't must be a URL' });
+    return z.NEVER;
+  });
+
+/**
+ * A clone URL in the one form in which git and we read it alike, or what is wrong with it. Hosts written as
+ * integers, in octal or in hexadecimal come out as the address they mean (WHATWG URL, "host parsing").
+ */
+export function canonicalCloneUrl(text: string): string | { wrong: string } {
+  if (!/^[\x21-\x7e]+$/.test(text)) return { wrong: 't must be a URL without spaces and control characters' };
+  const scheme = /^([a-z]+:)\/\/[^/]/i.exec(text)?.[1]?.toLowerCase();
+  if (!scheme || !schemes.includes(scheme))
+    return { wrong: 't must be a https://, http:// or git:// URL, or left out for an empty repository' };
+  // Only the schemes of the Web have their hosts normalised.
+  const parsed = parseUrl(`http:${text.slice(scheme.length)}`);
+  if (!parsed) return { wrong: 't is not a valid URL' };
+  if (
+    parsed.username ||
+    parsed.password ||
+    text
+      .slice(scheme.length + 2)
+      .split('/')[0]
+      ?.includes('@')
+  )
+    return { wrong: 't must hold no user name and no password' };
+  if (parsed.search || parsed.hash) return { wrong: 't must hold no query and no fragment' };
+  if (!isHost(parsed.hostname)) return { wrong: 'the host in t is neither a name nor an address' };
+  if (/%(?![0-9a-f]{2})|%(?:00|0[ad])|\\/i.test(parsed.pathname))
+    return { wrong: 'the path in t is not valid' };
+  const port = portOf(text.slice(scheme.length), parsed);
+  return `${scheme}//${parsed.hostname}${port}${parsed.pathname}`;
+}
+
+function parseUrl(text: string): URL | null {
+  return URL.canParse(text) ? new URL(text) : null;
+}
+
+/** The Web's own parser leaves out port 80, which is not every scheme's. */
+function portOf(rest: string, { port }: URL): string {
+  if (port) return `:${port}`;
+  return /^\/\/[^/]*:0*80(?:\/|$)/.test(rest) ? ':80' : '';
+}
+
+function isHost(host: string): boolean {
+  if (host.startsWith('[') || isIPv4(host)) return true;
+  const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+  const labels = host.replace(/\.$/, '').split('.');
+  // A last label of digits would be an address to some resolver.
+  return (
+    host.length <= 253 &&
+    labels.every((one) => label.test(one)) &&
+    !/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')
+  );
+}

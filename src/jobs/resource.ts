@@ -1,0 +1,3 @@
+/** What a resource name may stand for. Each kind has its names to itself: a gear and a repository may share one. */
+export const kinds = ['gear', 'repository', 'environment'] as const;
+export type Kind = (typeof kinds)[number];

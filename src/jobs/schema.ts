@@ -1,0 +1,19 @@
+import { z } from 'zod';
+
+/** Refuses a list that has the same key twice; undefined and 0 do not count. */
+export const unique = <T>(key: (item: T) => unknown, what: string) =>
+  [
+    (items: T[]) => {
+      const keys = items.map(key).filter((value) => value !== undefined && value !== 0);
+      return new Set(keys).size === keys.length;
+    },
+    `${what} must not be given twice`,
+  ] as const;
+
+/** A text whose length is checked before its pattern is tried. */
+export const text = (what: string, max: number, pattern: RegExp, rule: string) =>
+  z
+    .string({ error: `${what} must be a string` })
+    .max(max, `${what} must have at most ${max} characters`)
+    .refine((value) => value.length > max || pattern.test(value), `${what} must ${rule}`)
+    .refine((value) => value.length > max || value.isWellFormed(), `${what} must be well-formed Unicode`);

@@ -1,0 +1,22 @@
+/** Mutual exclusion by key, in the order of asking. */
+export interface Locks {
+  /** Runs the work when everybody who asked before for the key is done. */
+  hold<T>(key: string, work: () => Promise<T>): Promise<T>;
+}
+
+export function createLocks(): Locks {
+  const tails = new Map<string, Promise<unknown>>();
+  return {
+    async hold(key, work) {
+      const before = tails.get(key) ?? Promise.resolve();
+      const mine = before.then(work, work);
+      const tail = mine.catch(() => undefined);
+      tails.set(key, tail);
+      try {
+        return await mine;
+      } finally {
+        if (tails.get(key) === tail) tails.delete(key);
+      }
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import type { Writable } from 'node:stream';
+
+/** Milliseconds for which a reader may take nothing at all. */
+const longestStall = 300_000;
+
+/**
+ * Writes a body to a connection, at the pace of whoever reads it, and ends it. Rejects with what the body threw, or
+ * when the connection is closed or stalls; the connection is then destroyed, so that nobody takes a part for the whole.
+ */
+export async function pump(
+  body: AsyncIterable<Uint8Array>,
+  connection: Writable,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const chunk of body) {
+      signal.throwIfAborted();
+      if (!connection.write(chunk)) await drained(connection, signal);
+    }
+    connection.end();
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+/** Resolves when the connection takes more; rejects when the signal aborts or nothing is taken for too long. */
+function drained(connection: Writable, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error: Error | null) => {
+      clearTimeout(timer);
+      connection.off('drain', onDrain);
+      signal.removeEventListener('abort', onAbort);
+      if (error) reject(error);
+      else resolve();
+    };
+    const onDrain = () => settle(null);
+    const onAbort = () => settle(signal.reason as Error);
+    const timer = setTimeout(() => settle(new Error('the reader takes nothing')), longestStall);
+    connection.once('drain', onDrain);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}

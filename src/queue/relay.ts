@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { Failure } from '../jobs/errors.ts';
+
+/**
+ * A stream of bytes from a worker to an api through a Redis stream.
+ *
+ * The reader makes the key and keeps it alive; the sender only ever adds to a key that is there (NOMKSTREAM), so a
+ * key that is gone means that nobody reads any more. The reader takes out what it has passed on, and the sender
+ * adds no more than `window` frames that have not been taken out: memory is bounded on both sides and in Redis.
+ *
+ * Frames, as fields of an entry: `n` its number counted from 0, and one of
+ *   d  bytes
+ *   k  nothing: the sender lives
+ *   e  the end: everything has been sent
+ *   x  the end: the source failed
+ */
+const window = 64;
+/** Milliseconds between two signs of life of an idle sender, and after which a silent one counts as gone. */
+const senderBeat = 500;
+const senderGone = 3_500;
+/** Milliseconds between two signs of life of the reader, and after which the key of a silent one expires. */
+const readerBeat = 700;
+const readerGone = 3_000;
+/** Milliseconds for which the key waits for the sender's first frame: longer than a worker may take to answer. */
+const firstFrame = 15_000;
+/** XADDs that may be on their way to Redis. */
+const mostInFlight = 8;
+
+/** Why the sender stops: the client went away, the api did, or Redis lost the key. */
+export class NobodyReads extends Error {
+  constructor() {
+    super('nobody reads the stream any more');
+    this.name = 'NobodyReads';
+  }
+}
+
+/**
+ * Sends a body to whoever reads the key. Resolves when the end is in Redis; rejects with `NobodyReads`, with what
+ * the body threw, or when Redis fails. `abort` is called as soon as it is known that nobody reads.
+ */
+export async function sendFrames(
+  redis: Redis,
+  key: string,
+  body: AsyncIterable<Uint8Array>,
+  abort: (reason: Error) => void,
+): Promise<void> {
+  let number = 0;
+  let unread = 0;
+  let lastSent = Date.now();
+  let failed: Error | null = null;
+  const inFlight = new Set<Promise<void>>();
+
+  const add = async (field: string, value: Buffer | string): Promise<void> => {
+    lastSent = Date.now();
+    const added = redis.call('XADD', key, 'NOMKSTREAM', '*', 'n', String(number++), field, value);
+    const length = redis.xlen(key);
+    if ((await added) === null) throw new NobodyReads();
+    unread = await length;
+  };
+  const send = (field: string, value: Buffer | string) => {
+    const sent = add(field, value).catch((error: Error) => {
+      failed ??= error;
+      abort(error);
+    });
+    inFlight.add(sent);
+    void sent.finally(() => inFlight.delete(sent));
+  };
+  const roomForMore = async () => {
+    while (inFlight.size >= mostInFlight) await Promise.race(inFlight);
+    for (let wait = 10; unread >= window && !failed; wait = Math.min(wait * 2, 160)) {
+      await delay(wait);
+      unread = await redis.xlen(key);
+      if (unread === 0 && (await redis.exists(key)) === 0) throw new NobodyReads();
+    }
+    if (failed) throw failed;
+  };
+  const beat = setInterval(() => {
+    if (Date.now() - lastSent >= senderBeat && unread < window) send('k', '');
+  }, senderBeat);
+  try {
+    for await (const chunk of body) {
+      await roomForMore();
+      send('d', Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    }
+    await Promise.all(inFlight);
+    if (failed) throw failed;
+    await add('e', '');
+  } catch (error) {
+    if (!(error instanceof NobodyReads)) await add('x', '').catch(() => undefined);
+    throw error;
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+export interface FrameReader {
+  /** Where the sender is to put the frames. */
+  id: string;
+  /** What was sent. Throws when the stream is cut off anywhere. May be read once. */
+  body: AsyncIterable<Uint8Array>;
+  /** Takes everything back when nobody is to send after all. */
+  drop(): Promise<void>;
+}
+
+/** Makes a key to read from. `redis` sends the signs of life, `connect` opens a connection for blocking reads. */
+export async function openFrames(
+  redis: Redis,
+  connect: () => Redis,
+  keyOf: (id: string) => string,
+  signal: AbortSignal,
+): Promise<FrameReader> {
+  const id = randomUUID();
+  const key = keyOf(id);
+  const drop = async () => {
+    await redis.del(key).catch(() => undefined); // It expires by itself where Redis is away.
+  };
+  await redis.multi().xadd(key, '0-1', 'o', '').pexpire(key, firstFrame).exec();
+  return { id, body: readFrames(redis, connect, key, signal, drop), drop };
+}
+
+async function* readFrames(
+  redis: Redis,
+  connect: () => Redis,
+  key: string,
+  signal: AbortSignal,
+  drop: () => Promise<void>,
+): AsyncGenerator<Uint8Array> {
+  const blocking = connect();
+  const disconnect = () => blocking.disconnect();
+  signal.addEventListener('abort', disconnect);
+  const beat = setInterval(() => {
+    redis.pexpire(key, readerGone).catch(() => undefined); // The blocking read tells what is wrong.
+  }, readerBeat);
+  try {
+    let next = 0;
+    let last = '0-1';
+    for (let heard = Date.now(); ; ) {
+      signal.throwIfAborted();
+      const entries = await readEntries(blocking, key, last);
+      if (entries.length > 0) heard = Date.now();
+      else if (Date.now() - heard > senderGone) throw cutOff('the worker has fallen silent');
+      for (const { id, number, field, value } of entries) {
+        if (number !== next++) throw cutOff('a part of it got lost');
+        if (field === 'e') return;
+        if (field === 'x') throw cutOff('its source failed');
+        if (field === 'd') yield value;
+        last = id;
+      }
+      if (entries.length > 0) heard = Date.now(); // A slow client's time is not the sender's silence.
+      if (entries.length > 0) await redis.call('XTRIM', key, 'MINID', following(last));
+    }
+  } finally {
+    clearInterval(beat);
+    signal.removeEventListener('abort', disconnect);
+    disconnect();
+    await drop();
+  }
+}
+
+interface Frame {
+  id: string;
+  number: number;
+  field: string;
+  value: Buffer;
+}
+
+/** Up to so many frames are in an api's memory for each stream. */
+const readAtOnce = 8;
+
+async function readEntries(blocking: Redis, key: string, after: string): Promise<Frame[]> {
+  const reply = await blocking.xreadBuffer('COUNT', readAtOnce, 'BLOCK', 500, 'STREAMS', key, after);
+  return (reply?.[0]?.[1] ?? []).map(([id, fields]) => ({
+    id: id.toString(),
+    number: Number(fields[1]?.toString()),
+    field: fields[2]?.toString() ?? '',
+    value: fields[3] ?? Buffer.alloc(0),
+  }));
+}
+
+/** The id after an id: `<ms>-<n>`. */
+function following(id: string): string {
+  const [time, sequence] = id.split('-');
+  return `${time}-${BigInt(sequence ?? 0) + 1n}`;
+}
+
+const cutOff = (why: string) => new Failure('host_unavailable', `the stream was cut off: ${why}`);

@@ -1,0 +1,87 @@
+import { BlockList, isIP, isIPv4 } from 'node:net';
+
+/**
+ * Addresses that are nobody's on the Internet (IANA's special-purpose registries, RFC 6890): cloning from them would
+ * let a caller reach what only this host can.
+ */
+const special = new BlockList();
+const networks4 = [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3],
+] as const;
+for (const [network, prefix] of networks4) special.addSubnet(network, prefix, 'ipv4');
+// Of IPv6 only 2000::/3 is the Internet; in it, Teredo, documentation and 6to4 are not.
+for (const [network, prefix] of [
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+] as const) {
+  special.addSubnet(network, prefix, 'ipv6');
+}
+const internet6 = new BlockList();
+internet6.addSubnet('2000::', 3, 'ipv6');
+
+/** What --clone-allow names: may be cloned from although it is private. */
+export interface CloneAllowance {
+  allowsName(host: string): boolean;
+  allowsAddress(address: string): boolean;
+}
+
+/** Parses addresses, networks and names; the option has checked their form. */
+export function parseAllowance(parts: readonly string[]): CloneAllowance {
+  const addresses = new BlockList();
+  const names = new Set<string>();
+  for (const part of parts) {
+    const [network = '', prefix] = part.split('/');
+    const family = isIP(network);
+    if (family === 0) names.add(part);
+    else
+      addresses.addSubnet(
+        network,
+        Number(prefix ?? (family === 4 ? 32 : 128)),
+        family === 4 ? 'ipv4' : 'ipv6',
+      );
+  }
+  return {
+    allowsName: (host) => names.has(host.replace(/\.$/, '')),
+    allowsAddress: (address) => contains(addresses, unmapped(address)),
+  };
+}
+
+/** Whether an address is one of the Internet at large. */
+export function isPublic(address: string): boolean {
+  const plain = unmapped(address);
+  return isIPv4(plain) ? !contains(special, plain) : contains(internet6, plain) && !contains(special, plain);
+}
+
+export function isLoopback(address: string): boolean {
+  const plain = unmapped(address);
+  return plain === '::1' || (isIPv4(plain) && plain.startsWith('127.'));
+}
+
+function contains(list: BlockList, address: string): boolean {
+  return list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
+}
+
+/** The IPv4 address that an IPv4-mapped IPv6 address means (RFC 4291, 2.5.5.2), or the address itself. */
+function unmapped(address: string): string {
+  if (isIPv4(address)) return address;
+  // The Web's parser writes every address in its one shortest form.
+  const short = new URL(`http://[${address.replace(/%.*$/, '')}]/`).hostname.slice(1, -1);
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
+  if (!mapped) return short;
+  const [high = 0, low = 0] = mapped.slice(1).map((part) => Number.parseInt(part, 16));
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+}

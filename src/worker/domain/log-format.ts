@@ -1,0 +1,88 @@
+import { isUtf8 } from 'node:buffer';
+import type { LogFormat } from '../../jobs/streams.ts';
+import type { JournalRecord } from './journal-export.ts';
+
+/** Something about the stream that its reader must know. */
+export interface Notice {
+  event: 'missed' | 'end';
+  reason: string;
+  /** How many lines are missing, where it is known. */
+  lines?: number;
+}
+
+/** Writes records, and what is to be told about them, in one of the formats of a log. */
+export interface LogWriter {
+  records(records: JournalRecord[]): Buffer;
+  notice(notice: Notice): Buffer;
+}
+
+export function createLogWriter(format: LogFormat): LogWriter {
+  switch (format) {
+    case 'text/plain':
+      return textWriter();
+    case 'text/event-stream':
+      return { records: joined(asEvent), notice: eventNotice };
+    case 'application/x-ndjson':
+      return { records: joined(asJson), notice: (notice) => line(JSON.stringify(notice)) };
+  }
+}
+
+const line = (text: string) => Buffer.from(`${text}\n`);
+const lineEnd = Buffer.from('\n');
+
+/**
+ * Lines as the process has written them, byte for byte. A line that journald has cut is put together again, unless
+ * a record of another process comes between.
+ */
+function textWriter(): LogWriter {
+  let unfinished: string | null = null;
+  const finish = () => {
+    const was = unfinished;
+    unfinished = null;
+    return was === null ? [] : [lineEnd];
+  };
+  return {
+    records(records) {
+      const parts: Uint8Array[] = [];
+      for (const { message, pid, continues } of records) {
+        if (unfinished !== pid) parts.push(...finish());
+        parts.push(message);
+        if (continues) unfinished = pid;
+        else {
+          unfinished = null;
+          parts.push(lineEnd);
+        }
+      }
+      return Buffer.concat(parts);
+    },
+    notice({ event, reason, lines }) {
+      const parts: Uint8Array[] = finish();
+      if (event !== 'end')
+        parts.push(line(`-- geard: ${lines === undefined ? '' : `${lines} lines missed: `}${reason} --`));
+      return Buffer.concat(parts);
+    },
+  };
+}
+
+const joined = (write: (record: JournalRecord) => Buffer) => (records: JournalRecord[]) =>
+  Buffer.concat(records.map(write));
+
+/** Server-sent events: an end of line of any kind inside a message begins another `data:` line (HTML, 9.2.6). */
+function asEvent({ cursor, message, continues }: JournalRecord): Buffer {
+  const lines = message.toString('utf8').split(/\r\n|\r|\n/);
+  const data = lines.map((one) => `data: ${one}\n`).join('');
+  return Buffer.from(`id: ${cursor}\n${continues ? 'event: part\n' : ''}${data}\n`);
+}
+
+function eventNotice({ event, ...data }: Notice): Buffer {
+  return Buffer.from(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+/** JSON a line; bytes that are not UTF-8 come as base64 and say so. */
+function asJson({ cursor, time, message, continues }: JournalRecord): Buffer {
+  const content = isUtf8(message)
+    ? { message: message.toString('utf8') }
+    : { message: message.toString('base64'), encoding: 'base64' };
+  const at = new Date(Number(time.slice(0, -3))).toISOString();
+  return line(JSON.stringify({ cursor, time: at, ...content, ...(continues ? { continues: true } : {}) }));
+}

@@ -1,0 +1,39 @@
+import { stat } from 'node:fs/promises';
+import type { EnvironmentVariable } from '../../jobs/environment.ts';
+import { Failure } from '../../jobs/errors.ts';
+import { parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
+import type { HostPaths } from '../domain/paths.ts';
+import { isAbsence, readIfThere, writeDurably } from '../host/files.ts';
+
+/** The variables of an environment. Throws `environment_not_found`. */
+export async function readEnvironment(paths: HostPaths, name: string): Promise<EnvironmentVariable[]> {
+  const text = await readIfThere(paths.environment(name));
+  if (text === null)
+    throw new Failure('environment_not_found', `there is no environment ${name} on the host`);
+  return parseEnvFile(text);
+}
+
+/**
+ * Replaces the variables of an environment. Returns whether they were others before; where they were not, the
+ * file keeps its time, by which a gear is told that it runs with an older environment.
+ */
+export async function writeEnvironment(
+  paths: HostPaths,
+  name: string,
+  env: EnvironmentVariable[],
+): Promise<boolean> {
+  const text = renderEnvFile(env);
+  if ((await readIfThere(paths.environment(name))) === text) return false;
+  await writeDurably(paths.environment(name), text, 0o600);
+  return true;
+}
+
+/** When an environment was changed last, milliseconds since the epoch; null when there is none. */
+export async function environmentChangedAt(paths: HostPaths, name: string): Promise<number | null> {
+  try {
+    return (await stat(paths.environment(name))).mtimeMs;
+  } catch (error) {
+    if (isAbsence(error)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,37 @@
+import { type EnvironmentVariable, mostVariables } from '../../jobs/environment.ts';
+import { Failure } from '../../jobs/errors.ts';
+import type { Params, Result } from '../../jobs/registry.ts';
+import type { Handler, JobContext } from '../context.ts';
+import { mergeVariables } from '../domain/env-file.ts';
+import { readEnvironment, writeEnvironment } from '../environment/environment-files.ts';
+import { gearsUsing, refreshEnvironment } from '../gear/refresh-environment.ts';
+
+/** Replaces an environment, or makes it. */
+export const replace: Handler<'environment.replace'> = {
+  run: (params, context) => change(params, params.env, context),
+};
+
+/** Adds to an environment and changes what it has already. */
+export const merge: Handler<'environment.merge'> = {
+  async run(params, context) {
+    const merged = mergeVariables(await readEnvironment(context.room.paths, params.resource), params.env);
+    if (merged.length > mostVariables) {
+      throw new Failure('invalid_request', `an environment has at most ${mostVariables} variables`);
+    }
+    return change(params, merged, context);
+  },
+};
+
+async function change(
+  { resource }: Params<'environment.replace'>,
+  env: EnvironmentVariable[],
+  { room, job, report, signal }: JobContext,
+): Promise<Result<'environment.replace'>> {
+  signal.throwIfAborted();
+  report({ step: 'environment', message: `writing the environment ${resource}` });
+  const changed = await writeEnvironment(room.paths, resource, env);
+  // Also where nothing has changed: an attempt that was cut short may have come no further.
+  const gears = await gearsUsing(room, resource);
+  for (const gear of gears) await refreshEnvironment(room, gear, job);
+  return { environment: resource, variables: env.length, changed, gears };
+}

@@ -1,0 +1,32 @@
+import type { Readable } from 'node:stream';
+import type Dockerode from 'dockerode';
+
+const stderr = 2;
+const headerLength = 8;
+/** Frames are as long as what was written at once; more than this is no message to a person. */
+const longestFrame = 1024 * 1024;
+
+/**
+ * Reads a container's stderr. The engine sends frames: one byte for the stream, three of nothing, four of length
+ * (big-endian), and the bytes (Docker API, ContainerAttach). `demuxStream` of the library would read ahead of us.
+ */
+export async function followErrors(
+  docker: Dockerode,
+  name: string,
+  onText: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { stream: true, stdout: false, stderr: true, abortSignal: signal };
+  const stream = (await docker.getContainer(name).attach(options)) as unknown as Readable;
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    rest = Buffer.concat([rest, chunk as Buffer]);
+    while (rest.length >= headerLength) {
+      const length = rest.readUInt32BE(4);
+      if (length > longestFrame) throw new Error('the Docker engine sent a frame that is too long');
+      if (rest.length < headerLength + length) break;
+      if (rest[0] === stderr) onText(rest.toString('utf8', headerLength, headerLength + length));
+      rest = rest.subarray(headerLength + length);
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import { chmod, chown, lchown, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Logger } from 'pino';
+import { Failure } from '../../jobs/errors.ts';
+import type { HostPaths } from '../domain/paths.ts';
+import { gitUser } from '../domain/programs.ts';
+import { readIfThere, syncDirectory } from '../host/files.ts';
+import { type CloneLimits, draftName } from './git-container.ts';
+
+/** The directory in which a job makes a repository before it is moved into place. Nobody lists names with a dot. */
+export const draftOf = (paths: HostPaths, resource: string, job: string) =>
+  join(paths.repositories, `.${resource}.${job}`);
+
+/** Makes the draft's directory, empty, for git's own user. */
+export async function openDraft(draft: string): Promise<void> {
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { mode: 0o700 });
+  await chown(draft, gitUser.uid, gitUser.gid);
+}
+
+export async function removeDraft(draft: string): Promise<void> {
+  await rm(draft, { recursive: true, force: true });
+}
+
+/** What a bare repository consists of; whatever else git left is not taken over, its configuration is ours. */
+const parts = new Set(['HEAD', 'objects', 'refs', 'packed-refs', 'shallow']);
+
+/**
+ * Checks what came out of the container and makes it root's: plain files and directories only, within the limits.
+ * Throws `clone_failed`.
+ */
+export async function adoptDraft(draft: string, job: string, limits: CloneLimits): Promise<string> {
+  const repository = join(draft, draftName);
+  const sha256 = /^\s*objectformat\s*=\s*sha256\s*$/im.test(
+    (await readIfThere(join(repository, 'config'))) ?? '',
+  );
+  for (const name of await readdir(repository)) {
+    if (!parts.has(name)) await rm(join(repository, name), { recursive: true, force: true });
+  }
+  await rm(join(repository, 'objects', 'info', 'alternates'), { force: true });
+  await rm(join(repository, 'objects', 'info', 'http-alternates'), { force: true });
+  const bytes = await takeOver(repository);
+  if (bytes > limits.megabytes * 1024 * 1024)
+    throw new Failure('clone_failed', `the repository is larger than ${limits.megabytes} MiB`);
+  await writeFile(join(repository, 'config'), configuration(job, sha256), { mode: 0o644, flag: 'wx' });
+  return repository;
+}
+
+/** Gives a tree to root and returns how many bytes are in it. */
+async function takeOver(path: string): Promise<number> {
+  const stats = await lstat(path);
+  const plain = stats.isDirectory() || (stats.isFile() && stats.nlink === 1);
+  if (!plain)
+    throw new Failure('clone_failed', 'the repository holds what is neither a file nor a directory');
+  await lchown(path, 0, 0);
+  if (!stats.isDirectory()) return stats.size;
+  let bytes = 0;
+  for (const name of await readdir(path)) bytes += await takeOver(join(path, name));
+  return bytes;
+}
+
+/** Readable by all, also what root pushes with another umask: the directory above lets only git's own user in. */
+function configuration(job: string, sha256: boolean): string {
+  const format = sha256 ? '\trepositoryformatversion = 1\n' : '\trepositoryformatversion = 0\n';
+  const extensions = sha256 ? '[extensions]\n\tobjectformat = sha256\n' : '';
+  return `[core]\n${format}\tfilemode = true\n\tbare = true\n\tsharedRepository = world\n${extensions}[geard]\n\tjob = ${job}\n`;
+}
+
+/** The job that made a repository; null where there is none, or none of ours. */
+export async function makerOf(paths: HostPaths, resource: string): Promise<string | null> {
+  const config = await readIfThere(join(paths.repository(resource), 'config'));
+  return /^\[geard\]\n\tjob = ([0-9a-f]{32})$/m.exec(config ?? '')?.[1] ?? null;
+}
+
+/** Moves a repository into place. Throws `repository_exists`. */
+export async function moveIntoPlace(paths: HostPaths, repository: string, resource: string): Promise<void> {
+  try {
+    await rename(repository, paths.repository(resource));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    throw new Failure('repository_exists', `the repository ${resource} exists already`);
+  }
+  await syncDirectory(paths.repositories);
+}
+
+/** Lets git's own user, and nobody else but root, into the directory of the repositories. */
+export async function openRepositories({ base, repositories }: HostPaths, log: Logger): Promise<void> {
+  await chown(repositories, 0, gitUser.gid);
+  await chmod(repositories, 0o750);
+  for (let above = base; above !== '/'; above = dirname(above)) {
+    const { mode } = await lstat(above);
+    if ((mode & 0o001) === 0)
+      log.warn(
+        { directory: above },
+        'others may not pass this directory (chmod o+x): no archive can be made',
+      );
+  }
+}

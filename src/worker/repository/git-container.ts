@@ -1,0 +1,101 @@
+import { docker, gitUser } from '../domain/programs.ts';
+import type { CloneSource } from './clone-source.ts';
+
+/** What a clone may take at most. */
+export interface CloneLimits {
+  seconds: number;
+  /** Of one pack, and of the repository as a whole. */
+  megabytes: number;
+  objects: number;
+}
+
+/** Where the container finds its working directory; the repository is made in it under this name. */
+const inside = '/work';
+export const draftName = 'repository';
+
+const memory = '1g';
+const mostProcesses = 64;
+
+/**
+ * The words of `docker run` that makes a repository: nothing of the host but one empty directory, no capability, no
+ * user but its own, and no name but the source's to be resolved.
+ */
+export function gitContainer(options: {
+  container: string;
+  image: string;
+  job: string;
+  directory: string;
+  source: CloneSource | null;
+  limits: CloneLimits;
+}): string[] {
+  const { container, image, job, directory, source, limits } = options;
+  return [
+    docker,
+    'run',
+    '--rm',
+    '--init',
+    '--pull=never',
+    '--log-driver=none',
+    `--name=${container}`,
+    `--label=geard.job=${job}`,
+    `--user=${gitUser.uid}:${gitUser.gid}`,
+    '--cap-drop=ALL',
+    '--security-opt=no-new-privileges',
+    '--read-only',
+    '--tmpfs=/tmp:size=16m',
+    `--pids-limit=${mostProcesses}`,
+    `--memory=${memory}`,
+    `--memory-swap=${memory}`,
+    `--ulimit=fsize=${limits.megabytes * 1024 * 1024}`,
+    '--ulimit=core=0',
+    `--volume=${directory}:${inside}`,
+    `--workdir=${inside}`,
+    ...network(source),
+    ...variables(source).map((variable) => `--env=${variable}`),
+    '--entrypoint=git',
+    image,
+    ...(source === null ? init : clone(source.url)),
+  ];
+}
+
+function network(source: CloneSource | null): string[] {
+  if (source === null) return ['--network=none'];
+  // Nobody answers there: a name that was not looked at is not found.
+  const names = [
+    '--dns=127.0.0.1',
+    ...source.hosts.map(([name, address]) => `--add-host=${name}:${address}`),
+  ];
+  return [`--network=${source.loopback ? 'host' : 'bridge'}`, ...names];
+}
+
+/** git reads no configuration, asks nobody, and speaks the one protocol of the URL. */
+function variables(source: CloneSource | null): string[] {
+  return [
+    'HOME=/tmp',
+    'GIT_CONFIG_NOSYSTEM=1',
+    'GIT_CONFIG_GLOBAL=/dev/null',
+    'GIT_TERMINAL_PROMPT=0',
+    'GIT_ASKPASS=/bin/false',
+    `GIT_ALLOW_PROTOCOL=${source?.scheme ?? 'none'}`,
+  ];
+}
+
+const init = ['-c', 'init.defaultBranch=main', 'init', '--bare', '--quiet', '--template=', draftName];
+
+/** A dumb server's alternates count as redirects (git-config(1), http.followRedirects). */
+const cloneSettings = [
+  'init.defaultBranch=main',
+  'core.hooksPath=/dev/null',
+  'credential.helper=',
+  'http.followRedirects=false',
+  'http.lowSpeedLimit=1000',
+  'http.lowSpeedTime=60',
+  'transfer.fsckObjects=true',
+  'transfer.bundleURI=false',
+  'submodule.recurse=false',
+];
+
+function clone(url: string): string[] {
+  const settings = cloneSettings.flatMap((setting) => ['-c', setting]);
+  return [...settings, 'clone', '--bare', '--progress', '--no-local', '--template=', '--', url, draftName];
+}

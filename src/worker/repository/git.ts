@@ -1,0 +1,49 @@
+import { exec, openProgram, type Program } from '../../lib/exec.ts';
+import { gitUser } from '../domain/programs.ts';
+
+/** Milliseconds a question to git may take. */
+const deadline = 10_000;
+
+/**
+ * git reads no configuration but the repository's own, which is ours, and runs as nobody's user: what it reads was
+ * written by strangers.
+ */
+const env = {
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  HOME: '/nonexistent',
+  GIT_NO_LAZY_FETCH: '1',
+};
+
+const common = (repository: string) => [
+  `--git-dir=${repository}`,
+  ...['-c', `safe.directory=${repository}`], // It is root's.
+  ...['-c', 'core.hooksPath=/dev/null', '-c', 'core.attributesFile=/dev/null', '-c', 'protocol.allow=never'],
+];
+
+/** What git prints, trimmed; null where it says no. */
+export async function askGit(
+  repository: string,
+  args: string[],
+  signal?: AbortSignal,
+): Promise<string | null> {
+  const options = { deadline, user: gitUser, env, ...(signal ? { signal } : {}) };
+  const { status, stdout } = await exec('git', [...common(repository), ...args], options);
+  return status === 0 ? stdout.trim() : null;
+}
+
+/** Bytes of memory and seconds of computing that an archive may take: a tree may hold itself a billion times. */
+const archiveLimits = ['--as=4294967296', '--cpu=1800', '--core=0'];
+
+/** Runs git for what it prints, within limits. */
+export function openGit(repository: string, args: string[]): Program {
+  return openProgram('prlimit', [...archiveLimits, '--', 'git', ...common(repository), ...args], {
+    user: gitUser,
+    env,
+  });
+}
+
+/** The commit HEAD names; null while there is none. */
+export function headOf(repository: string): Promise<string | null> {
+  return askGit(repository, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
+}

@@ -1,0 +1,119 @@
+import { Failure } from '../../jobs/errors.ts';
+import { pause } from '../../lib/pause.ts';
+import type { JobContext } from '../context.ts';
+import { createGitProgress } from '../domain/git-progress.ts';
+import { jobContainer, jobUnit } from '../domain/paths.ts';
+import { docker } from '../domain/programs.ts';
+import { lastLines } from '../host/journal-tail.ts';
+import type { UnitState } from '../host/systemd.ts';
+import type { Room } from '../room.ts';
+
+/** Milliseconds between two looks at the unit. */
+const lookInterval = 50;
+/** Milliseconds the journal may take for what git said last. */
+const journalDeadline = 5_000;
+const slice = 'gear-small.slice';
+
+export interface GitWork {
+  command: string[];
+  /** Done before the command is begun, but not when a unit that runs is joined. */
+  prepare(): Promise<void>;
+}
+
+/** Says whose unit it is, so that a later attempt of the same job finds it again. */
+const describe = (resource: string, job: string) => `geard: makes the repository ${resource} (job ${job})`;
+
+/**
+ * Runs git in its container, by the transient unit `job-<r>.service`, and waits for its end; a unit that an earlier
+ * attempt of this job has begun is joined. Throws `clone_failed` or `timeout`.
+ */
+export async function runGitUnit(
+  { room, job, signal, report }: JobContext,
+  resource: string,
+  work: GitWork,
+): Promise<void> {
+  const unit = jobUnit(resource);
+  const watching = new AbortController();
+  try {
+    await begin(room, resource, job, work);
+    const tooMany = followProgress(room, resource, report, watching.signal);
+    await Promise.race([untilOver(room, unit, signal), tooMany]);
+  } finally {
+    watching.abort();
+  }
+}
+
+async function begin(room: Room, resource: string, job: string, work: GitWork): Promise<void> {
+  const { systemd, repositories } = room;
+  const unit = jobUnit(resource);
+  const description = describe(resource, job);
+  const known = await systemd.state(unit);
+  if (known.load !== 'not-found') {
+    if (known.description === description && known.active !== 'failed') return;
+    await stopGitUnit(room, resource);
+  }
+  const afterwards = [docker, 'rm', '--force', jobContainer(resource)];
+  const { seconds } = repositories.limits;
+  await work.prepare();
+  await systemd.runOnce(unit, { description, slice, command: work.command, afterwards, seconds });
+}
+
+/** A oneshot unit is activating as long as its program runs, and active when that has ended well. */
+async function untilOver(room: Room, unit: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const { active } = await room.systemd.activity(unit);
+    if (active === 'active') return;
+    if (active !== 'activating') throw await gitFailure(room, unit);
+    await pause(lookInterval, signal);
+  }
+}
+
+async function gitFailure(room: Room, unit: string): Promise<Failure> {
+  const state: UnitState = await room.systemd.state(unit);
+  if (state.result === 'timeout')
+    return new Failure('timeout', `git took longer than ${room.repositories.limits.seconds} s`);
+  const lines = await lastLines(unit, state.invocation || null, 10, journalDeadline);
+  const said = lines.filter((line) => /^(?:fatal|error|remote|warning): /.test(line));
+  const why = said.length > 0 ? said.join('\n') : `git ended with exit status ${state.mainStatus}`;
+  return new Failure('clone_failed', why);
+}
+
+/** Tells git's own percentages. Rejects when it learns of more objects than allowed; never resolves. */
+function followProgress(
+  { docker: engine, repositories, log }: Room,
+  resource: string,
+  report: JobContext['report'],
+  signal: AbortSignal,
+): Promise<never> {
+  const { objects } = repositories.limits;
+  return new Promise((_, reject) => {
+    let told = '';
+    const read = createGitProgress(({ phase, percent, total }) => {
+      if (phase === 'Receiving objects' && total > objects) reject(tooManyObjects(objects));
+      const line = `${phase} ${percent}`;
+      if (line !== told) report({ step: 'clone', message: phase.toLowerCase(), percent });
+      told = line;
+    });
+    const follow = async () => {
+      const name = jobContainer(resource);
+      while (!(await engine.container(name))?.running) await pause(lookInterval, signal);
+      await engine.followErrors(name, read, signal);
+    };
+    follow().catch((error: Error) => {
+      if (!signal.aborted) log.debug({ reason: error.message }, 'the progress of git is not known');
+    });
+  });
+}
+
+export const tooManyObjects = (most: number) =>
+  new Failure('clone_failed', `the repository has more than ${most} objects`);
+
+/** Ends the unit and takes it away with its container, whatever became of it. */
+export async function stopGitUnit({ systemd, docker: engine }: Room, resource: string): Promise<void> {
+  const unit = jobUnit(resource);
+  if ((await systemd.state(unit)).load !== 'not-found') {
+    await systemd.stop(unit, { deadlineMs: 60_000 });
+    await systemd.resetFailed(unit);
+  }
+  await engine.removeContainer(jobContainer(resource));
+}

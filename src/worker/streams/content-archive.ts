@@ -1,0 +1,71 @@
+import { Failure } from '../../jobs/errors.ts';
+import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
+import type { Program } from '../../lib/exec.ts';
+import { isOnDisk } from '../on-disk.ts';
+import { askGit, openGit } from '../repository/git.ts';
+import { resolveRef } from '../repository/resolve-ref.ts';
+import type { Room } from '../room.ts';
+
+/** Streams `git archive` of a ref. Throws `repository_not_found`, `repository_empty` or `ref_not_found`. */
+export async function contentArchive(
+  { paths }: Room,
+  { resource, ref, format, known }: StreamArgs<'content.archive'>,
+  signal: AbortSignal,
+): Promise<OpenStream<'content.archive'>> {
+  if (!(await isOnDisk(paths, 'repository', resource)))
+    throw new Failure('repository_not_found', `there is no repository ${resource} on the host`);
+  const repository = paths.repository(resource);
+  const commit = await resolveRef(repository, ref);
+  const tree = await askGit(repository, ['rev-parse', '--verify', '--quiet', `${commit}^{tree}`]);
+  if (!tree) throw new Failure('internal', 'the commit has no tree');
+  const entity = `${tree}-${format}`;
+  const head = {
+    // Weak: the files are the same, their times are those of the commit (RFC 9110, 8.8.1).
+    etag: `W/"${entity}"`,
+    filename: `${plain(resource)}-${plain(ref ?? 'HEAD')}.${format}`,
+    notModified: known.includes('*') || known.includes(entity),
+  };
+  if (head.notModified) return { head, body: nothing() };
+  // A commit, not its tree: its time becomes the files', so that the same commit gives the same bytes.
+  const program = openGit(repository, ['archive', `--format=${format}`, commit]);
+  return { head, body: await begun(program, signal) };
+}
+
+/** Names of refs may hold what a header must not. */
+const plain = (name: string) => name.replace(/[^A-Za-z0-9_.-]/g, '-');
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+/** Waits for the first bytes, so that an archive that cannot be made at all is a failure and no broken stream. */
+async function begun(program: Program, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  const body = wholeOutput(program, signal);
+  const first = await body.next();
+  async function* all(): AsyncGenerator<Uint8Array> {
+    try {
+      if (!first.done) yield first.value;
+      yield* body;
+    } finally {
+      await body.return(undefined);
+    }
+  }
+  return all();
+}
+
+/** Everything the program prints; throws unless it ends well. */
+async function* wholeOutput(program: Program, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const aborted = () => void program.kill();
+  signal.addEventListener('abort', aborted);
+  try {
+    signal.throwIfAborted();
+    for await (const chunk of program.stdout) yield chunk as Buffer;
+    const { status, stderr } = await program.ended;
+    signal.throwIfAborted();
+    if (status !== 0)
+      throw new Failure('internal', 'git could not make the archive', { cause: new Error(stderr) });
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener('abort', aborted);
+    await program.kill();
+  }
+}

@@ -1,0 +1,114 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { directPath, headHeader } from '../../jobs/direct.ts';
+import { Failure, problemOf } from '../../jobs/errors.ts';
+import { pump } from '../../lib/pump.ts';
+import { authorize } from '../../token/authorize.ts';
+import type { VerifyToken } from '../../token/claims.ts';
+import type { Sources } from './open-source.ts';
+
+/** Bytes of the largest request; see jobs/direct.ts. */
+const mostBytes = 16 * 1024;
+
+export interface StreamServer {
+  /** `address:port` to be announced. */
+  address: string;
+  close(): Promise<void>;
+}
+
+export interface StreamServerParts {
+  host: string;
+  sources: Sources;
+  verifyToken: VerifyToken;
+  log: Logger;
+}
+
+/** The worker's own port, from which an api fetches streams directly. Every request carries the client's own token. */
+export async function openStreamServer(
+  parts: StreamServerParts,
+  listen: { host: string; port: number },
+): Promise<StreamServer> {
+  const server = createServer((req, res) => {
+    answer(parts, req, res).catch((error: Error) =>
+      parts.log.debug({ reason: error.message }, 'a stream was broken off'),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(listen.port, listen.host, () => resolve());
+  });
+  const { address, port, family } = server.address() as AddressInfo;
+  return {
+    address: `${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    close: () => closeAll(server),
+  };
+}
+
+function closeAll(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+async function answer(parts: StreamServerParts, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  res.once('close', () => gone.abort(new Error('the api has closed the connection')));
+  try {
+    const { head, body } = await open(parts, req, gone.signal);
+    res.writeHead(200, {
+      'Content-Type': 'application/octet-stream',
+      [headHeader]: Buffer.from(JSON.stringify(head)).toString('base64url'),
+    });
+    res.flushHeaders();
+    await pump(body, res, gone.signal);
+  } catch (error) {
+    if (res.headersSent) throw error;
+    refuse(parts, res, error);
+  }
+}
+
+async function open(
+  { host, sources, verifyToken }: StreamServerParts,
+  req: IncomingMessage,
+  signal: AbortSignal,
+) {
+  const name =
+    req.method === 'POST' && req.url?.startsWith(directPath) ? req.url.slice(directPath.length) : null;
+  if (name === null) throw new Failure('not_found', 'this port sends streams to apis only');
+  const token = /^Bearer (\S{1,4096})$/.exec(req.headers.authorization ?? '')?.[1];
+  const claims = token === undefined ? null : verifyToken(token);
+  if (!claims) throw new Failure('token_invalid', 'the request needs a valid token');
+  const args: unknown = await readJson(req);
+  const { resource } = args as { resource?: unknown };
+  authorize(claims, { r: typeof resource === 'string' ? resource : undefined, h: host });
+  return sources.open(name, args, signal);
+}
+
+async function readJson(req: IncomingMessage): Promise<object> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req) {
+    size += (chunk as Buffer).length;
+    if (size > mostBytes) throw new Failure('body_too_large', 'the request is too large');
+    chunks.push(chunk as Buffer);
+  }
+  try {
+    const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    if (typeof json === 'object' && json !== null) return json;
+  } catch {
+    // Told below.
+  }
+  throw new Failure('invalid_request', 'the request is not a JSON object');
+}
+
+function refuse({ host, log }: StreamServerParts, res: ServerResponse, error: unknown): void {
+  if (!(error instanceof Failure)) log.error({ err: error }, 'a stream could not be opened');
+  const problem =
+    error instanceof Failure
+      ? problemOf(error.code, error.message, { host })
+      : problemOf('internal', 'the worker could not open the stream', { host });
+  res.writeHead(problem.status, { 'Content-Type': 'application/problem+json' });
+  res.end(JSON.stringify(problem));
+}

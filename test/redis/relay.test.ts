@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import pino from 'pino';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { failFastConnection, readingConnection } from '../../src/queue/connection.ts';
+import { NobodyReads, openFrames, sendFrames } from '../../src/queue/relay.ts';
+import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const log = pino({ level: 'silent' });
+const keyOf = (id: string) => `geard:{h1}:frames:${id}`;
+let redis: TestRedis;
+let apis: Redis;
+let workers: Redis;
+let abort: AbortController;
+
+beforeEach(async () => {
+  redis = await openTestRedis();
+  apis = failFastConnection(redis.url, log);
+  workers = failFastConnection(redis.url, log);
+  abort = new AbortController();
+  await until('both are connected', () => apis.status === 'ready' && workers.status === 'ready');
+});
+afterEach(async () => {
+  abort.abort();
+  apis.disconnect();
+  workers.disconnect();
+  await redis.close();
+});
+
+const open = () => openFrames(apis, () => readingConnection(redis.url, log), keyOf, abort.signal);
+
+async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+const noAbort = () => undefined;
+const keysLeft = () => redis.redis.keys('geard:*frames*');
+
+test('what is sent arrives, byte for byte, and nothing of it stays in Redis', async () => {
+  const parts = Array.from({ length: 300 }, (_, i) => randomBytes((i * 7919) % 60_000));
+  async function* body() {
+    yield* parts;
+  }
+  const frames = await open();
+  const sent = sendFrames(workers, keyOf(frames.id), body(), noAbort);
+  expect((await collect(frames.body)).equals(Buffer.concat(parts))).toBe(true);
+  await sent;
+  expect(await keysLeft()).toEqual([]);
+});
+
+test('an idle source is waited for, longer than a silent worker would be', async () => {
+  async function* body() {
+    yield Buffer.from('a');
+    await delay(4_500);
+    yield Buffer.from('b');
+  }
+  const frames = await open();
+  const sent = sendFrames(workers, keyOf(frames.id), body(), noAbort);
+  expect((await collect(frames.body)).toString()).toBe('ab');
+  await sent;
+});
+
+test('a slow reader slows the source: neither Redis nor the sender holds more than the window', async () => {
+  let taken = 0;
+  async function* body() {
+    for (; taken < 500; taken++) yield Buffer.alloc(16_384);
+  }
+  const frames = await open();
+  const sent = sendFrames(workers, keyOf(frames.id), body(), noAbort);
+  let read = 0;
+  for await (const chunk of frames.body) {
+    read += chunk.length;
+    expect(await redis.redis.xlen(keyOf(frames.id))).toBeLessThanOrEqual(64 + 8 + 1);
+    if (read < 50 * 16_384) expect(taken * 16_384 - read).toBeLessThanOrEqual((64 + 8 + 8 + 2) * 16_384);
+    if (read === 40 * 16_384) await delay(300);
+  }
+  expect(read).toBe(500 * 16_384);
+  await sent;
+});
+
+test('a source that fails breaks the stream instead of ending it', async () => {
+  async function* body() {
+    yield Buffer.from('a');
+    throw new Error('git has crashed');
+  }
+  const frames = await open();
+  const sent = expect(sendFrames(workers, keyOf(frames.id), body(), noAbort)).rejects.toThrow(
+    'git has crashed',
+  );
+  await expect(collect(frames.body)).rejects.toMatchObject({ code: 'host_unavailable' });
+  await sent;
+  expect(await keysLeft()).toEqual([]);
+});
+
+test('a sender that falls silent breaks the stream, and its key is gone', async () => {
+  const frames = await open();
+  await workers.call('XADD', keyOf(frames.id), 'NOMKSTREAM', '*', 'n', '0', 'd', 'half of it');
+  const started = Date.now();
+  await expect(collect(frames.body)).rejects.toMatchObject({ code: 'host_unavailable' });
+  expect(Date.now() - started).toBeLessThan(5_000);
+  expect(await keysLeft()).toEqual([]);
+});
+
+test('a frame that got lost breaks the stream', async () => {
+  const frames = await open();
+  for (const number of ['0', '2'])
+    await workers.call('XADD', keyOf(frames.id), 'NOMKSTREAM', '*', 'n', number, 'd', 'x');
+  await expect(collect(frames.body)).rejects.toThrow('a part of it got lost');
+});
+
+/** A source that never ends by itself and says when it was told to. */
+function endless() {
+  const stop = new AbortController();
+  async function* body() {
+    yield Buffer.from('a');
+    await new Promise((_, reject) => stop.signal.addEventListener('abort', () => reject(stop.signal.reason)));
+  }
+  return { body: body(), abort: (reason: Error) => stop.abort(reason) };
+}
+
+test('a reader that goes away ends the source, also one that says nothing', async () => {
+  const frames = await open();
+  const source = endless();
+  const sent = sendFrames(workers, keyOf(frames.id), source.body, source.abort);
+  const failed = expect(sent).rejects.toBeInstanceOf(NobodyReads);
+  for await (const _ of frames.body) break;
+  await failed;
+  expect(await keysLeft()).toEqual([]);
+});
+
+test('a reader that dies ends the source within 5 seconds and leaves no key', async () => {
+  const connection = readingConnection(redis.url, log);
+  const dying = failFastConnection(redis.url, log);
+  await until('it is connected', () => dying.status === 'ready');
+  const frames = await openFrames(dying, () => connection, keyOf, abort.signal);
+  const source = endless();
+  const sent = sendFrames(workers, keyOf(frames.id), source.body, source.abort);
+  const failed = expect(sent).rejects.toBeInstanceOf(NobodyReads);
+  const iterator = frames.body[Symbol.asyncIterator]();
+  await iterator.next();
+  await delay(800); // One sign of life has shortened the key's time.
+  const died = Date.now();
+  dying.disconnect();
+  connection.disconnect();
+  await failed;
+  expect(Date.now() - died).toBeLessThan(5_000);
+  expect(await keysLeft()).toEqual([]);
+});
+
+test('a Redis that goes away breaks the stream on both sides', async () => {
+  const frames = await open();
+  const source = endless();
+  const sent = sendFrames(workers, keyOf(frames.id), source.body, source.abort);
+  const broken = expect(sent).rejects.toThrow();
+  const iterator = frames.body[Symbol.asyncIterator]();
+  await iterator.next();
+  process.kill(redis.pid, 'SIGKILL');
+  await expect(iterator.next()).rejects.toThrow();
+  await broken;
+});
+
+test('a reader that nobody sends to takes its key back', async () => {
+  const frames = await open();
+  expect(await keysLeft()).toHaveLength(1);
+  await frames.drop();
+  expect(await keysLeft()).toEqual([]);
+});

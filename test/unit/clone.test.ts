@@ -1,0 +1,169 @@
+import { expect, test } from 'vitest';
+import { canonicalCloneUrl } from '../../src/jobs/clone-url.ts';
+import { refName } from '../../src/jobs/identifier.ts';
+import { isLoopback, isPublic, parseAllowance } from '../../src/worker/domain/clone-target.ts';
+import { createGitProgress, type GitProgress } from '../../src/worker/domain/git-progress.ts';
+
+test.each([
+  ['https://github.com/openshift/geard.git', 'https://github.com/openshift/geard.git'],
+  ['HTTPS://GitHub.com/a/b', 'https://github.com/a/b'],
+  ['git://example.org:9418/a', 'git://example.org:9418/a'],
+  ['git://example.org:80/a', 'git://example.org:80/a'],
+  ['http://2130706433/a', 'http://127.0.0.1/a'],
+  ['git://0x7f.1/a', 'git://127.0.0.1/a'],
+  ['https://0177.0.0.1/a', 'https://127.0.0.1/a'],
+  ['http://[::FFFF:127.0.0.1]/a', 'http://[::ffff:7f00:1]/a'],
+  ['https://example.org/a/../b', 'https://example.org/b'],
+  ['https://example.org', { wrong: expect.any(String) }],
+])('%s is understood as what it means', (given, meant) => {
+  const canonical = canonicalCloneUrl(given);
+  if (given === 'https://example.org') expect(canonical).toBe('https://example.org/');
+  else expect(canonical).toEqual(meant);
+});
+
+export const hostileUrls = [
+  'file:///etc/passwd',
+  '/var/lib/gears/git/other',
+  '../other',
+  'ext::sh -c touch% /tmp/canary',
+  'ext::sh',
+  'fd::17',
+  'ssh://git@example.org/a',
+  'git@example.org:a/b',
+  'git+ssh://example.org/a',
+  'ftp://example.org/a',
+  '--upload-pack=touch /tmp/canary',
+  '-uhttps://example.org/a',
+  'https://user:secret@example.org/a',
+  'https://user@example.org/a',
+  'https://@example.org/a',
+  'https://example.org/a?x=1',
+  'https://example.org/a#x',
+  'https://exa mple.org/a',
+  'https://example.org/a\nb',
+  'https://example.org/a%0ab',
+  'https://example.org/a%00',
+  'https://example.org/%zz',
+  'https://exa_mple..org/a',
+  'https://-example.org/a',
+  'https://example.org:99999/a',
+  'https:///a',
+  'https://',
+  'https:example.org/a',
+  'javascript:alert(1)',
+  'http::http://example.org/',
+  'https://exämple.org/a',
+  'https://example.0x1/a',
+];
+
+test.each(hostileUrls)('%j is no clone URL', (url) => {
+  expect(canonicalCloneUrl(url)).toEqual({ wrong: expect.any(String) });
+});
+
+test.each([
+  '0.0.0.0',
+  '10.1.2.3',
+  '100.64.0.1',
+  '127.0.0.1',
+  '127.255.255.254',
+  '169.254.169.254',
+  '172.16.0.1',
+  '172.31.255.255',
+  '192.168.1.1',
+  '198.18.0.1',
+  '224.0.0.1',
+  '255.255.255.255',
+  '::',
+  '::1',
+  '::ffff:127.0.0.1',
+  '::ffff:7f00:1',
+  '::ffff:10.0.0.1',
+  '::127.0.0.1',
+  '64:ff9b::7f00:1',
+  'fc00::1',
+  'fe80::1',
+  'fe80::1%eth0',
+  'ff02::1',
+  '2001:db8::1',
+  '2001::1',
+  '2002:7f00:1::',
+])('%s is not of the Internet', (address) => {
+  expect(isPublic(address)).toBe(false);
+});
+
+test.each([
+  '1.1.1.1',
+  '140.82.121.4',
+  '172.32.0.1',
+  '2606:50c0:8000::153',
+  '::ffff:1.1.1.1',
+])('%s is of the Internet', (address) => {
+  expect(isPublic(address)).toBe(true);
+});
+
+test('what --clone-allow names is allowed, and nothing beside it', () => {
+  const allowance = parseAllowance(['10.0.0.0/8', 'git.local', '::1', '127.0.0.1']);
+  expect(['10.200.1.1', '127.0.0.1', '::ffff:127.0.0.1', '::1'].map(allowance.allowsAddress)).toEqual(
+    Array(4).fill(true),
+  );
+  expect(['11.0.0.1', '127.0.0.2', '::2'].map(allowance.allowsAddress)).toEqual(Array(3).fill(false));
+  expect(['git.local', 'git.local.', 'a.git.local'].map(allowance.allowsName)).toEqual([true, true, false]);
+  expect(isLoopback('::ffff:127.0.0.9')).toBe(true);
+});
+
+test.each(['main', 'v1.0', 'feature/a-b', 'a', '0123abcd', 'ü/ö', 'a@b', 'HEAD'])('%j is a ref', (ref) => {
+  expect(refName.safeParse(ref).success).toBe(true);
+});
+
+export const hostileRefs = [
+  '-x',
+  '--output=/tmp/canary',
+  '--exec=touch /tmp/canary',
+  '--remote=.',
+  '..',
+  'a..b',
+  'a@{1}',
+  '@{u}',
+  '@',
+  'HEAD~1',
+  'main^{tree}',
+  'main:secret',
+  ':/fix',
+  'a b',
+  'a\nb',
+  'a\0b',
+  '*',
+  'a?',
+  '[a]',
+  'a\\b',
+  '/a',
+  'a/',
+  'a//b',
+  '.a',
+  'a/.b',
+  'a.',
+  'a.lock',
+  '',
+  'x'.repeat(256),
+];
+
+test.each(hostileRefs)('%j is no ref', (ref) => {
+  expect(refName.safeParse(ref).success).toBe(false);
+});
+
+test("git's progress is read however it comes in pieces", () => {
+  const text =
+    "Cloning into bare repository 'x'...\nremote: Counting objects:  50% (1/2)\rremote: Counting objects: 100% (2/2), done.\n" +
+    'Receiving objects:   7% (14/200)\rReceiving objects: 100% (200/200), 1.00 MiB | 2.00 MiB/s, done.\n';
+  for (const size of [1, 7, 1000]) {
+    const told: GitProgress[] = [];
+    const read = createGitProgress((progress) => told.push(progress));
+    for (let at = 0; at < text.length; at += size) read(text.slice(at, at + size));
+    expect(told).toEqual([
+      { phase: 'Counting objects', percent: 50, total: 2 },
+      { phase: 'Counting objects', percent: 100, total: 2 },
+      { phase: 'Receiving objects', percent: 7, total: 200 },
+      { phase: 'Receiving objects', percent: 100, total: 200 },
+    ]);
+  }
+});

@@ -1,0 +1,63 @@
+import { PassThrough, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createLocks } from '../../src/lib/locks.ts';
+import { pump } from '../../src/lib/pump.ts';
+
+const never = new AbortController().signal;
+
+async function* chunks(count: number, taken: { count: number }) {
+  for (; taken.count < count; taken.count++) yield Buffer.alloc(16_384);
+}
+
+test('a source is read only as fast as the connection takes it', async () => {
+  const taken = { count: 0 };
+  const slow = new Writable({
+    highWaterMark: 16_384,
+    write: (_chunk, _encoding, done) => void setTimeout(done, 5),
+  });
+  const pumped = pump(chunks(20, taken), slow, never);
+  await delay(20);
+  expect(taken.count).toBeLessThan(10);
+  await pumped;
+  expect(taken.count).toBe(20);
+});
+
+test('a source that fails destroys the connection, so that it does not end like a whole one', async () => {
+  const connection = new PassThrough();
+  connection.resume();
+  async function* failing() {
+    yield Buffer.from('a');
+    throw new Error('cut off');
+  }
+  let ended = false;
+  connection.on('end', () => {
+    ended = true;
+  });
+  await expect(pump(failing(), connection, never)).rejects.toThrow('cut off');
+  expect(connection.destroyed).toBe(true);
+  expect(ended).toBe(false);
+});
+
+test('who waits for a connection that nobody reads is let go when the client goes', async () => {
+  const abort = new AbortController();
+  const stuck = new Writable({ highWaterMark: 1, write: () => undefined });
+  const pumped = pump(chunks(5, { count: 0 }), stuck, abort.signal);
+  abort.abort(new Error('gone'));
+  await expect(pumped).rejects.toThrow('gone');
+});
+
+test('work under one key is done one after the other, in the order of asking, also after a failure', async () => {
+  const { hold } = createLocks();
+  const order: string[] = [];
+  const first = hold('a', async () => {
+    await delay(10);
+    order.push('first');
+    throw new Error('no');
+  });
+  const second = hold('a', async () => order.push('second'));
+  const other = hold('b', async () => order.push('other'));
+  await Promise.allSettled([first, second, other]);
+  expect(order).toEqual(['other', 'first', 'second']);
+  await expect(first).rejects.toThrow('no');
+});
