@@ -1,6 +1,6 @@
+import { end, startNode } from '../test/support/processes.ts';
 import { openTestRedis } from '../test/support/redis.ts';
 import { requestsPerSecond } from './load.ts';
-import { end, startNode } from './processes.ts';
 import { median, type Row, ratios } from './table.ts';
 
 const rounds = 7;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { openDaemon } from '../test/support/daemon.ts';
+import { end, residentMegabytes, startNode } from '../test/support/processes.ts';
 import { openTestRedis } from '../test/support/redis.ts';
-import { end, residentMegabytes, startNode } from './processes.ts';
 import type { Row } from './table.ts';
 
 /** Resident memory at rest, after a restart's worth of work; the daemon's is that of its own process, without Redis. */

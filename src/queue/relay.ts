@@ -23,8 +23,6 @@ const senderGone = 3_500;
 /** Milliseconds between two signs of life of the reader, and after which the key of a silent one expires. */
 const readerBeat = 700;
 const readerGone = 3_000;
-/** Milliseconds for which the key waits for the sender's first frame: longer than a worker may take to answer. */
-const firstFrame = 15_000;
 /** XADDs that may be on their way to Redis. */
 const mostInFlight = 8;
 
@@ -54,10 +52,12 @@ export async function sendFrames(
 
   const add = async (field: string, value: Buffer | string): Promise<void> => {
     lastSent = Date.now();
-    const added = redis.call('XADD', key, 'NOMKSTREAM', '*', 'n', String(number++), field, value);
-    const length = redis.xlen(key);
-    if ((await added) === null) throw new NobodyReads();
-    unread = await length;
+    const [added, length] = await Promise.all([
+      redis.xadd(key, 'NOMKSTREAM', '*', 'n', String(number++), field, value),
+      redis.xlen(key),
+    ]);
+    if (added === null) throw new NobodyReads();
+    unread = length;
   };
   const send = (field: string, value: Buffer | string) => {
     const sent = add(field, value).catch((error: Error) => {
@@ -98,7 +98,7 @@ export async function sendFrames(
 export interface FrameReader {
   /** Where the sender is to put the frames. */
   id: string;
-  /** What was sent. Throws when the stream is cut off anywhere. May be read once. */
+  /** What was sent. Throws when the stream is cut off anywhere. To be read once, to its end or until it is closed. */
   body: AsyncIterable<Uint8Array>;
   /** Takes everything back when nobody is to send after all. */
   drop(): Promise<void>;
@@ -113,10 +113,14 @@ export async function openFrames(
 ): Promise<FrameReader> {
   const id = randomUUID();
   const key = keyOf(id);
+  await redis.multi().xadd(key, '0-1', 'o', '').pexpire(key, readerGone).exec();
+  const beat = setInterval(() => {
+    redis.pexpire(key, readerGone).catch(() => undefined); // The blocking read tells what is wrong.
+  }, readerBeat);
   const drop = async () => {
+    clearInterval(beat);
     await redis.del(key).catch(() => undefined); // It expires by itself where Redis is away.
   };
-  await redis.multi().xadd(key, '0-1', 'o', '').pexpire(key, firstFrame).exec();
   return { id, body: readFrames(redis, connect, key, signal, drop), drop };
 }
 
@@ -130,9 +134,6 @@ async function* readFrames(
   const blocking = connect();
   const disconnect = () => blocking.disconnect();
   signal.addEventListener('abort', disconnect);
-  const beat = setInterval(() => {
-    redis.pexpire(key, readerGone).catch(() => undefined); // The blocking read tells what is wrong.
-  }, readerBeat);
   try {
     let next = 0;
     let last = '0-1';
@@ -152,7 +153,6 @@ async function* readFrames(
       if (entries.length > 0) await redis.call('XTRIM', key, 'MINID', following(last));
     }
   } finally {
-    clearInterval(beat);
     signal.removeEventListener('abort', disconnect);
     disconnect();
     await drop();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Daemon, hostState, newId, openDaemon, type Send, sampleImage } from '../support/daemon.ts';
+import { newId, type Send } from '../support/client.ts';
+import { type Daemon, hostState, openDaemon, sampleImage } from '../support/daemon.ts';
 
 let daemon: Daemon;
 let before: string;

@@ -4,12 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Gear, GearSummary } from '../../src/jobs/gear.ts';
+import { newId } from '../support/client.ts';
 import {
   activeState,
   containersOf,
   type Daemon,
   hostState,
-  newId,
   openDaemon,
   sampleImage,
 } from '../support/daemon.ts';

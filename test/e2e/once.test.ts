@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { containersOf, type Daemon, newId, openDaemon, sampleImage, startsOf } from '../support/daemon.ts';
+import { newId } from '../support/client.ts';
+import { containersOf, type Daemon, openDaemon, sampleImage, startsOf } from '../support/daemon.ts';
 import { run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 

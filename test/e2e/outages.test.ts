@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { activeState, type Daemon, newId, openDaemon, sampleImage } from '../support/daemon.ts';
+import { newId } from '../support/client.ts';
+import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { activeState, type Daemon, newId, openDaemon, sampleImage } from '../support/daemon.ts';
+import { newId } from '../support/client.ts';
+import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 

@@ -3,28 +3,13 @@ import { once } from 'node:events';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Problem } from '../../src/jobs/errors.ts';
-import type { Job } from '../../src/jobs/job.ts';
+import { type Client, createClient } from './client.ts';
 import { ok, run } from './run.ts';
 import { until } from './until.ts';
 
-export interface Answer<T = unknown> {
-  status: number;
-  headers: Headers;
-  body: T;
-}
-
-export interface Send {
-  body?: unknown;
-  /** Sent as it is. */
-  raw?: string | Uint8Array;
-  headers?: Record<string, string>;
-}
-
 /** A daemon as a process of its own on this host, with a base directory of its own. */
-export interface Daemon {
+export interface Daemon extends Client {
   base: string;
-  url: string;
   pid(): number;
   start(): Promise<void>;
   /** kill -9, of the daemon and of its Redis. */
@@ -32,37 +17,29 @@ export interface Daemon {
   stop(): Promise<number>;
   log(): string;
   redisPid(): number;
-  send<T = Problem & Job>(
-    method: string,
-    path: string,
-    parameters?: Record<string, string>,
-    more?: Send,
-  ): Promise<Answer<T>>;
-  /** Sends a change under a new request id and waits for its job. */
-  change(
-    method: string,
-    path: string,
-    parameters: Record<string, string>,
-    body?: unknown,
-  ): Promise<Answer<Problem & Job>>;
   /** Ends it and takes away every gear it has made. */
   close(): Promise<void>;
 }
 
 let nextPort = 12_300;
-let nextId = 1;
-export const newId = () => (Date.now() * 1000 + nextId++).toString(16);
+
+/** A base directory of a test's own, as an administrator would make it. */
+export async function makeBase(): Promise<string> {
+  const base = await mkdtemp('/var/lib/gears-test-');
+  await chmod(base, 0o755);
+  return base;
+}
 
 export async function openDaemon(options: { base?: string; port?: number } = {}): Promise<Daemon> {
-  const base = options.base ?? (await mkdtemp('/var/lib/gears-test-'));
-  await chmod(base, 0o755); // As an administrator would make it.
+  const base = options.base ?? (await makeBase());
   const port = options.port ?? nextPort++;
   const logFile = join(base, '..', `${base.split('/').pop()}.log`);
   let child: ChildProcess | null = null;
 
+  const client = createClient(`http://127.0.0.1:${port}/token/__test__`);
   const daemon: Daemon = {
     base,
-    url: `http://127.0.0.1:${port}/token/__test__`,
+    url: client.url,
     pid: () => child?.pid ?? 0,
     async start() {
       const log = createWriteStream(logFile, { flags: 'a' });
@@ -119,22 +96,8 @@ export async function openDaemon(options: { base?: string; port?: number } = {})
         children.find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('redis-server')) ?? 0,
       );
     },
-    async send(method, path, parameters = {}, { body, raw, headers } = {}) {
-      const query = new URLSearchParams(parameters).toString();
-      const init: RequestInit = { method, headers: { ...headers } };
-      const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-      if (payload !== undefined) init.body = payload as string;
-      const response = await fetch(`${daemon.url}/${path}${query ? `?${query}` : ''}`, init);
-      const text = await response.text();
-      return { status: response.status, headers: response.headers, body: parse(text) as never };
-    },
-    change: (method, path, parameters, body) =>
-      daemon.send(
-        method,
-        path,
-        { u: '0', i: newId(), ...parameters },
-        { body, headers: { Prefer: 'wait=60' } },
-      ),
+    send: client.send,
+    change: client.change,
     async close() {
       await daemon.stop();
       await removeGearsOf(base);
@@ -146,8 +109,8 @@ export async function openDaemon(options: { base?: string; port?: number } = {})
   return daemon;
 }
 
-/** Units stay when the daemon goes, as they should; the test takes its own away. */
-async function removeGearsOf(base: string): Promise<void> {
+/** Units stay when the worker goes, as they should; the test takes its own away. */
+export async function removeGearsOf(base: string): Promise<void> {
   const units = (await run('ls', join(base, 'units'))).stdout
     .split('\n')
     .filter((name) => name.endsWith('.service'));
@@ -155,14 +118,6 @@ async function removeGearsOf(base: string): Promise<void> {
   await run('systemctl', 'stop', ...units);
   await run('systemctl', 'disable', '--quiet', ...units);
   await ok('systemctl', 'daemon-reload');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 export const activeState = async (r: string) =>

@@ -1,0 +1,360 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newId } from '../support/client.ts';
+import { curl } from '../support/curl.ts';
+import { sampleImage } from '../support/daemon.ts';
+import { type Fleet, openFleet } from '../support/fleet.ts';
+import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
+import { residentMegabytes } from '../support/processes.ts';
+import { fillRepository, githostImage } from '../support/repository.ts';
+import { ok } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+beforeAll(async () => {
+  await sampleImage();
+  await githostImage();
+});
+
+// One suite for both ways of transport: nobody shall see a difference.
+describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
+  let fleet: Fleet;
+  const gear = `talks-${transport}`;
+  const repository = `large-${transport}`;
+
+  beforeAll(async () => {
+    fleet = await openFleet(transport);
+    const command = ['/bin/sh', '-c', 'echo ready; exec sleep 100000'];
+    const installed = await fleet.change('PUT', 'container', { r: gear, t: 'geard/sample' }, { command });
+    expect(installed.body.state).toBe('succeeded');
+    await fleet.change('PUT', 'repository', { r: repository });
+    await fillRepository(`${fleet.base}/git/${repository}`, 100);
+    // What is opened at the first stream and stays is part of being at rest.
+    await curl(log({ for: '0' })).done;
+  });
+  afterAll(() => fleet.close());
+
+  const query = (parameters: Record<string, string>) => new URLSearchParams(parameters).toString();
+  const log = (parameters: Record<string, string> = {}) =>
+    `${fleet.url}/container/log?${query({ u: '0', r: gear, ...parameters })}`;
+  const archive = (parameters: Record<string, string> = {}, ref = '') =>
+    `${fleet.url}/content${ref}?${query({ t: 'gitarchive', r: repository, ...parameters })}`;
+  /** Has the gear's process write something to its stdout. */
+  const say = (script: string) =>
+    ok('docker', 'exec', `gear-${gear}`, '/bin/sh', '-c', `(${script}) >/proc/1/fd/1`);
+  const lines = (body: Buffer) => body.toString().split('\n').slice(0, -1);
+
+  test('a log has its history, then what comes, and closes by itself when its time is up', async () => {
+    await say('echo before');
+    await ok('journalctl', '--sync');
+    const started = Date.now();
+    const following = curl(log({ lines: '1', for: '3' }));
+    await until('the history is there', () => following.received().includes('before'));
+    await say('echo while it runs');
+    const { code, body } = await following.done;
+    expect(code).toBe(0);
+    expect(lines(body)).toEqual(['before', 'while it runs']);
+    expect(Date.now() - started).toBeGreaterThan(2_900);
+    expect(Date.now() - started).toBeLessThan(6_000);
+  });
+
+  test('what is logged until the very end of the time is in the log', async () => {
+    const mark = newId();
+    const following = curl(log({ lines: '0', for: '2' }));
+    for (let i = 0; i < 30; i++) await say(`echo ${mark} ${i}`);
+    await following.done;
+    const all = lines((await curl(log({ lines: '100', for: '0' })).done).body).filter((line) =>
+      line.startsWith(mark),
+    );
+    expect(all).toEqual(Array.from({ length: 30 }, (_, i) => `${mark} ${i}`));
+    const { body } = await following.done;
+    const seen = lines(body).filter((line) => line.startsWith(mark));
+    expect(seen).toEqual(all.slice(0, seen.length));
+    expect(seen.length).toBeGreaterThan(0);
+  });
+
+  test('a log of a gear that is not there is 404 before the first byte, and bad parameters are 400', async () => {
+    expect((await fleet.send('GET', 'container/log', { r: 'nobody' })).body.code).toBe('container_not_found');
+    for (const wrong of [{ lines: '-1' }, { for: '3601' }, { lines: 'x' }, { lines: '99999999' }]) {
+      const refused = await fleet.send('GET', 'container/log', { r: gear, ...wrong });
+      expect(refused.body.code, JSON.stringify(wrong)).toBe('invalid_request');
+    }
+    const headers = { 'Last-Event-ID': '--output-fields=x' };
+    expect((await fleet.send('GET', 'container/log', { r: gear }, { headers })).status).toBe(400);
+  });
+
+  test('bytes that are no text, ANSI codes, empty ends and a line of 1 MB come through as they are', async () => {
+    await say(
+      `printf 'a\\033[1mb\\377\\376c\\td\\n'; head -c 1000000 /dev/zero | tr '\\0' x; echo; printf '%s\\n' 'the end'`,
+    );
+    await ok('journalctl', '--sync');
+    const { code, body } = await curl(log({ lines: '40', for: '0' })).done;
+    const at = body.indexOf(Buffer.from('a\x1b[1mb\xff\xfec\td\n', 'latin1'));
+    expect(code).toBe(0);
+    expect(at).toBeGreaterThanOrEqual(0);
+    expect(body.subarray(at).toString('latin1')).toBe(
+      `a\x1b[1mb\xff\xfec\td\n${'x'.repeat(1_000_000)}\nthe end\n`,
+    );
+  });
+
+  test('JSON lines and events carry the cursor, and an event stream tells its end', async () => {
+    await say('printf "one\\377\\n"; echo two');
+    await ok('journalctl', '--sync');
+    const json = await curl('-H', 'Accept: application/x-ndjson', log({ lines: '2', for: '0' })).done;
+    const records = lines(json.body).map((line) => JSON.parse(line));
+    expect(records).toEqual([
+      { cursor: expect.any(String), time: expect.any(String), message: 'b25l/w==', encoding: 'base64' },
+      { cursor: expect.any(String), time: expect.any(String), message: 'two' },
+      { event: 'end', reason: 'the history ends' },
+    ]);
+    const events = await curl('-H', 'Accept: text/event-stream', log({ lines: '1', for: '0' })).done;
+    expect(events.body.toString()).toBe(
+      `id: ${records[1].cursor}\ndata: two\n\nevent: end\ndata: {"reason":"the history ends"}\n\n`,
+    );
+  });
+
+  test('100,000 numbered lines, cut 20 times and resumed, arrive exactly once each and in order', async () => {
+    const mark = newId();
+    const writing = say(`echo ${mark}; seq 1 100000`);
+    const numbers: number[] = [];
+    let last = '';
+    const readOn = async (bytes: number): Promise<boolean> => {
+      const abort = new AbortController();
+      const headers = { Accept: 'text/event-stream', ...(last ? { 'Last-Event-ID': last } : {}) };
+      const response = await fetch(log({ lines: '0', for: '60' }), { headers, signal: abort.signal });
+      let text = '';
+      let got = 0;
+      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+        got += chunk.length;
+        text += Buffer.from(chunk).toString('latin1');
+        const whole = text.split('\n\n');
+        text = whole.pop() ?? '';
+        for (const event of whole) {
+          const [, id, data] = /^id: (.+)\ndata: (.*)$/.exec(event) ?? [];
+          if (!id) continue;
+          last = id;
+          if (/^\d+$/.test(data ?? '')) numbers.push(Number(data));
+        }
+        if (numbers.at(-1) === 100_000) break;
+        if (got > bytes) break;
+      }
+      abort.abort();
+      return numbers.at(-1) === 100_000;
+    };
+    // The first connection has the mark in its history or what comes; every later one begins after its last event.
+    const first = curl('-H', 'Accept: text/event-stream', log({ lines: '200', for: '20' }));
+    const found = await until(
+      'the mark is there',
+      () => new RegExp(`id: (.+)\ndata: ${mark}\n\n`).exec(first.received().toString('latin1'))?.[1],
+    );
+    first.child.kill('SIGKILL');
+    last = found;
+    for (let cuts = 0; cuts < 20; cuts++)
+      expect(await readOn(1 + Math.random() * 1_000_000), 'cut before the end').toBe(false);
+    expect(await readOn(Number.POSITIVE_INFINITY)).toBe(true);
+    await writing;
+    expect(numbers.length).toBe(100_000);
+    expect(numbers.every((number, i) => number === i + 1)).toBe(true);
+  });
+
+  test('a record that the journal no longer has is told, not passed over', async () => {
+    const gone = `s=${'a'.repeat(32)};i=1;b=${'b'.repeat(32)};m=1;t=1;x=1`;
+    const headers = ['-H', 'Accept: text/event-stream', '-H', `Last-Event-ID: ${gone}`];
+    const { body } = await curl(...headers, log({ for: '1' })).done;
+    expect(body.toString()).toMatch(/^event: missed\ndata: \{"reason":"the record named by Last-Event-ID/);
+  });
+
+  /** Has the gear write so many numbered lines as fast as it can. */
+  const burst = (count: number) =>
+    say(
+      `/bin/busybox awk 'BEGIN { for (i = 1; i <= ${count}; i++) print i " a line as long as lines of a log are" }'`,
+    );
+  const numbersIn = (body: Buffer) =>
+    lines(body).flatMap((line) =>
+      line.endsWith(' a line as long as lines of a log are') ? [Number.parseInt(line, 10)] : [],
+    );
+  const isSequence = (numbers: number[]) => numbers.every((number, i) => number === i + 1);
+
+  test('a burst of a million lines comes through, every line once and in order', async () => {
+    const following = curl(log({ lines: '0', for: '60' }));
+    await until('it follows', () => behindStreams().length > 0);
+    await burst(1_000_000);
+    await until('the last line is there', () => following.tail().includes('\n1000000 a line'), 60_000);
+    following.child.kill('SIGKILL');
+    const { body } = await following.done;
+    const numbers = numbersIn(body);
+    expect(numbers).toHaveLength(1_000_000);
+    expect(isSequence(numbers)).toBe(true);
+    expect(body.includes('-- geard:')).toBe(false);
+  });
+
+  test('a reader that is too slow for a burst gets the first lines and is told how many it has missed', async () => {
+    const slow = curl('--limit-rate', '1M', log({ lines: '0', for: '3' }));
+    await until('it follows', () => behindStreams().length > 0);
+    await burst(500_000);
+    const { code, body } = await slow.done;
+    const numbers = numbersIn(body);
+    const missed = Number(
+      /-- geard: (\d+) lines missed/.exec(body.toString('latin1', body.length - 300))?.[1] ?? 0,
+    );
+    expect(code).toBe(0);
+    expect(isSequence(numbers)).toBe(true);
+    expect(missed).toBeGreaterThan(0);
+    // What the journal had when the time was up was either passed on or told.
+    expect(numbers.length + missed).toBe(500_000);
+  });
+
+  test('lines that journald itself has suppressed are told in the stream', async () => {
+    const dropIn = `/run/systemd/system/gear-${gear}.service.d`;
+    await ok('mkdir', '-p', dropIn);
+    await writeFile(`${dropIn}/limit.conf`, '[Service]\nLogRateLimitIntervalSec=2\nLogRateLimitBurst=50\n');
+    await ok('systemctl', 'daemon-reload');
+    await fleet.change('PUT', 'container/restarted', { r: gear });
+    const following = curl(log({ lines: '0', for: '8' }));
+    await until('it follows', () => behindStreams().length > 0);
+    await burst(2_000);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await say('echo after'); // journald tells of what it has suppressed when it takes a line again.
+    const { body } = await following.done;
+    await rm(dropIn, { recursive: true });
+    await ok('systemctl', 'daemon-reload');
+    expect(numbersIn(body).length).toBeLessThan(2_000);
+    expect(body.toString()).toMatch(new RegExp(`Suppressed \\d+ messages from gear-${gear}.service`));
+    await fleet.change('PUT', 'container/restarted', { r: gear });
+  });
+
+  test('archives hold what git archive gives, by branch, tag and hash, as zip and as tar.gz', async () => {
+    const git = `${fleet.base}/git/${repository}`;
+    const hash = await ok('git', '--git-dir', git, 'rev-parse', 'side');
+    const names = (text: string) => text.split('\n').filter(Boolean).sort();
+    const expected = names(
+      await ok('git', '-c', 'core.quotePath=false', '--git-dir', git, 'ls-tree', '-r', '--name-only', 'side'),
+    );
+    for (const ref of ['side', 'feature/deep', 'v1', hash, hash.slice(0, 10)]) {
+      const { code, body } = await curl('-f', archive({ format: 'tar.gz' }, `/${ref}`)).done;
+      expect(code, ref).toBe(0);
+      const file = `/tmp/${newId()}.tar.gz`;
+      await writeFile(file, body);
+      expect(
+        names(await ok('tar', '--quoting-style=literal', '-tzf', file)).filter((name) => !name.endsWith('/')),
+      ).toEqual(expected);
+      await rm(file);
+    }
+    const zip = `/tmp/${newId()}.zip`;
+    await ok('curl', '-sSf', '-o', zip, archive());
+    expect(await ok('unzip', '-tq', zip)).toContain('No errors detected');
+    await ok('rm', zip);
+  });
+
+  test('an archive that the client has already is 304, and its name is told', async () => {
+    const first = await fetch(archive({}, '/side'));
+    await first.arrayBuffer();
+    const etag = first.headers.get('etag') ?? '';
+    const tree = await ok('git', '--git-dir', `${fleet.base}/git/${repository}`, 'rev-parse', 'side^{tree}');
+    expect(etag).toBe(`W/"${tree}-zip"`);
+    expect(first.headers.get('content-disposition')).toBe(`attachment; filename="${repository}-side.zip"`);
+    expect(first.headers.get('content-type')).toBe('application/zip');
+    const again = await fetch(archive({}, '/side'), { headers: { 'If-None-Match': `"x", ${etag}` } });
+    expect(again.status).toBe(304);
+    expect(again.headers.get('etag')).toBe(etag);
+    expect(
+      (await fetch(archive({ format: 'tar.gz' }, '/side'), { headers: { 'If-None-Match': etag } })).status,
+    ).toBe(200);
+  });
+
+  test('a ref that is not there is 404, one that is none is 400, an empty repository 409', async () => {
+    const code = async (r: string, ref: string) =>
+      (await fleet.send('GET', `content${ref}`, { t: 'gitarchive', r })).body.code;
+    expect(await code(repository, '/nosuch')).toBe('ref_not_found');
+    expect(await code(repository, '/0123456789')).toBe('ref_not_found');
+    for (const ref of ['-x', '--output=x', '..', 'a..b', '@%7bu%7d', 'HEAD~1', 'side%5e', '%2e%2e%2fx'])
+      expect(await code(repository, `/${ref}`), ref).toMatch(/invalid_request|not_found/);
+    await fleet.change('PUT', 'repository', { r: `empty-${transport}` });
+    expect(await code(`empty-${transport}`, '')).toBe('repository_empty');
+    expect(await code(`empty-${transport}`, '/main')).toBe('repository_empty');
+    expect(await code('nobody', '')).toBe('repository_not_found');
+  });
+
+  test('100 followers of one gear see the same', async () => {
+    const mark = newId();
+    const all = Array.from({ length: 100 }, () => curl(log({ lines: '0', for: '6' })));
+    await until(
+      'all are connected',
+      () => behindStreams().filter((line) => line.includes('--follow')).length === 100,
+    );
+    await say(`echo ${mark}`);
+    const bodies = await Promise.all(all.map(({ done }) => done));
+    expect(bodies.map(({ code }) => code)).toEqual(Array(100).fill(0));
+    expect(bodies.filter(({ body }) => lines(body).includes(mark))).toHaveLength(100);
+  });
+
+  const streams = {
+    log: () => curl(log({ lines: '1', for: '60' })),
+    archive: () => curl('--limit-rate', '1M', archive()),
+  };
+  const begun = (stream: ReturnType<typeof curl>) =>
+    until('bytes have come', () => stream.received().length > 0 && behindStreams().length > 0);
+
+  test.each([
+    'log',
+    'archive',
+  ] as const)('a client that goes away in the middle of a %s leaves nothing', async (kind) => {
+    const resting = descriptors(fleet);
+    const stream = streams[kind]();
+    await begun(stream);
+    stream.child.kill('SIGKILL');
+    await nothingLeft(fleet, resting);
+  });
+
+  test.each(['log', 'archive'] as const)('an api that dies breaks a %s, and leaves nothing', async (kind) => {
+    const resting = { ...descriptors(fleet), api: 1_000 };
+    const stream = streams[kind]();
+    await begun(stream);
+    await fleet.kill('api');
+    expect((await stream.done).code).not.toBe(0);
+    await nothingLeft(fleet, resting);
+    await fleet.restart('api');
+  });
+
+  test.each([
+    'log',
+    'archive',
+  ] as const)('a worker that dies breaks a %s, and leaves nothing', async (kind) => {
+    const resting = { ...descriptors(fleet), worker: 1_000 };
+    const stream = streams[kind]();
+    await begun(stream);
+    await fleet.kill('worker');
+    await nothingLeft(fleet, resting);
+    // What is on its way to a slow client still arrives; it ends broken all the same.
+    stream.child.kill('SIGCONT');
+    expect((await stream.done).code).not.toBe(0);
+    await fleet.restart('worker');
+  });
+
+  test('a worker that is stopped breaks a log that it has not finished', async () => {
+    const stream = streams.log();
+    await begun(stream);
+    fleet.worker.kill('SIGTERM');
+    expect((await stream.done).code).not.toBe(0);
+    await until('it has ended', () => fleet.worker.exitCode !== null);
+    await fleet.restart('worker');
+  });
+
+  test('a reader of 10 KiB/s on an archive of 100 MB does not grow anything', async () => {
+    const pids = { api: fleet.api.pid, worker: fleet.worker.pid, redis: fleet.redis.pid };
+    const memory = () => Object.values(pids).map((pid) => residentMegabytes(pid ?? 0));
+    await curl('-o', '/dev/null', archive()).done; // What one archive takes is taken.
+    const before = memory();
+    const slow = curl('--limit-rate', '10K', '-o', '/dev/null', archive());
+    const peak = [...before];
+    const until_ = Date.now() + 12_000;
+    while (Date.now() < until_) {
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      memory().forEach((value, i) => {
+        peak[i] = Math.max(peak[i] as number, value);
+      });
+    }
+    expect(slow.child.exitCode).toBeNull();
+    slow.child.kill('SIGKILL');
+    for (const [i, value] of peak.entries()) expect(value - (before[i] as number)).toBeLessThan(40);
+  });
+});

@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ok, run } from './run.ts';
+
+/** The image in which repositories are made; made once. */
+export async function githostImage(): Promise<void> {
+  if ((await run('docker', 'image', 'inspect', 'geard/githost')).status !== 0)
+    await ok('contrib/githost/image');
+}
+
+const identity = ['-c', 'user.name=Somebody', '-c', 'user.email=somebody@example.org'];
+
+/** Commits files to a branch of a repository on this host, by a clone and a push as anybody would. */
+export async function pushFiles(
+  repository: string,
+  branch: string,
+  files: Record<string, string | Buffer>,
+): Promise<void> {
+  const work = await mkdtemp(join(tmpdir(), 'geard-work-'));
+  try {
+    await ok('git', 'clone', '--quiet', repository, work);
+    await ok('git', '-C', work, 'checkout', '--quiet', '-B', branch);
+    for (const [name, content] of Object.entries(files)) {
+      await ok('mkdir', '-p', join(work, name, '..'));
+      await writeFile(join(work, name), content);
+    }
+    await ok('git', '-C', work, 'add', '--all');
+    await ok('git', '-C', work, ...identity, 'commit', '--quiet', '--message', 'Files');
+    await ok('git', '-C', work, 'push', '--quiet', 'origin', `HEAD:refs/heads/${branch}`);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Fills a repository with megabytes that do not compress on `main`, and a few small files on `side`. */
+export async function fillRepository(repository: string, megabytes: number): Promise<void> {
+  const large = Array.from(
+    { length: megabytes },
+    (_, i) => [`large/${i}.bin`, randomBytes(1024 * 1024)] as const,
+  );
+  await pushFiles(repository, 'main', Object.fromEntries(large));
+  await ok('git', '--git-dir', repository, 'symbolic-ref', 'HEAD', 'refs/heads/main');
+  const work = await mkdtemp(join(tmpdir(), 'geard-work-'));
+  const git = (...args: string[]) => ok('git', '-C', work, ...args);
+  await ok('git', 'init', '--quiet', '--initial-branch=side', work);
+  await writeFile(join(work, 'readme'), 'side\n');
+  await ok('mkdir', join(work, 'sub'));
+  await writeFile(join(work, 'sub', 'ü name with spaces'), 'x\n');
+  await git('-c', 'core.quotePath=false', 'add', '--all');
+  await git(...identity, 'commit', '--quiet', '--message', 'Side');
+  await git(...identity, 'tag', '--annotate', '--message', 'One', 'v1');
+  await git('push', '--quiet', repository, 'side', 'side:feature/deep', 'v1');
+  await rm(work, { recursive: true });
+}
