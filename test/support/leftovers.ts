@@ -18,7 +18,8 @@ function processes(program: string): string[] {
 }
 
 /** The processes behind streams, wherever they came from. */
-export const behindStreams = () => [...processes('journalctl'), ...processes('git')];
+export const behindStreams = () =>
+  [...processes('journalctl'), ...processes('git')].filter((line) => !line.startsWith('git daemon '));
 
 const socketsOf = (pid: number | undefined) => readdirSync(`/proc/${pid}/fd`).length;
 

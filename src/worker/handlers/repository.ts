@@ -6,7 +6,7 @@ import { ensureImage } from '../ensure-image.ts';
 import { isOnDisk } from '../on-disk.ts';
 import { type CloneSource, resolveSource } from '../repository/clone-source.ts';
 import { adoptDraft, draftOf, makerOf, moveIntoPlace, openDraft, removeDraft } from '../repository/draft.ts';
-import { askGit, headOf } from '../repository/git.ts';
+import { askGit, findFault, headOf } from '../repository/git.ts';
 import { gitContainer } from '../repository/git-container.ts';
 import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/run-git-unit.ts';
 import type { Room } from '../room.ts';
@@ -29,6 +29,7 @@ export const create: Handler<'repository.create'> = {
     const draft = draftOf(room.paths, resource, job);
     const repository = await adoptDraft(draft, job, room.repositories.limits);
     await mustBeSmallEnough(room, repository);
+    if (source !== null) await mustBeSound(context, repository);
     signal.throwIfAborted();
     await moveIntoPlace(room.paths, repository, resource);
     await removeDraft(draft);
@@ -56,6 +57,16 @@ async function makeDraft(
   const container = jobContainer(resource);
   const command = gitContainer({ container, image, job, directory, source, limits });
   await runGitUnit(context, resource, { command, prepare: () => openDraft(directory) });
+}
+
+async function mustBeSound({ room, signal }: JobContext, repository: string): Promise<void> {
+  const { seconds } = room.repositories.limits;
+  const fault = await findFault(repository, seconds, signal).catch((error: Error) => {
+    signal.throwIfAborted();
+    if (error.name !== 'AbortError') throw error;
+    throw new Failure('timeout', `checking the repository took longer than ${seconds} s`);
+  });
+  if (fault !== null) throw new Failure('clone_failed', `git does not accept the repository: ${fault}`);
 }
 
 async function mustBeSmallEnough({ repositories }: Room, repository: string): Promise<void> {

@@ -35,6 +35,25 @@ export async function askGit(
 /** Bytes of memory and seconds of computing that an archive may take: a tree may hold itself a billion times. */
 const archiveLimits = ['--as=4294967296', '--cpu=1800', '--core=0'];
 
+/**
+ * Checks every object of a repository (git-fsck(1)). Cloning does so by itself except from a "dumb" HTTP server, whose
+ * objects are taken one by one as they come. Returns what is wrong, or null. Rejects after so many seconds.
+ */
+export async function findFault(
+  repository: string,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const args = ['fsck', '--strict', '--full', '--no-dangling', '--no-progress'];
+  const words = [...archiveLimits, '--', 'git', ...common(repository), ...args];
+  const options = { deadline: seconds * 1000, user: gitUser, env, signal, maxOutput: 16 * 1024 };
+  const { status, stderr, stdout } = await exec('prlimit', words, options);
+  if (status === 0) return null;
+  return (
+    /^(?:error|fatal|missing) .*$|^(?:error|fatal): .*$/m.exec(`${stderr}\n${stdout}`)?.[0] ?? 'it is damaged'
+  ).slice(0, 300);
+}
+
 /** Runs git for what it prints, within limits. */
 export function openGit(repository: string, args: string[]): Program {
   return openProgram('prlimit', [...archiveLimits, '--', 'git', ...common(repository), ...args], {

@@ -1,0 +1,202 @@
+import { stat } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Gear } from '../../src/jobs/gear.ts';
+import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { ok, run } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+let daemon: Daemon;
+beforeAll(async () => {
+  await sampleImage();
+  daemon = await openDaemon();
+});
+afterAll(() => daemon.close());
+
+type Variables = { name: string; value: string }[];
+
+const put = (r: string, env: Variables) => daemon.change('PUT', 'environment', { r }, { env });
+const patch = (r: string, env: Variables) => daemon.change('PATCH', 'environment', { r }, { env });
+const install = (r: string, body: unknown) =>
+  daemon.change('PUT', 'container', { r, t: 'geard/sample' }, body);
+const gear = async (r: string) => (await daemon.send<Gear>('GET', 'container', { r })).body;
+
+/** The value a variable has in the gear's own process, as the kernel has it. */
+async function valueIn(r: string, name: string): Promise<string | undefined> {
+  const environ = await ok('docker', 'exec', `gear-${r}`, '/bin/cat', '/proc/1/environ');
+  return environ
+    .split('\0')
+    .find((entry) => entry.startsWith(`${name}=`))
+    ?.slice(name.length + 1);
+}
+
+const values: [string, string][] = [
+  ['quotes', `"double" 'single' \`back\``],
+  ['a dollar', '$HOME $$ $(id) $' + '{PATH}'],
+  ['a percent', '%n %% %H'],
+  ['an equals sign', 'a=b==c'],
+  ['spaces', '  before and after  '],
+  ['a hash', '# no comment'],
+  ['backslashes', '\\n \\x41 \\'],
+  ['tabs and control characters', 'a\tb\x01\x1b[1m\x7f'],
+  ['emoji', '🦊 é \u2028 \u00a0'],
+  ['nothing', ''],
+  ['8 KiB', 'x"$%='.repeat(1639)],
+  ['a newline', 'first\nsecond\n\nfourth\n'],
+  ['a carriage return', 'a\r\nb\r'],
+  ['a key', '-----BEGIN KEY-----\nMIIB\n-----END KEY-----\n'],
+  ['70 KiB', `🦊${'y'.repeat(32_000)}`],
+];
+
+test('values of every kind arrive in the container byte for byte, inline and from an environment', async () => {
+  const plain = values.filter(([, value]) => !/[\r\n]/.test(value));
+  for (const [kind, some] of [
+    ['plain', plain],
+    ['all', values],
+  ] as const) {
+    const env = some.map(([, value], i) => ({ name: `VALUE_${i}`, value }));
+    expect((await put(`env-${kind}`, env)).body).toMatchObject({ state: 'succeeded' });
+    for (const [r, body] of [
+      [`inline-${kind}`, { env }],
+      [`uses-${kind}`, { environment: `env-${kind}` }],
+    ] as const) {
+      const installed = await install(r, body);
+      expect(installed.body, JSON.stringify(installed.body.error)).toMatchObject({ state: 'succeeded' });
+      for (const [i, [what, value]] of some.entries())
+        expect(await valueIn(r, `VALUE_${i}`), `${r}: ${what}`).toBe(value);
+    }
+  }
+});
+
+test('the same installation with such values again changes nothing', async () => {
+  const body = { env: [{ name: 'KEY', value: 'a\nb' }] };
+  expect((await install('again', body)).body.result).toMatchObject({ changed: true });
+  const first = await gear('again');
+  expect((await install('again', body)).body.result).toMatchObject({ changed: false });
+  expect((await gear('again')).container).toBe(first.container);
+});
+
+test("a gear's own variables count over those of its environment, whatever is in them", async () => {
+  await put('shared', [
+    { name: 'A', value: 'shared' },
+    { name: 'B', value: 'shared' },
+    { name: 'C', value: 'line\nbreak' },
+  ]);
+  await install('own', {
+    environment: 'shared',
+    env: [
+      { name: 'A', value: 'own\nlines' },
+      { name: 'C', value: 'own' },
+    ],
+  });
+  expect(await Promise.all(['A', 'B', 'C'].map((name) => valueIn('own', name)))).toEqual([
+    'own\nlines',
+    'shared',
+    'own',
+  ]);
+});
+
+test('a change is applied at the next restart, and the gear tells that it runs with an older one until then', async () => {
+  await put('changing', [{ name: 'A', value: '1' }]);
+  await install('changes', { environment: 'changing' });
+  expect((await gear('changes')).environment).toMatchObject({ name: 'changing', outdated: false });
+  const merged = await patch('changing', [
+    { name: 'A', value: '2' },
+    { name: 'B', value: '3' },
+  ]);
+  expect(merged.body.result).toEqual({
+    environment: 'changing',
+    variables: 2,
+    changed: true,
+    gears: ['changes'],
+  });
+  expect((await gear('changes')).environment).toMatchObject({ outdated: true });
+  expect(await valueIn('changes', 'A')).toBe('1');
+  await daemon.change('PUT', 'container/restarted', { r: 'changes' });
+  expect((await gear('changes')).environment).toMatchObject({ outdated: false });
+  expect([await valueIn('changes', 'A'), await valueIn('changes', 'B')]).toEqual(['2', '3']);
+});
+
+test('a value that comes to need another way is there after a restart by hand, and so is one that no longer does', async () => {
+  await put('turning', [{ name: 'A', value: 'plain' }]);
+  await install('turns', { environment: 'turning' });
+  for (const value of ['now\nwith lines', 'plain again']) {
+    await patch('turning', [{ name: 'A', value }]);
+    await ok('systemctl', 'restart', 'gear-turns');
+    await until(
+      'its container is there',
+      async () => (await valueIn('turns', 'A').catch(() => null)) === value,
+    );
+  }
+  expect(await ok('docker', 'images', '--quiet', 'geard-environment')).not.toBe('');
+  await daemon.change('DELETE', 'container', { r: 'turns' });
+  expect(await ok('docker', 'images', '--format', '{{.Tag}}', 'geard-environment')).not.toContain(
+    'gear-turns.',
+  );
+});
+
+test('an environment is read as NAME="value" a line, and one that is not there is 404', async () => {
+  await put('read', [
+    { name: 'A', value: 'x "y" $z' },
+    { name: 'B', value: 'a\nb' },
+  ]);
+  const { status, headers, body } = await daemon.send<string>('GET', 'content', { t: 'env', r: 'read' });
+  expect(status).toBe(200);
+  expect(headers.get('content-type')).toMatch(/^text\/plain/);
+  expect(body).toBe('A="x \\"y\\" $z"\nB="a\\nb"\n');
+  expect((await daemon.send('GET', 'content', { t: 'env', r: 'nobody' })).body.code).toBe(
+    'environment_not_found',
+  );
+  expect((await patch('nobody', [])).body.code).toBe('environment_not_found');
+  expect((await install('lost', { environment: 'nobody' })).body.code).toBe('environment_not_found');
+});
+
+test('the files are for root alone, and no value is in a log, a unit or a command line', async () => {
+  const canary = 'c4n4ry-value';
+  await put('secret', [
+    { name: 'A', value: `${canary}-1` },
+    { name: 'B', value: `${canary}-2\n` },
+  ]);
+  await install('keeps', { environment: 'secret', env: [{ name: 'C', value: `${canary}-3\n` }] });
+  expect((await stat(`${daemon.base}/env/secret`)).mode & 0o777).toBe(0o600);
+  const places = {
+    'the log': daemon.log(),
+    'the unit': await ok('cat', `${daemon.base}/units/gear-keeps.service`),
+    'the command lines': await ok('ps', '-eo', 'args'),
+    'the journal': (await run('journalctl', '--boot', '--quiet', '--output=cat', `--grep=${canary}`)).stdout,
+  };
+  for (const [place, text] of Object.entries(places)) expect(text.includes(canary), place).toBe(false);
+});
+
+test('names that are none, and the same name twice, are 400', async () => {
+  for (const env of [
+    [{ name: '1A', value: '' }],
+    [{ name: 'A=B', value: '' }],
+    [{ name: 'A', value: 'x\0' }],
+    [
+      { name: 'A', value: '1' },
+      { name: 'A', value: '2' },
+    ],
+  ])
+    expect((await put('bad', env)).body.code, JSON.stringify(env)).toBe('invalid_request');
+  expect((await daemon.send('GET', 'content', { t: 'env', r: 'bad' })).status).toBe(404);
+});
+
+test('the daemon killed between an environment and its gears makes good on them', async () => {
+  await put('torn', [{ name: 'A', value: 'a\nb' }]);
+  await install('tears', { environment: 'torn' });
+  for (let round = 0; round < 4; round++) {
+    const value = `round\n${round}`;
+    const sent = patch('torn', [{ name: 'A', value }]).catch(() => null);
+    await new Promise((resolve) => setTimeout(resolve, 5 + round * 60));
+    await daemon.kill();
+    await sent;
+    await daemon.start();
+    await until('the change is made or was never accepted', async () => {
+      const { body } = await daemon.send<{ jobs: unknown[] }>('GET', 'jobs', { state: 'running' });
+      return body.jobs?.length === 0;
+    });
+    const now = await daemon.send<string>('GET', 'content', { t: 'env', r: 'torn' });
+    await daemon.change('PUT', 'container/restarted', { r: 'tears' });
+    expect(`A=${JSON.stringify(await valueIn('tears', 'A'))}\n`).toBe(now.body);
+  }
+});
