@@ -118,8 +118,9 @@ async function answerOne(answers: Answers, question: string, args: unknown, log:
       throw new Failure('internal', 'the worker does not know this question');
     return { answer: await answers[question as Question](args) };
   } catch (error) {
+    if (!(error instanceof Failure) || error.code === 'internal')
+      log.error({ err: error, question }, 'a question could not be answered');
     if (error instanceof Failure) return { failure: { code: error.code, detail: error.message } };
-    log.error({ err: error, question }, 'a question could not be answered');
     return { failure: { code: 'internal', detail: 'the worker could not answer' } };
   }
 }

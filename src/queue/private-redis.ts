@@ -33,6 +33,7 @@ export async function openPrivateRedis(base: string, log: Logger): Promise<Priva
     );
   }
   const program = await findProgram();
+  await mkdir(base, { recursive: true }); // Others may pass it: only what is in this directory is ours alone.
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await endForerunner(socket, log);
 

@@ -106,7 +106,8 @@ async function takeBack(undo: Task['undo'], failure: Failure | null, execution: 
 
 /** A failure for the client; faults of our own are logged with their stack and told without. */
 function asFailure(error: unknown, log: Logger): Failure {
-  if (error instanceof Failure) return error;
+  if (error instanceof Failure && error.code !== 'internal') return error;
   log.error({ err: error }, 'a job failed for a reason of our own');
+  if (error instanceof Failure) return error;
   return new Failure('internal', 'this is our fault; the log of the worker says more');
 }

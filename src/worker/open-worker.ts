@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { kinds } from '../jobs/resource.ts';
 import { createClosers } from '../lib/closers.ts';
@@ -11,7 +10,7 @@ import { hostPaths } from './domain/paths.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
-import { sweepTemporaryFiles } from './host/files.ts';
+import { makeDirectories, sweepTemporaryFiles } from './host/files.ts';
 import { lockHost } from './host/host-lock.ts';
 import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
@@ -59,7 +58,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
   const paths = hostPaths(base);
   const closers = createClosers();
   try {
-    for (const directory of paths.directories) await mkdir(directory, { recursive: true, mode: 0o755 });
+    await makeDirectories(paths.directories);
     closers.push(await lockHost(base));
     await openRepositories(paths, log);
     for (const directory of paths.directories) await sweepTemporaryFiles(directory);

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { githostImage, pushFiles } from '../support/repository.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 let daemon: Daemon;
 beforeAll(async () => {
   await sampleImage('pmorie/sti-html-app');
+  await githostImage();
   daemon = await openDaemon({ base: '/var/lib/gears', port: 2223 });
 });
 afterAll(() => daemon.close());
@@ -47,4 +49,37 @@ test("the origin's curl lines install, start and stop a gear that answers on its
   expect(await finished('2')).toMatchObject({ state: 'succeeded' });
   expect(await activeState('1')).toBe('active');
   expect(await ok('curl', '-sS', 'http://localhost:4343/')).toContain('I am a gear');
+});
+
+test("the origin's line for logs streams them for 30 seconds, and those for repositories give an archive", async () => {
+  const log = 'http://localhost:2223/token/__test__/container/log?u=0&d=1&r=1&i=4';
+  const started = Date.now();
+  const streaming = ok('curl', '-sS', '-X', 'PUT', log).then((text) => ({
+    text,
+    took: Date.now() - started,
+  }));
+
+  const created = await curl(
+    '-X',
+    'PUT',
+    'http://localhost:2223/token/__test__/repository?u=0&d=1&r=git1&i=5',
+  );
+  expect(created).toMatchObject({ type: 'repository.create', resource: 'git1' });
+  expect(await finished('5')).toMatchObject({ state: 'succeeded', result: { unit: 'job-git1.service' } });
+  expect(await ok('systemctl', 'status', 'job-git1', '--no-pager')).toContain('active (exited)');
+
+  await curl('-X', 'PUT', 'http://localhost:2223/token/__test__/repository?u=0&d=1&r=git2&i=6');
+  await finished('6');
+  await pushFiles('/var/lib/gears/git/git2', 'master', { 'index.html': 'I am an archive\n' });
+  const zip = '/tmp/geard-seed.zip';
+  const content = 'http://localhost:2223/token/__test__/content?u=0&d=1&t=gitarchive&r=git2&i=7';
+  await ok('curl', '-sSf', '-o', zip, content);
+  expect(await ok('unzip', '-tq', zip)).toContain('No errors detected');
+  expect(await ok('unzip', '-p', zip, 'index.html')).toBe('I am an archive');
+  await ok('rm', zip);
+
+  const { text, took } = await streaming;
+  expect(text).toContain('serving on 8080');
+  expect(took).toBeGreaterThan(29_500);
+  expect(took).toBeLessThan(35_000);
 });

@@ -7,7 +7,7 @@ import { type Fleet, openFleet } from '../support/fleet.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
 import { residentMegabytes } from '../support/processes.ts';
 import { fillRepository, githostImage } from '../support/repository.ts';
-import { ok } from '../support/run.ts';
+import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 beforeAll(async () => {
@@ -330,6 +330,28 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     await fleet.restart('worker');
   });
 
+  test.each([
+    'log',
+    'archive',
+  ] as const)('a Redis that is restarted never gives a %s a clean end before its time', async (kind) => {
+    const resting = descriptors(fleet);
+    const stream = streams[kind]();
+    await begun(stream);
+    await fleet.redis.restart();
+    if (transport === 'relay') expect((await stream.done).code).not.toBe(0);
+    else {
+      // What does not come through Redis goes on.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      expect(stream.child.exitCode).toBeNull();
+      stream.child.kill('SIGKILL');
+    }
+    await nothingLeft(fleet, resting);
+    await until('the worker has announced its gears again', async () => {
+      const { status } = await fleet.send('GET', 'container', { r: gear });
+      return status === 200;
+    });
+  });
+
   test('a worker that is stopped breaks a log that it has not finished', async () => {
     const stream = streams.log();
     await begun(stream);
@@ -356,5 +378,44 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(slow.child.exitCode).toBeNull();
     slow.child.kill('SIGKILL');
     for (const [i, value] of peak.entries()) expect(value - (before[i] as number)).toBeLessThan(40);
+  });
+});
+
+describe('streams by auto', () => {
+  let fleet: Fleet;
+  beforeAll(async () => {
+    fleet = await openFleet('auto');
+    await fleet.change('PUT', 'container', { r: 'either', t: 'geard/sample' });
+  });
+  afterAll(() => fleet.close());
+
+  const history = () => curl(`${fleet.url}/container/log?r=either&for=0`).done;
+  const framesMade = async () => {
+    const { stdout } = await run(
+      'redis-cli',
+      '-s',
+      fleet.redis.url.slice('unix:'.length),
+      'info',
+      'commandstats',
+    );
+    return Number(/cmdstat_xadd:calls=(\d+)/.exec(stdout)?.[1] ?? 0);
+  };
+
+  test('it comes directly where the worker answers at its address', async () => {
+    const before = await framesMade();
+    expect((await history()).body.toString()).toContain('serving on 8080');
+    expect(await framesMade()).toBe(before);
+  });
+
+  test('it comes through Redis where nobody answers, and the client sees no difference', async () => {
+    const { redis } = fleet.redis;
+    const entry = JSON.parse((await redis.hget('geard:hosts', 'h1')) ?? '{}');
+    await redis.hset('geard:hosts', 'h1', JSON.stringify({ ...entry, address: '127.0.0.1:9' }));
+    await new Promise((resolve) => setTimeout(resolve, 600)); // The api's list of hosts is as old as that.
+    const before = await framesMade();
+    const { code, body } = await history();
+    expect(code).toBe(0);
+    expect(body.toString()).toContain('serving on 8080');
+    expect(await framesMade()).toBeGreaterThan(before);
   });
 });

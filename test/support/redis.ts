@@ -10,6 +10,8 @@ export interface TestRedis {
   /** A connection for looking at what is in it. */
   redis: Redis;
   pid: number;
+  /** kill -9, and started again with nothing in it. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -29,21 +31,31 @@ export async function openTestRedis(): Promise<TestRedis> {
     '--loglevel',
     'warning',
   ];
-  const server: ChildProcess = spawn('redis-server', args, { stdio: 'ignore' });
+  const start = (): ChildProcess => spawn('redis-server', args, { stdio: 'ignore' });
+  let server = start();
   const redis = new Redis({ path: socket, maxRetriesPerRequest: null, retryStrategy: () => 20 });
   redis.on('error', () => undefined);
   await redis.ping();
+  const end = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill('SIGKILL');
+    await exited;
+  };
   return {
     url: `unix:${socket}`,
     redis,
-    pid: server.pid ?? 0,
+    get pid() {
+      return server.pid ?? 0;
+    },
+    async restart() {
+      await end();
+      server = start();
+      await redis.ping();
+    },
     async close() {
       redis.disconnect();
-      if (server.exitCode === null && server.signalCode === null) {
-        const exited = once(server, 'exit');
-        server.kill('SIGKILL');
-        await exited;
-      }
+      await end();
       await rm(directory, { recursive: true });
     },
   };

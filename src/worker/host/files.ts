@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
@@ -37,6 +37,14 @@ export async function readIfThere(path: string): Promise<string | null> {
   } catch (error) {
     if (isAbsence(error)) return null;
     throw error;
+  }
+}
+
+/** Makes directories that all may pass, whatever the umask; what is there already is left as it is. */
+export async function makeDirectories(directories: string[]): Promise<void> {
+  for (const directory of directories) {
+    const made = await mkdir(directory, { recursive: true });
+    if (made !== undefined) await chmod(directory, 0o755);
   }
 }
 

@@ -1,3 +1,4 @@
+import { Failure } from '../../jobs/errors.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
 import { gitUser } from '../domain/programs.ts';
 
@@ -21,15 +22,20 @@ const common = (repository: string) => [
   ...['-c', 'core.hooksPath=/dev/null', '-c', 'core.attributesFile=/dev/null', '-c', 'protocol.allow=never'],
 ];
 
-/** What git prints, trimmed; null where it says no. */
+/** git ends with this where the answer is no, and with others where it could not find out. */
+const saysNo = 1;
+
+/** What git prints, trimmed; null where it says no. Throws `internal` when it cannot read the repository. */
 export async function askGit(
   repository: string,
   args: string[],
   signal?: AbortSignal,
 ): Promise<string | null> {
   const options = { deadline, user: gitUser, env, ...(signal ? { signal } : {}) };
-  const { status, stdout } = await exec('git', [...common(repository), ...args], options);
-  return status === 0 ? stdout.trim() : null;
+  const { status, stdout, stderr } = await exec('git', [...common(repository), ...args], options);
+  if (status === 0) return stdout.trim();
+  if (status === saysNo) return null;
+  throw new Failure('internal', 'git cannot read the repository', { cause: new Error(stderr.trim()) });
 }
 
 /** Bytes of memory and seconds of computing that an archive may take: a tree may hold itself a billion times. */

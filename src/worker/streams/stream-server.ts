@@ -104,7 +104,8 @@ async function readJson(req: IncomingMessage): Promise<object> {
 }
 
 function refuse({ host, log }: StreamServerParts, res: ServerResponse, error: unknown): void {
-  if (!(error instanceof Failure)) log.error({ err: error }, 'a stream could not be opened');
+  if (!(error instanceof Failure) || error.code === 'internal')
+    log.error({ err: error }, 'a stream could not be opened');
   const problem =
     error instanceof Failure
       ? problemOf(error.code, error.message, { host })
