@@ -69,7 +69,7 @@ test("the origin's line for logs streams them for 30 seconds, and those for repo
   expect(await ok('systemctl', 'status', 'job-git1', '--no-pager')).toContain('active (exited)');
 
   await curl('-X', 'PUT', 'http://localhost:2223/token/__test__/repository?u=0&d=1&r=git2&i=6');
-  await finished('6');
+  expect(await finished('6')).toMatchObject({ state: 'succeeded', error: null });
   await pushFiles('/var/lib/gears/git/git2', 'master', { 'index.html': 'I am an archive\n' });
   const zip = '/tmp/geard-seed.zip';
   const content = 'http://localhost:2223/token/__test__/content?u=0&d=1&t=gitarchive&r=git2&i=7';

@@ -5,7 +5,15 @@ import { jobContainer, jobUnit } from '../domain/paths.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { isOnDisk } from '../on-disk.ts';
 import { type CloneSource, resolveSource } from '../repository/clone-source.ts';
-import { adoptDraft, draftOf, makerOf, moveIntoPlace, openDraft, removeDraft } from '../repository/draft.ts';
+import {
+  adoptDraft,
+  draftOf,
+  hasDraft,
+  makerOf,
+  moveIntoPlace,
+  openDraft,
+  removeDraft,
+} from '../repository/draft.ts';
 import { askGit, findFault, headOf } from '../repository/git.ts';
 import { gitContainer } from '../repository/git-container.ts';
 import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/run-git-unit.ts';
@@ -56,7 +64,11 @@ async function makeDraft(
   report({ step: 'git', message: `${message} by ${jobUnit(resource)}` });
   const container = jobContainer(resource);
   const command = gitContainer({ container, image, job, directory, source, limits });
-  await runGitUnit(context, resource, { command, prepare: () => openDraft(directory) });
+  await runGitUnit(context, resource, {
+    command,
+    prepare: () => openDraft(directory),
+    isPrepared: () => hasDraft(directory),
+  });
 }
 
 async function mustBeSound({ room, signal }: JobContext, repository: string): Promise<void> {

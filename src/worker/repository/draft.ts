@@ -1,5 +1,5 @@
 import { chmod, chown, lchown, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import type { HostPaths } from '../domain/paths.ts';
@@ -16,6 +16,10 @@ export async function openDraft(draft: string): Promise<void> {
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { mode: 0o700 });
   await chown(draft, gitUser.uid, gitUser.gid);
+}
+
+export async function hasDraft(draft: string): Promise<boolean> {
+  return (await readdir(dirname(draft))).includes(basename(draft));
 }
 
 export async function removeDraft(draft: string): Promise<void> {

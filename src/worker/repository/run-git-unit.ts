@@ -16,8 +16,10 @@ const slice = 'gear-small.slice';
 
 export interface GitWork {
   command: string[];
-  /** Done before the command is begun, but not when a unit that runs is joined. */
+  /** Done before the command is begun, but not when a unit that an earlier attempt has begun is joined. */
   prepare(): Promise<void>;
+  /** Whether what an earlier attempt has prepared is still there. */
+  isPrepared(): Promise<boolean>;
 }
 
 /** Says whose unit it is, so that a later attempt of the same job finds it again. */
@@ -49,7 +51,8 @@ async function begin(room: Room, resource: string, job: string, work: GitWork): 
   const description = describe(resource, job);
   const known = await systemd.state(unit);
   if (known.load !== 'not-found') {
-    if (known.description === description && known.active !== 'failed') return;
+    const isOurs = known.description === description && known.active !== 'failed';
+    if (isOurs && (await work.isPrepared())) return;
     await stopGitUnit(room, resource);
   }
   const afterwards = [docker, 'rm', '--force', jobContainer(resource)];
