@@ -1,12 +1,21 @@
 /** Prints ratios: what geard costs beside what it stands on, everything side by side in one run on one host. */
 import { sampleImage } from '../test/support/daemon.ts';
 import { benchAccept } from './accept.ts';
+import { benchFollowers } from './followers.ts';
 import { benchInstall } from './install.ts';
 import { benchInstallMany } from './install-many.ts';
 import { benchMemory } from './memory.ts';
+import { benchStreams } from './streams.ts';
 import { printRow, printTitle } from './table.ts';
 
-const benches = { accept: benchAccept, install: benchInstall, many: benchInstallMany, memory: benchMemory };
+const benches = {
+  accept: benchAccept,
+  install: benchInstall,
+  many: benchInstallMany,
+  memory: benchMemory,
+  streams: benchStreams,
+  followers: benchFollowers,
+};
 const wanted = process.argv.slice(2);
 
 await sampleImage();

@@ -12,12 +12,12 @@ const retryStrategy = (times: number) => Math.min(50 * times, 500);
 
 /**
  * A connection that fails fast, for what answers a client: while Redis is away every command is refused at once
- * and nothing is kept to be sent later.
+ * and nothing is kept to be sent later. Large values are better sent one by one: gathering commands copies them.
  */
-export function failFastConnection(url: string, log: Logger): Redis {
+export function failFastConnection(url: string, log: Logger, enableAutoPipelining = true): Redis {
   return connect(url, log, {
     enableOfflineQueue: false,
-    enableAutoPipelining: true,
+    enableAutoPipelining,
     maxRetriesPerRequest: 1,
     autoResendUnfulfilledCommands: false,
     commandTimeout,

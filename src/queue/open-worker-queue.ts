@@ -47,7 +47,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const redis = patientConnection(redisUrl, log);
   const delivering = patientConnection(redisUrl, quiet);
   const asking = patientConnection(redisUrl, quiet);
-  const sending = failFastConnection(redisUrl, quiet); // A stream that cannot go on is broken off, not kept.
+  const sending = failFastConnection(redisUrl, quiet, false); // A stream that cannot go on is broken off, not kept.
   const stop = new AbortController();
   let receiver: { close(): Promise<void> } | null = null;
   return {

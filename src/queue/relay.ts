@@ -52,12 +52,9 @@ export async function sendFrames(
 
   const add = async (field: string, value: Buffer | string): Promise<void> => {
     lastSent = Date.now();
-    const [added, length] = await Promise.all([
-      redis.xadd(key, 'NOMKSTREAM', '*', 'n', String(number++), field, value),
-      redis.xlen(key),
-    ]);
+    unread++;
+    const added = await redis.xadd(key, 'NOMKSTREAM', '*', 'n', String(number++), field, value);
     if (added === null) throw new NobodyReads();
-    unread = length;
   };
   const send = (field: string, value: Buffer | string) => {
     const sent = add(field, value).catch((error: Error) => {
@@ -69,10 +66,12 @@ export async function sendFrames(
   };
   const roomForMore = async () => {
     while (inFlight.size >= mostInFlight) await Promise.race(inFlight);
-    for (let wait = 10; unread >= window && !failed; wait = Math.min(wait * 2, 160)) {
+    // What has been sent counts as unread until Redis is asked.
+    for (let wait = 5; unread >= window && !failed; wait = Math.min(wait * 2, 160)) {
+      unread = inFlight.size + (await redis.xlen(key));
+      if (unread < window) break;
       await delay(wait);
-      unread = await redis.xlen(key);
-      if (unread === 0 && (await redis.exists(key)) === 0) throw new NobodyReads();
+      if ((await redis.exists(key)) === 0) throw new NobodyReads();
     }
     if (failed) throw failed;
   };

@@ -34,12 +34,23 @@ export async function pushFiles(
   }
 }
 
-/** Fills a repository with megabytes that do not compress on `main`, and a few small files on `side`. */
-export async function fillRepository(repository: string, megabytes: number): Promise<void> {
-  const large = Array.from(
-    { length: megabytes },
-    (_, i) => [`large/${i}.bin`, randomBytes(1024 * 1024)] as const,
-  );
+/** A megabyte as random as can be, or of words, which compresses as source code does. */
+function megabyte(kind: 'random' | 'words'): Buffer {
+  if (kind === 'random') return randomBytes(1024 * 1024);
+  const text = randomBytes(256 * 1024)
+    .toString('base64')
+    .replace(/[+/0-9]/g, ' ')
+    .toLowerCase();
+  return Buffer.from(text.repeat(4).slice(0, 1024 * 1024));
+}
+
+/** Fills a repository with so many megabytes on `main`, and a few small files on `side`. */
+export async function fillRepository(
+  repository: string,
+  megabytes: number,
+  kind: 'random' | 'words' = 'random',
+): Promise<void> {
+  const large = Array.from({ length: megabytes }, (_, i) => [`large/${i}.bin`, megabyte(kind)] as const);
   await pushFiles(repository, 'main', Object.fromEntries(large));
   await ok('git', '--git-dir', repository, 'symbolic-ref', 'HEAD', 'refs/heads/main');
   const work = await mkdtemp(join(tmpdir(), 'geard-work-'));
