@@ -14,5 +14,6 @@ export async function openHere(_closers: Closers): Promise<Place> {
     base: '/var/lib/gears',
   };
   await must(place, `${place.project}/contrib/sample/image`);
+  await must(place, `${place.project}/contrib/githost/image`);
   return place;
 }

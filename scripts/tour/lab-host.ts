@@ -28,6 +28,7 @@ export async function openLabHost(closers: Closers): Promise<Place> {
     base: '/var/lib/gears',
   };
   await must(place, `${project}/contrib/sample/image`);
+  await must(place, `${project}/contrib/githost/image`);
   forward(lab, closers);
   return place;
 }

@@ -11,10 +11,12 @@ export function printLines({ prefix }: Place): void {
   const lines = [
     `${put('container', `&t=${encodeURIComponent(sampleImage)}`)} -H 'Prefer: wait=30' -d '${body}'`,
     `curl http://localhost:${samplePort}/`,
+    `curl -N "${tokenUrl}/container/log?u=0&d=1&r=1&for=3"`,
     put('container/stopped'),
     put('container/started'),
     `curl "${tokenUrl}/container?u=0&d=1&r=1"`,
     `curl "${tokenUrl}/jobs?u=0&d=1&limit=3"`,
+    `curl -X PUT "${tokenUrl}/repository?u=0&d=1&r=git$(date +%s)&i=${id}"`,
     `${prefix}systemctl status gear-1 --no-pager`,
     `${prefix}journalctl --unit gear-1 --no-pager`,
     `curl -X DELETE "${tokenUrl}/container?u=0&d=1&r=1&i=${id}"`,

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Job } from '../../src/jobs/job.ts';
 import type { Closers } from '../../src/lib/closers.ts';
-import { pause } from '../../src/lib/pause.ts';
 import { sampleImage, samplePort, tokenUrl } from './addresses.ts';
 import { execute } from './execute.ts';
-import type { Place } from './place.ts';
+import { must, type Place } from './place.ts';
 import { say, showCommand, showOutput } from './say.ts';
+
+/** The tree without files, which every repository knows (git's own constant). */
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
 /** Milliseconds a step may take; all of them together take a few seconds. */
 const stepDeadline = 60_000;
@@ -15,18 +17,20 @@ const newId = () => randomBytes(8).toString('hex');
 
 const installBody = JSON.stringify({ ports: [{ external: String(samplePort), internal: '8080' }] });
 
-/** Installs the sample gear, looks at it from all sides, stops it and starts it again. Throws at the first surprise. */
+/** Installs the sample gear, looks at it from all sides, stops and starts it, makes a repository. Throws at the first surprise. */
 export async function takeTour(place: Place, closers: Closers): Promise<void> {
-  say('the tour: install a gear, look at it, stop it, start it');
+  say('the tour: install a gear, look at it, stop it, start it; make a repository, fetch its archive');
   await change(['-X', 'PUT', url('container', `t=${encodeURIComponent(sampleImage)}`), '-d', installBody]);
   closers.push(() => curl(['-sS', '-X', 'DELETE', url('container'), '-H', 'Prefer: wait=30']));
   await pageAnswers();
   await unitIs(place, 'active');
+  await logHas('serving on 8080');
   await change(['-X', 'PUT', url('container/stopped')]);
   await unitIs(place, 'inactive');
   await change(['-X', 'PUT', url('container/started')]);
   await unitIs(place, 'active');
   await pageAnswers();
+  await repositoryGivesArchive(place);
   say('every step was as it should be');
 }
 
@@ -34,32 +38,40 @@ function url(path: string, more?: string): string {
   return `${tokenUrl}/${path}?${[`u=0&d=1&r=1&i=${newId()}`, more].filter(Boolean).join('&')}`;
 }
 
-/** Sends a change and follows its job to the end. */
-async function change(args: string[]): Promise<void> {
+/** Sends a change and follows its job's log to the end. */
+async function change(args: string[]): Promise<Job> {
   showCommand(`curl ${args.map(quote).join(' ')}`);
-  const accepted = parseJob(await curl(['-sS', ...args]));
-  const job = await follow(accepted.id);
+  const { id } = parseJob(await curl(['-sS', ...args]));
+  showCommand(`curl -N ${tokenUrl}/job/${id}/log`);
+  showOutput(await curl(['-sSN', '--max-time', String(stepDeadline / 1000), `${tokenUrl}/job/${id}/log`]));
+  const job = parseJob(await curl(['-sS', `${tokenUrl}/job/${id}`]));
   if (job.state !== 'succeeded')
     throw new Error(`the job ended ${job.state}: ${job.error?.detail ?? 'without a reason'}`);
-  const took = Date.parse(job.finishedAt ?? '') - Date.parse(job.createdAt);
-  showOutput(`job ${job.id}: succeeded in ${took} ms\n${JSON.stringify(job.result)}`);
+  return job;
 }
 
-/** Shows each new step of a job until it has finished. */
-async function follow(id: string): Promise<Job> {
-  const until = Date.now() + stepDeadline;
-  let shown = '';
-  while (Date.now() < until) {
-    const job = parseJob(await curl(['-sS', `${tokenUrl}/job/${id}`]));
-    const { progress } = job;
-    const percent = progress?.percent === undefined ? '' : ` (${progress.percent} %)`;
-    const line = progress ? `${progress.step}: ${progress.message}${percent}` : job.state;
-    if (job.finishedAt !== null) return job;
-    if (line !== shown) showOutput(line);
-    shown = line;
-    await pause(30);
-  }
-  throw new Error(`the job ${id} has not finished within ${stepDeadline / 1000} s`);
+async function logHas(line: string): Promise<void> {
+  const address = `${tokenUrl}/container/log?u=0&d=1&r=1&for=1`;
+  showCommand(`curl -N "${address}"`);
+  const log = await curl(['-sSN', address]);
+  showOutput(log);
+  if (!log.includes(line)) throw new Error(`the log should have the line "${line}"`);
+}
+
+/** Makes a repository, commits to it on the host as anybody with git would, and fetches its archive. */
+async function repositoryGivesArchive(place: Place): Promise<void> {
+  // One that an earlier tour has made stays: repositories are removed by hand.
+  const name = `tour-${newId()}`;
+  await change(['-X', 'PUT', `${tokenUrl}/repository?u=0&d=1&r=${name}&i=${newId()}`]);
+  const repository = `${place.base}/git/${name}`;
+  const git = (...args: string[]) => must(place, 'git', '--git-dir', repository, ...args);
+  const identity = ['-c', 'user.name=tour', '-c', 'user.email=tour@localhost'];
+  const commit = (await git(...identity, 'commit-tree', '-m', 'the first commit', emptyTree)).trim();
+  await git('update-ref', 'HEAD', commit);
+  const address = `${tokenUrl}/content?u=0&d=1&t=gitarchive&r=${name}`;
+  showCommand(`curl -o archive.zip "${address}"`);
+  await curl(['-sS', '--fail', '--output', '/dev/null', address]);
+  await must(place, 'rm', '-rf', repository);
 }
 
 async function pageAnswers(): Promise<void> {
