@@ -23,6 +23,8 @@ const senderGone = 3_500;
 /** Milliseconds between two signs of life of the reader, and after which the key of a silent one expires. */
 const readerBeat = 700;
 const readerGone = 3_000;
+/** Bytes of a frame after which no more are gathered for it. */
+const frameSize = 64 * 1024;
 /** XADDs that may be on their way to Redis. */
 const mostInFlight = 8;
 
@@ -44,7 +46,44 @@ export async function sendFrames(
   body: AsyncIterable<Uint8Array>,
   abort: (reason: Error) => void,
 ): Promise<void> {
+  const frames = createFrameSender(redis, key, abort);
+  try {
+    let gathered: Uint8Array[] = [];
+    let size = 0;
+    let sending: Promise<void> | null = null;
+    const sendGathered = async () => {
+      while (size > 0) {
+        await frames.roomForMore();
+        const frame = Buffer.concat(gathered);
+        gathered = [];
+        size = 0;
+        frames.send('d', frame);
+      }
+      sending = null;
+    };
+    for await (const chunk of body) {
+      if (chunk.length === 0) continue;
+      gathered.push(chunk);
+      size += chunk.length;
+      // What comes while there is no room goes into one frame, up to so much.
+      sending ??= sendGathered();
+      sending.catch(abort);
+      if (size >= frameSize) await sending;
+    }
+    await sending;
+    await frames.end();
+  } catch (error) {
+    if (!(error instanceof NobodyReads)) await frames.tell('x').catch(() => undefined);
+    throw error;
+  } finally {
+    frames.close();
+  }
+}
+
+/** Adds frames to a key, some at a time, with signs of life when there are none. */
+function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => void) {
   let number = 0;
+  /** Frames that may not have been read; what has been sent counts until Redis is asked. */
   let unread = 0;
   let lastSent = Date.now();
   let failed: Error | null = null;
@@ -64,34 +103,34 @@ export async function sendFrames(
     inFlight.add(sent);
     void sent.finally(() => inFlight.delete(sent));
   };
-  const roomForMore = async () => {
-    while (inFlight.size >= mostInFlight) await Promise.race(inFlight);
-    // What has been sent counts as unread until Redis is asked.
-    for (let wait = 5; unread >= window && !failed; wait = Math.min(wait * 2, 160)) {
+  /** Waits until half of a full window was read, so that not every single frame has to be waited for. */
+  const untilRead = async () => {
+    for (let wait = 5; !failed; wait = Math.min(wait * 2, 160)) {
       unread = inFlight.size + (await redis.xlen(key));
-      if (unread < window) break;
+      if (unread <= window / 2) return;
       await delay(wait);
       if ((await redis.exists(key)) === 0) throw new NobodyReads();
     }
-    if (failed) throw failed;
   };
   const beat = setInterval(() => {
     if (Date.now() - lastSent >= senderBeat && unread < window) send('k', '');
   }, senderBeat);
-  try {
-    for await (const chunk of body) {
-      await roomForMore();
-      send('d', Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    }
-    await Promise.all(inFlight);
-    if (failed) throw failed;
-    await add('e', '');
-  } catch (error) {
-    if (!(error instanceof NobodyReads)) await add('x', '').catch(() => undefined);
-    throw error;
-  } finally {
-    clearInterval(beat);
-  }
+  return {
+    send,
+    async roomForMore() {
+      while (inFlight.size >= mostInFlight) await Promise.race(inFlight);
+      if (unread >= window) await untilRead();
+      if (failed) throw failed;
+    },
+    /** Everything was sent. */
+    async end() {
+      await Promise.all(inFlight);
+      if (failed) throw failed;
+      await add('e', '');
+    },
+    tell: (field: 'x') => add(field, ''),
+    close: () => clearInterval(beat),
+  };
 }
 
 export interface FrameReader {
@@ -118,8 +157,11 @@ export async function openFrames(
   }, readerBeat);
   const drop = async () => {
     clearInterval(beat);
+    signal.removeEventListener('abort', drop);
     await redis.del(key).catch(() => undefined); // It expires by itself where Redis is away.
   };
+  signal.addEventListener('abort', drop);
+  if (signal.aborted) await drop();
   return { id, body: readFrames(redis, connect, key, signal, drop), drop };
 }
 

@@ -35,9 +35,9 @@ export async function execute(record: JobRecord, execution: Execution): Promise<
   // What comes out of Redis is no more to be trusted than what came in from the client.
   const params = (jobs[job.type].params as z.ZodType).safeParse(record.params);
   if (!params.success) return fail(new Failure('invalid_request', explain(params.error)));
-  // The line in which it waited is that of the record's gear, so it must be the one it works on.
+  // The line in which it waited is that of the record's resource, so it must be the one it works on.
   if ((params.data as Params<JobType>).resource !== job.resource) {
-    return fail(new Failure('invalid_request', 'the job names two gears'));
+    return fail(new Failure('invalid_request', 'the job names two resources'));
   }
   const task = bind(execution.handlers, job.type, params.data as never, contextOf(record, execution));
   try {

@@ -16,7 +16,7 @@ import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
 import { createJournal } from './journal.ts';
 import { listOnDisk } from './on-disk.ts';
-import { openRepositories } from './repository/draft.ts';
+import { openRepositories, sweepDrafts } from './repository/draft.ts';
 import type { CloneLimits } from './repository/git-container.ts';
 import type { RepositorySettings, Room } from './room.ts';
 import { createRunner, type Runner } from './runner.ts';
@@ -87,6 +87,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     if (server) closers.push(server.close);
     const live = keepAnnounced(queue, room, options, server?.address ?? null);
     await live.ready;
+    await sweepDrafts(paths, await queue.ledger.open());
     closers.push(live.stop);
     queue.open(
       runner.deliver,

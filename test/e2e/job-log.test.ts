@@ -38,7 +38,7 @@ test('a job tells every step from being accepted to the port and the time it too
 });
 
 test('asked late, and by many at once while it runs, everybody gets all of it', async () => {
-  const i = await install('many', { command: ['/bin/sh', '-c', 'sleep 1; exit 3'] });
+  const i = await install('many', { command: ['/bin/sh', '-c', 'sleep 0.3; exit 3'] });
   const all = await Promise.all(Array.from({ length: 20 }, () => log(i)));
   const late = await log(i);
   expect(new Set(all.map(({ body }) => text(body)))).toEqual(new Set([text(late.body)]));

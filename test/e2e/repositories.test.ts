@@ -64,6 +64,7 @@ test('an empty repository is made by a transient unit that can be looked at afte
   const again = await create(strict, 'empty');
   expect(again).toMatchObject({ status: 409, body: { code: 'repository_exists' } });
   expect(drafts(strict)).toEqual([]);
+  expect((await run('systemctl', 'is-active', 'job-empty')).stdout.trim()).toBe('active');
 });
 
 test('a repository can be pushed to and cloned by git on the host, and its archive has the same files', async () => {
@@ -116,6 +117,14 @@ test('a clone that fails leaves nothing, and the next attempt works', async () =
   expect(drafts(allowing)).toEqual([]);
   await serve('later', { a: 'b' });
   expect((await clone('later')).body.state).toBe('succeeded');
+});
+
+test('what a job has left whose Redis was lost is gone when the worker is back', async () => {
+  const left = `${strict.base}/git/.lost.${'a'.repeat(32)}`;
+  await ok('mkdir', left);
+  await strict.kill('worker');
+  await strict.restart('worker');
+  expect(existsSync(left)).toBe(false);
 });
 
 test('a clone that is cancelled leaves no container, no unit and no files', async () => {

@@ -1,12 +1,12 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newId } from '../support/client.ts';
+import { createClient, newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
-import { sampleImage } from '../support/daemon.ts';
+import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
-import { residentMegabytes } from '../support/processes.ts';
-import { fillRepository, githostImage } from '../support/repository.ts';
+import { end, residentMegabytes, startNode } from '../support/processes.ts';
+import { fillRepository, githostImage, pushFiles } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -107,6 +107,9 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
       { event: 'end', reason: 'the history ends' },
     ]);
     const events = await curl('-H', 'Accept: text/event-stream', log({ lines: '1', for: '0' })).done;
+    const after = ['-H', 'Accept: application/x-ndjson', '-H', `Last-Event-ID: ${records[0].cursor}`];
+    const rest = await curl(...after, log({ for: '0' })).done;
+    expect(lines(rest.body).map((line) => JSON.parse(line).message)).toEqual(['two', undefined]);
     expect(events.body.toString()).toBe(
       `id: ${records[1].cursor}\ndata: two\n\nevent: end\ndata: {"reason":"the history ends"}\n\n`,
     );
@@ -114,7 +117,6 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
 
   test('100,000 numbered lines, cut 20 times and resumed, arrive exactly once each and in order', async () => {
     const mark = newId();
-    const writing = say(`echo ${mark}; seq 1 100000`);
     const numbers: number[] = [];
     let last = '';
     const readOn = async (bytes: number): Promise<boolean> => {
@@ -140,8 +142,10 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
       abort.abort();
       return numbers.at(-1) === 100_000;
     };
-    // The first connection has the mark in its history or what comes; every later one begins after its last event.
-    const first = curl('-H', 'Accept: text/event-stream', log({ lines: '200', for: '20' }));
+    // The first connection is there before anything is written; every later one begins after its last event.
+    const first = curl('-H', 'Accept: text/event-stream', log({ lines: '0', for: '60' }));
+    await until('it follows', () => behindStreams().some((line) => line.includes('--follow')));
+    const writing = say(`echo ${mark}; seq 1 100000`);
     const found = await until(
       'the mark is there',
       () => new RegExp(`id: (.+)\ndata: ${mark}\n\n`).exec(first.received().toString('latin1'))?.[1],
@@ -163,15 +167,14 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(body.toString()).toMatch(/^event: missed\ndata: \{"reason":"the record named by Last-Event-ID/);
   });
 
-  /** Has the gear write so many numbered lines as fast as it can. */
-  const burst = (count: number) =>
+  const isLine = / a line as long as lines of a log are-*$/;
+  /** Has the gear write so many numbered lines as fast as it can, each so much longer. */
+  const burst = (count: number, longer = 0) =>
     say(
-      `/bin/busybox awk 'BEGIN { for (i = 1; i <= ${count}; i++) print i " a line as long as lines of a log are" }'`,
+      `/bin/busybox awk 'BEGIN { p = sprintf("%${longer}s", ""); gsub(/ /, "-", p); for (i = 1; i <= ${count}; i++) print i " a line as long as lines of a log are" p }'`,
     );
   const numbersIn = (body: Buffer) =>
-    lines(body).flatMap((line) =>
-      line.endsWith(' a line as long as lines of a log are') ? [Number.parseInt(line, 10)] : [],
-    );
+    lines(body).flatMap((line) => (isLine.test(line) ? [Number.parseInt(line, 10)] : []));
   const isSequence = (numbers: number[]) => numbers.every((number, i) => number === i + 1);
 
   test('a burst of a million lines comes through, every line once and in order', async () => {
@@ -188,9 +191,11 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   });
 
   test('a reader that is too slow for a burst gets the first lines and is told how many it has missed', async () => {
-    const slow = curl('--limit-rate', '1M', log({ lines: '0', for: '3' }));
+    // More than all the buffers of the connections between hold.
+    const count = 300_000;
+    const slow = curl('--limit-rate', '2M', log({ lines: '0', for: '20' }));
     await until('it follows', () => behindStreams().length > 0);
-    await burst(500_000);
+    await burst(count, 260);
     const { code, body } = await slow.done;
     const numbers = numbersIn(body);
     const missed = Number(
@@ -200,7 +205,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(isSequence(numbers)).toBe(true);
     expect(missed).toBeGreaterThan(0);
     // What the journal had when the time was up was either passed on or told.
-    expect(numbers.length + missed).toBe(500_000);
+    expect(numbers.length + missed).toBe(count);
   });
 
   test('lines that journald itself has suppressed are told in the stream', async () => {
@@ -272,6 +277,13 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(await code(`empty-${transport}`, '')).toBe('repository_empty');
     expect(await code(`empty-${transport}`, '/main')).toBe('repository_empty');
     expect(await code('nobody', '')).toBe('repository_not_found');
+  });
+
+  test('HEAD tells the head and leaves nothing behind', async () => {
+    const resting = descriptors(fleet);
+    const head = await fetch(log(), { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8']);
+    await nothingLeft(fleet, { api: resting.api + 2, worker: resting.worker });
   });
 
   test('100 followers of one gear see the same', async () => {
@@ -418,4 +430,40 @@ describe('streams by auto', () => {
     expect(body.toString()).toContain('serving on 8080');
     expect(await framesMade()).toBeGreaterThan(before);
   });
+});
+
+test('any api finds the host that holds a repository or an environment', async () => {
+  const fleet = await openFleet('auto');
+  const base = await makeBase();
+  const shared = ['--test-token', '--redis', fleet.redis.url];
+  const second = await startNode(
+    ['bin/gear', 'worker', ...shared, '--base', base, '--host', 'h2'],
+    /worker is ready/,
+  );
+  const other = await startNode(['bin/gear', 'api', ...shared, '--listen', '127.0.0.1:12590'], /api listens/);
+  const client = createClient('http://127.0.0.1:12590/token/__test__');
+  try {
+    await fleet.change('PUT', 'repository', { r: 'far', h: 'h2' });
+    await fleet.change('PUT', 'environment', { r: 'far', h: 'h2' }, { env: [{ name: 'A', value: 'b' }] });
+    await pushFiles(`${base}/git/far`, 'main', { a: 'b' });
+    const { code, body } = await curl('-f', `${client.url}/content?t=gitarchive&r=far&format=tar.gz`).done;
+    expect([code, body.length > 0]).toEqual([0, true]);
+    expect((await client.send('GET', 'content', { t: 'env', r: 'far' })).body).toBe('A="b"\n');
+    // A gear that uses an environment goes where that is; asked for on another host it is told.
+    const placed = await client.change(
+      'PUT',
+      'container',
+      { r: 'near', t: 'geard/sample' },
+      { environment: 'far' },
+    );
+    expect(placed.body).toMatchObject({ state: 'succeeded', host: 'h2' });
+    const conflict = await client.send('GET', 'content', { t: 'gitarchive', r: 'far', h: 'h1' });
+    expect(conflict.body.code).toBe('host_conflict');
+  } finally {
+    await end(other);
+    await end(second);
+    await fleet.close();
+    await removeGearsOf(base);
+    await rm(base, { recursive: true });
+  }
 });

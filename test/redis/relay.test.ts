@@ -67,18 +67,40 @@ test('an idle source is waited for, longer than a silent worker would be', async
 test('a slow reader slows the source: neither Redis nor the sender holds more than the window', async () => {
   let taken = 0;
   async function* body() {
-    for (; taken < 500; taken++) yield Buffer.alloc(16_384);
+    for (; taken < 2_000; taken++) yield Buffer.alloc(16_384);
   }
   const frames = await open();
   const sent = sendFrames(workers, keyOf(frames.id), body(), noAbort);
   let read = 0;
+  let waited = false;
+  let stalled = 0;
   for await (const chunk of frames.body) {
     read += chunk.length;
     expect(await redis.redis.xlen(keyOf(frames.id))).toBeLessThanOrEqual(64 + 8 + 1);
-    if (read < 50 * 16_384) expect(taken * 16_384 - read).toBeLessThanOrEqual((64 + 8 + 8 + 2) * 16_384);
-    if (read === 40 * 16_384) await delay(300);
+    // Frames in Redis, those on their way in and out, and one that is being gathered, of 64 KiB and a chunk.
+    expect(taken * 16_384 - read).toBeLessThanOrEqual((64 + 8 + 8 + 2) * (65_536 + 16_384));
+    if (read > 40 * 16_384 && !waited) {
+      waited = true;
+      await delay(300);
+      stalled = taken;
+      await delay(300);
+      expect(taken).toBe(stalled);
+    }
   }
-  expect(read).toBe(500 * 16_384);
+  expect(read).toBe(2_000 * 16_384);
+  await sent;
+});
+
+test('many small pieces are gathered while there is no room, and none is late when there is', async () => {
+  async function* body() {
+    for (let i = 0; i < 20_000; i++) yield Buffer.from(`${i}\n`);
+  }
+  const frames = await open();
+  const sent = sendFrames(workers, keyOf(frames.id), body(), noAbort);
+  const started = Date.now();
+  const text = (await collect(frames.body)).toString();
+  expect(text).toBe(Array.from({ length: 20_000 }, (_, i) => `${i}\n`).join(''));
+  expect(Date.now() - started).toBeLessThan(3_000);
   await sent;
 });
 

@@ -24,6 +24,10 @@ export async function sendStream(
   const { log } = contextOf(req);
   // A proxy in between is to pass on what there is at once.
   res.writeHead(200, { 'X-Accel-Buffering': 'no', ...headers });
+  if (req.method === 'HEAD') {
+    res.end(); // Which closes the connection's signal, and with it the source.
+    return;
+  }
   res.flushHeaders();
   try {
     await pump(body, res, signal);

@@ -46,7 +46,7 @@ export const create: Handler<'repository.create'> = {
 
   async undo({ resource }, { room, job }) {
     const draft = draftOf(room.paths, resource, job);
-    await stopGitUnit(room, resource);
+    await stopGitUnit(room, resource, job);
     await removeDraft(draft);
     return '';
   },

@@ -101,3 +101,11 @@ export async function openRepositories({ base, repositories }: HostPaths, log: L
       );
   }
 }
+
+/** Removes the drafts of jobs that nobody will go on with: what their Redis knew of them is lost. */
+export async function sweepDrafts({ repositories }: HostPaths, openJobs: readonly string[]): Promise<void> {
+  for (const name of await readdir(repositories)) {
+    const job = /^\..+\.([0-9a-f]{32})$/.exec(name)?.[1];
+    if (job && !openJobs.includes(job)) await removeDraft(join(repositories, name));
+  }
+}

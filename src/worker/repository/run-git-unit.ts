@@ -53,7 +53,7 @@ async function begin(room: Room, resource: string, job: string, work: GitWork): 
   if (known.load !== 'not-found') {
     const isOurs = known.description === description && known.active !== 'failed';
     if (isOurs && (await work.isPrepared())) return;
-    await stopGitUnit(room, resource);
+    await removeUnit(room, resource);
   }
   const afterwards = [docker, 'rm', '--force', jobContainer(resource)];
   const { seconds } = repositories.limits;
@@ -111,12 +111,16 @@ function followProgress(
 export const tooManyObjects = (most: number) =>
   new Failure('clone_failed', `the repository has more than ${most} objects`);
 
-/** Ends the unit and takes it away with its container, whatever became of it. */
-export async function stopGitUnit({ systemd, docker: engine }: Room, resource: string): Promise<void> {
+/** Ends the unit that this job has begun, and its container; one of another job stays to be looked at. */
+export async function stopGitUnit(room: Room, resource: string, job: string): Promise<void> {
+  const { description, active } = await room.systemd.state(jobUnit(resource));
+  // One that has failed by itself stays too: it says why.
+  if (description === describe(resource, job) && active !== 'failed') await removeUnit(room, resource);
+}
+
+async function removeUnit({ systemd, docker: engine }: Room, resource: string): Promise<void> {
   const unit = jobUnit(resource);
-  if ((await systemd.state(unit)).load !== 'not-found') {
-    await systemd.stop(unit, { deadlineMs: 60_000 });
-    await systemd.resetFailed(unit);
-  }
+  await systemd.stop(unit, { deadlineMs: 60_000 });
+  await systemd.resetFailed(unit);
   await engine.removeContainer(jobContainer(resource));
 }

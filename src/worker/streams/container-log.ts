@@ -55,10 +55,10 @@ async function* bodyOf(
     position.cursor = await newestCursor();
     if (args.lines > 0) yield* history(unit, args, position, writer, signal);
   }
-  if (args.seconds > 0) {
-    yield* follow(unit, position, writer, until, signal);
-    yield* rest(unit, position, writer, signal);
-  }
+  if (args.seconds > 0) yield* follow(unit, position, writer, until, signal);
+  // Without following, what comes after a record is history as well, for which a reader may take its time.
+  const patience = args.seconds > 0 ? catchUp : Number.POSITIVE_INFINITY;
+  if (args.seconds > 0 || args.after !== null) yield* rest(unit, position, writer, patience, signal);
   yield writer.notice({ event: 'end', reason: args.seconds > 0 ? 'the time is up' : 'the history ends' });
 }
 
@@ -130,15 +130,16 @@ async function* rest(
   unit: string,
   position: Position,
   writer: LogWriter,
+  patience: number,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   await syncJournal();
-  const patience = Date.now() + catchUp;
+  const until = Date.now() + patience;
   const reader = readRecords({ unit, ...startOf(position) });
   let missed = 0;
   for await (const records of closedBy(signal, reader)) {
     if (records.length === 0) continue;
-    if (missed === 0 && Date.now() < patience) yield writer.records(records);
+    if (missed === 0 && Date.now() < until) yield writer.records(records);
     else missed += records.length;
   }
   if (missed > 0) {

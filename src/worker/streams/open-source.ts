@@ -41,10 +41,14 @@ export function createSources(room: Room): Sources {
         throw new Failure('queue_full', 'the host sends too many streams already');
       const checked = check(name, args);
       const abort = new AbortController();
-      const passOn = () => abort.abort(signal.reason);
       const over = () => {
         running.delete(abort);
         signal.removeEventListener('abort', passOn);
+      };
+      // Also where nobody has begun to read: a body that is not read does not end by itself.
+      const passOn = () => {
+        over();
+        abort.abort(signal.reason);
       };
       running.add(abort);
       signal.addEventListener('abort', passOn);
