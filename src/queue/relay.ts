@@ -95,26 +95,34 @@ function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => 
     const added = await redis.xadd(key, 'NOMKSTREAM', '*', 'n', String(number++), field, value);
     if (added === null) throw new NobodyReads();
   };
+  const fail = (error: Error) => {
+    failed ??= error;
+    abort(error);
+  };
   const send = (field: string, value: Buffer | string) => {
-    const sent = add(field, value).catch((error: Error) => {
-      failed ??= error;
-      abort(error);
-    });
+    const sent = add(field, value).catch(fail);
     inFlight.add(sent);
     void sent.finally(() => inFlight.delete(sent));
+  };
+  const countUnread = async () => {
+    unread = inFlight.size + (await redis.xlen(key));
   };
   /** Waits until half of a full window was read, so that not every single frame has to be waited for. */
   const untilRead = async () => {
     for (let wait = 5; !failed; wait = Math.min(wait * 2, 160)) {
-      unread = inFlight.size + (await redis.xlen(key));
+      await countUnread();
       if (unread <= window / 2) return;
       await delay(wait);
       if ((await redis.exists(key)) === 0) throw new NobodyReads();
     }
   };
-  const beat = setInterval(() => {
-    if (Date.now() - lastSent >= senderBeat && unread < window) send('k', '');
-  }, senderBeat);
+  /** Says that we live, unless there is something to be read that says so. */
+  const sayAlive = async () => {
+    if (Date.now() - lastSent < senderBeat) return;
+    if (unread > 0) await countUnread();
+    if (unread < window) send('k', '');
+  };
+  const beat = setInterval(() => void sayAlive().catch(fail), senderBeat);
   return {
     send,
     async roomForMore() {
