@@ -35,17 +35,19 @@ const parts = new Set(['HEAD', 'objects', 'refs', 'packed-refs', 'shallow']);
  */
 export async function adoptDraft(draft: string, job: string, limits: CloneLimits): Promise<string> {
   const repository = join(draft, draftName);
-  const sha256 = /^\s*objectformat\s*=\s*sha256\s*$/im.test(
-    (await readIfThere(join(repository, 'config'))) ?? '',
-  );
+  // First of all: from here on nobody else can change what is looked at, and nothing in it is a pipe or a link.
+  await chown(draft, 0, gitUser.gid);
+  await chmod(draft, 0o750);
+  const bytes = await takeOver(repository);
+  if (bytes > limits.megabytes * 1024 * 1024)
+    throw new Failure('clone_failed', `the repository is larger than ${limits.megabytes} MiB`);
+  const theirs = (await readIfThere(join(repository, 'config'))) ?? '';
+  const sha256 = /^\s*objectformat\s*=\s*sha256\s*$/im.test(theirs);
   for (const name of await readdir(repository)) {
     if (!parts.has(name)) await rm(join(repository, name), { recursive: true, force: true });
   }
   await rm(join(repository, 'objects', 'info', 'alternates'), { force: true });
   await rm(join(repository, 'objects', 'info', 'http-alternates'), { force: true });
-  const bytes = await takeOver(repository);
-  if (bytes > limits.megabytes * 1024 * 1024)
-    throw new Failure('clone_failed', `the repository is larger than ${limits.megabytes} MiB`);
   await writeFile(join(repository, 'config'), configuration(job, sha256), { mode: 0o644, flag: 'wx' });
   return repository;
 }
