@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { errorCodes, Failure } from '../jobs/errors.ts';
 import type { Question, Questions } from '../jobs/gear.ts';
+import { parseJson } from '../lib/parse-json.ts';
 import { channels, keys } from './keys.ts';
 
 /**
@@ -122,13 +123,5 @@ async function answerOne(answers: Answers, question: string, args: unknown, log:
       log.error({ err: error, question }, 'a question could not be answered');
     if (error instanceof Failure) return { failure: { code: error.code, detail: error.message } };
     return { failure: { code: 'internal', detail: 'the worker could not answer' } };
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { hostName, resourceName } from '../jobs/identifier.ts';
 import type { Kind } from '../jobs/resource.ts';
+import { parseJson } from '../lib/parse-json.ts';
 import { keys } from './keys.ts';
 import { runScript } from './scripts.ts';
 
@@ -34,7 +35,7 @@ export interface HostEntry extends Announcement {
 export async function readHosts(redis: Redis): Promise<HostEntry[]> {
   const all = await redis.hgetall(keys.hosts);
   return Object.values(all).flatMap((text) => {
-    const parsed = announcement.safeParse(safeJson(text));
+    const parsed = announcement.safeParse(parseJson(text));
     if (!parsed.success) return [];
     const state = Date.now() - parsed.data.lastSeen < goneAfter ? 'live' : 'gone';
     return [{ ...parsed.data, state } as const];
@@ -83,12 +84,4 @@ export async function announceHeld(
     await runScript(redis, 'forget', [keys.holders(kind), keys.line(host, kind, resource)], [resource, host]);
   }
   return conflicts;
-}
-
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -2,8 +2,9 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Job, Outcome, Progress } from '../jobs/job.ts';
 import { kindOf } from '../jobs/registry.ts';
+import { parseJson } from '../lib/parse-json.ts';
 import { channels, keys } from './keys.ts';
-import { type JobRecord, json, outcomeFields, readHash, readRecord } from './record.ts';
+import { type JobRecord, outcomeFields, readHash, readRecord } from './record.ts';
 import { runScript } from './scripts.ts';
 
 /** What a worker does to the records of its jobs. */
@@ -108,7 +109,7 @@ export type ProgressLine = z.infer<typeof progressLine> & { id: string };
 export async function readProgress(redis: Redis, id: string, after: string): Promise<ProgressLine[]> {
   const entries = await redis.xrange(keys.progress(id), `(${after}`, '+');
   return entries.flatMap(([entry, fields]) => {
-    const line = progressLine.safeParse(json(fields[1]));
+    const line = progressLine.safeParse(parseJson(fields[1] ?? ''));
     return line.success ? [{ id: entry, ...line.data }] : [];
   });
 }

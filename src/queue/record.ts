@@ -1,5 +1,6 @@
 import type { Problem } from '../jobs/errors.ts';
 import { isFinal, type Job, type JobState, jobStates, type Outcome, type Progress } from '../jobs/job.ts';
+import { parseJson } from '../lib/parse-json.ts';
 
 /** A job as Redis keeps it: the job, and what only we need. */
 export interface JobRecord {
@@ -53,12 +54,7 @@ export function outcomeFields(outcome: Outcome, finishedAt: string): string[] {
   return fields;
 }
 
-/** What a text from Redis says; null where it is no JSON. */
-export function json(text: string | undefined): unknown {
-  if (!text) return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+/** What a field says; null where it is not there or no JSON. */
+function json(text: string | undefined): unknown {
+  return text ? parseJson(text) : null;
 }

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import type Dockerode from 'dockerode';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { parseJson } from '../../lib/parse-json.ts';
 
 export interface ContainerEvent {
   id: string;
@@ -57,12 +58,4 @@ export function followEvents(docker: Dockerode, log: Logger) {
     },
     close: () => stop.abort(),
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
