@@ -189,8 +189,10 @@ async function* readFrames(
     for (let heard = Date.now(); ; ) {
       signal.throwIfAborted();
       const entries = await readEntries(blocking, key, last);
-      if (entries.length > 0) heard = Date.now();
-      else if (Date.now() - heard > senderGone) throw cutOff('the worker has fallen silent');
+      if (entries.length === 0) {
+        if (Date.now() - heard > senderGone) throw cutOff('the worker has fallen silent');
+        continue;
+      }
       for (const { id, number, field, value } of entries) {
         if (number !== next++) throw cutOff('a part of it got lost');
         if (field === 'e') return;
@@ -198,8 +200,8 @@ async function* readFrames(
         if (field === 'd') yield value;
         last = id;
       }
-      if (entries.length > 0) heard = Date.now(); // A slow client's time is not the sender's silence.
-      if (entries.length > 0) await redis.call('XTRIM', key, 'MINID', following(last));
+      heard = Date.now(); // A slow client's time is not the sender's silence.
+      await redis.call('XTRIM', key, 'MINID', following(last));
     }
   } finally {
     signal.removeEventListener('abort', disconnect);
