@@ -1,6 +1,9 @@
 /** The Docker client that units run; another one in PATH may be another version. */
 export const docker = '/usr/bin/docker';
 
+/** How every container of ours is run: by a unit, which has its output and waits for its end. */
+export const dockerRun = [docker, 'run', '--rm', '--init', '--pull=never', '--log-driver=none'] as const;
+
 /**
  * Who git runs as, in the container that clones and on the host where archives are made. No account has these
  * numbers (systemd.io/UIDS-GIDS: 60578 to 61183 are unused), so that nothing but repositories is anybody's of theirs.

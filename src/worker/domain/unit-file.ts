@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/container.ts';
 import { resourceName } from '../../jobs/identifier.ts';
 import { containerName, environmentImage, type HostPaths } from './paths.ts';
+import { docker, dockerRun } from './programs.ts';
 import { quoteWord } from './quote.ts';
 
 /** What a gear's unit file says. */
@@ -15,8 +16,6 @@ export interface GearUnit {
   /** The version of the image that carries the whole environment; null: Docker's env files carry it. */
   imageTag: string | null;
 }
-
-import { docker } from './programs.ts';
 
 /** Seconds Docker gives the container's process after SIGTERM; systemd waits longer than Docker does. */
 const stopTimeout = 10;
@@ -69,12 +68,7 @@ Spec=${encode(unit)}
 export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
   const { resource, spec, ports } = unit;
   return [
-    docker,
-    'run',
-    '--rm',
-    '--init',
-    '--pull=never',
-    '--log-driver=none',
+    ...dockerRun,
     `--name=${containerName(resource)}`,
     `--label=geard.gear=${resource}`,
     '--security-opt=no-new-privileges',

@@ -1,4 +1,4 @@
-import { docker, gitUser } from '../domain/programs.ts';
+import { dockerRun, gitUser } from '../domain/programs.ts';
 import type { CloneSource } from './clone-source.ts';
 
 /** What a clone may take at most. */
@@ -30,12 +30,7 @@ export function gitContainer(options: {
 }): string[] {
   const { container, image, job, directory, source, limits } = options;
   return [
-    docker,
-    'run',
-    '--rm',
-    '--init',
-    '--pull=never',
-    '--log-driver=none',
+    ...dockerRun,
     `--name=${container}`,
     `--label=geard.job=${job}`,
     `--user=${gitUser.uid}:${gitUser.gid}`,
