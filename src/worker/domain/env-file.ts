@@ -4,9 +4,12 @@ import type { EnvironmentVariable } from '../../jobs/environment.ts';
 const longestLine = 64 * 1024 - 2;
 const comment = '# geard ';
 
+/** A variable as the environment of a process has it (environ(7)). */
+export const entryOf = ({ name, value }: EnvironmentVariable) => `${name}=${value}`;
+
 /** Whether `docker run --env-file` passes a value on as it is: it reads line by line and cuts a line's last CR off. */
-export function dockerCanRead({ name, value }: EnvironmentVariable): boolean {
-  return !/[\r\n]/.test(value) && Buffer.byteLength(`${name}=${value}`) <= longestLine;
+export function dockerCanRead(variable: EnvironmentVariable): boolean {
+  return !/[\r\n]/.test(variable.value) && Buffer.byteLength(entryOf(variable)) <= longestLine;
 }
 
 /**
@@ -17,9 +20,7 @@ export function dockerCanRead({ name, value }: EnvironmentVariable): boolean {
 export function renderEnvFile(env: EnvironmentVariable[]): string {
   return env
     .map((variable) =>
-      dockerCanRead(variable)
-        ? `${variable.name}=${variable.value}\n`
-        : `${comment}${JSON.stringify(variable)}\n`,
+      dockerCanRead(variable) ? `${entryOf(variable)}\n` : `${comment}${JSON.stringify(variable)}\n`,
     )
     .join('');
 }

@@ -1,6 +1,6 @@
 import type { EnvironmentVariable } from '../../jobs/environment.ts';
 import { Failure } from '../../jobs/errors.ts';
-import { dockerCanRead, mergeVariables } from '../domain/env-file.ts';
+import { dockerCanRead, entryOf, mergeVariables } from '../domain/env-file.ts';
 import { environmentImage, environmentImages } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import { readEnvironment } from '../environment/environment-files.ts';
@@ -43,10 +43,10 @@ export async function carryEnvironment(
   const { docker } = room;
   const base = await docker.image(gear.image);
   if (!base) throw new Failure('image_not_found', `the image ${gear.image} is no longer on the host`);
-  const env = mergeVariables(base.env, variables).map(({ name, value }) => `${name}=${value}`);
+  const env = mergeVariables(base.env, variables).map(entryOf);
   if (gear.current !== null) {
     const made = await docker.image(environmentImage(gear.resource, gear.current));
-    const same = made?.env.map(({ name, value }) => `${name}=${value}`).join('\0') === env.join('\0');
+    const same = made?.env.map(entryOf).join('\0') === env.join('\0');
     if (same && made?.madeFrom === base.id) return gear.current;
   }
   const image = environmentImage(gear.resource, freshTag);
