@@ -2,8 +2,10 @@ import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { Transport } from '../jobs/streams.ts';
 import type { Front } from '../queue/open-front.ts';
-import type { VerifyToken } from '../token/claims.ts';
-import { nothingHere, problemHandler } from './errors.ts';
+import type { Sealer } from '../token/seal.ts';
+import type { Verifier } from '../token/verifier.ts';
+import { dispatch } from './dispatch.ts';
+import { problemHandler } from './errors.ts';
 import { requestLog } from './request-log.ts';
 import { changes } from './routes/changes.ts';
 import { jobRoutes } from './routes/job-routes.ts';
@@ -15,7 +17,8 @@ import { requireToken } from './token-path.ts';
 
 export interface ApiParts {
   front: Front;
-  verifyToken: VerifyToken;
+  verifier: Verifier;
+  sealer: Sealer;
   version: string;
   /** How streams come from the workers. */
   transport: Transport;
@@ -23,19 +26,20 @@ export interface ApiParts {
 }
 
 /** The HTTP surface. It knows the queue's front and nothing of systemd or Docker. */
-export function createApp({ front, verifyToken, version, transport, log }: ApiParts): Express {
+export function createApp({ front, verifier, sealer, version, transport, log }: ApiParts): Express {
   const app = express();
-  app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
+  app.disable('x-powered-by').disable('etag').disable('query parser');
   app.enable('case sensitive routing').enable('strict routing');
   app.use(requestLog(log));
-  app.use(requireToken(verifyToken));
-  // Changes first: they are what must be fast.
-  changes(app, front);
-  reads(app, front);
-  jobRoutes(app, front);
-  streamRoutes(app, front, createStreamOpener(front, transport, log));
+  app.use(requireToken(verifier));
   probes(app, front, version);
-  app.use(nothingHere);
+  const handlers = {
+    ...changes(front),
+    ...reads(front),
+    ...jobRoutes(front),
+    ...streamRoutes(front, createStreamOpener(front, transport, log)),
+  };
+  app.use(dispatch(handlers, sealer, verifier.lifetimes));
   app.use(problemHandler(log));
   return app;
 }

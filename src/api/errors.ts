@@ -1,7 +1,8 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { Failure, type Problem, problemOf } from '../jobs/errors.ts';
 import { asQueueFailure } from '../queue/open-front.ts';
+import { methodsOf } from '../requests/authorize.ts';
 import { contextOf } from './request-context.ts';
 import { sendProblem } from './respond.ts';
 
@@ -26,6 +27,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     }
     const failure = error instanceof Failure ? error : (asQueueFailure(error) ?? asBadRequest(error));
     if (!failure) log.error({ err: error }, 'a request failed for a reason of our own');
+    if (failure?.code === 'method_not_allowed') res.set('Allow', methodsOf(req.path).join(', '));
     const { id } = contextOf(req).log;
     sendProblem(req, res, problem(failure, failure?.code === 'request_id_reused' ? id : undefined));
   };
@@ -37,31 +39,3 @@ function problem(failure: Failure | null, job: string | undefined): Problem {
     ? problemOf(failure.code, failure.message, where)
     : problemOf('internal', 'this is our fault; the log of the api says more');
 }
-
-const methods = new Map([
-  ['/container', ['GET', 'PUT', 'DELETE']],
-  ['/container/log', ['GET', 'PUT']],
-  ['/repository', ['PUT']],
-  ['/environment', ['PUT', 'PATCH']],
-  ['/content', ['GET']],
-  ['/container/started', ['PUT']],
-  ['/container/stopped', ['PUT']],
-  ['/container/restarted', ['PUT']],
-  ['/containers', ['GET']],
-  ['/hosts', ['GET']],
-  ['/jobs', ['GET']],
-]);
-
-const inFamily: [RegExp, string[]][] = [
-  [/^\/job\/[^/]+$/, ['GET', 'DELETE']],
-  [/^\/job\/[^/]+\/log$/, ['GET']],
-  [/^\/content\//, ['GET']],
-];
-
-/** What no route has answered. */
-export const nothingHere: RequestHandler = (req, res) => {
-  const allowed = methods.get(req.path) ?? inFamily.find(([pattern]) => pattern.test(req.path))?.[1];
-  if (!allowed) throw new Failure('not_found', 'there is nothing at this path; docs/api.md has all of them');
-  res.set('Allow', allowed.join(', '));
-  throw new Failure('method_not_allowed', `this path takes ${allowed.join(', ')}`);
-};

@@ -1,5 +1,4 @@
 import type { Request } from 'express';
-import { Failure } from '../jobs/errors.ts';
 import { type LogFormat, logFormats } from '../jobs/streams.ts';
 
 /** Seconds a client may have us wait. */
@@ -14,14 +13,6 @@ export function preferredWait(req: Request): number | null {
   );
   if (!preference) return null;
   return Math.min(Number(preference[1]), longestWait);
-}
-
-/** `If-None-Match: *`, the only precondition there is. */
-export function wantsCreateOnly(req: Request): boolean {
-  const header = req.headers['if-none-match'];
-  if (header === undefined) return false;
-  if (header.trim() === '*') return true;
-  throw new Failure('invalid_request', 'If-None-Match can only be *');
 }
 
 /** How a log is to be written; plain lines where nothing of ours is asked for. */

@@ -1,4 +1,5 @@
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request, Response } from 'express';
+import type { Order } from '../requests/order.ts';
 import type { Claims } from '../token/claims.ts';
 
 /** What we know of a request while it is answered; filled from front to back. */
@@ -6,10 +7,20 @@ export interface RequestContext {
   /** Of the answer's Location: `/token/<token>`, or empty when the token came in a header. */
   prefix: string;
   claims: Claims;
-  /** The token itself, for a worker to verify; never logged. */
+  /** The token itself; never logged. */
   token: string;
   /** What the request log shows besides method and status; never a token or a value. */
-  log: { id?: string; type?: string; resource?: string; outcome?: string; reason?: string };
+  log: {
+    id?: string;
+    type?: string;
+    resource?: string;
+    outcome?: string;
+    reason?: string;
+    /** The token by its hash. */
+    token?: string;
+  };
+  /** The request itself with its token, sealed for the worker of a host: for a job, or for an answer soon. */
+  seal(host: string, use: 'job' | 'answer'): string;
   /** A signal that aborts when the client goes away; made only for requests that wait. */
   gone(): AbortSignal;
 }
@@ -20,7 +31,10 @@ type WithContext = Request & { [key]?: RequestContext };
 
 /** Gives a request its context; called once, first of all. */
 export function openContext(req: Request, res: Response): RequestContext {
-  const context: RequestContext = { prefix: '', claims: {}, token: '', log: {}, gone: () => signalOf(res) };
+  const seal = () => {
+    throw new Error('this request has not been authorized');
+  };
+  const context = { prefix: '', claims: {}, token: '', log: {}, seal, gone: () => signalOf(res) };
   (req as WithContext)[key] = context;
   return context;
 }
@@ -37,10 +51,10 @@ export function contextOf(req: Request): RequestContext {
   return context;
 }
 
-/** Names what a route does, for the request log. */
-export function named(type: string): RequestHandler {
-  return (req, _res, next) => {
-    contextOf(req).log.type = type;
-    next();
-  };
+/** Has the request log say what a request is about. */
+export function logOrder(req: Request, { wants }: Order): void {
+  const { log } = contextOf(req);
+  if ('id' in wants) log.id = wants.id;
+  if ('resource' in wants) log.resource = wants.resource;
+  if ('command' in wants) log.resource = wants.command.params.resource;
 }

@@ -1,53 +1,32 @@
-import { hash } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isFinal } from '../jobs/job.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
-import type { Front, JobRecord } from '../queue/open-front.ts';
-import { type Parameters, requestIdOf, required } from './parameters.ts';
+import type { Front, JobRecord, Wish } from '../queue/open-front.ts';
+import type { Change } from '../requests/order.ts';
 import { firstChoice, livesElsewhere, notFound } from './placement.ts';
 import { preferredWait } from './preferences.ts';
 import { contextOf } from './request-context.ts';
 import { sendJob } from './respond.ts';
 
-/**
- * Turns a command into a job and answers: the same id with the same request joins the job it became before.
- * `body` is the body as it was understood, for the fingerprint.
- */
+/** Makes a change a job and answers: the same id with the same request joins the job it became before. */
 export async function submit(
   front: Front,
   req: Request,
   res: Response,
-  all: Parameters,
-  command: Command,
-  body: unknown,
+  change: Change,
+  wanted: string | undefined,
 ): Promise<void> {
-  const id = requestIdOf(req, all);
-  const user = required(all, 'u');
-  const context = contextOf(req);
-  context.log.resource = command.params.resource;
+  const { seal, gone } = contextOf(req);
   const waited = preferredWait(req);
-  const fingerprint = fingerprintOf([user, req.method, req.path, all.r, all.t, all.h, body]);
-
-  const { record, replayed } = await place(front, { id, user, command, fingerprint }, all.h);
-  if (replayed && record.fingerprint !== fingerprint) {
+  const wish = { ...change, seal: (host: string) => seal(host, 'job') };
+  const { record, replayed } = await place(front, wish, wanted);
+  if (replayed && record.fingerprint !== change.fingerprint) {
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
   }
   const latest =
-    waited && !isFinal(record.job.state) ? await front.wait(id, waited * 1000, context.gone()) : record;
+    waited && !isFinal(record.job.state) ? await front.wait(change.id, waited * 1000, gone()) : record;
   sendJob(req, res, (latest ?? record).job, { replayed, waited });
-}
-
-function fingerprintOf(parts: unknown[]): string {
-  // JSON writes what is left out in an array as null.
-  return hash('sha256', JSON.stringify(parts), 'base64url');
-}
-
-interface Wish {
-  id: string;
-  user: string;
-  command: Command;
-  fingerprint: string;
 }
 
 /**
@@ -59,31 +38,36 @@ async function place(
   wish: Wish,
   wanted: string | undefined,
 ): Promise<{ record: JobRecord; replayed: boolean }> {
+  const { id, fingerprint, command } = wish;
+  const kind = jobs[command.type].on;
+  const { resource } = command.params;
   try {
-    let host = await firstChoice(front, wish.command, wanted);
-    // The directory may change under us; three hops are more than any gear makes in one request.
-    for (let hop = 0; hop < 3; hop++) {
+    let host = await firstChoice(front, command, wanted);
+    // The directory may change under us; this is more often than any gear moves in one request.
+    for (let hop = 0; hop < 5; hop++) {
       const accepted = await front.accept(wish, host);
       switch (accepted.verdict) {
         case 'accepted':
-          return {
-            record: { job: accepted.job, fingerprint: wish.fingerprint, params: null, cancel: false },
-            replayed: false,
-          };
-        case 'known':
-          return { record: accepted.record, replayed: true };
+          return { record: { job: accepted.job, fingerprint, sealed: '', cancel: null }, replayed: false };
+        case 'known': {
+          const record = await front.job(id);
+          if (record) return { record, replayed: true };
+          host = accepted.host; // Where it is no longer remembered, it may be used again.
+          break;
+        }
         case 'elsewhere':
-          if (wanted) throw livesElsewhere(jobs[wish.command.type].on, accepted.host, wanted);
+          if (await front.releaseName(kind, resource, accepted.host)) break;
+          if (wanted) throw livesElsewhere(kind, accepted.host, wanted);
           host = accepted.host;
           break;
         default:
-          throw refusal(accepted, wish.command);
+          throw refusal(accepted, command);
       }
     }
     throw new Failure('no_host', 'it is moving from host to host; send the request again');
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
-    const known = await front.job(wish.id);
+    const known = await front.job(id);
     if (known) return { record: known, replayed: true };
     throw error;
   }

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { Failure } from '../jobs/errors.ts';
-import type { VerifyToken } from '../token/claims.ts';
+import { pause } from '../lib/pause.ts';
+import { tokenLabel, type Verifier } from '../token/verifier.ts';
 import { contextOf } from './request-context.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
@@ -9,11 +10,18 @@ const openPaths = new Set(['/healthz', '/readyz']);
 const bearer = /^Bearer +(\S{1,4096})$/i;
 
 /**
+ * Milliseconds after which every refusal of a token is answered: more than the longest verification takes, so that the
+ * time does not tell how far a forged token has come.
+ */
+const refusalTime = 2;
+
+/**
  * Takes the token off the path, or out of the Authorization header, and lets only valid ones pass. The rest of
  * the path is what the routes see.
  */
-export function requireToken(verify: VerifyToken): RequestHandler {
-  return (req, res, next) => {
+export function requireToken({ verify }: Verifier): RequestHandler {
+  return async (req, res, next) => {
+    const began = performance.now();
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('Referrer-Policy', 'no-referrer');
     const inPath = prefixed.exec(req.url);
@@ -21,10 +29,14 @@ export function requireToken(verify: VerifyToken): RequestHandler {
       next();
       return;
     }
-    const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
-    const claims = token === undefined ? null : verify(token);
-    if (token === undefined || !claims) throw new Failure('token_invalid', 'the request needs a valid token');
     const context = contextOf(req);
+    const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
+    if (token !== undefined) context.log.token = tokenLabel(token);
+    const claims = token === undefined ? null : await verify(token);
+    if (token === undefined || !claims) {
+      await pause(Math.max(0, refusalTime - (performance.now() - began)));
+      throw new Failure('token_invalid', 'the request needs a valid token');
+    }
     context.claims = claims;
     context.token = token;
     if (inPath) {

@@ -8,11 +8,18 @@ import {
   type Settings,
 } from './options.ts';
 
+type Optional =
+  | 'redis'
+  | 'redisUser'
+  | 'redisPasswordFile'
+  | 'redisCa'
+  | 'redisCert'
+  | 'redisKey'
+  | 'keys'
+  | 'streamListen';
+
 /** The settings of a role; `redis` is there unless the daemon is to run its own. */
-export type Config = Omit<Settings, 'redis' | 'streamListen'> & {
-  redis: string | null;
-  streamListen: Settings['streamListen'] | null;
-};
+export type Config = Omit<Settings, Optional> & { [K in Optional]: Settings[K] | null };
 
 /** Settings that cannot be used, one readable line for each. */
 export class BadConfig extends Error {
@@ -34,9 +41,36 @@ export function readConfig(
   flags: Record<string, string | boolean | undefined>,
   environment: NodeJS.ProcessEnv = process.env,
 ): Config {
+  const settings = readSettings(roleOptions[role], flags, environment) as Partial<Settings>;
+  const wrong = contradictions(role, settings);
+  if (wrong.length > 0) throw new BadConfig(wrong);
+  return {
+    redis: null,
+    redisUser: null,
+    redisPasswordFile: null,
+    redisCa: null,
+    redisCert: null,
+    redisKey: null,
+    keys: null,
+    streamListen: null,
+    testToken: false,
+    insecureTestToken: false,
+    ...settings,
+  } as Config;
+}
+
+type WithDefault = {
+  [K in OptionName]: (typeof optionTable)[K] extends { default: string } ? K : never;
+}[OptionName];
+
+/** Some settings by their names, each valid for itself; what has no default may be left out. Throws `BadConfig`. */
+export function readSettings<N extends OptionName>(
+  names: readonly N[],
+  flags: Record<string, string | boolean | undefined>,
+  environment: NodeJS.ProcessEnv = process.env,
+): Pick<Settings, N & WithDefault> & Partial<Pick<Settings, N>> {
   const wrong: string[] = [];
   const settings: Record<string, unknown> = {};
-  const names: readonly OptionName[] = roleOptions[role];
   for (const name of names) {
     const option: OptionDefinition = optionTable[name];
     const { text, source } = given(option, flags[name], environment);
@@ -45,15 +79,8 @@ export function readConfig(
     if (parsed.success) settings[name] = parsed.data;
     else wrong.push(`${source}: ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
   }
-  if (wrong.length === 0) wrong.push(...contradictions(role, settings as Partial<Settings>));
   if (wrong.length > 0) throw new BadConfig(wrong);
-  return {
-    redis: null,
-    streamListen: null,
-    testToken: false,
-    insecureTestToken: false,
-    ...settings,
-  } as Config;
+  return settings as never;
 }
 
 function given(option: OptionDefinition, flag: string | boolean | undefined, environment: NodeJS.ProcessEnv) {
@@ -63,15 +90,40 @@ function given(option: OptionDefinition, flag: string | boolean | undefined, env
   return { text: option.default, source: option.flag };
 }
 
-function contradictions(
-  role: Role,
-  { redis, listen, stream, streamListen, testToken, insecureTestToken }: Partial<Settings>,
-): string[] {
+function contradictions(role: Role, settings: Partial<Settings>): string[] {
+  return [
+    ...wrongWithRedis(role, settings),
+    ...wrongWithTokens(settings),
+    ...wrongWithStreams(role, settings),
+  ];
+}
+
+function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
+  const { redis, redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = settings;
   const wrong: string[] = [];
   if (role !== 'daemon' && redis === undefined) {
     wrong.push('--redis is missing: api and worker meet in a Redis, such as --redis redis://127.0.0.1:6379');
   }
-  if (!testToken) wrong.push('--test-token is missing: this version knows no other token yet');
+  if (redis === undefined && (redisUser ?? redisPasswordFile ?? redisCa ?? redisCert ?? redisKey)) {
+    wrong.push('--redis-… is for the Redis that --redis names; the daemon needs none of it for its own');
+  }
+  if (redis !== undefined && !redis.startsWith('rediss:') && (redisCa ?? redisCert ?? redisKey)) {
+    wrong.push('--redis-ca, --redis-cert and --redis-key are for TLS: say --redis rediss://HOST:PORT');
+  }
+  if ((redisCert === undefined) !== (redisKey === undefined)) {
+    wrong.push('--redis-cert and --redis-key belong together: give both');
+  }
+  return wrong;
+}
+
+function wrongWithTokens({ keys, listen, streamListen, testToken, insecureTestToken }: Partial<Settings>) {
+  const wrong: string[] = [];
+  if (keys === undefined && !testToken) {
+    wrong.push(
+      '--keys is missing: without keys no token can be verified. Make some with "gear token keygen /etc/geard/keys" ' +
+        'and say --keys /etc/geard/keys; or, to try geard out on this machine alone, say --test-token',
+    );
+  }
   const places = { '--listen': listen, '--stream-listen': streamListen };
   for (const [flag, place] of Object.entries(places)) {
     if (!testToken || !place || isLoopback(place.host) || insecureTestToken) continue;
@@ -80,6 +132,11 @@ function contradictions(
         'listen on 127.0.0.1, or say --insecure-test-token if that is what you want',
     );
   }
+  return wrong;
+}
+
+function wrongWithStreams(role: Role, { stream, streamListen }: Partial<Settings>): string[] {
+  const wrong: string[] = [];
   if (streamListen && ['0.0.0.0', '::'].includes(streamListen.host)) {
     wrong.push(
       `--stream-listen: ${streamListen.host} is no address that an api could reach; name one of the host's`,

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { hostName, imageReference } from '../jobs/identifier.ts';
 import { transports } from '../jobs/streams.ts';
+import { fleetName } from '../token/claims.ts';
 
 /** One setting: a flag on the command line and an environment variable, which the flag overrides. */
 export interface OptionDefinition {
@@ -100,6 +101,72 @@ export const optionTable = {
     takes: '<url>',
     help: 'the Redis of the fleet; the daemon runs one of its own without it',
     schema: redisUrl,
+  },
+  redisUser: {
+    flag: '--redis-user',
+    env: 'GEARD_REDIS_USER',
+    takes: '<name>',
+    help: 'who we are in that Redis; see gear redis-acl',
+    schema: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ and -'),
+  },
+  redisPasswordFile: {
+    flag: '--redis-password-file',
+    env: 'GEARD_REDIS_PASSWORD_FILE',
+    takes: '<file>',
+    help: 'holds the password for that Redis in its first line; nobody else may read it',
+    schema: absolutePath,
+  },
+  redisCa: {
+    flag: '--redis-ca',
+    env: 'GEARD_REDIS_CA',
+    takes: '<file>',
+    help: 'certificates (PEM) to trust when the URL is rediss://, instead of the well-known ones',
+    schema: absolutePath,
+  },
+  redisCert: {
+    flag: '--redis-cert',
+    env: 'GEARD_REDIS_CERT',
+    takes: '<file>',
+    help: 'our own certificate (PEM) for that Redis',
+    schema: absolutePath,
+  },
+  redisKey: {
+    flag: '--redis-key',
+    env: 'GEARD_REDIS_KEY',
+    takes: '<file>',
+    help: 'the key (PEM) of our certificate; nobody else may read it',
+    schema: absolutePath,
+  },
+  keys: {
+    flag: '--keys',
+    env: 'GEARD_KEYS',
+    takes: '<directory>',
+    help: 'the keys that tokens are verified with; gear token keygen makes them',
+    schema: absolutePath,
+  },
+  fleet: {
+    flag: '--fleet',
+    env: 'GEARD_FLEET',
+    takes: '<name>',
+    default: 'geard',
+    help: 'the name of the fleet, which tokens are for',
+    schema: fleetName,
+  },
+  tokenHours: {
+    flag: '--token-hours',
+    env: 'GEARD_TOKEN_HOURS',
+    takes: '<hours>',
+    default: '24',
+    help: 'how long a token that changes something may be valid',
+    schema: wholeNumber(1, 8_760),
+  },
+  tokenReadHours: {
+    flag: '--token-read-hours',
+    env: 'GEARD_TOKEN_READ_HOURS',
+    takes: '<hours>',
+    default: '168',
+    help: 'how long a token that only reads may be valid',
+    schema: wholeNumber(1, 8_760),
   },
   base: {
     flag: '--base',
@@ -232,16 +299,18 @@ export const optionTable = {
 export type OptionName = keyof typeof optionTable;
 export type Settings = { [K in OptionName]: z.infer<(typeof optionTable)[K]['schema']> };
 
-const ofAll = ['stream', 'dedupeDays', 'logLevel', 'testToken'] as const;
+const ofRedis = ['redis', 'redisUser', 'redisPasswordFile', 'redisCa', 'redisCert', 'redisKey'] as const;
+const ofTokens = ['keys', 'fleet', 'tokenHours', 'tokenReadHours', 'testToken'] as const;
+const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel'] as const;
 const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
 const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'] as const;
 const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofClones, 'maxJobs'] as const;
 
 /** Which options each role takes. */
 export const roleOptions = {
-  daemon: [...new Set([...ofApi, ...ofWorker, 'redis', ...ofAll] as const)],
-  api: [...ofApi, 'redis', ...ofAll],
-  worker: [...ofWorker, 'insecureTestToken', 'redis', ...ofAll],
+  daemon: [...new Set([...ofApi, ...ofWorker, ...ofAll] as const)],
+  api: [...ofApi, ...ofAll],
+  worker: [...ofWorker, 'insecureTestToken', ...ofAll],
 } as const satisfies Record<string, readonly OptionName[]>;
 
 export type Role = keyof typeof roleOptions;

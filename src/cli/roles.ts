@@ -1,9 +1,12 @@
 import type { Logger } from 'pino';
 import type { RunningApi } from '../api/start-api.ts';
 import { type Closers, createClosers } from '../lib/closers.ts';
-import { createVerifier } from '../token/claims.ts';
+import type { RedisAccess } from '../queue/open-front.ts';
 import type { Config } from './config.ts';
 import type { Role } from './options.ts';
+import { redisAccess } from './redis-access.ts';
+import { leaveNoCoreFile } from './silence.ts';
+import { lifetimesOf, openTokenParts, type TokenParts } from './token-parts.ts';
 import { version } from './version.ts';
 
 /** Milliseconds for requests and jobs to come to their end after SIGTERM. */
@@ -19,16 +22,19 @@ const day = 24 * 60 * 60;
 export async function openRole(role: Role, config: Config, log: Logger): Promise<Closers> {
   const closers = createClosers();
   try {
-    const redisUrl = config.redis ?? (await privateRedis(config, log, closers));
+    if (!(await leaveNoCoreFile())) log.warn('core files cannot be turned off: prlimit failed');
+    const tokens = await openTokenParts(config, log, closers);
+    const redis = await redisAccess(config.redis ?? (await privateRedis(config, log, closers)), config);
     if (role !== 'api') {
       const { openWorker } = await import('../worker/open-worker.ts');
       const worker = await openWorker({
         ...config,
         ...shared(config),
-        redisUrl,
+        ...tokens,
+        redis,
+        journalSeconds: journalSeconds(config),
         concurrency: config.maxJobs,
         streamListen: streamPlace(role, config),
-        verifyToken: createVerifier(config),
         cloneLimits: {
           seconds: config.cloneSeconds,
           megabytes: config.cloneMegabytes,
@@ -40,7 +46,7 @@ export async function openRole(role: Role, config: Config, log: Logger): Promise
       log.info({ host: config.host, base: config.base }, 'worker is ready');
     }
     if (role !== 'worker') {
-      const api = await openApi(config, redisUrl, log, closers);
+      const api = await openApi(config, redis, tokens, log, closers);
       log.info({ url: api.url }, 'api listens');
     }
     return closers;
@@ -61,6 +67,12 @@ function streamPlace(role: Role, { stream, streamListen }: Config) {
 
 const shared = ({ dedupeDays }: Config) => ({ keepSeconds: dedupeDays * day, version });
 
+/** Whoever writes a job into Redis a second time finds it in the journal, as long as its token could be valid. */
+function journalSeconds(config: Config): number {
+  const { change, read } = lifetimesOf(config);
+  return shared(config).keepSeconds + Math.max(change, read);
+}
+
 async function privateRedis({ base }: Config, log: Logger, closers: Closers): Promise<string> {
   const { openPrivateRedis } = await import('../queue/private-redis.ts');
   const redis = await openPrivateRedis(base, log);
@@ -68,18 +80,21 @@ async function privateRedis({ base }: Config, log: Logger, closers: Closers): Pr
   return redis.url;
 }
 
-async function openApi(config: Config, redisUrl: string, log: Logger, closers: Closers): Promise<RunningApi> {
+async function openApi(
+  config: Config,
+  redis: RedisAccess,
+  tokens: TokenParts,
+  log: Logger,
+  closers: Closers,
+): Promise<RunningApi> {
   const [{ openFront }, { startApi }] = await Promise.all([
     import('../queue/open-front.ts'),
     import('../api/start-api.ts'),
   ]);
   const limits = { host: config.maxJobs, line: config.maxJobsPerGear };
-  const front = openFront({ redisUrl, limits, keepSeconds: shared(config).keepSeconds, log });
+  const front = openFront({ redis, limits, keepSeconds: shared(config).keepSeconds, log });
   closers.push(front.close);
-  const api = await startApi(
-    { front, verifyToken: createVerifier(config), version, transport: config.stream, log },
-    config.listen,
-  );
+  const api = await startApi({ ...tokens, front, version, transport: config.stream, log }, config.listen);
   closers.push(() => api.close(requestGrace));
   return api;
 }

@@ -2,6 +2,7 @@ import { createLogger } from '../lib/logger.ts';
 import { BadConfig, readConfig } from './config.ts';
 import type { Role } from './options.ts';
 import { openRole } from './roles.ts';
+import { hideArguments } from './silence.ts';
 
 /** Milliseconds after a signal at which the process ends whatever still runs. */
 const patience = 28_000;
@@ -14,6 +15,7 @@ export async function runRole(
   const ended = nextSignal();
   let log: ReturnType<typeof createLogger>;
   try {
+    hideArguments(`gear ${role}`); // They may hold the password of Redis.
     const config = readConfig(role, flags);
     log = createLogger(config.logLevel);
     const closers = await openRole(role, config, log);

@@ -8,7 +8,7 @@ export interface JobDefinition<Params extends z.ZodType = z.ZodType, Result exte
   params: Params;
   /** What `result` of a succeeded job holds. */
   result: Result;
-  /** The codes with which the job itself may end, besides `internal`. */
+  /** The codes with which the job itself may end, besides `internal` and those of its token. */
   errors: readonly ErrorCode[];
   /** What kind of resource it works on; jobs on one resource run in the order of their acceptance. */
   on: Kind;

@@ -23,6 +23,7 @@ const table = {
   request_id_reused: { status: 422, title: 'The request id was used for another request' },
   queue_full: { status: 429, title: 'The queue is full' },
   internal: { status: 500, title: 'Something went wrong on our side' },
+  expired: { status: 500, title: 'The job came too late' },
   start_failed: { status: 500, title: 'The gear did not start' },
   registry_failed: { status: 502, title: 'The registry did not give the image' },
   clone_failed: { status: 502, title: 'The repository could not be cloned' },

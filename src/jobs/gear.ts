@@ -1,7 +1,6 @@
 import type { GearSpec, PublishedPort } from './container.ts';
 import type { EnvironmentVariable } from './environment.ts';
 import type { Problem } from './errors.ts';
-import type { StreamName } from './streams.ts';
 
 /** The last update of a gear that did not start; the gear was put back to what it was before. */
 export interface FailedUpdate {
@@ -44,13 +43,16 @@ export type GearSummary = Pick<Gear, 'resource' | 'host' | 'unit'> & {
   [K in 'image' | 'ports' | 'enabled' | 'systemd']: Gear[K] | null;
 };
 
-/** What the api may ask a worker without a job: reads, and the wish to cancel. */
+/**
+ * What the api may ask a worker without a job: reads, and the wish to cancel. What about is in the client's own request,
+ * which goes with each question.
+ */
 export interface Questions {
-  'container.read': { args: { resource: string }; answer: Gear };
-  'container.list': { args: Record<string, never>; answer: GearSummary[] };
-  'environment.read': { args: { resource: string }; answer: EnvironmentVariable[] };
+  'container.read': { args: object; answer: Gear };
+  'container.list': { args: object; answer: GearSummary[] };
+  'environment.read': { args: object; answer: EnvironmentVariable[] };
   /** Has the worker send a stream through Redis; what it fails with is told before the first byte. */
-  'stream.open': { args: { id: string; name: StreamName; args: unknown }; answer: { head: unknown } };
-  'job.cancel': { args: { id: string }; answer: { aborting: boolean } };
+  'stream.open': { args: { id: string; how: object }; answer: { head: unknown } };
+  'job.cancel': { args: object; answer: { aborting: boolean } };
 }
 export type Question = keyof Questions;

@@ -61,6 +61,8 @@ export interface OpenStream<S extends StreamName = StreamName> {
   body: AsyncIterable<Uint8Array>;
 }
 
+export const streamNames = Object.keys(streams) as StreamName[];
+
 export function isStreamName(text: string): text is StreamName {
   return Object.hasOwn(streams, text);
 }

@@ -3,30 +3,26 @@ import { Failure } from '../jobs/errors.ts';
 import type { Job } from '../jobs/job.ts';
 import type { Command } from '../jobs/registry.ts';
 import { jobs } from '../jobs/registry.ts';
-import type { RequestId } from '../jobs/request-id.ts';
+import type { Change } from '../requests/order.ts';
 import type { RedisClock } from './clock.ts';
 import { commandTimeout } from './connection.ts';
 import type { Deliveries } from './deliveries.ts';
-import { keys } from './keys.ts';
-import { finishJob } from './ledger.ts';
-import { type JobRecord, readHash, readRecord } from './record.ts';
+import { channels, keys } from './keys.ts';
+import type { JobRecord } from './record.ts';
 import { runScript } from './scripts.ts';
 
-/** A command that has passed the door, ready to be recorded. */
-export interface Request {
-  id: RequestId;
-  command: Command;
-  /** Of user, method, path, r, t, h and body: the same id with another one is another request. */
-  fingerprint: string;
-  user: string;
+/** A change that has passed the door, ready to be recorded. */
+export interface Wish extends Change {
+  /** The request as it came, sealed for the worker of a host. */
+  seal(host: string): string;
 }
 
 /** What became of a request. */
 export type Accepted =
   | { verdict: 'accepted'; job: Job }
-  /** The id is known; the caller compares the fingerprints. */
-  | { verdict: 'known'; record: JobRecord }
-  /** Another host holds the gear than the one tried. */
+  /** The id is known: it became a job of this host. */
+  | { verdict: 'known'; host: string }
+  /** The directory names another host than the one tried. */
   | { verdict: 'elsewhere'; host: string }
   | { verdict: 'missing' }
   | { verdict: 'exists' }
@@ -48,33 +44,37 @@ export async function accept(
   redis: Redis,
   clock: RedisClock,
   deliveries: Deliveries,
-  request: Request,
+  wish: Wish,
   host: string,
   limits: Limits,
+  keepSeconds: number,
 ): Promise<Accepted> {
-  const { command, id } = request;
+  const { command, id } = wish;
   const { resource } = command.params;
   const { on } = jobs[command.type];
-  const job = newJob(request, host);
-  const scriptKeys = [
-    keys.job(id),
-    keys.jobs,
-    keys.sequence,
-    keys.holders(on),
-    keys.open(host),
-    keys.line(host, on, resource),
-  ];
+  const job = newJob(wish, host);
+  const ofFleet = [keys.jobs, keys.sequence, keys.holders(on)];
+  const ofHost = [keys.open(host), keys.line(host, on, resource), keys.held(host, on)];
+  const scriptKeys = [keys.id(id), keys.job(host, id), ...ofFleet, ...ofHost];
   // A little less than the time after which we give up: what Redis gets to see later must not take place.
   const deadline = clock.now() + commandTimeout - 100;
-  const args = [id, host, resource, deadline, needsOf(command), limits.host, limits.line];
-  const recorded = runScript(redis, 'accept', scriptKeys, [...args, ...recordFields(job, request)]);
+  const args = [
+    id,
+    host,
+    resource,
+    deadline,
+    needsOf(command),
+    limits.host,
+    limits.line,
+    idSeconds(keepSeconds),
+  ];
+  const recorded = runScript(redis, 'accept', scriptKeys, [...args, ...recordFields(job, wish)]);
   const [reply] = await Promise.all([recorded, deliveries.add(host, id, command.type)]);
   const [verdict, more] = reply as [string, unknown];
   switch (verdict) {
     case 'accepted':
       return { verdict, job };
     case 'known':
-      return { verdict, record: wholeRecord(more as string[]) };
     case 'elsewhere':
       return { verdict, host: String(more) };
     case 'missing':
@@ -92,7 +92,7 @@ function needsOf(command: Command): string {
   return jobs[command.type].needs;
 }
 
-function newJob({ id, command, user }: Request, host: string): Job {
+function newJob({ id, command, user }: Wish, host: string): Job {
   return {
     id,
     type: command.type,
@@ -110,35 +110,29 @@ function newJob({ id, command, user }: Request, host: string): Job {
   };
 }
 
-function recordFields(job: Job, { fingerprint, command }: Request): string[] {
-  const { type, state, resource, host, user, createdAt } = job;
-  const params = JSON.stringify(command.params);
+function recordFields(job: Job, { fingerprint, seal }: Wish): string[] {
+  const { type, resource, host, user, createdAt } = job;
   return [
-    ...['type', type, 'state', state, 'resource', resource, 'host', host, 'user', user],
-    ...['createdAt', createdAt, 'fingerprint', fingerprint, 'params', params],
+    ...['type', type, 'resource', resource, 'host', host, 'user', user],
+    ...['createdAt', createdAt, 'fingerprint', fingerprint, 'sealed', seal(host)],
   ];
 }
 
-function wholeRecord(flat: string[]): JobRecord {
-  const record = readRecord(readHash(flat));
-  if (!record) throw new Failure('internal', 'the record of this request id cannot be read');
-  return record;
-}
+/** An id is remembered for longer than its job, which counts from its end. */
+const idSeconds = (keepSeconds: number) => 2 * keepSeconds + 30 * 24 * 60 * 60;
 
 /**
- * Cancels a job: a queued one is over at once; of a running one the worker is to be told by the caller.
- * Returns what it was before.
+ * Cancels a job: one that was not begun is over at once; of another one the worker is to be told by the caller.
+ * `sealed` is the request to cancel, for the worker. Returns what the job was before.
  */
 export async function cancelJob(
   redis: Redis,
-  record: JobRecord,
+  { job: { id, host } }: JobRecord,
+  sealed: string,
   keepSeconds: number,
 ): Promise<'queued' | 'running' | 'final' | 'absent'> {
-  const before = (await runScript(redis, 'cancel', [keys.job(record.job.id)], [])) as
-    | 'queued'
-    | 'running'
-    | 'final'
-    | 'absent';
-  if (before === 'queued') await finishJob(redis, record, { state: 'cancelled' }, null, keepSeconds);
-  return before;
+  const now = new Date().toISOString();
+  const scriptKeys = [keys.job(host, id), keys.run(host, id)];
+  const args = [now, sealed, keepSeconds, channels.news(host), id];
+  return (await runScript(redis, 'cancel', scriptKeys, args)) as 'queued' | 'running' | 'final' | 'absent';
 }

@@ -15,6 +15,8 @@ const asked = z.object({
   id: z.uuid(),
   api: z.uuid(),
   question: z.string().max(64),
+  /** The client's own request, sealed for the worker. */
+  sealed: z.string().max(1_000_000),
   args: z.unknown(),
   /** Milliseconds since the epoch after which nobody waits for the answer. */
   until: z.number(),
@@ -34,38 +36,57 @@ export interface Asker {
   ask<Q extends Question>(
     host: string,
     question: Q,
+    sealed: string,
     args: Questions[Q]['args'],
     timeout?: number,
   ): Promise<Questions[Q]['answer']>;
 }
 
+interface Pending {
+  host: string;
+  resolve(reply: z.infer<typeof answered>): void;
+}
+
 export function createAsker(redis: Redis, subscriber: Redis): Asker {
   const api = randomUUID();
-  const pending = new Map<string, (reply: z.infer<typeof answered>) => void>();
-  const channel = channels.replies(api);
-  subscriber.on('message', (from: string, text: string) => {
-    if (from !== channel) return;
+  const pending = new Map<string, Pending>();
+  subscriber.on('message', (channel: string, text: string) => {
     const reply = answered.safeParse(parseJson(text));
-    if (reply.success) pending.get(reply.data.id)?.(reply.data);
+    const asker = reply.success ? pending.get(reply.data.id) : undefined;
+    // An answer counts only from the host that was asked.
+    if (asker && reply.success && channel === channels.replies(asker.host, api)) asker.resolve(reply.data);
   });
-  subscriber.subscribe(channel).catch(() => undefined); // Repeated by ioredis at every reconnect.
+  const listening = new Map<string, Promise<unknown>>();
+  /** Hears the answers of a host from now on; repeated by ioredis at every reconnect. */
+  const listenTo = (host: string) => {
+    const known = listening.get(host);
+    if (known) return known;
+    const subscribed = subscriber.subscribe(channels.replies(host, api));
+    listening.set(host, subscribed);
+    subscribed.catch(() => listening.delete(host));
+    return subscribed;
+  };
 
   return {
-    async ask(host, question, args, timeout = 5_000) {
+    async ask(host, question, sealed, args, timeout = 5_000) {
       const id = randomUUID();
       const reply = new Promise<z.infer<typeof answered>>((resolve, reject) => {
         const timer = setTimeout(() => {
           pending.delete(id);
           reject(new Failure('host_unavailable', `the host ${host} does not answer`));
         }, timeout);
-        pending.set(id, (answer) => {
-          clearTimeout(timer);
-          pending.delete(id);
-          resolve(answer);
+        pending.set(id, {
+          host,
+          resolve(answer) {
+            clearTimeout(timer);
+            pending.delete(id);
+            resolve(answer);
+          },
         });
       });
       reply.catch(() => undefined); // It may be refused before anybody waits for it.
-      const text = JSON.stringify({ id, api, question, args, until: Date.now() + timeout });
+      const text = JSON.stringify({ id, api, question, sealed, args, until: Date.now() + timeout });
+      await Promise.race([listenTo(host), reply]);
       await redis
         .multi()
         .lpush(keys.asks(host), text)
@@ -79,11 +100,13 @@ export function createAsker(redis: Redis, subscriber: Redis): Asker {
   };
 }
 
-export type Answers = { [Q in Question]: (args: unknown) => Promise<Questions[Q]['answer']> };
+export type Answers = {
+  [Q in Question]: (sealed: string, args: unknown) => Promise<Questions[Q]['answer']>;
+};
 
 /**
  * Answers questions until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
- * Arguments are passed on unchecked: the answers check them.
+ * Requests and arguments are passed on unchecked: the answers check them.
  */
 export async function answerQuestions(
   redis: Redis,
@@ -96,9 +119,9 @@ export async function answerQuestions(
   const handle = async (text: string) => {
     const parsed = asked.safeParse(parseJson(text));
     if (!parsed.success || parsed.data.until < Date.now()) return;
-    const { id, api, question, args } = parsed.data;
-    const reply = await answerOne(answers, question, args, log);
-    await redis.publish(channels.replies(api), JSON.stringify({ id, ...reply }));
+    const { id, api } = parsed.data;
+    const reply = await answerOne(answers, parsed.data, log);
+    await redis.publish(channels.replies(host, api), JSON.stringify({ id, ...reply }));
   };
   while (!signal.aborted) {
     try {
@@ -113,11 +136,11 @@ export async function answerQuestions(
   }
 }
 
-async function answerOne(answers: Answers, question: string, args: unknown, log: Logger) {
+async function answerOne(answers: Answers, { question, sealed, args }: z.infer<typeof asked>, log: Logger) {
   try {
     if (!Object.hasOwn(answers, question))
       throw new Failure('internal', 'the worker does not know this question');
-    return { answer: await answers[question as Question](args) };
+    return { answer: await answers[question as Question](sealed, args) };
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'internal')
       log.error({ err: error, question }, 'a question could not be answered');

@@ -4,6 +4,16 @@ import { Failure } from '../jobs/errors.ts';
 
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
+/** Where Redis is, and who we are there. */
+export interface RedisAccess {
+  /** `redis://`, `rediss://` or `unix:/path/to/socket`; may hold a user and a password. */
+  url: string;
+  username?: string | undefined;
+  password?: string | undefined;
+  /** PEM texts: whose certificates are trusted, and our own. */
+  tls?: { ca?: string; cert?: string; key?: string } | undefined;
+}
+
 /** Milliseconds after which a command of a front door is given up. */
 export const commandTimeout = 1_800;
 
@@ -14,8 +24,8 @@ const retryStrategy = (times: number) => Math.min(50 * times, 500);
  * A connection that fails fast, for what answers a client: while Redis is away every command is refused at once
  * and nothing is kept to be sent later. Large values are better sent one by one: gathering commands copies them.
  */
-export function failFastConnection(url: string, log: Logger, enableAutoPipelining = true): Redis {
-  return connect(url, log, {
+export function failFastConnection(access: RedisAccess, log: Logger, enableAutoPipelining = true): Redis {
+  return connect(access, log, {
     enableOfflineQueue: false,
     enableAutoPipelining,
     maxRetriesPerRequest: 1,
@@ -26,23 +36,25 @@ export function failFastConnection(url: string, log: Logger, enableAutoPipelinin
 }
 
 /** A connection that waits for Redis to come back, for workers, subscribers and blocking reads. */
-export function patientConnection(url: string, log: Logger): Redis {
-  return connect(url, log, { maxRetriesPerRequest: null });
+export function patientConnection(access: RedisAccess, log: Logger): Redis {
+  return connect(access, log, { maxRetriesPerRequest: null });
 }
 
 /** A connection for one blocking read after another, which fails for good when Redis goes away. */
-export function readingConnection(url: string, log: Logger): Redis {
-  return connect(url, log, { maxRetriesPerRequest: 0, connectTimeout: commandTimeout }, () => null);
+export function readingConnection(access: RedisAccess, log: Logger): Redis {
+  return connect(access, log, { maxRetriesPerRequest: 0, connectTimeout: commandTimeout }, () => null);
 }
 
-/** `redis://`, `rediss://` or `unix:/path/to/socket`. */
 function connect(
-  url: string,
+  { url, username, password, tls }: RedisAccess,
   log: Logger,
   options: Options,
   retry: (times: number) => number | null = retryStrategy,
 ): Redis {
   const common: Options = { ...options, retryStrategy: retry, keepAlive: 10_000 };
+  if (username !== undefined) common.username = username;
+  if (password !== undefined) common.password = password;
+  if (tls !== undefined && url.startsWith('rediss:')) common.tls = tls;
   const redis = url.startsWith('unix:')
     ? new Redis({ ...common, path: url.slice('unix:'.length) })
     : new Redis(url, common);
@@ -59,7 +71,7 @@ function connect(
 }
 
 const signsOfAbsence =
-  /ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|Connection is closed|isn't writeable|Command timed out|max retries|^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOAUTH|WRONGPASS|CLUSTERDOWN)/i;
+  /ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|Connection is closed|isn't writeable|Command timed out|max retries|^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOAUTH|WRONGPASS|NOPERM|CLUSTERDOWN)/i;
 
 /** The failure to tell a client when an error means that Redis cannot be reached or cannot take writes; else null. */
 export function asQueueFailure(error: unknown): Failure | null {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { hostName, resourceName } from '../jobs/identifier.ts';
 import type { Kind } from '../jobs/resource.ts';
 import { parseJson } from '../lib/parse-json.ts';
-import { keys } from './keys.ts';
+import { channels, keys } from './keys.ts';
 import { runScript } from './scripts.ts';
 
 /** Milliseconds between two signs of life of a worker. */
@@ -33,55 +33,65 @@ export interface HostEntry extends Announcement {
 
 /** All hosts whose workers ever announced themselves. */
 export async function readHosts(redis: Redis): Promise<HostEntry[]> {
-  const all = await redis.hgetall(keys.hosts);
-  return Object.values(all).flatMap((text) => {
-    const parsed = announcement.safeParse(parseJson(text));
-    if (!parsed.success) return [];
+  const names = await redis.smembers(keys.hosts);
+  const texts = await Promise.all(names.map((name) => redis.get(keys.host(name))));
+  return names.flatMap((name, i) => {
+    const parsed = announcement.safeParse(parseJson(texts[i] ?? ''));
+    if (!parsed.success || parsed.data.name !== name) return [];
     const state = Date.now() - parsed.data.lastSeen < goneAfter ? 'live' : 'gone';
     return [{ ...parsed.data, state } as const];
   });
 }
 
-/** The host that holds a resource, or null. */
+/** The host that holds a resource or has been asked to, or null. */
 export async function findHolder(redis: Redis, kind: Kind, resource: string): Promise<string | null> {
-  return redis.hget(keys.holders(kind), resource);
+  const host = await redis.hget(keys.holders(kind), resource);
+  if (host === null) return null;
+  const [held, waiting] = await Promise.all([
+    redis.sismember(keys.held(host, kind), resource),
+    redis.zcard(keys.line(host, kind, resource)),
+  ]);
+  return held === 1 || waiting > 0 ? host : null;
 }
 
-/** Every resource of a kind in the fleet with the host that holds it. */
-export async function readHolders(redis: Redis, kind: Kind): Promise<Map<string, string>> {
-  return new Map(Object.entries(await redis.hgetall(keys.holders(kind))));
+/** Takes a name out of the directory that is no longer where it says; returns whether the name is free now. */
+export async function releaseName(
+  redis: Redis,
+  kind: Kind,
+  resource: string,
+  host: string,
+): Promise<boolean> {
+  const scriptKeys = [keys.holders(kind), keys.held(host, kind), keys.line(host, kind, resource)];
+  return (await runScript(redis, 'release', scriptKeys, [resource, host])) === 1;
 }
 
-export async function announceHost(redis: Redis, host: Announcement): Promise<void> {
-  await redis.hset(keys.hosts, host.name, JSON.stringify(host));
+/** The names of what a host holds, as it was last announced. */
+export async function readHeld(redis: Redis, host: string, kind: Kind): Promise<string[]> {
+  return (await redis.smembers(keys.held(host, kind))).filter((name) => resourceName.safeParse(name).success);
+}
+
+/** Says that a host lives; `held` has everybody read again what it holds. */
+export async function announceHost(redis: Redis, host: Announcement, held: boolean): Promise<void> {
+  await redis
+    .multi()
+    .set(keys.host(host.name), JSON.stringify(host))
+    .publish(channels.here(host.name), held ? 'held' : '')
+    .exec();
 }
 
 /** Says that a host has gone on purpose, so that nobody waits for three missed signs of life. */
 export async function withdrawHost(redis: Redis, host: Announcement): Promise<void> {
-  await announceHost(redis, { ...host, lastSeen: 0 });
+  await announceHost(redis, { ...host, lastSeen: 0 }, false);
 }
 
-/**
- * Makes the directory say what is on a host's disk. A resource that another host holds too is left where the
- * directory has it and returned: somebody must look at it.
- */
-export async function announceHeld(
-  redis: Redis,
-  host: string,
-  kind: Kind,
-  onDisk: string[],
-): Promise<string[]> {
-  const known = await readHolders(redis, kind);
-  const conflicts: string[] = [];
-  for (const resource of onDisk) {
-    if (known.get(resource) === host) continue;
-    const added = await redis.hsetnx(keys.holders(kind), resource, host);
-    if (added === 0) conflicts.push(resource);
-  }
+/** Makes what Redis has of a host's resources say what is on its disk. */
+export async function announceHeld(redis: Redis, host: string, kind: Kind, onDisk: string[]): Promise<void> {
+  const key = keys.held(host, kind);
+  const known = await redis.smembers(key);
   const there = new Set(onDisk);
-  for (const [resource, holder] of known) {
-    if (holder !== host || there.has(resource) || !resourceName.safeParse(resource).success) continue;
-    await runScript(redis, 'forget', [keys.holders(kind), keys.line(host, kind, resource)], [resource, host]);
+  if (onDisk.length > 0) await redis.sadd(key, ...onDisk);
+  for (const resource of known) {
+    if (there.has(resource)) continue;
+    await runScript(redis, 'forget', [key, keys.line(host, kind, resource)], [resource]);
   }
-  return conflicts;
 }

@@ -1,22 +1,30 @@
 import type { Kind } from '../jobs/resource.ts';
 
 /**
- * The names of everything geard keeps in Redis. What belongs to one host carries its name in braces, so that a
- * Redis Cluster keeps it in one slot.
+ * The names of everything geard keeps in Redis. What belongs to one host carries its name in braces: a Redis Cluster
+ * keeps it in one slot, and the host's worker may touch nothing else. See acl.ts for who may write what.
  */
 export const keys = {
-  /** Hash: one job and, by its id, the ledger that gives "one id, one effect". */
-  job: (id: string) => `geard:job:${id}`,
-  /** Stream: the lines of a job's progress. */
-  progress: (id: string) => `geard:job:${id}:progress`,
+  /** String: request id → host of the job it became. This is the ledger that gives "one id, one effect". */
+  id: (id: string) => `geard:id:${id}`,
   /** Sorted set: job ids by order of acceptance. */
   jobs: 'geard:jobs',
   /** Counter: the order of acceptance. */
   sequence: 'geard:sequence',
-  /** Hash: name of a gear, a repository or an environment → host that holds it. */
+  /** Hash: name of a gear, a repository or an environment → host that holds it, or has been asked to. */
   holders: (kind: Kind) => `geard:holders:${kind}`,
-  /** Hash: host → what its worker announced last, as JSON. */
+  /** Set: names of the hosts that have ever announced themselves. */
   hosts: 'geard:hosts',
+  /** Hash: one job as it was accepted; written by the api. */
+  job: (host: string, id: string) => `geard:{${host}}:job:${id}`,
+  /** Hash: what became of the job; written by the worker. */
+  run: (host: string, id: string) => `geard:{${host}}:run:${id}`,
+  /** Stream: the lines of a job's progress. */
+  progress: (host: string, id: string) => `geard:{${host}}:progress:${id}`,
+  /** String: what a worker announced last, as JSON. */
+  host: (host: string) => `geard:{${host}}:host`,
+  /** Set: names of what is on the host's disk. */
+  held: (host: string, kind: Kind) => `geard:{${host}}:held:${kind}`,
   /** Sorted set: the unfinished jobs of a host by order of acceptance. */
   open: (host: string) => `geard:{${host}}:open`,
   /** Sorted set: the unfinished jobs on one resource by order of acceptance; the first one may run. */
@@ -34,11 +42,18 @@ export const queueName = 'jobs';
 
 /** Pub/sub channels. They only wake up: whoever misses a message finds out by looking. */
 export const channels = {
-  /** Ids of jobs that have made progress or have finished. */
-  news: 'geard:news',
-  /** Answers of workers to one api. */
-  replies: (api: string) => `geard:replies:${api}`,
+  /** Ids of a host's jobs that have made progress or have finished; for all hosts with a star. */
+  news: (host: string) => `geard:{${host}}:news`,
+  /** A worker says that it lives, and "held" when the names on its disk are to be read; for all hosts with a star. */
+  here: (host: string) => `geard:{${host}}:here`,
+  /** An api asks every worker to say that it lives. */
+  who: 'geard:who',
+  /** Answers of a worker to one api. */
+  replies: (host: string, api: string) => `geard:{${host}}:replies:${api}`,
 } as const;
+
+/** The host in the name of a channel of its own. */
+export const hostOfChannel = (channel: string) => /^geard:\{([^}]+)\}:/.exec(channel)?.[1] ?? '';
 
 /** A BullMQ job id may be no integer, which 32 decimal digits would be. */
 export const deliveryId = (id: string) => `r-${id}`;

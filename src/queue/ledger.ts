@@ -16,7 +16,8 @@ export interface WorkerLedger {
   progress(id: string, progress: Progress): Promise<void>;
   /** Back to queued: another attempt is to begin it. */
   handBack(id: string): Promise<void>;
-  finish(record: JobRecord, outcome: Outcome, present: boolean | null): Promise<string | null>;
+  /** `present`: whether the resource is on the host now. Returns the id that is first in its line then. */
+  finish(record: JobRecord, outcome: Outcome, present: boolean): Promise<string | null>;
   /** Takes an id out of the queue that has no record, or a finished one. */
   drop(job: Pick<Job, 'id' | 'type' | 'resource'>): Promise<void>;
 }
@@ -31,39 +32,42 @@ const mostLines = 5_000;
 
 export function createWorkerLedger(redis: Redis, host: string, keepSeconds: number): WorkerLedger {
   return {
-    read: (id) => readJob(redis, id),
+    read: (id) => readJobOf(redis, host, id),
     open: () => redis.zrange(keys.open(host), '0', '-1'),
 
-    async begin({ job }) {
-      const now = new Date().toISOString();
-      const scriptKeys = [keys.job(job.id), keys.line(host, kindOf(job.type), job.resource)];
-      const [verdict, more] = (await runScript(redis, 'begin', scriptKeys, [job.id, now])) as [
-        string,
-        unknown,
-      ];
+    async begin({ job: { id, type, resource } }) {
+      const scriptKeys = [keys.job(host, id), keys.run(host, id), keys.line(host, kindOf(type), resource)];
+      const reply = await runScript(redis, 'begin', scriptKeys, [id, new Date().toISOString()]);
+      const [verdict, more, run] = reply as [string, unknown, string[]];
       if (verdict === 'behind') return { turn: 'behind', first: String(more) };
-      const record = verdict === 'begun' ? readRecord(readHash(more as string[])) : null;
+      const record = verdict === 'begun' ? readRecord(readHash(more as string[]), readHash(run)) : null;
       return record ? { turn: 'begun', record } : { turn: 'over' };
     },
 
     async progress(id, progress) {
       const text = JSON.stringify(progress);
       const line = { time: new Date().toISOString(), ...progress };
+      const stream = keys.progress(host, id);
       await redis
         .multi()
-        .hset(keys.job(id), 'progress', text)
-        .xadd(keys.progress(id), 'MAXLEN', '~', mostLines, '*', 'line', JSON.stringify(line))
-        .expire(keys.progress(id), keepSeconds)
-        .publish(channels.news, id)
+        .hset(keys.run(host, id), 'progress', text)
+        .xadd(stream, 'MAXLEN', '~', mostLines, '*', 'line', JSON.stringify(line))
+        .expire(stream, keepSeconds)
+        .publish(channels.news(host), id)
         .exec();
     },
 
     async handBack(id) {
-      await redis.hset(keys.job(id), 'state', 'queued');
+      await redis.hset(keys.run(host, id), 'state', 'queued');
     },
 
-    async finish(record, outcome, present) {
-      return finishJob(redis, record, outcome, present, keepSeconds);
+    async finish({ job: { id, type, resource } }, outcome, present) {
+      const kind = kindOf(type);
+      const [open, line] = [keys.open(host), keys.line(host, kind, resource)];
+      const scriptKeys = [keys.job(host, id), keys.run(host, id), open, line, keys.held(host, kind)];
+      const fields = outcomeFields(outcome, new Date().toISOString());
+      const args = [id, resource, present ? 1 : 0, keepSeconds, channels.news(host), ...fields];
+      return (await runScript(redis, 'finish', scriptKeys, args)) as string | null;
     },
 
     async drop({ id, type, resource }) {
@@ -73,26 +77,19 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
   };
 }
 
-/** The record of a job, or null. */
+/** The record of a job, wherever it is, or null. */
 export async function readJob(redis: Redis, id: string): Promise<JobRecord | null> {
-  return readRecord(await redis.hgetall(keys.job(id)));
+  const host = await redis.get(keys.id(id));
+  return host === null ? null : readJobOf(redis, host, id);
 }
 
-/** Ends a job; see the script. Returns the id that is first in its line now. */
-export async function finishJob(
-  redis: Redis,
-  { job }: JobRecord,
-  outcome: Outcome,
-  present: boolean | null,
-  keepSeconds: number,
-): Promise<string | null> {
-  const kind = kindOf(job.type);
-  const line = keys.line(job.host, kind, job.resource);
-  const scriptKeys = [keys.job(job.id), keys.open(job.host), line, keys.holders(kind)];
-  const there = present === null ? '' : present ? '1' : '0';
-  const fields = outcomeFields(outcome, new Date().toISOString());
-  const args = [job.id, job.host, job.resource, there, keepSeconds, channels.news, ...fields];
-  return (await runScript(redis, 'finish', scriptKeys, args)) as string | null;
+/** The record of a job of a host, or null. */
+export async function readJobOf(redis: Redis, host: string, id: string): Promise<JobRecord | null> {
+  const [job, run] = await Promise.all([
+    redis.hgetall(keys.job(host, id)),
+    redis.hgetall(keys.run(host, id)),
+  ]);
+  return readRecord(job, run);
 }
 
 const progressLine = z.object({
@@ -106,8 +103,13 @@ const progressLine = z.object({
 export type ProgressLine = z.infer<typeof progressLine> & { id: string };
 
 /** The lines of a job's progress after one of them. */
-export async function readProgress(redis: Redis, id: string, after: string): Promise<ProgressLine[]> {
-  const entries = await redis.xrange(keys.progress(id), `(${after}`, '+');
+export async function readProgress(
+  redis: Redis,
+  host: string,
+  id: string,
+  after: string,
+): Promise<ProgressLine[]> {
+  const entries = await redis.xrange(keys.progress(host, id), `(${after}`, '+');
   return entries.flatMap(([entry, fields]) => {
     const line = progressLine.safeParse(parseJson(fields[1] ?? ''));
     return line.success ? [{ id: entry, ...line.data }] : [];

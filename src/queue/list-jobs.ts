@@ -1,13 +1,12 @@
 import type { Redis } from 'ioredis';
 import type { Job, JobState } from '../jobs/job.ts';
+import type { Scope } from '../requests/order.ts';
+import { seesJob } from '../requests/scope.ts';
 import { keys } from './keys.ts';
 import { readJob } from './ledger.ts';
 
-export interface JobFilter {
+export interface JobFilter extends Scope {
   state?: JobState | undefined;
-  resource?: string | undefined;
-  host?: string | undefined;
-  user?: string | undefined;
 }
 
 /** Jobs, newest first, after a given one, that pass a filter. Ids whose record has expired are swept on the way. */
@@ -28,18 +27,12 @@ export async function listJobs(
     const records = await Promise.all(ids.map((id) => readJob(redis, id)));
     const expired = ids.filter((_, i) => records[i] === null);
     if (expired.length > 0) await redis.zrem(keys.jobs, ...expired);
-    found.push(...records.flatMap((record) => (record && passes(record.job, filter) ? [record.job] : [])));
+    found.push(...records.flatMap((record) => (record && takes(filter, record.job) ? [record.job] : [])));
     from += ids.length - expired.length;
   }
   return found.slice(0, limit);
 }
 
-function passes(job: Job, filter: JobFilter): boolean {
-  const { state, resource, host, user } = filter;
-  return (
-    (state === undefined || job.state === state) &&
-    (resource === undefined || job.resource === resource) &&
-    (host === undefined || job.host === host) &&
-    (user === undefined || job.user === user)
-  );
+function takes({ state, ...scope }: JobFilter, job: Job): boolean {
+  return (state === undefined || job.state === state) && seesJob(scope, job);
 }

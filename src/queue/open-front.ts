@@ -1,41 +1,46 @@
 import type { Logger } from 'pino';
 import type { Job } from '../jobs/job.ts';
 import type { Kind } from '../jobs/resource.ts';
-import { type OpenStream, type StreamArgs, type StreamName, streams } from '../jobs/streams.ts';
-import { type Accepted, accept, cancelJob, type Limits, type Request } from './accept.ts';
+import { type OpenStream, type StreamName, streams } from '../jobs/streams.ts';
+import { type Accepted, accept, cancelJob, type Limits, type Wish } from './accept.ts';
 import { type Asker, createAsker } from './asks.ts';
 import { followClock } from './clock.ts';
-import { failFastConnection, patientConnection, readingConnection } from './connection.ts';
+import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
-import { findHolder, type HostEntry, readHolders, readHosts } from './directory.ts';
+import { findHolder, type HostEntry, readHeld, readHosts, releaseName } from './directory.ts';
 import { keys } from './keys.ts';
+import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readJob, readProgress } from './ledger.ts';
 import { type JobFilter, listJobs } from './list-jobs.ts';
 import type { JobRecord } from './record.ts';
 import { openFrames } from './relay.ts';
 import { createWaiter } from './waiter.ts';
 
-export { asQueueFailure } from './connection.ts';
+export type { Wish } from './accept.ts';
+export { asQueueFailure, type RedisAccess } from './connection.ts';
 export type { HostEntry } from './directory.ts';
 export type { ProgressLine } from './ledger.ts';
 export type { JobRecord } from './record.ts';
 
 /** Everything an api does with Redis. Every call fails fast with an error that `asQueueFailure` knows. */
 export interface Front extends Asker {
-  accept(request: Request, host: string): Promise<Accepted>;
+  accept(wish: Wish, host: string): Promise<Accepted>;
   job(id: string): Promise<JobRecord | null>;
   wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
   /** Resolves when there is something new about a job, after the time, or when the signal aborts. */
   news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** The lines of a job's progress after one of them. */
-  progressLines(id: string, after: string): Promise<ProgressLine[]>;
+  progressLines(host: string, id: string, after: string): Promise<ProgressLine[]>;
   listJobs(filter: JobFilter, limit: number, after?: string): Promise<Job[]>;
-  cancel(record: JobRecord): Promise<'queued' | 'running' | 'final' | 'absent'>;
+  /** `sealed`: the request to cancel, for the worker. */
+  cancel(record: JobRecord, sealed: string): Promise<'queued' | 'running' | 'final' | 'absent'>;
   hosts(): Promise<HostEntry[]>;
   /** The host that holds a resource, or null. */
   findHolder(kind: Kind, resource: string): Promise<string | null>;
-  /** Every resource of a kind with the host that holds it. */
-  holders(kind: Kind): Promise<Map<string, string>>;
+  /** Forgets that a host holds a resource where it does not; returns whether nobody does now. */
+  releaseName(kind: Kind, resource: string, host: string): Promise<boolean>;
+  /** The names of what a host holds, as it was last announced. */
+  held(host: string, kind: Kind): Promise<string[]>;
   /** Has a worker send a stream through Redis. Throws what the worker threw, before the first byte. */
   relay(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream>;
   /** Resolves when Redis answers. */
@@ -43,14 +48,18 @@ export interface Front extends Asker {
   close(): Promise<void>;
 }
 
-/** What an api wants of a worker. */
-export type WantedStream = { [S in StreamName]: { name: S; args: StreamArgs<S> } }[StreamName];
+/** A stream that an api wants of a worker: what of is in the client's request, `how` says the rest of its arguments. */
+export interface WantedStream {
+  name: StreamName;
+  sealed: string;
+  how: object;
+}
 
 /** Milliseconds a worker may take to open a stream. */
 const openDeadline = 15_000;
 
 export interface FrontOptions {
-  redisUrl: string;
+  redis: RedisAccess;
   limits: Limits;
   /** Seconds for which a finished job and its id are kept. */
   keepSeconds: number;
@@ -60,32 +69,35 @@ export interface FrontOptions {
 /** Milliseconds for which the list of hosts is good enough. */
 const hostsFresh = 500;
 
-export function openFront({ redisUrl, limits, keepSeconds, log }: FrontOptions): Front {
-  const redis = failFastConnection(redisUrl, log);
+export function openFront({ redis: access, limits, keepSeconds, log }: FrontOptions): Front {
+  const redis = failFastConnection(access, log);
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
-  const subscriber = patientConnection(redisUrl, quiet);
+  const subscriber = patientConnection(access, quiet);
+  learnHosts(redis, subscriber, log);
   const clock = followClock(redis);
   const deliveries = createDeliveries(redis);
   const waiter = createWaiter(redis, subscriber);
   const asker = createAsker(redis, subscriber);
   const hosts = remembered(() => readHosts(redis), hostsFresh);
   return {
-    accept: (request, host) => accept(redis, clock, deliveries, request, host, limits),
+    accept: (wish, host) => accept(redis, clock, deliveries, wish, host, limits, keepSeconds),
     job: (id) => readJob(redis, id),
     wait: waiter.wait,
     news: waiter.news,
-    progressLines: (id, after) => readProgress(redis, id, after),
+    progressLines: (host, id, after) => readProgress(redis, host, id, after),
     listJobs: (filter, limit, after) => listJobs(redis, filter, limit, after),
-    cancel: (record) => cancelJob(redis, record, keepSeconds),
+    cancel: (record, sealed) => cancelJob(redis, record, sealed, keepSeconds),
     hosts,
     findHolder: (kind, resource) => findHolder(redis, kind, resource),
-    holders: (kind) => readHolders(redis, kind),
+    releaseName: (kind, resource, host) => releaseName(redis, kind, resource, host),
+    held: (host, kind) => readHeld(redis, host, kind),
     ask: asker.ask,
-    async relay(host, { name, args }, signal) {
-      const connect = () => readingConnection(redisUrl, quiet);
+    async relay(host, { name, sealed, how }, signal) {
+      const connect = () => readingConnection(access, quiet);
       const frames = await openFrames(redis, connect, (id) => keys.frames(host, id), signal);
       try {
-        const { head } = await asker.ask(host, 'stream.open', { id: frames.id, name, args }, openDeadline);
+        const opening = { id: frames.id, how };
+        const { head } = await asker.ask(host, 'stream.open', sealed, opening, openDeadline);
         signal.throwIfAborted();
         return { head: streams[name].head.parse(head), body: frames.body };
       } catch (error) {

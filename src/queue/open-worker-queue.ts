@@ -1,14 +1,16 @@
+import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import { type Answers, answerQuestions } from './asks.ts';
-import { failFastConnection, patientConnection } from './connection.ts';
+import { failFastConnection, patientConnection, type RedisAccess } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
 import { type Announcement, announceHeld, announceHost, withdrawHost } from './directory.ts';
-import { keys } from './keys.ts';
+import { channels, keys } from './keys.ts';
 import { createWorkerLedger, type WorkerLedger } from './ledger.ts';
 import { sendFrames } from './relay.ts';
 
 export type { Answers } from './asks.ts';
+export type { RedisAccess } from './connection.ts';
 export { heartbeatInterval } from './directory.ts';
 export type { WorkerLedger } from './ledger.ts';
 export type { JobRecord } from './record.ts';
@@ -16,23 +18,24 @@ export type { JobRecord } from './record.ts';
 /** Everything a worker does with Redis. Its calls wait for Redis to come back. */
 export interface WorkerQueue {
   ledger: WorkerLedger;
-  announceHost(host: Announcement): Promise<void>;
+  /** Says that the host lives; `held` has everybody read again what it holds. */
+  announceHost(host: Announcement, held: boolean): Promise<void>;
   withdrawHost(host: Announcement): Promise<void>;
-  /** Says which resources of a kind are on the disk; returns those that another host holds too. */
-  announceHeld(kind: Kind, onDisk: string[]): Promise<string[]>;
+  /** Says which resources of a kind are on the disk. */
+  announceHeld(kind: Kind, onDisk: string[]): Promise<void>;
   /** Sends a stream's body to the api that waits for it under this id; see relay.ts. */
   relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
   /** Has every delivery and question handled from now on. */
   open(deliver: (id: string) => Promise<void>, answers: Answers): void;
-  /** Called whenever Redis has come (back). */
-  onReady(listener: () => void): void;
+  /** Called whenever Redis has come (back), and when an api asks who is there. */
+  onAsked(listener: () => void): void;
   /** Takes no more deliveries; resolves when those under way have settled. */
   stopReceiving(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface WorkerQueueOptions {
-  redisUrl: string;
+  redis: RedisAccess;
   host: string;
   /** Jobs that may be under way at once, most of them waiting for their turn. */
   concurrency: number;
@@ -42,17 +45,18 @@ export interface WorkerQueueOptions {
 }
 
 export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
-  const { redisUrl, host, concurrency, keepSeconds, log } = options;
+  const { redis: access, host, concurrency, keepSeconds, log } = options;
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
-  const redis = patientConnection(redisUrl, log);
-  const delivering = patientConnection(redisUrl, quiet);
-  const asking = patientConnection(redisUrl, quiet);
-  const sending = failFastConnection(redisUrl, quiet, false); // A stream that cannot go on is broken off, not kept.
+  const redis = patientConnection(access, log);
+  const delivering = patientConnection(access, quiet);
+  const asking = patientConnection(access, quiet);
+  const hearing = patientConnection(access, quiet);
+  const sending = failFastConnection(access, quiet, false); // A stream that cannot go on is broken off, not kept.
   const stop = new AbortController();
   let receiver: { close(): Promise<void> } | null = null;
   return {
     ledger: createWorkerLedger(redis, host, keepSeconds),
-    announceHost: (announcement) => announceHost(redis, announcement),
+    announceHost: (announcement, held) => announceHost(redis, announcement, held),
     withdrawHost: (announcement) => withdrawHost(redis, announcement),
     announceHeld: (kind, onDisk) => announceHeld(redis, host, kind, onDisk),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
@@ -62,15 +66,22 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
         log.error({ err: error }, 'questions are no longer answered'),
       );
     },
-    onReady: (listener) => {
-      if (redis.status === 'ready') listener();
-      redis.on('ready', listener);
+    onAsked(listener) {
+      const whenReady = (connection: Redis, tell: () => void) => {
+        if (connection.status === 'ready') tell();
+        connection.on('ready', tell);
+      };
+      whenReady(redis, listener);
+      hearing.on('message', listener);
+      // Told once more when we can hear, or an api that asked a moment before would wait for the next sign of life.
+      whenReady(hearing, () => void hearing.subscribe(channels.who).then(listener, () => undefined));
     },
     async stopReceiving() {
       await receiver?.close();
     },
     async close() {
       stop.abort();
+      hearing.disconnect();
       sending.disconnect();
       asking.disconnect();
       delivering.disconnect();

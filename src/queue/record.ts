@@ -7,10 +7,10 @@ export interface JobRecord {
   job: Job;
   /** Of the request; tells a replay from another request with the same id. */
   fingerprint: string;
-  /** The command's parameters as the api accepted them; gone when the job has finished. */
-  params: unknown;
-  /** Somebody asked for its end. */
-  cancel: boolean;
+  /** The request as it came, sealed for the worker; empty when the job has finished. */
+  sealed: string;
+  /** The request to cancel it, sealed; null where nobody has. */
+  cancel: string | null;
 }
 
 /** A hash as Redis returns it, field, value, field, value, … */
@@ -20,29 +20,35 @@ export function readHash(flat: readonly string[]): Record<string, string> {
   return hash;
 }
 
-/** The record in a hash, or null when it is not one (Redis content is not trusted to be whole). */
-export function readRecord(hash: Record<string, string>): JobRecord | null {
-  const { id, state } = hash;
+type Hash = Record<string, string>;
+
+/**
+ * The record in the two hashes, by the api and by the worker; null when it is none (Redis content is not trusted to be
+ * whole).
+ */
+export function readRecord(job: Hash, run: Hash): JobRecord | null {
+  const { id } = job;
+  const state = run['state'] ?? (job['cancelledAt'] ? 'cancelled' : 'queued');
   if (!id || !jobStates.includes(state as JobState)) return null;
   return {
     job: {
       id,
-      type: hash['type'] ?? '',
+      type: job['type'] ?? '',
       state: state as JobState,
-      resource: hash['resource'] ?? '',
-      host: hash['host'] ?? '',
-      user: hash['user'] ?? '',
-      createdAt: hash['createdAt'] ?? '',
-      startedAt: hash['startedAt'] || null,
-      finishedAt: hash['finishedAt'] || null,
-      attempts: Number(hash['attempts'] ?? 0),
-      progress: isFinal(state as JobState) ? null : (json(hash['progress']) as Progress | null),
-      result: json(hash['result']),
-      error: json(hash['error']) as Problem | null,
+      resource: job['resource'] ?? '',
+      host: job['host'] ?? '',
+      user: job['user'] ?? '',
+      createdAt: job['createdAt'] ?? '',
+      startedAt: run['startedAt'] || null,
+      finishedAt: run['finishedAt'] || job['cancelledAt'] || null,
+      attempts: Number(run['attempts'] ?? 0),
+      progress: isFinal(state as JobState) ? null : (json(run['progress']) as Progress | null),
+      result: json(run['result']),
+      error: json(run['error']) as Problem | null,
     },
-    fingerprint: hash['fingerprint'] ?? '',
-    params: json(hash['params']),
-    cancel: hash['cancel'] === '1',
+    fingerprint: job['fingerprint'] ?? '',
+    sealed: job['sealed'] ?? '',
+    cancel: job['cancel'] ?? null,
   };
 }
 

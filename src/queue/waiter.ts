@@ -17,11 +17,12 @@ export interface Waiter {
 /** Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `redis` reads records. */
 export function createWaiter(redis: Redis, subscriber: Redis): Waiter {
   const waiting = new Map<string, Set<() => void>>();
-  subscriber.on('message', (channel: string, id: string) => {
-    if (channel !== channels.news) return;
+  const everywhere = channels.news('*');
+  subscriber.on('pmessage', (pattern: string, _channel: string, id: string) => {
+    if (pattern !== everywhere) return;
     for (const wake of waiting.get(id) ?? []) wake();
   });
-  subscriber.subscribe(channels.news).catch(() => undefined); // Repeated by ioredis at every reconnect.
+  subscriber.psubscribe(everywhere).catch(() => undefined); // Repeated by ioredis at every reconnect.
 
   function nextNews(id: string, milliseconds: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {

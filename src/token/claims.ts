@@ -1,20 +1,51 @@
-/** What a token says: each claim fixes a parameter, what is left out may come from the request. */
-export interface Claims {
-  u?: string;
-  d?: number;
-  i?: string;
-  t?: string;
-  r?: string;
-  h?: string;
-}
+import { z } from 'zod';
+import { hostName, resourceName, userName } from '../jobs/identifier.ts';
+import { text } from '../jobs/schema.ts';
 
-/** The claims of a token, or null when it is not valid, for whatever reason. */
-export type VerifyToken = (token: string) => Claims | null;
+/** `r` of a token: a name, or the beginning of names and a star, such as `team-*`. */
+const resourcePattern = z
+  .string()
+  .max(64)
+  .refine(
+    (r) => resourceName.safeParse(r.replace(/\*$/, '')).success,
+    'r must be a name or a beginning and *',
+  );
+
+export const fleetName = text(
+  'aud',
+  64,
+  /^[A-Za-z0-9][A-Za-z0-9_.-]*$(?![\r\n])/,
+  'be the name of a fleet: letters, digits, _, . and -',
+);
+
+const seconds = z.int().min(0).max(1e12);
+
+/** What a token says. A claim we do not know could be a limit, so there may be none. */
+export const tokenClaims = z.strictObject({
+  /** The fleet it is for. */
+  aud: fleetName,
+  /** Expiry, seconds since the epoch. */
+  d: seconds,
+  u: userName.optional(),
+  i: text('i', 32, /^[0-9a-fA-F]{1,32}$(?![\r\n])/, 'be 1 to 32 hex digits').optional(),
+  t: z.string().max(2048).optional(),
+  r: resourcePattern.optional(),
+  h: hostName.optional(),
+  /** Allowed actions: `container.install`, `container.*`, `*.read`; left out: all. */
+  a: z
+    .array(text('a', 64, /^(?:\*|[a-z]+)\.(?:\*|[a-z]+)$(?![\r\n])/, 'be actions such as container.install'))
+    .min(1)
+    .max(32)
+    .optional(),
+  /** Base64url of the SHA-256 of the body of what changes something. */
+  b: text('b', 43, /^[A-Za-z0-9_-]{43}$(?![\r\n])/, 'be the base64url of a SHA-256').optional(),
+  /** When it was made. Many libraries write it; nothing depends on it. */
+  iat: seconds.optional(),
+});
+export type TokenClaims = z.infer<typeof tokenClaims>;
+
+/** What bounds a request: the claims of its token, all of which the test token leaves open. */
+export type Claims = Partial<TokenClaims>;
 
 /** The token that leaves everything open, for trying geard out on loopback. */
 export const testToken = '__test__';
-
-/** A verifier that knows only the test token, and that only where it was allowed. */
-export function createVerifier(options: { testToken: boolean }): VerifyToken {
-  return (token) => (options.testToken && token === testToken ? {} : null);
-}

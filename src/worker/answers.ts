@@ -1,44 +1,60 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
-import { resourceName } from '../jobs/identifier.ts';
-import type { Answers, WorkerQueue } from '../queue/open-worker-queue.ts';
+import { streamNames } from '../jobs/streams.ts';
+import type { Answers, JobRecord, WorkerQueue } from '../queue/open-worker-queue.ts';
+import { seesResource } from '../requests/scope.ts';
 import { readEnvironment } from './environment/environment-files.ts';
+import type { Gate } from './gate.ts';
 import { showGear, showGears } from './gear/read-gear.ts';
 import type { Room } from './room.ts';
 import type { Sources } from './streams/open-source.ts';
 
-const aboutResource = z.strictObject({ resource: resourceName });
-const aboutJob = z.strictObject({ id: z.string().regex(/^[0-9a-f]{32}$/) });
-
-const aboutStream = z.strictObject({ id: z.uuid(), name: z.string().max(64), args: z.unknown() });
+const aboutStream = z.strictObject({ id: z.uuid(), how: z.object({}).loose() });
 
 export interface AnswerParts {
   room: Room;
+  gate: Gate;
   /** Aborts a job that runs; returns whether it does. */
   cancel(id: string): boolean;
+  readJob(id: string): Promise<JobRecord | null>;
   sources: Sources;
   /** Sends a stream through Redis; see queue/relay.ts. */
   relay: WorkerQueue['relay'];
   log: Logger;
 }
 
-/** What an api may ask this worker. Questions come through Redis: their arguments are checked here. */
-export function createAnswers({ room, cancel, sources, relay, log }: AnswerParts): Answers {
+/** What an api may ask this worker. What about is in the client's request, which the gate lets pass or not. */
+export function createAnswers({ room, gate, cancel, readJob, sources, relay, log }: AnswerParts): Answers {
   return {
-    'stream.open': async (args) => {
-      const { id, name, args: wanted } = checked(aboutStream, args);
+    'stream.open': async (sealed, args) => {
+      const { name, wants } = await gate.order(sealed, streamNames);
+      const { id, how } = checked(aboutStream, args);
       const abort = new AbortController();
-      const { head, body } = await sources.open(name, wanted, abort.signal);
+      const { head, body } = await sources.open(name, { ...how, ...wants }, abort.signal);
       relay(id, body, (reason) => abort.abort(reason)).catch((error: Error) =>
         log.debug({ reason: error.message }, 'a stream was broken off'),
       );
       return { head };
     },
-    'container.read': (args) => showGear(room, checked(aboutResource, args).resource),
-    'container.list': () => showGears(room),
-    'environment.read': (args) => readEnvironment(room.paths, checked(aboutResource, args).resource),
-    'job.cancel': async (args) => ({ aborting: cancel(checked(aboutJob, args).id) }),
+    'container.read': async (sealed) => {
+      const { wants } = await gate.order(sealed, ['container.read']);
+      return showGear(room, wants.resource);
+    },
+    'container.list': async (sealed) => {
+      const { scope } = await gate.order(sealed, ['container.list']);
+      return (await showGears(room)).filter(({ resource }) => seesResource(scope, resource));
+    },
+    'environment.read': async (sealed) => {
+      const { wants } = await gate.order(sealed, ['environment.read']);
+      return readEnvironment(room.paths, wants.resource);
+    },
+    'job.cancel': async (sealed) => {
+      const { wants } = await gate.order(sealed, ['job.cancel']);
+      const record = await readJob(wants.id);
+      const may = record !== null && (await gate.cancels(sealed, record));
+      return { aborting: may && cancel(wants.id) };
+    },
   };
 }
 

@@ -1,10 +1,7 @@
 import type { Logger } from 'pino';
-import type { z } from 'zod';
 import { Failure, problemOf } from '../jobs/errors.ts';
-import type { Outcome, Progress } from '../jobs/job.ts';
-import { isJobType, type JobType, jobs, type Params } from '../jobs/registry.ts';
-import { explain } from '../lib/explain.ts';
-import type { JobRecord } from '../queue/open-worker-queue.ts';
+import type { Job, Outcome, Progress } from '../jobs/job.ts';
+import type { Command, JobType, Params } from '../jobs/registry.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
@@ -16,6 +13,8 @@ const mostAttempts = 20;
 export interface Execution {
   room: Room;
   handlers: Handlers;
+  /** Somebody asked for its end before this attempt. */
+  cancelled: boolean;
   signal: AbortSignal;
   report(progress: Progress): Promise<void>;
   /** Counts another attempt in the job's record. */
@@ -23,25 +22,16 @@ export interface Execution {
   log: Logger;
 }
 
-/** Brings a job to its end. Rejects only with `HandedBack`. */
-export async function execute(record: JobRecord, execution: Execution): Promise<Outcome> {
-  const { job, cancel } = record;
+/** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
+export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
   const where = { job: job.id, host: execution.room.host };
   const fail = (failure: Failure): Outcome => ({
     state: 'failed',
     error: problemOf(failure.code, failure.message, where),
   });
-  if (!isJobType(job.type)) return fail(new Failure('internal', 'the worker does not know this type of job'));
-  // What comes out of Redis is no more to be trusted than what came in from the client.
-  const params = (jobs[job.type].params as z.ZodType).safeParse(record.params);
-  if (!params.success) return fail(new Failure('invalid_request', explain(params.error)));
-  // The line in which it waited is that of the record's resource, so it must be the one it works on.
-  if ((params.data as Params<JobType>).resource !== job.resource) {
-    return fail(new Failure('invalid_request', 'the job names two resources'));
-  }
-  const task = bind(execution.handlers, job.type, params.data as never, contextOf(record, execution));
+  const task = bind(execution.handlers, command.type, command.params as never, contextOf(job, execution));
   try {
-    if (cancel) throw new Cancelled();
+    if (execution.cancelled) throw new Cancelled();
     if (job.attempts > mostAttempts) throw new Failure('internal', `given up after ${mostAttempts} attempts`);
     return { state: 'succeeded', result: await withRetries(task.run, retryHooks(execution)) };
   } catch (error) {
@@ -67,7 +57,7 @@ function bind<T extends JobType>(handlers: Handlers, type: T, params: Params<T>,
   };
 }
 
-function contextOf({ job }: JobRecord, { room, signal, report, log }: Execution): JobContext {
+function contextOf(job: Job, { room, signal, report, log }: Execution): JobContext {
   return {
     job: job.id,
     attempt: job.attempts,

@@ -1,4 +1,5 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
 import type { Outcome } from '../jobs/job.ts';
 import type { HostPaths } from './domain/paths.ts';
@@ -11,6 +12,9 @@ import { readIfThere, removeDurably, writeDurably } from './host/files.ts';
 export interface Journal {
   read(id: string): Promise<JournalEntry | null>;
   write(id: string, entry: JournalEntry): Promise<void>;
+  /** Notes that a request was taken while its token was valid: what waits or is begun again is not too late. */
+  take(id: string, digest: string): Promise<void>;
+  wasTaken(id: string, digest: string): Promise<boolean>;
   /** Forgets what is older than so many seconds. */
   prune(seconds: number): Promise<void>;
 }
@@ -29,12 +33,17 @@ export function createJournal(paths: HostPaths): Journal {
     },
     async write(id, entry) {
       await writeDurably(paths.journal(id), JSON.stringify(entry), 0o600);
+      await rm(paths.taken(id), { force: true });
     },
+    // Not durable: after a power cut a job whose token is over fails as expired, which is true.
+    take: (id, digest) => writeFile(paths.taken(id), digest, { mode: 0o600 }),
+    wasTaken: async (id, digest) => (await readIfThere(paths.taken(id))) === digest,
     async prune(seconds) {
       const oldest = Date.now() - seconds * 1000;
       for (const name of await readdir(paths.jobs)) {
-        const id = /^([0-9a-f]{32})\.json$/.exec(name)?.[1];
-        if (id && (await stat(paths.journal(id))).mtimeMs < oldest) await removeDurably(paths.journal(id));
+        if (!/^[0-9a-f]{32}\.(?:json|taken)$/.test(name)) continue;
+        const path = join(paths.jobs, name);
+        if ((await stat(path)).mtimeMs < oldest) await removeDurably(path);
       }
     },
   };

@@ -2,11 +2,18 @@ import type { Logger } from 'pino';
 import { kinds } from '../jobs/resource.ts';
 import { createClosers } from '../lib/closers.ts';
 import { createLocks } from '../lib/locks.ts';
-import { heartbeatInterval, openWorkerQueue, type WorkerQueue } from '../queue/open-worker-queue.ts';
-import type { VerifyToken } from '../token/claims.ts';
+import {
+  heartbeatInterval,
+  openWorkerQueue,
+  type RedisAccess,
+  type WorkerQueue,
+} from '../queue/open-worker-queue.ts';
+import type { Sealer } from '../token/seal.ts';
+import type { Verifier } from '../token/verifier.ts';
 import { createAnswers } from './answers.ts';
 import { parseAllowance } from './domain/clone-target.ts';
 import { hostPaths } from './domain/paths.ts';
+import { createGate, type Gate } from './gate.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
@@ -26,14 +33,17 @@ import { openStreamServer } from './streams/stream-server.ts';
 export interface WorkerOptions {
   host: string;
   base: string;
-  redisUrl: string;
+  redis: RedisAccess;
   docker: string;
+  /** Seconds for which a finished job is kept, in Redis and in the worker's own journal. */
   keepSeconds: number;
+  journalSeconds: number;
   concurrency: number;
   version: string;
   /** Where apis may fetch streams directly; null: through Redis only. */
   streamListen: { host: string; port: number } | null;
-  verifyToken: VerifyToken;
+  verifier: Verifier;
+  sealer: Sealer;
   githostImage: string;
   cloneAllow: readonly string[];
   cloneLimits: CloneLimits;
@@ -54,7 +64,7 @@ const busDeadline = 25_000;
 
 /** Opens the worker of this host; rejects when another one is open. Resolves when it has announced itself. */
 export async function openWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { host, base, log, keepSeconds } = options;
+  const { host, base, log, journalSeconds } = options;
   const paths = hostPaths(base);
   const closers = createClosers();
   try {
@@ -80,10 +90,11 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const gearLocks = createLocks();
     const room: Room = { host, paths, systemd, docker, reservations, gearLocks, repositories, log };
     const journal = createJournal(paths);
-    const runner = createRunner({ ledger: queue.ledger, journal, room, handlers, busy, log });
+    const gate = createGate(options);
+    const runner = createRunner({ ledger: queue.ledger, gate, journal, room, handlers, busy, log });
     const sources = createSources(room);
     closers.push(sources.close);
-    const server = await openServer(sources, options);
+    const server = await openServer(gate, sources, options);
     if (server) closers.push(server.close);
     const live = keepAnnounced(queue, room, options, server?.address ?? null);
     await live.ready;
@@ -91,10 +102,13 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(live.stop);
     queue.open(
       runner.deliver,
-      createAnswers({ room, cancel: runner.cancel, sources, relay: queue.relay, log }),
+      createAnswers({
+        ...{ room, gate, sources, log },
+        ...{ cancel: runner.cancel, readJob: queue.ledger.read, relay: queue.relay },
+      }),
     );
     closers.push(every(sweepInterval, () => deliverOpenJobs(queue, runner), log));
-    closers.push(every(tidyInterval, () => journal.prune(keepSeconds), log));
+    closers.push(every(tidyInterval, () => journal.prune(journalSeconds), log));
     return {
       async close(grace) {
         await runner.drain(grace);
@@ -108,8 +122,8 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
   }
 }
 
-async function openServer(sources: Sources, { host, streamListen, verifyToken, log }: WorkerOptions) {
-  return streamListen ? openStreamServer({ host, sources, verifyToken, log }, streamListen) : null;
+async function openServer(gate: Gate, sources: Sources, { host, streamListen, log }: WorkerOptions) {
+  return streamListen ? openStreamServer({ host, gate, sources, log }, streamListen) : null;
 }
 
 /** BullMQ's deliveries come at once; this finds those that a crash in between has lost. */
@@ -117,7 +131,7 @@ async function deliverOpenJobs(queue: WorkerQueue, runner: Runner): Promise<void
   for (const id of await queue.ledger.open()) runner.deliver(id).catch(() => undefined);
 }
 
-/** Says that the host lives, again and again, and what is on its disk whenever Redis has come back. */
+/** Says that the host lives, again and again, and what is on its disk whenever Redis or an api has come back. */
 function keepAnnounced(
   queue: WorkerQueue,
   room: Room,
@@ -133,18 +147,17 @@ function keepAnnounced(
   });
   const everything = async () => {
     for (const kind of kinds) {
-      const conflicts = await queue.announceHeld(kind, await listOnDisk(room.paths, kind));
-      if (conflicts.length > 0) log.error({ kind, conflicts }, 'another host holds some of these names too');
+      await queue.announceHeld(kind, await listOnDisk(room.paths, kind));
     }
-    await queue.announceHost(await announcement());
+    await queue.announceHost(await announcement(), true);
   };
   const first = everything();
-  queue.onReady(() => {
+  queue.onAsked(() => {
     everything().catch((error: Error) =>
       log.warn({ reason: error.message }, 'the gears could not be announced'),
     );
   });
-  const stopBeat = every(heartbeatInterval, async () => queue.announceHost(await announcement()), log);
+  const stopBeat = every(heartbeatInterval, async () => queue.announceHost(await announcement(), false), log);
   const stopTidy = every(tidyInterval, everything, log);
   return {
     ready: first,

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino';
-import { problemOf } from '../jobs/errors.ts';
+import { Failure, problemOf } from '../jobs/errors.ts';
 import { resourceName } from '../jobs/identifier.ts';
-import type { Outcome } from '../jobs/job.ts';
+import { isFinal, type Outcome } from '../jobs/job.ts';
 import { kindOf } from '../jobs/registry.ts';
 import type { JobRecord, WorkerLedger } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
 import { execute } from './execute.ts';
+import type { Gate, PassedJob } from './gate.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
-import type { Journal } from './journal.ts';
+import type { Journal, JournalEntry } from './journal.ts';
 import { isOnDisk } from './on-disk.ts';
 import type { Room } from './room.ts';
 
@@ -28,6 +29,7 @@ export interface Runner {
 
 export interface RunnerParts {
   ledger: WorkerLedger;
+  gate: Gate;
   journal: Journal;
   room: Room;
   handlers: Handlers;
@@ -49,7 +51,7 @@ interface UnderWay {
  * Invariants: a job is under way at most once in this process, and one process is the worker of this host
  * (lockHost). A job begins only when it is the first in its gear's line in the ledger.
  */
-export function createRunner({ ledger, journal, room, handlers, busy, log }: RunnerParts): Runner {
+export function createRunner({ ledger, gate, journal, room, handlers, busy, log }: RunnerParts): Runner {
   const underWay = new Map<string, UnderWay>();
   const stopping = new AbortController();
 
@@ -68,10 +70,9 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
   async function run(id: string, entry: UnderWay): Promise<void> {
     const record = await ledger.read(id);
     if (!record) return;
-    if (record.job.host !== room.host || !resourceName.safeParse(record.job.resource).success) {
-      log.warn({ id }, 'a job that is not for this host was delivered here');
-      return;
-    }
+    if (isFinal(record.job.state)) return ledger.drop(record.job);
+    // Before its turn: what is refused holds up nobody, and what is taken does not get too late by waiting.
+    if (!(await journal.read(id)) && !(await admit(record))) return;
     for (;;) {
       if (stopping.signal.aborted) throw new HandedBack();
       const turn = await ledger.begin(record);
@@ -80,6 +81,23 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
       const woken = nextTurn(entry);
       await nudge(turn.first, record);
       await woken;
+    }
+  }
+
+  /** The job if it passes the gate; otherwise it is over. */
+  async function admit(record: JobRecord): Promise<PassedJob | null> {
+    const { id, type, resource } = record.job;
+    try {
+      const passed = await gate.job(record, (digest) => journal.wasTaken(id, digest));
+      await journal.take(id, passed.digest);
+      return passed;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      const problem = problemOf(error.code, error.message, { job: id, host: room.host });
+      const present =
+        resourceName.safeParse(resource).success && (await isOnDisk(room.paths, kindOf(type), resource));
+      wakeNext(await ledger.finish(record, { state: 'failed', error: problem }, present));
+      return null;
     }
   }
 
@@ -120,11 +138,14 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
     const started = performance.now();
     const jobLog = log.child({ id, type, resource });
     const known = await journal.read(id);
-    if (!known) jobLog.info({ attempts }, 'job begins');
+    const passed = known ? null : await admit(record); // Once more: keys may have been taken back since.
+    if (!known && !passed) return null;
+    if (known) gate.replayed(record);
+    else jobLog.info({ attempts }, 'job begins');
     const kind = kindOf(type);
     if (kind === 'gear') busy.add(resource);
     try {
-      const outcome = known ? recall(record, known) : await executeOne(record, entry, jobLog);
+      const outcome = passed ? await executeOne(record, passed, entry, jobLog) : recall(record, known);
       if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
       const next = await ledger.finish(record, outcome, await isOnDisk(room.paths, kind, resource));
       const ms = Math.round(performance.now() - started);
@@ -142,12 +163,19 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
     }
   }
 
-  function executeOne(record: JobRecord, entry: UnderWay, jobLog: Logger): Promise<Outcome> {
+  async function executeOne(
+    record: JobRecord,
+    { change: { command } }: PassedJob,
+    entry: UnderWay,
+    jobLog: Logger,
+  ): Promise<Outcome> {
     const { id, type, resource } = record.job;
+    const cancelled = record.cancel !== null && (await gate.cancels(record.cancel, record));
     const work = () =>
-      execute(record, {
+      execute(record.job, command, {
         room,
         handlers,
+        cancelled,
         signal: entry.abort.signal,
         report: (progress) => ledger.progress(id, progress),
         countAttempt: async () => {
@@ -159,7 +187,8 @@ export function createRunner({ ledger, journal, room, handlers, busy, log }: Run
   }
 
   /** What became of a job that was done before; under the same id another request is not the same job. */
-  function recall(record: JobRecord, known: { fingerprint: string; outcome: Outcome }): Outcome {
+  function recall(record: JobRecord, known: JournalEntry | null): Outcome {
+    if (!known) throw new Error('there is nothing to recall');
     if (known.fingerprint === record.fingerprint) return known.outcome;
     const detail = 'this request id was used for another request on this host';
     return { state: 'failed', error: problemOf('request_id_reused', detail, { job: record.job.id }) };

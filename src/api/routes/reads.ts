@@ -1,59 +1,72 @@
-import type { IRouter } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
 import type { Front } from '../../queue/open-front.ts';
-import { type Parameters, parametersOf, required } from '../parameters.ts';
+import type { Parameters } from '../../requests/parameters.ts';
+import { seesResource } from '../../requests/scope.ts';
+import type { OrderHandlers } from '../dispatch.ts';
 import { holderOf } from '../placement.ts';
-import { contextOf, named } from '../request-context.ts';
-import { sendJson } from '../respond.ts';
+import { contextOf, type RequestContext } from '../request-context.ts';
+import { sendJson, sendText } from '../respond.ts';
+
+type Reads = Pick<OrderHandlers, 'container.read' | 'container.list' | 'environment.read' | 'host.list'>;
 
 /** Reads of gears and hosts. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
-export function reads(routes: IRouter, front: Front): void {
-  routes.get('/container', named('container.read'), async (req, res) => {
-    const all = parametersOf(req);
-    const resource = required(all, 'r');
-    contextOf(req).log.resource = resource;
-    const host = await holderOf(front, 'gear', resource, all.h);
-    sendJson(res, 200, await front.ask(host, 'container.read', { resource }));
-  });
+export function reads(front: Front): Reads {
+  return {
+    async 'container.read'(req, res, { all, wants }) {
+      const host = await holderOf(front, 'gear', wants.resource, all.h);
+      const sealed = contextOf(req).seal(host, 'answer');
+      sendJson(res, 200, await front.ask(host, 'container.read', sealed, {}));
+    },
 
-  routes.get('/containers', named('container.list'), async (req, res) => {
-    const all = parametersOf(req);
-    sendJson(res, 200, { containers: page(await allGears(front, all.h), all) });
-  });
+    async 'container.list'(req, res, { all, scope }) {
+      const gears = await allGears(front, contextOf(req), all.h);
+      const seen = gears.filter(({ resource }) => seesResource(scope, resource));
+      sendJson(res, 200, { containers: page(seen, all) });
+    },
 
-  routes.get('/hosts', named('host.list'), async (req, res) => {
-    parametersOf(req);
-    const hosts = (await front.hosts()).map(({ name, state, gears, version, lastSeen }) => ({
-      name,
-      state,
-      gears,
-      version,
-      lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
-    }));
-    sendJson(res, 200, { hosts: hosts.sort((a, b) => (a.name < b.name ? -1 : 1)) });
-  });
+    async 'environment.read'(req, res, { all, wants }) {
+      const host = await holderOf(front, 'environment', wants.resource, all.h);
+      const variables = await front.ask(host, 'environment.read', contextOf(req).seal(host, 'answer'), {});
+      // JSON's string is what the contract's NAME="value" becomes when a value has quotes and line breaks.
+      const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
+      sendText(res, 200, lines.join(''), 'text/plain');
+    },
+
+    async 'host.list'(_req, res, { scope }) {
+      const hosts = (await front.hosts())
+        .filter(({ name }) => scope.h === undefined || name === scope.h)
+        .map(({ name, state, gears, version, lastSeen }) => ({
+          name,
+          state,
+          gears,
+          version,
+          lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
+        }));
+      sendJson(res, 200, { hosts: hosts.sort((a, b) => (a.name < b.name ? -1 : 1)) });
+    },
+  };
 }
 
 /** The gears of the fleet, or of one host. Those of a host that does not answer are shown without their state. */
-async function allGears(front: Front, only: string | undefined): Promise<GearSummary[]> {
-  const [hosts, directory] = await Promise.all([front.hosts(), front.holders('gear')]);
+async function allGears(front: Front, { seal }: RequestContext, only?: string): Promise<GearSummary[]> {
+  const hosts = await front.hosts();
   if (only !== undefined && !hosts.some(({ name }) => name === only)) {
     throw new Failure('host_not_found', `there is no host ${only}`);
   }
   const asked = hosts.filter(({ name }) => only === undefined || name === only);
+  const ask = (host: string) => front.ask(host, 'container.list', seal(host, 'answer'), {});
   const lists = await Promise.all(
     asked.map(async ({ name, state }) => {
-      const answer = state === 'live' ? await front.ask(name, 'container.list', {}).catch(() => null) : null;
-      return answer ?? fromDirectory(directory, name);
+      const answer = state === 'live' ? await ask(name).catch(() => null) : null;
+      return answer ?? byName(name, await front.held(name, 'gear'));
     }),
   );
   return lists.flat().sort((a, b) => (a.resource < b.resource ? -1 : 1));
 }
 
-function fromDirectory(directory: Map<string, string>, host: string): GearSummary[] {
-  const held = [...directory].filter(([, holder]) => holder === host);
-  return held.map(([resource]) => ({
+function byName(host: string, names: string[]): GearSummary[] {
+  return names.map((resource) => ({
     resource,
     host,
     unit: `gear-${resource}.service`,

@@ -25,30 +25,23 @@ export class Unreachable extends Error {
  */
 export async function openDirect(
   address: string,
-  { name, args }: WantedStream,
-  token: string,
+  { name, sealed, how }: WantedStream,
   signal: AbortSignal,
 ): Promise<OpenStream> {
-  const response = await send(address, `${directPath}${name}`, JSON.stringify(args), token, signal);
+  const response = await send(address, JSON.stringify({ sealed, how }), signal);
   const head = response.headers[headHeader];
   if (response.statusCode !== 200 || typeof head !== 'string') throw await refusal(address, response);
   const json: unknown = JSON.parse(Buffer.from(head, 'base64url').toString('utf8'));
   return { head: streams[name].head.parse(json), body: response };
 }
 
-function send(
-  address: string,
-  path: string,
-  body: string,
-  token: string,
-  signal: AbortSignal,
-): Promise<IncomingMessage> {
+function send(address: string, body: string, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const req = request(`http://${address}${path}`, {
+    const req = request(`http://${address}${directPath}`, {
       method: 'POST',
       agent: false,
       signal,
-      headers: { Authorization: `Bearer ${token}`, 'Content-Length': Buffer.byteLength(body) },
+      headers: { 'Content-Length': Buffer.byteLength(body) },
     });
     const fail = (error: Error) => reject(signal.aborted ? signal.reason : new Unreachable(address, error));
     const giveUp = () => req.destroy(new Error('no answer in time'));

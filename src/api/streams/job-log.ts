@@ -30,7 +30,7 @@ export async function* jobLog(
     const news = front.news(id, lookAgain, signal);
     const record = await front.job(id);
     if (!record) throw new Failure('job_not_found', 'the job is no longer remembered');
-    const lines = await front.progressLines(id, last);
+    const lines = await front.progressLines(host, id, last);
     for (const line of lines) yield write.line(line);
     last = lines.at(-1)?.id ?? last;
     if (isFinal(record.job.state)) {

@@ -1,15 +1,18 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
-import type { OpenStream, StreamArgs, StreamHead, StreamName, Transport } from '../../jobs/streams.ts';
+import type { OpenStream, StreamHead, StreamName, Transport } from '../../jobs/streams.ts';
 import type { Front, WantedStream } from '../../queue/open-front.ts';
 import { openDirect, Unreachable } from './direct.ts';
 
-/** Opens a stream of a host's worker. `token` is the client's, which the worker verifies itself. */
+/**
+ * Opens a stream of a host's worker. `sealed` is the client's own request, which the worker verifies itself; `how` is how
+ * the stream is to be written.
+ */
 export type OpenStreamOf = <S extends StreamName>(
   host: string,
   name: S,
-  args: StreamArgs<S>,
-  token: string,
+  sealed: string,
+  how: object,
   signal: AbortSignal,
 ) => Promise<{ head: StreamHead<S>; body: OpenStream['body'] }>;
 
@@ -24,19 +27,19 @@ export function createStreamOpener(front: Front, transport: Transport, log: Logg
     return entry?.address ?? null;
   };
 
-  const direct = async (host: string, wanted: WantedStream, token: string, signal: AbortSignal) => {
+  const direct = async (host: string, wanted: WantedStream, signal: AbortSignal) => {
     const address = await addressOf(host);
     if (address === null) throw new Unreachable(host, 'it has announced no address');
-    return openDirect(address, wanted, token, signal);
+    return openDirect(address, wanted, signal);
   };
 
   /** Directly where that works, through Redis where it does not: before the first byte nobody sees the difference. */
-  const either = async (host: string, wanted: WantedStream, token: string, signal: AbortSignal) => {
+  const either = async (host: string, wanted: WantedStream, signal: AbortSignal) => {
     const address = await addressOf(host);
     const failedAt = address === null ? 0 : (unreachable.get(address) ?? 0);
     if (address === null || Date.now() - failedAt < forgetAfter) return front.relay(host, wanted, signal);
     try {
-      return await openDirect(address, wanted, token, signal);
+      return await openDirect(address, wanted, signal);
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       unreachable.set(address, Date.now());
@@ -45,14 +48,14 @@ export function createStreamOpener(front: Front, transport: Transport, log: Logg
     }
   };
 
-  const open = (host: string, wanted: WantedStream, token: string, signal: AbortSignal) => {
+  const open = (host: string, wanted: WantedStream, signal: AbortSignal) => {
     if (transport === 'relay') return front.relay(host, wanted, signal);
-    return transport === 'direct' ? direct(host, wanted, token, signal) : either(host, wanted, token, signal);
+    return transport === 'direct' ? direct(host, wanted, signal) : either(host, wanted, signal);
   };
 
-  return async (host, name, args, token, signal) => {
+  return async (host, name, sealed, how, signal) => {
     try {
-      const { head, body } = await open(host, { name, args } as WantedStream, token, signal);
+      const { head, body } = await open(host, { name, sealed, how }, signal);
       return { head: head as never, body };
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;

@@ -26,6 +26,8 @@ export interface HostPaths {
   /** What that link says. */
   portTarget(resource: string): string;
   journal(id: string): string;
+  /** That a job was taken while its token was valid. */
+  taken(id: string): string;
 }
 
 export const unitName = (resource: string) => `gear-${resource}.service`;
@@ -72,6 +74,7 @@ export function hostPaths(base: string): HostPaths {
     port: (external) => join(ports, String(external)),
     portTarget: (resource) => join('..', 'units', unitName(resource)),
     journal: (id) => join(jobs, `${id}.json`),
+    taken: (id) => join(jobs, `${id}.taken`),
   };
 }
 

@@ -1,15 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { directPath, headHeader } from '../../jobs/direct.ts';
+import { directPath, directRequest, headHeader } from '../../jobs/direct.ts';
 import { Failure, problemOf } from '../../jobs/errors.ts';
+import { streamNames } from '../../jobs/streams.ts';
 import { pump } from '../../lib/pump.ts';
-import { authorize } from '../../token/authorize.ts';
-import type { VerifyToken } from '../../token/claims.ts';
+import type { Gate } from '../gate.ts';
 import type { Sources } from './open-source.ts';
 
 /** Bytes of the largest request; see jobs/direct.ts. */
-const mostBytes = 16 * 1024;
+const mostBytes = 64 * 1024;
 
 export interface StreamServer {
   /** `address:port` to be announced. */
@@ -20,11 +20,11 @@ export interface StreamServer {
 export interface StreamServerParts {
   host: string;
   sources: Sources;
-  verifyToken: VerifyToken;
+  gate: Gate;
   log: Logger;
 }
 
-/** The worker's own port, from which an api fetches streams directly. Every request carries the client's own token. */
+/** The worker's own port, from which an api fetches streams directly. Every question carries the client's own request. */
 export async function openStreamServer(
   parts: StreamServerParts,
   listen: { host: string; port: number },
@@ -69,21 +69,13 @@ async function answer(parts: StreamServerParts, req: IncomingMessage, res: Serve
   }
 }
 
-async function open(
-  { host, sources, verifyToken }: StreamServerParts,
-  req: IncomingMessage,
-  signal: AbortSignal,
-) {
-  const name =
-    req.method === 'POST' && req.url?.startsWith(directPath) ? req.url.slice(directPath.length) : null;
-  if (name === null) throw new Failure('not_found', 'this port sends streams to apis only');
-  const token = /^Bearer (\S{1,4096})$/.exec(req.headers.authorization ?? '')?.[1];
-  const claims = token === undefined ? null : verifyToken(token);
-  if (!claims) throw new Failure('token_invalid', 'the request needs a valid token');
-  const args: unknown = await readJson(req);
-  const { resource } = args as { resource?: unknown };
-  authorize(claims, { r: typeof resource === 'string' ? resource : undefined, h: host });
-  return sources.open(name, args, signal);
+async function open({ gate, sources }: StreamServerParts, req: IncomingMessage, signal: AbortSignal) {
+  if (req.method !== 'POST' || req.url !== directPath)
+    throw new Failure('not_found', 'this port sends streams to apis only');
+  const asked = directRequest.safeParse(await readJson(req));
+  if (!asked.success) throw new Failure('invalid_request', 'the request is not one of an api');
+  const { name, wants } = await gate.order(asked.data.sealed, streamNames);
+  return sources.open(name, { ...asked.data.how, ...wants }, signal);
 }
 
 async function readJson(req: IncomingMessage): Promise<object> {

@@ -1,12 +1,10 @@
-import type { Request } from 'express';
+import { parse } from 'node:querystring';
 import { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
 import { hostName, resourceName, userName } from '../jobs/identifier.ts';
 import { jobStates } from '../jobs/job.ts';
 import { parseRequestId, type RequestId, requestIdOfKey } from '../jobs/request-id.ts';
 import { archiveFormats, longestFollow, mostLines } from '../jobs/streams.ts';
-import { authorize } from '../token/authorize.ts';
-import { contextOf } from './request-context.ts';
 
 const count = (what: string, min: number, max: number) =>
   z
@@ -37,11 +35,16 @@ const parameters = z.strictObject({
 });
 export type Parameters = z.infer<typeof parameters>;
 
-/** The parameters of a request, from its query and its token. Throws `invalid_request` or `token_forbids`. */
-export function parametersOf(req: Request): Parameters {
-  const parsed = parameters.safeParse(onlyOnce(req));
+/** The parameters in a query, each given once. Throws `invalid_request`. */
+export function parseParameters(query: string): Parameters {
+  const given = parse(query);
+  for (const name in given) {
+    if (Array.isArray(given[name]))
+      throw new Failure('invalid_request', `${shorten(name)} is given more than once`);
+  }
+  const parsed = parameters.safeParse({ ...given });
   if (!parsed.success) throw new Failure('invalid_request', parsed.error.issues[0]?.message ?? 'not valid');
-  return authorize(contextOf(req).claims, parsed.data);
+  return parsed.data;
 }
 
 /** The parameter, which this request must have. */
@@ -53,27 +56,16 @@ export function required<K extends 'u' | 'r' | 't'>(all: Parameters, name: K): s
 }
 
 /** The request id, from `i` or Idempotency-Key; both are fine as long as they agree. */
-export function requestIdOf(req: Request, all: Parameters): RequestId {
-  const key = req.headers['idempotency-key'];
-  const fromQuery = all.i === undefined ? null : parseRequestId(all.i);
-  const fromKey = key === undefined ? null : requestIdOfKey(String(key));
+export function requestIdOf({ i }: Parameters, key: string | undefined): RequestId {
+  const fromQuery = i === undefined ? null : parseRequestId(i);
+  const fromKey = key === undefined ? null : requestIdOfKey(key);
   if (fromQuery && fromKey && fromQuery !== fromKey) {
     throw new Failure('invalid_request', 'i and Idempotency-Key name different requests; send one of them');
   }
   const id = fromQuery ?? fromKey;
   if (!id)
     throw new Failure('invalid_request', 'i is missing: every change needs a request id, such as i=2a');
-  contextOf(req).log.id = id;
   return id;
-}
-
-/** Reading `req.query` parses it each time: it is done once, here. */
-function onlyOnce({ query }: Request): Request['query'] {
-  for (const name in query) {
-    if (Array.isArray(query[name]))
-      throw new Failure('invalid_request', `${shorten(name)} is given more than once`);
-  }
-  return query;
 }
 
 const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

@@ -1,0 +1,65 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { Failure } from '../jobs/errors.ts';
+import { isJobType } from '../jobs/registry.ts';
+import { authorize, ruleOf } from '../requests/authorize.ts';
+import { textOf } from '../requests/body.ts';
+import type { Envelope } from '../requests/envelope.ts';
+import type { OrderName, OrderOf } from '../requests/order.ts';
+import type { methods, OriginalRequest } from '../requests/original.ts';
+import type { Sealer } from '../token/seal.ts';
+import type { Lifetimes } from '../token/verifier.ts';
+import { readBody } from './body.ts';
+import { contextOf, logOrder } from './request-context.ts';
+
+/** Answers one kind of request, which its token allows. */
+export type OrderHandler<N extends OrderName> = (
+  req: Request,
+  res: Response,
+  order: OrderOf<N>,
+) => Promise<void>;
+export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
+
+/** Milliseconds for which a question to a worker may be answered; the clocks of hosts differ. */
+const answerTime = 60_000;
+
+/** Finds out what a request wants, whether its token allows that, and has it answered. */
+export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
+  return async (req, res) => {
+    const context = contextOf(req);
+    const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
+    const { name } = ruleOf(method, req.path);
+    context.log.type = name;
+    if (isJobType(name)) await bodyRead(req, res);
+    const request = originalOf(req, method);
+    const order = authorize(context.claims, request, { now: Date.now() / 1000, lifetimes });
+    logOrder(req, order);
+    const { token } = context;
+    context.seal = (host, use) => {
+      const content: Envelope = { token, request, until: use === 'job' ? null : Date.now() + answerTime };
+      return sealer.seal(content, token, host);
+    };
+    await (handlers[order.name] as OrderHandler<OrderName>)(req, res, order);
+  };
+}
+
+function originalOf(req: Request, method: OriginalRequest['method']): OriginalRequest {
+  const mark = req.url.indexOf('?');
+  const request: OriginalRequest = {
+    method,
+    path: req.path,
+    query: mark < 0 ? '' : req.url.slice(mark + 1),
+    body: textOf(req.body),
+  };
+  if (request.path.length > 4_096 || request.query.length > 8_192)
+    throw new Failure('invalid_request', 'the address is too long');
+  const { 'idempotency-key': key, 'if-none-match': ifNoneMatch } = req.headers;
+  if (key !== undefined) request.key = String(key).slice(0, 256);
+  if (ifNoneMatch !== undefined) request.ifNoneMatch = ifNoneMatch.slice(0, 8_192);
+  return request;
+}
+
+function bodyRead(req: Request, res: Response): Promise<void> {
+  return new Promise((resolve, reject) => {
+    readBody(req, res, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
+  });
+}

@@ -1,0 +1,47 @@
+import { Command, Option } from 'commander';
+import { hostName } from '../jobs/identifier.ts';
+import { readTrusted } from '../lib/trusted-files.ts';
+import { adminAcl, apiAcl, workerAcl } from '../queue/acl.ts';
+import { BadConfig } from './config.ts';
+import { firstLine } from './redis-access.ts';
+
+const fewest = 16;
+
+/** `gear redis-acl`: prints the line of Redis's ACL file for a role. */
+export function redisAclCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
+  return new Command('redis-acl')
+    .description(
+      "prints the line of a Redis's ACL file for an api, for the worker of a host, or for administrators",
+    )
+    .allowExcessArguments(false)
+    .argument('<role>', 'api, worker or admin')
+    .option('--host <name>', 'the host of the worker')
+    .addOption(
+      new Option(
+        '--password-file <file>',
+        'holds the password in its first line; the ACL gets its SHA-256 only',
+      ).makeOptionMandatory(true),
+    )
+    .action((role: string, { host, passwordFile }: { host?: string; passwordFile: string }) =>
+      act(async () => {
+        process.stdout.write(`${await aclLine(role, host, passwordFile)}\n`);
+        return 0;
+      }),
+    );
+}
+
+async function aclLine(role: string, host: string | undefined, passwordFile: string): Promise<string> {
+  if (!['api', 'worker', 'admin'].includes(role))
+    throw new BadConfig(['the role must be api, worker or admin']);
+  if ((role === 'worker') !== (host !== undefined))
+    throw new BadConfig(['--host says whose worker it is: worker needs it, api and admin do not take it']);
+  if (host !== undefined && !hostName.safeParse(host).success)
+    throw new BadConfig(['--host: must be a host name, as the worker is given it']);
+  const password = firstLine(await readTrusted(passwordFile, true));
+  if (password.length < fewest)
+    throw new BadConfig([
+      `--password-file: the password must have at least ${fewest} characters; openssl rand -hex 32`,
+    ]);
+  if (role === 'admin') return adminAcl(password);
+  return role === 'api' ? apiAcl('geard-api', password) : workerAcl(`geard-${host}`, password, String(host));
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { text as readAll } from 'node:stream/consumers';
+import { Command, Option } from 'commander';
+import { largestBody } from '../../requests/original.ts';
+import type { KeyRole } from '../../token/key-files.ts';
+import { BadConfig, readSettings } from '../config.ts';
+import { optionFor } from '../option-flags.ts';
+import { hideArguments } from '../silence.ts';
+import { lifetimesOf } from '../token-parts.ts';
+import { createToken } from './create.ts';
+import { inspectToken } from './inspect.ts';
+import { keygen } from './keygen.ts';
+
+type Flags = Record<string, string | boolean | undefined>;
+
+const named = ['keys', 'fleet', 'tokenHours', 'tokenReadHours'] as const;
+const collect = (value: string, before: string[] = []) => [...before, value];
+
+/** `gear token …`: makes keys and tokens, and shows what a token says. `act` runs it and sees to the exit code. */
+export function tokenCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
+  const token = new Command('token').description('makes keys and tokens, and shows what a token says');
+  token
+    .command('keygen <directory>')
+    .description('makes a key pair for an issuer and one for the daemons; existing keys stay, for rotation')
+    .addOption(new Option('--only <role>', 'of one role only').choices(['issuer', 'daemon']))
+    .action((directory: string, { only }: { only?: KeyRole }) =>
+      act(async () => {
+        process.stdout.write(await keygen(directory, only ? [only] : ['issuer', 'daemon']));
+        return 0;
+      }),
+    );
+  token.addCommand(createCommand(act));
+  token.addCommand(inspectCommand(act));
+  return token;
+}
+
+function withSettings(command: Command): Command {
+  for (const name of named) command.addOption(optionFor(name));
+  return command.allowExcessArguments(false);
+}
+
+/** The settings that tokens depend on. Throws `BadConfig`. */
+function settingsOf(flags: Flags) {
+  const settings = readSettings(named, flags);
+  const { keys, fleet, ...hours } = settings;
+  if (keys === undefined)
+    throw new BadConfig(['--keys is missing: the directory with the keys; gear token keygen makes one']);
+  return { keys, fleet, lifetimes: lifetimesOf(hours) };
+}
+
+function createCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
+  return withSettings(new Command('create'))
+    .description('prints a token; what it does not fix, the query of the request may say')
+    .option('--action <action>', 'allows this, such as container.install or *.read; repeatable', collect)
+    .option('--r <name>', 'for this resource, or for all that begin so: team-*')
+    .option('--t <type>', 'with this type: the image, the repository to clone, gitarchive')
+    .option('--h <host>', 'on this host only')
+    .option('--u <user>', 'for this user')
+    .option('--i <id>', 'for this request id: a capability that works once')
+    .option('--once', 'the same, with an id that is made up')
+    .option('--expires <span>', 'valid for so long: 90s, 15m, 24h, 7d', '15m')
+    .option('--body <file>', 'for the body that is in this file, to the byte')
+    .option('--issuer <kid>', 'signs with this key (default: the newest)')
+    .option('--daemon <kid>', 'encrypts to this key (default: the newest)')
+    .option('--url', 'prints the whole URL')
+    .option('--curl', 'prints the curl line')
+    .option('--api <url>', 'where the api is, for --url and --curl', 'http://127.0.0.1:2223')
+    .action((flags: Flags & { action?: string[] }) =>
+      act(async () => {
+        const { keys, fleet, lifetimes } = settingsOf({ ...flags, action: undefined });
+        const of = (name: string) => (flags[name] === undefined ? undefined : String(flags[name]));
+        const body = of('body');
+        process.stdout.write(
+          await createToken({
+            ...{ keys, fleet, lifetimes, actions: flags.action ?? [], once: flags['once'] === true },
+            ...{ u: of('u'), i: of('i'), t: of('t'), r: of('r'), h: of('h') },
+            ...{ expires: String(flags['expires']), issuer: of('issuer'), daemon: of('daemon') },
+            body: body === undefined ? undefined : { file: body, hash: await hashOf(body) },
+            show: flags['curl'] ? 'curl' : flags['url'] ? 'url' : 'token',
+            api: apiUrl(String(flags['api'])),
+          }),
+        );
+        return 0;
+      }),
+    );
+}
+
+function inspectCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
+  return withSettings(new Command('inspect'))
+    .description('shows what a token says and whether it would be accepted now; exit code 1 when not')
+    .argument('[token]', 'the token; read from the standard input when left out, so that ps does not show it')
+    .action((given: string | undefined, flags: Flags) =>
+      act(async () => {
+        hideArguments('gear token inspect');
+        const token = (given ?? (await readAll(process.stdin))).trim();
+        const { text, accepted } = await inspectToken(token, settingsOf(flags));
+        process.stdout.write(text);
+        return accepted ? 0 : 1;
+      }),
+    );
+}
+
+async function hashOf(file: string): Promise<string> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new BadConfig([`--body: ${file} cannot be read (${error.code})`]);
+  });
+  if (bytes.length > largestBody)
+    throw new BadConfig([`--body: ${file} is above 100 KiB, which no api takes`]);
+  return createHash('sha256').update(bytes).digest('base64url');
+}
+
+function apiUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url && /^https?:$/.test(url.protocol) && /^[\w.:[\]/-]+$/.test(text)) return text.replace(/\/+$/, '');
+  throw new BadConfig(['--api: must be the URL of an api, such as https://geard.example.com']);
+}

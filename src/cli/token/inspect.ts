@@ -1,0 +1,53 @@
+import { readKeyring } from '../../token/key-files.ts';
+import { openToken } from '../../token/open-token.ts';
+import { isOver, isTooLong, type Lifetimes, tokenLabel } from '../../token/verifier.ts';
+import { sayDuration } from './duration.ts';
+
+export interface Inspected {
+  text: string;
+  /** Whether a daemon with these keys would take it now. */
+  accepted: boolean;
+}
+
+export interface InspectOptions {
+  keys: string;
+  fleet: string;
+  lifetimes: Lifetimes;
+}
+
+/** Shows what a token says and whether it would be accepted now. */
+export async function inspectToken(token: string, options: InspectOptions): Promise<Inspected> {
+  const { keyring, problems } = await readKeyring(options.keys);
+  const opened = await openToken(token, keyring);
+  const label = `${tokenLabel(token)}, ${token.length} characters`;
+  const notes = problems.map((problem) => `note: ${problem}`);
+  if ('wrong' in opened) return said(false, [label, ...notes, `accepted now: no, ${opened.wrong}`]);
+  const { claims, issuer, daemon } = opened;
+  const now = Date.now() / 1000;
+  const left = Math.floor(claims.d - now);
+  const expires = `${new Date(claims.d * 1000).toISOString()} (${left < 0 ? `${sayDuration(-left)} ago` : `in ${sayDuration(left)}`})`;
+  const refusal = whyNot(claims, now, options);
+  return said(refusal === null, [
+    label,
+    ...notes,
+    `issuer: ${issuer}`,
+    `daemon: ${daemon}`,
+    `expires: ${expires}`,
+    `claims: ${JSON.stringify(claims, null, 2)}`,
+    `accepted now: ${refusal === null ? whatFor(claims.d, now, options) : `no, ${refusal}`}`,
+  ]);
+}
+
+const said = (accepted: boolean, lines: string[]): Inspected => ({ accepted, text: `${lines.join('\n')}\n` });
+
+function whyNot({ aud, d }: { aud: string; d: number }, now: number, { fleet, lifetimes }: InspectOptions) {
+  if (aud !== fleet) return `it is for the fleet ${aud}, not for ${fleet}`;
+  if (isOver({ d }, now)) return 'it is over';
+  if (isTooLong({ d }, now, Math.max(lifetimes.change, lifetimes.read))) return 'it is valid for too long';
+  return null;
+}
+
+const whatFor = (d: number, now: number, { lifetimes }: InspectOptions) =>
+  isTooLong({ d }, now, lifetimes.change)
+    ? 'yes, to read; it is valid for too long to change anything'
+    : 'yes';

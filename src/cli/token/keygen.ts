@@ -1,0 +1,13 @@
+import { type KeyRole, keyFiles, makeKeys } from '../../token/key-files.ts';
+
+/** Makes a key for an issuer, one for the daemons, or both, and says what is for whom. */
+export async function keygen(directory: string, wanted: readonly KeyRole[]): Promise<string> {
+  const made = await makeKeys(directory, wanted);
+  return [
+    ...made.flatMap(({ role, kid }) =>
+      keyFiles(role, kid).map(({ file, what }) => `${directory}/${file}  ${what}\n`),
+    ),
+    'Daemons, apis and workers take the directory with --keys; of it they need *.daemon.key and *.issuer.pub.\n',
+    'Who makes tokens needs *.issuer.key and *.daemon.pub: gear token create --keys ...\n',
+  ].join('');
+}

@@ -1,0 +1,109 @@
+import { hash } from 'node:crypto';
+import { channels, keys, queueName } from './keys.ts';
+
+/**
+ * What each role may do in Redis, as lines of an ACL file (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/).
+ * Inside a script every command is looked at again, so that running scripts on a key opens nothing by itself.
+ * Needs Redis 7 or Valkey: rules for reading only (`%R~`) and several sets of rules for one user.
+ */
+const anyHost = '*';
+const any = '*';
+
+/** What every connection needs, whoever it is; none of it names a key. */
+const always = words`ping info time multi exec discard select hello client|setname client|setinfo script|load script|exists`;
+const scripts = words`eval evalsha`;
+const reading = words`
+  get exists type hget hmget hgetall hexists smembers sismember zcard zrange zrevrange zrangebyscore zscore
+  xrange xread xlen llen lrange lindex pttl ttl`;
+
+/** The line for an api: it adds requests, reads everything of ours, and changes nothing that is a worker's to say. */
+export function apiAcl(name: string, password: string): string {
+  const queue = (part: string) => `${keys.queuePrefix(anyHost)}:${queueName}:${part}`;
+  return line(name, password, [
+    rules(always),
+    rules(reading, { read: ['geard:*'] }),
+    rules(scripts, { write: ['geard:*'] }),
+    rules(words`set`, { write: [keys.id(any)] }),
+    rules(words`incr`, { write: [keys.sequence] }),
+    rules(words`hset hdel`, { write: [keys.holders(any as never)] }),
+    rules(words`sadd`, { write: [keys.hosts] }),
+    rules(words`zadd zrem`, { write: [keys.jobs] }),
+    rules(words`zadd`, { write: [keys.open(anyHost), keys.line(anyHost, any as never, any)] }),
+    rules(words`hset hsetnx hdel expire`, { write: [keys.job(anyHost, any)] }),
+    rules(words`lpush ltrim expire`, { write: [keys.asks(anyHost)] }),
+    rules(words`xadd xtrim pexpire del`, { write: [keys.frames(anyHost, any)] }),
+    // BullMQ's adding of a job: the hash of the job, the list it waits in, the sign that wakes the worker.
+    rules(words`hmset hset`, { write: [queue('r-*')] }),
+    rules(words`lpush rpush`, { write: [queue('wait'), queue('paused')] }),
+    rules(words`zadd`, { write: [queue('marker')] }),
+    rules(words`incr`, { write: [queue('id')] }),
+    rules(words`xadd`, { write: [queue('events')] }),
+    rules(words`publish`, { channels: [channels.who, channels.news(anyHost)] }),
+    rules(words`subscribe unsubscribe psubscribe punsubscribe`, {
+      channels: [channels.news(anyHost), channels.here(anyHost), channels.replies(anyHost, any)],
+    }),
+  ]);
+}
+
+/** The line for the worker of a host: everything of that host, and nothing else. */
+export function workerAcl(name: string, password: string, host: string): string {
+  const own = `geard:{${host}}:*`;
+  return line(name, password, [
+    rules(
+      [
+        ...always,
+        ...scripts,
+        '@read',
+        '@write',
+        '-@admin',
+        '-@dangerous',
+        '-scan',
+        '-randomkey',
+        '-dbsize',
+        'info',
+      ],
+      {
+        write: [own],
+      },
+    ),
+    rules(words`publish subscribe unsubscribe`, { channels: [own] }),
+    rules(words`subscribe unsubscribe`, { channels: [channels.who] }),
+  ]);
+}
+
+/** The line that leaves the user `default`, which is whoever does not say who he is, to administrators. */
+export function adminAcl(password: string): string {
+  return line('default', password, ['~* &* +@all']);
+}
+
+function line(name: string, password: string, sets: string[]): string {
+  const [first = '', ...others] = sets;
+  const user = [
+    'user',
+    name,
+    'on',
+    'sanitize-payload',
+    `#${hash('sha256', password, 'hex')}`,
+    'resetchannels',
+  ];
+  return [...user, '-@all', first, ...others.map((set) => `(${set})`)].join(' ');
+}
+
+interface On {
+  read?: string[];
+  write?: string[];
+  channels?: string[];
+}
+
+function rules(commands: string[], { read = [], write = [], channels: heard = [] }: On = {}): string {
+  return [
+    ...read.map((key) => `%R~${key}`),
+    ...write.map((key) => `~${key}`),
+    ...heard.map((channel) => `&${channel}`),
+    ...commands.map((command) => (command.startsWith('-') ? command : `+${command}`)),
+  ].join(' ');
+}
+
+function words([text = '']: TemplateStringsArray): string[] {
+  return text.trim().split(/\s+/);
+}

@@ -1,0 +1,112 @@
+import { hash } from 'node:crypto';
+import { changesSomething } from '../jobs/actions.ts';
+import { Failure } from '../jobs/errors.ts';
+import { jobs } from '../jobs/registry.ts';
+import { parseRequestId } from '../jobs/request-id.ts';
+import type { Claims } from '../token/claims.ts';
+import { isTooLong, type Lifetimes } from '../token/verifier.ts';
+import type { Order, Scope } from './order.ts';
+import type { OriginalRequest } from './original.ts';
+import { type Parameters, parseParameters } from './parameters.ts';
+import { allowsAction, allowsResource } from './patterns.ts';
+import { environmentContent, type Rule, rules } from './rules.ts';
+
+export interface Circumstances {
+  /** Seconds since the epoch. */
+  now: number;
+  lifetimes: Lifetimes;
+}
+
+/**
+ * What a request comes to under the claims of its token: a claim fixes its parameter, what the token leaves open comes
+ * from the query. Pure, so that the api and the worker come to the same. Throws why not: `token_forbids`,
+ * `invalid_request`, `not_found` or `method_not_allowed`.
+ */
+export function authorize(claims: Claims, request: OriginalRequest, circumstances: Circumstances): Order {
+  const matched = ruleOf(request.method, request.path);
+  const found = find(matched, request.path) ?? '';
+  const all = fix(claims, parseParameters(request.query));
+  const rule = matched.name === 'content.archive' ? byContentType(matched, all) : matched;
+  const types = mustBeAllowed(claims, rule);
+  if (changesSomething(rule.action)) mustAllowChange(claims, request, circumstances);
+  const wants = rule.wants({ request, all, found });
+  if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');
+  const scope: Scope = { u: all.u, h: all.h, r: all.r ?? claims.r, types };
+  return { name: rule.name, action: rule.action, all, scope, wants } as Order;
+}
+
+/** The methods that a path takes; none where there is nothing. */
+export function methodsOf(path: string): string[] {
+  return [...new Set(rules.filter((rule) => find(rule, path) !== null).map(({ method }) => method))];
+}
+
+/** The rule for a method and a path. Throws `not_found` or `method_not_allowed`. */
+export function ruleOf(method: string, path: string): Rule {
+  const rule = rules.find((one) => one.method === method && find(one, path) !== null);
+  if (rule) return rule;
+  const allowed = methodsOf(path);
+  if (allowed.length === 0)
+    throw new Failure('not_found', 'there is nothing at this path; docs/api.md has all of them');
+  throw new Failure('method_not_allowed', `this path takes ${allowed.join(', ')}`);
+}
+
+/** What a rule finds in a path; null where it is another path. */
+function find({ path: pattern }: Rule, path: string): string | null {
+  if (typeof pattern === 'string') return pattern === path ? '' : null;
+  const matched = pattern.exec(path);
+  return matched ? (matched[1] ?? '') : null;
+}
+
+function byContentType(archive: Rule, { t }: Parameters): Rule {
+  if (t === 'gitarchive') return archive;
+  if (t === 'env') return environmentContent as Rule;
+  throw new Failure(
+    'invalid_request',
+    t === undefined ? 't is missing; add it to the query' : 't must be gitarchive or env',
+  );
+}
+
+const fixable = ['u', 'd', 'i', 't', 'r', 'h'] as const;
+
+function fix(claims: Claims, given: Parameters): Parameters {
+  const fixed: Parameters = { ...given };
+  for (const name of fixable) {
+    const claim = claims[name];
+    if (claim === undefined) continue;
+    const value = given[name];
+    if (name === 'r' && String(claim).endsWith('*')) {
+      if (value !== undefined && !allowsResource(String(claim), value)) throw fixes(name);
+      continue; // Which of them it is, is left open.
+    }
+    if (value !== undefined && !isSame(name, value, String(claim))) throw fixes(name);
+    fixed[name] = String(claim);
+  }
+  return fixed;
+}
+
+/** Request ids are the same however many zeros they begin with. */
+function isSame(name: (typeof fixable)[number], value: string, claim: string): boolean {
+  return name === 'i' ? parseRequestId(value) === parseRequestId(claim) : value === claim;
+}
+
+const fixes = (name: string) => new Failure('token_forbids', `the token fixes ${name} to another value`);
+
+/**
+ * Refuses what `a` does not take in. Who may make jobs of some types may watch those, or nobody could follow the
+ * Location of an answer; the types are returned where it is only that.
+ */
+function mustBeAllowed({ a }: Claims, { action }: Rule): string[] | undefined {
+  if (a === undefined || a.some((pattern) => allowsAction(pattern, action))) return undefined;
+  if (action === 'job.read' || action === 'job.log') {
+    const types = a.filter((pattern) => Object.keys(jobs).some((type) => allowsAction(pattern, type)));
+    if (types.length > 0) return types;
+  }
+  throw new Failure('token_forbids', `the token does not allow ${action}`);
+}
+
+function mustAllowChange(claims: Claims, { body }: OriginalRequest, { now, lifetimes }: Circumstances): void {
+  if (isTooLong(claims, now, lifetimes.change))
+    throw new Failure('token_forbids', 'the token is valid for too long to change anything');
+  if (claims.b !== undefined && claims.b !== hash('sha256', body, 'base64url'))
+    throw new Failure('token_forbids', 'the token is for another body');
+}

@@ -1,0 +1,56 @@
+import type { z } from 'zod';
+import { Failure } from '../jobs/errors.ts';
+import { explain } from '../lib/explain.ts';
+
+/** More levels than any body of ours has; bounds the recursion below. */
+const deepest = 16;
+
+// A byte order mark is not skipped: what is understood must be what was hashed.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text of a body. Throws `invalid_request` where it is none. */
+export function textOf(bytes: unknown): string {
+  if (!Buffer.isBuffer(bytes)) return '';
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new Failure('invalid_request', 'the body is not JSON');
+  }
+}
+
+/**
+ * A body as the schema has it; an absent one counts as `{}`. Throws `invalid_request` with the first thing that is
+ * wrong.
+ */
+export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
+  const json = text.length > 0 ? foldNames(parse(text), 0) : {};
+  if (Array.isArray(json) || typeof json !== 'object' || json === null) {
+    throw new Failure('invalid_request', 'the body must be a JSON object');
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw new Failure('invalid_request', `body: ${explain(parsed.error)}`);
+  return parsed.data;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Failure('invalid_request', 'the body is not JSON');
+  }
+}
+
+/** Lower-cases the names of all fields: the contract matches them without regard to case. */
+function foldNames(value: unknown, depth: number): unknown {
+  if (depth > deepest) throw new Failure('invalid_request', 'the body is nested too deeply');
+  if (Array.isArray(value)) return value.map((item) => foldNames(item, depth + 1));
+  if (typeof value !== 'object' || value === null) return value;
+  const folded = new Map<string, unknown>();
+  for (const [name, item] of Object.entries(value)) {
+    const lower = name.toLowerCase();
+    if (folded.has(lower)) throw new Failure('invalid_request', 'the body names a field twice');
+    if (lower === '__proto__') throw new Failure('invalid_request', 'the body has an unknown field');
+    folded.set(lower, foldNames(item, depth + 1));
+  }
+  return Object.fromEntries(folded);
+}

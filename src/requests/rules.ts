@@ -1,0 +1,151 @@
+import { hash } from 'node:crypto';
+import { z } from 'zod';
+import type { Action } from '../jobs/actions.ts';
+import { cloneUrl } from '../jobs/clone-url.ts';
+import { gearBody } from '../jobs/container.ts';
+import { environmentBody } from '../jobs/environment.ts';
+import { Failure } from '../jobs/errors.ts';
+import { imageReference, refName } from '../jobs/identifier.ts';
+import type { Command, JobType } from '../jobs/registry.ts';
+import { parseRequestId } from '../jobs/request-id.ts';
+import { parseBody } from './body.ts';
+import type { Change, OrderName, Wants } from './order.ts';
+import type { methods, OriginalRequest } from './original.ts';
+import { checked, type Parameters, requestIdOf, required } from './parameters.ts';
+
+/** Lines of history and seconds of following that a log has when nothing is said. */
+const usualLines = 100;
+const usualSeconds = 30;
+
+/** A request whose parameters the token has been heard on. */
+export interface Asked {
+  request: OriginalRequest;
+  all: Parameters;
+  /** What the path's pattern has found. */
+  found: string;
+}
+
+/** One kind of request: how it is recognised, what a token must allow for it, and what it wants. */
+export interface Rule<N extends OrderName = OrderName> {
+  name: N;
+  action: Action;
+  method: (typeof methods)[number];
+  /** The path, or a pattern whose first group is its variable part. */
+  path: string | RegExp;
+  wants(asked: Asked): Wants[N];
+}
+
+const emptyBody = z.strictObject({});
+
+const resource = ({ all }: Asked) => ({ resource: required(all, 'r') });
+const job = ({ found }: Asked) => ({ id: parseRequestId(found) });
+const nothing = () => ({});
+
+function rule<N extends OrderName>(
+  method: Rule['method'],
+  path: Rule['path'],
+  name: N,
+  action: Action,
+  wants: Rule<N>['wants'],
+): Rule<N> {
+  return { name, action, method, path, wants };
+}
+
+/** A request that becomes a job: `read` makes the command, and says what of the body counts for its identity. */
+function change<T extends JobType>(
+  method: Rule['method'],
+  path: string,
+  type: T,
+  read: (asked: Asked) => { params: Extract<Command, { type: T }>['params']; body: unknown },
+): Rule {
+  const wants = (asked: Asked): Change => {
+    const { request, all } = asked;
+    const { params, body } = read(asked);
+    const id = requestIdOf(all, request.key);
+    const user = required(all, 'u');
+    // JSON writes what is left out in an array as null.
+    const identity = JSON.stringify([user, method, path, all.r, all.t, all.h, body]);
+    const command = { type, params } as unknown as Command;
+    return { id, user, command, fingerprint: hash('sha256', identity, 'base64url') };
+  };
+  return { name: type, action: type, method, path, wants } as unknown as Rule;
+}
+
+const install = (asked: Asked) => {
+  const { start, ...body } = parseBody(asked.request.body, gearBody);
+  const spec = { ...body, image: checked(imageReference, required(asked.all, 't')) };
+  const params = { ...resource(asked), spec, start, createOnly: createOnly(asked.request) };
+  return { params, body: { ...body, start } };
+};
+
+const repository = (asked: Asked) => {
+  const body = parseBody(asked.request.body, emptyBody);
+  const { t } = asked.all;
+  return { params: { ...resource(asked), url: t ? checked(cloneUrl, t) : null }, body };
+};
+
+const environment = (asked: Asked) => {
+  const body = parseBody(asked.request.body, environmentBody);
+  return { params: { ...resource(asked), ...body }, body };
+};
+
+const onGear = (asked: Asked) => {
+  const body = parseBody(asked.request.body, emptyBody);
+  return { params: resource(asked), body };
+};
+
+const containerLog = (asked: Asked) => {
+  const { lines = usualLines, for: seconds = usualSeconds } = asked.all;
+  return { ...resource(asked), lines, seconds };
+};
+
+const archive = (asked: Asked) => ({
+  ...resource(asked),
+  ref: refOf(asked),
+  format: asked.all.format ?? 'zip',
+});
+
+/** All there is, the most frequent first. */
+export const rules: readonly Rule[] = [
+  change('PUT', '/container', 'container.install', install),
+  change('PUT', '/container/started', 'container.start', onGear),
+  change('PUT', '/container/stopped', 'container.stop', onGear),
+  change('PUT', '/container/restarted', 'container.restart', onGear),
+  change('DELETE', '/container', 'container.remove', onGear),
+  change('PUT', '/repository', 'repository.create', repository),
+  change('PUT', '/environment', 'environment.replace', environment),
+  change('PATCH', '/environment', 'environment.merge', environment),
+  rule('GET', '/container', 'container.read', 'container.read', resource),
+  rule('GET', '/containers', 'container.list', 'container.read', nothing),
+  rule('GET', '/container/log', 'container.log', 'container.log', containerLog),
+  rule('PUT', '/container/log', 'container.log', 'container.log', containerLog), // As the seed writes it.
+  rule('GET', /^\/content(?:\/(.*))?$/, 'content.archive', 'content.read', archive),
+  rule('GET', /^\/job\/([^/]+)$/, 'job.read', 'job.read', job),
+  rule('GET', /^\/job\/([^/]+)\/log$/, 'job.log', 'job.log', job),
+  rule('DELETE', /^\/job\/([^/]+)$/, 'job.cancel', 'job.cancel', job),
+  rule('GET', '/jobs', 'job.list', 'job.read', nothing),
+  rule('GET', '/hosts', 'host.list', 'host.read', nothing),
+];
+
+/** `content` is of two kinds, told apart by its type. */
+export const environmentContent = rule('GET', '/content', 'environment.read', 'environment.read', (asked) => {
+  if (asked.found !== '') throw new Failure('invalid_request', 't=env takes no path behind content');
+  return resource(asked);
+});
+
+/** `If-None-Match: *`, the only precondition there is. */
+function createOnly({ ifNoneMatch }: OriginalRequest): boolean {
+  if (ifNoneMatch === undefined) return false;
+  if (ifNoneMatch.trim() === '*') return true;
+  throw new Failure('invalid_request', 'If-None-Match can only be *');
+}
+
+/** The ref behind `/content/`, which may hold slashes; null: none. */
+function refOf({ found }: Asked): string | null {
+  if (found === '') return null;
+  try {
+    return checked(refName, decodeURIComponent(found));
+  } catch (error) {
+    throw error instanceof Failure ? error : new Failure('invalid_request', 'the path cannot be read');
+  }
+}

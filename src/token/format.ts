@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { parseJson } from '../lib/parse-json.ts';
+
+/**
+ * The form of a token: a compact JWS (RFC 7515) by an issuer, inside a compact JWE (RFC 7516) to a daemon. There is
+ * one algorithm for each step and no other header than these, so that everything else is refused before any
+ * arithmetic: other algorithms, `p2c`, `zip`, `crit`, `jku`, `x5u`, `b64` and whatever is invented next.
+ */
+export const signing = 'EdDSA';
+export const agreement = 'ECDH-ES';
+export const encryption = 'A256GCM';
+
+/** Characters of the longest token. */
+export const longestToken = 2_048;
+
+/** Characters of the longest header. */
+const longestHeader = 512;
+
+const keyId = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9_-]{1,64}$(?![\r\n])/);
+/** 32 bytes. */
+const point = z.string().regex(/^[A-Za-z0-9_-]{43}$(?![\r\n])/);
+
+const outerHeader = z.strictObject({
+  alg: z.literal(agreement),
+  enc: z.literal(encryption),
+  kid: keyId,
+  epk: z.strictObject({ kty: z.literal('OKP'), crv: z.literal('X25519'), x: point }),
+  typ: z.literal('JWT').optional(),
+  cty: z.literal('JWT').optional(),
+});
+
+const innerHeader = z.strictObject({ alg: z.literal(signing), kid: keyId, typ: z.literal('JWT').optional() });
+
+/** The key a token is encrypted to, or null where it is none of ours by its form. */
+export function outerKeyId(token: string): string | null {
+  if (token.length > longestToken) return null;
+  const parts = token.split('.', 6);
+  const [header = '', key, iv = '', , tag = ''] = parts;
+  // Direct agreement has no encrypted key; 96 bits of nonce, 128 bits of tag (RFC 7518, 4.6 and 5.3).
+  if (parts.length !== 5 || key !== '' || iv.length !== 16 || tag.length !== 22) return null;
+  return keyIdOf(outerHeader, header, parts);
+}
+
+/** The key a signature is by, or null where it is none of ours by its form. */
+export function innerKeyId(jws: string): string | null {
+  const parts = jws.split('.', 4);
+  const [header = '', , signature = ''] = parts;
+  if (parts.length !== 3 || signature.length !== 86) return null;
+  return keyIdOf(innerHeader, header, parts);
+}
+
+function keyIdOf(
+  schema: typeof outerHeader | typeof innerHeader,
+  header: string,
+  parts: string[],
+): string | null {
+  if (header.length > longestHeader || !parts.every(isCanonical)) return null;
+  const parsed = schema.safeParse(parseJson(Buffer.from(header, 'base64url').toString('utf8')));
+  return parsed.success ? parsed.data.kid : null;
+}
+
+/** Whether a text is the one way to write its bytes: two texts must not be one token. */
+function isCanonical(part: string): boolean {
+  return Buffer.from(part, 'base64url').toString('base64url') === part;
+}

@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type CryptoKey,
+  calculateJwkThumbprint,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+} from 'jose';
+import { z } from 'zod';
+import { parseJson } from '../lib/parse-json.ts';
+import { mustBeOurs, readTrusted } from '../lib/trusted-files.ts';
+import { agreement, signing } from './format.ts';
+import type { DaemonKey, Keyring } from './keyring.ts';
+import type { NamedKey } from './mint.ts';
+
+/**
+ * Keys lie in one directory, each in a file of its own as a JSON Web Key (RFC 7517, RFC 8037):
+ *   <kid>.issuer.key   private: signs tokens          <kid>.issuer.pub   public: verifies them
+ *   <kid>.daemon.key   private: opens tokens          <kid>.daemon.pub   public: they are encrypted to it
+ * Who mints needs issuer.key and daemon.pub; daemons, apis and workers need daemon.key and issuer.pub.
+ */
+const roles = {
+  issuer: { kty: 'OKP', crv: 'Ed25519', alg: signing, use: 'sig' },
+  daemon: { kty: 'OKP', crv: 'X25519', alg: agreement, use: 'enc' },
+} as const;
+export type KeyRole = keyof typeof roles;
+type Half = 'key' | 'pub';
+
+const point = z.string().regex(/^[A-Za-z0-9_-]{43}$(?![\r\n])/);
+const keyFile = z.strictObject({
+  kty: z.string(),
+  crv: z.string(),
+  x: point,
+  d: point.optional(),
+  kid: z.string(),
+  alg: z.string().optional(),
+  use: z.string().optional(),
+});
+
+const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$(?![\r\n])/;
+/** Characters of the longest key file we take. */
+const longestFile = 4_096;
+
+/** A key that is missing, or that is none; says how to mend it. */
+export class BadKey extends Error {}
+
+export interface MadeKey {
+  role: KeyRole;
+  kid: string;
+}
+
+/** Makes a key of each role that is wanted. Ids begin with the time, so that the last is the newest. */
+export async function makeKeys(directory: string, wanted: readonly KeyRole[]): Promise<MadeKey[]> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '');
+  const made: MadeKey[] = [];
+  for (const role of wanted) {
+    const { crv, alg, use } = roles[role];
+    const pair = await generateKeyPair(alg, { crv, extractable: true });
+    const [secret, open] = [await exportJWK(pair.privateKey), await exportJWK(pair.publicKey)];
+    const kid = `${time}-${(await calculateJwkThumbprint(open)).replace(/[-_]/g, '').slice(0, 6)}`;
+    const path = (half: Half) => join(directory, `${kid}.${role}.${half}`);
+    await writeNew(path('key'), { ...secret, kid, alg, use }, 0o600);
+    await writeNew(path('pub'), { ...open, kid, alg, use }, 0o644);
+    made.push({ role, kid });
+  }
+  return made;
+}
+
+/** The files of a key, and what each is for. */
+export const keyFiles = (role: KeyRole, kid: string) => [
+  { file: `${kid}.${role}.key`, what: role === 'issuer' ? 'signs tokens; secret' : 'opens tokens; secret' },
+  { file: `${kid}.${role}.pub`, what: role === 'issuer' ? 'verifies them' : 'they are encrypted to it' },
+];
+
+async function writeNew(path: string, jwk: JWK, mode: number): Promise<void> {
+  const file = await open(path, 'wx', mode);
+  try {
+    await file.chmod(mode); // Whatever the umask is.
+    await file.writeFile(`${JSON.stringify(jwk, null, 2)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+export interface ReadKeys {
+  keyring: Keyring;
+  /** Differs when any key does. */
+  version: string;
+  /** What is wrong with keys that are left out, one sentence for each. */
+  problems: string[];
+}
+
+/** The keys in a directory that a daemon needs. */
+export async function readKeyring(directory: string): Promise<ReadKeys> {
+  const issuers = new Map<string, CryptoKey>();
+  const daemons = new Map<string, DaemonKey>();
+  const version = createHash('sha256');
+  const problems: string[] = [];
+  const add = async (role: KeyRole, path: string, kid: string) => {
+    const { key, secret, jwk } = await readKey(path, role, role === 'issuer' ? 'pub' : 'key', kid);
+    if (role === 'issuer') issuers.set(kid, key);
+    else daemons.set(kid, { open: key, secret });
+    version.update(`${role} ${kid} ${jwk.x}\n`);
+  };
+  try {
+    await mustBeOurs(directory);
+    for (const [name, kid, role, half] of await keyNames(directory)) {
+      if ((role === 'issuer') !== (half === 'pub')) continue;
+      await add(role, join(directory, name), kid).catch((error: Error) => problems.push(error.message));
+    }
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+  return { keyring: { issuers, daemons }, version: version.digest('hex'), problems };
+}
+
+/** The key with which a minter works, the newest unless one is named. Throws `BadKey`. */
+export async function readMinterKey(directory: string, role: KeyRole, wanted?: string): Promise<NamedKey> {
+  const half = role === 'issuer' ? 'key' : 'pub';
+  const names = await keyNames(directory).catch(() => []);
+  const ids = names.filter((name) => name[2] === role && name[3] === half).map(([, kid]) => kid);
+  const kid = wanted ?? ids.sort().at(-1);
+  if (kid === undefined || !ids.includes(kid)) {
+    const what = kid === undefined ? `no file <kid>.${role}.${half}` : `no ${kid}.${role}.${half}`;
+    throw new BadKey(`there is ${what} in ${directory}; gear token keygen makes keys`);
+  }
+  const { key } = await readKey(join(directory, `${kid}.${role}.${half}`), role, half, kid);
+  return { kid, key };
+}
+
+type KeyName = [file: string, kid: string, role: KeyRole, half: Half];
+
+/** The key files of a directory, oldest first. Other files are left alone. */
+export async function keyNames(directory: string): Promise<KeyName[]> {
+  const names = (await readdir(directory)).sort().map((name) => fileName.exec(name));
+  return names.flatMap((match) => (match ? [[...match] as unknown as KeyName] : []));
+}
+
+interface ReadKey {
+  key: CryptoKey;
+  /** The private part; empty of a public key. */
+  secret: Buffer;
+  jwk: z.infer<typeof keyFile>;
+}
+
+async function readKey(path: string, role: KeyRole, half: Half, kid: string): Promise<ReadKey> {
+  const text = await readTrusted(path, half === 'key');
+  const parsed = keyFile.safeParse(text.length > longestFile ? null : parseJson(text));
+  const { kty, crv, alg } = roles[role];
+  const jwk = parsed.data;
+  if (!jwk || jwk.kty !== kty || jwk.crv !== crv || (half === 'key') !== (jwk.d !== undefined)) {
+    throw new BadKey(`${path} is no ${half === 'key' ? 'private' : 'public'} ${crv} key as JSON Web Key`);
+  }
+  if (jwk.kid !== kid) throw new BadKey(`${path}: its kid must be what its name begins with`);
+  const key = await importJWK(
+    { kty, crv, x: jwk.x, ...(jwk.d === undefined ? {} : { d: jwk.d }) },
+    alg,
+  ).catch(() => {
+    throw new BadKey(`${path} holds no key that fits together`);
+  });
+  return { key: key as CryptoKey, secret: Buffer.from(jwk.d ?? '', 'base64url'), jwk };
+}

@@ -1,0 +1,23 @@
+import { CompactEncrypt, CompactSign, type CryptoKey } from 'jose';
+import { type TokenClaims, tokenClaims } from './claims.ts';
+import { agreement, encryption, longestToken, signing } from './format.ts';
+
+export interface NamedKey {
+  kid: string;
+  key: CryptoKey;
+}
+
+/** A token by an issuer (its private key) to a daemon (its public key). Throws where it would be too long. */
+export async function mintToken(claims: TokenClaims, issuer: NamedKey, daemon: NamedKey): Promise<string> {
+  const payload = Buffer.from(JSON.stringify(tokenClaims.parse(claims)));
+  const signed = await new CompactSign(payload)
+    .setProtectedHeader({ alg: signing, kid: issuer.kid })
+    .sign(issuer.key);
+  const token = await new CompactEncrypt(Buffer.from(signed))
+    .setProtectedHeader({ alg: agreement, enc: encryption, kid: daemon.kid })
+    .encrypt(daemon.key);
+  if (token.length <= longestToken) return token;
+  throw new Error(
+    `the token would have ${token.length} characters, at most ${longestToken} are taken; claim less`,
+  );
+}

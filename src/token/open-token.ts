@@ -1,0 +1,44 @@
+import { compactDecrypt, compactVerify } from 'jose';
+import { explain } from '../lib/explain.ts';
+import { parseJson } from '../lib/parse-json.ts';
+import { type TokenClaims, tokenClaims } from './claims.ts';
+import { agreement, encryption, innerKeyId, outerKeyId, signing } from './format.ts';
+import type { Keyring } from './keyring.ts';
+
+export interface OpenedToken {
+  claims: TokenClaims;
+  /** Ids of the keys it is signed by and encrypted to. */
+  issuer: string;
+  daemon: string;
+}
+
+const decryption = { keyManagementAlgorithms: [agreement], contentEncryptionAlgorithms: [encryption] };
+const verification = { algorithms: [signing] };
+
+/** Why a token is none of ours: for who inspects one at a terminal, never for who sends one. */
+export interface NoToken {
+  wrong: string;
+}
+
+/** What a token says, whoever it is for and whenever, if an issuer of ours says it to a daemon of ours. */
+export async function openToken(
+  token: string,
+  { issuers, daemons }: Keyring,
+): Promise<OpenedToken | NoToken> {
+  const daemon = outerKeyId(token);
+  if (daemon === null) return { wrong: 'it does not have the form of a token' };
+  const opening = daemons.get(daemon);
+  if (!opening) return { wrong: `the daemon key ${daemon} that it is encrypted to is not here` };
+  const plain = await compactDecrypt(token, opening.open, decryption).catch(() => null);
+  if (!plain) return { wrong: 'it has been altered: it cannot be decrypted' };
+  const jws = Buffer.from(plain.plaintext).toString('latin1');
+  const issuer = innerKeyId(jws);
+  if (issuer === null) return { wrong: 'what is encrypted in it does not have the form of a signed token' };
+  const verifying = issuers.get(issuer);
+  if (!verifying) return { wrong: `the issuer ${issuer} who signed it is not known here` };
+  const signed = await compactVerify(jws, verifying, verification).catch(() => null);
+  if (!signed) return { wrong: `the signature is not that of the issuer ${issuer}` };
+  const claims = tokenClaims.safeParse(parseJson(Buffer.from(signed.payload).toString('utf8')));
+  if (!claims.success) return { wrong: `its claims are not valid: ${explain(claims.error)}` };
+  return { claims: claims.data, issuer, daemon };
+}

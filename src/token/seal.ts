@@ -1,0 +1,83 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { parseJson } from '../lib/parse-json.ts';
+import type { KeySource } from './keyring.ts';
+
+/**
+ * Seals what travels from an api to a worker, token and body included, so that nothing between the two can read or
+ * change it: AES-256-GCM (NIST SP 800-38D) under a key that HKDF (RFC 5869) makes from the secret of a daemon key and
+ * a salt of this process. The host it is for is authenticated with it.
+ *
+ * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` where there are no keys because only the test token
+ * is taken. A seal hides; that nothing is done but what an issuer allows is up to the token in it.
+ */
+export interface Sealer {
+  /** `token` says which key: whoever can verify it has that one. */
+  seal(content: unknown, token: string, host: string): string;
+  /** What was sealed for the host, or null. */
+  open(sealed: string, host: string): unknown;
+}
+
+const algorithm = 'aes-256-gcm';
+const tagBytes = 16;
+/** Keys made of other processes' salts that are remembered. */
+const mostRemembered = 64;
+
+export function createSealer(
+  keys: KeySource,
+  keyOf: (token: string) => string | null,
+  testToken: boolean,
+): Sealer {
+  const salt = randomBytes(16).toString('base64url');
+  const derived = new Map<string, Buffer>();
+
+  const keyFor = (kid: string, withSalt: string): Buffer | null => {
+    const secret = keys().daemons.get(kid)?.secret;
+    if (!secret) return null;
+    const name = `${kid}.${withSalt}`;
+    const known = derived.get(name);
+    if (known) return known;
+    const key = Buffer.from(
+      hkdfSync('sha256', secret, Buffer.from(withSalt, 'base64url'), 'geard seal 1', 32),
+    );
+    const [oldest] = derived.keys();
+    if (derived.size >= mostRemembered && oldest !== undefined) derived.delete(oldest);
+    derived.set(name, key);
+    return key;
+  };
+
+  return {
+    seal(content, token, host) {
+      const text = JSON.stringify(content);
+      const kid = keyOf(token) ?? [...keys().daemons.keys()].sort().at(-1);
+      const key = kid === undefined ? null : keyFor(kid, salt);
+      if (!key) return `0.${Buffer.from(text).toString('base64url')}`;
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(host));
+      const parts = [cipher.update(text, 'utf8'), cipher.final()];
+      const sealed = Buffer.concat([...parts, cipher.getAuthTag()]);
+      return `1.${kid}.${salt}.${nonce.toString('base64url')}.${sealed.toString('base64url')}`;
+    },
+
+    open(sealed, host) {
+      const [version, kid = '', withSalt = '', nonce = '', body = ''] = sealed.split('.', 6);
+      if (version === '0')
+        return testToken ? parseJson(Buffer.from(kid, 'base64url').toString('utf8')) : null;
+      const key = version === '1' ? keyFor(kid, withSalt) : null;
+      return key ? parseJson(decrypt(key, nonce, body, host) ?? '') : null;
+    },
+  };
+}
+
+function decrypt(key: Buffer, nonce: string, body: string, host: string): string | null {
+  const bytes = Buffer.from(body, 'base64url');
+  const iv = Buffer.from(nonce, 'base64url');
+  if (bytes.length < tagBytes || iv.length !== 12) return null;
+  try {
+    const decipher = createDecipheriv(algorithm, key, iv, { authTagLength: tagBytes })
+      .setAAD(Buffer.from(host))
+      .setAuthTag(bytes.subarray(-tagBytes));
+    return Buffer.concat([decipher.update(bytes.subarray(0, -tagBytes)), decipher.final()]).toString('utf8');
+  } catch {
+    return null; // Not sealed by us, or for another host.
+  }
+}

@@ -1,0 +1,87 @@
+import { hash } from 'node:crypto';
+import { type Claims, type TokenClaims, testToken } from './claims.ts';
+import type { Keyring, KeySource } from './keyring.ts';
+import { openToken } from './open-token.ts';
+
+/** Seconds that clocks may differ. */
+const skew = 60;
+/** Tokens of which we remember that they are ours. */
+const mostRemembered = 1_000;
+
+/** Seconds that a token may have before it. */
+export interface Lifetimes {
+  /** For what changes something. */
+  change: number;
+  /** For everything else; the longest there is. */
+  read: number;
+}
+
+export interface VerifierOptions {
+  keys: KeySource;
+  /** The name of the fleet, which tokens are for. */
+  fleet: string;
+  lifetimes: Lifetimes;
+  testToken: boolean;
+}
+
+export interface Verifier {
+  /** The claims of a token that is valid now, or null when it is not, for whatever reason. */
+  verify(token: string): Promise<Claims | null>;
+  /** The same, but whenever it is or was valid. */
+  read(token: string): Promise<Claims | null>;
+  lifetimes: Lifetimes;
+}
+
+export function createVerifier({ keys, fleet, lifetimes, testToken: allowed }: VerifierOptions): Verifier {
+  const remembered = rememberOpened(keys);
+
+  async function read(token: string): Promise<Claims | null> {
+    if (allowed && token === testToken) return {};
+    const claims = await remembered(token);
+    return claims?.aud === fleet ? claims : null;
+  }
+  return {
+    lifetimes,
+    read,
+    async verify(token) {
+      const claims = await read(token);
+      return claims && isCurrent(claims, Date.now() / 1000, lifetimes) ? claims : null;
+    },
+  };
+}
+
+/** Whether a token is neither over nor valid for longer than any may be. `now` in seconds since the epoch. */
+export function isCurrent({ d }: Claims, now: number, { change, read }: Lifetimes): boolean {
+  return d === undefined || (!isOver({ d }, now) && !isTooLong({ d }, now, Math.max(change, read)));
+}
+
+export const isOver = ({ d }: Claims, now: number) => d !== undefined && now > d + skew;
+
+export const isTooLong = ({ d }: Claims, now: number, longest: number) =>
+  d !== undefined && d > now + longest + skew;
+
+/** Opens tokens, the same ones only once for each set of keys: a client sends its token with every request. */
+function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims | null> {
+  let known = new Map<string, TokenClaims>();
+  let under: Keyring | null = null;
+  return async (token) => {
+    const keyring = keys();
+    if (under !== keyring) {
+      under = keyring;
+      known = new Map();
+    }
+    const memory = known;
+    const name = hash('sha256', token, 'base64url');
+    const before = memory.get(name);
+    if (before) return before;
+    const opened = await openToken(token, keyring);
+    if ('wrong' in opened) return null;
+    const [oldest] = memory.keys();
+    if (memory.size >= mostRemembered && oldest !== undefined) memory.delete(oldest);
+    memory.set(name, opened.claims);
+    return opened.claims;
+  };
+}
+
+/** How a token is named in logs. */
+export const tokenLabel = (token: string) => `token:${hash('sha256', token, 'hex').slice(0, 12)}`;

@@ -1,0 +1,134 @@
+import { hash } from 'node:crypto';
+import type { Logger } from 'pino';
+import { Failure } from '../jobs/errors.ts';
+import { isJobType, type JobType } from '../jobs/registry.ts';
+import type { JobRecord } from '../queue/open-worker-queue.ts';
+import { authorize } from '../requests/authorize.ts';
+import { type Envelope, envelope } from '../requests/envelope.ts';
+import type { Change, Order, OrderName, OrderOf } from '../requests/order.ts';
+import { seesJob } from '../requests/scope.ts';
+import type { Claims } from '../token/claims.ts';
+import type { Sealer } from '../token/seal.ts';
+import { isCurrent, isOver, tokenLabel, type Verifier } from '../token/verifier.ts';
+
+/**
+ * What stands between Redis, the network and this host: nothing is done here but what a token allows that an issuer of
+ * ours has signed, whoever wrote it where. Every refusal is in the audit log.
+ */
+export interface Gate {
+  /**
+   * The change that a job is, from the client's own request. Throws `token_invalid`, `token_forbids` or, where only the
+   * token's time is over and the job is not `known`, `expired`.
+   */
+  job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<PassedJob>;
+  /** Tells the audit log that a job came again which this host has done before. */
+  replayed(record: JobRecord): void;
+  /** Whether a sealed request asks for the end of a job, and may. */
+  cancels(sealed: string, record: JobRecord): Promise<boolean>;
+  /** The order in a sealed request for an answer now, which must be one of those named. */
+  order<N extends OrderName>(sealed: string, names: readonly N[]): Promise<OrderOf<N>>;
+}
+
+export interface PassedJob {
+  change: Change;
+  /** Of the request and its token, to know them again by. */
+  digest: string;
+}
+
+export interface GateParts {
+  host: string;
+  sealer: Sealer;
+  verifier: Verifier;
+  log: Logger;
+}
+
+export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
+  const audit = log.child({ audit: true });
+
+  async function pass(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
+    const claims = await verifier.read(opened.token);
+    if (!claims) throw invalid();
+    const order = authorize(claims, opened.request, { now: now(), lifetimes: verifier.lifetimes });
+    if (order.scope.h !== undefined && order.scope.h !== host)
+      throw new Failure('token_forbids', 'the request is for another host');
+    return { order, claims };
+  }
+
+  function open(sealed: string): Envelope {
+    const parsed = envelope.safeParse(sealer.open(sealed, host));
+    if (!parsed.success) throw invalid();
+    return parsed.data;
+  }
+
+  /** Lets a refusal through to the audit log. */
+  async function audited<T>(
+    what: object,
+    sealed: string,
+    check: (opened: Envelope) => Promise<T>,
+  ): Promise<T> {
+    let token: string | undefined;
+    try {
+      const opened = open(sealed);
+      token = tokenLabel(opened.token);
+      return await check(opened);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      audit.warn({ ...what, token, code: error.code, reason: error.message }, 'refused');
+      throw error;
+    }
+  }
+
+  return {
+    job: (record, known) =>
+      audited({ job: record.job.id }, record.sealed, async (opened) => {
+        const { order, claims } = await pass(opened);
+        if (!isJobOrder(order) || !isSame(order.wants, record, host)) {
+          throw new Failure('token_forbids', 'the job is not what its request says');
+        }
+        const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
+        if (isOver(claims, now()) && !(await known(digest))) {
+          const detail = 'the token was no longer valid when the host took the job; give it more time';
+          throw new Failure('expired', detail);
+        }
+        return { change: order.wants, digest };
+      }),
+
+    replayed: ({ job: { id } }) =>
+      audit.warn({ job: id, reason: 'it was done before; its outcome is told again' }, 'refused'),
+
+    cancels: (sealed, { job }) =>
+      audited({ job: job.id }, sealed, async (opened) => {
+        const { order } = await pass(opened);
+        return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
+      }).catch(() => false),
+
+    order: (sealed, names) =>
+      audited({ question: names }, sealed, async (opened) => {
+        if (opened.until === null || opened.until < Date.now()) throw invalid();
+        const { order, claims } = await pass(opened);
+        if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
+        if (!names.some((name) => name === order.name))
+          throw new Failure('token_forbids', 'the question is not what its request asks');
+        return order as never;
+      }),
+  };
+}
+
+/** Seconds since the epoch. */
+const now = () => Date.now() / 1000;
+
+const invalid = () => new Failure('token_invalid', 'the request needs a valid token');
+
+const isJobOrder = (order: Order): order is OrderOf<JobType> => isJobType(order.name);
+
+function isSame({ id, user, command, fingerprint }: Change, record: JobRecord, host: string): boolean {
+  const { job } = record;
+  return (
+    job.id === id &&
+    job.host === host &&
+    job.user === user &&
+    job.type === command.type &&
+    job.resource === command.params.resource &&
+    record.fingerprint === fingerprint
+  );
+}
