@@ -10,11 +10,14 @@ const anyHost = '*';
 const any = '*';
 
 /** What every connection needs, whoever it is; none of it names a key. */
-const always = words`ping info time multi exec discard select hello client|setname client|setinfo script|load script|exists`;
+const always = words`ping info time multi exec discard select hello client|setname script|load script|exists`;
 const scripts = words`eval evalsha`;
 const reading = words`
-  get exists type hget hmget hgetall hexists smembers sismember zcard zrange zrevrange zrangebyscore zscore
+  get exists type hget hmget hgetall hexists smembers sismember zcard zrange zrevrange zrevrank zrangebyscore zscore
   xrange xread xlen llen lrange lindex pttl ttl`;
+
+/** Everything that one does with a key one may name, and nothing that tells of other keys. */
+const dataCommands = words`@read @write -@admin -@dangerous -@scripting -scan -randomkey -dbsize`;
 
 /** The line for an api: it adds requests, reads everything of ours, and changes nothing that is a worker's to say. */
 export function apiAcl(name: string, password: string): string {
@@ -25,7 +28,7 @@ export function apiAcl(name: string, password: string): string {
     rules(scripts, { write: ['geard:*'] }),
     rules(words`set`, { write: [keys.id(any)] }),
     rules(words`incr`, { write: [keys.sequence] }),
-    rules(words`hset hdel`, { write: [keys.holders(any as never)] }),
+    rules(words`hset hsetnx hdel`, { write: [keys.holders(any as never)] }),
     rules(words`sadd`, { write: [keys.hosts] }),
     rules(words`zadd zrem`, { write: [keys.jobs] }),
     rules(words`zadd`, { write: [keys.open(anyHost), keys.line(anyHost, any as never, any)] }),
@@ -33,7 +36,7 @@ export function apiAcl(name: string, password: string): string {
     rules(words`lpush ltrim expire`, { write: [keys.asks(anyHost)] }),
     rules(words`xadd xtrim pexpire del`, { write: [keys.frames(anyHost, any)] }),
     // BullMQ's adding of a job: the hash of the job, the list it waits in, the sign that wakes the worker.
-    rules(words`hmset hset`, { write: [queue('r-*')] }),
+    rules(words`hmset hset`, { write: [queue('r-*'), queue('meta')] }),
     rules(words`lpush rpush`, { write: [queue('wait'), queue('paused')] }),
     rules(words`zadd`, { write: [queue('marker')] }),
     rules(words`incr`, { write: [queue('id')] }),
@@ -49,23 +52,7 @@ export function apiAcl(name: string, password: string): string {
 export function workerAcl(name: string, password: string, host: string): string {
   const own = `geard:{${host}}:*`;
   return line(name, password, [
-    rules(
-      [
-        ...always,
-        ...scripts,
-        '@read',
-        '@write',
-        '-@admin',
-        '-@dangerous',
-        '-scan',
-        '-randomkey',
-        '-dbsize',
-        'info',
-      ],
-      {
-        write: [own],
-      },
-    ),
+    rules([...dataCommands, ...always, ...scripts], { write: [own] }),
     rules(words`publish subscribe unsubscribe`, { channels: [own] }),
     rules(words`subscribe unsubscribe`, { channels: [channels.who] }),
   ]);

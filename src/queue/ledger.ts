@@ -40,7 +40,7 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       const reply = await runScript(redis, 'begin', scriptKeys, [id, new Date().toISOString()]);
       const [verdict, more, run] = reply as [string, unknown, string[]];
       if (verdict === 'behind') return { turn: 'behind', first: String(more) };
-      const record = verdict === 'begun' ? readRecord(readHash(more as string[]), readHash(run)) : null;
+      const record = verdict === 'begun' ? readRecord(id, readHash(more as string[]), readHash(run)) : null;
       return record ? { turn: 'begun', record } : { turn: 'over' };
     },
 
@@ -89,7 +89,7 @@ export async function readJobOf(redis: Redis, host: string, id: string): Promise
     redis.hgetall(keys.job(host, id)),
     redis.hgetall(keys.run(host, id)),
   ]);
-  return readRecord(job, run);
+  return readRecord(id, job, run);
 }
 
 const progressLine = z.object({

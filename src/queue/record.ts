@@ -23,13 +23,12 @@ export function readHash(flat: readonly string[]): Record<string, string> {
 type Hash = Record<string, string>;
 
 /**
- * The record in the two hashes, by the api and by the worker; null when it is none (Redis content is not trusted to be
- * whole).
+ * The record of a job in its two hashes, by the api and by the worker; null when it is none. Its id is the one it was
+ * found under, whatever it says of itself.
  */
-export function readRecord(job: Hash, run: Hash): JobRecord | null {
-  const { id } = job;
+export function readRecord(id: string, job: Hash, run: Hash): JobRecord | null {
   const state = run['state'] ?? (job['cancelledAt'] ? 'cancelled' : 'queued');
-  if (!id || !jobStates.includes(state as JobState)) return null;
+  if (Object.keys(job).length === 0 || !jobStates.includes(state as JobState)) return null;
   return {
     job: {
       id,

@@ -86,7 +86,7 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
 
   /** The job if it passes the gate; otherwise it is over. */
   async function admit(record: JobRecord): Promise<PassedJob | null> {
-    const { id, type, resource } = record.job;
+    const { id } = record.job;
     try {
       const passed = await gate.job(record, (digest) => journal.wasTaken(id, digest));
       await journal.take(id, passed.digest);
@@ -94,11 +94,14 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       const problem = problemOf(error.code, error.message, { job: id, host: room.host });
-      const present =
-        resourceName.safeParse(resource).success && (await isOnDisk(room.paths, kindOf(type), resource));
-      wakeNext(await ledger.finish(record, { state: 'failed', error: problem }, present));
+      wakeNext(await ledger.finish(record, { state: 'failed', error: problem }, await isHere(record)));
       return null;
     }
+  }
+
+  /** Whether what a record is about is on this host; the record may be anybody's. */
+  async function isHere({ job: { type, resource } }: JobRecord): Promise<boolean> {
+    return resourceName.safeParse(resource).success && isOnDisk(room.paths, kindOf(type), resource);
   }
 
   /** Resolves when somebody says that it may be our turn, or after a while. */
@@ -147,7 +150,7 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     try {
       const outcome = passed ? await executeOne(record, passed, entry, jobLog) : recall(record, known);
       if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
-      const next = await ledger.finish(record, outcome, await isOnDisk(room.paths, kind, resource));
+      const next = await ledger.finish(record, outcome, await isHere(record));
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;
       jobLog.info({ outcome: outcome.state, code, ms }, 'job ends');

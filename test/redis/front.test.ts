@@ -1,8 +1,8 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
-import type { Request } from '../../src/queue/accept.ts';
-import { keys } from '../../src/queue/keys.ts';
+import type { Wish } from '../../src/queue/accept.ts';
+import { channels, keys } from '../../src/queue/keys.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
@@ -15,8 +15,13 @@ let worker: WorkerQueue;
 
 beforeEach(async () => {
   redis = await openTestRedis();
-  front = openFront({ redisUrl: redis.url, limits: { host: 60, line: 55 }, keepSeconds: 1000, log });
-  worker = openWorkerQueue({ redisUrl: redis.url, host: 'h1', concurrency: 100, keepSeconds: 1000, log });
+  front = openFront({ redis: { url: redis.url }, limits: { host: 60, line: 55 }, keepSeconds: 1000, log });
+  worker = openWorkerQueue({
+    ...{ redis: { url: redis.url }, host: 'h1' },
+    concurrency: 100,
+    keepSeconds: 1000,
+    log,
+  });
   await until('the front is connected', () =>
     front.ping().then(
       () => true,
@@ -34,14 +39,18 @@ afterEach(async () => {
 let count = 0;
 const id = () => (++count).toString(16).padStart(32, '0');
 const stop = (resource: string): Command => ({ type: 'container.stop', params: { resource } });
-const request = (command: Command, more: Partial<Request> = {}): Request => ({
+const request = (command: Command, more: Partial<Wish> = {}): Wish => ({
   id: id(),
   command,
   fingerprint: 'f',
   user: '0',
+  seal: (host) => `sealed for ${host}`,
   ...more,
 });
-const holds = (resource: string, host = 'h1') => redis.redis.hset(keys.holders('gear'), resource, host);
+const holds = async (resource: string, host = 'h1') => {
+  await redis.redis.hset(keys.holders('gear'), resource, host);
+  await redis.redis.sadd(keys.held(host, 'gear'), resource);
+};
 
 test('of 50 simultaneous requests with one id one is accepted and 49 find its record', async () => {
   await holds('a');
@@ -84,7 +93,7 @@ test('only the first in line begins, and its end lets the next one begin', async
   expect((await worker.ledger.begin(one)).turn).toBe('over');
 });
 
-test('a finished job keeps its outcome, loses its parameters and is kept for the time asked for', async () => {
+test('a finished job keeps its outcome, loses its request and is kept for the time asked for', async () => {
   await holds('a');
   const one = request(stop('a'));
   await front.accept(one, 'h1');
@@ -96,8 +105,10 @@ test('a finished job keeps its outcome, loses its parameters and is kept for the
   await worker.ledger.finish(record, { state: 'cancelled' }, true);
   const finished = await waiting;
   expect(finished?.job).toMatchObject({ state: 'succeeded', result: { a: 1 }, attempts: 1 });
-  expect(finished?.params).toBeNull();
-  expect(await redis.redis.ttl(keys.job(one.id))).toBeGreaterThan(990);
+  expect(record.sealed).toBe('sealed for h1');
+  expect(finished?.sealed).toBe('');
+  for (const key of [keys.job('h1', one.id), keys.run('h1', one.id)])
+    expect(await redis.redis.ttl(key)).toBeGreaterThan(990);
 });
 
 test('waiting ends when the time is up, with the job as it is', async () => {
@@ -122,8 +133,8 @@ test('jobs are listed newest first, by filter, and page on after an id', async (
     (await front.listJobs(...args)).map((job) => job.id);
   expect(await ids({}, 100)).toEqual(all);
   expect(await ids({}, 3, all[3])).toEqual(all.slice(4, 7));
-  expect(await ids({ resource: 'a', user: '1' }, 100)).toEqual([all[8]]);
-  await redis.redis.del(keys.job(all[0] as string));
+  expect(await ids({ r: 'a', u: '1' }, 100)).toEqual([all[8]]);
+  await redis.redis.del(keys.job('h1', all[0] as string));
   expect(await ids({}, 2)).toEqual(all.slice(1, 3));
 });
 
@@ -142,11 +153,11 @@ test('a delivery reaches the host once for each accepted job, and questions are 
   await until('all are delivered', () => delivered.length === 20);
   // In whatever order they come: the line decides who begins.
   expect(delivered.sort()).toEqual(sent.map((one) => one.id));
-  expect(await front.ask('h1', 'container.list', {})).toEqual([]);
-  await expect(front.ask('h1', 'container.read', { resource: 'a' })).rejects.toThrow(
+  expect(await front.ask('h1', 'container.list', 'sealed', {})).toEqual([]);
+  await expect(front.ask('h1', 'container.read', 'sealed', {})).rejects.toThrow(
     'the worker could not answer',
   );
-  await expect(front.ask('h2', 'container.list', {}, 100)).rejects.toMatchObject({
+  await expect(front.ask('h2', 'container.list', 'sealed', {}, 100)).rejects.toMatchObject({
     code: 'host_unavailable',
   });
 });
@@ -174,11 +185,28 @@ test('while Redis is away every call fails within 2 seconds as queue_unavailable
 test('the directory follows what is on the disk of a host, and leaves what others hold', async () => {
   await holds('gone');
   await holds('theirs', 'h2');
-  expect(await worker.announceHeld('gear', ['mine', 'theirs'])).toEqual(['theirs']);
-  expect(await front.holders('gear')).toEqual(
-    new Map([
-      ['theirs', 'h2'],
-      ['mine', 'h1'],
-    ]),
+  await worker.announceHeld('gear', ['mine', 'theirs']);
+  const alive = { name: 'h1', version: '1', gears: 2, address: null, lastSeen: Date.now() };
+  await worker.announceHost(alive, true);
+  await until('mine is known', async () => (await front.findHolder('gear', 'mine')) === 'h1');
+  expect(await front.findHolder('gear', 'theirs')).toBe('h2');
+  expect(await front.findHolder('gear', 'gone')).toBeNull();
+  expect((await front.hosts()).map(({ name }) => name)).toEqual(['h1']);
+});
+
+test('an answer counts only from the host that was asked', async () => {
+  const spoof = redis.redis.duplicate();
+  const heard: string[] = [];
+  const asks = async () => JSON.parse((await redis.redis.lindex(keys.asks('h1'), 0)) ?? '{}');
+  const answer = front.ask('h1', 'container.list', 'sealed', {}, 1_000);
+  answer.then(
+    (all) => heard.push(JSON.stringify(all)),
+    () => heard.push('nobody'),
   );
+  await until('the question is asked', async () => (await asks()).id !== undefined);
+  const { id, api } = await asks();
+  await spoof.publish(channels.replies('h2', api), JSON.stringify({ id, answer: ['forged'] }));
+  await until('somebody has answered or nobody', () => heard.length > 0);
+  spoof.disconnect();
+  expect(heard).toEqual(['nobody']);
 });

@@ -17,8 +17,8 @@ let abort: AbortController;
 
 beforeEach(async () => {
   redis = await openTestRedis();
-  apis = failFastConnection(redis.url, log);
-  workers = failFastConnection(redis.url, log);
+  apis = failFastConnection({ url: redis.url }, log);
+  workers = failFastConnection({ url: redis.url }, log);
   abort = new AbortController();
   await until('both are connected', () => apis.status === 'ready' && workers.status === 'ready');
 });
@@ -29,7 +29,7 @@ afterEach(async () => {
   await redis.close();
 });
 
-const open = () => openFrames(apis, () => readingConnection(redis.url, log), keyOf, abort.signal);
+const open = () => openFrames(apis, () => readingConnection({ url: redis.url }, log), keyOf, abort.signal);
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -156,8 +156,8 @@ test('a reader that goes away ends the source, also one that says nothing', asyn
 });
 
 test('a reader that dies ends the source within 5 seconds and leaves no key', async () => {
-  const connection = readingConnection(redis.url, log);
-  const dying = failFastConnection(redis.url, log);
+  const connection = readingConnection({ url: redis.url }, log);
+  const dying = failFastConnection({ url: redis.url }, log);
   await until('it is connected', () => dying.status === 'ready');
   const frames = await openFrames(dying, () => connection, keyOf, abort.signal);
   const source = endless();

@@ -1,16 +1,208 @@
+import { hash } from 'node:crypto';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { authorize } from '../../src/token/authorize.ts';
-import { createVerifier, testToken } from '../../src/token/claims.ts';
+import { actions } from '../../src/jobs/actions.ts';
+import { Failure } from '../../src/jobs/errors.ts';
+import { authorize } from '../../src/requests/authorize.ts';
+import type { OriginalRequest } from '../../src/requests/original.ts';
+import { allowsAction, allowsResource } from '../../src/requests/patterns.ts';
+import type { Claims } from '../../src/token/claims.ts';
+import { hour, lifetimes } from '../support/tokens.ts';
 
-test('a claim fixes its parameter, what is open comes from the request, a contradiction is refused', () => {
-  expect(authorize({ r: 'web', d: 1 }, { u: '0' })).toEqual({ u: '0', r: 'web', d: '1' });
-  expect(authorize({ r: 'web' }, { r: 'web' })).toEqual({ r: 'web' });
-  expect(() => authorize({ r: 'web' }, { r: 'db' })).toThrow('the token fixes r');
+const now = 1_800_000_000;
+
+function request(line: string, more: Partial<OriginalRequest> = {}): OriginalRequest {
+  const [method = '', address = ''] = line.split(' ');
+  const [path = '', query = ''] = address.split('?');
+  return { method: method as never, path, query, body: '', ...more };
+}
+
+function ask(claims: Claims, line: string, more: Partial<OriginalRequest> = {}) {
+  try {
+    return authorize(claims, request(line, more), { now, lifetimes });
+  } catch (error) {
+    if (error instanceof Failure) return error.code;
+    throw error;
+  }
+}
+
+const install = 'PUT /container?u=0&i=2a&r=web&t=nginx';
+const bodyHash = (body: string) => hash('sha256', body, 'base64url');
+
+test('without claims a request is what it says', () => {
+  expect(ask({}, install, { body: '{"ports":[{"internal":80}]}' })).toMatchObject({
+    name: 'container.install',
+    scope: { r: 'web' },
+    wants: {
+      id: '2a'.padStart(32, '0'),
+      user: '0',
+      command: {
+        type: 'container.install',
+        params: { resource: 'web', spec: { image: 'nginx' }, start: true },
+      },
+    },
+  });
 });
 
-test('the test token is valid only where it was allowed, and every other token is not', () => {
-  expect(createVerifier({ testToken: true })(testToken)).toEqual({});
-  expect(createVerifier({ testToken: false })(testToken)).toBeNull();
-  for (const token of ['', '__test', '__TEST__', '__proto__'])
-    expect(createVerifier({ testToken: true })(token)).toBeNull();
+test.each<[string, Claims, string, unknown]>([
+  [
+    'fixes what the query leaves out',
+    { u: '0', i: '2A', r: 'web', t: 'nginx' },
+    'PUT /container',
+    'container.install',
+  ],
+  [
+    'agrees with a query that says the same',
+    { r: 'web', t: 'nginx', i: '002a' },
+    install,
+    'container.install',
+  ],
+  ['takes in every name that begins so', { r: 'we*' }, install, 'container.install'],
+  ['takes in the beginning itself', { r: 'web*' }, install, 'container.install'],
+  ['allows by the name of the action', { a: ['container.install'] }, install, 'container.install'],
+  ['allows by a star for the deed', { a: ['container.*'] }, install, 'container.install'],
+  ['allows by a star for the room', { a: ['*.install'] }, install, 'container.install'],
+  ['contradicts the name', { r: 'db' }, install, 'token_forbids'],
+  ['contradicts the type', { t: 'redis' }, install, 'token_forbids'],
+  ['contradicts the user', { u: '1' }, install, 'token_forbids'],
+  ['contradicts the request id', { i: '2b' }, install, 'token_forbids'],
+  ['contradicts the host', { h: 'h2' }, `${install}&h=h1`, 'token_forbids'],
+  ['contradicts the expiry', { d: now + 10 }, `${install}&d=${now + 11}`, 'token_forbids'],
+  ['takes in other names only', { r: 'team-*' }, install, 'token_forbids'],
+  ['allows another action', { a: ['container.start'] }, install, 'token_forbids'],
+  ['allows only to read', { a: ['*.read'] }, install, 'token_forbids'],
+  ['allows nothing we know', { a: ['foo.bar'] }, install, 'token_forbids'],
+  [
+    'leaves a name open that nobody says',
+    { r: 'team-*' },
+    'PUT /container?u=0&i=1&t=nginx',
+    'invalid_request',
+  ],
+  ['lives too long to change anything', { d: now + 25 * hour }, install, 'token_forbids'],
+  ['lives long and only reads', { d: now + 25 * hour }, 'GET /container?r=web', 'container.read'],
+  ['lives long and is to cancel', { d: now + 25 * hour }, 'DELETE /job/2a', 'token_forbids'],
+  ['fixes another job than the path', { i: '2b' }, 'GET /job/2a', 'token_forbids'],
+  ['fixes the job of the path', { i: '2b' }, 'GET /job/2b', 'job.read'],
+  ['is for installing, and its job is watched', { a: ['container.install'] }, 'GET /job/2a', 'job.read'],
+  ['is for installing, and its job is followed', { a: ['container.install'] }, 'GET /job/2a/log', 'job.log'],
+  ['is for reading gears, and jobs are watched', { a: ['container.read'] }, 'GET /job/2a', 'token_forbids'],
+  ['is for archives', { a: ['content.read'] }, 'GET /content?r=web&t=gitarchive', 'content.archive'],
+  [
+    'is for archives, and an environment is read',
+    { a: ['content.read'] },
+    'GET /content?r=web&t=env',
+    'token_forbids',
+  ],
+  ['is for environments', { a: ['environment.read'] }, 'GET /content?r=web&t=env', 'environment.read'],
+  ['fixes the kind of content', { t: 'gitarchive' }, 'GET /content?r=web', 'content.archive'],
+  ['fixes the kind of content to another', { t: 'gitarchive' }, 'GET /content?r=web&t=env', 'token_forbids'],
+])('a token that %s', (_, claims, line, expected) => {
+  const order = ask(claims, line);
+  expect(typeof order === 'string' ? order : order.name).toBe(expected);
+});
+
+test('a token with a body is for that body to the byte, and a read has none', () => {
+  const body = '{"start":false}';
+  expect(ask({ b: bodyHash(body) }, install, { body })).toMatchObject({ name: 'container.install' });
+  expect(ask({ b: bodyHash(body) }, install, { body: `${body} ` })).toBe('token_forbids');
+  expect(ask({ b: bodyHash(body) }, install)).toBe('token_forbids');
+  expect(ask({ b: bodyHash(body) }, 'GET /container?r=web')).toMatchObject({ name: 'container.read' });
+});
+
+test('the scope of a list is what the claims and the query leave of it', () => {
+  expect(ask({ r: 'team-*', h: 'h1', a: ['job.*'] }, 'GET /jobs')).toMatchObject({
+    scope: { r: 'team-*', h: 'h1', types: undefined },
+  });
+  expect(ask({ r: 'team-*' }, 'GET /jobs?r=team-a')).toMatchObject({ scope: { r: 'team-a' } });
+  expect(ask({ a: ['container.*', 'host.read'] }, 'GET /jobs')).toMatchObject({
+    scope: { types: ['container.*'] },
+  });
+});
+
+test.each([
+  ['GET /nothing', 'not_found'],
+  ['POST /container', 'method_not_allowed'],
+  ['GET /jobs?what=1', 'invalid_request'],
+  ['GET /jobs?r=a&r=b', 'invalid_request'],
+  ['GET /jobs?__proto__=1', 'invalid_request'],
+  ['PUT /container?u=0&r=web&t=nginx', 'invalid_request'],
+])('%s is %s, with every right there is', (line, code) => {
+  expect(ask({}, line)).toBe(code);
+});
+
+const names = fc.constantFrom('web', 'team-a', 'team-b');
+const claimsOf = fc.record(
+  {
+    u: fc.constantFrom('0', '1'),
+    i: fc.constantFrom('1', '2a', '2A', '02a'),
+    r: fc.oneof(names, fc.constantFrom('we*', 'team-*', 'team-a*')),
+    t: fc.constantFrom('nginx', 'redis', 'env', 'gitarchive'),
+    h: fc.constantFrom('h1', 'h2'),
+    a: fc.array(fc.constantFrom(...actions, 'container.*', '*.read', '*.*'), { minLength: 1, maxLength: 4 }),
+  },
+  { requiredKeys: [] },
+);
+const lines = fc.constantFrom(
+  ...[
+    'PUT /container',
+    'PUT /container/started',
+    'DELETE /container',
+    'PUT /repository',
+    'PATCH /environment',
+  ],
+  ...[
+    'GET /container',
+    'GET /containers',
+    'GET /content',
+    'GET /job/2a',
+    'DELETE /job/2a',
+    'GET /jobs',
+    'GET /hosts',
+  ],
+);
+const queries = fc.record(
+  {
+    u: fc.constantFrom('0', '1'),
+    i: fc.constantFrom('1', '2a'),
+    r: names,
+    t: fc.constantFrom('nginx', 'redis', 'env', 'gitarchive'),
+    h: fc.constantFrom('h1', 'h2'),
+  },
+  { requiredKeys: [] },
+);
+
+test('whatever the claims and the request: what comes out lies within the claims', () => {
+  let passed = 0;
+  fc.assert(
+    fc.property(claimsOf, lines, queries, (claims, line, query) => {
+      const order = ask(claims, `${line}?${new URLSearchParams(query)}`);
+      if (typeof order === 'string') return;
+      passed++;
+      const { all, action, scope, wants } = order;
+      for (const name of ['u', 't', 'h'] as const) if (claims[name]) expect(all[name]).toBe(claims[name]);
+      if (claims.r) {
+        expect(scope.r).toBeDefined();
+        expect(allowsResource(claims.r, String(scope.r).replace(/\*$/, ''))).toBe(true);
+        if ('resource' in wants) expect(allowsResource(claims.r, wants.resource)).toBe(true);
+        if ('command' in wants) expect(allowsResource(claims.r, wants.command.params.resource)).toBe(true);
+      }
+      if (claims.i && 'id' in wants) expect(wants.id).toBe(claims.i.toLowerCase().padStart(32, '0'));
+      if (claims.a && scope.types === undefined)
+        expect(claims.a.some((a) => allowsAction(a, action))).toBe(true);
+    }),
+    { numRuns: 10_000 },
+  );
+  expect(passed).toBeGreaterThan(200);
+});
+
+test('taking claims away never forbids anything', () => {
+  fc.assert(
+    fc.property(claimsOf, lines, queries, (claims, line, query) => {
+      const { r: _r, a: _a, ...fewer } = claims;
+      const before = ask(claims, `${line}?${new URLSearchParams(query)}`);
+      if (before === 'token_forbids') return;
+      expect(ask(fewer, `${line}?${new URLSearchParams(query)}`)).not.toBe('token_forbids');
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { bodyOf } from '../../src/api/body.ts';
 import { gearBody } from '../../src/jobs/container.ts';
+import { parseBody, textOf } from '../../src/requests/body.ts';
 
-const body = (text: string) => bodyOf({ body: Buffer.from(text) } as never, gearBody);
+const body = (text: string) => parseBody(text, gearBody);
 
 test("names count without regard to case, numbers may be strings: the seed's clients do both", () => {
   expect(body('{"Ports":[{"External":"4343","INTERNAL":"8080"}]}')).toMatchObject({
@@ -11,7 +11,7 @@ test("names count without regard to case, numbers may be strings: the seed's cli
 });
 
 test('an absent body is a gear with nothing but its image', () => {
-  expect(body('')).toEqual({ ports: [], env: [], command: [], volumes: [], start: true });
+  expect(body(textOf(undefined))).toEqual({ ports: [], env: [], command: [], volumes: [], start: true });
 });
 
 test('the first thing that is wrong is said with its place', () => {
@@ -22,4 +22,9 @@ test('the first thing that is wrong is said with its place', () => {
 
 test('memory is read as Docker writes it', () => {
   expect(body('{"memory":"64m","cpus":"0.5"}')).toMatchObject({ memory: 64 * 1024 * 1024, cpus: 0.5 });
+});
+
+test('bytes that are no text are refused, and a byte order mark is not passed over', () => {
+  expect(() => textOf(Buffer.from([0x7b, 0xff, 0x7d]))).toThrow('the body is not JSON');
+  expect(() => body(textOf(Buffer.from('\ufeff{}')))).toThrow('the body is not JSON');
 });

@@ -48,12 +48,27 @@ test('the test token is not served beyond loopback unless that is asked for by n
 });
 
 test('without a way to verify tokens nothing starts', () => {
-  expect(lines('daemon', {}, {}).join()).toContain('--test-token is missing');
+  for (const role of ['daemon', 'api', 'worker'] as const) {
+    const [line, ...others] = lines(role, { redis: 'redis://r' }, {});
+    expect(line).toContain('--keys is missing');
+    expect(line).toContain('gear token keygen');
+    expect(line).toContain('--test-token');
+    expect(others).toEqual([]);
+  }
+  expect(lines('daemon', { keys: '/etc/geard/keys', listen: '0.0.0.0:2223' }, {})).toEqual([]);
 });
 
 test('api and worker do not start without a Redis to meet in', () => {
   for (const role of ['api', 'worker'] as const)
     expect(lines(role, { testToken: true }, {}).join()).toContain('--redis is missing');
+});
+
+test.each([
+  ['TLS without a rediss:// address', { redis: 'redis://r', redisCa: '/ca' }, '--redis rediss://'],
+  ['a certificate without its key', { redis: 'rediss://r', redisCert: '/c' }, 'belong together'],
+  ['a user of a Redis that is not named', { redisUser: 'x' }, "is for the Redis that --redis names"],
+])('%s is refused', (_, flags, reason) => {
+  expect(lines('daemon', { testToken: true, ...flags }, {}).join()).toContain(reason);
 });
 
 test('docs/operations.md has every option with its variable, and no other', () => {

@@ -1,0 +1,154 @@
+import pino from 'pino';
+import { beforeEach, expect, test } from 'vitest';
+import type { JobRecord } from '../../src/queue/open-worker-queue.ts';
+import { authorize } from '../../src/requests/authorize.ts';
+import type { Envelope } from '../../src/requests/envelope.ts';
+import type { Change } from '../../src/requests/order.ts';
+import type { OriginalRequest } from '../../src/requests/original.ts';
+import type { TokenClaims } from '../../src/token/claims.ts';
+import { outerKeyId } from '../../src/token/format.ts';
+import type { Keyring } from '../../src/token/keyring.ts';
+import { createSealer } from '../../src/token/seal.ts';
+import { createVerifier, type Verifier } from '../../src/token/verifier.ts';
+import { createGate, type Gate } from '../../src/worker/gate.ts';
+import { lifetimes, makeIssuer, makeTrust, now, ringOf, type Trust } from '../support/tokens.ts';
+
+let trust: Trust;
+let ring: Keyring;
+let verifier: Verifier;
+let gate: Gate;
+let audit: Record<string, unknown>[];
+
+beforeEach(async () => {
+  trust = await makeTrust();
+  ring = trust.ring;
+  audit = [];
+  const log = pino({}, { write: (line: string) => void audit.push(JSON.parse(line)) });
+  verifier = createVerifier({ keys: () => ring, fleet: 'geard', lifetimes, testToken: false });
+  gate = createGate({ host: 'h1', sealer: sealer(), verifier, log });
+});
+
+const sealer = () => createSealer(() => ring, outerKeyId, false);
+const stop: OriginalRequest = {
+  method: 'PUT',
+  path: '/container/stopped',
+  query: 'u=0&i=2a&r=web',
+  body: '',
+};
+const never = async () => false;
+
+/** A job as an api would record it; `forge` writes what it likes into it. */
+async function record(
+  {
+    claims = {},
+    request = stop,
+    host = 'h1',
+  }: { claims?: Partial<TokenClaims>; request?: OriginalRequest; host?: string } = {},
+  forge: { job?: object; fingerprint?: string; sealed?: string } = {},
+): Promise<JobRecord> {
+  const token = await trust.mint(claims);
+  const content: Envelope = { token, request, until: null };
+  const order = authorize({}, request, { now: now(), lifetimes });
+  const { id, user, command, fingerprint } = order.wants as Change;
+  const job = { id, host, user, type: command.type, resource: command.params.resource, ...forge.job };
+  return {
+    job: job as JobRecord['job'],
+    fingerprint: forge.fingerprint ?? fingerprint,
+    sealed: forge.sealed ?? sealer().seal(content, token, host),
+    cancel: null,
+  };
+}
+
+const codeOf = async (one: JobRecord, known = never) =>
+  gate.job(one, known).then(
+    () => 'passed',
+    (error) => error.code,
+  );
+
+test('a job whose request an issuer allows passes, with the command that the request says', async () => {
+  const { change } = await gate.job(await record({ claims: { r: 'web', a: ['container.stop'] } }), never);
+  expect(change.command).toEqual({ type: 'container.stop', params: { resource: 'web' } });
+  expect(audit).toEqual([]);
+});
+
+test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], string]>([
+  ['is not sealed', {}, { sealed: '' }, 'token_invalid'],
+  [
+    'is sealed as if only the test token were taken',
+    {},
+    { sealed: `0.${Buffer.from('{}').toString('base64url')}` },
+    'token_invalid',
+  ],
+  ['is of another type than its request', {}, { job: { type: 'container.remove' } }, 'token_forbids'],
+  ['is on another gear than its request', {}, { job: { resource: 'db' } }, 'token_forbids'],
+  ['is by another user than its request', {}, { job: { user: '1' } }, 'token_forbids'],
+  ['is recorded under another id', {}, { job: { id: 'b'.repeat(32) } }, 'token_forbids'],
+  ['is recorded for another host', {}, { job: { host: 'h2' } }, 'token_forbids'],
+  ['has another fingerprint', {}, { fingerprint: 'x' }, 'token_forbids'],
+  ['was sealed for another host', { host: 'h2' }, { job: { host: 'h1' } }, 'token_invalid'],
+  ['has a token for another host', { claims: { h: 'h2' } }, {}, 'token_forbids'],
+  ['has a token for another gear', { claims: { r: 'db' } }, {}, 'token_forbids'],
+  ['has a token for another action', { claims: { a: ['*.read'] } }, {}, 'token_forbids'],
+  ['has a token for another fleet', { claims: { aud: 'other' } }, {}, 'token_invalid'],
+  ['has a token that was over when it was recorded', { claims: { d: now() - 70 } }, {}, 'expired'],
+  ['has a token that lives too long', { claims: { d: now() + 30 * 3600 } }, {}, 'token_forbids'],
+])('a job that %s is refused, and the audit log says so without the token', async (_, made, forge, code) => {
+  const one = await record(made, forge);
+  expect(await codeOf(one)).toBe(code);
+  expect(audit).toEqual([expect.objectContaining({ msg: 'refused', audit: true, job: one.job.id, code })]);
+  expect(JSON.stringify(audit)).not.toMatch(/eyJ|\.\./);
+});
+
+test('a job whose request only reads is refused', async () => {
+  const token = await trust.mint();
+  const request: OriginalRequest = { method: 'GET', path: '/jobs', query: '', body: '' };
+  const sealed = sealer().seal({ token, request, until: null }, token, 'h1');
+  expect(await codeOf({ ...(await record()), sealed })).toBe('token_forbids');
+});
+
+test('a job that was taken in time may wait longer than its token lives, one that was not may not', async () => {
+  const one = await record({ claims: { d: now() - 70 } });
+  expect(await codeOf(one, async () => true)).toBe('passed');
+  expect(await codeOf(one)).toBe('expired');
+});
+
+test('a job whose issuer was revoked while it waited is refused, however it was taken', async () => {
+  const one = await record();
+  expect(await codeOf(one)).toBe('passed');
+  ring = ringOf([await makeIssuer('another')], [trust.daemon]);
+  expect(await codeOf(one, async () => true)).toBe('token_invalid');
+});
+
+test('a question is answered for as long as it says, and only the one that its request asks', async () => {
+  const ask = async (until: number | null, claims: Partial<TokenClaims> = {}) => {
+    const token = await trust.mint(claims);
+    const request: OriginalRequest = { method: 'GET', path: '/container', query: 'r=web', body: '' };
+    return sealer().seal({ token, request, until }, token, 'h1');
+  };
+  const soon = Date.now() + 60_000;
+  expect((await gate.order(await ask(soon), ['container.read'])).wants).toEqual({ resource: 'web' });
+  const refused = async (sealed: string, code: string) =>
+    expect(gate.order(sealed, ['container.read'])).rejects.toMatchObject({ code });
+  await refused(await ask(Date.now() - 1), 'token_invalid');
+  await refused(await ask(null), 'token_invalid');
+  await refused(await ask(soon, { d: now() - 70 }), 'token_invalid');
+  await refused(await ask(soon, { r: 'db' }), 'token_forbids');
+  await expect(gate.order(await ask(soon), ['environment.read'])).rejects.toMatchObject({
+    code: 'token_forbids',
+  });
+  expect(audit).toHaveLength(5);
+});
+
+test('the end of a job is asked for by a request of its own, which may be about no other job', async () => {
+  const one = await record();
+  const cancel = async (id: string, claims: Partial<TokenClaims> = {}) => {
+    const token = await trust.mint(claims);
+    const request: OriginalRequest = { method: 'DELETE', path: `/job/${id}`, query: '', body: '' };
+    return sealer().seal({ token, request, until: null }, token, 'h1');
+  };
+  expect(await gate.cancels(await cancel('2a'), one)).toBe(true);
+  expect(await gate.cancels(await cancel('2b'), one)).toBe(false);
+  expect(await gate.cancels(await cancel('2a', { r: 'db' }), one)).toBe(false);
+  expect(await gate.cancels(await cancel('2a', { a: ['job.read'] }), one)).toBe(false);
+  expect(await gate.cancels(one.sealed, one)).toBe(false);
+});
