@@ -1,3 +1,4 @@
+import { keys } from '../src/queue/keys.ts';
 import { end, startNode } from '../test/support/processes.ts';
 import { openTestRedis } from '../test/support/redis.ts';
 import { requestsPerSecond } from './load.ts';
@@ -16,11 +17,9 @@ export async function benchAccept(): Promise<Row[]> {
   const socket = redis.url.slice('unix:'.length);
   // A host that takes jobs and never begins them: what is measured is accepting.
   const lastSeen = Date.now() + 3_600_000;
-  await redis.redis.hset(
-    'geard:hosts',
-    'h1',
-    JSON.stringify({ name: 'h1', version: 'bench', gears: 0, lastSeen }),
-  );
+  const host = { name: 'h1', version: 'bench', gears: 0, address: null, lastSeen };
+  await redis.redis.set(keys.host('h1'), JSON.stringify(host));
+  await redis.redis.sadd(keys.hosts, 'h1');
   const listen = `127.0.0.1:${apiPort}`;
   const limits = ['--max-jobs', '100000', '--max-jobs-per-gear', '100000'];
   const api = await startNode(

@@ -7,9 +7,11 @@ import { benchInstallMany } from './install-many.ts';
 import { benchMemory } from './memory.ts';
 import { benchStreams } from './streams.ts';
 import { printRow, printTitle } from './table.ts';
+import { benchTokens } from './tokens.ts';
 
 const benches = {
   accept: benchAccept,
+  tokens: benchTokens,
   install: benchInstall,
   many: benchInstallMany,
   memory: benchMemory,

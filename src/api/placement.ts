@@ -8,12 +8,10 @@ import type { Front, HostEntry } from '../queue/open-front.ts';
  * host no look-up is needed. Throws `host_not_found` or `no_host`.
  */
 export async function firstChoice(front: Front, command: Command, wanted?: string): Promise<string> {
-  const hosts = await front.hosts();
   if (wanted !== undefined) {
-    if (!hosts.some(({ name }) => name === wanted))
-      throw new Failure('host_not_found', `there is no host ${wanted}`);
-    return wanted;
+    return (await existing(front, wanted)).name;
   }
+  const hosts = await front.hosts();
   const [only] = hosts;
   if (hosts.length === 1 && only && only.state === 'live') return only.name;
   const holder =
@@ -23,6 +21,13 @@ export async function firstChoice(front: Front, command: Command, wanted?: strin
   const roomiest = emptiest(hosts.filter(({ state }) => state === 'live'));
   if (!roomiest) throw new Failure('no_host', 'no host is live; start a worker');
   return roomiest.name;
+}
+
+/** A host by its name. Throws `host_not_found`. */
+export async function existing(front: Front, name: string): Promise<HostEntry> {
+  const host = await front.host(name);
+  if (!host) throw new Failure('host_not_found', `there is no host ${name}`);
+  return host;
 }
 
 /** A gear that uses an environment belongs where that is. */

@@ -34,13 +34,15 @@ export interface HostEntry extends Announcement {
 /** All hosts whose workers ever announced themselves. */
 export async function readHosts(redis: Redis): Promise<HostEntry[]> {
   const names = await redis.smembers(keys.hosts);
-  const texts = await Promise.all(names.map((name) => redis.get(keys.host(name))));
-  return names.flatMap((name, i) => {
-    const parsed = announcement.safeParse(parseJson(texts[i] ?? ''));
-    if (!parsed.success || parsed.data.name !== name) return [];
-    const state = Date.now() - parsed.data.lastSeen < goneAfter ? 'live' : 'gone';
-    return [{ ...parsed.data, state } as const];
-  });
+  const all = await Promise.all(names.map((name) => readHost(redis, name)));
+  return all.filter((host) => host !== null);
+}
+
+/** One host, or null where no worker of that name ever announced itself. */
+export async function readHost(redis: Redis, name: string): Promise<HostEntry | null> {
+  const parsed = announcement.safeParse(parseJson((await redis.get(keys.host(name))) ?? ''));
+  if (!parsed.success || parsed.data.name !== name) return null;
+  return { ...parsed.data, state: Date.now() - parsed.data.lastSeen < goneAfter ? 'live' : 'gone' };
 }
 
 /** The host that holds a resource or has been asked to, or null. */

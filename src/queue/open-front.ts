@@ -7,7 +7,7 @@ import { type Asker, createAsker } from './asks.ts';
 import { followClock } from './clock.ts';
 import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
-import { findHolder, type HostEntry, readHeld, readHosts, releaseName } from './directory.ts';
+import { findHolder, type HostEntry, readHeld, readHost, readHosts, releaseName } from './directory.ts';
 import { keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readJob, readProgress } from './ledger.ts';
@@ -35,6 +35,8 @@ export interface Front extends Asker {
   /** `sealed`: the request to cancel, for the worker. */
   cancel(record: JobRecord, sealed: string): Promise<'queued' | 'running' | 'final' | 'absent'>;
   hosts(): Promise<HostEntry[]>;
+  /** One host, or null where there is none of that name. */
+  host(name: string): Promise<HostEntry | null>;
   /** The host that holds a resource, or null. */
   findHolder(kind: Kind, resource: string): Promise<string | null>;
   /** Forgets that a host holds a resource where it does not; returns whether nobody does now. */
@@ -66,6 +68,9 @@ export interface FrontOptions {
   log: Logger;
 }
 
+/** Milliseconds that hosts have to say that they are there where none is known. */
+const firstHeard = 500;
+
 /** Milliseconds for which the list of hosts is good enough. */
 const hostsFresh = 500;
 
@@ -73,12 +78,17 @@ export function openFront({ redis: access, limits, keepSeconds, log }: FrontOpti
   const redis = failFastConnection(access, log);
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const subscriber = patientConnection(access, quiet);
-  learnHosts(redis, subscriber, log);
+  const learner = learnHosts(redis, subscriber, log);
   const clock = followClock(redis);
   const deliveries = createDeliveries(redis);
   const waiter = createWaiter(redis, subscriber);
   const asker = createAsker(redis, subscriber);
-  const hosts = remembered(() => readHosts(redis), hostsFresh);
+  const hosts = remembered(async () => {
+    const known = await readHosts(redis);
+    if (known.length > 0) return known;
+    await learner.heard(firstHeard); // A Redis or an api that is new: hosts are about to say that they are there.
+    return readHosts(redis);
+  }, hostsFresh);
   return {
     accept: (wish, host) => accept(redis, clock, deliveries, wish, host, limits, keepSeconds),
     job: (id) => readJob(redis, id),
@@ -88,6 +98,7 @@ export function openFront({ redis: access, limits, keepSeconds, log }: FrontOpti
     listJobs: (filter, limit, after) => listJobs(redis, filter, limit, after),
     cancel: (record, sealed) => cancelJob(redis, record, sealed, keepSeconds),
     hosts,
+    host: (name) => readHost(redis, name),
     findHolder: (kind, resource) => findHolder(redis, kind, resource),
     releaseName: (kind, resource, host) => releaseName(redis, kind, resource, host),
     held: (host, kind) => readHeld(redis, host, kind),

@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keys } from '../../src/queue/keys.ts';
 import { createClient, newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
 import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';
@@ -423,9 +424,8 @@ describe('streams by auto', () => {
 
   test('it comes through Redis where nobody answers, and the client sees no difference', async () => {
     const { redis } = fleet.redis;
-    const entry = JSON.parse((await redis.hget('geard:hosts', 'h1')) ?? '{}');
-    await redis.hset('geard:hosts', 'h1', JSON.stringify({ ...entry, address: '127.0.0.1:9' }));
-    await new Promise((resolve) => setTimeout(resolve, 600)); // The api's list of hosts is as old as that.
+    const entry = JSON.parse((await redis.get(keys.host('h1'))) ?? '{}');
+    await redis.set(keys.host('h1'), JSON.stringify({ ...entry, address: '127.0.0.1:9' }));
     const before = await framesMade();
     const { code, body } = await history();
     expect(code).toBe(0);

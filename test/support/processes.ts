@@ -2,12 +2,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
+const output = new WeakMap<ChildProcess, string[]>();
+
+/** Everything that a program started here has said so far. */
+export const outputOf = (child: ChildProcess) => (output.get(child) ?? []).join('');
+
 /** Starts a Node program and waits until it has said that it is ready. */
 export async function startNode(args: string[], ready: RegExp): Promise<ChildProcess> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
+  const all: string[] = [];
+  output.set(child, all);
   await new Promise<void>((resolve, reject) => {
     const look = (chunk: Buffer) => {
+      all.push(String(chunk));
       said = (said + String(chunk)).slice(-10_000);
       if (ready.test(said)) resolve();
     };

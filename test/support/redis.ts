@@ -16,7 +16,7 @@ export interface TestRedis {
 }
 
 /** A real redis-server of the test's own, on a socket. */
-export async function openTestRedis(): Promise<TestRedis> {
+export async function openTestRedis(options: string[] = []): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'geard-redis-'));
   const socket = join(directory, 's');
   const args = [
@@ -30,6 +30,7 @@ export async function openTestRedis(): Promise<TestRedis> {
     '',
     '--loglevel',
     'warning',
+    ...options,
   ];
   const start = (): ChildProcess => spawn('redis-server', args, { stdio: 'ignore' });
   let server = start();

@@ -66,7 +66,7 @@ test('api and worker do not start without a Redis to meet in', () => {
 test.each([
   ['TLS without a rediss:// address', { redis: 'redis://r', redisCa: '/ca' }, '--redis rediss://'],
   ['a certificate without its key', { redis: 'rediss://r', redisCert: '/c' }, 'belong together'],
-  ['a user of a Redis that is not named', { redisUser: 'x' }, "is for the Redis that --redis names"],
+  ['a user of a Redis that is not named', { redisUser: 'x' }, 'is for the Redis that --redis names'],
 ])('%s is refused', (_, flags, reason) => {
   expect(lines('daemon', { testToken: true, ...flags }, {}).join()).toContain(reason);
 });

@@ -1,10 +1,9 @@
-import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
 import type { Front } from '../../queue/open-front.ts';
 import type { Parameters } from '../../requests/parameters.ts';
 import { seesResource } from '../../requests/scope.ts';
 import type { OrderHandlers } from '../dispatch.ts';
-import { holderOf } from '../placement.ts';
+import { existing, holderOf } from '../placement.ts';
 import { contextOf, type RequestContext } from '../request-context.ts';
 import { sendJson, sendText } from '../respond.ts';
 
@@ -50,11 +49,7 @@ export function reads(front: Front): Reads {
 
 /** The gears of the fleet, or of one host. Those of a host that does not answer are shown without their state. */
 async function allGears(front: Front, { seal }: RequestContext, only?: string): Promise<GearSummary[]> {
-  const hosts = await front.hosts();
-  if (only !== undefined && !hosts.some(({ name }) => name === only)) {
-    throw new Failure('host_not_found', `there is no host ${only}`);
-  }
-  const asked = hosts.filter(({ name }) => only === undefined || name === only);
+  const asked = only === undefined ? await front.hosts() : [await existing(front, only)];
   const ask = (host: string) => front.ask(host, 'container.list', seal(host, 'answer'), {});
   const lists = await Promise.all(
     asked.map(async ({ name, state }) => {

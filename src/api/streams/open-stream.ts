@@ -22,10 +22,7 @@ const forgetAfter = 10_000;
 export function createStreamOpener(front: Front, transport: Transport, log: Logger): OpenStreamOf {
   const unreachable = new Map<string, number>();
 
-  const addressOf = async (host: string) => {
-    const entry = (await front.hosts()).find(({ name }) => name === host);
-    return entry?.address ?? null;
-  };
+  const addressOf = async (host: string) => (await front.host(host))?.address ?? null;
 
   const direct = async (host: string, wanted: WantedStream, signal: AbortSignal) => {
     const address = await addressOf(host);

@@ -1,0 +1,223 @@
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Job } from '../../src/jobs/job.ts';
+import { makeKeys, readMinterKey } from '../../src/token/key-files.ts';
+import { mintToken } from '../../src/token/mint.ts';
+import { type Answer, createClient, newId } from '../support/client.ts';
+import { containersOf, sampleImage, startsOf } from '../support/daemon.ts';
+import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
+import { outputOf } from '../support/processes.ts';
+import { hour, makeIssuer, now } from '../support/tokens.ts';
+import { until } from '../support/until.ts';
+
+let fleet: KeyedFleet;
+beforeAll(async () => {
+  await sampleImage();
+  fleet = await openKeyedFleet();
+});
+afterAll(() => fleet.close());
+
+const wait = { headers: { Prefer: 'wait=30' } };
+const stateOf = ({ body }: Answer) => (body as Job).state;
+const keyIds = async () => ({
+  issuer: (await readMinterKey(fleet.keys, 'issuer')).kid,
+  daemon: (await readMinterKey(fleet.keys, 'daemon')).kid,
+});
+
+test('a URL that works once: sent twice it has one effect, with another body or name it is refused', async () => {
+  const body = JSON.stringify({ ports: [{ internal: 8080 }] });
+  const claims = { a: ['container.install'], u: '0', i: newId(), r: 'one-time', t: 'geard/sample' };
+  const once = await fleet.as({ ...claims, b: hash('sha256', body, 'base64url') });
+  const before = await startsOf('one-time');
+  const first = await once.send('PUT', 'container', {}, { raw: body, ...wait });
+  expect([first.status, stateOf(first)]).toEqual([200, 'succeeded']);
+  const again = await once.send('PUT', 'container', {}, { raw: body, ...wait });
+  expect(again.body).toEqual(first.body);
+  expect(again.headers.get('Idempotent-Replayed')).toBe('true');
+  expect(await startsOf('one-time')).toBe(before + 1);
+  expect(await containersOf('one-time')).toEqual(['gear-one-time']);
+
+  const other = await once.send('PUT', 'container', {}, { raw: `${body} ` });
+  expect([other.status, other.body.code]).toEqual([403, 'token_forbids']);
+  const elsewhere = await once.send('PUT', 'container', { r: 'another' }, { raw: body });
+  expect([elsewhere.status, elsewhere.body.code]).toEqual([403, 'token_forbids']);
+  const unbound = await fleet.as(claims);
+  const reused = await unbound.send('PUT', 'container', {}, { body: { ports: [{ internal: 8081 }] } });
+  expect([reused.status, reused.body.code]).toEqual([422, 'request_id_reused']);
+});
+
+test('after its expiry a token is refused, also for what it has done before', async () => {
+  const claims = {
+    a: ['container.install'],
+    u: '0',
+    i: newId(),
+    r: 'one-time',
+    t: 'geard/sample',
+    d: now() - 56,
+  };
+  const once = await fleet.as(claims);
+  const first = await once.send('PUT', 'container', {}, wait);
+  expect(first.status).toBe(200);
+  await until('the time is over', async () => (await once.send('PUT', 'container')).status === 401, 10_000);
+});
+
+test('who may install may watch the job, and sees and does nothing else', async () => {
+  const installer = await fleet.as({ a: ['container.install'], r: 'team-*', u: '0' });
+  const installed = await installer.change('PUT', 'container', { r: 'team-a', t: 'geard/sample' });
+  expect(stateOf(installed)).toBe('succeeded');
+  const { id } = installed.body;
+  expect((await installer.send('GET', `job/${id}`)).status).toBe(200);
+  expect((await installer.send('GET', `job/${id}/log`)).status).toBe(200);
+  expect((await installer.send('GET', 'container', { r: 'team-a' })).status).toBe(403);
+  expect((await installer.send('GET', 'hosts')).status).toBe(403);
+  expect((await installer.change('PUT', 'container/stopped', { r: 'team-a' })).status).toBe(403);
+  expect((await installer.change('PUT', 'container', { r: 'web', t: 'geard/sample' })).status).toBe(403);
+  const other = await fleet.as({ a: ['container.install'], r: 'other-*' });
+  expect((await other.send('GET', `job/${id}`)).status).toBe(404);
+  const { body } = await other.send<{ jobs: Job[] }>('GET', 'jobs');
+  expect(body.jobs).toEqual([]);
+});
+
+test('a list has only what the token is about', async () => {
+  const all = await fleet.as({ a: ['*.*'] });
+  await all.change('PUT', 'container', { r: 'list-a', t: 'geard/sample' });
+  const reader = await fleet.as({ a: ['*.read'], r: 'list-*' });
+  const { body } = await reader.send<{ containers: { resource: string }[] }>('GET', 'containers');
+  expect(JSON.stringify(body)).toContain('list-a');
+  expect(JSON.stringify(body)).not.toContain('one-time');
+});
+
+test('whatever is wrong with a token, the answer is the same and takes the same time', {
+  timeout: 60_000,
+}, async () => {
+  const stranger = await makeIssuer((await keyIds()).issuer);
+  const daemon = await readMinterKey(fleet.keys, 'daemon');
+  const valid = await fleet.mint();
+  const wrong: Record<string, string> = {
+    'not a token': 'x',
+    'of the right length': valid.replace(/[A-Za-z0-9]/g, 'A'),
+    'over since yesterday': await fleet.mint({ d: now() - 86_400 }),
+    'valid for a year': await fleet.mint({ d: now() + 8_760 * hour }),
+    'for another fleet': await fleet.mint({ aud: 'other' }),
+    'by nobody we know': await mintToken(
+      { aud: 'geard', d: now() + 900 },
+      { kid: stranger.kid, key: stranger.private },
+      daemon,
+    ),
+    altered: `${valid.slice(0, -1)}${valid.endsWith('A') ? 'Q' : 'A'}`,
+    'for trying out': '__test__',
+  };
+  const answers = new Map<string, string>();
+  const times = new Map<string, number[]>();
+  for (let round = 0; round < 31; round++) {
+    for (const [why, token] of Object.entries(wrong)) {
+      const began = performance.now();
+      const response = await fetch(`${fleet.api}/token/${token}/container?r=one-time`);
+      const text = await response.text();
+      times.set(why, [...(times.get(why) ?? []), performance.now() - began]);
+      const { date: _date, ...headers } = Object.fromEntries(response.headers);
+      answers.set(why, JSON.stringify([response.status, headers, text]));
+    }
+  }
+  const [one, ...others] = new Set(answers.values());
+  expect(others).toEqual([]);
+  expect(one).toContain('"referrer-policy":"no-referrer"');
+  expect(one).toContain('"cache-control":"no-store"');
+  expect(JSON.parse(one ?? '')[0]).toBe(401);
+  const medians = [...times.values()].map((all) => all.sort((a, b) => a - b)[15] ?? 0);
+  expect(Math.max(...medians) - Math.min(...medians)).toBeLessThan(1.5);
+});
+
+test('keys are added, retired and revoked without a restart, on the api and on the worker', {
+  timeout: 240_000,
+}, async () => {
+  const { issuer: first } = await keyIds();
+  const [second] = await makeKeys(fleet.keys, ['issuer']);
+  const id = second?.kid ?? '';
+  const start = async (issuer: string) =>
+    (await fleet.as({}, issuer)).change('PUT', 'container/restarted', { r: 'one-time' });
+  expect((await start(id)).status).toBe(401);
+  await fleet.handOut();
+  const added = await until(
+    'the new issuer counts everywhere',
+    async () => {
+      const answer = await start(id);
+      return stateOf(answer) === 'succeeded' && answer;
+    },
+    60_000,
+  );
+  expect(stateOf(added)).toBe('succeeded');
+  expect(stateOf(await start(first))).toBe('succeeded');
+  await fleet.revoke('issuer', first);
+  await until('the old issuer is refused', async () => (await start(first)).status === 401, 60_000);
+  expect(stateOf(await start(id))).toBe('succeeded');
+});
+
+test("a revoked issuer's queued jobs do not run", { timeout: 120_000 }, async () => {
+  const [third] = await makeKeys(fleet.keys, ['issuer']);
+  const revoked = third?.kid ?? '';
+  await fleet.handOut();
+  const client = await fleet.as({}, revoked);
+  await until('the new issuer counts', async () => (await client.send('GET', 'jobs')).status === 200, 60_000);
+  const before = await startsOf('one-time');
+  await fleet.stop('worker');
+  const { body } = await client.send('PUT', 'container/restarted', { u: '0', i: newId(), r: 'one-time' });
+  expect(body.state).toBe('queued');
+  await fleet.revoke('issuer', revoked);
+  await fleet.start('worker');
+  const watcher = await fleet.as({}, (await keyIdsKnown()).at(-1));
+  const job = await until('the job has ended', async () => {
+    const { body: now } = await watcher.send('GET', `job/${body.id}`, { wait: '10' });
+    return now.finishedAt ? now : false;
+  });
+  expect(job).toMatchObject({ state: 'failed', error: { code: 'token_invalid', host: 'h1' } });
+  expect(await startsOf('one-time')).toBe(before);
+  expect(outputOf(fleet.processes.worker)).toMatch(new RegExp(`"audit":true[^\\n]*${body.id}[^\\n]*refused`));
+});
+
+/** The issuers that api and worker still know. */
+async function keyIdsKnown(): Promise<string[]> {
+  const { keyNames } = await import('../../src/token/key-files.ts');
+  const names = await keyNames(fleet.directories.api);
+  return names.filter(([, , role]) => role === 'issuer').map(([, kid]) => kid);
+}
+
+test('a job whose token was over before a host took it fails as expired and has no effect', {
+  timeout: 120_000,
+}, async () => {
+  const [issuer] = (await keyIdsKnown()).slice(-1);
+  await fleet.stop('worker');
+  const late = await fleet.as({ d: now() - 55 }, issuer);
+  const { body } = await late.send('PUT', 'container/stopped', { u: '0', i: newId(), r: 'one-time' });
+  expect(body.state).toBe('queued');
+  await until('the time is over', async () => (await late.send('GET', 'jobs')).status === 401);
+  await fleet.start('worker');
+  const reader = await fleet.as({}, issuer);
+  const job = await until('the job has ended', async () => {
+    const { body: now } = await reader.send('GET', `job/${body.id}`, { wait: '10' });
+    return now.finishedAt ? now : false;
+  });
+  expect(job).toMatchObject({ state: 'failed', error: { code: 'expired', status: 500 } });
+});
+
+test('core files are turned off for api and worker and what they start', () => {
+  for (const { pid } of Object.values(fleet.processes)) {
+    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m);
+  }
+});
+
+test('a token in the Authorization header does what it does in the URL, and Location then holds none', async () => {
+  const token = await fleet.mint({}, (await keyIdsKnown()).at(-1));
+  const response = await fetch(`${fleet.api}/container/restarted?u=0&r=one-time&i=${newId()}`, {
+    method: 'PUT',
+    headers: { Authorization: `Bearer ${token}` },
+  });
+  expect(response.status).toBe(202);
+  expect(response.headers.get('Location')).toMatch(/^\/job\/[0-9a-f]{32}$/);
+});
+
+test('a fleet with keys does not take the test token', async () => {
+  const client = createClient(`${fleet.api}/token/__test__`);
+  expect((await client.send('GET', 'jobs')).status).toBe(401);
+});

@@ -1,0 +1,136 @@
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Transport } from '../../src/jobs/streams.ts';
+import type { TokenClaims } from '../../src/token/claims.ts';
+import { type KeyRole, makeKeys, readMinterKey } from '../../src/token/key-files.ts';
+import { mintToken } from '../../src/token/mint.ts';
+import { type Client, createClient } from './client.ts';
+import { makeBase, removeGearsOf } from './daemon.ts';
+import { end, startNode } from './processes.ts';
+import { openTestRedis, type TestRedis } from './redis.ts';
+import { ok } from './run.ts';
+import { now } from './tokens.ts';
+
+/** An api and a worker that take real tokens only, each with keys and with rights in Redis of its own. */
+export interface KeyedFleet {
+  base: string;
+  redis: TestRedis;
+  /** `http://address:port`. */
+  api: string;
+  /** The directory with all keys, of which api and worker have what they need. */
+  keys: string;
+  directories: Record<Role, string>;
+  processes: Record<Role, ChildProcess>;
+  /** A token that is valid for a quarter of an hour unless something else is said. */
+  mint(claims?: Partial<TokenClaims>, issuer?: string): Promise<string>;
+  /** A client with a token. */
+  as(claims?: Partial<TokenClaims>, issuer?: string): Promise<Client>;
+  /** Gives keys that were made in `keys` to api and worker. */
+  handOut(): Promise<void>;
+  /** Takes a key away from api and worker. */
+  revoke(role: KeyRole, kid: string): Promise<void>;
+  start(role: Role): Promise<void>;
+  stop(role: Role): Promise<void>;
+  close(): Promise<void>;
+}
+
+type Role = 'api' | 'worker';
+
+let nextPort = 12_900;
+
+export async function openKeyedFleet(
+  transport: Transport = 'relay',
+  redisOptions: string[] = [],
+): Promise<KeyedFleet> {
+  const base = await makeBase();
+  const directory = await mkdtemp(join(tmpdir(), 'geard-fleet-'));
+  const keys = join(directory, 'all');
+  await makeKeys(keys, ['issuer', 'daemon']);
+  const acl = await writeAcl(directory);
+  const redis = await openTestRedis(['--aclfile', acl, ...redisOptions]);
+  const [apiPort, workerPort] = [nextPort++, nextPort++];
+  const directories = { api: join(directory, 'api-keys'), worker: join(directory, 'worker-keys') };
+  const access = (user: string, role: Role) => [
+    ...[
+      '--redis',
+      redis.url,
+      '--redis-user',
+      user,
+      '--redis-password-file',
+      join(directory, `${user}.password`),
+    ],
+    ...['--keys', directories[role], '--stream', transport, '--log-level', 'debug'],
+  ];
+  const listen = transport === 'relay' ? [] : ['--stream-listen', `127.0.0.1:${workerPort}`];
+  const starts = {
+    api: () =>
+      startNode(
+        ['bin/gear', 'api', ...access('geard-api', 'api'), '--listen', `127.0.0.1:${apiPort}`],
+        /api listens/,
+      ),
+    worker: () =>
+      startNode(
+        ['bin/gear', 'worker', ...access('geard-h1', 'worker'), '--base', base, '--host', 'h1', ...listen],
+        /worker is ready/,
+      ),
+  };
+  const mint = async (claims: Partial<TokenClaims> = {}, issuer?: string) =>
+    mintToken(
+      { aud: 'geard', d: now() + 900, ...claims },
+      await readMinterKey(keys, 'issuer', issuer),
+      await readMinterKey(keys, 'daemon'),
+    );
+  const api = `http://127.0.0.1:${apiPort}`;
+  const handOut = () => handOutKeys(keys, Object.values(directories));
+  await handOut();
+  const worker = await starts.worker();
+  const fleet: KeyedFleet = {
+    ...{ base, redis, api, keys, directories, mint, handOut },
+    processes: { worker, api: await starts.api() },
+    as: async (claims, issuer) => createClient(`${api}/token/${await mint(claims, issuer)}`),
+    async revoke(role, kid) {
+      const file = role === 'issuer' ? `${kid}.issuer.pub` : `${kid}.daemon.key`;
+      for (const one of Object.values(directories)) await rm(join(one, file));
+    },
+    async start(role) {
+      fleet.processes[role] = await starts[role]();
+    },
+    stop: (role) => end(fleet.processes[role]),
+    async close() {
+      await end(fleet.processes.api);
+      await end(fleet.processes.worker);
+      await redis.close();
+      await removeGearsOf(base);
+      await rm(base, { recursive: true, force: true });
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+  return fleet;
+}
+
+/** An ACL file as an administrator makes it, with the command of ours. */
+async function writeAcl(directory: string): Promise<string> {
+  const users = { 'geard-api': ['api'], 'geard-h1': ['worker', '--host', 'h1'] };
+  const lines = ['user default on nopass ~* &* +@all'];
+  for (const [user, role] of Object.entries(users)) {
+    const file = join(directory, `${user}.password`);
+    await writeFile(file, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
+    lines.push(await ok(process.execPath, 'bin/gear', 'redis-acl', ...role, '--password-file', file));
+  }
+  const path = join(directory, 'users.acl');
+  await writeFile(path, `${lines.join('\n')}\n`);
+  return path;
+}
+
+async function handOutKeys(from: string, to: string[]): Promise<void> {
+  for (const directory of to) {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(from)) {
+      if (/\.(?:issuer\.pub|daemon\.key)$/.test(name))
+        await copyFile(join(from, name), join(directory, name));
+    }
+  }
+}
