@@ -173,7 +173,8 @@ test("a revoked issuer's queued jobs do not run", { timeout: 120_000 }, async ()
   });
   expect(job).toMatchObject({ state: 'failed', error: { code: 'token_invalid', host: 'h1' } });
   expect(await startsOf('one-time')).toBe(before);
-  expect(outputOf(fleet.processes.worker)).toMatch(new RegExp(`"audit":true[^\\n]*${body.id}[^\\n]*refused`));
+  const audited = new RegExp(`"audit":true[^\\n]*${body.id}[^\\n]*refused`);
+  await until('the refusal is in the audit log', () => audited.test(outputOf(fleet.processes.worker)));
 });
 
 /** The issuers that api and worker still know. */
