@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { createLogger } from '../lib/logger.ts';
 import { BadConfig, readConfig } from './config.ts';
 import type { Role } from './options.ts';
@@ -13,11 +14,12 @@ export async function runRole(
   flags: Record<string, string | boolean | undefined>,
 ): Promise<number> {
   const ended = nextSignal();
-  let log: ReturnType<typeof createLogger>;
+  let log: Logger;
   try {
     hideArguments(`gear ${role}`); // They may hold the password of Redis.
     const config = readConfig(role, flags);
     log = createLogger(config.logLevel);
+    endAtFaults(log);
     const closers = await openRole(role, config, log);
     log.info({ signal: await ended }, 'stopping');
     process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C does not wait.
@@ -36,6 +38,14 @@ export async function runRole(
     process.stderr.write(`"gear ${role} --help" shows all options\n`);
     return 2;
   }
+}
+
+/** Node itself would print an error with everything that hangs onto it; see `plainError`. */
+function endAtFaults(log: Logger): void {
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a fault of our own ends this process');
+    process.exit(1);
+  });
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {
