@@ -29,7 +29,7 @@ async function tour(): Promise<void> {
   const place: Place = (await machineIsAHost()) ? await openHere(closers) : await openLabHost(closers);
   await startDaemon(place, closers);
   await takeTour(place, closers);
-  printLines(place);
+  await printLines(place);
 }
 
 let exitCode = 0;

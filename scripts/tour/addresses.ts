@@ -2,5 +2,8 @@ export const apiPort = 2223;
 export const samplePort = 4343;
 export const sampleImage = 'geard/sample';
 
+/** Gone with the machine's memory. */
+export const tourKeys = '/run/geard-tour-keys';
+
 /** Where requests with the test token go. */
 export const tokenUrl = `http://localhost:${apiPort}/token/__test__`;

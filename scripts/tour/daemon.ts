@@ -12,6 +12,10 @@ const startDeadline = 30_000;
 export async function startDaemon(place: Place, closers: Closers): Promise<void> {
   if (place.prefix === '' && (await answers()))
     throw new Error(`port ${apiPort} is taken; stop what listens there`);
+  say(`making keys for tokens in ${place.keys}`);
+  closers.push(() => must(place, 'rm', '-rf', place.keys));
+  await must(place, 'rm', '-rf', place.keys);
+  await must(place, place.node, `${place.project}/bin/gear`, 'token', 'keygen', place.keys);
   say(`starting gear daemon on 127.0.0.1:${apiPort}, with its own Redis below ${place.base}`);
   await place.run('systemctl', 'reset-failed', unit);
   await must(
@@ -24,6 +28,8 @@ export async function startDaemon(place: Place, closers: Closers): Promise<void>
     `${place.project}/bin/gear`,
     'daemon',
     '--test-token',
+    '--keys',
+    place.keys,
     '--base',
     place.base,
     '--listen',

@@ -1,4 +1,5 @@
 import type { Closers } from '../../src/lib/closers.ts';
+import { tourKeys } from './addresses.ts';
 import { execute } from './execute.ts';
 import { must, type Place } from './place.ts';
 import { say } from './say.ts';
@@ -12,6 +13,7 @@ export async function openHere(_closers: Closers): Promise<Place> {
     node: process.execPath,
     project: process.cwd(),
     base: '/var/lib/gears',
+    keys: tourKeys,
   };
   await must(place, `${place.project}/contrib/sample/image`);
   await must(place, `${place.project}/contrib/githost/image`);

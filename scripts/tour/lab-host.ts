@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Closers } from '../../src/lib/closers.ts';
-import { apiPort, samplePort } from './addresses.ts';
+import { apiPort, samplePort, tourKeys } from './addresses.ts';
 import { execute } from './execute.ts';
 import { must, type Place } from './place.ts';
 import { say } from './say.ts';
@@ -26,6 +26,7 @@ export async function openLabHost(closers: Closers): Promise<Place> {
     node: process.execPath,
     project,
     base: '/var/lib/gears',
+    keys: tourKeys,
   };
   await must(place, `${project}/contrib/sample/image`);
   await must(place, `${project}/contrib/githost/image`);

@@ -1,13 +1,13 @@
 import { sampleImage, samplePort, tokenUrl } from './addresses.ts';
-import type { Place } from './place.ts';
+import { must, type Place } from './place.ts';
 import { say } from './say.ts';
 
-/** Prints what to try next. Every line works as it stands, and again: its request id is made anew each time. */
-export function printLines({ prefix }: Place): void {
+/** Prints what to try next. Every line works as it stands, and again. */
+export async function printLines(place: Place): Promise<void> {
+  const { prefix } = place;
   const id = '$(date +%s%N)';
   const body = `{"ports":[{"external":"${samplePort}","internal":"8080"}]}`;
   const put = (path: string, more = '') => `curl -X PUT "${tokenUrl}/${path}?u=0&d=1${more}&r=1&i=${id}"`;
-  say('it is your turn; these lines work in any shell of this machine:');
   const lines = [
     `${put('container', `&t=${encodeURIComponent(sampleImage)}`)} -H 'Prefer: wait=30' -d '${body}'`,
     `curl http://localhost:${samplePort}/`,
@@ -21,5 +21,31 @@ export function printLines({ prefix }: Place): void {
     `${prefix}journalctl --unit gear-1 --no-pager`,
     `curl -X DELETE "${tokenUrl}/container?u=0&d=1&r=1&i=${id}"`,
   ];
-  process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`);
+  say('it is your turn; these lines work in any shell of this machine:');
+  print(lines);
+  say(
+    'the same with real tokens: one that installs once, one that only reads, one that only removes. To make your own:',
+  );
+  print([
+    `${prefix}${place.project}/bin/gear token create --keys ${place.keys} --action '*.read' --expires 1h`,
+  ]);
+  print(await realLines(place));
+}
+
+const print = (lines: string[]) => process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`);
+
+/** Lines with tokens that were made for them and for nothing else. */
+async function realLines(place: Place): Promise<string[]> {
+  const api = tokenUrl.replace(/\/token\/.*/, '');
+  const create = (...args: string[]) => {
+    const where = ['--keys', place.keys, '--api', api, '--expires', '12h', '--r', 'mine'];
+    return must(place, place.node, `${place.project}/bin/gear`, 'token', 'create', ...where, ...args);
+  };
+  return (
+    await Promise.all([
+      create('--action', 'container.install', '--t', sampleImage, '--once', '--curl'),
+      create('--action', 'container.read', '--curl'),
+      create('--action', 'container.remove', '--once', '--curl'),
+    ])
+  ).map((line) => line.trim());
 }

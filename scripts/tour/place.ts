@@ -8,6 +8,8 @@ export interface Place {
   node: string;
   project: string;
   base: string;
+  /** Where the keys are that tokens are made and verified with, for as long as the tour lasts. */
+  keys: string;
 }
 
 /** Runs a program on a place and returns its output; throws when it fails. */
