@@ -77,7 +77,7 @@ ensure_build() {
 }
 
 # What runs anywhere, and what a lab host needs.
-programs=(redis-server:redis-server curl:curl git:git unzip:unzip ps:procps)
+programs=(redis-server:redis-server curl:curl git:git unzip:unzip ps:procps openssl:openssl)
 sample_programs=(busybox:busybox-static)
 lab_programs=(
   systemctl:systemd /lib/systemd/systemd:systemd-sysv dbus-daemon:dbus dockerd:docker.io containerd:containerd
