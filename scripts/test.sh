@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
 prepare
+ensure_vectors
 
 export GEARD_LAB_DIR=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 tiers=("$@")

@@ -76,6 +76,30 @@ ensure_build() {
   touch dist/.built
 }
 
+# Project Wycheproof's test vectors for what tokens are made of, out of the one Debian package that has them. It is
+# unpacked and not installed: it would bring several Go libraries.
+vectors_package=golang-github-cloudflare-circl-dev
+extract_vectors() {
+  local to=$1 work
+  work=$(mktemp -d)
+  chmod 755 "$work"
+  (
+    cd "$work"
+    apt-get update -qq && apt-get download -qq "$vectors_package" && dpkg-deb -x ./*.deb .
+    cd usr/share/gocode/src/github.com/cloudflare/circl
+    cp sign/ed25519/testdata/wycheproof_Ed25519.json "$to/ed25519.json"
+    cp dh/x25519/testdata/wycheproof_kat.json "$to/x25519.json"
+  )
+  rm -rf "$work"
+}
+
+ensure_vectors() {
+  local to=$PWD/node_modules/.cache/wycheproof
+  [ ! -e "$to/x25519.json" ] || return 0
+  mkdir -p "$to"
+  quietly "unpacking Wycheproof's vectors from $vectors_package" extract_vectors "$to"
+}
+
 # What runs anywhere, and what a lab host needs.
 programs=(redis-server:redis-server curl:curl git:git unzip:unzip ps:procps openssl:openssl)
 sample_programs=(busybox:busybox-static)
