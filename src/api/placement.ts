@@ -1,26 +1,33 @@
 import { type ErrorCode, Failure } from '../jobs/errors.ts';
-import { type Command, jobs } from '../jobs/registry.ts';
+import type { Command } from '../jobs/registry.ts';
 import type { Kind } from '../jobs/resource.ts';
-import type { Front, HostEntry } from '../queue/open-front.ts';
+import { type Candidate, type Choice, type Front, type HostEntry, roomOf } from '../queue/open-front.ts';
 
 /**
- * The host to try first. Recording the request checks the choice against the directory, so that with a single
- * host no look-up is needed. Throws `host_not_found` or `no_host`.
+ * Where a request may go: to the host that is asked for, or to the one that has the name, or to the live host with the most
+ * room. The directory decides between those named here, at once for all requests. Throws `host_not_found`.
  */
-export async function firstChoice(front: Front, command: Command, wanted?: string): Promise<string> {
-  if (wanted !== undefined) {
-    return (await existing(front, wanted)).name;
-  }
+export async function choiceFor(front: Front, command: Command, wanted?: string): Promise<Choice> {
+  if (wanted !== undefined) return onlyTo(await existing(front, wanted));
   const hosts = await front.hosts();
   const [only] = hosts;
-  if (hosts.length === 1 && only && only.state === 'live') return only.name;
-  const holder =
-    (await front.findHolder(jobs[command.type].on, command.params.resource)) ??
-    (await holderOfEnvironment(front, command));
-  if (holder) return holder;
-  const roomiest = emptiest(hosts.filter(({ state }) => state === 'live'));
-  if (!roomiest) throw new Failure('no_host', 'no host is live; start a worker');
-  return roomiest.name;
+  if (hosts.length === 1 && only?.state === 'live') return onlyTo(only);
+  const holder = await holderOfEnvironment(front, command);
+  const fitting = hosts.filter(({ name, state }) => (holder === null ? state === 'live' : name === holder));
+  return { only: null, candidates: fitting.map((host) => candidateFor(command, host)) };
+}
+
+const onlyTo = ({ name, memory }: HostEntry): Choice => ({
+  only: name,
+  candidates: [{ host: name, memory, avoid: 0 }],
+});
+
+/** What a worker has announced of its room; the directory adds what was given away since. */
+function candidateFor(command: Command, { name, memory, memoryTaken, ports }: HostEntry): Candidate {
+  const asked = roomOf(command);
+  const conflicts = asked.ports.filter((port) => ports.includes(port)).length;
+  const tooLittle = asked.memory > 0 && memoryTaken + asked.memory > memory;
+  return { host: name, memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };
 }
 
 /** A host by its name. Throws `host_not_found`. */
@@ -34,13 +41,6 @@ export async function existing(front: Front, name: string): Promise<HostEntry> {
 async function holderOfEnvironment(front: Front, command: Command): Promise<string | null> {
   if (command.type !== 'container.install' || command.params.spec.environment === undefined) return null;
   return front.findHolder('environment', command.params.spec.environment);
-}
-
-function emptiest(hosts: HostEntry[]): HostEntry | undefined {
-  return hosts.reduce<HostEntry | undefined>(
-    (best, host) => (best && best.gears <= host.gears ? best : host),
-    undefined,
-  );
 }
 
 /**
@@ -64,6 +64,6 @@ export function notFound(kind: Kind, resource: string): Failure {
   return new Failure(absent[kind].code, `there is no ${kind} ${resource}; ${absent[kind].how}`);
 }
 
-export function livesElsewhere(kind: Kind, host: string, wanted: string): Failure {
-  return new Failure('host_conflict', `the ${kind} lives on the host ${host}, not on ${wanted}`);
+export function livesElsewhere(kind: Kind, host: string, wanted: string | undefined): Failure {
+  return new Failure('host_conflict', `the ${kind} lives on the host ${host}, not on ${wanted ?? 'another'}`);
 }

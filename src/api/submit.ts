@@ -2,9 +2,9 @@ import type { Request, Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isFinal } from '../jobs/job.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
-import type { Front, JobRecord, Wish } from '../queue/open-front.ts';
+import type { Accepted, Front, JobRecord, Wish } from '../queue/open-front.ts';
 import type { Change } from '../requests/order.ts';
-import { firstChoice, livesElsewhere, notFound } from './placement.ts';
+import { choiceFor, livesElsewhere, notFound } from './placement.ts';
 import { preferredWait } from './preferences.ts';
 import { contextOf } from './request-context.ts';
 import { sendJob } from './respond.ts';
@@ -39,32 +39,25 @@ async function place(
   wanted: string | undefined,
 ): Promise<{ record: JobRecord; replayed: boolean }> {
   const { id, fingerprint, command } = wish;
-  const kind = jobs[command.type].on;
-  const { resource } = command.params;
   try {
-    let host = await firstChoice(front, command, wanted);
-    // The directory may change under us; this is more often than any gear moves in one request.
-    for (let hop = 0; hop < 5; hop++) {
-      const accepted = await front.accept(wish, host);
-      switch (accepted.verdict) {
-        case 'accepted':
-          return { record: { job: accepted.job, fingerprint, sealed: '', cancel: null }, replayed: false };
-        case 'known': {
-          const record = await front.job(id);
-          if (record) return { record, replayed: true };
-          host = accepted.host; // Where it is no longer remembered, it may be used again.
-          break;
-        }
-        case 'elsewhere':
-          if (await front.releaseName(kind, resource, accepted.host)) break;
-          if (wanted) throw livesElsewhere(kind, accepted.host, wanted);
-          host = accepted.host;
-          break;
-        default:
-          throw refusal(accepted, command);
+    const accepted = await front.accept(wish, await choiceFor(front, command, wanted));
+    switch (accepted.verdict) {
+      case 'accepted': {
+        const record = {
+          job: accepted.job,
+          fingerprint,
+          sealed: '',
+          cancel: null,
+          waitsUntil: null,
+          takenAt: null,
+        };
+        return { record, replayed: false };
       }
+      case 'known':
+        return { record: accepted.record, replayed: true };
+      default:
+        throw refusal(accepted, command, wanted);
     }
-    throw new Failure('no_host', 'it is moving from host to host; send the request again');
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
     const known = await front.job(id);
@@ -73,14 +66,21 @@ async function place(
   }
 }
 
+type Refused = Exclude<Accepted, { verdict: 'accepted' } | { verdict: 'known' }>;
+
 function refusal(
-  refused: { verdict: 'missing' | 'exists' } | { verdict: 'full'; what: 'host' | 'line' },
+  refused: Refused,
   { type, params: { resource } }: Command,
+  wanted: string | undefined,
 ): Failure {
   const kind = jobs[type].on;
   switch (refused.verdict) {
+    case 'elsewhere':
+      return livesElsewhere(kind, refused.host, wanted);
     case 'missing':
       return notFound(kind, resource);
+    case 'nowhere':
+      return new Failure('no_host', 'no host is live that takes something new; start a worker');
     case 'exists':
       return kind === 'repository'
         ? new Failure('repository_exists', `the repository ${resource} exists already`)

@@ -17,9 +17,14 @@ const day = 24 * 60 * 60;
 
 /**
  * Opens a role. What it returns closes everything again, in reverse order. Each role loads only what it needs: an
- * api carries no Docker client, a worker no Express.
+ * api carries no Docker client, a worker no Express. `onFatal` is called when the role must not go on.
  */
-export async function openRole(role: Role, config: Config, log: Logger): Promise<Closers> {
+export async function openRole(
+  role: Role,
+  config: Config,
+  onFatal: (error: Error) => void,
+  log: Logger,
+): Promise<Closers> {
   const closers = createClosers();
   try {
     if (!(await leaveNoCoreFile())) log.warn('core files cannot be turned off: prlimit failed');
@@ -40,13 +45,15 @@ export async function openRole(role: Role, config: Config, log: Logger): Promise
           megabytes: config.cloneMegabytes,
           objects: config.cloneObjects,
         },
+        onFatal,
         log,
       });
       closers.push(() => worker.close(jobGrace));
       log.info({ host: config.host, base: config.base }, 'worker is ready');
     }
     if (role !== 'worker') {
-      const api = await openApi(config, redis, tokens, log, closers);
+      const expected = role === 'daemon' ? [config.host] : [];
+      const api = await openApi({ config, redis, tokens, expected, log, closers });
       log.info({ url: api.url }, 'api listens');
     }
     return closers;
@@ -80,19 +87,24 @@ async function privateRedis({ base }: Config, log: Logger, closers: Closers): Pr
   return redis.url;
 }
 
-async function openApi(
-  config: Config,
-  redis: RedisAccess,
-  tokens: TokenParts,
-  log: Logger,
-  closers: Closers,
-): Promise<RunningApi> {
+interface ApiOptions {
+  config: Config;
+  redis: RedisAccess;
+  tokens: TokenParts;
+  /** Hosts that are to be heard of before a new Redis is relied upon. */
+  expected: readonly string[];
+  log: Logger;
+  closers: Closers;
+}
+
+async function openApi({ config, redis, tokens, expected, log, closers }: ApiOptions): Promise<RunningApi> {
   const [{ openFront }, { startApi }] = await Promise.all([
     import('../queue/open-front.ts'),
     import('../api/start-api.ts'),
   ]);
   const limits = { host: config.maxJobs, line: config.maxJobsPerGear };
-  const front = openFront({ redis, limits, keepSeconds: shared(config).keepSeconds, log });
+  const { keepSeconds } = shared(config);
+  const front = openFront({ redis, limits, keepSeconds, expected, log });
   closers.push(front.close);
   const api = await startApi({ ...tokens, front, version, transport: config.stream, log }, config.listen);
   closers.push(() => api.close(requestGrace));

@@ -20,8 +20,14 @@ export async function runRole(
     const config = readConfig(role, flags);
     log = createLogger(config.logLevel);
     endAtFaults(log);
-    const closers = await openRole(role, config, log);
-    log.info({ signal: await ended }, 'stopping');
+    let fail: (error: Error) => void = () => undefined;
+    const failed = new Promise<Error>((resolve) => {
+      fail = resolve;
+    });
+    const closers = await openRole(role, config, fail, log);
+    const why = await Promise.race([ended, failed]);
+    if (why instanceof Error) log.fatal({ reason: why.message }, 'stopping');
+    else log.info({ signal: why }, 'stopping');
     process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C does not wait.
     const timer = setTimeout(() => {
       log.error('not everything has stopped in time');
@@ -30,7 +36,7 @@ export async function runRole(
     await closers.close();
     clearTimeout(timer);
     log.info('stopped');
-    return 0;
+    return why instanceof Error ? 1 : 0;
   } catch (error) {
     const lines = error instanceof BadConfig ? error.lines : [(error as Error).message];
     for (const line of lines) process.stderr.write(`gear ${role}: ${line}\n`);

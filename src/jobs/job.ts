@@ -37,4 +37,5 @@ export function isFinal(state: JobState): boolean {
 export type Outcome =
   | { state: 'succeeded'; result: unknown }
   | { state: 'failed'; error: Problem }
-  | { state: 'cancelled' };
+  /** Somebody asked for it, or a later request has made it pointless. */
+  | { state: 'cancelled'; result?: { supersededBy: RequestId } };

@@ -1,15 +1,26 @@
 import type { Redis } from 'ioredis';
 import { Failure } from '../jobs/errors.ts';
 import type { Job } from '../jobs/job.ts';
-import type { Command } from '../jobs/registry.ts';
 import { jobs } from '../jobs/registry.ts';
+import { pause } from '../lib/pause.ts';
 import type { Change } from '../requests/order.ts';
+import {
+  claimArgument,
+  directoryKeys,
+  newJob,
+  recordArgument,
+  recordFields,
+  recordKeys,
+} from './accept-arguments.ts';
 import type { RedisClock } from './clock.ts';
 import { commandTimeout } from './connection.ts';
 import type { Deliveries } from './deliveries.ts';
 import { channels, keys } from './keys.ts';
+import type { HostLearner } from './learn-hosts.ts';
+import { hostInLedger, readJobOf } from './ledger.ts';
+import { entrySettled, parseEntry, releaseEntry, strikeEntry } from './names.ts';
 import type { JobRecord } from './record.ts';
-import { runScript } from './scripts.ts';
+import { runScript } from './scripts/run-script.ts';
 
 /** A change that has passed the door, ready to be recorded. */
 export interface Wish extends Change {
@@ -17,15 +28,34 @@ export interface Wish extends Change {
   seal(host: string): string;
 }
 
+/** A host that could take a new name. */
+export interface Candidate {
+  host: string;
+  /** MiB that it has for gears. */
+  memory: number;
+  /** How much speaks against it; another host is taken where less does. */
+  avoid: number;
+}
+
+/** Where a request may go. */
+export interface Choice {
+  /** The only host it may go to: the one that was asked for, or the only one there is. */
+  only: string | null;
+  /** Hosts that may take the name where nobody has it. */
+  candidates: Candidate[];
+}
+
 /** What became of a request. */
 export type Accepted =
   | { verdict: 'accepted'; job: Job }
-  /** The id is known: it became a job of this host. */
-  | { verdict: 'known'; host: string }
-  /** The directory names another host than the one tried. */
+  /** The id is known: this is what it became. */
+  | { verdict: 'known'; record: JobRecord }
+  /** The name lives on another host than the only one that the request may go to. */
   | { verdict: 'elsewhere'; host: string }
   | { verdict: 'missing' }
   | { verdict: 'exists' }
+  /** There is no host to take the name. */
+  | { verdict: 'nowhere' }
   | { verdict: 'full'; what: 'host' | 'line' };
 
 export interface Limits {
@@ -35,50 +65,201 @@ export interface Limits {
   line: number;
 }
 
+export interface AcceptParts {
+  redis: Redis;
+  clock: RedisClock;
+  deliveries: Deliveries;
+  learner: HostLearner;
+  limits: Limits;
+  /** Seconds for which a finished job and its id are kept. */
+  keepSeconds: number;
+  /** Whether one script may touch everything; in a Cluster only what lies in one slot. */
+  atOnce: boolean;
+}
+
+/** Milliseconds for which is waited what stands in the way but passes, and between two looks at it. */
+const patience = entrySettled + 500;
+const look = 100;
+
+/** A request on its way to its host. */
+interface Attempt {
+  parts: AcceptParts;
+  wish: Wish;
+  choice: Choice;
+  /** The name's entry is older than any request that could have counted on it. */
+  settled: boolean;
+  /** What the ledger says of the id, where that is void. */
+  instead: string;
+  /** The directory's entry, where this request has made it. */
+  made: { host: string; text: string } | null;
+}
+
+/** What comes next: the verdict, or a host to try, or the directory to be asked (null); a little later where `again`. */
+type Step = Accepted | { host: string | null; again?: boolean };
+
 /**
- * Records a request for a host and hands it to the host's queue, in one round trip: the delivery carries nothing
- * but the id and is dropped by the worker where the record says otherwise, so that it may be sent at once.
- * Throws `queue_unavailable`.
+ * Finds the host for a request, records it there and hands it to the host's queue. Where the host is known from the
+ * beginning that is one round trip: the delivery carries nothing but the id and is dropped by the worker where the record
+ * says otherwise, so that it may be sent at once. Throws `queue_unavailable`.
  */
-export async function accept(
-  redis: Redis,
-  clock: RedisClock,
-  deliveries: Deliveries,
-  wish: Wish,
-  host: string,
-  limits: Limits,
-  keepSeconds: number,
-): Promise<Accepted> {
-  const { command, id } = wish;
-  const { resource } = command.params;
-  const { on } = jobs[command.type];
+export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Promise<Accepted> {
+  const attempt: Attempt = { parts, wish, choice, settled: false, instead: '', made: null };
+  await parts.learner.settled();
+  const until = Date.now() + patience;
+  let host = parts.atOnce ? choice.only : null;
+  for (;;) {
+    const step = host === null ? await claim(attempt) : await record(attempt, host);
+    if ('verdict' in step) return step;
+    if (Date.now() > until)
+      throw new Failure('queue_unavailable', 'the name is moving; send the request again');
+    if (step.again) await pause(look);
+    host = step.host;
+  }
+}
+
+/** Asks the directory who has the name, or is to have it. */
+async function claim(attempt: Attempt): Promise<Step> {
+  const { parts, wish, choice } = attempt;
+  const args = [claimArgument(wish, choice, parts.learner.epoch())];
+  const reply = await runScript(parts.redis, 'claimName', directoryKeys(wish), args);
+  const [verdict, host, text, age] = reply as [string, string, string, number];
+  if (verdict === 'lost') return lookAgain(attempt, null);
+  if (verdict === 'missing' || verdict === 'nowhere') return refused(attempt, verdict, null);
+  if (choice.only !== null && choice.only !== host) return movedOn(attempt, { host, text });
+  if (verdict === 'claimed') attempt.made = { host, text };
+  attempt.settled = choice.only === null && verdict === 'held' && age > entrySettled;
+  return { host };
+}
+
+/** Redis is another one, or has lost everything: the directory has to be filled first. */
+async function lookAgain({ parts: { learner } }: Attempt, host: string | null): Promise<Step> {
+  await learner.look();
+  await learner.settled();
+  return { host };
+}
+
+/** The directory names another host than the only one wanted: that may be out of date, or about to change. */
+async function movedOn(
+  { parts: { redis }, wish: { command } }: Attempt,
+  entry: { host: string; text: string },
+): Promise<Step> {
+  const state = await releaseEntry(redis, jobs[command.type].on, command.params.resource, entry);
+  if (state === 'held') return { verdict: 'elsewhere', host: entry.host };
+  return { host: null, again: state === 'busy' };
+}
+
+/** Has the request recorded on a host. */
+async function record(attempt: Attempt, host: string): Promise<Step> {
+  const { parts, wish } = attempt;
   const job = newJob(wish, host);
-  const ofFleet = [keys.jobs, keys.sequence, keys.holders(on)];
-  const ofHost = [keys.open(host), keys.line(host, on, resource), keys.held(host, on)];
-  const scriptKeys = [keys.id(id), keys.job(host, id), ...ofFleet, ...ofHost];
-  // A little less than the time after which we give up: what Redis gets to see later must not take place.
-  const deadline = clock.now() + commandTimeout - 100;
-  const args = [
-    id,
-    host,
-    resource,
-    deadline,
-    needsOf(command),
-    limits.host,
-    limits.line,
-    idSeconds(keepSeconds),
-  ];
-  const recorded = runScript(redis, 'accept', scriptKeys, [...args, ...recordFields(job, wish)]);
-  const [reply] = await Promise.all([recorded, deliveries.add(host, id, command.type)]);
-  const [verdict, more] = reply as [string, unknown];
+  const { id, command } = wish;
+  const recorded = parts.atOnce ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
+  const delivered = parts.atOnce ? parts.deliveries.add(host, id, command.type) : null;
+  const [[verdict, more, text]] = await Promise.all([recorded, delivered]);
   switch (verdict) {
     case 'accepted':
+      if (!delivered) await parts.deliveries.add(host, id, command.type);
       return { verdict, job };
-    case 'known':
+    case 'lost':
+      return lookAgain(attempt, host);
+    case 'taken':
+      return elsewhereInLedger(attempt, host, more);
     case 'elsewhere':
-      return { verdict, host: String(more) };
+      return attempt.choice.only === null ? { host: more } : movedOn(attempt, { host: more, text });
+    case 'free':
+      return moveAway(attempt, host);
+    case 'known': {
+      const known = await readJobOf(parts.redis, host, id);
+      return known ? joined(attempt, known) : { host };
+    }
+    default:
+      return refused(attempt, verdict, more);
+  }
+}
+
+type Reply = [verdict: string, more: string, text: string];
+
+async function recordAtOnce({ parts, wish, choice, settled, instead }: Attempt, job: Job): Promise<Reply> {
+  const { host } = job;
+  const scriptKeys = [...directoryKeys(wish), keys.id(wish.id), ...recordKeys(wish, host)];
+  const deadline = deadlineOf(parts.clock);
+  const candidates = choice.candidates.filter((candidate) => candidate.host === host);
+  const args = [
+    ...[claimArgument(wish, { only: host, candidates }, parts.learner.epoch()), host, instead],
+    ...[ledgerValue(host, deadline), idSeconds(parts.keepSeconds)],
+    ...[recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)],
+  ];
+  return (await runScript(parts.redis, 'acceptAtOnce', scriptKeys, args)) as Reply;
+}
+
+/** The same, one slot after the other: what was reserved is given back where the record is refused. */
+async function recordInSteps({ parts, wish, settled, instead }: Attempt, job: Job): Promise<Reply> {
+  const { redis } = parts;
+  const { host } = job;
+  const deadline = deadlineOf(parts.clock);
+  const ledger = [keys.id(wish.id)];
+  const value = ledgerValue(host, deadline);
+  const bound = await runScript(redis, 'reserveId', ledger, [
+    ...[host, instead, value, idSeconds(parts.keepSeconds)],
+  ]);
+  if (bound !== null) return ['taken', String(bound), ''];
+  const args = [recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)];
+  const reply = (await runScript(redis, 'recordJob', recordKeys(wish, host), args)) as Reply;
+  if (reply[0] !== 'accepted' && reply[0] !== 'known')
+    await runScript(redis, 'freeId', ledger, [value, host]);
+  return reply;
+}
+
+/** A little less than the time after which we give up: what Redis gets to see later must not take place. */
+const deadlineOf = (clock: RedisClock) => Math.floor(clock.now() + commandTimeout - 100);
+
+/** Until when the job may still be on its way to the host. */
+const ledgerValue = (host: string, deadline: number) => `${host} ${deadline}`;
+
+/** An id is remembered for longer than its job, which counts from its end. */
+const idSeconds = (keepSeconds: number) => 2 * keepSeconds + 30 * 24 * 60 * 60;
+
+/** The id is bound to another host: to a job there, to one on its way, or to one that is no longer remembered. */
+async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string): Promise<Step> {
+  const { parts, wish } = attempt;
+  const host = hostInLedger(bound);
+  const record = await readJobOf(parts.redis, host, wish.id);
+  if (record) return joined(attempt, record);
+  const onItsWay = parts.clock.now() <= Number(bound.split(' ')[1]);
+  if (!onItsWay) attempt.instead = bound;
+  return { host: tried, again: onItsWay };
+}
+
+/** The host of an old entry does not have the name: it may go to the host with the most room. */
+async function moveAway(attempt: Attempt, host: string): Promise<Step> {
+  const { parts, wish } = attempt;
+  const { on } = jobs[wish.command.type];
+  const { resource } = wish.command.params;
+  const entry = parseEntry(await parts.redis.hget(keys.holders(on), resource));
+  attempt.settled = false;
+  // As we have left it: another request that has counted on it since keeps the name where it is.
+  const ours = entry !== null && entry.host === host && entry.by === wish.id;
+  if (ours && (await strikeEntry(parts.redis, on, resource, entry, 0))) return { host: null };
+  return { host };
+}
+
+/** The id has a job already. Where that is about another name, ours is not wanted. */
+async function joined(attempt: Attempt, record: JobRecord): Promise<Step> {
+  if (record.job.resource !== attempt.wish.command.params.resource) await takeBack(attempt);
+  return { verdict: 'known', record };
+}
+
+async function takeBack({ parts: { redis }, wish: { command }, made }: Attempt): Promise<void> {
+  if (made) await strikeEntry(redis, jobs[command.type].on, command.params.resource, made, 0);
+}
+
+/** What stands against a request. */
+async function refused(attempt: Attempt, verdict: string, more: string | null): Promise<Step> {
+  await takeBack(attempt);
+  switch (verdict) {
     case 'missing':
     case 'exists':
+    case 'nowhere':
       return { verdict };
     case 'full':
       return { verdict, what: more === 'line' ? 'line' : 'host' };
@@ -86,40 +267,6 @@ export async function accept(
       throw new Failure('queue_unavailable', 'the queue answered too late; send the request again');
   }
 }
-
-function needsOf(command: Command): string {
-  if (command.type === 'container.install' && command.params.createOnly) return 'absence';
-  return jobs[command.type].needs;
-}
-
-function newJob({ id, command, user }: Wish, host: string): Job {
-  return {
-    id,
-    type: command.type,
-    state: 'queued',
-    resource: command.params.resource,
-    host,
-    user,
-    createdAt: new Date().toISOString(),
-    startedAt: null,
-    finishedAt: null,
-    attempts: 0,
-    progress: null,
-    result: null,
-    error: null,
-  };
-}
-
-function recordFields(job: Job, { fingerprint, seal }: Wish): string[] {
-  const { type, resource, host, user, createdAt } = job;
-  return [
-    ...['type', type, 'resource', resource, 'host', host, 'user', user],
-    ...['createdAt', createdAt, 'fingerprint', fingerprint, 'sealed', seal(host)],
-  ];
-}
-
-/** An id is remembered for longer than its job, which counts from its end. */
-const idSeconds = (keepSeconds: number) => 2 * keepSeconds + 30 * 24 * 60 * 60;
 
 /**
  * Cancels a job: one that was not begun is over at once; of another one the worker is to be told by the caller.

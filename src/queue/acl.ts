@@ -13,7 +13,7 @@ const any = '*';
 const always = words`ping info time multi exec discard select hello client|setname script|load script|exists`;
 const scripts = words`eval evalsha`;
 const reading = words`
-  get exists type hget hmget hgetall hexists smembers sismember zcard zrange zrevrange zrevrank zrangebyscore zscore
+  get exists type hget hmget hgetall hexists smembers sismember zcard zrange zrevrangebyscore zrangebyscore zscore
   xrange xread xlen llen lrange lindex pttl ttl`;
 
 /** Everything that one does with a key one may name, and nothing that tells of other keys. */
@@ -27,10 +27,10 @@ export function apiAcl(name: string, password: string): string {
     rules(reading, { read: ['geard:*'] }),
     rules(scripts, { write: ['geard:*'] }),
     rules(words`set`, { write: [keys.id(any)] }),
-    rules(words`incr`, { write: [keys.sequence] }),
-    rules(words`hset hsetnx hdel`, { write: [keys.holders(any as never)] }),
+    rules(words`set`, { write: [keys.epoch, keys.sequence(anyHost)] }),
+    rules(words`hset hdel hincrby`, { write: [keys.holders(any as never), keys.spread] }),
     rules(words`sadd`, { write: [keys.hosts] }),
-    rules(words`zadd zrem`, { write: [keys.jobs] }),
+    rules(words`zadd zrem`, { write: [keys.jobs(anyHost)] }),
     rules(words`zadd`, { write: [keys.open(anyHost), keys.line(anyHost, any as never, any)] }),
     rules(words`hset hsetnx hdel expire`, { write: [keys.job(anyHost, any)] }),
     rules(words`lpush ltrim expire`, { write: [keys.asks(anyHost)] }),

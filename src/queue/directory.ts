@@ -4,12 +4,15 @@ import { hostName, resourceName } from '../jobs/identifier.ts';
 import type { Kind } from '../jobs/resource.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { channels, keys } from './keys.ts';
-import { runScript } from './scripts.ts';
+import { runScript } from './scripts/run-script.ts';
 
 /** Milliseconds between two signs of life of a worker. */
 export const heartbeatInterval = 5_000;
 /** A host is gone after three missed signs of life. */
-const goneAfter = 3 * heartbeatInterval;
+export const goneAfter = 3 * heartbeatInterval;
+
+/** Ports of a host that are told; more than that no host has gears for. */
+const mostPorts = 5_000;
 
 const announcement = z.object({
   name: hostName,
@@ -22,6 +25,11 @@ const announcement = z.object({
     .regex(/^(?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/)
     .nullable()
     .default(null),
+  /** MiB that the host has for gears, and that its gears have been promised. */
+  memory: z.number().int().nonnegative().default(0),
+  memoryTaken: z.number().int().nonnegative().default(0),
+  /** External ports that its gears have. */
+  ports: z.array(z.number().int()).max(mostPorts).default([]),
   /** Milliseconds since the epoch. */
   lastSeen: z.number(),
 });
@@ -45,45 +53,52 @@ export async function readHost(redis: Redis, name: string): Promise<HostEntry | 
   return { ...parsed.data, state: Date.now() - parsed.data.lastSeen < goneAfter ? 'live' : 'gone' };
 }
 
-/** The host that holds a resource or has been asked to, or null. */
-export async function findHolder(redis: Redis, kind: Kind, resource: string): Promise<string | null> {
-  const host = await redis.hget(keys.holders(kind), resource);
-  if (host === null) return null;
-  const [held, waiting] = await Promise.all([
-    redis.sismember(keys.held(host, kind), resource),
-    redis.zcard(keys.line(host, kind, resource)),
-  ]);
-  return held === 1 || waiting > 0 ? host : null;
-}
-
-/** Takes a name out of the directory that is no longer where it says; returns whether the name is free now. */
-export async function releaseName(
-  redis: Redis,
-  kind: Kind,
-  resource: string,
-  host: string,
-): Promise<boolean> {
-  const scriptKeys = [keys.holders(kind), keys.held(host, kind), keys.line(host, kind, resource)];
-  return (await runScript(redis, 'release', scriptKeys, [resource, host])) === 1;
-}
-
 /** The names of what a host holds, as it was last announced. */
 export async function readHeld(redis: Redis, host: string, kind: Kind): Promise<string[]> {
   return (await redis.smembers(keys.held(host, kind))).filter((name) => resourceName.safeParse(name).success);
 }
 
-/** Says that a host lives; `held` has everybody read again what it holds. */
-export async function announceHost(redis: Redis, host: Announcement, held: boolean): Promise<void> {
-  await redis
-    .multi()
-    .set(keys.host(host.name), JSON.stringify(host))
-    .publish(channels.here(host.name), held ? 'held' : '')
-    .exec();
+/** A worker as it holds the name of its host. */
+export interface Holder {
+  /** Of the host's disk: who has it may take over from a worker that was there before. */
+  identity: string;
+  /** Where it is, for people. */
+  place: string;
+}
+
+/** Another worker has the host's name. */
+export class NameTaken extends Error {
+  constructor(host: string, lease: string) {
+    const parsed = z.object({ place: z.string().max(500) }).safeParse(parseJson(lease));
+    const where = parsed.success ? parsed.data.place : 'somewhere else';
+    super(`another worker is alive under the name ${host}: ${where}; stop it, or choose another --host`);
+    this.name = 'NameTaken';
+  }
+}
+
+/**
+ * Says that a host lives, and what else there is to say: `held` has everybody read again what it holds, `left` that it goes on
+ * purpose. Rejects with `NameTaken` where another worker has
+ * said so under its name not long ago.
+ */
+export async function announceHost(
+  redis: Redis,
+  host: Announcement,
+  holder: Holder,
+  said: 'held' | 'left' | '',
+): Promise<void> {
+  const { name } = host;
+  const scriptKeys = [keys.host(name), keys.lease(name)];
+  const lease = [holder.identity, JSON.stringify(holder), goneAfter];
+  const args = [JSON.stringify(host), ...lease, channels.here(name), said];
+  const other = await runScript(redis, 'announce', scriptKeys, args);
+  if (other !== null) throw new NameTaken(name, String(other));
 }
 
 /** Says that a host has gone on purpose, so that nobody waits for three missed signs of life. */
-export async function withdrawHost(redis: Redis, host: Announcement): Promise<void> {
-  await announceHost(redis, { ...host, lastSeen: 0 }, false);
+export async function withdrawHost(redis: Redis, host: Announcement, holder: Holder): Promise<void> {
+  await announceHost(redis, { ...host, lastSeen: 0 }, holder, 'left');
+  await redis.del(keys.lease(host.name));
 }
 
 /** Makes what Redis has of a host's resources say what is on its disk. */

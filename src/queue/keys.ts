@@ -1,20 +1,24 @@
 import type { Kind } from '../jobs/resource.ts';
 
+/** No host can have this name. */
+const fleet = '{.fleet}';
+
 /**
  * The names of everything geard keeps in Redis. What belongs to one host carries its name in braces: a Redis Cluster
- * keeps it in one slot, and the host's worker may touch nothing else. See acl.ts for who may write what.
+ * keeps it in one slot, and the host's worker may touch nothing else. What belongs to the fleet lies in a slot of its own,
+ * but for the ledger, which spreads. See acl.ts for who may write what.
  */
 export const keys = {
-  /** String: request id → host of the job it became. This is the ledger that gives "one id, one effect". */
+  /** String: request id → host of the job it became, and until when that may not be so yet. The ledger: one id, one effect. */
   id: (id: string) => `geard:id:${id}`,
-  /** Sorted set: job ids by order of acceptance. */
-  jobs: 'geard:jobs',
-  /** Counter: the order of acceptance. */
-  sequence: 'geard:sequence',
-  /** Hash: name of a gear, a repository or an environment → host that holds it, or has been asked to. */
-  holders: (kind: Kind) => `geard:holders:${kind}`,
+  /** Hash: name of a gear, a repository or an environment → entry of the host that holds it, or has been asked to. */
+  holders: (kind: Kind) => `geard:${fleet}:holders:${kind}`,
+  /** Hash: what the entries come to for each host; see scripts/accept.ts. */
+  spread: `geard:${fleet}:spread`,
   /** Set: names of the hosts that have ever announced themselves. */
-  hosts: 'geard:hosts',
+  hosts: `geard:${fleet}:hosts`,
+  /** String: made by the first api that saw this Redis; another one means that everything was lost. */
+  epoch: `geard:${fleet}:epoch`,
   /** Hash: one job as it was accepted; written by the api. */
   job: (host: string, id: string) => `geard:{${host}}:job:${id}`,
   /** Hash: what became of the job; written by the worker. */
@@ -23,6 +27,12 @@ export const keys = {
   progress: (host: string, id: string) => `geard:{${host}}:progress:${id}`,
   /** String: what a worker announced last, as JSON. */
   host: (host: string) => `geard:{${host}}:host`,
+  /** String: the worker that has the host's name, as JSON; expires when it falls silent. */
+  lease: (host: string) => `geard:{${host}}:lease`,
+  /** Sorted set: ids of all jobs of a host by order of acceptance. */
+  jobs: (host: string) => `geard:{${host}}:jobs-accepted`,
+  /** String: the order of the last job that was accepted. */
+  sequence: (host: string) => `geard:{${host}}:sequence`,
   /** Set: names of what is on the host's disk. */
   held: (host: string, kind: Kind) => `geard:{${host}}:held:${kind}`,
   /** Sorted set: the unfinished jobs of a host by order of acceptance. */
@@ -44,7 +54,10 @@ export const queueName = 'jobs';
 export const channels = {
   /** Ids of a host's jobs that have made progress or have finished; for all hosts with a star. */
   news: (host: string) => `geard:{${host}}:news`,
-  /** A worker says that it lives, and "held" when the names on its disk are to be read; for all hosts with a star. */
+  /**
+   * A worker says that it lives: `held` when the names on its disk are to be read, `left` when it goes on purpose, and
+   * `free <kind> <name>` when a name is no longer there; for all hosts with a star.
+   */
   here: (host: string) => `geard:{${host}}:here`,
   /** An api asks every worker to say that it lives. */
   who: 'geard:who',

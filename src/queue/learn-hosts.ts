@@ -1,67 +1,145 @@
-import { EventEmitter, once } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { hostName } from '../jobs/identifier.ts';
-import { kinds } from '../jobs/resource.ts';
-import { readHeld, releaseName } from './directory.ts';
+import { hostName, resourceName } from '../jobs/identifier.ts';
+import { type Kind, kinds } from '../jobs/resource.ts';
+import type { RedisClock } from './clock.ts';
+import { readHeld } from './directory.ts';
+import { readEpoch } from './epoch.ts';
 import { channels, hostOfChannel, keys } from './keys.ts';
+import { adoptEntry, entrySettled, parseEntry, readEntries, readEntry, releaseEntry } from './names.ts';
+import { createSettling } from './settling.ts';
+
+/** Milliseconds between two comparisons of the whole directory with what hosts hold, and between two looks at the epoch. */
+const sweepInterval = 180_000;
+const epochInterval = 1_000;
 
 export interface HostLearner {
-  /** Resolves when a host has been heard of, or after so many milliseconds. */
-  heard(milliseconds: number): Promise<void>;
+  /** Resolves when the directory can be relied upon; throws `queue_unavailable` where a request should come again. */
+  settled(): Promise<void>;
+  /** The epoch that the directory is of; see epoch.ts. */
+  epoch(): string;
+  /** Looks whether Redis is still the one that we know. */
+  look(): Promise<void>;
+  close(): void;
+}
+
+export interface LearnerParts {
+  redis: Redis;
+  subscriber: Redis;
+  clock: RedisClock;
+  /** Hosts that are to be heard of in the beginning. */
+  expected: readonly string[];
+  log: Logger;
 }
 
 /**
  * Keeps the directory, which names the host of each resource, up with what the workers say. A worker may write only
  * about itself; that one name is in two places can be seen only here, and is told in the log.
  */
-export function learnHosts(redis: Redis, subscriber: Redis, log: Logger): HostLearner {
-  const learned = new EventEmitter();
+export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerParts): HostLearner {
+  const settling = createSettling(expected);
   const everywhere = channels.here('*');
-  const known = new Set<string>();
-  const learnQuietly = (host: string) =>
-    learn(redis, host, log).then(
-      () => learned.emit('host'),
-      (error: Error) => log.debug({ host, reason: error.message }, 'what the host holds could not be read'),
-    );
+  const timers = new Set<NodeJS.Timeout>();
+  let known = new Set<string>();
+  let epoch = '';
+
+  const quietly = (what: string, task: () => Promise<void>) => {
+    task().catch((error: Error) => log.debug({ reason: error.message }, what));
+  };
+  const learn = async (host: string) => {
+    await learnHost(redis, host, log);
+    settling.heard(host);
+  };
+
+  async function look(): Promise<void> {
+    const { name, age } = await readEpoch(redis, clock);
+    if (name === epoch) return;
+    if (epoch !== '')
+      log.warn('Redis is another one, or has lost everything; hosts are asked what they hold');
+    const first = epoch === '';
+    epoch = name;
+    settling.begin(first ? age : 0);
+    known = new Set();
+    await redis.publish(channels.who, '');
+  }
+
+  async function start(): Promise<void> {
+    await subscriber.psubscribe(everywhere);
+    await look();
+    known = new Set();
+    for (const host of await redis.smembers(keys.hosts)) quietly('a host', () => learn(host));
+    await redis.publish(channels.who, '');
+  }
+
+  /** A name is no longer on its host; where a request may be on its way that counts on it, that is looked at again. */
+  async function free(host: string, said: string, again = true): Promise<void> {
+    const [, kind, name] = said.split(' ', 3);
+    const resource = resourceName.safeParse(name);
+    if (!kinds.includes(kind as Kind) || !resource.success) return;
+    const entry = await readEntry(redis, kind as Kind, resource.data);
+    if (entry?.host !== host) return;
+    const state = await releaseEntry(redis, kind as Kind, resource.data, entry);
+    if (state !== 'busy' || !again) return;
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      quietly('a name could not be freed', () => free(host, said, false));
+    }, entrySettled + 100);
+    timers.add(timer);
+  }
+
   subscriber.on('pmessage', (pattern: string, channel: string, said: string) => {
     const host = hostOfChannel(channel);
     if (pattern !== everywhere || !hostName.safeParse(host).success) return;
-    if (known.has(host) && said !== 'held') return;
-    known.add(host);
-    void learnQuietly(host);
+    if (said.startsWith('free ')) quietly('a name could not be freed', () => free(host, said));
+    else if (said === 'left') settling.left(host);
+    else if (said === 'held' || !known.has(host)) {
+      known.add(host);
+      quietly('what a host holds could not be read', () => learn(host));
+    }
   });
-  const start = async () => {
-    await subscriber.psubscribe(everywhere);
-    known.clear();
-    for (const host of await redis.smembers(keys.hosts)) void learnQuietly(host);
-    await redis.publish(channels.who, '');
-  };
   // At every connect, of whichever is the last: Redis may be another one, or may have lost everything.
   for (const connection of [redis, subscriber]) {
     connection.on('ready', () => {
-      if (redis.status !== 'ready' || subscriber.status !== 'ready') return;
-      start().catch((error: Error) => log.debug({ reason: error.message }, 'hosts could not be asked'));
+      if (redis.status === 'ready' && subscriber.status === 'ready')
+        quietly('hosts could not be asked', start);
     });
   }
+  const looking = setInterval(() => quietly('the epoch could not be read', look), epochInterval);
+  const sweeping = setInterval(
+    () => quietly('the directory could not be swept', () => sweep(redis)),
+    sweepInterval,
+  );
   return {
-    async heard(milliseconds) {
-      await once(learned, 'host', { signal: AbortSignal.timeout(milliseconds) }).catch(() => undefined);
+    settled: settling.settled,
+    epoch: () => epoch,
+    look,
+    close() {
+      settling.close();
+      for (const timer of [looking, sweeping, ...timers]) clearTimeout(timer);
     },
   };
 }
 
-async function learn(redis: Redis, host: string, log: Logger): Promise<void> {
+/** Enters everything that a host holds into the directory. */
+async function learnHost(redis: Redis, host: string, log: Logger): Promise<void> {
   await redis.sadd(keys.hosts, host);
   for (const kind of kinds) {
     const names = await readHeld(redis, host, kind);
-    const before = names.length > 0 ? await redis.hmget(keys.holders(kind), ...names) : [];
+    const entries = names.length > 0 ? await redis.hmget(keys.holders(kind), ...names) : [];
     for (const [i, name] of names.entries()) {
-      const holder = before[i] ?? null;
-      if (holder === host) continue;
-      if (holder === null || (await releaseName(redis, kind, name, holder))) {
-        await redis.hsetnx(keys.holders(kind), name, host);
-      } else log.error({ kind, name, hosts: [holder, host] }, 'two hosts hold the same name');
+      const entry = parseEntry(entries[i] ?? null);
+      if (entry?.host === host) continue;
+      if (entry && (await releaseEntry(redis, kind, name, entry)) === 'held') {
+        log.error({ kind, name, hosts: [entry.host, host] }, 'two hosts hold the same name');
+      } else await adoptEntry(redis, kind, name, host);
     }
+  }
+}
+
+/** Takes every name out of the directory that its host does not hold: an api may have died before it could. */
+async function sweep(redis: Redis): Promise<void> {
+  for (const kind of kinds) {
+    const entries = [...(await readEntries(redis, kind))];
+    await Promise.all(entries.map(([name, entry]) => releaseEntry(redis, kind, name, entry)));
   }
 }

@@ -5,14 +5,18 @@ import { kindOf } from '../jobs/registry.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { channels, keys } from './keys.ts';
 import { type JobRecord, outcomeFields, readHash, readRecord } from './record.ts';
-import { runScript } from './scripts.ts';
+import { runScript } from './scripts/run-script.ts';
 
 /** What a worker does to the records of its jobs. */
 export interface WorkerLedger {
   read(id: string): Promise<JobRecord | null>;
+  /** Takes a job that has come to its host: from now on it is not too late any more, however long it waits its turn. */
+  take(id: string): Promise<'taken' | 'expired' | 'over'>;
   /** Ids of the host's unfinished jobs in the order of their acceptance. */
   open(): Promise<string[]>;
   begin(record: JobRecord): Promise<Turn>;
+  /** The job that is next in line after the first, or null. */
+  next(record: JobRecord): Promise<JobRecord | null>;
   progress(id: string, progress: Progress): Promise<void>;
   /** Back to queued: another attempt is to begin it. */
   handBack(id: string): Promise<void>;
@@ -35,6 +39,11 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     read: (id) => readJobOf(redis, host, id),
     open: () => redis.zrange(keys.open(host), '0', '-1'),
 
+    async take(id) {
+      const verdict = await runScript(redis, 'take', [keys.job(host, id), keys.run(host, id)], []);
+      return verdict === 'taken' || verdict === 'expired' ? verdict : 'over';
+    },
+
     async begin({ job: { id, type, resource } }) {
       const scriptKeys = [keys.job(host, id), keys.run(host, id), keys.line(host, kindOf(type), resource)];
       const reply = await runScript(redis, 'begin', scriptKeys, [id, new Date().toISOString()]);
@@ -42,6 +51,11 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       if (verdict === 'behind') return { turn: 'behind', first: String(more) };
       const record = verdict === 'begun' ? readRecord(id, readHash(more as string[]), readHash(run)) : null;
       return record ? { turn: 'begun', record } : { turn: 'over' };
+    },
+
+    async next({ job: { type, resource } }) {
+      const [, id] = await redis.zrange(keys.line(host, kindOf(type), resource), '0', '1');
+      return id === undefined ? null : readJobOf(redis, host, id);
     },
 
     async progress(id, progress) {
@@ -66,7 +80,8 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       const [open, line] = [keys.open(host), keys.line(host, kind, resource)];
       const scriptKeys = [keys.job(host, id), keys.run(host, id), open, line, keys.held(host, kind)];
       const fields = outcomeFields(outcome, new Date().toISOString());
-      const args = [id, resource, present ? 1 : 0, keepSeconds, channels.news(host), ...fields];
+      const told = [channels.news(host), channels.here(host), `free ${kind} ${resource}`];
+      const args = [id, resource, present ? 1 : 0, keepSeconds, ...told, ...fields];
       return (await runScript(redis, 'finish', scriptKeys, args)) as string | null;
     },
 
@@ -77,11 +92,8 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
   };
 }
 
-/** The record of a job, wherever it is, or null. */
-export async function readJob(redis: Redis, id: string): Promise<JobRecord | null> {
-  const host = await redis.get(keys.id(id));
-  return host === null ? null : readJobOf(redis, host, id);
-}
+/** The host in an entry of the ledger: `<host> <ms until when the job may be on its way>`. */
+export const hostInLedger = (bound: string) => bound.split(' ', 1)[0] ?? '';
 
 /** The record of a job of a host, or null. */
 export async function readJobOf(redis: Redis, host: string, id: string): Promise<JobRecord | null> {

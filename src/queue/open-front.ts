@@ -2,21 +2,24 @@ import type { Logger } from 'pino';
 import type { Job } from '../jobs/job.ts';
 import type { Kind } from '../jobs/resource.ts';
 import { type OpenStream, type StreamName, streams } from '../jobs/streams.ts';
-import { type Accepted, accept, cancelJob, type Limits, type Wish } from './accept.ts';
+import { type Accepted, accept, type Choice, cancelJob, type Limits, type Wish } from './accept.ts';
 import { type Asker, createAsker } from './asks.ts';
 import { followClock } from './clock.ts';
 import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
-import { findHolder, type HostEntry, readHeld, readHost, readHosts, releaseName } from './directory.ts';
+import { type HostEntry, readHeld, readHost, readHosts } from './directory.ts';
 import { keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
-import { type ProgressLine, readJob, readProgress } from './ledger.ts';
+import { type ProgressLine, readProgress } from './ledger.ts';
 import { type JobFilter, listJobs } from './list-jobs.ts';
+import { findHolder } from './names.ts';
+import { createRecordReader } from './read-records.ts';
 import type { JobRecord } from './record.ts';
 import { openFrames } from './relay.ts';
 import { createWaiter } from './waiter.ts';
 
-export type { Wish } from './accept.ts';
+export type { Accepted, Candidate, Choice, Wish } from './accept.ts';
+export { roomOf } from './accept-arguments.ts';
 export { asQueueFailure, type RedisAccess } from './connection.ts';
 export type { HostEntry } from './directory.ts';
 export type { ProgressLine } from './ledger.ts';
@@ -24,7 +27,7 @@ export type { JobRecord } from './record.ts';
 
 /** Everything an api does with Redis. Every call fails fast with an error that `asQueueFailure` knows. */
 export interface Front extends Asker {
-  accept(wish: Wish, host: string): Promise<Accepted>;
+  accept(wish: Wish, choice: Choice): Promise<Accepted>;
   job(id: string): Promise<JobRecord | null>;
   wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
   /** Resolves when there is something new about a job, after the time, or when the signal aborts. */
@@ -39,8 +42,6 @@ export interface Front extends Asker {
   host(name: string): Promise<HostEntry | null>;
   /** The host that holds a resource, or null. */
   findHolder(kind: Kind, resource: string): Promise<string | null>;
-  /** Forgets that a host holds a resource where it does not; returns whether nobody does now. */
-  releaseName(kind: Kind, resource: string, host: string): Promise<boolean>;
   /** The names of what a host holds, as it was last announced. */
   held(host: string, kind: Kind): Promise<string[]>;
   /** Has a worker send a stream through Redis. Throws what the worker threw, before the first byte. */
@@ -65,42 +66,52 @@ export interface FrontOptions {
   limits: Limits;
   /** Seconds for which a finished job and its id are kept. */
   keepSeconds: number;
+  /** Hosts that are to be heard of before a new Redis is relied upon. */
+  expected: readonly string[];
   log: Logger;
 }
-
-/** Milliseconds that hosts have to say that they are there where none is known. */
-const firstHeard = 500;
 
 /** Milliseconds for which the list of hosts is good enough. */
 const hostsFresh = 500;
 
-export function openFront({ redis: access, limits, keepSeconds, log }: FrontOptions): Front {
+export function openFront(options: FrontOptions): Front {
+  const { redis: access, limits, keepSeconds, expected, log } = options;
   const redis = failFastConnection(access, log);
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const subscriber = patientConnection(access, quiet);
-  const learner = learnHosts(redis, subscriber, log);
   const clock = followClock(redis);
+  const learner = learnHosts({ redis, subscriber, clock, expected, log });
   const deliveries = createDeliveries(redis);
-  const waiter = createWaiter(redis, subscriber);
+  const records = createRecordReader(redis, clock, keepSeconds);
+  const waiter = createWaiter(records.job, subscriber);
   const asker = createAsker(redis, subscriber);
   const hosts = remembered(async () => {
-    const known = await readHosts(redis);
-    if (known.length > 0) return known;
-    await learner.heard(firstHeard); // A Redis or an api that is new: hosts are about to say that they are there.
+    await learner.settled();
     return readHosts(redis);
   }, hostsFresh);
+  const parts = { redis, clock, deliveries, learner, limits, keepSeconds, atOnce: true };
+  /** What is not there may be so because Redis has just lost it. */
+  const surely = async <T>(read: () => Promise<T | null>): Promise<T | null> => {
+    const found = await read();
+    if (found !== null) return found;
+    await learner.look();
+    await learner.settled();
+    return read();
+  };
   return {
-    accept: (wish, host) => accept(redis, clock, deliveries, wish, host, limits, keepSeconds),
-    job: (id) => readJob(redis, id),
+    accept: (wish, choice) => accept(parts, wish, choice),
+    job: records.job,
     wait: waiter.wait,
     news: waiter.news,
     progressLines: (host, id, after) => readProgress(redis, host, id, after),
-    listJobs: (filter, limit, after) => listJobs(redis, filter, limit, after),
+    listJobs: async (filter, limit, after) => {
+      const names = filter.h === undefined ? await redis.smembers(keys.hosts) : [filter.h];
+      return listJobs(redis, names, records.jobOf, filter, limit, after);
+    },
     cancel: (record, sealed) => cancelJob(redis, record, sealed, keepSeconds),
     hosts,
-    host: (name) => readHost(redis, name),
-    findHolder: (kind, resource) => findHolder(redis, kind, resource),
-    releaseName: (kind, resource, host) => releaseName(redis, kind, resource, host),
+    host: (name) => surely(() => readHost(redis, name)),
+    findHolder: (kind, resource) => surely(() => findHolder(redis, kind, resource)),
     held: (host, kind) => readHeld(redis, host, kind),
     ask: asker.ask,
     async relay(host, { name, sealed, how }, signal) {
@@ -120,6 +131,7 @@ export function openFront({ redis: access, limits, keepSeconds, log }: FrontOpti
       await redis.ping();
     },
     async close() {
+      learner.close();
       await deliveries.close();
       subscriber.disconnect();
       redis.disconnect();

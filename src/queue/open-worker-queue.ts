@@ -4,22 +4,22 @@ import type { Kind } from '../jobs/resource.ts';
 import { type Answers, answerQuestions } from './asks.ts';
 import { failFastConnection, patientConnection, type RedisAccess } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
-import { type Announcement, announceHeld, announceHost, withdrawHost } from './directory.ts';
+import { type Announcement, announceHeld, announceHost, type Holder, withdrawHost } from './directory.ts';
 import { channels, keys } from './keys.ts';
 import { createWorkerLedger, type WorkerLedger } from './ledger.ts';
 import { sendFrames } from './relay.ts';
 
 export type { Answers } from './asks.ts';
 export type { RedisAccess } from './connection.ts';
-export { heartbeatInterval } from './directory.ts';
+export { goneAfter, heartbeatInterval, NameTaken } from './directory.ts';
 export type { WorkerLedger } from './ledger.ts';
 export type { JobRecord } from './record.ts';
 
 /** Everything a worker does with Redis. Its calls wait for Redis to come back. */
 export interface WorkerQueue {
   ledger: WorkerLedger;
-  /** Says that the host lives; `held` has everybody read again what it holds. */
-  announceHost(host: Announcement, held: boolean): Promise<void>;
+  /** Says that the host lives; `held` has everybody read again what it holds. Rejects with `NameTaken`. */
+  announceHost(host: Announcement, said: 'held' | ''): Promise<void>;
   withdrawHost(host: Announcement): Promise<void>;
   /** Says which resources of a kind are on the disk. */
   announceHeld(kind: Kind, onDisk: string[]): Promise<void>;
@@ -37,6 +37,7 @@ export interface WorkerQueue {
 export interface WorkerQueueOptions {
   redis: RedisAccess;
   host: string;
+  holder: Holder;
   /** Jobs that may be under way at once, most of them waiting for their turn. */
   concurrency: number;
   /** Seconds for which a finished job and its id are kept. */
@@ -45,7 +46,7 @@ export interface WorkerQueueOptions {
 }
 
 export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
-  const { redis: access, host, concurrency, keepSeconds, log } = options;
+  const { redis: access, host, holder, concurrency, keepSeconds, log } = options;
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const redis = patientConnection(access, log);
   const delivering = patientConnection(access, quiet);
@@ -56,8 +57,8 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   let receiver: { close(): Promise<void> } | null = null;
   return {
     ledger: createWorkerLedger(redis, host, keepSeconds),
-    announceHost: (announcement, held) => announceHost(redis, announcement, held),
-    withdrawHost: (announcement) => withdrawHost(redis, announcement),
+    announceHost: (announcement, said) => announceHost(redis, announcement, holder, said),
+    withdrawHost: (announcement) => withdrawHost(redis, announcement, holder),
     announceHeld: (kind, onDisk) => announceHeld(redis, host, kind, onDisk),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
     open(deliver, answers) {

@@ -1,4 +1,4 @@
-import type { Problem } from '../jobs/errors.ts';
+import { type Problem, problemOf } from '../jobs/errors.ts';
 import { isFinal, type Job, type JobState, jobStates, type Outcome, type Progress } from '../jobs/job.ts';
 import { parseJson } from '../lib/parse-json.ts';
 
@@ -11,6 +11,10 @@ export interface JobRecord {
   sealed: string;
   /** The request to cancel it, sealed; null where nobody has. */
   cancel: string | null;
+  /** Milliseconds since the epoch after which no worker is to take it any more; null once one has. */
+  waitsUntil: number | null;
+  /** When a worker took it, milliseconds since the epoch to the second; null: not yet. */
+  takenAt: number | null;
 }
 
 /** A hash as Redis returns it, field, value, field, value, … */
@@ -27,7 +31,9 @@ type Hash = Record<string, string>;
  * found under, whatever it says of itself.
  */
 export function readRecord(id: string, job: Hash, run: Hash): JobRecord | null {
-  const state = run['state'] ?? (job['cancelledAt'] ? 'cancelled' : 'queued');
+  const { cancelledAt, expiredAt, expiresAt } = job;
+  const ended = cancelledAt ? 'cancelled' : expiredAt ? 'failed' : null;
+  const state = run['state'] ?? ended ?? 'queued';
   if (Object.keys(job).length === 0 || !jobStates.includes(state as JobState)) return null;
   return {
     job: {
@@ -39,22 +45,30 @@ export function readRecord(id: string, job: Hash, run: Hash): JobRecord | null {
       user: job['user'] ?? '',
       createdAt: job['createdAt'] ?? '',
       startedAt: run['startedAt'] || null,
-      finishedAt: run['finishedAt'] || job['cancelledAt'] || null,
+      finishedAt: run['finishedAt'] || cancelledAt || expiredAt || null,
       attempts: Number(run['attempts'] ?? 0),
       progress: isFinal(state as JobState) ? null : (json(run['progress']) as Progress | null),
       result: json(run['result']),
-      error: json(run['error']) as Problem | null,
+      error: (json(run['error']) as Problem | null) ?? (state === 'failed' ? cameTooLate(id, job) : null),
     },
     fingerprint: job['fingerprint'] ?? '',
     sealed: job['sealed'] ?? '',
     cancel: job['cancel'] ?? null,
+    waitsUntil: expiresAt && !run['state'] && !run['takenAt'] ? Number(expiresAt) : null,
+    takenAt: run['takenAt'] ? Number(run['takenAt']) * 1000 : null,
   };
+}
+
+function cameTooLate(id: string, { host = '' }: Hash): Problem {
+  const detail = `the host ${host} was away for longer than the job was to wait`;
+  return problemOf('expired', detail, { job: id, host });
 }
 
 /** The fields that an outcome sets, as field, value, … */
 export function outcomeFields(outcome: Outcome, finishedAt: string): string[] {
   const fields = ['state', outcome.state, 'finishedAt', finishedAt];
-  if (outcome.state === 'succeeded') fields.push('result', JSON.stringify(outcome.result));
+  if (outcome.state !== 'failed' && outcome.result !== undefined)
+    fields.push('result', JSON.stringify(outcome.result));
   if (outcome.state === 'failed') fields.push('error', JSON.stringify(outcome.error));
   return fields;
 }

@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
 import { isFinal } from '../jobs/job.ts';
 import { channels } from './keys.ts';
-import { readJob } from './ledger.ts';
 import type { JobRecord } from './record.ts';
 
 /** Milliseconds between two looks at a job whose end we may have missed the message of. */
@@ -14,8 +13,8 @@ export interface Waiter {
   news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `redis` reads records. */
-export function createWaiter(redis: Redis, subscriber: Redis): Waiter {
+/** Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `read` has the record of a job. */
+export function createWaiter(read: (id: string) => Promise<JobRecord | null>, subscriber: Redis): Waiter {
   const waiting = new Map<string, Set<() => void>>();
   const everywhere = channels.news('*');
   subscriber.on('pmessage', (pattern: string, _channel: string, id: string) => {
@@ -48,7 +47,7 @@ export function createWaiter(redis: Redis, subscriber: Redis): Waiter {
         const left = until - Date.now();
         // Listening starts before looking, so that an end in between is not missed.
         const heard = left > 0 ? nextNews(id, Math.min(left, lookAgain), signal) : null;
-        const record = await readJob(redis, id);
+        const record = await read(id);
         if (!record || isFinal(record.job.state) || !heard || signal?.aborted) return record;
         await heard;
       }

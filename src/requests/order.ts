@@ -9,6 +9,8 @@ export interface Change {
   id: RequestId;
   user: string;
   command: Command;
+  /** Seconds for which it may wait for its host. */
+  expires: number;
   /** Of user, method, path, r, t, h and body: the same id with another one is another request. */
   fingerprint: string;
 }

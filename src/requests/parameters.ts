@@ -14,6 +14,9 @@ const count = (what: string, min: number, max: number) =>
     .transform(Number)
     .refine((n) => n >= min && n <= max, `${what} must be from ${min} to ${max}`);
 
+/** Seconds for which a job may wait for its host at most. */
+const longestWait = 30 * 24 * 60 * 60;
+
 /** Every parameter a query may hold. `d` is enforced by the token's verification, here it is only parsed. */
 const parameters = z.strictObject({
   u: userName.optional(),
@@ -31,6 +34,7 @@ const parameters = z.strictObject({
   lines: count('lines', 0, mostLines).optional(),
   for: count('for', 0, longestFollow).optional(),
   format: z.enum(archiveFormats, `format must be one of ${archiveFormats.join(', ')}`).optional(),
+  expires: count('expires', 1, longestWait).optional(),
   state: z.enum(jobStates, `state must be one of ${jobStates.join(', ')}`).optional(),
 });
 export type Parameters = z.infer<typeof parameters>;

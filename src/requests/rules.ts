@@ -17,6 +17,9 @@ import { checked, type Parameters, requestIdOf, required } from './parameters.ts
 const usualLines = 100;
 const usualSeconds = 30;
 
+/** Seconds for which a job waits for its host when nothing is said. */
+const usualWait = 24 * 60 * 60;
+
 /** A request whose parameters the token has been heard on. */
 export interface Asked {
   request: OriginalRequest;
@@ -66,7 +69,8 @@ function change<T extends JobType>(
     // JSON writes what is left out in an array as null.
     const identity = JSON.stringify([user, method, path, all.r, all.t, all.h, body]);
     const command = { type, params } as unknown as Command;
-    return { id, user, command, fingerprint: hash('sha256', identity, 'base64url') };
+    const { expires = usualWait } = all;
+    return { id, user, command, expires, fingerprint: hash('sha256', identity, 'base64url') };
   };
   return { name: type, action: type, method, path, wants } as unknown as Rule;
 }

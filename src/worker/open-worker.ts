@@ -1,15 +1,11 @@
 import type { Logger } from 'pino';
-import { kinds } from '../jobs/resource.ts';
 import { createClosers } from '../lib/closers.ts';
+import { every, timeout } from '../lib/every.ts';
 import { createLocks } from '../lib/locks.ts';
-import {
-  heartbeatInterval,
-  openWorkerQueue,
-  type RedisAccess,
-  type WorkerQueue,
-} from '../queue/open-worker-queue.ts';
+import { openWorkerQueue, type RedisAccess, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
+import { holderOf, keepAnnounced } from './announce.ts';
 import { createAnswers } from './answers.ts';
 import { parseAllowance } from './domain/clone-target.ts';
 import { hostPaths } from './domain/paths.ts';
@@ -22,7 +18,6 @@ import { lockHost } from './host/host-lock.ts';
 import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
 import { createJournal } from './journal.ts';
-import { listOnDisk } from './on-disk.ts';
 import { openRepositories, sweepDrafts } from './repository/draft.ts';
 import type { CloneLimits } from './repository/git-container.ts';
 import type { RepositorySettings, Room } from './room.ts';
@@ -47,6 +42,8 @@ export interface WorkerOptions {
   githostImage: string;
   cloneAllow: readonly string[];
   cloneLimits: CloneLimits;
+  /** Called when this worker must not go on. */
+  onFatal(error: Error): void;
   log: Logger;
 }
 
@@ -57,7 +54,7 @@ export interface RunningWorker {
 
 /** Milliseconds between two looks at the open jobs, for deliveries that got lost. */
 const sweepInterval = 2_000;
-/** Milliseconds between two comparisons of directory and disk, and of the journal with the calendar. */
+/** Milliseconds between two comparisons of the journal with the calendar. */
 const tidyInterval = 180_000;
 /** Milliseconds a D-Bus call may take. */
 const busDeadline = 25_000;
@@ -76,7 +73,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(() => bus.close());
     const docker = createDocker({ socketPath: options.docker, log });
     closers.push(() => docker.close());
-    const queue = openWorkerQueue(options);
+    const queue = openWorkerQueue({ ...options, holder: await holderOf(paths) });
     closers.push(() => queue.close());
     const systemd = await createSystemd(bus, log);
     await systemd.reload(); // A worker that was killed may have left links that systemd does not know.
@@ -96,10 +93,18 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(sources.close);
     const server = await openServer(gate, sources, options);
     if (server) closers.push(server.close);
-    const live = keepAnnounced(queue, room, options, server?.address ?? null);
+    const address = server?.address ?? null;
+    const live = keepAnnounced({
+      queue,
+      room,
+      address,
+      version: options.version,
+      onNameTaken: options.onFatal,
+      log,
+    });
+    closers.push(live.stop);
     await live.ready;
     await sweepDrafts(paths, await queue.ledger.open());
-    closers.push(live.stop);
     queue.open(
       runner.deliver,
       createAnswers({
@@ -130,63 +135,3 @@ async function openServer(gate: Gate, sources: Sources, { host, streamListen, lo
 async function deliverOpenJobs(queue: WorkerQueue, runner: Runner): Promise<void> {
   for (const id of await queue.ledger.open()) runner.deliver(id).catch(() => undefined);
 }
-
-/** Says that the host lives, again and again, and what is on its disk whenever Redis or an api has come back. */
-function keepAnnounced(
-  queue: WorkerQueue,
-  room: Room,
-  { host, version, log }: WorkerOptions,
-  address: string | null,
-) {
-  const announcement = async () => ({
-    name: host,
-    version,
-    gears: (await listOnDisk(room.paths, 'gear')).length,
-    address,
-    lastSeen: Date.now(),
-  });
-  const everything = async () => {
-    for (const kind of kinds) {
-      await queue.announceHeld(kind, await listOnDisk(room.paths, kind));
-    }
-    await queue.announceHost(await announcement(), true);
-  };
-  const first = everything();
-  queue.onAsked(() => {
-    everything().catch((error: Error) =>
-      log.warn({ reason: error.message }, 'the gears could not be announced'),
-    );
-  });
-  const stopBeat = every(heartbeatInterval, async () => queue.announceHost(await announcement(), false), log);
-  const stopTidy = every(tidyInterval, everything, log);
-  return {
-    ready: first,
-    stop: async () => {
-      stopBeat();
-      stopTidy();
-      await Promise.race([announcement().then(queue.withdrawHost), timeout(1_000)]);
-    },
-  };
-}
-
-/** Does something again and again, the next time counted from the end of the last. Returns how to stop it. */
-function every(milliseconds: number, task: () => Promise<void>, log: Logger): () => void {
-  let stopped = false;
-  const again = () => {
-    if (stopped) return;
-    timer = setTimeout(() => {
-      task()
-        .catch((error: Error) => log.warn({ reason: error.message }, 'a regular task failed'))
-        .finally(again);
-    }, milliseconds);
-  };
-  let timer: NodeJS.Timeout | undefined;
-  again();
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
-  };
-}
-
-const timeout = (milliseconds: number) =>
-  new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref());

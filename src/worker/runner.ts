@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import { Failure, problemOf } from '../jobs/errors.ts';
 import { resourceName } from '../jobs/identifier.ts';
-import { isFinal, type Outcome } from '../jobs/job.ts';
+import { isFinal, type Job, type Outcome } from '../jobs/job.ts';
 import { kindOf } from '../jobs/registry.ts';
 import type { JobRecord, WorkerLedger } from '../queue/open-worker-queue.ts';
+import { goneAfter } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
 import { execute } from './execute.ts';
 import type { Gate, PassedJob } from './gate.ts';
@@ -44,6 +45,10 @@ interface UnderWay {
   /** Tells it to look whether it is its turn. */
   wake(): void;
 }
+
+/** Whether all that is left of a job afterwards is that the gear runs, or does not. */
+const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
+  type === 'container.start' || type === 'container.stop';
 
 /**
  * Runs the jobs of a host: on one gear in the order in which they were accepted, on different room side by side.
@@ -88,6 +93,10 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
   async function admit(record: JobRecord): Promise<PassedJob | null> {
     const { id } = record.job;
     try {
+      const taken = await ledger.take(id);
+      if (taken === 'over') return drop(record);
+      if (taken === 'expired')
+        throw new Failure('expired', 'the host was away for longer than the job was to wait');
       const passed = await gate.job(record, (digest) => journal.wasTaken(id, digest));
       await journal.take(id, passed.digest);
       return passed;
@@ -97,6 +106,11 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
       wakeNext(await ledger.finish(record, { state: 'failed', error: problem }, await isHere(record)));
       return null;
     }
+  }
+
+  async function drop(record: JobRecord): Promise<null> {
+    await ledger.drop(record.job);
+    return null;
   }
 
   /** Whether what a record is about is on this host; the record may be anybody's. */
@@ -148,7 +162,9 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     const kind = kindOf(type);
     if (kind === 'gear') busy.add(resource);
     try {
-      const outcome = passed ? await executeOne(record, passed, entry, jobLog) : recall(record, known);
+      const outcome = passed
+        ? ((await superseded(record)) ?? (await executeOne(record, passed, entry, jobLog)))
+        : recall(record, known);
       if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
       const next = await ledger.finish(record, outcome, await isHere(record));
       const ms = Math.round(performance.now() - started);
@@ -187,6 +203,19 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
         log: jobLog,
       });
     return kindOf(type) === 'gear' ? room.gearLocks.hold(resource, work) : work();
+  }
+
+  /**
+   * A start or stop that waited while its host was gone is pointless where another one comes right after it: only the
+   * newest takes effect.
+   */
+  async function superseded(record: JobRecord): Promise<Outcome | null> {
+    const waited = (record.takenAt ?? 0) - Date.parse(record.job.createdAt);
+    if (!decidesWhetherItRuns(record.job) || waited < goneAfter) return null;
+    const next = await ledger.next(record);
+    if (next?.job.state !== 'queued' || !decidesWhetherItRuns(next.job)) return null;
+    const allowed = await gate.job(next, async () => false).catch(() => null);
+    return allowed && { state: 'cancelled', result: { supersededBy: next.job.id } };
   }
 
   /** What became of a job that was done before; under the same id another request is not the same job. */

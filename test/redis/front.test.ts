@@ -3,8 +3,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
 import type { Wish } from '../../src/queue/accept.ts';
 import { channels, keys } from '../../src/queue/keys.ts';
+import { adoptEntry } from '../../src/queue/names.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -15,9 +17,16 @@ let worker: WorkerQueue;
 
 beforeEach(async () => {
   redis = await openTestRedis();
-  front = openFront({ redis: { url: redis.url }, limits: { host: 60, line: 55 }, keepSeconds: 1000, log });
+  await redis.redis.sadd(keys.hosts, 'h1');
+  front = openFront({
+    redis: { url: redis.url },
+    limits: { host: 60, line: 55 },
+    keepSeconds: 1000,
+    expected: ['h1'],
+    log,
+  });
   worker = openWorkerQueue({
-    ...{ redis: { url: redis.url }, host: 'h1' },
+    ...{ redis: { url: redis.url }, host: 'h1', holder: diskOf('1') },
     concurrency: 100,
     keepSeconds: 1000,
     log,
@@ -44,18 +53,19 @@ const request = (command: Command, more: Partial<Wish> = {}): Wish => ({
   command,
   fingerprint: 'f',
   user: '0',
+  expires: 86_400,
   seal: (host) => `sealed for ${host}`,
   ...more,
 });
 const holds = async (resource: string, host = 'h1') => {
-  await redis.redis.hset(keys.holders('gear'), resource, host);
+  await adoptEntry(redis.redis, 'gear', resource, host);
   await redis.redis.sadd(keys.held(host, 'gear'), resource);
 };
 
 test('of 50 simultaneous requests with one id one is accepted and 49 find its record', async () => {
   await holds('a');
   const one = request(stop('a'));
-  const all = await Promise.all(Array.from({ length: 50 }, () => front.accept(one, 'h1')));
+  const all = await Promise.all(Array.from({ length: 50 }, () => front.accept(one, to('h1'))));
   expect(all.filter(({ verdict }) => verdict === 'accepted')).toHaveLength(1);
   expect(all.filter(({ verdict }) => verdict === 'known')).toHaveLength(49);
   expect(await worker.ledger.open()).toEqual([one.id]);
@@ -64,8 +74,8 @@ test('of 50 simultaneous requests with one id one is accepted and 49 find its re
 test('a refused request leaves no record, no place in a line and no claim to a name', async () => {
   await holds('b', 'h2');
   const wanted = request(stop('b'));
-  expect(await front.accept(wanted, 'h1')).toEqual({ verdict: 'elsewhere', host: 'h2' });
-  expect(await front.accept(request(stop('nobody')), 'h1')).toEqual({ verdict: 'missing' });
+  expect(await front.accept(wanted, to('h1'))).toEqual({ verdict: 'elsewhere', host: 'h2' });
+  expect(await front.accept(request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
   expect(await front.job(wanted.id)).toBeNull();
   expect(await worker.ledger.open()).toEqual([]);
   expect(await redis.redis.hkeys(keys.holders('gear'))).toEqual(['b']);
@@ -74,16 +84,16 @@ test('a refused request leaves no record, no place in a line and no claim to a n
 test('a full line and a full host refuse more', async () => {
   await holds('a');
   await holds('b');
-  for (let i = 0; i < 55; i++) await front.accept(request(stop('a')), 'h1');
-  expect(await front.accept(request(stop('a')), 'h1')).toEqual({ verdict: 'full', what: 'line' });
-  for (let i = 0; i < 5; i++) await front.accept(request(stop('b')), 'h1');
-  expect(await front.accept(request(stop('b')), 'h1')).toEqual({ verdict: 'full', what: 'host' });
+  for (let i = 0; i < 55; i++) await front.accept(request(stop('a')), to('h1'));
+  expect(await front.accept(request(stop('a')), to('h1'))).toEqual({ verdict: 'full', what: 'line' });
+  for (let i = 0; i < 5; i++) await front.accept(request(stop('b')), to('h1'));
+  expect(await front.accept(request(stop('b')), to('h1'))).toEqual({ verdict: 'full', what: 'host' });
 });
 
 test('only the first in line begins, and its end lets the next one begin', async () => {
   await holds('a');
   const [first, second] = [request(stop('a')), request(stop('a'))];
-  for (const one of [first, second]) await front.accept(one, 'h1');
+  for (const one of [first, second]) await front.accept(one, to('h1'));
   const records = await Promise.all([first, second].map(({ id }) => worker.ledger.read(id)));
   const [one, two] = records as [NonNullable<(typeof records)[0]>, NonNullable<(typeof records)[0]>];
   expect(await worker.ledger.begin(two)).toEqual({ turn: 'behind', first: first.id });
@@ -96,7 +106,7 @@ test('only the first in line begins, and its end lets the next one begin', async
 test('a finished job keeps its outcome, loses its request and is kept for the time asked for', async () => {
   await holds('a');
   const one = request(stop('a'));
-  await front.accept(one, 'h1');
+  await front.accept(one, to('h1'));
   const waiting = front.wait(one.id, 10_000);
   const record = await worker.ledger.read(one.id);
   if (!record) throw new Error('no record');
@@ -114,7 +124,7 @@ test('a finished job keeps its outcome, loses its request and is kept for the ti
 test('waiting ends when the time is up, with the job as it is', async () => {
   await holds('a');
   const one = request(stop('a'));
-  await front.accept(one, 'h1');
+  await front.accept(one, to('h1'));
   const started = Date.now();
   expect((await front.wait(one.id, 300))?.job.state).toBe('queued');
   expect(Date.now() - started).toBeLessThan(1_500);
@@ -127,7 +137,7 @@ test('jobs are listed newest first, by filter, and page on after an id', async (
   for (let i = 0; i < 10; i++) {
     const one = request(stop(i % 2 ? 'a' : 'b'), { user: String(i % 5) });
     all.unshift(one.id);
-    await front.accept(one, 'h1');
+    await front.accept(one, to('h1'));
   }
   const ids = async (...args: Parameters<Front['listJobs']>) =>
     (await front.listJobs(...args)).map((job) => job.id);
@@ -149,7 +159,7 @@ test('a delivery reaches the host once for each accepted job, and questions are 
     'job.cancel': async () => ({ aborting: true }),
   });
   const sent = Array.from({ length: 20 }, () => request(stop('a')));
-  for (const one of sent) await front.accept(one, 'h1');
+  for (const one of sent) await front.accept(one, to('h1'));
   await until('all are delivered', () => delivered.length === 20);
   // In whatever order they come: the line decides who begins.
   expect(delivered.sort()).toEqual(sent.map((one) => one.id));
@@ -168,7 +178,7 @@ test('while Redis is away every call fails within 2 seconds as queue_unavailable
   process.kill(redis.pid, 'SIGSTOP');
   const one = request(stop('a'));
   const started = Date.now();
-  const error = await front.accept(one, 'h1').catch((reason) => reason);
+  const error = await front.accept(one, to('h1')).catch((reason) => reason);
   expect(asQueueFailure(error)?.code).toBe('queue_unavailable');
   expect(Date.now() - started).toBeLessThan(2_000);
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -186,8 +196,7 @@ test('the directory follows what is on the disk of a host, and leaves what other
   await holds('gone');
   await holds('theirs', 'h2');
   await worker.announceHeld('gear', ['mine', 'theirs']);
-  const alive = { name: 'h1', version: '1', gears: 2, address: null, lastSeen: Date.now() };
-  await worker.announceHost(alive, true);
+  await worker.announceHost(hostNamed('h1'), 'held');
   await until('mine is known', async () => (await front.findHolder('gear', 'mine')) === 'h1');
   expect(await front.findHolder('gear', 'theirs')).toBe('h2');
   expect(await front.findHolder('gear', 'gone')).toBeNull();

@@ -56,6 +56,8 @@ async function record(
     fingerprint: forge.fingerprint ?? fingerprint,
     sealed: forge.sealed ?? sealer().seal(content, token, host),
     cancel: null,
+    waitsUntil: null,
+    takenAt: null,
   };
 }
 

@@ -11,6 +11,8 @@ export interface Reservations {
   /** Gives a port back, if it is this gear's. */
   release(external: number, resource: string): Promise<void>;
   list(resource: string): Promise<number[]>;
+  /** Ports of all gears. */
+  all(): Promise<number[]>;
   /** Ports of all other gears. */
   others(resource: string): Promise<number[]>;
 }
@@ -30,7 +32,7 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   };
   const isStale = async (holder: string) => !isBusy(holder) && !(await exists(paths.unit(holder)));
 
-  const all = async () => {
+  const reserved = async () => {
     const names = (await readdir(paths.ports)).filter((name) => /^\d{1,5}$/.test(name));
     return Promise.all(
       names.map(async (name) => ({ port: Number(name), holder: await owner(Number(name)) })),
@@ -38,6 +40,8 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   };
 
   return {
+    all: async () => (await reserved()).map(({ port }) => port),
+
     async reserve(external, resource) {
       for (;;) {
         try {
@@ -61,11 +65,11 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
     },
 
     async list(resource) {
-      return (await all()).flatMap(({ port, holder }) => (holder === resource ? [port] : []));
+      return (await reserved()).flatMap(({ port, holder }) => (holder === resource ? [port] : []));
     },
 
     async others(resource) {
-      return (await all()).flatMap(({ port, holder }) => (holder === resource ? [] : [port]));
+      return (await reserved()).flatMap(({ port, holder }) => (holder === resource ? [] : [port]));
     },
   };
 }

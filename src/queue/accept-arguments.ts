@@ -1,0 +1,92 @@
+import type { Job } from '../jobs/job.ts';
+import { type Command, jobs } from '../jobs/registry.ts';
+import type { Choice, Limits, Wish } from './accept.ts';
+import { keys } from './keys.ts';
+
+/** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
+
+const MiB = 1024 * 1024;
+
+/** What a request asks of the directory, as JSON. */
+export function claimArgument({ command, id }: Wish, { only, candidates }: Choice, epoch: string): string {
+  const { on } = jobs[command.type];
+  const needs = needsOf(command);
+  return JSON.stringify({
+    epoch,
+    id,
+    kind: on,
+    resource: command.params.resource,
+    creates: needs === 'place' || needs === 'absence',
+    ...roomOf(command),
+    ...(only === null ? {} : { only }),
+    candidates,
+  });
+}
+
+/** What of a host's room a command asks for. */
+export function roomOf(command: Command): { memory: number; ports: number[] } {
+  if (command.type !== 'container.install') return { memory: 0, ports: [] };
+  const { memory = 0, ports } = command.params.spec;
+  return {
+    memory: Math.ceil(memory / MiB),
+    ports: ports.flatMap(({ external }) => (external ? [external] : [])),
+  };
+}
+
+/** What the host's records are asked, as JSON. */
+export function recordArgument(
+  { command, id }: Wish,
+  limits: Limits,
+  deadline: number,
+  settled: boolean,
+): string {
+  const { resource } = command.params;
+  const most = { mostOpen: limits.host, mostInLine: limits.line };
+  return JSON.stringify({ id, resource, deadline, needs: needsOf(command), settled, ...most });
+}
+
+function needsOf(command: Command): string {
+  if (command.type === 'container.install' && command.params.createOnly) return 'absence';
+  return jobs[command.type].needs;
+}
+
+export function directoryKeys({ command }: Wish): string[] {
+  return [keys.holders(jobs[command.type].on), keys.spread, keys.epoch];
+}
+
+export function recordKeys({ command, id }: Wish, host: string): string[] {
+  const { on } = jobs[command.type];
+  const line = keys.line(host, on, command.params.resource);
+  return [
+    ...[keys.job(host, id), keys.sequence(host), keys.open(host), line],
+    ...[keys.held(host, on), keys.jobs(host)],
+  ];
+}
+
+export function newJob({ id, command, user }: Wish, host: string): Job {
+  return {
+    id,
+    type: command.type,
+    state: 'queued',
+    resource: command.params.resource,
+    host,
+    user,
+    createdAt: new Date().toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    attempts: 0,
+    progress: null,
+    result: null,
+    error: null,
+  };
+}
+
+/** The record's fields, as field, value, … */
+export function recordFields(job: Job, { fingerprint, expires, seal }: Wish): string[] {
+  const { type, resource, host, user, createdAt } = job;
+  return [
+    ...['type', type, 'resource', resource, 'host', host, 'user', user],
+    ...['createdAt', createdAt, 'expiresAt', String(Date.parse(createdAt) + expires * 1000)],
+    ...['fingerprint', fingerprint, 'sealed', seal(host)],
+  ];
+}

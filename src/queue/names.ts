@@ -1,0 +1,92 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import type { Kind } from '../jobs/resource.ts';
+import { parseJson } from '../lib/parse-json.ts';
+import { commandTimeout } from './connection.ts';
+import { keys } from './keys.ts';
+import { runScript } from './scripts/run-script.ts';
+
+/**
+ * The directory: which host has a name. Its entries are changed by scripts only (scripts/accept.ts); whether a host really
+ * holds what an entry says is known under the host's own keys.
+ */
+
+/** Milliseconds after which no request is on its way any more that has counted on an entry. */
+export const entrySettled = commandTimeout + 700;
+
+const entry = z.object({ host: z.string(), by: z.string() });
+
+/** An entry of the directory, as it was read. */
+export interface Entry {
+  host: string;
+  /** The request that has asked for the name last. */
+  by: string;
+  text: string;
+}
+
+export function parseEntry(text: string | null): Entry | null {
+  const parsed = entry.safeParse(parseJson(text ?? ''));
+  return text !== null && parsed.success ? { ...parsed.data, text } : null;
+}
+
+export async function readEntry(redis: Redis, kind: Kind, resource: string): Promise<Entry | null> {
+  return parseEntry(await redis.hget(keys.holders(kind), resource));
+}
+
+/** Whether a host holds a resource or has been asked to. */
+export async function isHeld(redis: Redis, host: string, kind: Kind, resource: string): Promise<boolean> {
+  const [held, waiting] = await Promise.all([
+    redis.sismember(keys.held(host, kind), resource),
+    redis.zcard(keys.line(host, kind, resource)),
+  ]);
+  return held === 1 || waiting > 0;
+}
+
+/** The host that holds a resource or has been asked to, or null. */
+export async function findHolder(redis: Redis, kind: Kind, resource: string): Promise<string | null> {
+  const known = await readEntry(redis, kind, resource);
+  return known && (await isHeld(redis, known.host, kind, resource)) ? known.host : null;
+}
+
+/** Takes an entry out as it was read; false where somebody has asked for the name since, or less than `age` ms ago. */
+export async function strikeEntry(
+  redis: Redis,
+  kind: Kind,
+  resource: string,
+  { text }: Pick<Entry, 'text'>,
+  age = entrySettled,
+): Promise<boolean> {
+  const scriptKeys = [keys.holders(kind), keys.spread];
+  return (await runScript(redis, 'strikeName', scriptKeys, [kind, resource, text, age])) === 1;
+}
+
+/**
+ * Takes a name out of the directory where the host it names neither holds it nor has been asked to: `free` then, else `held`,
+ * or `busy` where a request may be on its way that has counted on the entry.
+ */
+export async function releaseEntry(
+  redis: Redis,
+  kind: Kind,
+  resource: string,
+  known: Pick<Entry, 'host' | 'text'>,
+): Promise<'free' | 'held' | 'busy'> {
+  if (await isHeld(redis, known.host, kind, resource)) return 'held';
+  return (await strikeEntry(redis, kind, resource, known)) ? 'free' : 'busy';
+}
+
+/** Enters a name that a host holds, unless another one has it; returns the entry that is there then. */
+export async function adoptEntry(redis: Redis, kind: Kind, resource: string, host: string): Promise<Entry> {
+  const scriptKeys = [keys.holders(kind), keys.spread];
+  const text = String(await runScript(redis, 'adoptName', scriptKeys, [kind, resource, host]));
+  return parseEntry(text) ?? { host: '', by: '', text };
+}
+
+/** All entries of a kind. */
+export async function readEntries(redis: Redis, kind: Kind): Promise<Map<string, Entry>> {
+  const found = new Map<string, Entry>();
+  for (const [resource, text] of Object.entries(await redis.hgetall(keys.holders(kind)))) {
+    const known = parseEntry(text);
+    if (known) found.set(resource, known);
+  }
+  return found;
+}

@@ -1,0 +1,41 @@
+import type { Redis } from 'ioredis';
+import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
+import { announce } from './announce.ts';
+import { begin, cancel, expire, finish, forget, take } from './run.ts';
+
+/** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given. */
+const scripts = {
+  acceptAtOnce: { lua: acceptAtOnce, keys: 10 },
+  claimName: { lua: claimName, keys: 3 },
+  adoptName: { lua: adoptName, keys: 2 },
+  strikeName: { lua: strikeName, keys: 2 },
+  reserveId: { lua: reserveId, keys: 1 },
+  freeId: { lua: freeId, keys: 1 },
+  recordJob: { lua: recordJob, keys: 6 },
+  take: { lua: take, keys: 2 },
+  begin: { lua: begin, keys: 3 },
+  finish: { lua: finish, keys: 5 },
+  forget: { lua: forget, keys: 2 },
+  cancel: { lua: cancel, keys: 2 },
+  expire: { lua: expire, keys: 2 },
+  announce: { lua: announce, keys: 2 },
+} as const;
+
+export type Script = keyof typeof scripts;
+
+/** Runs a script by its hash; Redis is given its text once. */
+export function runScript(
+  redis: Redis,
+  name: Script,
+  scriptKeys: string[],
+  args: (string | number)[],
+): Promise<unknown> {
+  const command = `geard:${name}`;
+  if (!(command in redis)) {
+    redis.defineCommand(command, { lua: scripts[name].lua, numberOfKeys: scripts[name].keys });
+  }
+  const commands = redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>;
+  const run = commands[command];
+  if (!run) throw new Error(`the script ${name} was not defined`);
+  return run.call(redis, ...scriptKeys, ...args);
+}

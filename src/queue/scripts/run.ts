@@ -1,0 +1,139 @@
+/**
+ * What a worker does to the records of its jobs, and an api to those of which it is asked the end. Every script touches keys
+ * of one host only.
+ */
+
+/**
+ * Takes a job that has just come to its host: from now on it cannot be too late any more.
+ *
+ * KEYS job, run
+ * Returns absent | final | expired (it has waited for longer than it was to) | taken
+ */
+export const take = `
+local job, run = KEYS[1], KEYS[2]
+local before = redis.call('HMGET', job, 'expiresAt', 'cancelledAt', 'expiredAt')
+if redis.call('EXISTS', job) == 0 then return 'absent' end
+local state = redis.call('HGET', run, 'state')
+if state and state ~= 'queued' and state ~= 'running' then return 'final' end
+if state or redis.call('HEXISTS', run, 'takenAt') == 1 then return 'taken' end
+if before[2] then return 'final' end
+if before[3] then return 'expired' end
+local time = redis.call('TIME')
+if before[1] and time[1] * 1000 > tonumber(before[1]) then return 'expired' end
+redis.call('HSET', run, 'takenAt', time[1])
+return 'taken'
+`;
+
+/**
+ * Ends a job that no worker has taken in time.
+ *
+ * KEYS job, run
+ * ARGV now (RFC 3339), seconds to keep the job, channel, id
+ * Returns 1 when it is over by that, 0 when a worker has it or it is not yet time
+ */
+export const expire = `
+local job, run = KEYS[1], KEYS[2]
+local expires = redis.call('HGET', job, 'expiresAt')
+if not expires or redis.call('HEXISTS', job, 'cancelledAt') == 1 then return 0 end
+if redis.call('HEXISTS', run, 'state') == 1 or redis.call('HEXISTS', run, 'takenAt') == 1 then return 0 end
+if redis.call('TIME')[1] * 1000 <= tonumber(expires) then return 0 end
+if redis.call('HSETNX', job, 'expiredAt', ARGV[1]) == 1 then
+  redis.call('HDEL', job, 'sealed')
+  redis.call('EXPIRE', job, ARGV[2])
+  redis.call('PUBLISH', ARGV[3], ARGV[4])
+end
+return 1
+`;
+
+/**
+ * Begins a job if it is its turn.
+ *
+ * KEYS job, run, line
+ * ARGV id, now (RFC 3339)
+ * Returns [verdict, more]: absent | final | behind (the id that is first in line) | begun (the job, the run)
+ */
+export const begin = `
+local job, run, line = unpack(KEYS)
+local id, now = ARGV[1], ARGV[2]
+if redis.call('EXISTS', job) == 0 then return {'absent'} end
+local state = redis.call('HGET', run, 'state')
+if state and state ~= 'queued' and state ~= 'running' then return {'final'} end
+if not state and (redis.call('HEXISTS', job, 'cancelledAt') == 1 or redis.call('HEXISTS', job, 'expiredAt') == 1) then
+  return {'final'}
+end
+local first = redis.call('ZRANGE', line, 0, 0)[1]
+if first and first ~= id then return {'behind', first} end
+redis.call('HSET', run, 'state', 'running')
+redis.call('HSETNX', run, 'startedAt', now)
+redis.call('HINCRBY', run, 'attempts', 1)
+return {'begun', redis.call('HGETALL', job), redis.call('HGETALL', run)}
+`;
+
+/**
+ * Ends a job: final state, out of the queue, what the host holds brought up to date, everybody told. Ending it again
+ * changes nothing. The request itself goes.
+ *
+ * KEYS job, run, open, line, held
+ * ARGV id, resource, present (1: the resource is on the host, 0: it is not), seconds to keep the job, channel, channel of
+ *      the host's signs of life, what to say there when the name is free, then field, value, … of the outcome
+ * Returns the id that is first in line now, or nil
+ */
+export const finish = `
+local job, run, open, line, held = unpack(KEYS)
+local id, resource = ARGV[1], ARGV[2]
+local state = redis.call('HGET', run, 'state')
+local over = state and state ~= 'queued' and state ~= 'running'
+if not over and redis.call('EXISTS', job) == 1 then
+  redis.call('HSET', run, unpack(ARGV, 8))
+  redis.call('HDEL', job, 'sealed', 'cancel')
+  redis.call('EXPIRE', job, ARGV[4])
+  redis.call('EXPIRE', run, ARGV[4])
+end
+redis.call('ZREM', open, id)
+redis.call('ZREM', line, id)
+local first = redis.call('ZRANGE', line, 0, 0)[1]
+if ARGV[3] == '1' then
+  redis.call('SADD', held, resource)
+elseif not first then
+  redis.call('SREM', held, resource)
+  redis.call('PUBLISH', ARGV[6], ARGV[7])
+end
+redis.call('PUBLISH', ARGV[5], id)
+return first
+`;
+
+/**
+ * Takes back that a resource is on a host, unless unfinished jobs are about to make it so.
+ *
+ * KEYS held, line
+ * ARGV resource
+ */
+export const forget = `
+if redis.call('ZCARD', KEYS[2]) == 0 then
+  return redis.call('SREM', KEYS[1], ARGV[1])
+end
+return 0
+`;
+
+/**
+ * Asks for the end of a job. One that was never begun is over with it.
+ *
+ * KEYS job, run
+ * ARGV now (RFC 3339), the request to cancel as it is sealed, seconds to keep the job, channel, id
+ * Returns absent | final | queued (it is cancelled now) | running (its worker is to be told)
+ */
+export const cancel = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'absent' end
+local state = redis.call('HGET', KEYS[2], 'state')
+if state and state ~= 'queued' and state ~= 'running' then return 'final' end
+if state then
+  redis.call('HSET', KEYS[1], 'cancel', ARGV[2])
+  return 'running'
+end
+if redis.call('HEXISTS', KEYS[1], 'expiredAt') == 1 then return 'final' end
+if redis.call('HSETNX', KEYS[1], 'cancelledAt', ARGV[1]) == 0 then return 'final' end
+redis.call('HDEL', KEYS[1], 'sealed')
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('PUBLISH', ARGV[4], ARGV[5])
+return 'queued'
+`;

@@ -1,0 +1,266 @@
+import pino from 'pino';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Command } from '../../src/jobs/registry.ts';
+import { type Accepted, type AcceptParts, accept, type Wish } from '../../src/queue/accept.ts';
+import { createDeliveries } from '../../src/queue/deliveries.ts';
+import { keys } from '../../src/queue/keys.ts';
+import { adoptEntry, findHolder, readEntry, releaseEntry } from '../../src/queue/names.ts';
+import { type Front, openFront } from '../../src/queue/open-front.ts';
+import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { anyOf, diskOf, hostNamed, to } from '../support/queue.ts';
+import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const log = pino({ level: 'silent' });
+const hosts = ['h1', 'h2', 'h3'];
+let redis: TestRedis;
+let closers: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  redis = await openTestRedis();
+  closers = [];
+});
+afterEach(async () => {
+  for (const close of closers.reverse()) await close();
+  await redis.close();
+});
+
+let count = 0;
+const id = () => (++count).toString(16).padStart(32, '0');
+const install = (resource: string, more: object = {}): Command =>
+  ({
+    type: 'container.install',
+    params: { resource, spec: { ports: [], ...more }, start: true, createOnly: false },
+  }) as never;
+const stop = (resource: string): Command => ({ type: 'container.stop', params: { resource } });
+const request = (command: Command, more: Partial<Wish> = {}): Wish => ({
+  ...{ id: id(), command, fingerprint: 'f', user: '0', expires: 86_400 },
+  seal: (host) => `sealed for ${host}`,
+  ...more,
+});
+
+/** What accepting needs, without an api around it. */
+function parts(atOnce: boolean): AcceptParts {
+  const deliveries = createDeliveries(redis.redis);
+  const settled = async () => undefined;
+  return {
+    ...{ redis: redis.redis, deliveries, atOnce, keepSeconds: 1_000 },
+    clock: { now: () => Date.now() },
+    learner: { settled, look: settled, epoch: () => '', close: () => undefined },
+    limits: { host: 1_000, line: 3 },
+  };
+}
+
+const hostOf = (accepted: Accepted) =>
+  accepted.verdict === 'accepted' ? accepted.job.host : accepted.verdict;
+
+function openApi(expected: string[] = []): Front {
+  const front = openFront({
+    ...{ redis: { url: redis.url }, limits: { host: 100, line: 100 }, keepSeconds: 1_000, expected, log },
+  });
+  closers.push(front.close);
+  return front;
+}
+
+function openHost(host: string, identity = host): WorkerQueue {
+  const worker = openWorkerQueue({
+    ...{ redis: { url: redis.url }, host, holder: diskOf(identity), concurrency: 9, keepSeconds: 1_000, log },
+  });
+  closers.push(worker.close);
+  return worker;
+}
+
+/** Holds for both ways of accepting: everything at once, and slot by slot as in a Cluster. */
+const ways = [
+  ['at once', true],
+  ['in steps', false],
+] as const;
+
+test.each(ways)('%s: 60 simultaneous installs spread evenly over three hosts', async (_, atOnce) => {
+  const all = await Promise.all(
+    Array.from({ length: 60 }, (_, i) => accept(parts(atOnce), request(install(`g${i}`)), anyOf(...hosts))),
+  );
+  const counts = hosts.map((host) => all.filter((accepted) => hostOf(accepted) === host).length);
+  expect(counts).toEqual([20, 20, 20]);
+});
+
+test.each(ways)('%s: one name never lands on two hosts, however many ask at once', async (_, atOnce) => {
+  const all = await Promise.all(
+    Array.from({ length: 3 }, () => accept(parts(atOnce), request(install('one')), anyOf(...hosts))),
+  );
+  expect(new Set(all.map(hostOf)).size).toBe(1);
+  expect(hosts).toContain(hostOf(all[0] as Accepted));
+});
+
+test.each(
+  ways,
+)('%s: one id becomes one job, also where its requests name different gears', async (_, atOnce) => {
+  const same = id();
+  const all = await Promise.all(
+    Array.from({ length: 9 }, (_, i) =>
+      accept(parts(atOnce), request(install(`name${i}`), { id: same }), anyOf(...hosts)),
+    ),
+  );
+  expect(all.filter(({ verdict }) => verdict === 'accepted')).toHaveLength(1);
+  expect(all.filter(({ verdict }) => verdict === 'known')).toHaveLength(8);
+  expect(await redis.redis.hlen(keys.holders('gear'))).toBe(1);
+});
+
+test.each(ways)('%s: what is refused leaves no claim to a name and binds no id', async (_, atOnce) => {
+  const full = { ...parts(atOnce), limits: { host: 0, line: 0 } };
+  const refused = request(install('none'));
+  expect(await accept(full, refused, anyOf(...hosts))).toMatchObject({ verdict: 'full' });
+  expect(await accept(parts(atOnce), request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
+  expect(await accept(parts(atOnce), request(install('none')), anyOf())).toEqual({ verdict: 'nowhere' });
+  expect(await redis.redis.hgetall(keys.holders('gear'))).toEqual({});
+  const spread = Object.values(await redis.redis.hgetall(keys.spread));
+  expect(spread.filter((n) => n !== '0')).toEqual([]);
+  expect(hostOf(await accept(parts(atOnce), refused, to('h3')))).toBe('h3');
+});
+
+test.each(
+  ways,
+)('%s: a host is chosen by its ports and its memory before its number of gears', async (_, atOnce) => {
+  const go = async (name: string, more: object) =>
+    hostOf(await accept(parts(atOnce), request(install(name, more)), anyOf('h1', 'h2')));
+  const ports = { ports: [{ internal: 80, external: 4343 }] };
+  expect(new Set([await go('a', ports), await go('b', ports)]).size).toBe(2);
+  const half = { memory: 600 * 1024 * 1024 };
+  expect(new Set([await go('c', half), await go('d', half)]).size).toBe(2);
+  const last = hostOf(await accept(parts(atOnce), request(install('e')), anyOf('h1', 'h2')));
+  const spread = await redis.redis.hgetall(keys.spread);
+  expect(Number(spread[`gear:${last}`])).toBe(3);
+});
+
+test.each(
+  ways,
+)('%s: an old entry for a name that its host does not have does not bind it there', async (_, atOnce) => {
+  await adoptEntry(redis.redis, 'gear', 'stale', 'h9');
+  expect(hostOf(await accept(parts(atOnce), request(install('stale')), anyOf('h1')))).toBe('h1');
+  await adoptEntry(redis.redis, 'gear', 'other', 'h9');
+  expect(hostOf(await accept(parts(atOnce), request(install('other')), to('h2')))).toBe('h2');
+  await adoptEntry(redis.redis, 'gear', 'held', 'h9');
+  await redis.redis.sadd(keys.held('h9', 'gear'), 'held');
+  expect(await accept(parts(atOnce), request(install('held')), to('h2'))).toMatchObject({
+    verdict: 'elsewhere',
+    host: 'h9',
+  });
+});
+
+test('an entry is not taken back while a request may be on its way that counts on it', async () => {
+  await accept(parts(true), request(install('young')), to('h1'));
+  await redis.redis.del(keys.line('h1', 'gear', 'young'));
+  const entry = await readEntry(redis.redis, 'gear', 'young');
+  if (!entry) throw new Error('there is no entry');
+  expect(await releaseEntry(redis.redis, 'gear', 'young', entry)).toBe('busy');
+  const state = () => releaseEntry(redis.redis, 'gear', 'young', entry);
+  await until('it is old enough', async () => (await state()) === 'free', 5_000);
+  expect(await findHolder(redis.redis, 'gear', 'young')).toBeNull();
+});
+
+test('what is removed from a host is soon out of the directory', async () => {
+  const front = openApi(['h1']);
+  const worker = openHost('h1');
+  await until('the api is connected', () =>
+    front.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await worker.announceHost(hostNamed('h1'), 'held');
+  await front.accept(request(install('brief')), to('h1'));
+  const [open] = await worker.ledger.open();
+  const record = await worker.ledger.read(open ?? '');
+  if (!record) throw new Error('there is no record');
+  await worker.ledger.begin(record);
+  await worker.ledger.finish(record, { state: 'succeeded', result: {} }, false);
+  await until('the entry is gone', async () => (await redis.redis.hlen(keys.holders('gear'))) === 0, 10_000);
+});
+
+test('after Redis has lost everything nothing is said to be absent before the hosts have spoken', async () => {
+  const worker = openHost('h1');
+  const everything = async () => {
+    await worker.announceHeld('gear', ['here']);
+    await worker.announceHost(hostNamed('h1'), 'held');
+  };
+  let mute = false;
+  worker.onAsked(() => void (mute || everything()));
+  const front = openApi(['h1']);
+  await until(
+    'the api knows',
+    async () => (await front.findHolder('gear', 'here').catch(() => null)) === 'h1',
+  );
+  mute = true;
+  await redis.redis.flushall();
+  await expect(front.findHolder('gear', 'here')).rejects.toMatchObject({ code: 'queue_unavailable' });
+  const elsewhere = front.accept(request(install('here')), anyOf('h2'));
+  await expect(elsewhere).rejects.toMatchObject({ code: 'queue_unavailable' });
+  mute = false;
+  await everything();
+  await until('it is known again', async () => (await front.findHolder('gear', 'here')) === 'h1');
+  expect(await front.findHolder('gear', 'nobody')).toBeNull();
+});
+
+test('a second worker under the same name is refused and told where the first one is; the same disk takes over', async () => {
+  const first = openHost('h1', 'disk 1');
+  await first.announceHost(hostNamed('h1'), '');
+  const second = openHost('h1', 'disk 2');
+  await expect(second.announceHost(hostNamed('h1'), '')).rejects.toThrow(
+    /alive under the name h1: on the disk disk 1/,
+  );
+  const again = openHost('h1', 'disk 1');
+  await again.announceHost(hostNamed('h1'), '');
+  await again.withdrawHost(hostNamed('h1'));
+  await second.announceHost(hostNamed('h1'), '');
+});
+
+test('a job that no worker takes in time fails as expired, for clients and for a worker that is back later', async () => {
+  const front = openApi(['h1']);
+  const worker = openHost('h1');
+  await until('the api is connected', () =>
+    front.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await worker.announceHost(hostNamed('h1'), 'held');
+  const [late, taken] = [request(install('late'), { expires: 1 }), request(install('taken'), { expires: 1 })];
+  for (const one of [late, taken]) await front.accept(one, to('h1'));
+  expect(await worker.ledger.take(taken.id)).toBe('taken');
+  const ended = await front.wait(late.id, 10_000);
+  expect(ended?.job).toMatchObject({ state: 'failed', error: { code: 'expired', host: 'h1' } });
+  expect(ended?.sealed).toBe('');
+  expect(await worker.ledger.take(late.id)).toBe('expired');
+  const record = await worker.ledger.read(late.id);
+  expect(record && (await worker.ledger.begin(record)).turn).toBe('over');
+  expect((await front.job(taken.id))?.job.state).toBe('queued');
+});
+
+test('jobs of many hosts are listed as one list, newest first', async () => {
+  const front = openApi(hosts);
+  await until('the api is connected', () =>
+    front.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
+  for (const host of hosts) await openHost(host).announceHost(hostNamed(host), 'held');
+  const sent: string[] = [];
+  for (let i = 0; i < 130; i++) {
+    const one = request(install(`g${i % 40}`));
+    sent.unshift(one.id);
+    await front.accept(one, anyOf(...hosts));
+  }
+  const ids = async (...args: Parameters<Front['listJobs']>) =>
+    (await front.listJobs(...args)).map((job) => job.id);
+  expect(await ids({}, 200)).toEqual(sent);
+  const paged: string[] = [];
+  for (let last: string | undefined; paged.length < 130; last = paged.at(-1)) {
+    const page = await ids({}, 7, last);
+    if (page.length === 0) break;
+    paged.push(...page);
+  }
+  expect(paged).toEqual(sent);
+  const [h1] = await front.listJobs({ h: 'h1' }, 1);
+  expect(h1?.host).toBe('h1');
+});
