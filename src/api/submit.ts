@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
-import { isFinal } from '../jobs/job.ts';
+import { isFinal, type Job } from '../jobs/job.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
 import type { Accepted, Front, JobRecord, Wish } from '../queue/open-front.ts';
 import type { Change } from '../requests/order.ts';
@@ -20,48 +20,39 @@ export async function submit(
   const { seal, gone } = contextOf(req);
   const waited = preferredWait(req);
   const wish = { ...change, seal: (host: string) => seal(host, 'job') };
-  const { record, replayed } = await place(front, wish, wanted);
-  if (replayed && record.fingerprint !== change.fingerprint) {
+  const placed = await place(front, wish, wanted);
+  if (placed.replayed && placed.fingerprint !== change.fingerprint) {
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
   }
   const latest =
-    waited && !isFinal(record.job.state) ? await front.wait(change.id, waited * 1000, gone()) : record;
-  sendJob(req, res, (latest ?? record).job, { replayed, waited });
+    waited && !isFinal(placed.job.state) ? await front.wait(change.id, waited * 1000, gone()) : null;
+  sendJob(req, res, latest?.job ?? placed.job, { replayed: placed.replayed, waited });
 }
+
+/** What a request became, now or the first time it was sent. */
+interface Placed {
+  job: Job;
+  fingerprint: string;
+  replayed: boolean;
+}
+
+const replayOf = ({ job, fingerprint }: JobRecord): Placed => ({ job, fingerprint, replayed: true });
 
 /**
  * Finds the host and records the request there. A refusal that depends on the state of the fleet holds for new
  * ids only: a known one is told what became of it, whatever has changed since.
  */
-async function place(
-  front: Front,
-  wish: Wish,
-  wanted: string | undefined,
-): Promise<{ record: JobRecord; replayed: boolean }> {
+async function place(front: Front, wish: Wish, wanted: string | undefined): Promise<Placed> {
   const { id, fingerprint, command } = wish;
   try {
     const accepted = await front.accept(wish, await choiceFor(front, command, wanted));
-    switch (accepted.verdict) {
-      case 'accepted': {
-        const record = {
-          job: accepted.job,
-          fingerprint,
-          sealed: '',
-          cancel: null,
-          waitsUntil: null,
-          takenAt: null,
-        };
-        return { record, replayed: false };
-      }
-      case 'known':
-        return { record: accepted.record, replayed: true };
-      default:
-        throw refusal(accepted, command, wanted);
-    }
+    if (accepted.verdict === 'accepted') return { job: accepted.job, fingerprint, replayed: false };
+    if (accepted.verdict === 'known') return replayOf(accepted.record);
+    throw refusal(accepted, command, wanted);
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
     const known = await front.job(id);
-    if (known) return { record: known, replayed: true };
+    if (known) return replayOf(known);
     throw error;
   }
 }

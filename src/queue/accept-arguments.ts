@@ -1,4 +1,5 @@
 import type { Job } from '../jobs/job.ts';
+import { payloadVersion } from '../jobs/payload-version.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
 import type { Choice, Limits, Wish } from './accept.ts';
 import { keys } from './keys.ts';
@@ -87,6 +88,6 @@ export function recordFields(job: Job, { fingerprint, expires, seal }: Wish): st
   return [
     ...['type', type, 'resource', resource, 'host', host, 'user', user],
     ...['createdAt', createdAt, 'expiresAt', String(Date.parse(createdAt) + expires * 1000)],
-    ...['fingerprint', fingerprint, 'sealed', seal(host)],
+    ...['fingerprint', fingerprint, 'sealed', seal(host), 'v', String(payloadVersion)],
   ];
 }

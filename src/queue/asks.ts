@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { errorCodes, Failure } from '../jobs/errors.ts';
 import type { Question, Questions } from '../jobs/gear.ts';
+import { payloadVersion } from '../jobs/payload-version.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { channels, keys } from './keys.ts';
 
@@ -14,6 +15,8 @@ import { channels, keys } from './keys.ts';
 const asked = z.object({
   id: z.uuid(),
   api: z.uuid(),
+  /** See jobs/payload-version.ts. */
+  v: z.number().default(1),
   question: z.string().max(64),
   /** The client's own request, sealed for the worker. */
   sealed: z.string().max(1_000_000),
@@ -85,7 +88,15 @@ export function createAsker(redis: Redis, subscriber: Redis): Asker {
         });
       });
       reply.catch(() => undefined); // It may be refused before anybody waits for it.
-      const text = JSON.stringify({ id, api, question, sealed, args, until: Date.now() + timeout });
+      const text = JSON.stringify({
+        id,
+        api,
+        v: payloadVersion,
+        question,
+        sealed,
+        args,
+        until: Date.now() + timeout,
+      });
       await Promise.race([listenTo(host), reply]);
       await redis
         .multi()
@@ -136,10 +147,17 @@ export async function answerQuestions(
   }
 }
 
-async function answerOne(answers: Answers, { question, sealed, args }: z.infer<typeof asked>, log: Logger) {
+async function answerOne(
+  answers: Answers,
+  { v, question, sealed, args }: z.infer<typeof asked>,
+  log: Logger,
+) {
   try {
-    if (!Object.hasOwn(answers, question))
-      throw new Failure('internal', 'the worker does not know this question');
+    if (v > payloadVersion || !Object.hasOwn(answers, question))
+      throw new Failure(
+        'host_unavailable',
+        'the worker of this host is older than the api and does not know this; upgrade it',
+      );
     return { answer: await answers[question as Question](sealed, args) };
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'internal')

@@ -11,7 +11,7 @@ import { sendFrames } from './relay.ts';
 
 export type { Answers } from './asks.ts';
 export type { RedisAccess } from './connection.ts';
-export { goneAfter, heartbeatInterval, NameTaken } from './directory.ts';
+export { heartbeatInterval, NameTaken } from './directory.ts';
 export type { WorkerLedger } from './ledger.ts';
 export type { JobRecord } from './record.ts';
 

@@ -5,6 +5,8 @@ import { parseJson } from '../lib/parse-json.ts';
 /** A job as Redis keeps it: the job, and what only we need. */
 export interface JobRecord {
   job: Job;
+  /** What an api wrote it for; see jobs/payload-version.ts. */
+  version: number;
   /** Of the request; tells a replay from another request with the same id. */
   fingerprint: string;
   /** The request as it came, sealed for the worker; empty when the job has finished. */
@@ -51,6 +53,7 @@ export function readRecord(id: string, job: Hash, run: Hash): JobRecord | null {
       result: json(run['result']),
       error: (json(run['error']) as Problem | null) ?? (state === 'failed' ? cameTooLate(id, job) : null),
     },
+    version: Number(job['v'] ?? 1),
     fingerprint: job['fingerprint'] ?? '',
     sealed: job['sealed'] ?? '',
     cancel: job['cancel'] ?? null,

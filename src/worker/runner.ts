@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import { Failure, problemOf } from '../jobs/errors.ts';
 import { resourceName } from '../jobs/identifier.ts';
 import { isFinal, type Job, type Outcome } from '../jobs/job.ts';
+import { payloadVersion } from '../jobs/payload-version.ts';
 import { kindOf } from '../jobs/registry.ts';
-import type { JobRecord, WorkerLedger } from '../queue/open-worker-queue.ts';
-import { goneAfter } from '../queue/open-worker-queue.ts';
+import { heartbeatInterval, type JobRecord, type WorkerLedger } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
 import { execute } from './execute.ts';
 import type { Gate, PassedJob } from './gate.ts';
@@ -46,6 +46,9 @@ interface UnderWay {
   wake(): void;
 }
 
+/** A job that nobody took for so many milliseconds has waited for a host that was away: one that lives takes it at once. */
+const away = 2 * heartbeatInterval;
+
 /** Whether all that is left of a job afterwards is that the gear runs, or does not. */
 const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
   type === 'container.start' || type === 'container.stop';
@@ -59,6 +62,7 @@ const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
 export function createRunner({ ledger, gate, journal, room, handlers, busy, log }: RunnerParts): Runner {
   const underWay = new Map<string, UnderWay>();
   const stopping = new AbortController();
+  const tooNew = new Set<string>();
 
   function deliver(id: string): Promise<void> {
     const known = underWay.get(id);
@@ -76,6 +80,7 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     const record = await ledger.read(id);
     if (!record) return;
     if (isFinal(record.job.state)) return ledger.drop(record.job);
+    if (record.version > payloadVersion) return leaveQueued(record);
     // Before its turn: what is refused holds up nobody, and what is taken does not get too late by waiting.
     if (!(await journal.read(id)) && !(await admit(record))) return;
     for (;;) {
@@ -87,6 +92,14 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
       await nudge(turn.first, record);
       await woken;
     }
+  }
+
+  /** Leaves a job to a worker that is newer than this one; told once. */
+  function leaveQueued({ version, job: { id } }: JobRecord): never {
+    if (!tooNew.has(id))
+      log.warn({ id, version }, 'a job of a newer version stays queued; upgrade this worker');
+    tooNew.add(id);
+    throw new HandedBack();
   }
 
   /** The job if it passes the gate; otherwise it is over. */
@@ -211,7 +224,7 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
    */
   async function superseded(record: JobRecord): Promise<Outcome | null> {
     const waited = (record.takenAt ?? 0) - Date.parse(record.job.createdAt);
-    if (!decidesWhetherItRuns(record.job) || waited < goneAfter) return null;
+    if (!decidesWhetherItRuns(record.job) || waited < away) return null;
     const next = await ledger.next(record);
     if (next?.job.state !== 'queued' || !decidesWhetherItRuns(next.job)) return null;
     const allowed = await gate.job(next, async () => false).catch(() => null);

@@ -53,6 +53,7 @@ async function record(
   const job = { id, host, user, type: command.type, resource: command.params.resource, ...forge.job };
   return {
     job: job as JobRecord['job'],
+    version: 1,
     fingerprint: forge.fingerprint ?? fingerprint,
     sealed: forge.sealed ?? sealer().seal(content, token, host),
     cancel: null,

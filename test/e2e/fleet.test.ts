@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Job } from '../../src/jobs/job.ts';
+import { keys } from '../../src/queue/keys.ts';
+import { newId } from '../support/client.ts';
+import { activeState, makeBase, sampleImage } from '../support/daemon.ts';
+import { type Fleet, openFleet } from '../support/fleet.ts';
+import { until } from '../support/until.ts';
+
+let fleet: Fleet;
+beforeAll(async () => {
+  await sampleImage();
+  fleet = await openFleet('relay');
+});
+afterAll(() => fleet.close());
+
+/** Sends a change without waiting for it. */
+const send = async (path: string, r: string, more: Record<string, string> = {}) =>
+  (await fleet.send('PUT', path, { u: '0', i: newId(), r, ...more })).body;
+const ended = (id: string) =>
+  until('the job is over', async () => {
+    const { body } = await fleet.send<Job>('GET', `job/${id}`, { wait: '20' });
+    return body.finishedAt ? body : null;
+  });
+
+test('a second worker under the same name refuses to start and says which one is alive', async () => {
+  const base = await makeBase();
+  const args = [
+    'bin/gear',
+    'worker',
+    '--test-token',
+    '--redis',
+    fleet.redis.url,
+    '--base',
+    base,
+    '--host',
+    'h1',
+  ];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });
+  await rm(base, { recursive: true });
+  expect(stderr).toMatch(/another worker is alive under the name h1: on \S+, process \d+, since .*; stop it/);
+  expect(stderr).toContain(`process ${fleet.worker.pid}`);
+  expect(status).toBe(1);
+});
+
+test('a job of a newer version stays queued, and runs when it is one that the worker knows', async () => {
+  await fleet.change('PUT', 'container', { r: 'newer', t: 'geard/sample' });
+  await fleet.kill('worker');
+  const { id } = await send('container/restarted', 'newer');
+  await fleet.redis.redis.hset(keys.job('h1', id), 'v', '2');
+  await fleet.restart('worker');
+  const other = await fleet.change('PUT', 'container', { r: 'known', t: 'geard/sample' });
+  expect(other.body.state).toBe('succeeded');
+  expect((await fleet.send<Job>('GET', `job/${id}`)).body).toMatchObject({ state: 'queued', attempts: 0 });
+  await fleet.redis.redis.hset(keys.job('h1', id), 'v', '1');
+  expect(await ended(id)).toMatchObject({ state: 'succeeded' });
+});
+
+test('while a host is gone its jobs wait for it, too long ones fail as expired, and the newest stop or start wins', {
+  timeout: 120_000,
+}, async () => {
+  await fleet.change('PUT', 'container', { r: 'away', t: 'geard/sample' });
+  await fleet.kill('worker');
+  const gone = async () =>
+    (await fleet.send<{ hosts: { state: string }[] }>('GET', 'hosts')).body.hosts[0]?.state === 'gone';
+  const brief = await send('container/restarted', 'away', { expires: '1' });
+  const paths = ['container/stopped', 'container/started', 'container/stopped', 'container/started'];
+  const sent: Job[] = [];
+  for (const path of paths) sent.push(await send(path, 'away'));
+  const newest = sent.at(-1)?.id ?? '';
+  expect(await ended(brief.id)).toMatchObject({ state: 'failed', error: { code: 'expired', host: 'h1' } });
+  await until('the host is gone', gone, 30_000);
+  expect((await fleet.send<Job>('GET', `job/${newest}`)).body.state).toBe('queued');
+  await fleet.restart('worker');
+  expect(await ended(newest)).toMatchObject({ state: 'succeeded' });
+  const older = await Promise.all(sent.slice(0, -1).map(({ id }) => ended(id)));
+  expect(older.map(({ state, result }) => [state, result])).toEqual(
+    sent.slice(1).map(({ id }) => ['cancelled', { supersededBy: id }]),
+  );
+  expect(await activeState('away')).toBe('active');
+});
