@@ -84,9 +84,9 @@ export function newJob({ id, command, user }: Wish, host: string): Job {
 
 /** The record's fields, as field, value, … */
 export function recordFields(job: Job, { fingerprint, expires, seal }: Wish): string[] {
-  const { type, resource, host, user, createdAt } = job;
+  const { id, type, resource, host, user, createdAt } = job;
   return [
-    ...['type', type, 'resource', resource, 'host', host, 'user', user],
+    ...['id', id, 'type', type, 'resource', resource, 'host', host, 'user', user],
     ...['createdAt', createdAt, 'expiresAt', String(Date.parse(createdAt) + expires * 1000)],
     ...['fingerprint', fingerprint, 'sealed', seal(host), 'v', String(payloadVersion)],
   ];
