@@ -34,6 +34,9 @@ const answered = z.object({
 /** So many questions may wait for a worker; more than that nobody will still be waiting for. */
 const mostWaiting = 1_000;
 
+/** Milliseconds that a worker has for an answer: a client hears within two seconds that there is none. */
+const usualTimeout = 1_800;
+
 export interface Asker {
   /** Throws what the worker threw, or `host_unavailable` when no answer came in time. */
   ask<Q extends Question>(
@@ -71,7 +74,7 @@ export function createAsker(redis: Redis, subscriber: Redis): Asker {
   };
 
   return {
-    async ask(host, question, sealed, args, timeout = 5_000) {
+    async ask(host, question, sealed, args, timeout = usualTimeout) {
       const id = randomUUID();
       const reply = new Promise<z.infer<typeof answered>>((resolve, reject) => {
         const timer = setTimeout(() => {
