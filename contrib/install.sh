@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts geard on this host, from the unpacked tarball or from the clone, and takes it away again. See docs/operations.md.
 set -euo pipefail
+umask 022 # What is installed is for everybody to read.
 
 project=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 parts=$project/contrib/install.d

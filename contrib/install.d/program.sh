@@ -46,7 +46,7 @@ install_program() {
   rm -rf "$new"
   mkdir -p "$new"
   cp -R "$from"/{bin,contrib,dist,docs,node_modules,package.json,README.md,CHANGELOG.md,LICENSE} "$new"
-  chmod -R u=rwX,go=rX "$new"
+  chmod -R u=rwX,go=rX "$versions"
   sed -i "1s|.*|#!$node|" "$new/bin/gear"
   name=$("$new/bin/gear" --version) || die "the program does not run with $node"
   name+=-$(tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$new" -cf - . | sha256sum | cut -c1-12)

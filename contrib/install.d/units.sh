@@ -64,7 +64,8 @@ restart_running() {
   [ $changed = yes ] || return 0
   for service in "${services[@]}"; do
     systemctl --quiet is-active "$service" || continue
-    systemctl restart "$service"
+    systemctl restart "$service" || true
+    wait_for "$service"
     say "restarted: $service"
   done
 }
@@ -88,13 +89,14 @@ start_roles() {
   done
   for role in "${roles[@]}"; do
     service=$(service_of "$role")
-    systemctl enable --quiet --now gear.target "$service"
+    systemctl enable --quiet gear.target "$service"
+    systemctl start gear.target "$service" || true
     wait_for "$service"
     say "runs, now and after every boot: $service"
   done
 }
 
-# wait_for SERVICE: what is wrong with its settings it says within seconds
+# wait_for SERVICE: what keeps it from running shows within seconds
 wait_for() {
   local tries
   for ((tries = 0; tries < 15; tries++)); do

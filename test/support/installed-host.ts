@@ -15,7 +15,7 @@ export interface InstalledHost {
   ok(...command: string[]): Promise<string>;
   /** Writes a file on the host. */
   write(path: string, text: string, mode?: string): Promise<void>;
-  /** contrib/install.sh of the tarball. */
+  /** contrib/install.sh of the tarball, by a root who is careful with what he makes (umask 077). */
   install(...args: string[]): Promise<Ran>;
   /** A token made with the keys that were made on the host. */
   token(...args: string[]): Promise<string>;
@@ -50,7 +50,8 @@ export async function openInstalledHost(name: string): Promise<InstalledHost> {
     async write(path, text, mode = '600') {
       await must('sh', '-c', 'umask 077; printf %s "$1" >"$2"; chmod "$3" "$2"', 'sh', text, path, mode);
     },
-    install: (...args) => attempt(`${unpacked}/package/contrib/install.sh`, ...args),
+    install: (...args) =>
+      attempt('sh', '-c', 'umask 077; exec "$@"', 'sh', `${unpacked}/package/contrib/install.sh`, ...args),
     token: (...args) => must('gear', 'token', 'create', '--keys', '/etc/geard/keys', ...args),
     async curl(method, path, body, token) {
       const good = token ?? (await host.token('--action', '*.*'));
