@@ -34,7 +34,10 @@ async function startRedis(): Promise<void> {
     `GEARD_REDIS_USER=${user}\nGEARD_REDIS_PASSWORD_FILE=${file}\n`;
   await host.write('/etc/geard/geard.env', 'GEARD_REDIS_URL=redis://127.0.0.1:6379\nGEARD_HOST=h1\n');
   await host.write('/etc/geard/api.env', settings('geard-api', passwords.api));
-  await host.write('/etc/geard/worker.env', settings('geard-h1', passwords.worker));
+  await host.write(
+    '/etc/geard/worker.env',
+    `${settings('geard-h1', passwords.worker)}GEARD_CLONE_ALLOW=localhost\n`,
+  );
 }
 
 const copyKeys = () =>
@@ -104,6 +107,24 @@ test('at that level repositories are made and archived', async () => {
   const url = await host.token('--action', 'content.read', '--r', 'git1', '--url');
   await host.ok('curl', '-fsS', '-o', '/root/git1.zip', url);
   expect(await host.ok('unzip', '-p', '/root/git1.zip')).toBe('hello');
+});
+
+test('at that level a repository is cloned, from a host whose name has to be looked up', async () => {
+  const publish = `set -e; git clone --quiet --bare /var/lib/gears/git/git1 /root/public/git1
+    git -C /root/public/git1 update-server-info; chmod -R go+rX /root/public`;
+  await host.ok('sh', '-c', publish);
+  const server = ['busybox', 'httpd', '-f', '-p', '127.0.0.1:8099', '-h', '/root/public'];
+  await host.ok('systemd-run', '--quiet', '--unit=test-httpd', ...server);
+  const source = encodeURIComponent('http://localhost:8099/git1');
+  const cloned = await host.change('PUT', 'repository', `r=git2&t=${source}`);
+  expect(cloned).toMatchObject({ state: 'succeeded' });
+});
+
+test('nothing that the sandboxes forbid was missed', async () => {
+  for (const unit of ['geard-api', 'geard-worker']) {
+    const said = await host.ok('journalctl', `--unit=${unit}`, '--output=cat');
+    expect(said).not.toMatch(/"level":(?:40|50|60)|EPERM|EACCES|EROFS/);
+  }
 });
 
 test('a key copied to the api counts after a reload, without a restart', async () => {
