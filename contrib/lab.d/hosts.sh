@@ -15,7 +15,7 @@ in_switch() { ip netns exec "$switch" "$@"; }
 prepare_lab() {
   mkdir -p "$lab" "$disks"
   mountpoint -q "$lab" || mount -t tmpfs -o mode=700 geard-lab "$lab"
-  if ! ip netns list | grep -q "^$switch\b"; then
+  if ! ip netns list | grep -qE "^$switch( |$)"; then
     ip netns add "$switch"
     in_switch ip link set lo up
     in_switch ip link add br0 type bridge
@@ -113,7 +113,7 @@ take_down() {
   local host service
   for service in forward api redis; do end "$lab/$service.pid" TERM; done
   for host in $(known_hosts); do halt_host "$host" --hard; done
-  ! ip netns list | grep -q "^$switch\b" || ip netns delete "$switch"
+  ! ip netns list | grep -qE "^$switch( |$)" || ip netns delete "$switch"
   if mountpoint -q "$lab"; then
     local tries
     for ((tries = 0; tries < 50; tries++)); do

@@ -79,6 +79,14 @@ test('up again is told to be there already; what is wrong is said and ends with 
   });
 });
 
+test('a lab whose name is the beginning of this one is another lab', async () => {
+  expect(await run('env', 'GEARD_LAB_DIR=/run/geard', 'contrib/lab', 'down')).toMatchObject({
+    status: 0,
+    stderr: '',
+  });
+  expect((await lab('status')).stdout).toContain('h1: pid');
+});
+
 test('a port that a container publishes is reached from this machine, byte for byte', async () => {
   const forward = spawn('contrib/lab', ['forward', 'h1'], { stdio: ['ignore', 'ignore', 'inherit'] });
   await onHost('h1', 'docker', 'run', '-d', '--name=bytes', '--init', '-p', '8099:8080', 'geard/sample');

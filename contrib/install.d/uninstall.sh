@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# Everything that was installed, and nothing that was made since.
+
+take_away() {
+  local unit
+  for unit in "${services[@]}" gear.target; do
+    systemctl disable --quiet --now "$unit" 2>/dev/null || true
+    systemctl reset-failed "$unit" 2>/dev/null || true
+  done
+  for unit in "${unit_files[@]}"; do rm -f "$lib/systemd/system/$unit"; done
+  rm -f $lib/sysusers.d/geard.conf $lib/tmpfiles.d/geard.conf
+  rmdir --ignore-fail-on-non-empty $lib/{systemd/system,systemd,sysusers.d,tmpfiles.d} 2>/dev/null || true
+  systemctl daemon-reload
+  say 'removed: units'
+  remove_user
+  [[ $(readlink "$link") != "$versions"/* ]] || rm -f "$link"
+  rm -rf "$versions"
+  say "removed: $versions, $link"
+  say "kept: /var/lib/gears (or what GEARD_BASE names): gears, repositories, environments; $settings: settings and keys"
+  say 'Gears go on running: systemctl list-units "gear-*". To stop them all: systemctl stop gear.slice'
+}
+
+# Its number may be somebody else's one day; what it could read is root's again.
+remove_user() {
+  id "$user" >/dev/null 2>&1 || return 0
+  [ ! -d "$settings/api" ] || chown -R root:root "$settings/api"
+  userdel "$user"
+  say "removed: the user $user"
+}

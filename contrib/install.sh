@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Puts geard on this host, from the unpacked tarball or from the clone, and takes it away again. See docs/operations.md.
+set -euo pipefail
+umask 022 # What is installed is for everybody to read.
+
+project=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
+parts=$project/contrib/install.d
+versions=/usr/local/lib/geard # each version in a directory of its own; `current` leads to the one that is used
+link=/usr/local/bin/gear
+settings=/etc/geard
+user=geard-api
+
+usage() {
+  cat <<'END'
+usage: contrib/install.sh [daemon|api|worker]… [--start] [--node PROGRAM]
+       contrib/install.sh --uninstall
+
+  daemon           api, worker and a Redis of its own, on one host (default)
+  api, worker      the parts of a fleet; one of them on a host, or both
+  --start          starts it now and at every boot
+  --node PROGRAM   the Node.js to run with, 20.19 or later (default: the one in PATH)
+  --uninstall      takes away program, units and user; gears go on running, their files, settings and keys stay
+
+Installing again, from this or another version, replaces the program and restarts what runs of it.
+END
+}
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+misuse() { printf 'install.sh: %s\n' "$*" >&2; usage >&2; exit 2; }
+
+. "$parts/program.sh"
+. "$parts/units.sh"
+. "$parts/uninstall.sh"
+
+roles=() start=no node='' uninstall=no
+while [ $# -gt 0 ]; do
+  case $1 in
+  daemon | api | worker) roles+=("$1") ;;
+  --start) start=yes ;;
+  --node)
+    [ $# -ge 2 ] || misuse '--node takes the path of a program'
+    node=$2
+    shift
+    ;;
+  --uninstall) uninstall=yes ;;
+  --help | -h) usage; exit 0 ;;
+  *) misuse "there is no $1" ;;
+  esac
+  shift
+done
+[ "$uninstall" = no ] || [ "$start$node${roles[*]}" = no ] || misuse '--uninstall takes nothing else'
+[ ${#roles[@]} -gt 0 ] || roles=(daemon)
+[ ${#roles[@]} -eq 1 ] || [[ " ${roles[*]} " != *' daemon '* ]] || misuse 'the daemon is api and worker already'
+
+[ "$(id -u)" = 0 ] || die 'this needs root: run it with sudo'
+[ -d /run/systemd/system ] || die 'systemd does not run this machine; geard needs it to run gears'
+
+if [ $uninstall = yes ]; then
+  take_away
+  exit 0
+fi
+check_roles
+check_link
+find_node
+look_for_what_gears_need
+changed=no
+install_program
+install_units
+make_keys
+restart_running
+remove_old_programs
+if [ $start = yes ]; then start_roles; else tell_how_to_start; fi

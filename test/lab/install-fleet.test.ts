@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type InstalledHost, openInstalledHost } from '../support/installed-host.ts';
+import { ok } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+let host: InstalledHost;
+beforeAll(async () => {
+  host = await openInstalledHost('fleet');
+  for (const image of ['sample', 'githost']) await host.ok(`${process.cwd()}/contrib/${image}/image`);
+}, 180_000);
+afterAll(() => host.close(), 60_000);
+
+/** A Redis with a user for each role, as an administrator makes it with the command of ours. */
+async function startRedis(): Promise<void> {
+  const passwords = { api: '/etc/geard/api/redis.password', worker: '/etc/geard/worker.password' };
+  const acl: string[] = [];
+  for (const [role, file] of Object.entries(passwords)) {
+    await host.write(file, `${role}-${'0123456789abcdef'.repeat(2)}\n`);
+    const whose = role === 'worker' ? ['--host', 'h1'] : [];
+    acl.push(await host.ok('gear', 'redis-acl', role, ...whose, '--password-file', file));
+  }
+  await host.write('/root/users.acl', `user default off\n${acl.join('\n')}\n`);
+  const redis = [
+    'redis-server',
+    '--aclfile',
+    '/root/users.acl',
+    '--save',
+    '',
+    '--maxmemory-policy',
+    'noeviction',
+  ];
+  await host.ok('systemd-run', '--quiet', '--unit=test-redis', ...redis);
+  const settings = (user: string, file: string) =>
+    `GEARD_REDIS_USER=${user}\nGEARD_REDIS_PASSWORD_FILE=${file}\n`;
+  await host.write('/etc/geard/geard.env', 'GEARD_REDIS_URL=redis://127.0.0.1:6379\nGEARD_HOST=h1\n');
+  await host.write('/etc/geard/api.env', settings('geard-api', passwords.api));
+  await host.write(
+    '/etc/geard/worker.env',
+    `${settings('geard-h1', passwords.worker)}GEARD_CLONE_ALLOW=localhost\n`,
+  );
+}
+
+const copyKeys = () =>
+  host.ok('sh', '-c', 'cp /etc/geard/keys/*.daemon.key /etc/geard/keys/*.issuer.pub /etc/geard/api/keys/');
+
+test('api and worker are installed side by side, and start when they have keys', async () => {
+  const first = await host.install('api', 'worker', '--start');
+  expect(first).toMatchObject({ status: 1, stderr: expect.stringContaining('there are no keys') });
+  await host.ok('gear', 'token', 'keygen', '/etc/geard/keys');
+  await copyKeys();
+  await startRedis();
+  const second = await host.install('api', 'worker', '--start');
+  expect(second, second.stderr).toMatchObject({ status: 0 });
+  await until(
+    'the api knows the worker',
+    async () => JSON.parse(await host.curl('GET', 'hosts')).hosts?.[0]?.state === 'live',
+  );
+  const pid = await host.ok('systemctl', 'show', '--property=MainPID', '--value', 'geard-api');
+  expect(await host.ok('ps', '-o', 'user=', '-p', pid)).toBe('geard-api');
+});
+
+test('a clone is installed as the same program as the tarball', async () => {
+  const { status, stdout, stderr } = await host.try(`${process.cwd()}/contrib/install.sh`, 'api', 'worker');
+  expect(status, stderr).toBe(0);
+  expect(stdout).toContain('is there already');
+});
+
+test.each([
+  ['geard-api.service', 2.0],
+  ['geard-worker.service', 4.0],
+  ['geard.service', 4.0],
+])('systemd finds %s exposed by %d at most', async (unit, most) => {
+  const said = await host.ok('systemd-analyze', 'security', '--no-pager', unit);
+  const exposure = Number(/Overall exposure level for \S+: ([\d.]+)/.exec(said)?.[1]);
+  expect(exposure).toBeGreaterThan(0);
+  expect(exposure).toBeLessThanOrEqual(most);
+});
+
+test('at that level gears are installed, logged, changed, stopped and removed', async () => {
+  const done = { state: 'succeeded' };
+  expect(
+    await host.change('PUT', 'environment', 'r=env1', { env: [{ name: 'A', value: '1' }] }),
+  ).toMatchObject(done);
+  const gear = { ports: [{ external: 4343, internal: 8080 }], environment: 'env1' };
+  expect(await host.change('PUT', 'container', 'r=web&t=geard%2Fsample', gear)).toMatchObject(done);
+  expect(await host.ok('curl', '-fsS', 'http://127.0.0.1:4343/')).toContain('gear');
+  expect(await host.curl('GET', 'content?r=env1&t=env')).toContain('A');
+  const log = await host.token('--action', 'container.log', '--r', 'web', '--url');
+  const { stdout } = await host.try('curl', '-sSN', '-m', '2', log);
+  expect(stdout).toContain('serving on 8080');
+  expect(
+    await host.change('PATCH', 'environment', 'r=env1', { env: [{ name: 'B', value: '2' }] }),
+  ).toMatchObject(done);
+  for (const state of ['stopped', 'started', 'restarted'])
+    expect(await host.change('PUT', `container/${state}`, 'r=web'), state).toMatchObject(done);
+  expect(await host.change('DELETE', 'container', 'r=web')).toMatchObject(done);
+  const missing = await host.change('PUT', 'container', 'r=none&t=127.0.0.1:1%2Fnone:1');
+  expect(missing).toMatchObject({ code: 'registry_failed' });
+});
+
+test('at that level repositories are made and archived', async () => {
+  expect(await host.change('PUT', 'repository', 'r=git1')).toMatchObject({ state: 'succeeded' });
+  const push = `set -e; rm -rf /root/work; git clone --quiet /var/lib/gears/git/git1 /root/work; cd /root/work
+    echo hello >readme; git add .; git -c user.name=S -c user.email=s@example.org commit --quiet -m Files
+    git push --quiet origin HEAD:refs/heads/main`;
+  await host.ok('sh', '-c', push);
+  const url = await host.token('--action', 'content.read', '--r', 'git1', '--url');
+  await host.ok('curl', '-fsS', '-o', '/root/git1.zip', url);
+  expect(await host.ok('unzip', '-p', '/root/git1.zip')).toBe('hello');
+});
+
+test('at that level a repository is cloned, from a host whose name has to be looked up', async () => {
+  const publish = `set -e; git clone --quiet --bare /var/lib/gears/git/git1 /root/public/git1
+    git -C /root/public/git1 update-server-info; chmod -R go+rX /root/public`;
+  await host.ok('sh', '-c', publish);
+  const server = ['busybox', 'httpd', '-f', '-p', '127.0.0.1:8099', '-h', '/root/public'];
+  await host.ok('systemd-run', '--quiet', '--unit=test-httpd', ...server);
+  const source = encodeURIComponent('http://localhost:8099/git1');
+  const cloned = await host.change('PUT', 'repository', `r=git2&t=${source}`);
+  expect(cloned).toMatchObject({ state: 'succeeded' });
+});
+
+test('nothing that the sandboxes forbid was missed', async () => {
+  for (const unit of ['geard-api', 'geard-worker']) {
+    const said = await host.ok('journalctl', `--unit=${unit}`, '--output=cat');
+    expect(said).not.toMatch(/"level":(?:40|50|60)|EPERM|EACCES|EROFS/);
+  }
+});
+
+test('a key copied to the api counts after a reload, without a restart', async () => {
+  const pid = () => host.ok('systemctl', 'show', '--property=MainPID', '--value', 'geard-api');
+  const before = await pid();
+  await host.ok('gear', 'token', 'keygen', '/etc/geard/keys');
+  await copyKeys();
+  await host.ok('systemctl', 'reload', 'geard-api');
+  for (const unit of ['geard-api', 'geard-worker'])
+    await until(`${unit} uses the new keys`, async () =>
+      (await host.ok('journalctl', `--unit=${unit}`, '--output=cat')).includes('keys have changed'),
+    );
+  expect(await host.curl('GET', 'hosts')).toContain('"live"');
+  expect(await pid()).toBe(before);
+});
+
+test('gear.target stops and starts what runs, and no gear; a boot starts both', async () => {
+  expect(await host.change('PUT', 'container', 'r=stays&t=geard%2Fsample')).toMatchObject({
+    state: 'succeeded',
+  });
+  const active = async (unit: string) => (await host.try('systemctl', 'is-active', unit)).stdout.trim();
+  const states = () => Promise.all(['geard-api', 'geard-worker', 'gear-stays'].map(active));
+  await host.ok('systemctl', 'stop', 'gear.target');
+  expect(await states()).toEqual(['inactive', 'inactive', 'active']);
+  await host.ok('systemctl', 'start', 'gear.target');
+  expect(await states()).toEqual(['active', 'active', 'active']);
+  await ok('contrib/lab', 'reboot', 'h1');
+  await until('all run after a reboot', async () => (await states()).every((state) => state === 'active'));
+});

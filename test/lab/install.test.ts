@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type InstalledHost, openInstalledHost } from '../support/installed-host.ts';
+import { until } from '../support/until.ts';
+
+let host: InstalledHost;
+beforeAll(async () => {
+  host = await openInstalledHost('install');
+  await host.ok(`${process.cwd()}/contrib/sample/image`);
+}, 180_000);
+afterAll(() => host.close(), 60_000);
+
+const ready = () =>
+  until(
+    'the api answers',
+    async () => (await host.try('curl', '-fsS', 'http://127.0.0.1:2223/readyz')).status === 0,
+  );
+const gearAnswers = async () =>
+  expect(await host.ok('curl', '-fsS', '-m', '5', 'http://127.0.0.1:4343/')).toContain('gear');
+const mainPid = (unit: string) => host.ok('systemctl', 'show', '--property=MainPID', '--value', unit);
+const programs = async () => (await host.ok('ls', '/usr/local/lib/geard')).split('\n');
+
+test('the tarball alone makes a daemon, without a network, and a gear by a real token', async () => {
+  expect(await host.ok('ip', 'route', 'show', 'default')).toBe('');
+  const installed = await host.install('--start');
+  expect(installed, installed.stderr).toMatchObject({ status: 0 });
+  await ready();
+  const what = ['--action', 'container.install', '--r', 'web', '--t', 'geard/sample', '--once', '--url'];
+  const url = await host.token(...what);
+  const body = '{"ports":[{"external":4343,"internal":8080}]}';
+  const job = JSON.parse(await host.ok('curl', '-sS', '-X', 'PUT', '-H', 'Prefer: wait=60', '-d', body, url));
+  expect(job).toMatchObject({ state: 'succeeded' });
+  await gearAnswers();
+  expect((await host.try('systemctl', 'is-enabled', 'geard')).stdout.trim()).toBe('enabled');
+});
+
+test('installed again it changes nothing', async () => {
+  const before = [await mainPid('geard'), await programs()];
+  const again = await host.install('--start');
+  expect(again, again.stderr).toMatchObject({ status: 0 });
+  expect(again.stdout).toContain('is there already');
+  expect([await mainPid('geard'), await programs()]).toEqual(before);
+});
+
+test('another version replaces the one before and restarts the daemon; gears notice nothing', async () => {
+  const [daemon, gear, before] = [await mainPid('geard'), await mainPid('gear-web'), await programs()];
+  await host.ok('sh', '-c', 'echo >>/root/release/package/docs/operations.md');
+  const { status, stdout } = await host.install();
+  expect(status).toBe(0);
+  expect(stdout).toContain('restarted: geard.service');
+  expect(await programs()).toHaveLength(before.length);
+  expect(await programs()).not.toEqual(before);
+  expect(await mainPid('geard')).not.toBe(daemon);
+  expect(await mainPid('gear-web')).toBe(gear);
+  await ready();
+  expect(JSON.parse(await host.curl('GET', 'container?r=web'))).toMatchObject({ resource: 'web' });
+});
+
+test('it says what is wrong and how to mend it, and changes nothing', async () => {
+  const before = await programs();
+  expect(await host.install('--uninstall', 'daemon')).toMatchObject({ status: 2 });
+  expect(await host.install('daemon', 'api')).toMatchObject({ status: 2 });
+  for (const [args, mending] of [
+    [['worker'], 'systemctl disable --now geard.service'],
+    [['--node', '/bin/false'], 'or name another one with --node'],
+    [['--node', '/nowhere'], '/nowhere is no program'],
+  ] as const) {
+    const { status, stderr } = await host.install(...args);
+    expect(status, args.join(' ')).toBe(1);
+    expect(stderr).toContain(mending);
+  }
+  const script = '/usr/local/lib/geard/current/contrib/install.sh';
+  const { stderr } = await host.try('setpriv', '--reuid=65534', '--clear-groups', script);
+  expect(stderr).toContain('this needs root');
+  expect(await programs()).toEqual(before);
+});
+
+test('settings that are wrong are told by --start', async () => {
+  await host.write('/etc/geard/geard.env', 'GEARD_LISTEN=nowhere\n');
+  await host.ok('systemctl', 'stop', 'geard');
+  const { status, stderr } = await host.install('--start');
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/GEARD_LISTEN \(--listen\)[\s\S]*mend what it says above/);
+  await host.write('/etc/geard/geard.env', '');
+  expect(await host.install('--start')).toMatchObject({ status: 0 });
+});
+
+test('uninstalled, nothing of ours is left but what was made with it, and the gear still answers', async () => {
+  const { status, stdout } = await host.try('/usr/local/lib/geard/current/contrib/install.sh', '--uninstall');
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/kept: \/var\/lib\/gears .*\/etc\/geard/);
+  const left = await host.ok(
+    'find',
+    '/etc',
+    '/usr',
+    '-xdev',
+    '-name',
+    'gear*',
+    '-not',
+    '-path',
+    `${process.cwd()}/*`,
+  );
+  const ours = left.split('\n').filter((path) => !path.startsWith('/etc/geard/'));
+  expect(ours.sort()).toEqual([
+    '/etc/geard',
+    '/etc/systemd/system/docker.service.wants/gear-web.service',
+    '/etc/systemd/system/gear-web.service',
+    '/etc/systemd/system/multi-user.target.wants/gear-web.service',
+  ]);
+  expect(await host.try('id', 'geard-api')).toMatchObject({ status: 1 });
+  expect((await host.try('pgrep', '-f', 'gear daemon')).status).toBe(1);
+  expect(await host.ok('ls', '/etc/geard/keys')).toContain('.issuer.key');
+  await gearAnswers();
+  expect(await host.install('--uninstall')).toMatchObject({ status: 0 });
+  await host.ok('systemctl', 'restart', 'gear-web');
+  await until('the gear answers again', async () =>
+    (await host.try('curl', '-fsS', '-m', '2', 'http://127.0.0.1:4343/')).stdout.includes('gear'),
+  );
+});
+
+test('npm installs the tarball without a network and without a cache', async () => {
+  const npm = ['npm', 'install', '--global', '--offline', '--prefix=/root/npm', '--cache=/root/npm-cache'];
+  await host.ok(...npm, host.tarball);
+  expect(await host.ok('/root/npm/bin/gear', '--version')).toMatch(/^\d+\.\d+\.\d+$/);
+});
