@@ -44,13 +44,15 @@ async function holderOfEnvironment(front: Front, command: Command): Promise<stri
 }
 
 /**
- * The host that holds a resource, for a read. Throws the kind's own "not found", and `host_conflict` where the
- * request names another host.
+ * The host that holds a resource, for a read. Throws the kind's own "not found", `host_conflict` where the request names
+ * another host, and `host_unavailable` where nobody is there to be asked.
  */
 export async function holderOf(front: Front, kind: Kind, resource: string, wanted?: string): Promise<string> {
   const host = await front.findHolder(kind, resource);
   if (!host) throw notFound(kind, resource);
   if (wanted !== undefined && wanted !== host) throw livesElsewhere(kind, host, wanted);
+  const gone = (await front.hosts()).some(({ name, state }) => name === host && state === 'gone');
+  if (gone) throw new Failure('host_unavailable', `the host ${host} is gone; its gears may well run`);
   return host;
 }
 

@@ -129,6 +129,29 @@ test('whatever is wrong with a token, the answer is the same and takes the same 
   expect(Math.max(...medians) - Math.min(...medians)).toBeLessThan(1.5);
 });
 
+test('1,000 altered tokens over HTTP: every one is 401, none is an error of ours', {
+  timeout: 60_000,
+}, async () => {
+  const valid = await fleet.mint();
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.%';
+  const any = (most: number) => Math.floor(Math.random() * most);
+  const altered = () => {
+    const at = any(valid.length);
+    const replaced = valid.slice(0, at) + letters[any(letters.length)] + valid.slice(at + 1);
+    return [replaced, valid.slice(0, at), valid.slice(at + 1), valid + valid.slice(at)][any(4)] ?? '';
+  };
+  const statuses = new Map<number, number>();
+  for (let round = 0; round < 50; round++) {
+    const tokens = Array.from({ length: 20 }, altered).map((token) =>
+      token === valid ? `${token}A` : token,
+    );
+    const answers = await Promise.all(tokens.map((token) => fetch(`${fleet.api}/token/${token}/jobs`)));
+    for (const { status } of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    await Promise.all(answers.map((answer) => answer.text()));
+  }
+  expect([...statuses]).toEqual([[401, 1_000]]);
+});
+
 test('keys are added, retired and revoked without a restart, on the api and on the worker', {
   timeout: 240_000,
 }, async () => {

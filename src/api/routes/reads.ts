@@ -9,6 +9,9 @@ import { sendJson, sendText } from '../respond.ts';
 
 type Reads = Pick<OrderHandlers, 'container.read' | 'container.list' | 'environment.read' | 'host.list'>;
 
+/** How many of a list are sent where nothing is said. */
+const usualLimit = 100;
+
 /** Reads of gears and hosts. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
 export function reads(front: Front): Reads {
   return {
@@ -32,9 +35,11 @@ export function reads(front: Front): Reads {
       sendText(res, 200, lines.join(''), 'text/plain');
     },
 
-    async 'host.list'(_req, res, { scope }) {
+    async 'host.list'(_req, res, { all: { after = '', limit = usualLimit }, scope }) {
       const hosts = (await front.hosts())
-        .filter(({ name }) => scope.h === undefined || name === scope.h)
+        .filter(({ name }) => name > after && (scope.h === undefined || name === scope.h))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .slice(0, limit)
         .map(({ name, state, gears, version, lastSeen }) => ({
           name,
           state,
@@ -42,7 +47,7 @@ export function reads(front: Front): Reads {
           version,
           lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
         }));
-      sendJson(res, 200, { hosts: hosts.sort((a, b) => (a.name < b.name ? -1 : 1)) });
+      sendJson(res, 200, { hosts });
     },
   };
 }
@@ -74,5 +79,5 @@ function byName(host: string, names: string[]): GearSummary[] {
 
 function page(gears: GearSummary[], { limit, after }: Parameters): GearSummary[] {
   const rest = after === undefined ? gears : gears.filter(({ resource }) => resource > after);
-  return rest.slice(0, limit ?? 100);
+  return rest.slice(0, limit ?? usualLimit);
 }
