@@ -4,8 +4,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { newId } from '../support/client.ts';
+import { curl } from '../support/curl.ts';
 import { activeState, makeBase, sampleImage } from '../support/daemon.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
+import { end, startNode } from '../support/processes.ts';
+import { openRoundRobin } from '../support/round-robin.ts';
 import { until } from '../support/until.ts';
 
 let fleet: Fleet;
@@ -79,4 +82,50 @@ test('while a host is gone its jobs wait for it, too long ones fail as expired, 
     sent.slice(1).map(({ id }) => ['cancelled', { supersededBy: id }]),
   );
   expect(await activeState('away')).toBe('active');
+});
+
+test('two apis behind one address: no difference is to be seen, streams included', {
+  timeout: 120_000,
+}, async () => {
+  const port = 12_690;
+  const args = ['bin/gear', 'api', '--test-token', '--redis', fleet.redis.url, '--stream', 'relay'];
+  const second = await startNode([...args, '--listen', `127.0.0.1:${port}`], /api listens/);
+  const first = Number(new URL(fleet.url).port);
+  const address = await openRoundRobin([first, port]);
+  const url = `http://127.0.0.1:${address.port}/token/__test__`;
+  const ask = async (...words: string[]) => (await curl(...words).done).body.toString();
+  try {
+    const i = newId();
+    const install = [
+      '-X',
+      'PUT',
+      '-H',
+      'Prefer: wait=30',
+      `${url}/container?u=0&t=geard%2Fsample&r=both&i=${i}`,
+    ];
+    const answers: string[] = [];
+    for (let n = 0; n < 4; n++) answers.push(await ask(...install));
+    expect(JSON.parse(answers[0] ?? '')).toMatchObject({ state: 'succeeded' });
+    expect(new Set(answers).size).toBe(1);
+    for (const path of ['container?r=both', 'containers', 'hosts', 'jobs', `job/${i}`, `job/${i}/log`]) {
+      const [one, other] = [await ask(`${url}/${path}`), await ask(`${url}/${path}`)];
+      // A host is seen at another moment each time.
+      expect(other.replace(/"lastSeen":"[^"]+"/, ''), path).toBe(one.replace(/"lastSeen":"[^"]+"/, ''));
+    }
+    const log = `${url}/container/log?r=both&for=0`;
+    const events = ['-H', 'Accept: text/event-stream'];
+    const whole = await ask(...events, log);
+    const cursors = [...whole.matchAll(/^id: (.+)$/gm)].map(([, cursor]) => cursor ?? '');
+    expect(cursors.length).toBeGreaterThan(0);
+    // Each goes on where the other one stopped.
+    const resumed = await ask(...events, '-H', `Last-Event-ID: ${cursors[0]}`, log);
+    expect(resumed.split('\n').filter((line) => line.startsWith('id: '))).toEqual(
+      cursors.slice(1).map((cursor) => `id: ${cursor}`),
+    );
+    expect(Math.abs((address.counts[0] ?? 0) - (address.counts[1] ?? 0))).toBeLessThanOrEqual(1);
+    expect(address.counts[1]).toBeGreaterThan(5);
+  } finally {
+    await address.close();
+    await end(second);
+  }
 });
