@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { hostName, resourceName } from '../jobs/identifier.ts';
-import type { Kind } from '../jobs/resource.ts';
+import type { Kind, LineKind } from '../jobs/resource.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { channels, keys } from './keys.ts';
 import { runScript } from './scripts.ts';
@@ -15,6 +15,8 @@ const announcement = z.object({
   name: hostName,
   version: z.string().max(64),
   gears: z.number().int().nonnegative(),
+  /** Whether it takes nothing new. */
+  draining: z.boolean().default(false),
   /** `address:port` from which an api may fetch streams directly; null: through Redis only. */
   address: z
     .string()
@@ -28,7 +30,7 @@ const announcement = z.object({
 export type Announcement = z.infer<typeof announcement>;
 
 export interface HostEntry extends Announcement {
-  state: 'live' | 'gone';
+  state: 'live' | 'draining' | 'gone';
 }
 
 /** All hosts whose workers ever announced themselves. */
@@ -42,11 +44,13 @@ export async function readHosts(redis: Redis): Promise<HostEntry[]> {
 export async function readHost(redis: Redis, name: string): Promise<HostEntry | null> {
   const parsed = announcement.safeParse(parseJson((await redis.get(keys.host(name))) ?? ''));
   if (!parsed.success || parsed.data.name !== name) return null;
-  return { ...parsed.data, state: Date.now() - parsed.data.lastSeen < goneAfter ? 'live' : 'gone' };
+  const { draining, lastSeen } = parsed.data;
+  const here = draining ? 'draining' : 'live';
+  return { ...parsed.data, state: Date.now() - lastSeen < goneAfter ? here : 'gone' };
 }
 
 /** The host that holds a resource or has been asked to, or null. */
-export async function findHolder(redis: Redis, kind: Kind, resource: string): Promise<string | null> {
+export async function findHolder(redis: Redis, kind: LineKind, resource: string): Promise<string | null> {
   const host = await redis.hget(keys.holders(kind), resource);
   if (host === null) return null;
   const [held, waiting] = await Promise.all([
@@ -59,7 +63,7 @@ export async function findHolder(redis: Redis, kind: Kind, resource: string): Pr
 /** Takes a name out of the directory that is no longer where it says; returns whether the name is free now. */
 export async function releaseName(
   redis: Redis,
-  kind: Kind,
+  kind: LineKind,
   resource: string,
   host: string,
 ): Promise<boolean> {

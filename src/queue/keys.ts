@@ -1,4 +1,4 @@
-import type { Kind } from '../jobs/resource.ts';
+import type { LineKind } from '../jobs/resource.ts';
 
 /**
  * The names of everything geard keeps in Redis. What belongs to one host carries its name in braces: a Redis Cluster
@@ -12,7 +12,7 @@ export const keys = {
   /** Counter: the order of acceptance. */
   sequence: 'geard:sequence',
   /** Hash: name of a gear, a repository or an environment → host that holds it, or has been asked to. */
-  holders: (kind: Kind) => `geard:holders:${kind}`,
+  holders: (kind: LineKind) => `geard:holders:${kind}`,
   /** Set: names of the hosts that have ever announced themselves. */
   hosts: 'geard:hosts',
   /** Hash: one job as it was accepted; written by the api. */
@@ -24,11 +24,11 @@ export const keys = {
   /** String: what a worker announced last, as JSON. */
   host: (host: string) => `geard:{${host}}:host`,
   /** Set: names of what is on the host's disk. */
-  held: (host: string, kind: Kind) => `geard:{${host}}:held:${kind}`,
+  held: (host: string, kind: LineKind) => `geard:{${host}}:held:${kind}`,
   /** Sorted set: the unfinished jobs of a host by order of acceptance. */
   open: (host: string) => `geard:{${host}}:open`,
-  /** Sorted set: the unfinished jobs on one resource by order of acceptance; the first one may run. */
-  line: (host: string, kind: Kind, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
+  /** Sorted set: the unfinished jobs on one resource, or on the host itself, by order of acceptance; the first one may run. */
+  line: (host: string, kind: LineKind, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
   /** Stream: the frames of one stream that a worker sends; it exists as long as somebody reads it. */
   frames: (host: string, id: string) => `geard:{${host}}:frames:${id}`,
   /** List: questions to a worker. */

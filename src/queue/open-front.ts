@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Job } from '../jobs/job.ts';
-import type { Kind } from '../jobs/resource.ts';
+import type { Kind, LineKind } from '../jobs/resource.ts';
 import { type OpenStream, type StreamName, streams } from '../jobs/streams.ts';
 import { type Accepted, accept, cancelJob, type Limits, type Wish } from './accept.ts';
 import { type Asker, createAsker } from './asks.ts';
@@ -8,7 +8,7 @@ import { followClock } from './clock.ts';
 import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
 import { findHolder, type HostEntry, readHeld, readHost, readHosts, releaseName } from './directory.ts';
-import { keys } from './keys.ts';
+import { channels, keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readJob, readProgress } from './ledger.ts';
 import { type JobFilter, listJobs } from './list-jobs.ts';
@@ -38,9 +38,9 @@ export interface Front extends Asker {
   /** One host, or null where there is none of that name. */
   host(name: string): Promise<HostEntry | null>;
   /** The host that holds a resource, or null. */
-  findHolder(kind: Kind, resource: string): Promise<string | null>;
+  findHolder(kind: LineKind, resource: string): Promise<string | null>;
   /** Forgets that a host holds a resource where it does not; returns whether nobody does now. */
-  releaseName(kind: Kind, resource: string, host: string): Promise<boolean>;
+  releaseName(kind: LineKind, resource: string, host: string): Promise<boolean>;
   /** The names of what a host holds, as it was last announced. */
   held(host: string, kind: Kind): Promise<string[]>;
   /** Has a worker send a stream through Redis. Throws what the worker threw, before the first byte. */
@@ -89,6 +89,10 @@ export function openFront({ redis: access, limits, keepSeconds, log }: FrontOpti
     await learner.heard(firstHeard); // A Redis or an api that is new: hosts are about to say that they are there.
     return readHosts(redis);
   }, hostsFresh);
+  // What a host has said has been done may be relied on at once: that it drains, that it takes gears again.
+  subscriber.on('pmessage', (pattern: string, _channel: string, said: string) => {
+    if (pattern === channels.here('*') && said === 'held') hosts.forget();
+  });
   return {
     accept: (wish, host) => accept(redis, clock, deliveries, wish, host, limits, keepSeconds),
     job: (id) => readJob(redis, id),
@@ -97,7 +101,7 @@ export function openFront({ redis: access, limits, keepSeconds, log }: FrontOpti
     progressLines: (host, id, after) => readProgress(redis, host, id, after),
     listJobs: (filter, limit, after) => listJobs(redis, filter, limit, after),
     cancel: (record, sealed) => cancelJob(redis, record, sealed, keepSeconds),
-    hosts,
+    hosts: hosts.read,
     host: (name) => readHost(redis, name),
     findHolder: (kind, resource) => findHolder(redis, kind, resource),
     releaseName: (kind, resource, host) => releaseName(redis, kind, resource, host),
@@ -127,16 +131,27 @@ export function openFront({ redis: access, limits, keepSeconds, log }: FrontOpti
   };
 }
 
+interface Remembered<T> {
+  read(): Promise<T>;
+  /** Whoever reads from now on gets a new answer. */
+  forget(): void;
+}
+
 /** A read whose answer is shared by everybody who asks within so many milliseconds. Failures are not remembered. */
-function remembered<T>(read: () => Promise<T>, milliseconds: number): () => Promise<T> {
+function remembered<T>(read: () => Promise<T>, milliseconds: number): Remembered<T> {
   let last: { at: number; answer: Promise<T> } | null = null;
-  return () => {
-    if (last && Date.now() - last.at < milliseconds) return last.answer;
-    const fresh = { at: Date.now(), answer: read() };
-    last = fresh;
-    fresh.answer.catch(() => {
-      if (last === fresh) last = null;
-    });
-    return fresh.answer;
+  return {
+    read() {
+      if (last && Date.now() - last.at < milliseconds) return last.answer;
+      const fresh = { at: Date.now(), answer: read() };
+      last = fresh;
+      fresh.answer.catch(() => {
+        if (last === fresh) last = null;
+      });
+      return fresh.answer;
+    },
+    forget() {
+      last = null;
+    },
   };
 }

@@ -9,7 +9,7 @@ import type { Redis } from 'ioredis';
  * Accepts a request, or says what stands against it, and records it under its id.
  *
  * KEYS id, job, jobs, sequence, holders, open, line, held
- * ARGV id, host, resource, deadline (ms: later than this the caller has given up), needs (place | absence | presence),
+ * ARGV id, host, resource, deadline (ms: later than this the caller has given up), needs (place | absence | presence | host),
  *      most open jobs of the host, most open jobs in the line, seconds to keep the id, then field, value, … of the job
  * Returns [verdict, more]:
  *   accepted
@@ -49,7 +49,7 @@ end
 if waiting >= tonumber(ARGV[7]) then
   return {'full', 'line'}
 end
-if not holder then
+if not holder and needs ~= 'host' then
   redis.call('HSET', holders, resource, host)
 end
 local order = redis.call('INCR', sequence)

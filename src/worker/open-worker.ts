@@ -1,15 +1,11 @@
 import type { Logger } from 'pino';
-import { kinds } from '../jobs/resource.ts';
 import { createClosers } from '../lib/closers.ts';
+import { every } from '../lib/every.ts';
 import { createLocks } from '../lib/locks.ts';
-import {
-  heartbeatInterval,
-  openWorkerQueue,
-  type RedisAccess,
-  type WorkerQueue,
-} from '../queue/open-worker-queue.ts';
+import { openWorkerQueue, type RedisAccess, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
+import { createAnnouncer } from './announcer.ts';
 import { createAnswers } from './answers.ts';
 import { parseAllowance } from './domain/clone-target.ts';
 import { hostPaths } from './domain/paths.ts';
@@ -22,7 +18,6 @@ import { lockHost } from './host/host-lock.ts';
 import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
 import { createJournal } from './journal.ts';
-import { listOnDisk } from './on-disk.ts';
 import { openRepositories, sweepDrafts } from './repository/draft.ts';
 import type { CloneLimits } from './repository/git-container.ts';
 import type { RepositorySettings, Room } from './room.ts';
@@ -57,7 +52,7 @@ export interface RunningWorker {
 
 /** Milliseconds between two looks at the open jobs, for deliveries that got lost. */
 const sweepInterval = 2_000;
-/** Milliseconds between two comparisons of directory and disk, and of the journal with the calendar. */
+/** Milliseconds between two comparisons of the journal with the calendar. */
 const tidyInterval = 180_000;
 /** Milliseconds a D-Bus call may take. */
 const busDeadline = 25_000;
@@ -87,8 +82,11 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       allowance: parseAllowance(options.cloneAllow),
       limits: options.cloneLimits,
     };
-    const gearLocks = createLocks();
-    const room: Room = { host, paths, systemd, docker, reservations, gearLocks, repositories, log };
+    const announcer = createAnnouncer(queue, paths, options);
+    const room: Room = {
+      ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
+      directory: { held: queue.held, announce: announcer.everything },
+    };
     const journal = createJournal(paths);
     const gate = createGate(options);
     const runner = createRunner({ ledger: queue.ledger, gate, journal, room, handlers, busy, log });
@@ -96,7 +94,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(sources.close);
     const server = await openServer(gate, sources, options);
     if (server) closers.push(server.close);
-    const live = keepAnnounced(queue, room, options, server?.address ?? null);
+    const live = announcer.keep(server?.address ?? null);
     await live.ready;
     await sweepDrafts(paths, await queue.ledger.open());
     closers.push(live.stop);
@@ -129,63 +127,6 @@ async function openServer(gate: Gate, sources: Sources, { host, streamListen, lo
 /** BullMQ's deliveries come at once; this finds those that a crash in between has lost. */
 async function deliverOpenJobs(queue: WorkerQueue, runner: Runner): Promise<void> {
   for (const id of await queue.ledger.open()) runner.deliver(id).catch(() => undefined);
-}
-
-/** Says that the host lives, again and again, and what is on its disk whenever Redis or an api has come back. */
-function keepAnnounced(
-  queue: WorkerQueue,
-  room: Room,
-  { host, version, log }: WorkerOptions,
-  address: string | null,
-) {
-  const announcement = async () => ({
-    name: host,
-    version,
-    gears: (await listOnDisk(room.paths, 'gear')).length,
-    address,
-    lastSeen: Date.now(),
-  });
-  const everything = async () => {
-    for (const kind of kinds) {
-      await queue.announceHeld(kind, await listOnDisk(room.paths, kind));
-    }
-    await queue.announceHost(await announcement(), true);
-  };
-  const first = everything();
-  queue.onAsked(() => {
-    everything().catch((error: Error) =>
-      log.warn({ reason: error.message }, 'the gears could not be announced'),
-    );
-  });
-  const stopBeat = every(heartbeatInterval, async () => queue.announceHost(await announcement(), false), log);
-  const stopTidy = every(tidyInterval, everything, log);
-  return {
-    ready: first,
-    stop: async () => {
-      stopBeat();
-      stopTidy();
-      await Promise.race([announcement().then(queue.withdrawHost), timeout(1_000)]);
-    },
-  };
-}
-
-/** Does something again and again, the next time counted from the end of the last. Returns how to stop it. */
-function every(milliseconds: number, task: () => Promise<void>, log: Logger): () => void {
-  let stopped = false;
-  const again = () => {
-    if (stopped) return;
-    timer = setTimeout(() => {
-      task()
-        .catch((error: Error) => log.warn({ reason: error.message }, 'a regular task failed'))
-        .finally(again);
-    }, milliseconds);
-  };
-  let timer: NodeJS.Timeout | undefined;
-  again();
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
-  };
 }
 
 const timeout = (milliseconds: number) =>

@@ -73,7 +73,7 @@ async function live(): Promise<void> {
   host.onAsked(() => heard.push('asked'));
   await host.announceHeld('gear', ['a', 'b']);
   await host.announceHeld('gear', ['a']);
-  const alive = { name: 'h1', version: '1', gears: 1, address: null, lastSeen: Date.now() };
+  const alive = { name: 'h1', version: '1', gears: 1, draining: false, address: null, lastSeen: Date.now() };
   await host.announceHost(alive, true);
   await until('the directory has the gear', async () => (await front.findHolder('gear', 'a')) === 'h1');
   host.open(

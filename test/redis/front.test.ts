@@ -145,6 +145,7 @@ test('a delivery reaches the host once for each accepted job, and questions are 
     'container.read': async () => Promise.reject(new Error('secret')),
     'container.list': async () => [],
     'environment.read': async () => [],
+    'drift.read': async () => Promise.reject(new Error('secret')),
     'stream.open': async () => ({ head: {} }),
     'job.cancel': async () => ({ aborting: true }),
   });
@@ -186,7 +187,7 @@ test('the directory follows what is on the disk of a host, and leaves what other
   await holds('gone');
   await holds('theirs', 'h2');
   await worker.announceHeld('gear', ['mine', 'theirs']);
-  const alive = { name: 'h1', version: '1', gears: 2, address: null, lastSeen: Date.now() };
+  const alive = { name: 'h1', version: '1', gears: 2, draining: false, address: null, lastSeen: Date.now() };
   await worker.announceHost(alive, true);
   await until('mine is known', async () => (await front.findHolder('gear', 'mine')) === 'h1');
   expect(await front.findHolder('gear', 'theirs')).toBe('h2');

@@ -13,6 +13,8 @@ export interface Reservations {
   list(resource: string): Promise<number[]>;
   /** Ports of all other gears. */
   others(resource: string): Promise<number[]>;
+  /** Gives back what no gear has any more; returns which ports. */
+  releaseStale(): Promise<number[]>;
 }
 
 /**
@@ -66,6 +68,17 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
 
     async others(resource) {
       return (await all()).flatMap(({ port, holder }) => (holder === resource ? [] : [port]));
+    },
+
+    async releaseStale() {
+      const released: number[] = [];
+      for (const { port, holder } of await all()) {
+        if (holder === null || !(await isStale(holder))) continue;
+        await rm(paths.port(port), { force: true });
+        released.push(port);
+      }
+      if (released.length > 0) await syncDirectory(paths.ports);
+      return released;
     },
   };
 }
