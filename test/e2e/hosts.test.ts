@@ -215,3 +215,31 @@ describe('drift', () => {
     await until('it is back', async () => (await host())?.state === 'live');
   });
 });
+
+describe('gear host', () => {
+  const gear = (...args: string[]) =>
+    run(process.execPath, 'bin/gear', 'host', ...args, '--api', new URL(fleet.url).origin);
+
+  test('lists, drains and takes back, and says so once more when it is so already', async () => {
+    expect((await gear('list')).stdout).toMatch(/^h1 +live +\d+ /m);
+    expect(await gear('drain', 'h1')).toMatchObject({ status: 0, stdout: 'h1: is draining\n' });
+    expect((await gear('list')).stdout).toMatch(/^h1 +draining /m);
+    expect(await gear('drain', 'h1')).toMatchObject({ status: 0, stdout: 'h1: was already draining\n' });
+    expect(await gear('undrain', 'h1')).toMatchObject({ status: 0, stdout: 'h1: is live\n' });
+  });
+
+  test('shows drift with exit code 1 and repairs it; what is wrong with its use is 2', async () => {
+    expect(await gear('drift')).toMatchObject({ status: 0, stdout: 'h1: no drift\n' });
+    await fleet.redis.redis.sadd(keys.held('h1', 'gear'), 'nobody');
+    const found = await gear('drift', 'h1');
+    expect(found.status).toBe(1);
+    expect(found.stdout).toContain('h1: nobody: the directory has it');
+    const { status, stdout } = await gear('repair', 'h1', '--json');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ user: 'admin', result: { forgotten: ['nobody'] } });
+    expect(await gear('repair', 'h1')).toMatchObject({ status: 0, stdout: 'h1: nothing to repair\n' });
+    expect(await gear('drain', 'nowhere')).toMatchObject({ status: 1 });
+    expect(await gear('drain')).toMatchObject({ status: 2 });
+    expect(await gear('drain', 'No_Host')).toMatchObject({ status: 2 });
+  });
+});
