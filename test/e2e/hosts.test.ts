@@ -105,6 +105,13 @@ describe('drift', () => {
     expect((await install('steady')).status).toBe(200);
   });
 
+  afterAll(async () => {
+    for (const path of [etc('gear-hand.service'), unit('below')]) await rm(path, { force: true });
+    await run('systemctl', 'stop', 'gear-running');
+    await run('docker', 'rm', '--force', 'gear-box');
+    await ok('systemctl', 'daemon-reload');
+  });
+
   test('is none on a host that only geard has worked on', async () => {
     expect(await read()).toEqual(none);
     expect(await repair()).toMatchObject({ state: 'succeeded', result: { ...nothingDone, foreign: [] } });
@@ -125,6 +132,10 @@ describe('drift', () => {
     const byHand = '[Service]\nExecStart=/bin/sleep 1000\n';
     await writeFile(etc('gear-hand.service'), byHand);
     await writeFile(unit('below'), byHand);
+    await ok('systemctl', 'daemon-reload');
+    expect(await ok('systemctl', 'show', '--value', '--property=RestartUSec', 'gear-edited')).toBe(
+      '1min 39s',
+    );
     await ok('systemd-run', '--unit=gear-running.service', '/bin/sleep', '1000');
     await ok('docker', 'create', '--name', 'gear-box', 'geard/sample');
 

@@ -31,7 +31,7 @@ async function isThere(
   { systemd }: Room,
   { name, active }: { name: string; active: string },
 ): Promise<boolean> {
-  if (active !== 'inactive') return true;
+  if (active !== 'inactive' && active !== 'failed') return true;
   const path = await systemd.fragment(name);
   return path !== '' && (await readIfThere(path)) !== null;
 }
