@@ -98,7 +98,7 @@ describe('drift', () => {
   const nothingDone = { announced: [], forgotten: [], rewritten: [], linked: [], released: [] };
 
   beforeAll(async () => {
-    for (const r of ['forgotten', 'edited', 'unlinked', 'stopped', 'steady'])
+    for (const r of ['forgotten', 'edited', 'unlinked', 'disabled', 'stopped', 'steady'])
       expect((await install(r)).status).toBe(200);
     expect((await fleet.change('PUT', 'container/stopped', { r: 'stopped' })).status).toBe(200);
     expect((await fleet.change('DELETE', 'container', { r: 'steady' })).status).toBe(200);
@@ -118,7 +118,7 @@ describe('drift', () => {
   });
 
   test('of each kind is found, repaired without a restart, and gone; what is foreign stays as it is', async () => {
-    const gears = ['forgotten', 'edited', 'unlinked', 'steady'];
+    const gears = ['forgotten', 'edited', 'unlinked', 'disabled', 'steady'];
     const starts = await Promise.all(gears.map(startsOf));
     const text = await readFile(unit('edited'), 'utf8');
 
@@ -128,6 +128,7 @@ describe('drift', () => {
     await writeFile(unit('edited'), text.replace('RestartSec=1', 'RestartSec=99'));
     await rm(etc('gear-unlinked.service'));
     await rm(etc('gear-stopped.service'));
+    await ok('systemctl', 'disable', '--quiet', 'gear-disabled');
     await symlink('../units/gear-vanished.service', `${fleet.base}/ports/45454`);
     const byHand = '[Service]\nExecStart=/bin/sleep 1000\n';
     await writeFile(etc('gear-hand.service'), byHand);
@@ -147,6 +148,7 @@ describe('drift', () => {
       unitsWithoutEntry: ['forgotten'],
       entriesWithoutUnit: ['nobody'],
       changedUnits: [
+        { resource: 'disabled', text: false, link: 'missing' },
         { resource: 'edited', text: true, link: 'fine' },
         { resource: 'stopped', text: false, link: 'missing' },
         { resource: 'unlinked', text: false, link: 'missing' },
@@ -162,7 +164,7 @@ describe('drift', () => {
         announced: ['forgotten'],
         forgotten: ['nobody'],
         rewritten: ['edited'],
-        linked: ['stopped', 'unlinked'],
+        linked: ['disabled', 'stopped', 'unlinked'],
         released: [45454],
         foreign,
       },
@@ -172,7 +174,8 @@ describe('drift', () => {
 
     expect(await readFile(unit('edited'), 'utf8')).toBe(text);
     expect(await ok('systemctl', 'show', '--value', '--property=RestartUSec', 'gear-edited')).toBe('1s');
-    expect(await ok('systemctl', 'is-enabled', 'gear-unlinked')).toBe('enabled');
+    for (const r of ['disabled', 'unlinked'])
+      expect(await ok('systemctl', 'is-enabled', `gear-${r}`)).toBe('enabled');
     expect((await run('systemctl', 'is-enabled', 'gear-stopped')).stdout.trim()).toBe('linked');
     expect((await fleet.send('GET', 'container', { r: 'forgotten' })).status).toBe(200);
     expect(await Promise.all(gears.map(startsOf))).toEqual(starts);
