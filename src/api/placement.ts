@@ -1,6 +1,6 @@
 import { type ErrorCode, Failure } from '../jobs/errors.ts';
 import type { Command } from '../jobs/registry.ts';
-import type { Kind } from '../jobs/resource.ts';
+import type { Kind, LineKind } from '../jobs/resource.ts';
 import { type Candidate, type Choice, type Front, type HostEntry, roomOf } from '../queue/open-front.ts';
 
 /**
@@ -13,13 +13,16 @@ export async function choiceFor(front: Front, command: Command, wanted?: string)
   const [only] = hosts;
   if (hosts.length === 1 && only?.state === 'live') return onlyTo(only);
   const holder = await holderOfEnvironment(front, command);
-  const fitting = hosts.filter(({ name, state }) => (holder === null ? state === 'live' : name === holder));
+  const fitting = hosts.filter(({ name, state, draining }) =>
+    holder === null ? state === 'live' : name === holder && !draining,
+  );
   return { only: null, candidates: fitting.map((host) => candidateFor(command, host)) };
 }
 
-const onlyTo = ({ name, memory }: HostEntry): Choice => ({
+/** To one host, which takes nothing new while it drains. */
+const onlyTo = ({ name, memory, draining }: HostEntry): Choice => ({
   only: name,
-  candidates: [{ host: name, memory, avoid: 0 }],
+  candidates: draining ? [] : [{ host: name, memory, avoid: 0 }],
 });
 
 /** What a worker has announced of its room; the directory adds what was given away since. */
@@ -28,6 +31,19 @@ function candidateFor(command: Command, { name, memory, memoryTaken, ports }: Ho
   const conflicts = asked.ports.filter((port) => ports.includes(port)).length;
   const tooLittle = asked.memory > 0 && memoryTaken + asked.memory > memory;
   return { host: name, memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };
+}
+
+/** Why nobody takes something new. */
+export async function noHost(front: Front, wanted: string | undefined): Promise<Failure> {
+  const draining = (await front.hosts()).find(
+    ({ name, draining: drains }) => drains && (wanted ?? name) === name,
+  );
+  return new Failure(
+    'no_host',
+    draining
+      ? `the host ${draining.name} is draining`
+      : 'no host is live that takes something new; start a worker',
+  );
 }
 
 /** A host by its name. Throws `host_not_found`. */
@@ -56,16 +72,17 @@ export async function holderOf(front: Front, kind: Kind, resource: string, wante
   return host;
 }
 
-const absent: Record<Kind, { code: ErrorCode; how: string }> = {
+const absent: Record<LineKind, { code: ErrorCode; how: string }> = {
   gear: { code: 'container_not_found', how: 'PUT container installs it' },
   repository: { code: 'repository_not_found', how: 'PUT repository creates it' },
   environment: { code: 'environment_not_found', how: 'PUT environment makes it' },
+  host: { code: 'host_not_found', how: 'GET hosts shows all' },
 };
 
-export function notFound(kind: Kind, resource: string): Failure {
+export function notFound(kind: LineKind, resource: string): Failure {
   return new Failure(absent[kind].code, `there is no ${kind} ${resource}; ${absent[kind].how}`);
 }
 
-export function livesElsewhere(kind: Kind, host: string, wanted: string | undefined): Failure {
+export function livesElsewhere(kind: LineKind, host: string, wanted: string | undefined): Failure {
   return new Failure('host_conflict', `the ${kind} lives on the host ${host}, not on ${wanted ?? 'another'}`);
 }

@@ -4,7 +4,7 @@ import { isFinal, type Job } from '../jobs/job.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
 import type { Accepted, Front, JobRecord, Wish } from '../queue/open-front.ts';
 import type { Change } from '../requests/order.ts';
-import { choiceFor, livesElsewhere, notFound } from './placement.ts';
+import { choiceFor, livesElsewhere, noHost, notFound } from './placement.ts';
 import { preferredWait } from './preferences.ts';
 import { contextOf } from './request-context.ts';
 import { sendJob } from './respond.ts';
@@ -48,7 +48,7 @@ async function place(front: Front, wish: Wish, wanted: string | undefined): Prom
     const accepted = await front.accept(wish, await choiceFor(front, command, wanted));
     if (accepted.verdict === 'accepted') return { job: accepted.job, fingerprint, replayed: false };
     if (accepted.verdict === 'known') return replayOf(accepted.record);
-    throw refusal(accepted, command, wanted);
+    throw accepted.verdict === 'nowhere' ? await noHost(front, wanted) : refusal(accepted, command, wanted);
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
     const known = await front.job(id);
@@ -57,7 +57,7 @@ async function place(front: Front, wish: Wish, wanted: string | undefined): Prom
   }
 }
 
-type Refused = Exclude<Accepted, { verdict: 'accepted' } | { verdict: 'known' }>;
+type Refused = Exclude<Accepted, { verdict: 'accepted' | 'known' | 'nowhere' }>;
 
 function refusal(
   refused: Refused,
@@ -70,8 +70,6 @@ function refusal(
       return livesElsewhere(kind, refused.host, wanted);
     case 'missing':
       return notFound(kind, resource);
-    case 'nowhere':
-      return new Failure('no_host', 'no host is live that takes something new; start a worker');
     case 'exists':
       return kind === 'repository'
         ? new Failure('repository_exists', `the repository ${resource} exists already`)

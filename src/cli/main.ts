@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { BadConfig } from './config.ts';
+import { hostCommand } from './host/command.ts';
 import { optionFor } from './option-flags.ts';
 import { type Role, roleOptions } from './options.ts';
 import { redisAclCommand } from './redis-acl-command.ts';
@@ -43,7 +44,7 @@ const program = new Command('gear')
   .description('Containers as systemd units, by HTTP: PUT a container and it runs.')
   .version(version);
 for (const role of Object.keys(summaries) as Role[]) program.addCommand(roleCommand(role));
-program.addCommand(tokenCommand(act)).addCommand(redisAclCommand(act));
+program.addCommand(hostCommand(act)).addCommand(tokenCommand(act)).addCommand(redisAclCommand(act));
 await settle(program).parseAsync();
 // What still holds the event loop must not keep a role alive that has been closed.
 process.exit();

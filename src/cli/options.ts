@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { hostName, imageReference } from '../jobs/identifier.ts';
+import { hostName, imageReference, userName } from '../jobs/identifier.ts';
 import { transports } from '../jobs/streams.ts';
 import { fleetName } from '../token/claims.ts';
 
@@ -51,6 +51,15 @@ const redisUrl = z
     /^(?:rediss?:\/\/[^\s/]+(?:\/\d{0,4})?|unix:\/[^\0\r\n]+)$/,
     'must be redis://HOST:PORT, rediss://… or unix:/PATH',
   );
+
+const apiUrl = z
+  .string()
+  .max(1024)
+  .refine(
+    (text) => /^https?:/i.test(text) && URL.canParse(text) && /^[\w.:[\]/-]+$/.test(text),
+    'must be the URL of an api, such as https://geard.example.com',
+  )
+  .transform((text) => text.replace(/\/+$/, ''));
 
 /** Addresses, networks and names, with commas between them. */
 const cloneAllowance = z
@@ -293,6 +302,29 @@ export const optionTable = {
       ['debug', 'info', 'warn', 'error', 'silent'],
       'must be debug, info, warn, error or silent',
     ),
+  },
+  api: {
+    flag: '--api',
+    env: 'GEARD_API',
+    takes: '<url>',
+    default: 'http://127.0.0.1:2223',
+    help: 'where the api is',
+    schema: apiUrl,
+  },
+  tokenFile: {
+    flag: '--token-file',
+    env: 'GEARD_TOKEN_FILE',
+    takes: '<file>',
+    help: 'holds the token in its first line; without it the test token is used',
+    schema: z.string().regex(/^[^\0\r\n]+$/, 'must be a path'),
+  },
+  user: {
+    flag: '--user',
+    env: 'GEARD_USER',
+    takes: '<name>',
+    default: 'admin',
+    help: 'who asks',
+    schema: userName,
   },
 } as const satisfies Record<string, OptionDefinition>;
 

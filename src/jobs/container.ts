@@ -122,6 +122,7 @@ export const containerInstall = defineJob({
     'registry_failed',
     'port_taken',
     'ports_exhausted',
+    'no_host',
     'precondition_failed',
     'start_failed',
     'host_unavailable',

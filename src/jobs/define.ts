@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
-import type { Kind } from './resource.ts';
+import type { LineKind } from './resource.ts';
 
 /** Everything there is to know about one type of job; the worker's handler is typed by it. */
 export interface JobDefinition<Params extends z.ZodType = z.ZodType, Result extends z.ZodType = z.ZodType> {
@@ -10,10 +10,13 @@ export interface JobDefinition<Params extends z.ZodType = z.ZodType, Result exte
   result: Result;
   /** The codes with which the job itself may end, besides `internal` and those of its token. */
   errors: readonly ErrorCode[];
-  /** What kind of resource it works on; jobs on one resource run in the order of their acceptance. */
-  on: Kind;
-  /** What it needs of the directory when it is accepted: a host, a host without the resource, or the one with it. */
-  needs: 'place' | 'absence' | 'presence';
+  /** What kind of thing it works on; jobs on one thing run in the order of their acceptance. */
+  on: LineKind;
+  /**
+   * What it needs of the directory when it is accepted: a host, a host without the resource, the one with it, or
+   * nothing, because it is on the host itself.
+   */
+  needs: 'place' | 'absence' | 'presence' | 'host';
 }
 
 /** Declares a job; only there to keep the exact types. */

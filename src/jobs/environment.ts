@@ -32,7 +32,7 @@ const result = z.strictObject({
 export const environmentReplace = defineJob({
   params,
   result,
-  errors: ['host_unavailable', 'timeout'],
+  errors: ['no_host', 'host_unavailable', 'timeout'],
   on: 'environment',
   needs: 'place',
 });

@@ -1,4 +1,5 @@
 import type { GearSpec, PublishedPort } from './container.ts';
+import type { Drift } from './drift.ts';
 import type { EnvironmentVariable } from './environment.ts';
 import type { Problem } from './errors.ts';
 
@@ -51,6 +52,7 @@ export interface Questions {
   'container.read': { args: object; answer: Gear };
   'container.list': { args: object; answer: GearSummary[] };
   'environment.read': { args: object; answer: EnvironmentVariable[] };
+  'drift.read': { args: object; answer: Drift };
   /** Has the worker send a stream through Redis; what it fails with is told before the first byte. */
   'stream.open': { args: { id: string; how: object }; answer: { head: unknown } };
   'job.cancel': { args: object; answer: { aborting: boolean } };

@@ -7,8 +7,9 @@ import {
   containerStop,
 } from './container.ts';
 import { environmentMerge, environmentReplace } from './environment.ts';
+import { hostDrain, hostRepair, hostUndrain } from './host.ts';
 import { repositoryCreate } from './repository.ts';
-import type { Kind } from './resource.ts';
+import type { LineKind } from './resource.ts';
 
 /** Every type of job there is. A handler that is missing in the worker does not compile. */
 export const jobs = {
@@ -20,6 +21,9 @@ export const jobs = {
   'repository.create': repositoryCreate,
   'environment.replace': environmentReplace,
   'environment.merge': environmentMerge,
+  'host.drain': hostDrain,
+  'host.undrain': hostUndrain,
+  'host.repair': hostRepair,
 } as const;
 
 export type JobType = keyof typeof jobs;
@@ -29,8 +33,8 @@ export type Result<T extends JobType> = z.infer<(typeof jobs)[T]['result']>;
 /** One request made ready for a host: the type and its checked parameters. */
 export type Command = { [T in JobType]: { type: T; params: Params<T> } }[JobType];
 
-/** The kind of resource a type of job works on; a type we do not know counts as one on gears. */
-export const kindOf = (type: string): Kind => (isJobType(type) ? jobs[type].on : 'gear');
+/** What a type of job works on; a type we do not know counts as one on gears. */
+export const kindOf = (type: string): LineKind => (isJobType(type) ? jobs[type].on : 'gear');
 
 export function isJobType(text: string): text is JobType {
   return Object.hasOwn(jobs, text);

@@ -18,6 +18,7 @@ export const repositoryCreate = defineJob({
   errors: [
     'invalid_request',
     'repository_exists',
+    'no_host',
     'image_not_found',
     'registry_failed',
     'clone_failed',

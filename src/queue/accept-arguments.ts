@@ -8,10 +8,14 @@ import { keys } from './keys.ts';
 
 const MiB = 1024 * 1024;
 
-/** What a request asks of the directory, as JSON. */
+/** Whether a request needs a name in the directory; what is about a host itself does not. */
+export const needsName = ({ command }: Wish) => jobs[command.type].needs !== 'host';
+
+/** What a request asks of the directory, as JSON; empty where it asks for no name. */
 export function claimArgument({ command, id }: Wish, { only, candidates }: Choice, epoch: string): string {
   const { on } = jobs[command.type];
   const needs = needsOf(command);
+  if (needs === 'host') return '';
   return JSON.stringify({
     epoch,
     id,

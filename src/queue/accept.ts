@@ -7,6 +7,7 @@ import type { Change } from '../requests/order.ts';
 import {
   claimArgument,
   directoryKeys,
+  needsName,
   newJob,
   recordArgument,
   recordFields,
@@ -106,7 +107,7 @@ export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Pr
   const attempt: Attempt = { parts, wish, choice, settled: false, instead: '', made: null };
   await parts.learner.settled();
   const until = Date.now() + patience;
-  let host = parts.atOnce ? choice.only : null;
+  let host = parts.atOnce || !needsName(wish) ? choice.only : null;
   for (;;) {
     const step = host === null ? await claim(attempt) : await record(attempt, host);
     if ('verdict' in step) return step;

@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
 import { Failure } from '../jobs/errors.ts';
+import { defineScripts } from './scripts/run-script.ts';
 
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
@@ -64,6 +65,7 @@ function connect(
   const redis = url.startsWith('unix:')
     ? new Redis({ ...common, path: url.slice('unix:'.length) })
     : new Redis(url, common);
+  defineScripts(redis);
   let said = '';
   redis.on('error', (error: Error) => {
     if (error.message !== said) log.warn({ reason: error.message }, 'redis cannot be reached');

@@ -18,6 +18,8 @@ const announcement = z.object({
   name: hostName,
   version: z.string().max(64),
   gears: z.number().int().nonnegative(),
+  /** Whether it takes nothing new. */
+  draining: z.boolean().default(false),
   /** `address:port` from which an api may fetch streams directly; null: through Redis only. */
   address: z
     .string()
@@ -36,7 +38,7 @@ const announcement = z.object({
 export type Announcement = z.infer<typeof announcement>;
 
 export interface HostEntry extends Announcement {
-  state: 'live' | 'gone';
+  state: 'live' | 'draining' | 'gone';
 }
 
 /** All hosts whose workers ever announced themselves. */
@@ -50,7 +52,9 @@ export async function readHosts(redis: Redis): Promise<HostEntry[]> {
 export async function readHost(redis: Redis, name: string): Promise<HostEntry | null> {
   const parsed = announcement.safeParse(parseJson((await redis.get(keys.host(name))) ?? ''));
   if (!parsed.success || parsed.data.name !== name) return null;
-  return { ...parsed.data, state: Date.now() - parsed.data.lastSeen < goneAfter ? 'live' : 'gone' };
+  const { draining, lastSeen } = parsed.data;
+  const here = draining ? 'draining' : 'live';
+  return { ...parsed.data, state: Date.now() - lastSeen < goneAfter ? here : 'gone' };
 }
 
 /** The names of what a host holds, as it was last announced. */

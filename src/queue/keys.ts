@@ -1,4 +1,4 @@
-import type { Kind } from '../jobs/resource.ts';
+import type { LineKind } from '../jobs/resource.ts';
 
 /** No host can have this name. */
 const fleet = '{.fleet}';
@@ -12,7 +12,7 @@ export const keys = {
   /** String: request id → host of the job it became, and until when that may not be so yet. The ledger: one id, one effect. */
   id: (id: string) => `geard:id:${id}`,
   /** Hash: name of a gear, a repository or an environment → entry of the host that holds it, or has been asked to. */
-  holders: (kind: Kind) => `geard:${fleet}:holders:${kind}`,
+  holders: (kind: LineKind) => `geard:${fleet}:holders:${kind}`,
   /** Hash: what the entries come to for each host; see scripts/accept.ts. */
   spread: `geard:${fleet}:spread`,
   /** Set: names of the hosts that have ever announced themselves. */
@@ -34,11 +34,11 @@ export const keys = {
   /** String: the order of the last job that was accepted. */
   sequence: (host: string) => `geard:{${host}}:sequence`,
   /** Set: names of what is on the host's disk. */
-  held: (host: string, kind: Kind) => `geard:{${host}}:held:${kind}`,
+  held: (host: string, kind: LineKind) => `geard:{${host}}:held:${kind}`,
   /** Sorted set: the unfinished jobs of a host by order of acceptance. */
   open: (host: string) => `geard:{${host}}:open`,
-  /** Sorted set: the unfinished jobs on one resource by order of acceptance; the first one may run. */
-  line: (host: string, kind: Kind, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
+  /** Sorted set: the unfinished jobs on one resource, or on the host itself, by order of acceptance; the first one may run. */
+  line: (host: string, kind: LineKind, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
   /** Stream: the frames of one stream that a worker sends; it exists as long as somebody reads it. */
   frames: (host: string, id: string) => `geard:{${host}}:frames:${id}`,
   /** List: questions to a worker. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import type { Kind } from '../jobs/resource.ts';
+import type { LineKind } from '../jobs/resource.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { commandTimeout } from './connection.ts';
 import { keys } from './keys.ts';
@@ -29,12 +29,12 @@ export function parseEntry(text: string | null): Entry | null {
   return text !== null && parsed.success ? { ...parsed.data, text } : null;
 }
 
-export async function readEntry(redis: Redis, kind: Kind, resource: string): Promise<Entry | null> {
+export async function readEntry(redis: Redis, kind: LineKind, resource: string): Promise<Entry | null> {
   return parseEntry(await redis.hget(keys.holders(kind), resource));
 }
 
 /** Whether a host holds a resource or has been asked to. */
-export async function isHeld(redis: Redis, host: string, kind: Kind, resource: string): Promise<boolean> {
+export async function isHeld(redis: Redis, host: string, kind: LineKind, resource: string): Promise<boolean> {
   const [held, waiting] = await Promise.all([
     redis.sismember(keys.held(host, kind), resource),
     redis.zcard(keys.line(host, kind, resource)),
@@ -43,7 +43,7 @@ export async function isHeld(redis: Redis, host: string, kind: Kind, resource: s
 }
 
 /** The host that holds a resource or has been asked to, or null. */
-export async function findHolder(redis: Redis, kind: Kind, resource: string): Promise<string | null> {
+export async function findHolder(redis: Redis, kind: LineKind, resource: string): Promise<string | null> {
   const known = await readEntry(redis, kind, resource);
   return known && (await isHeld(redis, known.host, kind, resource)) ? known.host : null;
 }
@@ -51,7 +51,7 @@ export async function findHolder(redis: Redis, kind: Kind, resource: string): Pr
 /** Takes an entry out as it was read; false where somebody has asked for the name since, or less than `age` ms ago. */
 export async function strikeEntry(
   redis: Redis,
-  kind: Kind,
+  kind: LineKind,
   resource: string,
   { text }: Pick<Entry, 'text'>,
   age = entrySettled,
@@ -66,7 +66,7 @@ export async function strikeEntry(
  */
 export async function releaseEntry(
   redis: Redis,
-  kind: Kind,
+  kind: LineKind,
   resource: string,
   known: Pick<Entry, 'host' | 'text'>,
 ): Promise<'free' | 'held' | 'busy'> {
@@ -75,14 +75,19 @@ export async function releaseEntry(
 }
 
 /** Enters a name that a host holds, unless another one has it; returns the entry that is there then. */
-export async function adoptEntry(redis: Redis, kind: Kind, resource: string, host: string): Promise<Entry> {
+export async function adoptEntry(
+  redis: Redis,
+  kind: LineKind,
+  resource: string,
+  host: string,
+): Promise<Entry> {
   const scriptKeys = [keys.holders(kind), keys.spread];
   const text = String(await runScript(redis, 'adoptName', scriptKeys, [kind, resource, host]));
   return parseEntry(text) ?? { host: '', by: '', text };
 }
 
 /** All entries of a kind. */
-export async function readEntries(redis: Redis, kind: Kind): Promise<Map<string, Entry>> {
+export async function readEntries(redis: Redis, kind: LineKind): Promise<Map<string, Entry>> {
   const found = new Map<string, Entry>();
   for (const [resource, text] of Object.entries(await redis.hgetall(keys.holders(kind)))) {
     const known = parseEntry(text);

@@ -8,7 +8,7 @@ import { followClock } from './clock.ts';
 import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
 import { type HostEntry, readHeld, readHost, readHosts } from './directory.ts';
-import { keys } from './keys.ts';
+import { channels, keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readProgress } from './ledger.ts';
 import { type JobFilter, listJobs } from './list-jobs.ts';
@@ -98,6 +98,10 @@ export function openFront(options: FrontOptions): Front {
     await learner.settled();
     return read();
   };
+  // What a host has said has been done may be relied on at once: that it drains, that it takes gears again.
+  subscriber.on('pmessage', (pattern: string, _channel: string, said: string) => {
+    if (pattern === channels.here('*') && said === 'held') hosts.forget();
+  });
   return {
     accept: (wish, choice) => accept(parts, wish, choice),
     job: records.job,
@@ -109,7 +113,7 @@ export function openFront(options: FrontOptions): Front {
       return listJobs(redis, names, records.jobOf, filter, limit, after);
     },
     cancel: (record, sealed) => cancelJob(redis, record, sealed, keepSeconds),
-    hosts,
+    hosts: hosts.read,
     host: (name) => surely(() => readHost(redis, name)),
     findHolder: (kind, resource) => surely(() => findHolder(redis, kind, resource)),
     held: (host, kind) => readHeld(redis, host, kind),
@@ -139,16 +143,27 @@ export function openFront(options: FrontOptions): Front {
   };
 }
 
+interface Remembered<T> {
+  read(): Promise<T>;
+  /** Whoever reads from now on gets a new answer. */
+  forget(): void;
+}
+
 /** A read whose answer is shared by everybody who asks within so many milliseconds. Failures are not remembered. */
-function remembered<T>(read: () => Promise<T>, milliseconds: number): () => Promise<T> {
+function remembered<T>(read: () => Promise<T>, milliseconds: number): Remembered<T> {
   let last: { at: number; answer: Promise<T> } | null = null;
-  return () => {
-    if (last && Date.now() - last.at < milliseconds) return last.answer;
-    const fresh = { at: Date.now(), answer: read() };
-    last = fresh;
-    fresh.answer.catch(() => {
-      if (last === fresh) last = null;
-    });
-    return fresh.answer;
+  return {
+    read() {
+      if (last && Date.now() - last.at < milliseconds) return last.answer;
+      const fresh = { at: Date.now(), answer: read() };
+      last = fresh;
+      fresh.answer.catch(() => {
+        if (last === fresh) last = null;
+      });
+      return fresh.answer;
+    },
+    forget() {
+      last = null;
+    },
   };
 }

@@ -4,14 +4,21 @@ import type { Kind } from '../jobs/resource.ts';
 import { type Answers, answerQuestions } from './asks.ts';
 import { failFastConnection, patientConnection, type RedisAccess } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
-import { type Announcement, announceHeld, announceHost, type Holder, withdrawHost } from './directory.ts';
+import {
+  type Announcement,
+  announceHeld,
+  announceHost,
+  type Holder,
+  readHeld,
+  withdrawHost,
+} from './directory.ts';
 import { channels, keys } from './keys.ts';
 import { createWorkerLedger, type WorkerLedger } from './ledger.ts';
 import { sendFrames } from './relay.ts';
 
 export type { Answers } from './asks.ts';
 export type { RedisAccess } from './connection.ts';
-export { heartbeatInterval, NameTaken } from './directory.ts';
+export { type Holder, heartbeatInterval, NameTaken } from './directory.ts';
 export type { WorkerLedger } from './ledger.ts';
 export type { JobRecord } from './record.ts';
 
@@ -23,6 +30,8 @@ export interface WorkerQueue {
   withdrawHost(host: Announcement): Promise<void>;
   /** Says which resources of a kind are on the disk. */
   announceHeld(kind: Kind, onDisk: string[]): Promise<void>;
+  /** The names that Redis has this host hold. */
+  held(kind: Kind): Promise<string[]>;
   /** Sends a stream's body to the api that waits for it under this id; see relay.ts. */
   relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
   /** Has every delivery and question handled from now on. */
@@ -60,6 +69,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     announceHost: (announcement, said) => announceHost(redis, announcement, holder, said),
     withdrawHost: (announcement) => withdrawHost(redis, announcement, holder),
     announceHeld: (kind, onDisk) => announceHeld(redis, host, kind, onDisk),
+    held: (kind) => readHeld(redis, host, kind),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
     open(deliver, answers) {
       receiver = receiveDeliveries(delivering, host, concurrency, deliver, log);

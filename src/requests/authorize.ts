@@ -28,6 +28,8 @@ export function authorize(claims: Claims, request: OriginalRequest, circumstance
   const all = fix(claims, parseParameters(request.query));
   const rule = matched.name === 'content.archive' ? byContentType(matched, all) : matched;
   const types = mustBeAllowed(claims, rule);
+  if (rule.ofHost && claims.r !== undefined)
+    throw new Failure('token_forbids', 'the token is for resources of a name, not for hosts');
   if (changesSomething(rule.action)) mustAllowChange(claims, request, circumstances);
   const wants = rule.wants({ request, all, found });
   if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');

@@ -52,7 +52,7 @@ export function parseParameters(query: string): Parameters {
 }
 
 /** The parameter, which this request must have. */
-export function required<K extends 'u' | 'r' | 't'>(all: Parameters, name: K): string {
+export function required<K extends 'u' | 'r' | 't' | 'h'>(all: Parameters, name: K): string {
   const value = all[name];
   if (value === undefined || value === '')
     throw new Failure('invalid_request', `${name} is missing; add it to the query`);

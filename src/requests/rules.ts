@@ -35,6 +35,8 @@ export interface Rule<N extends OrderName = OrderName> {
   method: (typeof methods)[number];
   /** The path, or a pattern whose first group is its variable part. */
   path: string | RegExp;
+  /** It is about a host and all that is on it, not about one resource. */
+  ofHost?: true;
   wants(asked: Asked): Wants[N];
 }
 
@@ -98,6 +100,11 @@ const onGear = (asked: Asked) => {
   return { params: resource(asked), body };
 };
 
+const onHost = (asked: Asked) => {
+  const body = parseBody(asked.request.body, emptyBody);
+  return { params: { resource: required(asked.all, 'h') }, body };
+};
+
 const containerLog = (asked: Asked) => {
   const { lines = usualLines, for: seconds = usualSeconds } = asked.all;
   return { ...resource(asked), lines, seconds };
@@ -119,6 +126,9 @@ export const rules: readonly Rule[] = [
   change('PUT', '/repository', 'repository.create', repository),
   change('PUT', '/environment', 'environment.replace', environment),
   change('PATCH', '/environment', 'environment.merge', environment),
+  { ...change('PUT', '/host/draining', 'host.drain', onHost), ofHost: true },
+  { ...change('PUT', '/host/live', 'host.undrain', onHost), ofHost: true },
+  { ...change('PUT', '/host/repaired', 'host.repair', onHost), ofHost: true },
   rule('GET', '/container', 'container.read', 'container.read', resource),
   rule('GET', '/containers', 'container.list', 'container.read', nothing),
   rule('GET', '/container/log', 'container.log', 'container.log', containerLog),
@@ -129,6 +139,7 @@ export const rules: readonly Rule[] = [
   rule('DELETE', /^\/job\/([^/]+)$/, 'job.cancel', 'job.cancel', job),
   rule('GET', '/jobs', 'job.list', 'job.read', nothing),
   rule('GET', '/hosts', 'host.list', 'host.read', nothing),
+  { ...rule('GET', '/drift', 'drift.read', 'host.read', nothing), ofHost: true },
 ];
 
 /** `content` is of two kinds, told apart by its type. */

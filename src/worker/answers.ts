@@ -4,6 +4,7 @@ import { Failure } from '../jobs/errors.ts';
 import { streamNames } from '../jobs/streams.ts';
 import type { Answers, JobRecord, WorkerQueue } from '../queue/open-worker-queue.ts';
 import { seesResource } from '../requests/scope.ts';
+import { lookForDrift } from './drift/look.ts';
 import { readEnvironment } from './environment/environment-files.ts';
 import type { Gate } from './gate.ts';
 import { showGear, showGears } from './gear/read-gear.ts';
@@ -48,6 +49,10 @@ export function createAnswers({ room, gate, cancel, readJob, sources, relay, log
     'environment.read': async (sealed) => {
       const { wants } = await gate.order(sealed, ['environment.read']);
       return readEnvironment(room.paths, wants.resource);
+    },
+    'drift.read': async (sealed) => {
+      await gate.order(sealed, ['drift.read']);
+      return lookForDrift(room);
     },
     'job.cancel': async (sealed) => {
       const { wants } = await gate.order(sealed, ['job.cancel']);

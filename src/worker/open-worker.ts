@@ -5,7 +5,7 @@ import { createLocks } from '../lib/locks.ts';
 import { openWorkerQueue, type RedisAccess, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
-import { holderOf, keepAnnounced } from './announce.ts';
+import { createAnnouncer } from './announcer.ts';
 import { createAnswers } from './answers.ts';
 import { parseAllowance } from './domain/clone-target.ts';
 import { hostPaths } from './domain/paths.ts';
@@ -17,6 +17,7 @@ import { makeDirectories, sweepTemporaryFiles } from './host/files.ts';
 import { lockHost } from './host/host-lock.ts';
 import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
+import { holderOf } from './identity.ts';
 import { createJournal } from './journal.ts';
 import { openRepositories, sweepDrafts } from './repository/draft.ts';
 import type { CloneLimits } from './repository/git-container.ts';
@@ -84,8 +85,11 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       allowance: parseAllowance(options.cloneAllow),
       limits: options.cloneLimits,
     };
-    const gearLocks = createLocks();
-    const room: Room = { host, paths, systemd, docker, reservations, gearLocks, repositories, log };
+    const announcer = createAnnouncer({ ...options, queue, paths, reservations });
+    const room: Room = {
+      ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
+      directory: { held: queue.held, announce: announcer.everything },
+    };
     const journal = createJournal(paths);
     const gate = createGate(options);
     const runner = createRunner({ ledger: queue.ledger, gate, journal, room, handlers, busy, log });
@@ -93,15 +97,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(sources.close);
     const server = await openServer(gate, sources, options);
     if (server) closers.push(server.close);
-    const address = server?.address ?? null;
-    const live = keepAnnounced({
-      queue,
-      room,
-      address,
-      version: options.version,
-      onNameTaken: options.onFatal,
-      log,
-    });
+    const live = announcer.keep(server?.address ?? null);
     closers.push(live.stop);
     await live.ready;
     await sweepDrafts(paths, await queue.ledger.open());

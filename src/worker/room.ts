@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Kind } from '../jobs/resource.ts';
 import type { Locks } from '../lib/locks.ts';
 import type { CloneAllowance } from './domain/clone-target.ts';
 import type { HostPaths } from './domain/paths.ts';
@@ -16,8 +17,19 @@ export interface Room {
   reservations: Reservations;
   /** Held while a gear's unit is being worked on, by its own jobs and by those of its environment. */
   gearLocks: Locks;
+  /** The gears on which a job runs now. */
+  busy: ReadonlySet<string>;
+  directory: Directory;
   repositories: RepositorySettings;
   log: Logger;
+}
+
+/** What the fleet knows of this host. */
+export interface Directory {
+  /** The names that the host is known to hold. */
+  held(kind: Kind): Promise<string[]>;
+  /** Tells everybody what is on the disk now; what this host has said is known when it resolves. */
+  announce(): Promise<void>;
 }
 
 /** How repositories are made. */

@@ -128,7 +128,10 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
 
   /** Whether what a record is about is on this host; the record may be anybody's. */
   async function isHere({ job: { type, resource } }: JobRecord): Promise<boolean> {
-    return resourceName.safeParse(resource).success && isOnDisk(room.paths, kindOf(type), resource);
+    const kind = kindOf(type);
+    return (
+      kind !== 'host' && resourceName.safeParse(resource).success && isOnDisk(room.paths, kind, resource)
+    );
   }
 
   /** Resolves when somebody says that it may be our turn, or after a while. */

@@ -147,6 +147,18 @@ test.each(
   });
 });
 
+test.each(
+  ways,
+)('%s: a host that takes nothing new can still be asked to change what it has', async (_, atOnce) => {
+  await adoptEntry(redis.redis, 'gear', 'there', 'h1');
+  await redis.redis.sadd(keys.held('h1', 'gear'), 'there');
+  const draining = { only: 'h1', candidates: [] };
+  expect(hostOf(await accept(parts(atOnce), request(install('there')), draining))).toBe('h1');
+  expect(await accept(parts(atOnce), request(install('new')), draining)).toEqual({ verdict: 'nowhere' });
+  const undrain: Command = { type: 'host.undrain', params: { resource: 'h1' } };
+  expect(hostOf(await accept(parts(atOnce), request(undrain), draining))).toBe('h1');
+});
+
 test('an entry is not taken back while a request may be on its way that counts on it', async () => {
   await accept(parts(true), request(install('young')), to('h1'));
   await redis.redis.del(keys.line('h1', 'gear', 'young'));

@@ -155,6 +155,7 @@ test('a delivery reaches the host once for each accepted job, and questions are 
     'container.read': async () => Promise.reject(new Error('secret')),
     'container.list': async () => [],
     'environment.read': async () => [],
+    'drift.read': async () => Promise.reject(new Error('secret')),
     'stream.open': async () => ({ head: {} }),
     'job.cancel': async () => ({ aborting: true }),
   });

@@ -3,7 +3,16 @@ import type { Announcement, Holder } from '../../src/queue/directory.ts';
 
 /** A host as its worker announces it. */
 export const hostNamed = (name: string, more: Partial<Announcement> = {}): Announcement => ({
-  ...{ name, version: '1', gears: 0, address: null, memory: 1_000, memoryTaken: 0, ports: [] },
+  ...{
+    name,
+    version: '1',
+    gears: 0,
+    draining: false,
+    address: null,
+    memory: 1_000,
+    memoryTaken: 0,
+    ports: [],
+  },
   lastSeen: Date.now(),
   ...more,
 });

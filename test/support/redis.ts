@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { defineScripts } from '../../src/queue/scripts/run-script.ts';
 
 export interface TestRedis {
   url: string;
@@ -35,6 +36,7 @@ export async function openTestRedis(options: string[] = []): Promise<TestRedis> 
   const start = (): ChildProcess => spawn('redis-server', args, { stdio: 'ignore' });
   let server = start();
   const redis = new Redis({ path: socket, maxRetriesPerRequest: null, retryStrategy: () => 20 });
+  defineScripts(redis);
   redis.on('error', () => undefined);
   await redis.ping();
   const end = async () => {

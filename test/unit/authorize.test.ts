@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { actions } from '../../src/jobs/actions.ts';
+import { actions, changesSomething } from '../../src/jobs/actions.ts';
 import { Failure } from '../../src/jobs/errors.ts';
 import { authorize } from '../../src/requests/authorize.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
@@ -94,6 +94,17 @@ test.each<[string, Claims, string, unknown]>([
     'token_forbids',
   ],
   ['is for environments', { a: ['environment.read'] }, 'GET /content?r=web&t=env', 'environment.read'],
+  ['takes in what is done to hosts', { a: ['host.*'] }, 'PUT /host/draining?u=0&i=1&h=h1', 'host.drain'],
+  ['takes in that a host is live again', { a: ['host.*'] }, 'PUT /host/live?u=0&i=1&h=h1', 'host.undrain'],
+  ['takes in repairs', { a: ['host.repair'], h: 'h1' }, 'PUT /host/repaired?u=0&i=1', 'host.repair'],
+  ['only reads hosts', { a: ['host.read'] }, 'PUT /host/draining?u=0&i=1&h=h1', 'token_forbids'],
+  ['reads hosts, and their drift', { a: ['*.read'] }, 'GET /drift', 'drift.read'],
+  ['is for another host', { h: 'h2' }, 'PUT /host/draining?u=0&i=1&h=h1', 'token_forbids'],
+  ['is for gears of a name, not for hosts', { r: 'h*' }, 'PUT /host/draining?u=0&i=1&h=h1', 'token_forbids'],
+  ['is for gears of a name, not for all drift', { r: 'web' }, 'GET /drift', 'token_forbids'],
+  ['leaves the host open that nobody says', {}, 'PUT /host/draining?u=0&i=1', 'invalid_request'],
+  ['lives too long to drain a host', { d: now + 25 * hour }, 'PUT /host/live?u=0&i=1&h=h1', 'token_forbids'],
+  ['is for draining, and its job is watched', { a: ['host.drain'] }, 'GET /job/2a', 'job.read'],
   ['fixes the kind of content', { t: 'gitarchive' }, 'GET /content?r=web', 'content.archive'],
   ['fixes the kind of content to another', { t: 'gitarchive' }, 'GET /content?r=web&t=env', 'token_forbids'],
 ])('a token that %s', (_, claims, line, expected) => {
@@ -130,6 +141,25 @@ test.each([
   expect(ask({}, line)).toBe(code);
 });
 
+test('a change of a host is about that host, and each host is another request', () => {
+  const drain = (h: string) =>
+    ask({}, `PUT /host/draining?u=0&i=1&h=${h}`) as { wants: { fingerprint: string } };
+  expect(drain('h1')).toMatchObject({
+    action: 'host.drain',
+    wants: { command: { type: 'host.drain', params: { resource: 'h1' } } },
+  });
+  expect(drain('h1').wants.fingerprint).not.toBe(drain('h2').wants.fingerprint);
+});
+
+test('whoever may change hosts may do nothing for long, and everything a job can be is an action', () => {
+  for (const action of ['host.drain', 'host.undrain', 'host.repair'] as const) {
+    expect(actions).toContain(action);
+    expect(changesSomething(action)).toBe(true);
+    expect(allowsAction('host.*', action)).toBe(true);
+  }
+  expect(changesSomething('host.read')).toBe(false);
+});
+
 const names = fc.constantFrom('web', 'team-a', 'team-b');
 const claimsOf = fc.record(
   {
@@ -149,6 +179,8 @@ const lines = fc.constantFrom(
     'DELETE /container',
     'PUT /repository',
     'PATCH /environment',
+    'PUT /host/draining',
+    'PUT /host/repaired',
   ],
   ...[
     'GET /container',
@@ -158,6 +190,7 @@ const lines = fc.constantFrom(
     'DELETE /job/2a',
     'GET /jobs',
     'GET /hosts',
+    'GET /drift',
   ],
 );
 const queries = fc.record(

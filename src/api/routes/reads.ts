@@ -7,7 +7,13 @@ import { existing, holderOf } from '../placement.ts';
 import { contextOf, type RequestContext } from '../request-context.ts';
 import { sendJson, sendText } from '../respond.ts';
 
-type Reads = Pick<OrderHandlers, 'container.read' | 'container.list' | 'environment.read' | 'host.list'>;
+type Reads = Pick<
+  OrderHandlers,
+  'container.read' | 'container.list' | 'environment.read' | 'host.list' | 'drift.read'
+>;
+
+/** Milliseconds a worker may take to compare all it has. */
+const driftDeadline = 15_000;
 
 /** How many of a list are sent where nothing is said. */
 const usualLimit = 100;
@@ -49,6 +55,20 @@ export function reads(front: Front): Reads {
         }));
       sendJson(res, 200, { hosts });
     },
+
+    async 'drift.read'(req, res, { all }) {
+      const { seal } = contextOf(req);
+      const asked = all.h === undefined ? await front.hosts() : [await existing(front, all.h)];
+      const ask = (host: string) =>
+        front.ask(host, 'drift.read', seal(host, 'answer'), {}, driftDeadline).catch(() => null);
+      const hosts = await Promise.all(
+        asked.map(async ({ name, state }) => ({
+          host: name,
+          drift: state === 'gone' ? null : await ask(name),
+        })),
+      );
+      sendJson(res, 200, { hosts: hosts.sort((a, b) => (a.host < b.host ? -1 : 1)) });
+    },
   };
 }
 
@@ -58,7 +78,7 @@ async function allGears(front: Front, { seal }: RequestContext, only?: string): 
   const ask = (host: string) => front.ask(host, 'container.list', seal(host, 'answer'), {});
   const lists = await Promise.all(
     asked.map(async ({ name, state }) => {
-      const answer = state === 'live' ? await ask(name).catch(() => null) : null;
+      const answer = state === 'gone' ? null : await ask(name).catch(() => null);
       return answer ?? byName(name, await front.held(name, 'gear'));
     }),
   );

@@ -5,7 +5,7 @@ import type { TokenClaims } from '../../token/claims.ts';
 interface Call {
   method: 'GET' | 'PUT' | 'PATCH' | 'DELETE';
   path: string | ((id: string) => string);
-  needs: readonly ('i' | 'r' | 't' | 'u')[];
+  needs: readonly ('i' | 'r' | 't' | 'u' | 'h')[];
   /** Parameters that are always the same. */
   always?: Record<string, string>;
 }
@@ -16,6 +16,8 @@ const change = (method: Call['method'], path: string, needs: Call['needs'] = [])
   needs: ['u', 'i', 'r', ...needs],
 });
 
+const onHost = (path: string): Call => ({ method: 'PUT', path, needs: ['u', 'i', 'h'] });
+
 const calls: Record<Action, Call> = {
   'container.install': change('PUT', '/container', ['t']),
   'container.start': change('PUT', '/container/started'),
@@ -25,6 +27,9 @@ const calls: Record<Action, Call> = {
   'repository.create': change('PUT', '/repository'),
   'environment.replace': change('PUT', '/environment'),
   'environment.merge': change('PATCH', '/environment'),
+  'host.drain': onHost('/host/draining'),
+  'host.undrain': onHost('/host/live'),
+  'host.repair': onHost('/host/repaired'),
   'container.read': { method: 'GET', path: '/container', needs: ['r'] },
   'container.log': { method: 'GET', path: '/container/log', needs: ['r'] },
   'content.read': { method: 'GET', path: '/content', needs: ['r'], always: { t: 'gitarchive' } },
@@ -43,8 +48,12 @@ export interface ReadyCall {
 /** What of an action's needs the claims leave open and nobody but the caller can know; a prefix leaves `r` open. */
 export function missingFor(action: Action, claims: TokenClaims): string[] {
   const { path, needs } = calls[action];
-  const open = { r: claims.r === undefined || claims.r.endsWith('*'), t: claims.t === undefined };
-  const missing = needs.filter((name) => (name === 'r' || name === 't') && open[name]);
+  const open = {
+    r: claims.r === undefined || claims.r.endsWith('*'),
+    t: claims.t === undefined,
+    h: claims.h === undefined,
+  };
+  const missing = needs.filter((name) => name !== 'u' && name !== 'i' && open[name]);
   return typeof path === 'function' && claims.i === undefined ? [...missing, 'i'] : missing;
 }
 

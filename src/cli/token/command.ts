@@ -65,7 +65,7 @@ function createCommand(act: (work: () => Promise<number>) => Promise<void>): Com
     .option('--daemon <kid>', 'encrypts to this key (default: the newest)')
     .option('--url', 'prints the whole URL')
     .option('--curl', 'prints the curl line')
-    .option('--api <url>', 'where the api is, for --url and --curl', 'http://127.0.0.1:2223')
+    .addOption(optionFor('api'))
     .action((flags: Flags & { action?: string[] }) =>
       act(async () => {
         const { keys, fleet, lifetimes } = settingsOf({ ...flags, action: undefined });
@@ -78,7 +78,7 @@ function createCommand(act: (work: () => Promise<number>) => Promise<void>): Com
             ...{ expires: String(flags['expires']), issuer: of('issuer'), daemon: of('daemon') },
             body: body === undefined ? undefined : { file: body, hash: await hashOf(body) },
             show: flags['curl'] ? 'curl' : flags['url'] ? 'url' : 'token',
-            api: apiUrl(String(flags['api'])),
+            api: readSettings(['api'], flags).api,
           }),
         );
         return 0;
@@ -108,10 +108,4 @@ async function hashOf(file: string): Promise<string> {
   if (bytes.length > largestBody)
     throw new BadConfig([`--body: ${file} is above 100 KiB, which no api takes`]);
   return createHash('sha256').update(bytes).digest('base64url');
-}
-
-function apiUrl(text: string): string {
-  const url = URL.parse(text);
-  if (url && /^https?:$/.test(url.protocol) && /^[\w.:[\]/-]+$/.test(text)) return text.replace(/\/+$/, '');
-  throw new BadConfig(['--api: must be the URL of an api, such as https://geard.example.com']);
 }

@@ -23,6 +23,16 @@ const scripts = {
 
 export type Script = keyof typeof scripts;
 
+/**
+ * Makes the scripts known to a connection; to be done before anything else. A batch of commands that ioredis gathers knows
+ * the scripts that were there when it was begun, and loses its count over one that was not (redis/ioredis#1931).
+ */
+export function defineScripts(redis: Redis): void {
+  for (const [name, { lua, keys }] of Object.entries(scripts)) {
+    redis.defineCommand(`geard:${name}`, { lua, numberOfKeys: keys });
+  }
+}
+
 /** Runs a script by its hash; Redis is given its text once. */
 export function runScript(
   redis: Redis,
@@ -30,12 +40,8 @@ export function runScript(
   scriptKeys: string[],
   args: (string | number)[],
 ): Promise<unknown> {
-  const command = `geard:${name}`;
-  if (!(command in redis)) {
-    redis.defineCommand(command, { lua: scripts[name].lua, numberOfKeys: scripts[name].keys });
-  }
   const commands = redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>;
-  const run = commands[command];
-  if (!run) throw new Error(`the script ${name} was not defined`);
+  const run = commands[`geard:${name}`];
+  if (!run) throw new Error('the connection does not know the scripts');
   return run.call(redis, ...scriptKeys, ...args);
 }

@@ -6,6 +6,8 @@ export interface HostPaths {
   units: string;
   ports: string;
   jobs: string;
+  /** There while the host takes nothing new. */
+  draining: string;
   /** All directories, to be made before anything else. */
   directories: string[];
   unitName(resource: string): string;
@@ -59,6 +61,7 @@ export function hostPaths(base: string): HostPaths {
     units,
     ports,
     jobs,
+    draining: join(base, 'draining'),
     directories: [base, units, env, ports, jobs, repositories],
     unitName,
     unit: (resource) => join(units, unitName(resource)),

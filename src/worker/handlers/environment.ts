@@ -3,12 +3,17 @@ import { Failure } from '../../jobs/errors.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { mergeVariables } from '../domain/env-file.ts';
+import { mustTakeNew } from '../draining.ts';
 import { readEnvironment, writeEnvironment } from '../environment/environment-files.ts';
 import { gearsUsing, refreshEnvironment } from '../gear/refresh-environment.ts';
+import { isOnDisk } from '../on-disk.ts';
 
 /** Replaces an environment, or makes it. */
 export const replace: Handler<'environment.replace'> = {
-  run: (params, context) => change(params, params.env, context),
+  async run(params, context) {
+    if (!(await isOnDisk(context.room.paths, 'environment', params.resource))) await mustTakeNew(context);
+    return change(params, params.env, context);
+  },
 };
 
 /** Adds to an environment and changes what it has already. */

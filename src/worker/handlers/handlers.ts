@@ -1,5 +1,6 @@
 import type { Handlers } from '../context.ts';
 import { merge, replace } from './environment.ts';
+import { drain, repair, undrain } from './host.ts';
 import { install } from './install.ts';
 import { remove } from './remove.ts';
 import { create } from './repository.ts';
@@ -14,4 +15,7 @@ export const handlers: Handlers = {
   'repository.create': create,
   'environment.replace': replace,
   'environment.merge': merge,
+  'host.drain': drain,
+  'host.undrain': undrain,
+  'host.repair': repair,
 };

@@ -4,6 +4,7 @@ import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { containerName } from '../domain/paths.ts';
 import { type GearUnit, renderUnit, runImage } from '../domain/unit-file.ts';
+import { mustTakeNew } from '../draining.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
 import { readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
@@ -24,6 +25,7 @@ export const install: Handler<'container.install'> = {
     const exists = current !== null && pending?.text !== null;
     if (params.createOnly && exists)
       throw new Failure('precondition_failed', `the gear ${resource} exists already`);
+    if (current === null) await mustTakeNew(context);
     const environment = await environmentOf(room, spec);
     report({ step: 'image', message: `looking for ${spec.image}` });
     await ensureImage(spec.image, context);

@@ -2,6 +2,7 @@ import { Failure } from '../../jobs/errors.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
+import { mustTakeNew } from '../draining.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { isOnDisk } from '../on-disk.ts';
 import { type CloneSource, resolveSource } from '../repository/clone-source.ts';
@@ -30,6 +31,7 @@ export const create: Handler<'repository.create'> = {
         throw new Failure('repository_exists', `the repository ${resource} exists already`);
       return made(room, resource);
     }
+    await mustTakeNew(context);
     const source = url === null ? null : await resolveSource(url, room.repositories.allowance);
     await ensureImage(room.repositories.image, context);
     await makeDraft(resource, source, context);

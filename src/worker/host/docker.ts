@@ -40,6 +40,8 @@ export interface Docker {
    */
   pull(reference: string, onProgress: (progress: PullProgress) => void, signal: AbortSignal): Promise<void>;
   container(name: string): Promise<ContainerState | null>;
+  /** All containers whose name begins so, running or not, and the gear that each is labelled with. */
+  containersNamed(beginning: string): Promise<{ name: string; gear: string | null }[]>;
   /** Reads what a running container writes to stderr from now on, until it ends or the signal aborts. */
   followErrors(name: string, onText: (text: string) => void, signal: AbortSignal): Promise<void>;
   /** Removes a container, running or not, if it is there. */
@@ -112,6 +114,15 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
       return (
         found && { id: found.Id, running: found.State.Running, pid: found.State.Pid, imageId: found.Image }
       );
+    },
+
+    async containersNamed(beginning) {
+      const filters = JSON.stringify({ name: [`^/?${beginning}`] });
+      const found = await orNull(() => calls.listContainers({ all: true, filters }));
+      return (found ?? []).map(({ Names, Labels }) => ({
+        name: (Names[0] ?? '').replace(/^\//, ''),
+        gear: Labels[gearLabel] ?? null,
+      }));
     },
 
     followErrors: (name, onText, signal) => followErrors(streams, name, onText, signal),

@@ -15,6 +15,8 @@ export interface Reservations {
   all(): Promise<number[]>;
   /** Ports of all other gears. */
   others(resource: string): Promise<number[]>;
+  /** Gives back what no gear has any more; returns which ports. */
+  releaseStale(): Promise<number[]>;
 }
 
 /**
@@ -70,6 +72,17 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
 
     async others(resource) {
       return (await reserved()).flatMap(({ port, holder }) => (holder === resource ? [] : [port]));
+    },
+
+    async releaseStale() {
+      const released: number[] = [];
+      for (const { port, holder } of await reserved()) {
+        if (holder === null || !(await isStale(holder))) continue;
+        await rm(paths.port(port), { force: true });
+        released.push(port);
+      }
+      if (released.length > 0) await syncDirectory(paths.ports);
+      return released;
     },
   };
 }

@@ -47,6 +47,10 @@ export interface Systemd {
   /** The part of the state that changes as a unit comes and goes; cheap enough to be asked for again and again. */
   activity(unit: string): Promise<Pick<UnitState, 'active' | 'sub'>>;
   resetFailed(unit: string): Promise<void>;
+  /** The units in systemd's memory whose names match a pattern. */
+  loaded(pattern: string): Promise<{ name: string; active: string }[]>;
+  /** The file that a unit was read from; empty where there was none. */
+  fragment(unit: string): Promise<string>;
   /** Begins a transient unit that runs once and stays to be looked at; see systemd-run(1), --remain-after-exit. */
   runOnce(unit: string, program: OneRun): Promise<void>;
 }
@@ -165,6 +169,19 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
         ['ExecStopPost', execution(afterwards, true)],
       ];
       await manager('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', properties, []]);
+    },
+
+    async loaded(pattern) {
+      const [units] = await manager('ListUnitsByPatterns', 'asas', [[], [pattern]]);
+      return (units as string[][]).map(([name, , , active]) => ({
+        name: String(name),
+        active: String(active),
+      }));
+    },
+
+    async fragment(unit) {
+      const [path] = await manager('LoadUnit', 's', [unit]);
+      return String(await getter(bus, String(path))(unitInterface, 'FragmentPath'));
     },
 
     async resetFailed(unit) {

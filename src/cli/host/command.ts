@@ -1,0 +1,95 @@
+import { Command } from 'commander';
+import { hostName } from '../../jobs/identifier.ts';
+import type { Job } from '../../jobs/job.ts';
+import type { Result } from '../../jobs/registry.ts';
+import { readTrusted } from '../../lib/trusted-files.ts';
+import { BadConfig, readSettings } from '../config.ts';
+import { optionFor } from '../option-flags.ts';
+import { firstLine } from '../redis-access.ts';
+import { type Client, createClient, testToken } from './client.ts';
+import { type DriftOfHost, type HostLine, hasDrift, showDrift, showHosts, showRepair } from './show.ts';
+
+type Flags = Record<string, string | boolean | undefined>;
+type Act = (work: () => Promise<number>) => Promise<void>;
+
+const named = ['api', 'tokenFile', 'user'] as const;
+
+/** `gear host …`: shows the hosts of a fleet, drains, compares and repairs them, by HTTP. */
+export function hostCommand(act: Act): Command {
+  const sub = (name: string, description: string, work: (call: Call) => Promise<number>) => {
+    const command = new Command(name).description(description).allowExcessArguments(false);
+    for (const option of named) command.addOption(optionFor(option));
+    return command
+      .option('--json', "prints the api's answer as it is")
+      .action((...given: unknown[]) => act(async () => work(await callOf(given))));
+  };
+  return new Command('host')
+    .description('shows, drains, compares and repairs the hosts of a fleet')
+    .addCommand(sub('list', 'shows all hosts', list))
+    .addCommand(sub('drain', 'has a host take nothing new', become('draining')).argument('<name>'))
+    .addCommand(sub('undrain', 'has a host take what comes again', become('live')).argument('<name>'))
+    .addCommand(
+      sub(
+        'drift',
+        'shows what is otherwise than geard has made it; exit code 1 where anything is',
+        drift,
+      ).argument('[name]'),
+    )
+    .addCommand(sub('repair', 'puts that back, without a restart of any gear', repair).argument('<name>'));
+}
+
+/** One use of a command. */
+interface Call {
+  client: Client;
+  /** Empty where none was named. */
+  host: string;
+  json: boolean;
+}
+
+/** What commander hands over: the argument, if the command has one, its options, and itself. */
+async function callOf(given: unknown[]): Promise<Call> {
+  const [flags, argument] = [given.at(-2) as Flags, given.length > 2 ? given[0] : undefined];
+  const { api, tokenFile, user } = readSettings(named, flags);
+  const host = String(argument ?? '');
+  if (host !== '' && !hostName.safeParse(host).success)
+    throw new BadConfig([`${host.slice(0, 70)} is no name of a host; gear host list shows all`]);
+  const token = tokenFile === undefined ? testToken : await readToken(tokenFile);
+  const tell = (line: string) => void process.stderr.write(`gear: ${line}\n`);
+  return { client: createClient({ api, token, user, tell }), host, json: flags['json'] === true };
+}
+
+async function readToken(file: string): Promise<string> {
+  const token = firstLine(await readTrusted(file, true)).trim();
+  if (/^[\x21-\x7e]{1,4096}$/.test(token)) return token;
+  throw new BadConfig([`--token-file: there is no token in the first line of ${file}`]);
+}
+
+const print = (json: boolean, answer: unknown, text: string) =>
+  void process.stdout.write(json ? `${JSON.stringify(answer)}\n` : text);
+
+async function list({ client, json }: Call): Promise<number> {
+  const answer = (await client.get('hosts')) as { hosts: HostLine[] };
+  print(json, answer, showHosts(answer.hosts));
+  return 0;
+}
+
+const become =
+  (state: 'draining' | 'live') =>
+  async ({ client, host, json }: Call): Promise<number> => {
+    const job = await client.change(`host/${state}`, { h: host });
+    const { changed } = job.result as Result<'host.drain'>;
+    print(json, job, `${host}: ${changed ? 'is' : 'was already'} ${state}\n`);
+    return 0;
+  };
+
+async function drift({ client, host, json }: Call): Promise<number> {
+  const answer = (await client.get('drift', host === '' ? {} : { h: host })) as { hosts: DriftOfHost[] };
+  print(json, answer, answer.hosts.map(showDrift).join(''));
+  return answer.hosts.some(hasDrift) ? 1 : 0;
+}
+
+async function repair({ client, host, json }: Call): Promise<number> {
+  const job: Job = await client.change('host/repaired', { h: host });
+  print(json, job, showRepair(host, job.result as Result<'host.repair'>));
+  return 0;
+}

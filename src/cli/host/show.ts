@@ -1,0 +1,72 @@
+import type { Drift } from '../../jobs/drift.ts';
+import type { Result } from '../../jobs/registry.ts';
+
+/** A host as GET hosts tells it. */
+export interface HostLine {
+  name: string;
+  state: string;
+  gears: number;
+  version: string;
+  lastSeen: string | null;
+}
+
+export interface DriftOfHost {
+  host: string;
+  /** Null: the host does not answer. */
+  drift: Drift | null;
+}
+
+/** A line for each host. */
+export function showHosts(hosts: HostLine[]): string {
+  const head = ['NAME', 'STATE', 'GEARS', 'VERSION', 'LAST SEEN'];
+  const rows = hosts.map(({ name, state, gears, version, lastSeen }) => [
+    name,
+    state,
+    String(gears),
+    version,
+    lastSeen ?? '-',
+  ]);
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => (row[i] ?? '').length)));
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** Whether there is anything that a repair could mend, or a host that did not answer. */
+export const hasDrift = ({ drift }: DriftOfHost) =>
+  drift === null ||
+  drift.unitsWithoutEntry.length + drift.entriesWithoutUnit.length + drift.changedUnits.length > 0;
+
+/** What of a host is otherwise, a line for each. */
+export function showDrift({ host, drift }: DriftOfHost): string {
+  if (drift === null) return `${host}: does not answer\n`;
+  const lines = [
+    ...drift.unitsWithoutEntry.map((gear) => `${gear}: the directory does not have it`),
+    ...drift.entriesWithoutUnit.map((gear) => `${gear}: the directory has it, but the host has no unit`),
+    ...drift.changedUnits.flatMap(({ resource, text, link }) => [
+      ...(text ? [`${resource}: the unit was changed`] : []),
+      ...(link === 'fine' ? [] : [`${resource}: the link below /etc/systemd/system is ${link}`]),
+    ]),
+    ...drift.foreign.map(({ kind, name }) => `${name}: a ${kind} that is none of ours`),
+  ];
+  return lines.length > 0 ? lines.map((line) => `${host}: ${line}\n`).join('') : `${host}: no drift\n`;
+}
+
+/** What a repair has done, a line for each kind. */
+export function showRepair(host: string, result: Result<'host.repair'>): string {
+  const { announced, forgotten, rewritten, linked, released, foreign } = result;
+  const done = { announced, forgotten, rewritten, linked, released };
+  const lines = Object.entries(done)
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${host}: ${what} ${names.join(', ')}\n`);
+  const kept = foreign.map(
+    ({ kind, name }) => `${host}: ${name} is a ${kind} that is none of ours; untouched\n`,
+  );
+  return lines.length + kept.length > 0 ? [...lines, ...kept].join('') : `${host}: nothing to repair\n`;
+}

@@ -1,0 +1,96 @@
+import { totalmem } from 'node:os';
+import { kinds } from '../jobs/resource.ts';
+import { every, timeout } from '../lib/every.ts';
+import { heartbeatInterval, NameTaken, type WorkerQueue } from '../queue/open-worker-queue.ts';
+import type { HostPaths } from './domain/paths.ts';
+import { isDraining } from './draining.ts';
+import { listGears, readGear } from './gear/gear-files.ts';
+import type { Reservations } from './host/ports.ts';
+import { listOnDisk } from './on-disk.ts';
+import type { WorkerOptions } from './open-worker.ts';
+
+/** Says that this host lives and what is on its disk, so that the fleet can find it. */
+export interface Announcer {
+  /** Says all of it now. */
+  everything(): Promise<void>;
+  /**
+   * Says it again and again, and whenever Redis or an api has come back; `address` is from where streams may be
+   * fetched. `ready` resolves when it was said for the first time, and rejects with `NameTaken` where another worker has
+   * the host's name.
+   */
+  keep(address: string | null): { ready: Promise<void>; stop(): Promise<void> };
+}
+
+export interface AnnouncerParts extends Pick<WorkerOptions, 'host' | 'version' | 'onFatal' | 'log'> {
+  queue: WorkerQueue;
+  paths: HostPaths;
+  reservations: Reservations;
+}
+
+/** Milliseconds between two comparisons of directory and disk. */
+const tidyInterval = 180_000;
+/** Milliseconds that the last word may take. */
+const farewell = 1_000;
+const MiB = 1024 * 1024;
+
+export function createAnnouncer(parts: AnnouncerParts): Announcer {
+  const { queue, paths, host, version, onFatal, log } = parts;
+  let address: string | null = null;
+  const announcement = async () => ({
+    name: host,
+    version,
+    draining: await isDraining(paths),
+    address,
+    ...(await roomOf(parts)),
+    lastSeen: Date.now(),
+  });
+  const everything = async () => {
+    for (const kind of kinds) await queue.announceHeld(kind, await listOnDisk(paths, kind));
+    await queue.announceHost(await announcement(), 'held');
+  };
+  const beat = async () => queue.announceHost(await announcement(), '');
+  /** This worker was silent for so long that another one has taken its name over. */
+  const unlessTaken = (task: () => Promise<void>) => () =>
+    task().catch((error: unknown) => {
+      if (!(error instanceof NameTaken)) throw error;
+      onFatal(error);
+    });
+  return {
+    everything,
+    keep(from) {
+      address = from;
+      // First the name, or the resources of two hosts would be told under it.
+      const ready = beat().then(everything);
+      queue.onAsked(() => {
+        ready
+          .then(unlessTaken(everything))
+          .catch((error: Error) => log.warn({ reason: error.message }, 'the gears could not be announced'));
+      });
+      const stops = [
+        every(heartbeatInterval, unlessTaken(beat), log),
+        every(tidyInterval, unlessTaken(everything), log),
+      ];
+      return {
+        ready,
+        async stop() {
+          for (const stop of stops) stop();
+          const withdrawn = announcement().then(queue.withdrawHost);
+          await Promise.race([withdrawn, timeout(farewell)]).catch(() => undefined);
+        },
+      };
+    },
+  };
+}
+
+/** What the host has, and what of it its gears were promised. */
+async function roomOf({ paths, reservations }: AnnouncerParts) {
+  const gears = await listGears(paths);
+  const specs = await Promise.all(gears.map(async (gear) => (await readGear(paths, gear))?.spec));
+  const promised = specs.reduce((sum, spec) => sum + (spec?.memory ?? 0), 0);
+  return {
+    gears: gears.length,
+    memory: Math.floor(totalmem() / MiB),
+    memoryTaken: Math.ceil(promised / MiB),
+    ports: await reservations.all(),
+  };
+}

@@ -1,0 +1,87 @@
+import type { ChangedUnit, Drift, Foreign } from '../../jobs/drift.ts';
+import { containerName, type HostPaths, resourceOfUnit, unitName } from './paths.ts';
+import { parseUnit, renderUnit } from './unit-file.ts';
+
+/** What was seen on a host at one time. */
+export interface Sight {
+  /** Texts of the files named like units of gears that lie where ours do, by name. */
+  units: ReadonlyMap<string, string>;
+  /** Units of such names below /etc: where each leads, or null for what is no link. */
+  links: ReadonlyMap<string, string | null>;
+  /** Names of the units that systemd has from anywhere, or runs. */
+  loaded: readonly string[];
+  containers: readonly { name: string; gear: string | null }[];
+  /** The gears that the directory has the host hold. */
+  held: readonly string[];
+  /** Gears on which a job runs: nothing is said of them, for they are just being changed. */
+  busy: ReadonlySet<string>;
+}
+
+/** What of a host is otherwise than geard has made it. */
+export function findDrift({ units, links, loaded, containers, held, busy }: Sight, paths: HostPaths): Drift {
+  const all = [...units.keys()].sort();
+  const ours = all.flatMap((name) => resourceOfOurs(name, units.get(name) ?? '') ?? []);
+  const quiet = (resource: string) => !busy.has(resource);
+  const inDirectory = new Set(held);
+  return {
+    unitsWithoutEntry: ours.filter((resource) => quiet(resource) && !inDirectory.has(resource)),
+    // A file of this name that is none of ours is foreign; the name is taken all the same.
+    entriesWithoutUnit: [...held].sort().filter((name) => quiet(name) && !units.has(unitName(name))),
+    changedUnits: ours.filter(quiet).flatMap((resource) => {
+      const name = unitName(resource);
+      return changeOf(resource, units.get(name) ?? '', links.get(name), paths) ?? [];
+    }),
+    foreign: [
+      ...foreignUnits({ units, links, loaded }, new Set(ours), paths).filter(({ name }) =>
+        quiet(resourceOfUnit(name) ?? ''),
+      ),
+      ...containers
+        .filter(({ name, gear }) => gear === null || name !== containerName(gear))
+        .map(({ name }) => ({ kind: 'container' as const, name }))
+        .sort(byName),
+    ],
+  };
+}
+
+/** The gear whose unit a file is; null where it is none of ours. */
+export function resourceOfOurs(name: string, text: string): string | null {
+  const unit = parseUnit(text);
+  return unit !== null && unitName(unit.resource) === name ? unit.resource : null;
+}
+
+/**
+ * What is otherwise with a unit of ours; null: nothing. `link` is where its name leads below /etc: a path, null for
+ * what is no link, undefined where there is nothing.
+ */
+export function changeOf(
+  resource: string,
+  text: string,
+  link: string | null | undefined,
+  paths: HostPaths,
+): ChangedUnit | null {
+  const unit = parseUnit(text);
+  const textChanged = unit !== null && renderUnit(unit, paths) !== text;
+  const linked = link === undefined ? 'missing' : link === paths.unit(resource) ? 'fine' : 'wrong';
+  return textChanged || linked !== 'fine' ? { resource, text: textChanged, link: linked } : null;
+}
+
+/** Units that are not ours, or that stand where the link to one of ours would be. */
+function foreignUnits(
+  { units, links, loaded }: Pick<Sight, 'units' | 'links' | 'loaded'>,
+  ours: ReadonlySet<string>,
+  paths: HostPaths,
+): Foreign[] {
+  const isForeign = (name: string) => {
+    const resource = resourceOfUnit(name) ?? '';
+    const link = links.get(name);
+    if (link !== undefined && link !== paths.unit(resource)) return true;
+    // A link of ours whose unit is gone leads nowhere: it is left over, not made by anybody.
+    return !ours.has(resource) && (units.has(name) || link === undefined);
+  };
+  return [...new Set([...units.keys(), ...links.keys(), ...loaded])]
+    .filter(isForeign)
+    .map((name) => ({ kind: 'unit' as const, name }))
+    .sort(byName);
+}
+
+const byName = (a: Foreign, b: Foreign) => (a.name < b.name ? -1 : 1);

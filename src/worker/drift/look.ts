@@ -1,0 +1,43 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Drift } from '../../jobs/drift.ts';
+import { findDrift } from '../domain/drift.ts';
+import { containerName } from '../domain/paths.ts';
+import { readIfThere } from '../host/files.ts';
+import { likeOurs, readUnitLinks } from '../host/unit-links.ts';
+import type { Room } from '../room.ts';
+
+/** What of this host is otherwise than geard has made it. */
+export async function lookForDrift(room: Room): Promise<Drift> {
+  const { paths, systemd, docker, directory } = room;
+  // A job may begin or end while we look: what it works on counts as busy if it was so before or after.
+  const before = [...room.busy];
+  const [{ links }, loaded, containers, held, units] = await Promise.all([
+    readUnitLinks(),
+    systemd.loaded('gear-*.service'),
+    docker.containersNamed(containerName('')),
+    directory.held('gear'),
+    readUnits(paths.units),
+  ]);
+  const busy = new Set([...before, ...room.busy]);
+  const strangers = loaded.filter(({ name }) => !units.has(name) && !links.has(name));
+  const real = await Promise.all(strangers.map((unit) => isThere(room, unit)));
+  const found = strangers.filter((_, i) => real[i]).map(({ name }) => name);
+  return findDrift({ units, links, loaded: found, containers, held, busy }, paths);
+}
+
+/** systemd remembers for a while what has been removed, or was only asked for. */
+async function isThere(
+  { systemd }: Room,
+  { name, active }: { name: string; active: string },
+): Promise<boolean> {
+  if (active !== 'inactive' && active !== 'failed') return true;
+  const path = await systemd.fragment(name);
+  return path !== '' && (await readIfThere(path)) !== null;
+}
+
+async function readUnits(directory: string): Promise<Map<string, string>> {
+  const names = (await readdir(directory)).filter((name) => likeOurs.test(name));
+  const texts = await Promise.all(names.map((name) => readIfThere(join(directory, name))));
+  return new Map(names.map((name, i) => [name, texts[i] ?? '']));
+}

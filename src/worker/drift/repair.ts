@@ -1,0 +1,58 @@
+import type { ChangedUnit } from '../../jobs/drift.ts';
+import type { Result } from '../../jobs/registry.ts';
+import type { JobContext } from '../context.ts';
+import { changeOf, resourceOfOurs } from '../domain/drift.ts';
+import { parseUnit, renderUnit } from '../domain/unit-file.ts';
+import { linkUnit } from '../gear/transaction.ts';
+import { readIfThere, writeDurably } from '../host/files.ts';
+import { readUnitLinks } from '../host/unit-links.ts';
+import type { Room } from '../room.ts';
+import { lookForDrift } from './look.ts';
+
+/**
+ * Brings the directory, units, links and reservations into line with the gears on the disk. What runs goes on as it
+ * is, and what is foreign stays as it is. Can be repeated at any point: it does what is left to do.
+ */
+export async function repairHost({ room, report, signal }: JobContext): Promise<Result<'host.repair'>> {
+  report({ step: 'look', message: 'comparing directory, disk and systemd' });
+  const drift = await lookForDrift(room);
+  const rewritten: string[] = [];
+  const linked: string[] = [];
+  for (const { resource } of drift.changedUnits) {
+    signal.throwIfAborted();
+    if (room.busy.has(resource)) continue; // Its job sees to it.
+    report({ step: 'unit', message: `mending ${room.paths.unitName(resource)}` });
+    const done = await room.gearLocks.hold(resource, () => mend(room, resource));
+    if (done.text) rewritten.push(resource);
+    if (done.link === 'missing') linked.push(resource);
+  }
+  if (rewritten.length + linked.length > 0) await room.systemd.reload();
+  const released = await room.reservations.releaseStale();
+  report({ step: 'directory', message: 'announcing what is on the disk' });
+  await room.directory.announce();
+  return {
+    announced: drift.unitsWithoutEntry,
+    forgotten: drift.entriesWithoutUnit,
+    ...{ rewritten, linked, released, foreign: drift.foreign },
+  };
+}
+
+/** Puts the text and the link of a unit back, as far as they are still otherwise. Returns what was so. */
+async function mend(room: Room, resource: string): Promise<Pick<ChangedUnit, 'text' | 'link'>> {
+  const { paths } = room;
+  const name = paths.unitName(resource);
+  const text = (await readIfThere(paths.unit(resource))) ?? '';
+  const { links, wanted } = await readUnitLinks();
+  const unit = resourceOfOurs(name, text) === resource ? parseUnit(text) : null;
+  const change = unit && changeOf(resource, text, links.get(name), paths);
+  if (!unit || !change) return { text: false, link: 'fine' };
+  if (change.text) await writeDurably(paths.unit(resource), renderUnit(unit, paths), 0o644);
+  if (change.link === 'missing') await linkUnit(room, resource, wanted.has(name) || (await runs(room, name)));
+  return change;
+}
+
+/** What runs is what was to run after a reboot too, unless somebody has said otherwise in a way that is lost. */
+async function runs({ systemd }: Room, unit: string): Promise<boolean> {
+  const { active } = await systemd.activity(unit);
+  return active !== 'inactive' && active !== 'failed';
+}

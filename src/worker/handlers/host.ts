@@ -1,0 +1,32 @@
+import type { Result } from '../../jobs/registry.ts';
+import type { Handler, JobContext } from '../context.ts';
+import { setDraining } from '../draining.ts';
+import { repairHost } from '../drift/repair.ts';
+
+/** Has this host take nothing new. */
+export const drain: Handler<'host.drain'> = {
+  run: (_params, context) => become(true, context),
+};
+
+/** Has this host take what comes again. */
+export const undrain: Handler<'host.undrain'> = {
+  run: (_params, context) => become(false, context),
+};
+
+/** Brings everything of this host into line with its gears. */
+export const repair: Handler<'host.repair'> = {
+  run: (_params, context) => repairHost(context),
+};
+
+async function become(
+  draining: boolean,
+  { room, report, signal }: JobContext,
+): Promise<Result<'host.drain'>> {
+  signal.throwIfAborted();
+  const message = draining ? 'taking nothing new from now on' : 'taking what comes again';
+  report({ step: 'drain', message });
+  const changed = await setDraining(room.paths, draining);
+  // Also where nothing has changed: an attempt that was cut short may not have come to this.
+  await room.directory.announce();
+  return { draining, changed };
+}

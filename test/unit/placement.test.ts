@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { choiceFor, noHost } from '../../src/api/placement.ts';
+import type { Command } from '../../src/jobs/registry.ts';
+import type { Front, HostEntry } from '../../src/queue/open-front.ts';
+import { hostNamed } from '../support/queue.ts';
+
+type Hosts = Record<string, Partial<HostEntry> & Pick<HostEntry, 'state'>>;
+
+/** A front that knows these hosts, and who holds what (`kind:name`). */
+function frontOf(hosts: Hosts, holders: Record<string, string> = {}): Front {
+  const entries = Object.entries(hosts).map(([name, more]) => ({
+    ...hostNamed(name, { draining: more.state === 'draining' }),
+    ...more,
+  }));
+  return {
+    hosts: async () => entries,
+    host: async (name: string) => entries.find((entry) => entry.name === name) ?? null,
+    findHolder: async (kind: string, name: string) => holders[`${kind}:${name}`] ?? null,
+  } as unknown as Front;
+}
+
+const install = {
+  type: 'container.install',
+  params: { resource: 'web', spec: { ports: [] } },
+} as unknown as Command;
+const beside = {
+  type: 'container.install',
+  params: { resource: 'web', spec: { ports: [], environment: 'shared' } },
+} as unknown as Command;
+
+/** The hosts to choose from, or the only one there is; what that one takes nothing new. */
+async function choice(front: Front, command: Command, wanted?: string): Promise<string> {
+  const { only, candidates } = await choiceFor(front, command, wanted);
+  const hosts = candidates.map(({ host }) => host).join(' or ') || 'nobody';
+  return only === null ? hosts : `only ${only}${hosts === 'nobody' ? ', nothing new' : ''}`;
+}
+
+test('a host that is draining or gone gets nothing new, however empty it is', async () => {
+  const hosts: Hosts = {
+    h1: { state: 'draining' },
+    h2: { state: 'live', gears: 9 },
+    h3: { state: 'gone' },
+    h4: { state: 'live' },
+  };
+  expect(await choice(frontOf(hosts), install)).toBe('h2 or h4');
+  expect(await choice(frontOf(hosts), install, 'h1')).toBe('only h1, nothing new');
+  expect(await choice(frontOf(hosts), install, 'h2')).toBe('only h2');
+  expect(await choice(frontOf({ h1: { state: 'draining' } }), install)).toBe('nobody');
+});
+
+test('a request for a host that is gone waits for it', async () => {
+  expect(await choice(frontOf({ h1: { state: 'gone' }, h2: { state: 'live' } }), install, 'h1')).toBe(
+    'only h1',
+  );
+});
+
+test('a gear that uses an environment goes where that is, unless that drains', async () => {
+  const holders = { 'environment:shared': 'h1' };
+  const to = (state: HostEntry['state']) =>
+    choice(frontOf({ h1: { state }, h2: { state: 'live' } }, holders), beside);
+  expect([await to('live'), await to('gone'), await to('draining')]).toEqual(['h1', 'h1', 'nobody']);
+});
+
+test('what speaks against a host is said: ports that are taken, and too little memory', async () => {
+  const spec = { ports: [{ internal: 1, external: 4343 }], memory: 900 * 1024 * 1024 };
+  const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
+  const front = frontOf({
+    h1: { state: 'live', ports: [4343] },
+    h2: { state: 'live', memoryTaken: 200 },
+    h3: { state: 'live' },
+  });
+  const { candidates } = await choiceFor(front, asked);
+  expect(candidates.map(({ avoid }) => avoid)).toEqual([2, 1, 0]);
+});
+
+test('who can take nothing new is named', async () => {
+  const drained = frontOf({ h1: { state: 'draining' }, h2: { state: 'gone' } });
+  expect((await noHost(drained, undefined)).message).toBe('the host h1 is draining');
+  expect((await noHost(frontOf({ h1: { state: 'gone', draining: true } }), 'h1')).message).toBe(
+    'the host h1 is draining',
+  );
+  expect((await noHost(frontOf({}), undefined)).message).toContain('no host is live');
+});
