@@ -48,9 +48,11 @@ export async function readHosts(redis: Redis): Promise<HostEntry[]> {
   return all.filter((host) => host !== null);
 }
 
-/** One host, or null where no worker of that name ever announced itself. */
+/** One host, or null where no worker of that name ever announced itself, or the host was removed. */
 export async function readHost(redis: Redis, name: string): Promise<HostEntry | null> {
-  const parsed = announcement.safeParse(parseJson((await redis.get(keys.host(name))) ?? ''));
+  const [text, known] = await Promise.all([redis.get(keys.host(name)), redis.sismember(keys.hosts, name)]);
+  if (known === 0) return null;
+  const parsed = announcement.safeParse(parseJson(text ?? ''));
   if (!parsed.success || parsed.data.name !== name) return null;
   const { draining, lastSeen } = parsed.data;
   const here = draining ? 'draining' : 'live';

@@ -16,6 +16,7 @@ import { findHolder } from './names.ts';
 import { createRecordReader } from './read-records.ts';
 import type { JobRecord } from './record.ts';
 import { openFrames } from './relay.ts';
+import { type Removed, removeHost } from './remove-host.ts';
 import { createWaiter } from './waiter.ts';
 
 export type { Accepted, Candidate, Choice, Wish } from './accept.ts';
@@ -40,6 +41,8 @@ export interface Front extends Asker {
   hosts(): Promise<HostEntry[]>;
   /** One host, or null where there is none of that name. */
   host(name: string): Promise<HostEntry | null>;
+  /** Forgets a host that is never to come back. */
+  removeHost(name: string): Promise<Removed>;
   /** The host that holds a resource, or null. */
   findHolder(kind: Kind, resource: string): Promise<string | null>;
   /** The names of what a host holds, as it was last announced. */
@@ -115,6 +118,7 @@ export function openFront(options: FrontOptions): Front {
     cancel: (record, sealed) => cancelJob(redis, record, sealed, keepSeconds),
     hosts: hosts.read,
     host: (name) => surely(() => readHost(redis, name)),
+    removeHost: (name) => removeHost(redis, name, keepSeconds).finally(hosts.forget),
     findHolder: (kind, resource) => surely(() => findHolder(redis, kind, resource)),
     held: (host, kind) => readHeld(redis, host, kind),
     ask: asker.ask,

@@ -1,4 +1,4 @@
-import { type Problem, problemOf } from '../jobs/errors.ts';
+import { type ErrorCode, type Problem, problemOf } from '../jobs/errors.ts';
 import { isFinal, type Job, type JobState, jobStates, type Outcome, type Progress } from '../jobs/job.ts';
 import { parseJson } from '../lib/parse-json.ts';
 
@@ -33,9 +33,10 @@ type Hash = Record<string, string>;
  * found under, whatever it says of itself.
  */
 export function readRecord(id: string, job: Hash, run: Hash): JobRecord | null {
-  const { cancelledAt, expiredAt, expiresAt } = job;
-  const ended = cancelledAt ? 'cancelled' : expiredAt ? 'failed' : null;
-  const state = run['state'] ?? ended ?? 'queued';
+  const { expiresAt } = job;
+  const end = endByApi(id, job);
+  const begun = run['state'] ?? 'queued';
+  const state = end && !isFinal(begun as JobState) ? end.state : begun;
   if (Object.keys(job).length === 0 || !jobStates.includes(state as JobState)) return null;
   return {
     job: {
@@ -47,11 +48,11 @@ export function readRecord(id: string, job: Hash, run: Hash): JobRecord | null {
       user: job['user'] ?? '',
       createdAt: job['createdAt'] ?? '',
       startedAt: run['startedAt'] || null,
-      finishedAt: run['finishedAt'] || cancelledAt || expiredAt || null,
+      finishedAt: run['finishedAt'] || end?.at || null,
       attempts: Number(run['attempts'] ?? 0),
       progress: isFinal(state as JobState) ? null : (json(run['progress']) as Progress | null),
       result: json(run['result']),
-      error: (json(run['error']) as Problem | null) ?? (state === 'failed' ? cameTooLate(id, job) : null),
+      error: (json(run['error']) as Problem | null) ?? end?.error ?? null,
     },
     version: Number(job['v'] ?? 1),
     fingerprint: job['fingerprint'] ?? '',
@@ -62,9 +63,18 @@ export function readRecord(id: string, job: Hash, run: Hash): JobRecord | null {
   };
 }
 
-function cameTooLate(id: string, { host = '' }: Hash): Problem {
-  const detail = `the host ${host} was away for longer than the job was to wait`;
-  return problemOf('expired', detail, { job: id, host });
+/** How apis have ended a job for its host, which was not there to do so. */
+function endByApi(id: string, job: Hash): { state: JobState; at: string; error: Problem | null } | null {
+  const { cancelledAt, expiredAt, abandonedAt, host = '' } = job;
+  const failed = (code: ErrorCode, detail: string) => problemOf(code, detail, { job: id, host });
+  if (cancelledAt) return { state: 'cancelled', at: cancelledAt, error: null };
+  if (expiredAt) {
+    const detail = `the host ${host} was away for longer than the job was to wait`;
+    return { state: 'failed', at: expiredAt, error: failed('expired', detail) };
+  }
+  if (!abandonedAt) return null;
+  const detail = `the host ${host} was removed from the fleet before the job was over`;
+  return { state: 'failed', at: abandonedAt, error: failed('host_unavailable', detail) };
 }
 
 /** The fields that an outcome sets, as field, value, … */

@@ -35,6 +35,7 @@ export type Wants = { [T in JobType]: Change } & {
   'job.log': OnJob;
   'job.cancel': OnJob;
   'host.list': object;
+  'host.remove': { host: string };
   'drift.read': object;
 };
 export type OrderName = keyof Wants;

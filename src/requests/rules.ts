@@ -44,6 +44,7 @@ const emptyBody = z.strictObject({});
 
 const resource = ({ all }: Asked) => ({ resource: required(all, 'r') });
 const job = ({ found }: Asked) => ({ id: parseRequestId(found) });
+const host = ({ all }: Asked) => ({ host: required(all, 'h') });
 const nothing = () => ({});
 
 function rule<N extends OrderName>(
@@ -138,6 +139,7 @@ export const rules: readonly Rule[] = [
   rule('GET', /^\/job\/([^/]+)\/log$/, 'job.log', 'job.log', job),
   rule('DELETE', /^\/job\/([^/]+)$/, 'job.cancel', 'job.cancel', job),
   rule('GET', '/jobs', 'job.list', 'job.read', nothing),
+  { ...rule('DELETE', '/host', 'host.remove', 'host.remove', host), ofHost: true },
   rule('GET', '/hosts', 'host.list', 'host.read', nothing),
   { ...rule('GET', '/drift', 'drift.read', 'host.read', nothing), ofHost: true },
 ];

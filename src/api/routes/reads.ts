@@ -1,3 +1,4 @@
+import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
 import type { Front } from '../../queue/open-front.ts';
 import type { Parameters } from '../../requests/parameters.ts';
@@ -9,7 +10,7 @@ import { sendJson, sendText } from '../respond.ts';
 
 type Reads = Pick<
   OrderHandlers,
-  'container.read' | 'container.list' | 'environment.read' | 'host.list' | 'drift.read'
+  'container.read' | 'container.list' | 'environment.read' | 'host.list' | 'host.remove' | 'drift.read'
 >;
 
 /** Milliseconds a worker may take to compare all it has. */
@@ -54,6 +55,16 @@ export function reads(front: Front): Reads {
           lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
         }));
       sendJson(res, 200, { hosts });
+    },
+
+    async 'host.remove'(_req, res, { wants: { host } }) {
+      const { state } = await existing(front, host);
+      if (state !== 'gone')
+        throw new Failure(
+          'invalid_request',
+          `the host ${host} is ${state}; stop its worker before it is removed`,
+        );
+      sendJson(res, 200, { host, removed: await front.removeHost(host) });
     },
 
     async 'drift.read'(req, res, { all }) {

@@ -17,6 +17,8 @@ export interface ClientOptions {
 /** A client of the HTTP surface. Throws an error whose message says what to do. */
 export interface Client {
   get(path: string, query?: Record<string, string>): Promise<unknown>;
+  /** Asks for a change that makes no job. */
+  remove(path: string, query: Record<string, string>): Promise<unknown>;
   /** Asks for a change and waits until its job has succeeded. */
   change(path: string, query: Record<string, string>): Promise<Job>;
 }
@@ -49,6 +51,8 @@ export function createClient({ api, token, user, tell }: ClientOptions): Client 
 
   return {
     get: (path, query = {}) => send('GET', path, query),
+
+    remove: (path, query) => send('DELETE', path, query),
 
     async change(path, query) {
       // One key for all that is sent: whatever of it arrives, and however often, it is one request.

@@ -6,7 +6,9 @@ import { readTrusted } from '../../lib/trusted-files.ts';
 import { BadConfig, readSettings } from '../config.ts';
 import { optionFor } from '../option-flags.ts';
 import { firstLine } from '../redis-access.ts';
+import { addCommand } from './add.ts';
 import { type Client, createClient, testToken } from './client.ts';
+import { joinCommand } from './join.ts';
 import { type DriftOfHost, type HostLine, hasDrift, showDrift, showHosts, showRepair } from './show.ts';
 
 type Flags = Record<string, string | boolean | undefined>;
@@ -14,7 +16,7 @@ type Act = (work: () => Promise<number>) => Promise<void>;
 
 const named = ['api', 'tokenFile', 'user'] as const;
 
-/** `gear host …`: shows the hosts of a fleet, drains, compares and repairs them, by HTTP. */
+/** `gear host …`: shows the hosts of a fleet, drains, compares and repairs them, by HTTP; adds them and has them join. */
 export function hostCommand(act: Act): Command {
   const sub = (name: string, description: string, work: (call: Call) => Promise<number>) => {
     const command = new Command(name).description(description).allowExcessArguments(false);
@@ -24,10 +26,13 @@ export function hostCommand(act: Act): Command {
       .action((...given: unknown[]) => act(async () => work(await callOf(given))));
   };
   return new Command('host')
-    .description('shows, drains, compares and repairs the hosts of a fleet')
+    .description('adds, shows, drains, compares, repairs and removes the hosts of a fleet')
     .addCommand(sub('list', 'shows all hosts', list))
     .addCommand(sub('drain', 'has a host take nothing new', become('draining')).argument('<name>'))
     .addCommand(sub('undrain', 'has a host take what comes again', become('live')).argument('<name>'))
+    .addCommand(addCommand(act))
+    .addCommand(joinCommand(act))
+    .addCommand(sub('remove', 'forgets a host that is gone for good', remove).argument('<name>'))
     .addCommand(
       sub(
         'drift',
@@ -81,6 +86,13 @@ const become =
     print(json, job, `${host}: ${changed ? 'is' : 'was already'} ${state}\n`);
     return 0;
   };
+
+async function remove({ client, host, json }: Call): Promise<number> {
+  const answer = (await client.remove('host', { h: host })) as { removed: { names: number; jobs: number } };
+  const { names, jobs } = answer.removed;
+  print(json, answer, `${host}: removed; ${names} names are free, ${jobs} unfinished jobs have failed\n`);
+  return 0;
+}
 
 async function drift({ client, host, json }: Call): Promise<number> {
   const answer = (await client.get('drift', host === '' ? {} : { h: host })) as { hosts: DriftOfHost[] };

@@ -37,6 +37,7 @@ const calls: Record<Action, Call> = {
   'job.read': { method: 'GET', path: '/jobs', needs: [] },
   'job.log': { method: 'GET', path: (id) => `/job/${id}/log`, needs: ['i'] },
   'job.cancel': { method: 'DELETE', path: (id) => `/job/${id}`, needs: ['i'] },
+  'host.remove': { method: 'DELETE', path: '/host', needs: ['h'] },
   'host.read': { method: 'GET', path: '/hosts', needs: [] },
 };
 

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
 import { announce } from './announce.ts';
-import { begin, cancel, expire, finish, forget, take } from './run.ts';
+import { abandon, begin, cancel, expire, finish, forget, take } from './run.ts';
 
 /** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given. */
 const scripts = {
@@ -18,6 +18,7 @@ const scripts = {
   forget: { lua: forget, keys: 2 },
   cancel: { lua: cancel, keys: 2 },
   expire: { lua: expire, keys: 2 },
+  abandon: { lua: abandon, keys: 2 },
   announce: { lua: announce, keys: 2 },
 } as const;
 

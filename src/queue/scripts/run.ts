@@ -11,10 +11,11 @@
  */
 export const take = `
 local job, run = KEYS[1], KEYS[2]
-local before = redis.call('HMGET', job, 'expiresAt', 'cancelledAt', 'expiredAt')
+local before = redis.call('HMGET', job, 'expiresAt', 'cancelledAt', 'expiredAt', 'abandonedAt')
 if redis.call('EXISTS', job) == 0 then return 'absent' end
 local state = redis.call('HGET', run, 'state')
 if state and state ~= 'queued' and state ~= 'running' then return 'final' end
+if before[4] then return 'final' end
 if state or redis.call('HEXISTS', run, 'takenAt') == 1 then return 'taken' end
 if before[2] then return 'final' end
 if before[3] then return 'expired' end
@@ -22,6 +23,25 @@ local time = redis.call('TIME')
 if before[1] and time[1] * 1000 > tonumber(before[1]) then return 'expired' end
 redis.call('HSET', run, 'takenAt', time[1])
 return 'taken'
+`;
+
+/**
+ * Ends a job whose host is never to come back. A worker that does come back does not begin it again.
+ *
+ * KEYS job, run
+ * ARGV now (RFC 3339), seconds to keep the job, channel, id
+ * Returns 1 when it is over by that
+ */
+export const abandon = `
+local job, run = KEYS[1], KEYS[2]
+local state = redis.call('HGET', run, 'state')
+if redis.call('EXISTS', job) == 0 or (state and state ~= 'queued' and state ~= 'running') then return 0 end
+if redis.call('HEXISTS', job, 'cancelledAt') == 1 or redis.call('HEXISTS', job, 'expiredAt') == 1 then return 0 end
+if redis.call('HSETNX', job, 'abandonedAt', ARGV[1]) == 0 then return 0 end
+redis.call('HDEL', job, 'sealed')
+redis.call('EXPIRE', job, ARGV[2])
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 1
 `;
 
 /**
@@ -58,6 +78,7 @@ local id, now = ARGV[1], ARGV[2]
 if redis.call('EXISTS', job) == 0 then return {'absent'} end
 local state = redis.call('HGET', run, 'state')
 if state and state ~= 'queued' and state ~= 'running' then return {'final'} end
+if redis.call('HEXISTS', job, 'abandonedAt') == 1 then return {'final'} end
 if not state and (redis.call('HEXISTS', job, 'cancelledAt') == 1 or redis.call('HEXISTS', job, 'expiredAt') == 1) then
   return {'final'}
 end

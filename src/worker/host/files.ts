@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
@@ -30,15 +30,7 @@ export async function removeDurably(path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-/** The text of a file, or null when there is none. */
-export async function readIfThere(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (isAbsence(error)) return null;
-    throw error;
-  }
-}
+export { textIfThere as readIfThere } from '../../lib/replace-file.ts';
 
 /** Makes directories that all may pass, whatever the umask; what is there already is left as it is. */
 export async function makeDirectories(directories: string[]): Promise<void> {

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { appendFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { hostName } from '../../jobs/identifier.ts';
+import { readTrusted } from '../../lib/trusted-files.ts';
+import { workerAcl } from '../../queue/acl.ts';
+import { makeUser } from '../../queue/make-user.ts';
+import { keyNames, readKeyring } from '../../token/key-files.ts';
+import { BadConfig, readSettings } from '../config.ts';
+import { optionFor } from '../option-flags.ts';
+import { firstLine } from '../redis-access.ts';
+import { writeInvitation } from './invitation.ts';
+
+type Act = (work: () => Promise<number>) => Promise<void>;
+
+const named = ['redis', 'redisCa', 'keys', 'fleet'] as const;
+
+interface Flags extends Record<string, string | undefined> {
+  adminUser: string;
+  adminPasswordFile?: string;
+  aclFile?: string;
+}
+
+/** `gear host add NAME`: makes a host's user in Redis and prints the one command with which the host joins. */
+export function addCommand(act: Act): Command {
+  const command = new Command('add')
+    .description("makes a host's user in Redis and prints the command with which it joins the fleet")
+    .allowExcessArguments(false)
+    .argument('<name>');
+  for (const option of named) command.addOption(optionFor(option));
+  return command
+    .option('--admin-user <name>', 'who may make users in that Redis', 'default')
+    .addOption(new Option('--admin-password-file <file>', "that user's password, in the first line"))
+    .addOption(
+      new Option(
+        '--acl-file <file>',
+        'instead of that: a Redis ACL file to which the user is added (then: ACL LOAD)',
+      ).conflicts('adminPasswordFile'),
+    )
+    .action((name: string, flags: Flags) => act(() => add(name, flags)));
+}
+
+async function add(host: string, flags: Flags): Promise<number> {
+  const { redis, redisCa, keys, fleet } = readSettings(named, flags);
+  const wrong = [
+    ...(hostName.safeParse(host).success ? [] : ['a host is named with lower-case letters, digits and -']),
+    ...(redis === undefined ? ['--redis is missing: where the host is to find the Redis of the fleet'] : []),
+    ...(keys === undefined ? ['--keys is missing: the directory with the keys of the fleet'] : []),
+    ...(flags.adminPasswordFile === undefined && flags.aclFile === undefined
+      ? ['--admin-password-file is missing: the host gets a user of its own in Redis (or say --acl-file)']
+      : []),
+  ];
+  if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong);
+  const password = randomBytes(32).toString('hex');
+  const user = `geard-${host}`;
+  const text = writeInvitation({
+    ...{ v: 1, host, fleet, redis, user, password, keys: await keysForHosts(keys) },
+    ...(redisCa !== undefined && { ca: await readTrusted(redisCa) }),
+  });
+  const line = workerAcl(user, password, host);
+  if (flags.aclFile !== undefined) await addToFile(flags.aclFile, user, line);
+  else {
+    const admin = firstLine(await readTrusted(flags.adminPasswordFile ?? '', true));
+    const ca = redisCa === undefined ? {} : { tls: { ca: await readTrusted(redisCa) } };
+    const kept = await makeUser({ url: redis, username: flags.adminUser, password: admin, ...ca }, line);
+    if (!kept) process.stderr.write(`gear: that Redis has no aclfile: ${user} is gone when it restarts\n`);
+  }
+  process.stderr.write(`gear: ${user} is made; on the host, where geard is installed, as root:\n`);
+  process.stdout.write(`gear host join <<'END'\n${text}END\n`);
+  return 0;
+}
+
+/** What a worker needs of the keys: those that open tokens, and those that verify them. */
+async function keysForHosts(directory: string): Promise<Record<string, string>> {
+  const { problems } = await readKeyring(directory);
+  if (problems[0] !== undefined) throw new BadConfig([problems[0]]);
+  const files: Record<string, string> = {};
+  for (const [file, , role, half] of await keyNames(directory)) {
+    if ((role === 'issuer') === (half === 'pub')) files[file] = await readTrusted(join(directory, file));
+  }
+  const has = (end: string) => Object.keys(files).some((file) => file.endsWith(end));
+  if (has('.daemon.key') && has('.issuer.pub')) return files;
+  throw new BadConfig([`--keys: ${directory} must have a daemon.key and an issuer.pub; gear token keygen`]);
+}
+
+async function addToFile(file: string, user: string, line: string): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  if (text.split('\n').some((one) => one.startsWith(`user ${user} `)))
+    throw new BadConfig([
+      `--acl-file: ${user} is in ${file} already; take that line out to add the host anew`,
+    ]);
+  await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${line}\n`);
+}

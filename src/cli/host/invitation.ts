@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { hostName } from '../../jobs/identifier.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import { optionTable } from '../options.ts';
+
+/** Characters of the longest file in an invitation. */
+const longestFile = 65_536;
+const pem = z.string().max(longestFile);
+
+/** Everything that a host needs to join a fleet: where its Redis is, who it is there, and the keys it verifies with. */
+const invitation = z.strictObject({
+  v: z.literal(1),
+  host: hostName,
+  fleet: optionTable.fleet.schema,
+  redis: optionTable.redis.schema,
+  user: optionTable.redisUser.schema,
+  password: z.string().regex(/^[\x21-\x7e]{16,512}$/),
+  ca: pem.optional(),
+  /** The texts of key files by their names. */
+  keys: z.record(
+    z
+      .string()
+      .max(80)
+      .regex(/^[A-Za-z0-9_-]{1,64}\.(?:issuer\.pub|daemon\.key)$/),
+    z.string().max(longestFile),
+  ),
+});
+export type Invitation = z.infer<typeof invitation>;
+
+/** As text of short lines, which survives terminals and clipboards. */
+export function writeInvitation(content: Invitation): string {
+  const text = Buffer.from(JSON.stringify(content)).toString('base64');
+  return (text.match(/.{1,76}/g) ?? []).map((line) => `${line}\n`).join('');
+}
+
+/** What was written, or null where it is none. */
+export function readInvitation(text: string): Invitation | null {
+  const json = parseJson(Buffer.from(text.replace(/\s/g, ''), 'base64').toString('utf8'));
+  const parsed = invitation.safeParse(json);
+  return parsed.success ? parsed.data : null;
+}

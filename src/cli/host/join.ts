@@ -1,0 +1,91 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { exec } from '../../lib/exec.ts';
+import { replaceFile, textIfThere } from '../../lib/replace-file.ts';
+import { BadConfig } from '../config.ts';
+import { type Invitation, readInvitation } from './invitation.ts';
+
+type Act = (work: () => Promise<number>) => Promise<void>;
+
+/** Characters of the longest invitation. */
+const longest = 1_000_000;
+/** Milliseconds that systemd may take. */
+const deadline = 60_000;
+
+/** `gear host join`: reads what `gear host add` has printed, writes this host's settings and starts its worker. */
+export function joinCommand(act: Act): Command {
+  return new Command('join')
+    .description('makes this host one of a fleet, by what gear host add has printed, from standard input')
+    .allowExcessArguments(false)
+    .option('--settings <directory>', 'where the settings of geard are', '/etc/geard')
+    .option('--no-start', 'writes the settings only')
+    .action(({ settings, start }: { settings: string; start: boolean }) =>
+      act(() => joinFleet(settings, start)),
+    );
+}
+
+async function joinFleet(settings: string, start: boolean): Promise<number> {
+  const invitation = readInvitation(await readInput());
+  if (!invitation)
+    throw new BadConfig([
+      'standard input is not what "gear host add" has printed; paste all of it, END included',
+    ]);
+  await mustBeOurs(settings, invitation);
+  const keys = join(settings, 'keys');
+  await mkdir(keys, { recursive: true, mode: 0o700 });
+  for (const [name, text] of Object.entries(invitation.keys))
+    await replaceFile(join(keys, name), text, 0o600);
+  await replaceFile(join(settings, 'redis.password'), `${invitation.password}\n`, 0o600);
+  if (invitation.ca !== undefined) await replaceFile(join(settings, 'redis.ca.pem'), invitation.ca, 0o644);
+  await replaceFile(join(settings, 'worker.env'), environmentOf(settings, invitation), 0o600);
+  process.stdout.write(`${settings}: the settings of ${invitation.host} are written\n`);
+  if (start) await startWorker();
+  return 0;
+}
+
+async function readInput(): Promise<string> {
+  let text = '';
+  for await (const chunk of process.stdin) {
+    text += String(chunk);
+    if (text.length > longest) return '';
+  }
+  return text;
+}
+
+/** A host keeps its name: another one would leave its gears where nobody finds them. */
+async function mustBeOurs(settings: string, { host }: Invitation): Promise<void> {
+  const text = (await textIfThere(join(settings, 'worker.env'))) ?? '';
+  const name = /^GEARD_HOST=(.*)$/m.exec(text)?.[1];
+  if (name !== undefined && name !== host)
+    throw new BadConfig([
+      `this host has joined as ${name}; remove ${settings}/worker.env if it is to be ${host}`,
+    ]);
+}
+
+/** Values come out of an invitation whose schema is that of the options: none of them needs quotes. */
+function environmentOf(settings: string, { host, fleet, redis, user, ca }: Invitation): string {
+  const values = {
+    GEARD_HOST: host,
+    GEARD_FLEET: fleet,
+    GEARD_REDIS_URL: redis,
+    GEARD_REDIS_USER: user,
+    GEARD_REDIS_PASSWORD_FILE: join(settings, 'redis.password'),
+    GEARD_KEYS: join(settings, 'keys'),
+    ...(ca !== undefined && { GEARD_REDIS_CA: join(settings, 'redis.ca.pem') }),
+  };
+  const lines = Object.entries(values).map(([name, value]) => `${name}=${value}\n`);
+  return `# Written by gear host join.\n${lines.join('')}`;
+}
+
+async function startWorker(): Promise<void> {
+  const systemctl = (...args: string[]) => exec('systemctl', args, { deadline });
+  const enabled = await systemctl('enable', '--quiet', 'geard-worker');
+  const started = enabled.status === 0 ? await systemctl('restart', 'geard-worker') : enabled;
+  if (started.status !== 0) {
+    const how =
+      'is geard installed here as a worker? contrib/install.sh worker; then: systemctl enable --now geard-worker';
+    throw new Error(`${started.stderr.trim()}\n${how}`);
+  }
+  process.stdout.write('geard-worker is started, now and after every boot; journalctl -u geard-worker\n');
+}

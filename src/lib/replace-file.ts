@@ -1,0 +1,19 @@
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+
+/** Replaces a file at once: whoever reads it sees the old text or the new one. */
+export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+  const draft = `${path}.new`;
+  await writeFile(draft, text, { mode });
+  await chmod(draft, mode); // Whatever the umask is, and where a draft was left.
+  await rename(draft, path);
+}
+
+/** The text of a file, or null where there is none. */
+export async function textIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

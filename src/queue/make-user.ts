@@ -1,0 +1,26 @@
+import pino from 'pino';
+import { type RedisAccess, readingConnection } from './connection.ts';
+
+/** Milliseconds that Redis may take. */
+const deadline = 5_000;
+
+/**
+ * Makes a user, or makes it anew, from a line of an ACL file. Returns whether it is kept over a restart, which takes a Redis
+ * with such a file. Throws where Redis cannot be reached or we may not make users.
+ */
+export async function makeUser(admin: RedisAccess, line: string): Promise<boolean> {
+  const redis = readingConnection(admin, pino({ level: 'silent' }));
+  const timer = setTimeout(() => redis.disconnect(), deadline);
+  try {
+    // Rules in brackets are one argument each; the first word is "user".
+    const [, name = '', ...rules] = line.match(/\([^)]*\)|\S+/g) ?? [];
+    await redis.call('ACL', ['SETUSER', name, 'reset', ...rules]);
+    return await redis.call('ACL', ['SAVE']).then(
+      () => true,
+      () => false,
+    );
+  } finally {
+    clearTimeout(timer);
+    redis.disconnect();
+  }
+}

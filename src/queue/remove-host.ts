@@ -1,0 +1,34 @@
+import type { Redis } from 'ioredis';
+import { kinds } from '../jobs/resource.ts';
+import { channels, keys } from './keys.ts';
+import { readEntries, strikeEntry } from './names.ts';
+import { runScript } from './scripts/run-script.ts';
+
+/** What went with a host. */
+export interface Removed {
+  /** Names of gears, repositories and environments that may be given to other hosts now. */
+  names: number;
+  /** Unfinished jobs, which have failed by it. */
+  jobs: number;
+}
+
+/**
+ * Forgets a host that is never to come back: its names are free and its unfinished jobs are over. Can be repeated. A worker
+ * that comes back all the same announces itself, and what it holds, as any other.
+ */
+export async function removeHost(redis: Redis, host: string, keepSeconds: number): Promise<Removed> {
+  const removed: Removed = { names: 0, jobs: 0 };
+  const now = new Date().toISOString();
+  for (const id of await redis.zrange(keys.open(host), '0', '-1')) {
+    const args = [now, keepSeconds, channels.news(host), id];
+    const over = await runScript(redis, 'abandon', [keys.job(host, id), keys.run(host, id)], args);
+    if (over === 1) removed.jobs++;
+  }
+  for (const kind of kinds) {
+    for (const [name, entry] of await readEntries(redis, kind)) {
+      if (entry.host === host && (await strikeEntry(redis, kind, name, entry, 0))) removed.names++;
+    }
+  }
+  await redis.srem(keys.hosts, host);
+  return removed;
+}
