@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ok, run } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+const project = process.cwd();
+/** A copy of the clone on the host, for the pages leave things in it. */
+const clone = '/root/clone';
+const lab = (...args: string[]) => run('contrib/lab', ...args);
+const onHost = (...command: string[]) => ok('contrib/lab', 'exec', 'h1', '--', ...command);
+
+beforeAll(async () => {
+  process.env['GEARD_LAB_DIR'] = '/run/geard-lab-pages';
+  await lab('down');
+  const up = await lab('up', '1', '--bare');
+  expect(up, up.stderr).toMatchObject({ status: 0 });
+  for (const image of ['sample', 'githost']) await onHost(`${project}/contrib/${image}/image`);
+  await onHost('mkdir', clone);
+  const copy = 'tar -C "$1" --exclude=./.git -cf - . | tar -C "$2" -xf -';
+  await onHost('sh', '-c', copy, 'sh', project, clone);
+}, 120_000);
+afterAll(async () => {
+  await lab('down');
+}, 60_000);
+
+/** The lines of a page that begin with `$`. */
+const linesOf = (page: string) =>
+  readFileSync(page, 'utf8')
+    .split('\n')
+    .flatMap((line) => /^\$ (.+)/.exec(line)?.[1] ?? []);
+
+/** Runs the lines of a page one after the other in one shell, as somebody would who reads it. */
+async function perform(page: string): Promise<string> {
+  const script = linesOf(page).flatMap((line) => [`printf '\\n$ %s\\n' ${quoted(line)}`, line]);
+  const { status, stdout, stderr } = await lab(
+    ...['exec', 'h1', '--', 'env', '-C', clone, 'bash', '-c'],
+    ['set -euo pipefail', 'exec 2>&1', ...script].join('\n'),
+  );
+  expect(status, `${page}:${stdout.slice(-3_000)}${stderr}`).toBe(0);
+  return stdout;
+}
+
+const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+
+test('every line of the README that begins with $ does what the page says', async () => {
+  // What npm start starts before it takes the tour.
+  const daemon = [process.execPath, `${project}/bin/gear`, 'daemon', '--test-token'];
+  await onHost('systemd-run', '--quiet', '--unit=geard-readme', '--property=KillMode=mixed', ...daemon);
+  const ready = () => lab('exec', 'h1', '--', 'curl', '-fsS', 'http://127.0.0.1:2223/readyz');
+  await until('the daemon answers', async () => (await ready()).status === 0);
+  expect(linesOf('README.md').length).toBeGreaterThan(10);
+  const said = await perform('README.md');
+  expect(said).not.toMatch(/urn:geard|"state":"failed"/);
+  expect(said).toContain('active (running)');
+  expect(await onHost('unzip', '-p', `${clone}/git1.zip`, 'index.html')).toBe('hello');
+  await onHost('systemctl', 'stop', 'geard-readme', 'gear-1');
+}, 180_000);
+
+test('every line of docs/operations.md that begins with $ does what the page says', async () => {
+  expect(linesOf('docs/operations.md').length).toBeGreaterThan(10);
+  const said = await perform('docs/operations.md');
+  expect(said).toMatch(/h1 +live/);
+  expect(said).toContain('h1: is draining');
+  expect(said).toContain('h1: nothing to repair');
+  expect((await lab('exec', 'h1', '--', 'which', 'gear')).status).toBe(1);
+}, 240_000);
