@@ -12,7 +12,7 @@ import { channels, keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readProgress } from './ledger.ts';
 import { type JobFilter, listJobs } from './list-jobs.ts';
-import { findHolder } from './names.ts';
+import { findHolder, readEntries } from './names.ts';
 import { createRecordReader } from './read-records.ts';
 import type { JobRecord } from './record.ts';
 import { openFrames } from './relay.ts';
@@ -43,6 +43,8 @@ export interface Front extends Asker {
   host(name: string): Promise<HostEntry | null>;
   /** Forgets a host that is never to come back. */
   removeHost(name: string): Promise<Removed>;
+  /** All names of a kind with the hosts that hold them, or have been asked to. */
+  holders(kind: Kind): Promise<Map<string, string>>;
   /** The host that holds a resource, or null. */
   findHolder(kind: Kind, resource: string): Promise<string | null>;
   /** The names of what a host holds, as it was last announced. */
@@ -118,6 +120,12 @@ export function openFront(options: FrontOptions): Front {
     cancel: (record, sealed) => cancelJob(redis, record, sealed, keepSeconds),
     hosts: hosts.read,
     host: (name) => surely(() => readHost(redis, name)),
+    async holders(kind) {
+      await learner.look();
+      await learner.settled();
+      const entries = await readEntries(redis, kind);
+      return new Map([...entries].map(([name, { host }]) => [name, host]));
+    },
     removeHost: (name) => removeHost(redis, name, keepSeconds).finally(hosts.forget),
     findHolder: (kind, resource) => surely(() => findHolder(redis, kind, resource)),
     held: (host, kind) => readHeld(redis, host, kind),

@@ -1,7 +1,6 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
 import type { Front } from '../../queue/open-front.ts';
-import type { Parameters } from '../../requests/parameters.ts';
 import { seesResource } from '../../requests/scope.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
@@ -29,9 +28,12 @@ export function reads(front: Front): Reads {
     },
 
     async 'container.list'(req, res, { all, scope }) {
-      const gears = await allGears(front, contextOf(req), all.h);
-      const seen = gears.filter(({ resource }) => seesResource(scope, resource));
-      sendJson(res, 200, { containers: page(seen, all) });
+      if (all.h !== undefined) await existing(front, all.h);
+      const holders = [...(await front.holders('gear'))]
+        .filter(([name, host]) => seesResource(scope, name) && (all.h ?? host) === host)
+        .filter(([name]) => all.after === undefined || name > all.after)
+        .sort(([a], [b]) => (a < b ? -1 : 1));
+      sendJson(res, 200, { containers: await firstGears(front, contextOf(req), holders, all.limit) });
     },
 
     async 'environment.read'(req, res, { all, wants }) {
@@ -83,17 +85,37 @@ export function reads(front: Front): Reads {
   };
 }
 
-/** The gears of the fleet, or of one host. Those of a host that does not answer are shown without their state. */
-async function allGears(front: Front, { seal }: RequestContext, only?: string): Promise<GearSummary[]> {
-  const asked = only === undefined ? await front.hosts() : [await existing(front, only)];
-  const ask = (host: string) => front.ask(host, 'container.list', seal(host, 'answer'), {});
-  const lists = await Promise.all(
-    asked.map(async ({ name, state }) => {
-      const answer = state === 'gone' ? null : await ask(name).catch(() => null);
-      return answer ?? byName(name, await front.held(name, 'gear'));
-    }),
-  );
-  return lists.flat().sort((a, b) => (a.resource < b.resource ? -1 : 1));
+/**
+ * The first gears of some names and their hosts. Only hosts of those are asked; what is not yet on its host, or no longer,
+ * is left out, and what lies on one that does not answer is shown without its state.
+ */
+async function firstGears(
+  front: Front,
+  { seal }: RequestContext,
+  holders: [name: string, host: string][],
+  limit = usualLimit,
+): Promise<GearSummary[]> {
+  const states = new Map((await front.hosts()).map(({ name, state }) => [name, state]));
+  const answers = new Map<string, GearSummary[]>();
+  const ask = async (host: string) => {
+    const answer =
+      (states.get(host) ?? 'gone') === 'gone'
+        ? null
+        : await front.ask(host, 'container.list', seal(host, 'answer'), {}).catch(() => null);
+    answers.set(host, answer ?? byName(host, await front.held(host, 'gear')));
+  };
+  const found: GearSummary[] = [];
+  for (let at = 0; at < holders.length && found.length < limit; ) {
+    const chunk = holders.slice(at, at + limit - found.length);
+    at += chunk.length;
+    const hosts = new Set(chunk.map(([, host]) => host).filter((host) => !answers.has(host)));
+    await Promise.all([...hosts].map(ask));
+    for (const [name, host] of chunk) {
+      const gear = answers.get(host)?.find(({ resource }) => resource === name);
+      if (gear) found.push(gear);
+    }
+  }
+  return found;
 }
 
 function byName(host: string, names: string[]): GearSummary[] {
@@ -106,9 +128,4 @@ function byName(host: string, names: string[]): GearSummary[] {
     enabled: null,
     systemd: null,
   }));
-}
-
-function page(gears: GearSummary[], { limit, after }: Parameters): GearSummary[] {
-  const rest = after === undefined ? gears : gears.filter(({ resource }) => resource > after);
-  return rest.slice(0, limit ?? usualLimit);
 }
