@@ -61,7 +61,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   test('what is logged until the very end of the time is in the log', async () => {
     const mark = newId();
     const following = curl(log({ lines: '0', for: '2' }));
-    await until('it follows', () => behindStreams().length > 0);
+    await until('it follows', () => behindStreams().some((line) => line.includes('--follow')));
     for (let i = 0; i < 30; i++) await say(`echo ${mark} ${i}`);
     await following.done;
     const all = lines((await curl(log({ lines: '100', for: '0' })).done).body).filter((line) =>
