@@ -107,14 +107,24 @@ export async function withdrawHost(redis: Redis, host: Announcement, holder: Hol
   await redis.del(keys.lease(host.name));
 }
 
-/** Makes what Redis has of a host's resources say what is on its disk. */
-export async function announceHeld(redis: Redis, host: string, kind: Kind, onDisk: string[]): Promise<void> {
+/**
+ * Makes what Redis has of a host's resources say what is on its disk. Jobs go on meanwhile: what Redis has is read first, so
+ * that a name which comes between the two looks is not taken for one that is gone, and only what it lacks is added, so that
+ * one which goes is not brought back.
+ */
+export async function announceHeld(
+  redis: Redis,
+  host: string,
+  kind: Kind,
+  list: () => Promise<string[]>,
+): Promise<void> {
   const key = keys.held(host, kind);
-  const known = await redis.smembers(key);
-  const there = new Set(onDisk);
-  if (onDisk.length > 0) await redis.sadd(key, ...onDisk);
+  const known = new Set(await redis.smembers(key));
+  const onDisk = new Set(await list());
+  const missing = [...onDisk].filter((name) => !known.has(name));
+  if (missing.length > 0) await redis.sadd(key, ...missing);
   for (const resource of known) {
-    if (there.has(resource)) continue;
+    if (onDisk.has(resource)) continue;
     await runScript(redis, 'forget', [key, keys.line(host, kind, resource)], [resource]);
   }
 }

@@ -28,8 +28,8 @@ export interface WorkerQueue {
   /** Says that the host lives; `held` has everybody read again what it holds. Rejects with `NameTaken`. */
   announceHost(host: Announcement, said: 'held' | ''): Promise<void>;
   withdrawHost(host: Announcement): Promise<void>;
-  /** Says which resources of a kind are on the disk. */
-  announceHeld(kind: Kind, onDisk: string[]): Promise<void>;
+  /** Says which resources of a kind are on the disk, which `list` looks at. */
+  announceHeld(kind: Kind, list: () => Promise<string[]>): Promise<void>;
   /** The names that Redis has this host hold. */
   held(kind: Kind): Promise<string[]>;
   /** Sends a stream's body to the api that waits for it under this id; see relay.ts. */
@@ -68,7 +68,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     ledger: createWorkerLedger(redis, host, keepSeconds),
     announceHost: (announcement, said) => announceHost(redis, announcement, holder, said),
     withdrawHost: (announcement) => withdrawHost(redis, announcement, holder),
-    announceHeld: (kind, onDisk) => announceHeld(redis, host, kind, onDisk),
+    announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
     open(deliver, answers) {

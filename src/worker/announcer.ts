@@ -45,7 +45,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     lastSeen: Date.now(),
   });
   const everything = async () => {
-    for (const kind of kinds) await queue.announceHeld(kind, await listOnDisk(paths, kind));
+    for (const kind of kinds) await queue.announceHeld(kind, () => listOnDisk(paths, kind));
     await queue.announceHost(await announcement(), 'held');
   };
   const beat = async () => queue.announceHost(await announcement(), '');

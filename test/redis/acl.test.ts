@@ -73,8 +73,8 @@ async function live(): Promise<void> {
   });
   const heard: string[] = [];
   host.onAsked(() => heard.push('asked'));
-  await host.announceHeld('gear', ['a', 'b']);
-  await host.announceHeld('gear', ['a']);
+  await host.announceHeld('gear', async () => ['a', 'b']);
+  await host.announceHeld('gear', async () => ['a']);
   await host.announceHost(hostNamed('h1'), 'held');
   await until('the directory has the gear', async () => (await front.findHolder('gear', 'a')) === 'h1');
   host.open(

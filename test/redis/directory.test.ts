@@ -192,7 +192,7 @@ test('what is removed from a host is soon out of the directory', async () => {
 test('after Redis has lost everything nothing is said to be absent before the hosts have spoken', async () => {
   const worker = openHost('h1');
   const everything = async () => {
-    await worker.announceHeld('gear', ['here']);
+    await worker.announceHeld('gear', async () => ['here']);
     await worker.announceHost(hostNamed('h1'), 'held');
   };
   let mute = false;
@@ -211,6 +211,19 @@ test('after Redis has lost everything nothing is said to be absent before the ho
   await everything();
   await until('it is known again', async () => (await front.findHolder('gear', 'here')) === 'h1');
   expect(await front.findHolder('gear', 'nobody')).toBeNull();
+});
+
+test('what comes or goes while a host looks at its disk is neither forgotten nor brought back', async () => {
+  const worker = openHost('h1');
+  const held = keys.held('h1', 'gear');
+  await redis.redis.sadd(held, 'goes', 'stays', 'vanished');
+  await worker.announceHeld('gear', async () => {
+    await redis.redis.sadd(held, 'comes'); // A job has ended after Redis was read,
+    const seen = ['goes', 'stays', 'new'];
+    await redis.redis.srem(held, 'goes'); // and another one after the disk was.
+    return seen;
+  });
+  expect((await redis.redis.smembers(held)).sort()).toEqual(['comes', 'new', 'stays']);
 });
 
 test('a second worker under the same name is refused and told where the first one is; the same disk takes over', async () => {

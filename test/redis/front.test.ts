@@ -196,7 +196,7 @@ test('while Redis is away every call fails within 2 seconds as queue_unavailable
 test('the directory follows what is on the disk of a host, and leaves what others hold', async () => {
   await holds('gone');
   await holds('theirs', 'h2');
-  await worker.announceHeld('gear', ['mine', 'theirs']);
+  await worker.announceHeld('gear', async () => ['mine', 'theirs']);
   await worker.announceHost(hostNamed('h1'), 'held');
   await until('mine is known', async () => (await front.findHolder('gear', 'mine')) === 'h1');
   expect(await front.findHolder('gear', 'theirs')).toBe('h2');
