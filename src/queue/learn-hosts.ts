@@ -47,8 +47,9 @@ export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerP
     task().catch((error: Error) => log.debug({ reason: error.message }, what));
   };
   const learn = async (host: string) => {
+    const under = epoch;
     await learnHost(redis, host, log);
-    settling.heard(host);
+    if (under === epoch) settling.heard(host); // What was read of another Redis says nothing of this one.
   };
 
   async function look(): Promise<void> {
