@@ -23,6 +23,8 @@ export function createDeliveries(redis: Redis): Deliveries {
     const queue = new Queue(queueName, {
       connection: redis,
       prefix: keys.queuePrefix(host),
+      // A queue whose first command fails never works again; and preflight.ts looks at the version.
+      skipVersionCheck: true,
       skipWaitingForReady: true,
       skipMetasUpdate: true,
       // Nobody reads BullMQ's own stream of events.

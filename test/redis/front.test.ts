@@ -175,6 +175,7 @@ test('a delivery reaches the host once for each accepted job, and questions are 
 
 test('while Redis is away every call fails within 2 seconds as queue_unavailable, and a late one has no effect', async () => {
   await holds('a');
+  await front.hosts(); // Which waits until the directory is settled.
   const { asQueueFailure } = await import('../../src/queue/open-front.ts');
   process.kill(redis.pid, 'SIGSTOP');
   const one = request(stop('a'));
@@ -191,6 +192,7 @@ test('while Redis is away every call fails within 2 seconds as queue_unavailable
     ),
   );
   expect(await front.job(one.id)).toBeNull();
+  expect((await front.accept(one, to('h1'))).verdict).toBe('accepted');
 });
 
 test('the directory follows what is on the disk of a host, and leaves what others hold', async () => {
