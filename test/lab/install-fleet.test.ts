@@ -28,6 +28,10 @@ async function startRedis(): Promise<void> {
     '',
     '--maxmemory-policy',
     'noeviction',
+    '--appendonly',
+    'yes',
+    '--dir',
+    '/root',
   ];
   await host.ok('systemd-run', '--quiet', '--unit=test-redis', ...redis);
   const settings = (user: string, file: string) =>

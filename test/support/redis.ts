@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { defineScripts } from '../../src/queue/scripts/run-script.ts';
+import { redisOfMachine, startRedis } from './redis-server.ts';
 
 export interface TestRedis {
   url: string;
@@ -16,49 +15,31 @@ export interface TestRedis {
   close(): Promise<void>;
 }
 
-/** A real redis-server of the test's own, on a socket. */
-export async function openTestRedis(options: string[] = []): Promise<TestRedis> {
+/** A real Redis of the test's own, on a socket. */
+export async function openTestRedis(options: string[] = [], program = redisOfMachine): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'geard-redis-'));
   const socket = join(directory, 's');
-  const args = [
-    '--port',
-    '0',
-    '--unixsocket',
-    socket,
-    '--dir',
-    directory,
-    '--save',
-    '',
-    '--loglevel',
-    'warning',
-    ...options,
-  ];
-  const start = (): ChildProcess => spawn('redis-server', args, { stdio: 'ignore' });
-  let server = start();
+  const data = join(directory, 'data');
+  const server = await startRedis(program, data, ['--port', '0', '--unixsocket', socket, ...options]);
   const redis = new Redis({ path: socket, maxRetriesPerRequest: null, retryStrategy: () => 20 });
   defineScripts(redis);
   redis.on('error', () => undefined);
   await redis.ping();
-  const end = async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return;
-    const exited = once(server, 'exit');
-    server.kill('SIGKILL');
-    await exited;
-  };
   return {
     url: `unix:${socket}`,
     redis,
     get pid() {
-      return server.pid ?? 0;
+      return server.pid;
     },
     async restart() {
-      await end();
-      server = start();
+      await server.kill();
+      await rm(data, { recursive: true });
+      await server.start();
       await redis.ping();
     },
     async close() {
       redis.disconnect();
-      await end();
+      await server.kill();
       await rm(directory, { recursive: true });
     },
   };
