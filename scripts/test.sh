@@ -3,8 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
+. scripts/lib/engines.sh
 prepare
 ensure_vectors
+ensure_engines
 
 export GEARD_LAB_DIR=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 tiers=("$@")
