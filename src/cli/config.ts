@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { speaksTls } from '../queue/redis-url.ts';
 import {
   type OptionDefinition,
   type OptionName,
@@ -107,8 +108,10 @@ function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
   if (redis === undefined && (redisUser ?? redisPasswordFile ?? redisCa ?? redisCert ?? redisKey)) {
     wrong.push('--redis-… is for the Redis that --redis names; the daemon needs none of it for its own');
   }
-  if (redis !== undefined && !redis.startsWith('rediss:') && (redisCa ?? redisCert ?? redisKey)) {
-    wrong.push('--redis-ca, --redis-cert and --redis-key are for TLS: say --redis rediss://HOST:PORT');
+  if (redis !== undefined && !speaksTls(redis) && (redisCa ?? redisCert ?? redisKey)) {
+    wrong.push(
+      '--redis-ca, --redis-cert and --redis-key are for TLS: say --redis rediss://HOST:PORT, or rediss+…',
+    );
   }
   if ((redisCert === undefined) !== (redisKey === undefined)) {
     wrong.push('--redis-cert and --redis-key belong together: give both');

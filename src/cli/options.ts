@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { hostName, imageReference, userName } from '../jobs/identifier.ts';
 import { transports } from '../jobs/streams.ts';
+import { isRedisUrl } from '../queue/redis-url.ts';
 import { fleetName } from '../token/claims.ts';
 
 /** One setting: a flag on the command line and an environment variable, which the flag overrides. */
@@ -46,10 +47,10 @@ const isHost = (text: string) => isIP(text) !== 0 || text === 'localhost';
 
 const redisUrl = z
   .string()
-  .max(1024)
-  .regex(
-    /^(?:rediss?:\/\/[^\s/]+(?:\/\d{0,4})?|unix:\/[^\0\r\n]+)$/,
-    'must be redis://HOST:PORT, rediss://… or unix:/PATH',
+  .max(2048)
+  .refine(
+    isRedisUrl,
+    'must be redis://HOST:PORT, rediss://…, unix:/PATH, redis+sentinel://HOST:PORT,…/MASTER or redis+cluster://HOST:PORT,…',
   );
 
 const apiUrl = z

@@ -10,7 +10,9 @@ const anyHost = '*';
 const any = '*';
 
 /** What every connection needs, whoever it is; none of it names a key. */
-const always = words`ping info time multi exec discard select hello client|setname script|load script|exists`;
+const always = words`
+  ping info time multi exec discard select hello client|setname script|load script|exists
+  cluster|slots cluster|info asking readonly readwrite`;
 const scripts = words`eval evalsha`;
 const reading = words`
   get exists type hget hmget hgetall hexists smembers sismember zcard zrange zrevrangebyscore zrangebyscore zscore

@@ -1,13 +1,15 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
-import { Failure } from '../jobs/errors.ts';
+import { openCluster } from './cluster.ts';
+import { type ManyAddresses, parseAddresses, speaksTls } from './redis-url.ts';
 import { defineScripts } from './scripts/run-script.ts';
-
-type Options = Omit<RedisOptions, 'replyMapping'>;
 
 /** Where Redis is, and who we are there. */
 export interface RedisAccess {
-  /** `redis://`, `rediss://` or `unix:/path/to/socket`; may hold a user and a password. */
+  /**
+   * `redis://`, `rediss://` or `unix:/path/to/socket`, or with several addresses `redis+sentinel://` or `redis+cluster://`,
+   * which with TLS are `rediss+…`; may hold a user and a password.
+   */
   url: string;
   username?: string | undefined;
   password?: string | undefined;
@@ -18,8 +20,21 @@ export interface RedisAccess {
 /** Milliseconds after which a command of a front door is given up. */
 export const commandTimeout = 1_800;
 
+type Retry = (times: number) => number | null;
+
+/** How a connection takes it when Redis is away. */
+interface Manner {
+  options: Omit<RedisOptions, 'replyMapping'>;
+  /** What says the same to a Cluster; a server of which may be away while the others are not. */
+  ofCluster: ClusterOptions;
+  retry: Retry;
+}
+
+/** Whether a server says that it is no master (any more). */
+const isDemoted = (error: Error) => error.message.startsWith('READONLY');
+
 // Soon enough that a Redis which is back is noticed at once, seldom enough not to be a load.
-const retryStrategy = (times: number) => Math.min(50 * times, 500);
+const again: Retry = (times) => Math.min(50 * times, 500);
 
 /**
  * A connection that fails fast, for what answers a client: while Redis is away every command is refused at once
@@ -27,44 +42,39 @@ const retryStrategy = (times: number) => Math.min(50 * times, 500);
  */
 export function failFastConnection(access: RedisAccess, log: Logger, enableAutoPipelining = true): Redis {
   return connect(access, log, {
-    enableOfflineQueue: false,
-    enableAutoPipelining,
-    maxRetriesPerRequest: 1,
-    autoResendUnfulfilledCommands: false,
-    commandTimeout,
-    connectTimeout: commandTimeout,
+    options: {
+      enableOfflineQueue: false,
+      enableAutoPipelining,
+      maxRetriesPerRequest: 1,
+      autoResendUnfulfilledCommands: false,
+      commandTimeout,
+      connectTimeout: commandTimeout,
+    },
+    ofCluster: { enableOfflineQueue: false, retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
+    retry: again,
   });
 }
 
 /** A connection that waits for Redis to come back, for workers, subscribers and blocking reads. */
 export function patientConnection(access: RedisAccess, log: Logger): Redis {
-  return connect(access, log, { maxRetriesPerRequest: null });
+  return connect(access, log, {
+    options: { maxRetriesPerRequest: null, reconnectOnError: (error) => (isDemoted(error) ? 2 : false) },
+    ofCluster: { maxRedirections: Number.POSITIVE_INFINITY },
+    retry: again,
+  });
 }
 
 /** A connection for one blocking read after another, which fails for good when Redis goes away. */
 export function readingConnection(access: RedisAccess, log: Logger): Redis {
-  return connect(access, log, { maxRetriesPerRequest: 0, connectTimeout: commandTimeout }, () => null);
+  return connect(access, log, {
+    options: { maxRetriesPerRequest: 0, connectTimeout: commandTimeout },
+    ofCluster: { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
+    retry: () => null,
+  });
 }
 
-function connect(
-  { url, username, password, tls }: RedisAccess,
-  log: Logger,
-  options: Options,
-  retry: (times: number) => number | null = retryStrategy,
-): Redis {
-  // What library we use is nobody's business, and rules for Redis 7.0 cannot allow to say it.
-  const common: Options = {
-    ...options,
-    retryStrategy: retry,
-    keepAlive: 10_000,
-    disableClientInfo: true,
-  };
-  if (username !== undefined) common.username = username;
-  if (password !== undefined) common.password = password;
-  if (tls !== undefined && url.startsWith('rediss:')) common.tls = tls;
-  const redis = url.startsWith('unix:')
-    ? new Redis({ ...common, path: url.slice('unix:'.length) })
-    : new Redis(url, common);
+function connect(access: RedisAccess, log: Logger, manner: Manner): Redis {
+  const redis = open(access, manner);
   defineScripts(redis);
   let said = '';
   redis.on('error', (error: Error) => {
@@ -78,18 +88,60 @@ function connect(
   return redis;
 }
 
-const signsOfAbsence =
-  /ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|Connection is closed|isn't writeable|Command timed out|max retries|^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOAUTH|WRONGPASS|NOPERM|CLUSTERDOWN)/i;
-
-/** The failure to tell a client when an error means that Redis cannot be reached or cannot take writes; else null. */
-export function asQueueFailure(error: unknown): Failure | null {
-  if (!(error instanceof Error) || error instanceof Failure) return null;
-  if (!signsOfAbsence.test(error.message) && error.name !== 'MaxRetriesPerRequestError') return null;
-  return new Failure(
-    'queue_unavailable',
-    'the queue cannot be reached; send the request again a little later',
-    {
-      cause: error,
-    },
-  );
+function open({ url, username, password, tls }: RedisAccess, { options, ofCluster, retry }: Manner): Redis {
+  const common: Manner['options'] = {
+    ...options,
+    keepAlive: 10_000,
+    // What library we use is nobody's business, and rules for Redis 7.0 cannot allow to say it.
+    disableClientInfo: true,
+  };
+  if (username !== undefined) common.username = username;
+  if (password !== undefined) common.password = password;
+  if (tls !== undefined && speaksTls(url)) common.tls = tls;
+  const many = parseAddresses(url);
+  if (many?.kind === 'sentinel') return openSentinel(many, common, retry);
+  if (many?.kind === 'cluster') {
+    const redisOptions = { ...loginOf(many), ...(many.tls && { tls: {} }), ...common };
+    // Whose keys lie in which slot is known to us only: what ioredis gathers for a Cluster fails together.
+    redisOptions.enableAutoPipelining = false;
+    return openCluster(many, { ...ofCluster, clusterRetryStrategy: retry, redisOptions });
+  }
+  common.retryStrategy = retry;
+  return url.startsWith('unix:')
+    ? new Redis({ ...common, path: url.slice('unix:'.length) })
+    : new Redis(url, common);
 }
+
+/**
+ * The master of a name as Sentinels know it, asked at every connect. Who we are is told to Redis; where the options say that,
+ * a user or a password in the URL is for the Sentinels.
+ */
+function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Retry): Redis {
+  const { addresses, master, database } = many;
+  const { username, password } = loginOf(many);
+  const forSentinels = common.username !== undefined || common.password !== undefined;
+  const login = forSentinels
+    ? { ...(username && { sentinelUsername: username }), ...(password && { sentinelPassword: password }) }
+    : { ...(username && { username }), ...(password && { password }) };
+  const ofTls = { tls: common.tls ?? {}, sentinelTLS: common.tls ?? {}, enableTLSForSentinelMode: true };
+  return new Redis({
+    ...common,
+    ...login,
+    ...(many.tls && ofTls),
+    sentinels: addresses,
+    name: master,
+    db: database,
+    connectTimeout: commandTimeout,
+    sentinelCommandTimeout: commandTimeout,
+    retryStrategy: retry,
+    sentinelRetryStrategy: retry,
+    // A master that hangs, or that has become a replica behind our back, is left at once.
+    failoverDetector: true,
+    reconnectOnError: common.reconnectOnError ?? isDemoted,
+  });
+}
+
+const loginOf = ({ username, password }: ManyAddresses) => ({
+  ...(username && { username }),
+  ...(password && { password }),
+});

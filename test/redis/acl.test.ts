@@ -5,6 +5,7 @@ import { adminAcl, apiAcl, workerAcl } from '../../src/queue/acl.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { rulesOf } from '../support/acl.ts';
 import { anyOf, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -42,11 +43,6 @@ afterAll(async () => {
   for (const connection of open) connection.disconnect();
   await redis.close();
 });
-
-/** A line of an ACL file as the arguments of ACL SETUSER: rules in brackets are one. */
-function rulesOf(line: string): string[] {
-  return (line.match(/\([^)]*\)|\S+/g) ?? []).slice(1);
-}
 
 /** The answers that a fleet's parts get when they do all they ever do, each under its own user. */
 async function live(): Promise<void> {

@@ -1,6 +1,4 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -8,12 +6,19 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfig } from '../../src/cli/config.ts';
 import { redisAccess } from '../../src/cli/redis-access.ts';
 import { patientConnection } from '../../src/queue/connection.ts';
+import { freePort } from '../support/free-port.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { redisOfMachine, type ServerProcess, startServer } from '../support/redis-server.ts';
 import { ok } from '../support/run.ts';
+import { until } from '../support/until.ts';
 
 let directory: string;
 let redis: TestRedis;
 let port: number;
+let cluster: TestRedis;
+let clusterPort: number;
+let sentinel: ServerProcess;
+let sentinelPort: number;
 const password = 'a password of more than sixteen characters'.replaceAll(' ', '-');
 
 const file = (name: string) => join(directory, name);
@@ -33,12 +38,29 @@ async function certify(name: string, authority: string): Promise<void> {
 const makeAuthority = (name: string) =>
   openssl(`req -x509 -newkey rsa:2048 -nodes -subj /CN=${name} -days 1 -keyout ${name}.key -out ${name}.pem`);
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port: free } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return free;
+/** A Cluster of one node, which has nothing to say to others. */
+async function startCluster(files: string[]): Promise<void> {
+  clusterPort = await freePort();
+  const settings = `--tls-port ${clusterPort} --bind 127.0.0.1 --cluster-port ${await freePort()} --cluster-enabled yes`;
+  const more = '--tls-cluster yes --cluster-announce-ip 127.0.0.1';
+  cluster = await openTestRedis([...settings.split(' '), ...more.split(' '), ...files]);
+  await cluster.redis.call('CLUSTER', ['ADDSLOTSRANGE', '0', '16383']);
+  await until('the Cluster is one', async () =>
+    /cluster_state:ok/.test(String(await cluster.redis.call('CLUSTER', ['INFO']))),
+  );
+}
+
+/** A Sentinel that knows the first Redis as `fleet`. */
+async function startSentinel(files: string[]): Promise<void> {
+  sentinelPort = await freePort();
+  const options = files.map((word) => word.replace(/^--/, ''));
+  const lines = [
+    ...['port 0', `tls-port ${sentinelPort}`, 'bind 127.0.0.1', 'tls-replication yes'],
+    ...options.flatMap((word, at) => (at % 2 === 0 ? [`${word} ${options[at + 1]}`] : [])),
+    `sentinel monitor fleet 127.0.0.1 ${port} 1`,
+  ];
+  await writeFile(file('sentinel.conf'), `${lines.join('\n')}\n`);
+  sentinel = await startServer(redisOfMachine, directory, [file('sentinel.conf'), '--sentinel']);
 }
 
 beforeAll(async () => {
@@ -54,9 +76,13 @@ beforeAll(async () => {
     file(['server.pem', 'server.key', 'ours.pem'][at] ?? ''),
   ]);
   redis = await openTestRedis([...listen.split(' '), ...files]);
+  await startCluster(files);
+  await startSentinel(files);
   await redis.redis.call('ACL', ['SETUSER', 'geard-api', 'on', `>${password}`, '~*', '&*', '+@all']);
 });
 afterAll(async () => {
+  await sentinel.kill();
+  await cluster.close();
   await redis.close();
   await rm(directory, { recursive: true });
 });
@@ -85,6 +111,21 @@ const user = () => ({ redisUser: 'geard-api', redisPasswordFile: file('password'
 
 test('TLS with a certificate of our own, user and password out of files', async () => {
   expect(await whoAmI({ ...tls(), ...certificate(), ...user() })).toBe('geard-api');
+});
+
+test('a Cluster, and Sentinels with their master, are spoken to with TLS as well', async () => {
+  await cluster.redis.call('ACL', ['SETUSER', 'geard-api', 'on', `>${password}`, '~*', '&*', '+@all']);
+  const options = { ...tls(), ...certificate(), ...user() };
+  expect(await whoAmI({ ...options, redis: `rediss+cluster://127.0.0.1:${clusterPort}` })).toBe('geard-api');
+  expect(await whoAmI({ ...options, redis: `rediss+sentinel://127.0.0.1:${sentinelPort}/fleet` })).toBe(
+    'geard-api',
+  );
+  const inUrl = `geard-api:${password}@127.0.0.1`;
+  const others = { ...tls(), ...certificate() };
+  expect(await whoAmI({ ...others, redis: `rediss+cluster://${inUrl}:${clusterPort}` })).toBe('geard-api');
+  expect(await whoAmI({ ...others, redis: `rediss+sentinel://${inUrl}:${sentinelPort}/fleet` })).toBe(
+    'geard-api',
+  );
 });
 
 test('user and password in the URL', async () => {

@@ -65,6 +65,11 @@ test('api and worker do not start without a Redis to meet in', () => {
 
 test.each([
   ['TLS without a rediss:// address', { redis: 'redis://r', redisCa: '/ca' }, '--redis rediss://'],
+  [
+    'TLS for a Cluster that is not spoken to with it',
+    { redis: 'redis+cluster://r:1', redisCa: '/ca' },
+    'rediss+',
+  ],
   ['a certificate without its key', { redis: 'rediss://r', redisCert: '/c' }, 'belong together'],
   ['a user of a Redis that is not named', { redisUser: 'x' }, 'is for the Redis that --redis names'],
 ])('%s is refused', (_, flags, reason) => {

@@ -1,0 +1,57 @@
+/** A Redis that several addresses lead to: Sentinels that know the master of a name, or nodes of a Cluster. */
+export interface ManyAddresses {
+  kind: 'sentinel' | 'cluster';
+  tls: boolean;
+  username?: string;
+  password?: string;
+  addresses: { host: string; port: number }[];
+  /** What the Sentinels call the master; empty for a Cluster. */
+  master: string;
+  database: number;
+}
+
+const single = /^(?:rediss?:\/\/[^\s/]+(?:\/\d{0,4})?|unix:\/[^\0\r\n]+)$/;
+const address = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/;
+const several =
+  /^redis(?<tls>s?)\+(?<kind>sentinel|cluster):\/\/(?:(?<who>[^\s@/]*)@)?(?<list>[^\s@/]+)(?:\/(?<master>[A-Za-z0-9._-]+)(?:\/(?<database>\d{1,4}))?)?$/;
+
+/** Whether a text says where a Redis is. */
+export const isRedisUrl = (text: string) => single.test(text) || parseAddresses(text) !== null;
+
+/** Whether what a URL leads to is spoken to with TLS. */
+export const speaksTls = (url: string) => url.startsWith('rediss');
+
+/** What a URL with several addresses says; null where it is another one, or none. */
+export function parseAddresses(url: string): ManyAddresses | null {
+  const { tls, kind, who, list, master, database } = several.exec(url)?.groups ?? {};
+  if (list === undefined || (kind === 'sentinel') !== (master !== undefined)) return null;
+  const addresses = list.split(',').map(parseAddress);
+  const login = parseLogin(who);
+  if (login === null || !addresses.every((one) => one !== null)) return null;
+  return {
+    kind: kind === 'cluster' ? 'cluster' : 'sentinel',
+    tls: tls === 's',
+    ...login,
+    addresses,
+    master: master ?? '',
+    database: Number(database ?? 0),
+  };
+}
+
+function parseAddress(text: string): { host: string; port: number } | null {
+  const [, six, name, digits] = address.exec(text) ?? [];
+  const port = Number(digits);
+  return port > 0 && port <= 65_535 ? { host: six ?? name ?? '', port } : null;
+}
+
+/** `user:password` or `:password`, each with its special characters as `%xx`; null where they are not. */
+function parseLogin(who = ''): { username?: string; password?: string } | null {
+  const colon = who.indexOf(':');
+  try {
+    const username = decodeURIComponent(colon < 0 ? who : who.slice(0, colon));
+    const password = colon < 0 ? '' : decodeURIComponent(who.slice(colon + 1));
+    return { ...(username && { username }), ...(password && { password }) };
+  } catch {
+    return null;
+  }
+}
