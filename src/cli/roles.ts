@@ -30,6 +30,10 @@ export async function openRole(
     if (!(await leaveNoCoreFile())) log.warn('core files cannot be turned off: prlimit failed');
     const tokens = await openTokenParts(config, log, closers);
     const redis = await redisAccess(config.redis ?? (await privateRedis(config, log, closers)), config);
+    if (config.redis !== null) {
+      const { preflight } = await import('../queue/preflight.ts');
+      await preflight(redis, log);
+    }
     if (role !== 'api') {
       const { openWorker } = await import('../worker/open-worker.ts');
       const worker = await openWorker({

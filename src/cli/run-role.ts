@@ -38,7 +38,7 @@ export async function runRole(
     log.info('stopped');
     return why instanceof Error ? 1 : 0;
   } catch (error) {
-    const lines = error instanceof BadConfig ? error.lines : [(error as Error).message];
+    const lines = error instanceof BadConfig ? error.lines : (error as Error).message.split('\n');
     for (const line of lines) process.stderr.write(`gear ${role}: ${line}\n`);
     if (!(error instanceof BadConfig)) return 1;
     process.stderr.write(`"gear ${role} --help" shows all options\n`);

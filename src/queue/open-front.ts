@@ -13,6 +13,7 @@ import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readProgress } from './ledger.ts';
 import { type JobFilter, listJobs } from './list-jobs.ts';
 import { findHolder, readEntries } from './names.ts';
+import { watchFitness } from './preflight.ts';
 import { createRecordReader } from './read-records.ts';
 import type { JobRecord } from './record.ts';
 import { openFrames } from './relay.ts';
@@ -21,9 +22,10 @@ import { createWaiter } from './waiter.ts';
 
 export type { Accepted, Candidate, Choice, Wish } from './accept.ts';
 export { roomOf } from './accept-arguments.ts';
-export { asQueueFailure, type RedisAccess } from './connection.ts';
+export type { RedisAccess } from './connection.ts';
 export type { HostEntry } from './directory.ts';
 export type { ProgressLine } from './ledger.ts';
+export { asQueueFailure } from './queue-failure.ts';
 export type { JobRecord } from './record.ts';
 
 /** Everything an api does with Redis. Every call fails fast with an error that `asQueueFailure` knows. */
@@ -84,6 +86,7 @@ export function openFront(options: FrontOptions): Front {
   const redis = failFastConnection(access, log);
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const subscriber = patientConnection(access, quiet);
+  watchFitness(redis, log);
   const clock = followClock(redis);
   const learner = learnHosts({ redis, subscriber, clock, expected, log });
   const deliveries = createDeliveries(redis);
@@ -94,7 +97,7 @@ export function openFront(options: FrontOptions): Front {
     await learner.settled();
     return readHosts(redis);
   }, hostsFresh);
-  const parts = { redis, clock, deliveries, learner, limits, keepSeconds, atOnce: true };
+  const parts = { redis, clock, deliveries, learner, limits, keepSeconds, atOnce: !redis.isCluster };
   /** What is not there may be so because Redis has just lost it. */
   const surely = async <T>(read: () => Promise<T | null>): Promise<T | null> => {
     const found = await read();
@@ -144,7 +147,7 @@ export function openFront(options: FrontOptions): Front {
       }
     },
     async ping() {
-      await redis.ping();
+      await redis.exists(keys.epoch); // A node of a Cluster that is down answers PING all the same.
     },
     async close() {
       learner.close();

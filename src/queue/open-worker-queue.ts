@@ -14,6 +14,7 @@ import {
 } from './directory.ts';
 import { channels, keys } from './keys.ts';
 import { createWorkerLedger, type WorkerLedger } from './ledger.ts';
+import { watchFitness } from './preflight.ts';
 import { sendFrames } from './relay.ts';
 
 export type { Answers } from './asks.ts';
@@ -58,6 +59,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const { redis: access, host, holder, concurrency, keepSeconds, log } = options;
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const redis = patientConnection(access, log);
+  watchFitness(redis, log);
   const delivering = patientConnection(access, quiet);
   const asking = patientConnection(access, quiet);
   const hearing = patientConnection(access, quiet);
