@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type FleetQueue, openFleetQueue, refusal, stopping } from '../support/fleet-queue.ts';
+import { to } from '../support/queue.ts';
+import { openTestCluster, type TestCluster } from '../support/redis-cluster.ts';
+import { openTestSentinels, type TestSentinels } from '../support/redis-sentinel.ts';
+import { until } from '../support/until.ts';
+
+let queue: FleetQueue;
+
+/** Requests until one is accepted; each refusal must be one that a client can do something with, in time. */
+async function untilAccepted(resource: string, refused: string[] = []): Promise<string> {
+  return until('a request is accepted', async () => {
+    const wish = stopping(resource);
+    const { code, took } = await refusal(async () => {
+      expect((await queue.front.accept(wish, to('h1'))).verdict).toBe('accepted');
+    });
+    expect(took).toBeLessThan(2_000);
+    if (code === null) return wish.id;
+    refused.push(code);
+    return null;
+  });
+}
+
+describe('a master that Sentinels watch', () => {
+  let sentinels: TestSentinels;
+  beforeEach(async () => {
+    sentinels = await openTestSentinels();
+    queue = await openFleetQueue(sentinels.url);
+    await queue.hold('a');
+  });
+  afterEach(async () => {
+    await queue.close();
+    await sentinels.close();
+  });
+
+  test('is killed: accepted jobs go on with the new one, and what comes meanwhile is refused at once', async () => {
+    const before = await queue.accepted('a');
+    await until('it is delivered', () => queue.delivered.includes(before));
+    await sentinels.killMaster();
+    const pending = queue.execute(before); // A worker waits for the new master.
+    const refused: string[] = [];
+    const after = await untilAccepted('a', refused);
+    expect(new Set(refused)).toEqual(new Set(['queue_unavailable']));
+    expect(await sentinels.masterPort()).toBe(sentinels.ports.second);
+    expect(await pending).toBe('succeeded');
+    await until('what came after is delivered', () => queue.delivered.includes(after));
+    const waiting = queue.front.wait(after, 10_000);
+    expect(await queue.execute(after)).toBe('succeeded');
+    expect((await waiting)?.job.state).toBe('succeeded');
+    expect((await queue.front.job(before))?.job.state).toBe('succeeded');
+    await until('questions are answered', () =>
+      queue.front.ask('h1', 'container.list', 'sealed', {}).catch(() => null),
+    );
+  });
+});
+
+describe('a node of a Cluster', () => {
+  let cluster: TestCluster;
+  beforeEach(async () => {
+    cluster = await openTestCluster();
+    queue = await openFleetQueue(cluster.url);
+    await queue.hold('a');
+  });
+  afterEach(async () => {
+    await queue.close();
+    await cluster.close();
+  });
+
+  test.each([0, 1, 2])('is killed and started again, node %i: everything goes on', async (n) => {
+    const before = await queue.accepted('a');
+    await until('it is delivered', () => queue.delivered.includes(before));
+    await cluster.servers[n]?.kill();
+    const pending = queue.execute(before);
+    const refused: string[] = [];
+    await until('requests are refused', async () => {
+      const { code, took } = await refusal(() => queue.front.accept(stopping('a'), to('h1')));
+      expect(took).toBeLessThan(2_000);
+      if (code !== null) refused.push(code);
+      return refused.length >= 3;
+    });
+    await until(
+      'the api says that it is not ready',
+      async () => (await refusal(queue.front.ping)).code === 'queue_unavailable',
+    );
+    await cluster.servers[n]?.start();
+    const after = await untilAccepted('a', refused);
+    expect(new Set(refused)).toEqual(new Set(['queue_unavailable']));
+    expect(await pending).toBe('succeeded');
+    await until('what came after is delivered', () => queue.delivered.includes(after));
+    await until('questions are answered', () =>
+      queue.front.ask('h1', 'container.list', 'sealed', {}).catch(() => null),
+    );
+    expect((await queue.front.wait(before, 5_000))?.job.state).toBe('succeeded');
+  });
+
+  test('all of them are killed and started again: everything goes on', async () => {
+    const before = await queue.accepted('a');
+    for (const server of cluster.servers) await server.kill();
+    const { code, took } = await refusal(() => queue.front.accept(stopping('a'), to('h1')));
+    expect(code).toBe('queue_unavailable');
+    expect(took).toBeLessThan(2_000);
+    for (const server of cluster.servers) await server.start();
+    const refused: string[] = [];
+    const after = await untilAccepted('a', refused);
+    expect(refused.filter((code) => code !== 'queue_unavailable')).toEqual([]);
+    await until('both are delivered', () => [before, after].every((id) => queue.delivered.includes(id)));
+    for (const id of [before, after]) expect(await queue.execute(id)).toBe('succeeded');
+  });
+
+  test('hangs: what needs it is refused within two seconds, and everything goes on when it does', async () => {
+    for (const { pid } of cluster.servers) process.kill(pid, 'SIGSTOP');
+    const { code, took } = await refusal(() => queue.front.accept(stopping('a'), to('h1')));
+    for (const { pid } of cluster.servers) process.kill(pid, 'SIGCONT');
+    expect(code).toBe('queue_unavailable');
+    expect(took).toBeLessThan(2_000);
+    await untilAccepted('a');
+  });
+});

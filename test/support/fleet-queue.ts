@@ -1,0 +1,118 @@
+import pino from 'pino';
+import { Failure } from '../../src/jobs/errors.ts';
+import type { Command } from '../../src/jobs/registry.ts';
+import { pause } from '../../src/lib/pause.ts';
+import type { Wish } from '../../src/queue/accept.ts';
+import { asQueueFailure, type Front, openFront, type RedisAccess } from '../../src/queue/open-front.ts';
+import { type Answers, openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { passwords } from './acl.ts';
+import { diskOf, hostNamed, to } from './queue.ts';
+import { until } from './until.ts';
+
+/** What an api and the worker of h1 have of Redis, without anything around them. */
+export interface FleetQueue {
+  front: Front;
+  worker: WorkerQueue;
+  /** Ids as they were delivered. */
+  delivered: string[];
+  /** Has the host hold gears, and the api know it. */
+  hold(...resources: string[]): Promise<void>;
+  /** A request to stop a gear, accepted. */
+  accepted(resource: string): Promise<string>;
+  /** Executes nothing, and says that it was. */
+  execute(id: string): Promise<'succeeded' | 'behind' | 'over'>;
+  close(): Promise<void>;
+}
+
+const log = pino({ level: 'silent' });
+
+let count = 0;
+const newId = () => (++count).toString(16).padStart(32, '0');
+
+export const stopping = (resource: string): Wish => {
+  const command: Command = { type: 'container.stop', params: { resource } };
+  const seal = (host: string) => `sealed for ${host}`;
+  return { id: newId(), command, fingerprint: 'f', user: '0', expires: 86_400, seal };
+};
+
+/** What a client is told where a call fails (null where it does not), and after how many milliseconds. */
+export async function refusal(call: () => Promise<unknown>): Promise<{ code: string | null; took: number }> {
+  const started = Date.now();
+  const code = await call().then(
+    () => null,
+    (error: unknown) =>
+      asQueueFailure(error)?.code ?? (error instanceof Failure ? error.code : String(error)),
+  );
+  return { code, took: Date.now() - started };
+}
+
+const body = (size: number) => Buffer.alloc(size, 'geard');
+
+/** `roles`: whether each part has a user of its own; see `makeUsers`. */
+export async function openFleetQueue(url: string, roles = false): Promise<FleetQueue> {
+  const access = (username: keyof typeof passwords): RedisAccess =>
+    roles ? { url, username, password: passwords[username] } : { url };
+  const shared = { keepSeconds: 1_000, log };
+  const front = openFront({
+    ...{ ...shared, redis: access('geard-api'), limits: { host: 1_000, line: 1_000 }, expected: ['h1'] },
+  });
+  const worker = openWorkerQueue({
+    ...{ ...shared, redis: access('geard-h1'), host: 'h1', holder: diskOf('1'), concurrency: 100 },
+  });
+  const delivered: string[] = [];
+  const held: string[] = [];
+  const fail = async () => Promise.reject(new Error('nobody asks that here'));
+  const answers: Answers = {
+    ...{ 'container.read': fail, 'container.list': async () => [], 'environment.read': async () => [] },
+    ...{ 'drift.read': fail, 'job.cancel': async () => ({ aborting: true }) },
+    async 'stream.open'(_sealed, args) {
+      const { id, how } = args as { id: string; how: { size: number } };
+      const source = async function* () {
+        for (let i = 0; i < how.size; i += 50_000) yield body(Math.min(50_000, how.size - i));
+      };
+      worker.relay(id, source(), () => undefined).catch(() => undefined);
+      return { head: {} };
+    },
+  };
+  worker.open(async (id) => void delivered.push(id), answers);
+  const announce = async () => {
+    await worker.announceHeld('gear', held);
+    await worker.announceHost(hostNamed('h1'), 'held');
+  };
+  worker.onAsked(() => void announce().catch(() => undefined));
+  await until('the api knows the host', async () => {
+    const hosts = await front.hosts().catch(() => []);
+    return hosts.length === 1;
+  });
+  return {
+    front,
+    worker,
+    delivered,
+    async hold(...resources) {
+      held.push(...resources);
+      await announce();
+      for (const resource of resources)
+        await until(`${resource} is known`, async () => (await front.findHolder('gear', resource)) === 'h1');
+    },
+    async accepted(resource) {
+      const wish = stopping(resource);
+      const answer = await front.accept(wish, to('h1'));
+      if (answer.verdict !== 'accepted') throw new Error(JSON.stringify(answer));
+      return wish.id;
+    },
+    async execute(id) {
+      const record = await worker.ledger.read(id);
+      if (!record) throw new Error('no record');
+      const { turn } = await worker.ledger.begin(record);
+      if (turn !== 'begun') return turn;
+      await worker.ledger.progress(id, { step: 'stop', message: 'stopping' });
+      await worker.ledger.finish(record, { state: 'succeeded', result: null }, true);
+      return 'succeeded';
+    },
+    async close() {
+      await Promise.race([worker.stopReceiving(), pause(2_000)]); // As a worker does.
+      await worker.close();
+      await front.close();
+    },
+  };
+}
