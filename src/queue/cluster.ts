@@ -48,7 +48,10 @@ export function openCluster({ addresses, tls }: ManyAddresses, options: Options)
   return cluster as unknown as Redis;
 }
 
-/** The servers that a connection writes to: the masters of a Cluster, or the one there is. */
-export function mastersOf(redis: Redis): Redis[] {
-  return redis.isCluster ? (redis as unknown as Cluster).nodes('master') : [redis];
+/**
+ * The servers behind a connection that is ready: the masters of a Cluster, or all its nodes, or the one there is. What is no
+ * key has to be told to each of them.
+ */
+export function serversOf(redis: Redis, role: 'master' | 'all'): Redis[] {
+  return redis.isCluster ? (redis as unknown as Cluster).nodes(role) : [redis];
 }

@@ -1,12 +1,13 @@
 import pino from 'pino';
+import { serversOf } from './cluster.ts';
 import { type RedisAccess, readingConnection } from './connection.ts';
 
 /** Milliseconds that Redis may take. */
 const deadline = 5_000;
 
 /**
- * Makes a user, or makes it anew, from a line of an ACL file. Returns whether it is kept over a restart, which takes a Redis
- * with such a file. Throws where Redis cannot be reached or we may not make users.
+ * Makes a user, or makes it anew, from a line of an ACL file; in a Cluster on every node. Returns whether it is kept over a
+ * restart, which takes a Redis with such a file. Throws where Redis cannot be reached or we may not make users.
  */
 export async function makeUser(admin: RedisAccess, line: string): Promise<boolean> {
   const redis = readingConnection(admin, pino({ level: 'silent' }));
@@ -14,11 +15,11 @@ export async function makeUser(admin: RedisAccess, line: string): Promise<boolea
   try {
     // Rules in brackets are one argument each; the first word is "user".
     const [, name = '', ...rules] = line.match(/\([^)]*\)|\S+/g) ?? [];
-    await redis.call('ACL', ['SETUSER', name, 'reset', ...rules]);
-    return await redis.call('ACL', ['SAVE']).then(
-      () => true,
-      () => false,
-    );
+    await redis.ping(); // From then on a Cluster's nodes are known.
+    const servers = serversOf(redis, 'all');
+    for (const server of servers) await server.call('ACL', ['SETUSER', name, 'reset', ...rules]);
+    const saved = await Promise.allSettled(servers.map((server) => server.call('ACL', ['SAVE'])));
+    return saved.every(({ status }) => status === 'fulfilled');
   } finally {
     clearTimeout(timer);
     redis.disconnect();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { pause } from '../lib/pause.ts';
-import { mastersOf } from './cluster.ts';
+import { serversOf } from './cluster.ts';
 import { failFastConnection, type RedisAccess } from './connection.ts';
 
 /** Milliseconds for which the start of a role waits for a Redis that may be away. */
@@ -66,7 +66,7 @@ async function untilConnected(redis: Redis): Promise<void> {
 }
 
 async function faultsOf(redis: Redis): Promise<string[]> {
-  const masters = mastersOf(redis);
+  const masters = serversOf(redis, 'master');
   const all = await Promise.all(
     masters.map(async (master) => {
       const { host, port } = master.options;

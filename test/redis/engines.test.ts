@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { workerAcl } from '../../src/queue/acl.ts';
+import { makeUser } from '../../src/queue/make-user.ts';
 import { makeUsers } from '../support/acl.ts';
 import { type FleetQueue, openFleetQueue, stopping } from '../support/fleet-queue.ts';
 import { freePort } from '../support/free-port.ts';
@@ -126,4 +128,15 @@ describe.each(places)('%s', (_, open) => {
     for await (const chunk of body) read += chunk.length;
     expect(read).toBe(size);
   });
+});
+
+test('a user that is made in a Cluster is there on every node', async () => {
+  const cluster = await openTestCluster();
+  try {
+    const kept = await makeUser({ url: cluster.url }, workerAcl('geard-h7', 'a-password-of-h7', 'h7'));
+    expect(kept).toBe(false); // These have no ACL file.
+    for (const node of cluster.nodes) expect(await node.call('ACL', ['USERS'])).toContain('geard-h7');
+  } finally {
+    await cluster.close();
+  }
 });

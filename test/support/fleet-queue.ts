@@ -76,7 +76,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
   };
   worker.open(async (id) => void delivered.push(id), answers);
   const announce = async () => {
-    await worker.announceHeld('gear', held);
+    await worker.announceHeld('gear', async () => held);
     await worker.announceHost(hostNamed('h1'), 'held');
   };
   worker.onAsked(() => void announce().catch(() => undefined));
