@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { cloneUrl } from './clone-url.ts';
+import { repositorySource } from './copy.ts';
 import { defineJob } from './define.ts';
 import { resourceName } from './identifier.ts';
 
 export const repositoryCreate = defineJob({
   params: z.strictObject({
     resource: resourceName,
-    /** Where to clone from; null: an empty repository. */
-    url: cloneUrl.nullable(),
+    /** Where to clone or to copy from; null: an empty repository. */
+    url: repositorySource.nullable(),
   }),
   result: z.strictObject({
     unit: z.string(),
@@ -18,6 +18,7 @@ export const repositoryCreate = defineJob({
   errors: [
     'invalid_request',
     'repository_exists',
+    'repository_not_found',
     'image_not_found',
     'registry_failed',
     'clone_failed',

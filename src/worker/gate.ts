@@ -2,8 +2,10 @@ import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType, type JobType } from '../jobs/registry.ts';
+import { isStreamName, type StreamName } from '../jobs/streams.ts';
 import type { JobRecord } from '../queue/open-worker-queue.ts';
 import { authorize } from '../requests/authorize.ts';
+import { mayReadOn, sourceOf } from '../requests/copies.ts';
 import { type Envelope, envelope } from '../requests/envelope.ts';
 import type { Change, Order, OrderName, OrderOf } from '../requests/order.ts';
 import { seesJob } from '../requests/scope.ts';
@@ -27,6 +29,8 @@ export interface Gate {
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
   /** The order in a sealed request for an answer now, which must be one of those named. */
   order<N extends OrderName>(sealed: string, names: readonly N[]): Promise<OrderOf<N>>;
+  /** The stream that a sealed request is for, and what of: its own, or all of what a copy is to be made from. */
+  stream(sealed: string): Promise<{ name: StreamName; wants: object }>;
 }
 
 export interface PassedJob {
@@ -45,13 +49,39 @@ export interface GateParts {
 export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
   const audit = log.child({ audit: true });
 
-  async function pass(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
+  async function read(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
     const claims = await verifier.read(opened.token);
     if (!claims) throw invalid();
-    const order = authorize(claims, opened.request, { now: now(), lifetimes: verifier.lifetimes });
-    if (order.scope.h !== undefined && order.scope.h !== host)
-      throw new Failure('token_forbids', 'the request is for another host');
+    return {
+      order: authorize(claims, opened.request, { now: now(), lifetimes: verifier.lifetimes }),
+      claims,
+    };
+  }
+
+  async function pass(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
+    const { order, claims } = await read(opened);
+    if (order.scope.h !== undefined && order.scope.h !== host) throw forAnotherHost();
     return { order, claims };
+  }
+
+  /** Of a request that is to be answered now. */
+  async function passNow(opened: Envelope): Promise<Order> {
+    mustBeSoon(opened);
+    const { order, claims } = await pass(opened);
+    if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
+    return order;
+  }
+
+  /** The name of the repository that a request has copied from here; null where it is none for a copy. */
+  async function copied(opened: Envelope): Promise<string | null> {
+    const { order, claims } = await read(opened);
+    const source = sourceOf(order);
+    if (source === null) return null;
+    mustBeSoon(opened);
+    if (!mayReadOn(claims, host)) throw forAnotherHost();
+    if (isOver(claims, now()))
+      throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
+    return source;
   }
 
   function open(sealed: string): Envelope {
@@ -104,12 +134,18 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
 
     order: (sealed, names) =>
       audited({ question: names }, sealed, async (opened) => {
-        if (opened.until === null || opened.until < Date.now()) throw invalid();
-        const { order, claims } = await pass(opened);
-        if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
-        if (!names.some((name) => name === order.name))
-          throw new Failure('token_forbids', 'the question is not what its request asks');
+        const order = await passNow(opened);
+        if (!names.some((name) => name === order.name)) throw notWhatItAsks();
         return order as never;
+      }),
+
+    stream: (sealed) =>
+      audited({ question: 'stream' }, sealed, async (opened) => {
+        const resource = await copied(opened);
+        if (resource !== null) return { name: 'repository.bundle', wants: { resource } };
+        const { name, wants } = await passNow(opened);
+        if (!isStreamName(name)) throw notWhatItAsks();
+        return { name, wants };
       }),
   };
 }
@@ -117,6 +153,12 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
 /** Seconds since the epoch. */
 const now = () => Date.now() / 1000;
 
+function mustBeSoon({ until }: Envelope): void {
+  if (until === null || until < Date.now()) throw invalid();
+}
+
+const forAnotherHost = () => new Failure('token_forbids', 'the request is for another host');
+const notWhatItAsks = () => new Failure('token_forbids', 'the question is not what its request asks');
 const invalid = () => new Failure('token_invalid', 'the request needs a valid token');
 
 const isJobOrder = (order: Order): order is OrderOf<JobType> => isJobType(order.name);
