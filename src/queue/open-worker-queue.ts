@@ -2,9 +2,10 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import { type Answers, answerQuestions } from './asks.ts';
-import { failFastConnection, patientConnection, type RedisAccess } from './connection.ts';
+import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
 import { type Announcement, announceHeld, announceHost, type Holder, withdrawHost } from './directory.ts';
+import { askFor } from './fetches.ts';
 import { channels, keys } from './keys.ts';
 import { createWorkerLedger, type WorkerLedger } from './ledger.ts';
 import { sendFrames } from './relay.ts';
@@ -25,6 +26,8 @@ export interface WorkerQueue {
   announceHeld(kind: Kind, onDisk: string[]): Promise<void>;
   /** Sends a stream's body to the api that waits for it under this id; see relay.ts. */
   relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
+  /** Has an api bring what a job is to copy; the body throws a `Failure` when it does not come whole. */
+  fetch(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Has every delivery and question handled from now on. */
   open(deliver: (id: string) => Promise<void>, answers: Answers): void;
   /** Called whenever Redis has come (back), and when an api asks who is there. */
@@ -61,6 +64,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     withdrawHost: (announcement) => withdrawHost(redis, announcement, holder),
     announceHeld: (kind, onDisk) => announceHeld(redis, host, kind, onDisk),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
+    fetch: (job, signal) => askFor(redis, () => readingConnection(access, quiet), host, job, signal),
     open(deliver, answers) {
       receiver = receiveDeliveries(delivering, host, concurrency, deliver, log);
       answerQuestions(redis, asking, host, answers, log, stop.signal).catch((error: Error) =>
