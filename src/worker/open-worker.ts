@@ -83,6 +83,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       image: options.githostImage,
       allowance: parseAllowance(options.cloneAllow),
       limits: options.cloneLimits,
+      fetch: queue.fetch,
     };
     const gearLocks = createLocks();
     const room: Room = { host, paths, systemd, docker, reservations, gearLocks, repositories, log };
