@@ -24,12 +24,15 @@ export const repositorySource = z.string({ error: 't must be a string' }).transf
   return z.NEVER;
 });
 
+/** What a copy's stream is about, so that no other is taken for it. */
+export const aboutCopy = (job: string, source: string) => `copy ${source} ${job}`;
+
 /** Bytes of the line below at most. */
 export const longestCopyHead = 2_048;
 
 /**
  * What the source's worker sends for a copy: one line of this, as JSON, and then, unless it is empty, a bundle as
- * git-bundle(1) makes it.
+ * git-bundle(1) makes it. It goes sealed from worker to worker; see token/seal-stream.ts.
  */
 export const copyHead = z.strictObject({
   /** The branch that HEAD names, whether it is there or not; a bundle does not say. Null: none. */

@@ -27,11 +27,11 @@ export interface AnswerParts {
 export function createAnswers({ room, gate, cancel, readJob, sources, relay, log }: AnswerParts): Answers {
   return {
     'stream.open': async (sealed, args) => {
-      const { name, wants } = await gate.stream(sealed);
+      const { name, wants, send } = await gate.stream(sealed);
       const { id, how } = checked(aboutStream, args);
       const abort = new AbortController();
       const { head, body } = await sources.open(name, { ...how, ...wants }, abort.signal);
-      relay(id, body, (reason) => abort.abort(reason)).catch((error: Error) =>
+      relay(id, send(body), (reason) => abort.abort(reason)).catch((error: Error) =>
         log.debug({ reason: error.message }, 'a stream was broken off'),
       );
       return { head };

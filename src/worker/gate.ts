@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
+import { aboutCopy } from '../jobs/copy.ts';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType, type JobType } from '../jobs/registry.ts';
 import { isStreamName, type StreamName } from '../jobs/streams.ts';
@@ -29,8 +30,16 @@ export interface Gate {
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
   /** The order in a sealed request for an answer now, which must be one of those named. */
   order<N extends OrderName>(sealed: string, names: readonly N[]): Promise<OrderOf<N>>;
-  /** The stream that a sealed request is for, and what of: its own, or all of what a copy is to be made from. */
-  stream(sealed: string): Promise<{ name: StreamName; wants: object }>;
+  /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
+  stream(sealed: string): Promise<PassedStream>;
+}
+
+export interface PassedStream {
+  name: StreamName;
+  /** What it is of. */
+  wants: object;
+  /** What is to be sent of what its source gives: for another worker it is sealed. */
+  send(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }
 
 export interface PassedJob {
@@ -72,16 +81,16 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
     return order;
   }
 
-  /** The name of the repository that a request has copied from here; null where it is none for a copy. */
-  async function copied(opened: Envelope): Promise<string | null> {
+  /** The copy that a request has made from here; null where it has none made. */
+  async function copied(opened: Envelope): Promise<{ source: string; about: string } | null> {
     const { order, claims } = await read(opened);
     const source = sourceOf(order);
-    if (source === null) return null;
+    if (source === null || !isJobOrder(order)) return null;
     mustBeSoon(opened);
     if (!mayReadOn(claims, host)) throw forAnotherHost();
     if (isOver(claims, now()))
       throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
-    return source;
+    return { source, about: aboutCopy(order.wants.id, source) };
   }
 
   function open(sealed: string): Envelope {
@@ -141,11 +150,15 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
 
     stream: (sealed) =>
       audited({ question: 'stream' }, sealed, async (opened) => {
-        const resource = await copied(opened);
-        if (resource !== null) return { name: 'repository.bundle', wants: { resource } };
+        const copy = await copied(opened);
+        if (copy !== null) {
+          const { source, about } = copy;
+          const send = (body: AsyncIterable<Uint8Array>) => sealer.sealStream(body, opened.token, about);
+          return { name: 'repository.bundle', wants: { resource: source }, send };
+        }
         const { name, wants } = await passNow(opened);
         if (!isStreamName(name)) throw notWhatItAsks();
-        return { name, wants };
+        return { name, wants, send: (body) => body };
       }),
   };
 }

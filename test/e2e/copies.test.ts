@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keys } from '../../src/queue/keys.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
@@ -187,10 +188,11 @@ test('a token for one host reads on no other, and the worker there says so in it
     t: 'gear://site',
   });
   expect(body).toMatchObject({ status: 403, code: 'token_forbids', host: 'h2' });
-  const refused = outputOf(fleet.processes.worker)
-    .split('\n')
-    .filter((line) => line.includes('"audit":true'));
-  expect(refused.at(-1)).toContain('the request is for another host');
+  await until('the audit log has it', () =>
+    outputOf(fleet.processes.worker)
+      .split('\n')
+      .some((line) => line.includes('"audit":true') && line.includes('the request is for another host')),
+  );
   expect(existsSync(`${bases.h2}/git/stolen`)).toBe(false);
 });
 
@@ -251,6 +253,42 @@ test('a job that nobody has recorded is brought nothing', async () => {
   expect(said).toContain('token_invalid');
   await fleet.redis.redis.del(key);
   expect(outputOf(fleet.processes.worker).slice(heard)).not.toContain('stream.open');
+});
+
+test('what somebody who writes Redis sends in place of a copy is not taken for one', async () => {
+  const { redis } = fleet.redis;
+  const file = '/tmp/geard-forged.bundle';
+  await git(bases.h1, 'site', 'bundle', 'create', '--quiet', file, '--all');
+  const forged = Buffer.concat([Buffer.from('{"branch":"main","empty":false}\n'), await readFile(file)]);
+  await rm(file);
+  await fleet.stop('other');
+  const i = newId();
+  await client.send('PUT', 'repository', { u: '0', i, r: 'forged', t: 'gear://site', h: 'h2' });
+  await fleet.kill('api');
+  const subscriber = redis.duplicate();
+  const sent = new Promise<void>((resolve, reject) => {
+    subscriber.on('message', (_channel, text: string) => {
+      const key = keys.frames('h2', JSON.parse(text).frames);
+      redis
+        .multi()
+        .xadd(key, 'NOMKSTREAM', '*', 'n', '0', 'd', forged)
+        .xadd(key, 'NOMKSTREAM', '*', 'n', '1', 'e', '')
+        .exec()
+        .then(() => resolve(), reject);
+    });
+  });
+  await subscriber.subscribe('geard:{h2}:fetch');
+  await fleet.start('other');
+  await sent;
+  subscriber.disconnect();
+  await fleet.start('api');
+  const job = await until('it is over', async () => {
+    const now = await jobOf(i);
+    return now.state === 'failed' ? now : null;
+  });
+  expect(job.error).toMatchObject({ code: 'clone_failed' });
+  expect(existsSync(`${bases.h2}/git/forged`)).toBe(false);
+  expect(drafts()).toEqual([]);
 });
 
 test('a worker that is killed while a copy comes to it has the next one begin again', async () => {

@@ -152,7 +152,7 @@ test("what a copy reads passes at its source, which the copy's own host is not",
     const request: OriginalRequest = { method: 'PUT', path: '/repository', query, body: '' };
     return gate.stream(sealer().seal({ token, request, until }, token, 'h1'));
   };
-  const bundle = { name: 'repository.bundle', wants: { resource: 'team-a' } };
+  const bundle = { name: 'repository.bundle', wants: { resource: 'team-a' }, send: expect.any(Function) };
   const source = { t: 'gear://team-a' };
   expect(await copy()).toEqual(bundle);
   expect(await copy({ r: 'team-*', a: ['repository.create', 'content.read'] })).toEqual(bundle);

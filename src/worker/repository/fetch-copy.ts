@@ -29,7 +29,7 @@ export async function fetchCopy(source: string, directory: string, context: JobC
   const stop = new AbortController();
   const wanted = AbortSignal.any([signal, deadline, stop.signal]);
   try {
-    return await write(await fetch(job, wanted), source, join(directory, bundleName), context);
+    return await write(await fetch(job, source, wanted), source, join(directory, bundleName), context);
   } catch (error) {
     signal.throwIfAborted();
     if (deadline.aborted)
