@@ -1,6 +1,5 @@
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
-import type { Transport } from '../jobs/streams.ts';
 import type { Front } from '../queue/open-front.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
@@ -12,7 +11,7 @@ import { jobRoutes } from './routes/job-routes.ts';
 import { probes } from './routes/probes.ts';
 import { reads } from './routes/reads.ts';
 import { streamRoutes } from './routes/streams.ts';
-import { createStreamOpener } from './streams/open-stream.ts';
+import type { OpenStreamOf } from './streams/open-stream.ts';
 import { requireToken } from './token-path.ts';
 
 export interface ApiParts {
@@ -20,13 +19,13 @@ export interface ApiParts {
   verifier: Verifier;
   sealer: Sealer;
   version: string;
-  /** How streams come from the workers. */
-  transport: Transport;
+  /** Opens a worker's streams. */
+  open: OpenStreamOf;
   log: Logger;
 }
 
 /** The HTTP surface. It knows the queue's front and nothing of systemd or Docker. */
-export function createApp({ front, verifier, sealer, version, transport, log }: ApiParts): Express {
+export function createApp({ front, verifier, sealer, version, open, log }: ApiParts): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').disable('query parser');
   app.enable('case sensitive routing').enable('strict routing');
@@ -37,7 +36,7 @@ export function createApp({ front, verifier, sealer, version, transport, log }: 
     ...changes(front),
     ...reads(front),
     ...jobRoutes(front),
-    ...streamRoutes(front, createStreamOpener(front, transport, log)),
+    ...streamRoutes(front, open),
   };
   app.use(dispatch(handlers, sealer, verifier.lifetimes));
   app.use(problemHandler(log));

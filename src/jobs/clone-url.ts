@@ -23,7 +23,9 @@ export function canonicalCloneUrl(text: string): string | { wrong: string } {
   if (!/^[\x21-\x7e]+$/.test(text)) return { wrong: 't must be a URL without spaces and control characters' };
   const scheme = /^([a-z]+:)\/\/[^/]/i.exec(text)?.[1]?.toLowerCase();
   if (!scheme || !schemes.includes(scheme))
-    return { wrong: 't must be a https://, http:// or git:// URL, or left out for an empty repository' };
+    return {
+      wrong: 't must be a https://, http://, git:// or gear:// URL, or left out for an empty repository',
+    };
   // Only the schemes of the Web have their hosts normalised.
   const parsed = parseUrl(`http:${text.slice(scheme.length)}`);
   if (!parsed) return { wrong: 't is not a valid URL' };

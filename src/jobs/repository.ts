@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { cloneUrl } from './clone-url.ts';
+import { repositorySource } from './copy.ts';
 import { defineJob } from './define.ts';
 import { resourceName } from './identifier.ts';
 
 export const repositoryCreate = defineJob({
   params: z.strictObject({
     resource: resourceName,
-    /** Where to clone from; null: an empty repository. */
-    url: cloneUrl.nullable(),
+    /** Where to clone or to copy from; null: an empty repository. */
+    url: repositorySource.nullable(),
   }),
   result: z.strictObject({
     unit: z.string(),
@@ -19,6 +19,7 @@ export const repositoryCreate = defineJob({
     'invalid_request',
     'repository_exists',
     'no_host',
+    'repository_not_found',
     'image_not_found',
     'registry_failed',
     'clone_failed',

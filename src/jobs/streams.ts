@@ -48,6 +48,11 @@ export const streams = {
       notModified: z.boolean(),
     }),
   },
+  /** Everything in a repository, for a copy of it; see copy.ts. */
+  'repository.bundle': {
+    args: z.strictObject({ resource: resourceName }),
+    head: z.strictObject({}),
+  },
 } as const;
 
 export type StreamName = keyof typeof streams;
@@ -60,8 +65,6 @@ export interface OpenStream<S extends StreamName = StreamName> {
   /** Reads from the source only as fast as it is read itself. Closing it ends the work behind it. */
   body: AsyncIterable<Uint8Array>;
 }
-
-export const streamNames = Object.keys(streams) as StreamName[];
 
 export function isStreamName(text: string): text is StreamName {
   return Object.hasOwn(streams, text);

@@ -70,9 +70,13 @@ export interface Program {
   stop(): void;
 }
 
-/** Runs a program without a shell, for its output as a stream. */
+/** Runs a program without a shell, for its output as a stream. What it has started itself ends with it. */
 export function openProgram(program: string, args: string[], wanted: ProgramOptions = {}): Program {
-  const child = spawn(program, args, { ...options(wanted), stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    ...options(wanted),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   const stdout = child.stdout as Readable;
   const ended = Promise.all([collect(child.stderr as Readable, 64 * 1024), exited(child)]).then(
     ([stderr, status]) => ({ status, stderr }),
@@ -83,11 +87,21 @@ export function openProgram(program: string, args: string[], wanted: ProgramOpti
     ended,
     stop: () => void child.kill('SIGTERM'),
     async kill() {
-      child.kill('SIGKILL');
+      killGroup(child);
       stdout.destroy();
       await ended.catch(() => undefined);
     },
   };
+}
+
+/** Kills a program that leads a process group, with everything in it. As long as it is not reaped the number is its own. */
+function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /**

@@ -45,7 +45,12 @@ export function apiAcl(name: string, password: string): string {
     rules(words`xadd`, { write: [queue('events')] }),
     rules(words`publish`, { channels: [channels.who, channels.news(anyHost)] }),
     rules(words`subscribe unsubscribe psubscribe punsubscribe`, {
-      channels: [channels.news(anyHost), channels.here(anyHost), channels.replies(anyHost, any)],
+      channels: [
+        channels.news(anyHost),
+        channels.here(anyHost),
+        channels.fetch(anyHost),
+        channels.replies(anyHost, any),
+      ],
     }),
   ]);
 }

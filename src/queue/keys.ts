@@ -59,6 +59,8 @@ export const channels = {
    * `free <kind> <name>` when a name is no longer there; for all hosts with a star.
    */
   here: (host: string) => `geard:{${host}}:here`,
+  /** A worker asks for what one of its jobs is to copy, see fetches.ts; for all hosts with a star. */
+  fetch: (host: string) => `geard:{${host}}:fetch`,
   /** An api asks every worker to say that it lives. */
   who: 'geard:who',
   /** Answers of a worker to one api. */

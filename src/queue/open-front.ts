@@ -8,6 +8,7 @@ import { followClock } from './clock.ts';
 import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
 import { type HostEntry, readHeld, readHost, readHosts } from './directory.ts';
+import { type Fetch, hearFetches, sendTo } from './fetches.ts';
 import { channels, keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readProgress } from './ledger.ts';
@@ -24,6 +25,7 @@ export type { Accepted, Candidate, Choice, Wish } from './accept.ts';
 export { roomOf } from './accept-arguments.ts';
 export type { RedisAccess } from './connection.ts';
 export type { HostEntry } from './directory.ts';
+export type { Fetch } from './fetches.ts';
 export type { ProgressLine } from './ledger.ts';
 export { asQueueFailure } from './queue-failure.ts';
 export type { JobRecord } from './record.ts';
@@ -53,6 +55,14 @@ export interface Front extends Asker {
   held(host: string, kind: Kind): Promise<string[]>;
   /** Has a worker send a stream through Redis. Throws what the worker threw, before the first byte. */
   relay(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream>;
+  /** Calls the listener when a worker asks for what one of its jobs is to copy; see fetches.ts. */
+  onFetch(listener: (fetch: Fetch) => void): void;
+  /** Sends what was asked for; false where another api does. `open` is called when it is ours to send. */
+  bring(
+    fetch: Fetch,
+    open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<boolean>;
   /** Resolves when Redis answers. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -87,6 +97,7 @@ export function openFront(options: FrontOptions): Front {
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const subscriber = patientConnection(access, quiet);
   watchFitness(redis, log);
+  const sending = failFastConnection(access, quiet, false); // A stream that cannot go on is broken off, not kept.
   const clock = followClock(redis);
   const learner = learnHosts({ redis, subscriber, clock, expected, log });
   const deliveries = createDeliveries(redis);
@@ -146,6 +157,8 @@ export function openFront(options: FrontOptions): Front {
         throw error;
       }
     },
+    onFetch: (listener) => hearFetches(subscriber, listener),
+    bring: (fetch, open, signal) => sendTo(sending, fetch, open, signal),
     async ping() {
       await redis.exists(keys.epoch); // A node of a Cluster that is down answers PING all the same.
     },
@@ -153,6 +166,7 @@ export function openFront(options: FrontOptions): Front {
       learner.close();
       await deliveries.close();
       subscriber.disconnect();
+      sending.disconnect();
       redis.disconnect();
     },
   };

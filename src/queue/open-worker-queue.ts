@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import { type Answers, answerQuestions } from './asks.ts';
-import { failFastConnection, patientConnection, type RedisAccess } from './connection.ts';
+import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
 import {
   type Announcement,
@@ -12,6 +12,7 @@ import {
   readHeld,
   withdrawHost,
 } from './directory.ts';
+import { askFor } from './fetches.ts';
 import { channels, keys } from './keys.ts';
 import { createWorkerLedger, type WorkerLedger } from './ledger.ts';
 import { watchFitness } from './preflight.ts';
@@ -35,6 +36,8 @@ export interface WorkerQueue {
   held(kind: Kind): Promise<string[]>;
   /** Sends a stream's body to the api that waits for it under this id; see relay.ts. */
   relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
+  /** Has an api bring what a job is to copy; the body throws a `Failure` when it does not come whole. */
+  fetch(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Has every delivery and question handled from now on. */
   open(deliver: (id: string) => Promise<void>, answers: Answers): void;
   /** Called whenever Redis has come (back), and when an api asks who is there. */
@@ -73,6 +76,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
+    fetch: (job, signal) => askFor(redis, () => readingConnection(access, quiet), host, job, signal),
     open(deliver, answers) {
       receiver = receiveDeliveries(delivering, host, concurrency, deliver, log);
       answerQuestions(redis, asking, host, answers, log, stop.signal).catch((error: Error) =>

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { Failure } from '../jobs/errors.ts';
+import { z } from 'zod';
+import { errorCodes, Failure } from '../jobs/errors.ts';
+import { parseJson } from '../lib/parse-json.ts';
 
 /**
- * A stream of bytes from a worker to an api through a Redis stream.
+ * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker (fetches.ts).
  *
  * The reader makes the key and keeps it alive; the sender only ever adds to a key that is there (NOMKSTREAM), so a
  * key that is gone means that nobody reads any more. The reader takes out what it has passed on, and the sender
@@ -14,7 +16,9 @@ import { Failure } from '../jobs/errors.ts';
  *   d  bytes
  *   k  nothing: the sender lives
  *   e  the end: everything has been sent
- *   x  the end: the source failed
+ *   x  the end: the source failed; why, as JSON, where that is part of the contract
+ *
+ * Where several may send, each claims the stream first: the first frame then has the one id that is free but once.
  */
 const window = 64;
 /** Milliseconds between two signs of life of an idle sender, and after which a silent one counts as gone. */
@@ -28,6 +32,19 @@ const frameSize = 64 * 1024;
 /** XADDs that may be on their way to Redis. */
 const mostInFlight = 8;
 
+const opening = '0-1';
+const claim = '0-2';
+
+/** Claims a stream before it is sent: false where another sender has it, or where nobody reads. */
+export async function claimFrames(redis: Redis, key: string): Promise<boolean> {
+  try {
+    return (await redis.xadd(key, 'NOMKSTREAM', claim, 'n', '0', 'k', '')) !== null;
+  } catch (error) {
+    if (/equal or smaller/.test((error as Error).message)) return false;
+    throw error;
+  }
+}
+
 /** Why the sender stops: the client went away, the api did, or Redis lost the key. */
 export class NobodyReads extends Error {
   constructor() {
@@ -38,15 +55,17 @@ export class NobodyReads extends Error {
 
 /**
  * Sends a body to whoever reads the key. Resolves when the end is in Redis; rejects with `NobodyReads`, with what
- * the body threw, or when Redis fails. `abort` is called as soon as it is known that nobody reads.
+ * the body threw, or when Redis fails. `abort` is called as soon as it is known that nobody reads. `first` is the number of
+ * the first frame: 1 where the stream was claimed.
  */
 export async function sendFrames(
   redis: Redis,
   key: string,
   body: AsyncIterable<Uint8Array>,
   abort: (reason: Error) => void,
+  first = 0,
 ): Promise<void> {
-  const frames = createFrameSender(redis, key, abort);
+  const frames = createFrameSender(redis, key, abort, first);
   try {
     let gathered: Uint8Array[] = [];
     let size = 0;
@@ -73,7 +92,7 @@ export async function sendFrames(
     await sending;
     await frames.end();
   } catch (error) {
-    if (!(error instanceof NobodyReads)) await frames.tell('x').catch(() => undefined);
+    if (!(error instanceof NobodyReads)) await frames.fail(error).catch(() => undefined);
     throw error;
   } finally {
     frames.close();
@@ -81,8 +100,8 @@ export async function sendFrames(
 }
 
 /** Adds frames to a key, some at a time, with signs of life when there are none. */
-function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => void) {
-  let number = 0;
+function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => void, first: number) {
+  let number = first;
   /** Frames that may not have been read; what has been sent counts until Redis is asked. */
   let unread = 0;
   let lastSent = Date.now();
@@ -136,7 +155,9 @@ function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => 
       if (failed) throw failed;
       await add('e', '');
     },
-    tell: (field: 'x') => add(field, ''),
+    /** The source has failed. */
+    fail: (why: unknown) =>
+      add('x', why instanceof Failure ? JSON.stringify({ code: why.code, detail: why.message }) : ''),
     close: () => clearInterval(beat),
   };
 }
@@ -159,7 +180,7 @@ export async function openFrames(
 ): Promise<FrameReader> {
   const id = randomUUID();
   const key = keyOf(id);
-  await redis.multi().xadd(key, '0-1', 'o', '').pexpire(key, readerGone).exec();
+  await redis.multi().xadd(key, opening, 'o', '').pexpire(key, readerGone).exec();
   const beat = setInterval(() => {
     redis.pexpire(key, readerGone).catch(() => undefined); // The blocking read tells what is wrong.
   }, readerBeat);
@@ -185,18 +206,18 @@ async function* readFrames(
   signal.addEventListener('abort', disconnect);
   try {
     let next = 0;
-    let last = '0-1';
+    let last = opening;
     for (let heard = Date.now(); ; ) {
       signal.throwIfAborted();
       const entries = await readEntries(blocking, key, last);
       if (entries.length === 0) {
-        if (Date.now() - heard > senderGone) throw cutOff('the worker has fallen silent');
+        if (Date.now() - heard > senderGone) throw cutOff('nothing more comes');
         continue;
       }
       for (const { id, number, field, value } of entries) {
         if (number !== next++) throw cutOff('a part of it got lost');
         if (field === 'e') return;
-        if (field === 'x') throw cutOff('its source failed');
+        if (field === 'x') throw whyItFailed(value);
         if (field === 'd') yield value;
         last = id;
       }
@@ -234,6 +255,13 @@ async function readEntries(blocking: Redis, key: string, after: string): Promise
 function following(id: string): string {
   const [time, sequence] = id.split('-');
   return `${time}-${BigInt(sequence ?? 0) + 1n}`;
+}
+
+const reason = z.object({ code: z.enum(errorCodes), detail: z.string().max(4_000) });
+
+function whyItFailed(told: Buffer): Failure {
+  const { success, data } = reason.safeParse(parseJson(told.toString('utf8')));
+  return success ? new Failure(data.code, data.detail) : cutOff('its source failed');
 }
 
 const cutOff = (why: string) => new Failure('host_unavailable', `the stream was cut off: ${why}`);

@@ -5,6 +5,7 @@ import { jobs } from '../jobs/registry.ts';
 import { parseRequestId } from '../jobs/request-id.ts';
 import type { Claims } from '../token/claims.ts';
 import { isTooLong, type Lifetimes } from '../token/verifier.ts';
+import { mustAllowSource, sourceOf } from './copies.ts';
 import type { Order, Scope } from './order.ts';
 import type { OriginalRequest } from './original.ts';
 import { type Parameters, parseParameters } from './parameters.ts';
@@ -34,7 +35,10 @@ export function authorize(claims: Claims, request: OriginalRequest, circumstance
   const wants = rule.wants({ request, all, found });
   if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');
   const scope: Scope = { u: all.u, h: all.h, r: all.r ?? claims.r, types };
-  return { name: rule.name, action: rule.action, all, scope, wants } as Order;
+  const order = { name: rule.name, action: rule.action, all, scope, wants } as Order;
+  const source = sourceOf(order);
+  if (source !== null) mustAllowSource(claims, source);
+  return order;
 }
 
 /** The methods that a path takes; none where there is nothing. */

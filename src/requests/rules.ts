@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { Action } from '../jobs/actions.ts';
-import { cloneUrl } from '../jobs/clone-url.ts';
 import { gearBody } from '../jobs/container.ts';
+import { repositorySource } from '../jobs/copy.ts';
 import { environmentBody } from '../jobs/environment.ts';
 import { Failure } from '../jobs/errors.ts';
 import { imageReference, refName } from '../jobs/identifier.ts';
@@ -88,7 +88,7 @@ const install = (asked: Asked) => {
 const repository = (asked: Asked) => {
   const body = parseBody(asked.request.body, emptyBody);
   const { t } = asked.all;
-  return { params: { ...resource(asked), url: t ? checked(cloneUrl, t) : null }, body };
+  return { params: { ...resource(asked), url: t ? checked(repositorySource, t) : null }, body };
 };
 
 const environment = (asked: Asked) => {

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { parseJson } from '../lib/parse-json.ts';
 import type { KeySource } from './keyring.ts';
+import { openPieces, sealPieces } from './seal-stream.ts';
 
 /**
  * Seals what travels from an api to a worker, token and body included, so that nothing between the two can read or
@@ -15,6 +16,10 @@ export interface Sealer {
   seal(content: unknown, token: string, host: string): string;
   /** What was sealed for the host, or null. */
   open(sealed: string, host: string): unknown;
+  /** Seals what goes from one worker to another; `token` says which key, `about` what it is. */
+  sealStream(body: AsyncIterable<Uint8Array>, token: string, about: string): AsyncIterable<Uint8Array>;
+  /** What was sealed so; throws where it was not, or has changed or was cut short on its way. */
+  openStream(sealed: AsyncIterable<Uint8Array>, about: string): AsyncIterable<Uint8Array>;
 }
 
 const algorithm = 'aes-256-gcm';
@@ -45,10 +50,15 @@ export function createSealer(
     return key;
   };
 
+  const kidFor = (token: string) => keyOf(token) ?? [...keys().daemons.keys()].sort().at(-1);
+  const secretOf = (kid: string | undefined) => keys().daemons.get(kid ?? '')?.secret ?? null;
+  /** Where only the test token is taken there is nothing to seal with. */
+  const sealsNothing = () => testToken && keys().daemons.size === 0;
+
   return {
     seal(content, token, host) {
       const text = JSON.stringify(content);
-      const kid = keyOf(token) ?? [...keys().daemons.keys()].sort().at(-1);
+      const kid = kidFor(token);
       const key = kid === undefined ? null : keyFor(kid, salt);
       if (!key) return `0.${Buffer.from(text).toString('base64url')}`;
       const nonce = randomBytes(12);
@@ -65,6 +75,16 @@ export function createSealer(
       const key = version === '1' ? keyFor(kid, withSalt) : null;
       return key ? parseJson(decrypt(key, nonce, body, host) ?? '') : null;
     },
+
+    sealStream(body, token, about) {
+      if (sealsNothing()) return body;
+      const kid = kidFor(token) ?? '';
+      const secret = secretOf(kid);
+      if (secret === null) throw new Error('the key of the token was taken away');
+      return sealPieces(body, kid, secret, about);
+    },
+
+    openStream: (sealed, about) => (sealsNothing() ? sealed : openPieces(sealed, secretOf, about)),
   };
 }
 

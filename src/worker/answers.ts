@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
-import { streamNames } from '../jobs/streams.ts';
 import type { Answers, JobRecord, WorkerQueue } from '../queue/open-worker-queue.ts';
 import { seesResource } from '../requests/scope.ts';
 import { lookForDrift } from './drift/look.ts';
@@ -29,11 +28,11 @@ export interface AnswerParts {
 export function createAnswers({ room, gate, cancel, readJob, sources, relay, log }: AnswerParts): Answers {
   return {
     'stream.open': async (sealed, args) => {
-      const { name, wants } = await gate.order(sealed, streamNames);
+      const { name, wants, send } = await gate.stream(sealed);
       const { id, how } = checked(aboutStream, args);
       const abort = new AbortController();
       const { head, body } = await sources.open(name, { ...how, ...wants }, abort.signal);
-      relay(id, body, (reason) => abort.abort(reason)).catch((error: Error) =>
+      relay(id, send(body), (reason) => abort.abort(reason)).catch((error: Error) =>
         log.debug({ reason: error.message }, 'a stream was broken off'),
       );
       return { head };

@@ -1,9 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
+import { aboutCopy } from '../jobs/copy.ts';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType, type JobType } from '../jobs/registry.ts';
+import { isStreamName, type StreamName } from '../jobs/streams.ts';
 import type { JobRecord } from '../queue/open-worker-queue.ts';
 import { authorize } from '../requests/authorize.ts';
+import { mayReadOn, sourceOf } from '../requests/copies.ts';
 import { type Envelope, envelope } from '../requests/envelope.ts';
 import type { Change, Order, OrderName, OrderOf } from '../requests/order.ts';
 import { seesJob } from '../requests/scope.ts';
@@ -27,6 +30,16 @@ export interface Gate {
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
   /** The order in a sealed request for an answer now, which must be one of those named. */
   order<N extends OrderName>(sealed: string, names: readonly N[]): Promise<OrderOf<N>>;
+  /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
+  stream(sealed: string): Promise<PassedStream>;
+}
+
+export interface PassedStream {
+  name: StreamName;
+  /** What it is of. */
+  wants: object;
+  /** What is to be sent of what its source gives: for another worker it is sealed. */
+  send(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }
 
 export interface PassedJob {
@@ -45,13 +58,39 @@ export interface GateParts {
 export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
   const audit = log.child({ audit: true });
 
-  async function pass(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
+  async function read(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
     const claims = await verifier.read(opened.token);
     if (!claims) throw invalid();
-    const order = authorize(claims, opened.request, { now: now(), lifetimes: verifier.lifetimes });
-    if (order.scope.h !== undefined && order.scope.h !== host)
-      throw new Failure('token_forbids', 'the request is for another host');
+    return {
+      order: authorize(claims, opened.request, { now: now(), lifetimes: verifier.lifetimes }),
+      claims,
+    };
+  }
+
+  async function pass(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
+    const { order, claims } = await read(opened);
+    if (order.scope.h !== undefined && order.scope.h !== host) throw forAnotherHost();
     return { order, claims };
+  }
+
+  /** Of a request that is to be answered now. */
+  async function passNow(opened: Envelope): Promise<Order> {
+    mustBeSoon(opened);
+    const { order, claims } = await pass(opened);
+    if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
+    return order;
+  }
+
+  /** The copy that a request has made from here; null where it has none made. */
+  async function copied(opened: Envelope): Promise<{ source: string; about: string } | null> {
+    const { order, claims } = await read(opened);
+    const source = sourceOf(order);
+    if (source === null || !isJobOrder(order)) return null;
+    mustBeSoon(opened);
+    if (!mayReadOn(claims, host)) throw forAnotherHost();
+    if (isOver(claims, now()))
+      throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
+    return { source, about: aboutCopy(order.wants.id, source) };
   }
 
   function open(sealed: string): Envelope {
@@ -104,12 +143,22 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
 
     order: (sealed, names) =>
       audited({ question: names }, sealed, async (opened) => {
-        if (opened.until === null || opened.until < Date.now()) throw invalid();
-        const { order, claims } = await pass(opened);
-        if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
-        if (!names.some((name) => name === order.name))
-          throw new Failure('token_forbids', 'the question is not what its request asks');
+        const order = await passNow(opened);
+        if (!names.some((name) => name === order.name)) throw notWhatItAsks();
         return order as never;
+      }),
+
+    stream: (sealed) =>
+      audited({ question: 'stream' }, sealed, async (opened) => {
+        const copy = await copied(opened);
+        if (copy !== null) {
+          const { source, about } = copy;
+          const send = (body: AsyncIterable<Uint8Array>) => sealer.sealStream(body, opened.token, about);
+          return { name: 'repository.bundle', wants: { resource: source }, send };
+        }
+        const { name, wants } = await passNow(opened);
+        if (!isStreamName(name)) throw notWhatItAsks();
+        return { name, wants, send: (body) => body };
       }),
   };
 }
@@ -117,6 +166,12 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
 /** Seconds since the epoch. */
 const now = () => Date.now() / 1000;
 
+function mustBeSoon({ until }: Envelope): void {
+  if (until === null || until < Date.now()) throw invalid();
+}
+
+const forAnotherHost = () => new Failure('token_forbids', 'the request is for another host');
+const notWhatItAsks = () => new Failure('token_forbids', 'the question is not what its request asks');
 const invalid = () => new Failure('token_invalid', 'the request needs a valid token');
 
 const isJobOrder = (order: Order): order is OrderOf<JobType> => isJobType(order.name);

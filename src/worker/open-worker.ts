@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { aboutCopy } from '../jobs/copy.ts';
 import { createClosers } from '../lib/closers.ts';
 import { every, timeout } from '../lib/every.ts';
 import { createLocks } from '../lib/locks.ts';
@@ -84,6 +85,8 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       image: options.githostImage,
       allowance: parseAllowance(options.cloneAllow),
       limits: options.cloneLimits,
+      fetch: async (job, source, signal) =>
+        options.sealer.openStream(await queue.fetch(job, signal), aboutCopy(job, source)),
     };
     const announcer = createAnnouncer({ ...options, queue, paths, reservations });
     const room: Room = {

@@ -7,6 +7,13 @@ const patience: Partial<Record<ErrorCode, number>> = {
   host_unavailable: 60_000,
 };
 
+/**
+ * Milliseconds after which an attempt has come so far that the patience begins anew when it fails, and how often it does. No
+ * single call to systemd or Docker takes as long.
+ */
+const longAttempt = 30_000;
+const mostLongAttempts = 3;
+
 const firstDelay = 250;
 const longestDelay = 4_000;
 
@@ -18,12 +25,16 @@ export interface RetryHooks {
 
 /** Tries until it succeeds, fails for good, or the patience with its kind of failure is at its end. */
 export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetry }: RetryHooks): Promise<T> {
-  const started = Date.now();
+  let started = Date.now();
+  let long = 0;
   for (let delay = firstDelay; ; delay = Math.min(delay * 2, longestDelay)) {
+    const began = Date.now();
     try {
       return await attempt();
     } catch (error) {
       if (signal.aborted || !(error instanceof Failure) || !error.transient) throw error;
+      const hadCome = error.code === 'host_unavailable' && Date.now() - began > longAttempt;
+      if (hadCome && long++ < mostLongAttempts) started = Date.now();
       if (Date.now() + delay - started > (patience[error.code] ?? 0)) throw error;
       await onRetry(error, delay);
       await pause(delay, signal);

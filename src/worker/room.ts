@@ -38,4 +38,6 @@ export interface RepositorySettings {
   image: string;
   allowance: CloneAllowance;
   limits: CloneLimits;
+  /** Has what a job is to copy brought from its host; see jobs/copy.ts. The body throws when it does not come whole. */
+  fetch(job: string, source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 }

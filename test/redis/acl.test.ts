@@ -110,6 +110,23 @@ async function live(): Promise<void> {
   const read: Buffer[] = [];
   for await (const chunk of stream.body) read.push(Buffer.from(chunk));
   expect(Buffer.concat(read).toString()).toBe('frames');
+  front.onFetch(
+    (fetch) =>
+      void front.bring(
+        fetch,
+        async function* () {
+          yield Buffer.from('brought');
+        },
+        new AbortController().signal,
+      ),
+  );
+  await until('the front hears what workers ask for', async () => {
+    const patterns = await redis.redis.call('PUBSUB', 'NUMPAT');
+    return Number(patterns) >= 3;
+  });
+  for await (const chunk of await host.fetch(id(1), new AbortController().signal))
+    read.push(Buffer.from(chunk));
+  expect(Buffer.concat(read).toString()).toBe('framesbrought');
   await host.stopReceiving();
   expect(await front.accept(wish(2, 'container.stop'), to('h1'))).toMatchObject({ verdict: 'accepted' });
   const record = await front.job(id(2));
@@ -193,6 +210,7 @@ test.each<Attempt>([
   ['say what a host holds', (c) => c.sadd(keys.held('h1', 'gear'), 'x')],
   ['say that a host lives', (c) => c.set(keys.host('h1'), '{}')],
   ['say so to the others', (c) => c.publish('geard:{h1}:here', '')],
+  ['ask for what a host is to copy', (c) => c.publish('geard:{h1}:fetch', '{}')],
   ['answer for a host', (c) => c.publish('geard:{h1}:replies:x', '{}')],
   ['write progress', (c) => c.xadd(keys.progress('h1', id(7)), '*', 'line', '{}')],
   ['read what is not ours', (c) => c.get('somebody')],

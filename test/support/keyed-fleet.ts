@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,10 +35,14 @@ export interface KeyedFleet {
   revoke(role: KeyRole, kid: string): Promise<void>;
   start(role: Role): Promise<void>;
   stop(role: Role): Promise<void>;
+  /** kill -9, and resolves when it has ended. */
+  kill(role: Role): Promise<void>;
+  /** A worker that is the host h2, with a base directory of its own. Its role is `other`. */
+  addHost(): Promise<{ base: string }>;
   close(): Promise<void>;
 }
 
-type Role = 'api' | 'worker';
+type Role = 'api' | 'worker' | 'other';
 
 let nextPort = 12_900;
 
@@ -51,8 +56,13 @@ export async function openKeyedFleet(
   await makeKeys(keys, ['issuer', 'daemon']);
   const acl = await writeAcl(directory);
   const redis = await openTestRedis(['--aclfile', acl, ...redisOptions]);
-  const [apiPort, workerPort] = [nextPort++, nextPort++];
-  const directories = { api: join(directory, 'api-keys'), worker: join(directory, 'worker-keys') };
+  const [apiPort, workerPort, otherPort] = [nextPort++, nextPort++, nextPort++];
+  const directories = {
+    api: join(directory, 'api-keys'),
+    worker: join(directory, 'worker-keys'),
+    other: join(directory, 'other-keys'),
+  };
+  const bases = { worker: base, other: '' };
   const access = (user: string, role: Role) => [
     ...[
       '--redis',
@@ -64,18 +74,19 @@ export async function openKeyedFleet(
     ],
     ...['--keys', directories[role], '--stream', transport, '--log-level', 'debug'],
   ];
-  const listen = transport === 'relay' ? [] : ['--stream-listen', `127.0.0.1:${workerPort}`];
+  const startWorker = (role: 'worker' | 'other', host: string, port: number) => {
+    const listen = transport === 'relay' ? [] : ['--stream-listen', `127.0.0.1:${port}`];
+    const place = ['--base', bases[role], '--host', host, ...listen];
+    return startNode(['bin/gear', 'worker', ...access(`geard-${host}`, role), ...place], /worker is ready/);
+  };
   const starts = {
     api: () =>
       startNode(
         ['bin/gear', 'api', ...access('geard-api', 'api'), '--listen', `127.0.0.1:${apiPort}`],
         /api listens/,
       ),
-    worker: () =>
-      startNode(
-        ['bin/gear', 'worker', ...access('geard-h1', 'worker'), '--base', base, '--host', 'h1', ...listen],
-        /worker is ready/,
-      ),
+    worker: () => startWorker('worker', 'h1', workerPort),
+    other: () => startWorker('other', 'h2', otherPort),
   };
   const mint = async (claims: Partial<TokenClaims> = {}, issuer?: string) =>
     mintToken(
@@ -89,7 +100,7 @@ export async function openKeyedFleet(
   const worker = await starts.worker();
   const fleet: KeyedFleet = {
     ...{ base, redis, api, keys, directories, mint, handOut },
-    processes: { worker, api: await starts.api() },
+    processes: { worker, api: await starts.api(), other: worker },
     as: async (claims, issuer) => createClient(`${api}/token/${await mint(claims, issuer)}`),
     async revoke(role, kid) {
       const file = role === 'issuer' ? `${kid}.issuer.pub` : `${kid}.daemon.key`;
@@ -99,8 +110,22 @@ export async function openKeyedFleet(
       fleet.processes[role] = await starts[role]();
     },
     stop: (role) => end(fleet.processes[role]),
+    async kill(role) {
+      const exited = once(fleet.processes[role], 'exit');
+      fleet.processes[role].kill('SIGKILL');
+      await exited;
+    },
+    async addHost() {
+      bases.other = await makeBase();
+      await fleet.start('other');
+      return { base: bases.other };
+    },
     async close() {
       await end(fleet.processes.api);
+      if (bases.other !== '') {
+        await end(fleet.processes.other);
+        await rm(bases.other, { recursive: true, force: true });
+      }
       await end(fleet.processes.worker);
       await redis.close();
       await removeGearsOf(base);
@@ -113,7 +138,11 @@ export async function openKeyedFleet(
 
 /** An ACL file as an administrator makes it, with the command of ours. */
 async function writeAcl(directory: string): Promise<string> {
-  const users = { 'geard-api': ['api'], 'geard-h1': ['worker', '--host', 'h1'] };
+  const users = {
+    'geard-api': ['api'],
+    'geard-h1': ['worker', '--host', 'h1'],
+    'geard-h2': ['worker', '--host', 'h2'],
+  };
   const lines = ['user default on nopass ~* &* +@all'];
   for (const [user, role] of Object.entries(users)) {
     const file = join(directory, `${user}.password`);

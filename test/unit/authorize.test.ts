@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { actions, changesSomething } from '../../src/jobs/actions.ts';
 import { Failure } from '../../src/jobs/errors.ts';
 import { authorize } from '../../src/requests/authorize.ts';
+import { sourceOf } from '../../src/requests/copies.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
 import { allowsAction, allowsResource } from '../../src/requests/patterns.ts';
 import type { Claims } from '../../src/token/claims.ts';
@@ -112,6 +113,51 @@ test.each<[string, Claims, string, unknown]>([
   expect(typeof order === 'string' ? order : order.name).toBe(expected);
 });
 
+const copy = 'PUT /repository?u=0&i=2a&r=team-b&t=gear://team-a';
+const both = ['repository.create', 'content.read'];
+
+test.each<[string, Claims, string, string]>([
+  ['says nothing of it', {}, copy, 'repository.create'],
+  ['allows to make the one and to read the other', { a: both }, copy, 'repository.create'],
+  ['allows both by stars', { a: ['repository.*', '*.read'] }, copy, 'repository.create'],
+  ['allows only to make it', { a: ['repository.create'] }, copy, 'token_forbids'],
+  ['allows only to read', { a: ['content.read'] }, copy, 'token_forbids'],
+  ['allows to read environments', { a: ['repository.create', 'environment.read'] }, copy, 'token_forbids'],
+  ['takes in both names', { a: both, r: 'team-*' }, copy, 'repository.create'],
+  ['takes in the name of the copy only', { a: both, r: 'team-b*' }, copy, 'token_forbids'],
+  ['takes in the name of the source only', { a: both, r: 'team-a' }, copy, 'token_forbids'],
+  ['fixes the name of the copy', { a: both, r: 'team-b' }, copy, 'token_forbids'],
+  [
+    'fixes the name of the copy and the source',
+    { a: ['repository.create'], r: 'team-b', t: 'gear://team-a' },
+    copy,
+    'repository.create',
+  ],
+  [
+    'fixes the source, which the query leaves out',
+    { a: ['repository.create'], t: 'gear://team-a' },
+    'PUT /repository?u=0&i=2a&r=team-b',
+    'repository.create',
+  ],
+  ['fixes another source', { t: 'gear://team-c' }, copy, 'token_forbids'],
+  ['fixes a source and reads archives', { t: 'gear://team-a' }, 'GET /content?r=team-a', 'invalid_request'],
+  [
+    'takes in one name, and nothing is copied',
+    { r: 'team-b' },
+    'PUT /repository?u=0&i=2a',
+    'repository.create',
+  ],
+  [
+    'takes in one name, and a URL is cloned',
+    { a: ['repository.create'], r: 'team-b' },
+    'PUT /repository?u=0&i=2a&t=https://example.org/a',
+    'repository.create',
+  ],
+])('a copy under a token that %s', (_, claims, line, expected) => {
+  const order = ask(claims, line);
+  expect(typeof order === 'string' ? order : order.name).toBe(expected);
+});
+
 test('a token with a body is for that body to the byte, and a read has none', () => {
   const body = '{"start":false}';
   expect(ask({ b: bodyHash(body) }, install, { body })).toMatchObject({ name: 'container.install' });
@@ -166,7 +212,7 @@ const claimsOf = fc.record(
     u: fc.constantFrom('0', '1'),
     i: fc.constantFrom('1', '2a', '2A', '02a'),
     r: fc.oneof(names, fc.constantFrom('we*', 'team-*', 'team-a*')),
-    t: fc.constantFrom('nginx', 'redis', 'env', 'gitarchive'),
+    t: fc.constantFrom('nginx', 'redis', 'env', 'gitarchive', 'gear://team-a'),
     h: fc.constantFrom('h1', 'h2'),
     a: fc.array(fc.constantFrom(...actions, 'container.*', '*.read', '*.*'), { minLength: 1, maxLength: 4 }),
   },
@@ -198,7 +244,7 @@ const queries = fc.record(
     u: fc.constantFrom('0', '1'),
     i: fc.constantFrom('1', '2a'),
     r: names,
-    t: fc.constantFrom('nginx', 'redis', 'env', 'gitarchive'),
+    t: fc.constantFrom('nginx', 'redis', 'env', 'gitarchive', 'gear://team-a', 'gear://web'),
     h: fc.constantFrom('h1', 'h2'),
   },
   { requiredKeys: [] },
@@ -218,6 +264,11 @@ test('whatever the claims and the request: what comes out lies within the claims
         expect(allowsResource(claims.r, String(scope.r).replace(/\*$/, ''))).toBe(true);
         if ('resource' in wants) expect(allowsResource(claims.r, wants.resource)).toBe(true);
         if ('command' in wants) expect(allowsResource(claims.r, wants.command.params.resource)).toBe(true);
+      }
+      const source = sourceOf(order);
+      if (source !== null && claims.t === undefined) {
+        if (claims.r) expect(allowsResource(claims.r, source)).toBe(true);
+        if (claims.a) expect(claims.a.some((a) => allowsAction(a, 'content.read'))).toBe(true);
       }
       if (claims.i && 'id' in wants) expect(wants.id).toBe(claims.i.toLowerCase().padStart(32, '0'));
       if (claims.a && scope.types === undefined)

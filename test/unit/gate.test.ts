@@ -142,6 +142,50 @@ test('a question is answered for as long as it says, and only the one that its r
   expect(audit).toHaveLength(5);
 });
 
+test("what a copy reads passes at its source, which the copy's own host is not", async () => {
+  const copy = async (
+    claims: Partial<TokenClaims> = {},
+    until: number | null = Date.now() + 60_000,
+    more = '',
+  ) => {
+    const token = await trust.mint(claims);
+    const query = `u=0&i=2a&r=team-b&t=gear%3A%2F%2Fteam-a${more}`;
+    const request: OriginalRequest = { method: 'PUT', path: '/repository', query, body: '' };
+    return gate.stream(sealer().seal({ token, request, until }, token, 'h1'));
+  };
+  const bundle = { name: 'repository.bundle', wants: { resource: 'team-a' }, send: expect.any(Function) };
+  const source = { t: 'gear://team-a' };
+  expect(await copy()).toEqual(bundle);
+  expect(await copy({ r: 'team-*', a: ['repository.create', 'content.read'] })).toEqual(bundle);
+  expect(await copy({ ...source, r: 'team-b', a: ['repository.create'] })).toEqual(bundle);
+  expect(await copy({}, Date.now() + 60_000, '&h=h2')).toEqual(bundle);
+  expect(await copy({ ...source, h: 'h2' })).toEqual(bundle);
+  expect(await copy({ h: 'h1' })).toEqual(bundle);
+  expect(audit).toEqual([]);
+  const refused = async (asked: Promise<unknown>, code: string) =>
+    expect(asked).rejects.toMatchObject({ code });
+  await refused(copy({ h: 'h2' }), 'token_forbids');
+  await refused(copy({ r: 'team-b' }), 'token_forbids');
+  await refused(copy({ a: ['repository.create'] }), 'token_forbids');
+  await refused(copy({ a: ['content.read'] }), 'token_forbids');
+  await refused(copy({ t: 'gear://team-c' }), 'token_forbids');
+  await refused(copy({ d: now() - 70 }), 'expired');
+  await refused(copy({}, null), 'token_invalid');
+  await refused(copy({}, Date.now() - 1), 'token_invalid');
+  expect(audit).toHaveLength(8);
+});
+
+test('a request that makes no stream opens none', async () => {
+  const token = await trust.mint();
+  const sealed = (request: OriginalRequest) =>
+    sealer().seal({ token, request, until: Date.now() + 60_000 }, token, 'h1');
+  for (const query of ['u=0&i=2a&r=a', 'u=0&i=2a&r=a&t=https://example.org/b']) {
+    const asked = gate.stream(sealed({ method: 'PUT', path: '/repository', query, body: '' }));
+    await expect(asked).rejects.toMatchObject({ code: 'token_forbids' });
+  }
+  await expect(gate.stream(sealed(stop))).rejects.toMatchObject({ code: 'token_forbids' });
+});
+
 test('the end of a job is asked for by a request of its own, which may be about no other job', async () => {
   const one = await record();
   const cancel = async (id: string, claims: Partial<TokenClaims> = {}) => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import { withRetries } from '../../src/worker/retry.ts';
 
@@ -15,6 +15,21 @@ test('what may pass is tried again, each time a little later', async () => {
     return tries;
   }, told);
   expect([result, told.delays]).toEqual([3, [250, 500]]);
+});
+
+test('what fails after it had come far is tried again with fresh patience, but not for ever', async () => {
+  let passed = 0;
+  const clock = Date.now;
+  const spy = vi.spyOn(Date, 'now').mockImplementation(() => clock() + passed);
+  let tries = 0;
+  const fails = async () => {
+    tries++;
+    passed += 100_000;
+    throw new Failure('host_unavailable', 'away', { transient: true });
+  };
+  await expect(withRetries(fails, hooks())).rejects.toThrow('away');
+  spy.mockRestore();
+  expect(tries).toBe(4);
 });
 
 test('what will not pass is not tried again', async () => {

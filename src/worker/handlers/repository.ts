@@ -1,11 +1,12 @@
+import { copiedFrom } from '../../jobs/copy.ts';
 import { Failure } from '../../jobs/errors.ts';
-import type { Params, Result } from '../../jobs/registry.ts';
+import type { Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
 import { mustTakeNew } from '../draining.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { isOnDisk } from '../on-disk.ts';
-import { type CloneSource, resolveSource } from '../repository/clone-source.ts';
+import { resolveSource } from '../repository/clone-source.ts';
 import {
   adoptDraft,
   draftOf,
@@ -15,8 +16,9 @@ import {
   openDraft,
   removeDraft,
 } from '../repository/draft.ts';
+import { fetchCopy } from '../repository/fetch-copy.ts';
 import { askGit, findFault, headOf } from '../repository/git.ts';
-import { gitContainer } from '../repository/git-container.ts';
+import { type GitTask, gitContainer, usualBranch } from '../repository/git-container.ts';
 import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/run-git-unit.ts';
 import type { Room } from '../room.ts';
 
@@ -32,14 +34,14 @@ export const create: Handler<'repository.create'> = {
       return made(room, resource);
     }
     await mustTakeNew(context);
-    const source = url === null ? null : await resolveSource(url, room.repositories.allowance);
+    const origin = await originOf(url, room);
     await ensureImage(room.repositories.image, context);
-    await makeDraft(resource, source, context);
+    await makeDraft(resource, origin, context);
     report({ step: 'check', message: 'checking the repository' });
     const draft = draftOf(room.paths, resource, job);
     const repository = await adoptDraft(draft, job, room.repositories.limits);
     await mustBeSmallEnough(room, repository);
-    if (source !== null) await mustBeSound(context, repository);
+    if (url !== null) await mustBeSound(context, repository);
     signal.throwIfAborted();
     await moveIntoPlace(room.paths, repository, resource);
     await removeDraft(draft);
@@ -54,23 +56,40 @@ export const create: Handler<'repository.create'> = {
   },
 };
 
-async function makeDraft(
-  resource: Params<'repository.create'>['resource'],
-  source: CloneSource | null,
-  context: JobContext,
-): Promise<void> {
+/** Where a repository comes from: what git can be told at once, or another one of the fleet that is to be fetched first. */
+type Origin = { task: GitTask } | { copied: string };
+
+async function originOf(url: string | null, { repositories }: Room): Promise<Origin> {
+  if (url === null) return { task: { make: 'empty', branch: usualBranch } };
+  const copied = copiedFrom(url);
+  if (copied !== null) return { copied };
+  return { task: { make: 'clone', source: await resolveSource(url, repositories.allowance) } };
+}
+
+async function makeDraft(resource: string, origin: Origin, context: JobContext): Promise<void> {
   const { room, job, report } = context;
   const { image, limits } = room.repositories;
   const directory = draftOf(room.paths, resource, job);
-  const message = source === null ? 'making an empty repository' : `cloning ${source.url}`;
-  report({ step: 'git', message: `${message} by ${jobUnit(resource)}` });
+  report({ step: 'git', message: `${whatIsDone(origin)} by ${jobUnit(resource)}` });
   const container = jobContainer(resource);
-  const command = gitContainer({ container, image, job, directory, source, limits });
   await runGitUnit(context, resource, {
-    command,
-    prepare: () => openDraft(directory),
+    prepare: async () => {
+      await openDraft(directory);
+      const task = 'task' in origin ? origin.task : await fetched(origin.copied, directory, context);
+      return gitContainer({ container, image, job, directory, task, limits });
+    },
     isPrepared: () => hasDraft(directory),
   });
+}
+
+function whatIsDone(origin: Origin): string {
+  if ('copied' in origin) return `copying ${origin.copied}`;
+  return origin.task.make === 'clone' ? `cloning ${origin.task.source.url}` : 'making an empty repository';
+}
+
+async function fetched(source: string, directory: string, context: JobContext): Promise<GitTask> {
+  const { branch, empty } = await fetchCopy(source, directory, context);
+  return { make: empty ? 'empty' : 'copy', branch: branch ?? usualBranch };
 }
 
 async function mustBeSound({ room, signal }: JobContext, repository: string): Promise<void> {

@@ -157,8 +157,11 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     },
 
     async runOnce(unit, { description, slice, command, afterwards, seconds }) {
+      // systemd puts variables of its own into words that hold a $ (systemd.service(5)).
       const execution = (words: string[], ignoreFailure: boolean) =>
-        new Variant('a(sasb)', [[words[0], words, ignoreFailure]]);
+        new Variant('a(sasb)', [
+          [words[0], words.map((word) => word.replaceAll('$', '$$$$')), ignoreFailure],
+        ]);
       const properties = [
         ['Description', new Variant('s', description)],
         ['Slice', new Variant('s', slice)],

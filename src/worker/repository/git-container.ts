@@ -12,6 +12,17 @@ export interface CloneLimits {
 /** Where the container finds its working directory; the repository is made in it under this name. */
 const inside = '/work';
 export const draftName = 'repository';
+/** What a copy is made from, in the working directory. */
+export const bundleName = 'bundle';
+
+/** What git is to do. `branch` is what HEAD is to name. */
+export type GitTask =
+  | { make: 'empty'; branch: string }
+  | { make: 'copy'; branch: string }
+  | { make: 'clone'; source: CloneSource };
+
+/** What HEAD names where nothing is said. */
+export const usualBranch = 'main';
 
 const memory = '1g';
 const mostProcesses = 64;
@@ -25,10 +36,10 @@ export function gitContainer(options: {
   image: string;
   job: string;
   directory: string;
-  source: CloneSource | null;
+  task: GitTask;
   limits: CloneLimits;
 }): string[] {
-  const { container, image, job, directory, source, limits } = options;
+  const { container, image, job, directory, task, limits } = options;
   return [
     ...dockerRun,
     `--name=${container}`,
@@ -45,16 +56,17 @@ export function gitContainer(options: {
     '--ulimit=core=0',
     `--volume=${directory}:${inside}`,
     `--workdir=${inside}`,
-    ...network(source),
-    ...variables(source).map((variable) => `--env=${variable}`),
+    ...network(task),
+    ...variables(task).map((variable) => `--env=${variable}`),
     '--entrypoint=git',
     image,
-    ...(source === null ? init : clone(source.url)),
+    ...words(task),
   ];
 }
 
-function network(source: CloneSource | null): string[] {
-  if (source === null) return ['--network=none'];
+function network(task: GitTask): string[] {
+  if (task.make !== 'clone') return ['--network=none'];
+  const { source } = task;
   // Nobody answers there: a name that was not looked at is not found.
   const names = [
     '--dns=127.0.0.1',
@@ -64,22 +76,38 @@ function network(source: CloneSource | null): string[] {
 }
 
 /** git reads no configuration, asks nobody, and speaks the one protocol of the URL. */
-function variables(source: CloneSource | null): string[] {
+function variables(task: GitTask): string[] {
   return [
     'HOME=/tmp',
     'GIT_CONFIG_NOSYSTEM=1',
     'GIT_CONFIG_GLOBAL=/dev/null',
     'GIT_TERMINAL_PROMPT=0',
     'GIT_ASKPASS=/bin/false',
-    `GIT_ALLOW_PROTOCOL=${source?.scheme ?? 'none'}`,
+    `GIT_ALLOW_PROTOCOL=${protocol(task)}`,
   ];
 }
 
-const init = ['-c', 'init.defaultBranch=main', 'init', '--bare', '--quiet', '--template=', draftName];
+function protocol(task: GitTask): string {
+  if (task.make === 'clone') return task.source.scheme;
+  return task.make === 'copy' ? 'file' : 'none';
+}
+
+function words(task: GitTask): string[] {
+  switch (task.make) {
+    case 'empty':
+      return [...head(task.branch), 'init', '--bare', '--quiet', '--template=', draftName];
+    case 'copy':
+      return clone(task.branch, '--mirror', `${inside}/${bundleName}`);
+    case 'clone':
+      return clone(usualBranch, '--bare', task.source.url);
+  }
+}
+
+/** Of the branches that HEAD could mean git takes this one, also where none is there. */
+const head = (branch: string) => ['-c', `init.defaultBranch=${branch}`];
 
 /** A dumb server's alternates count as redirects (git-config(1), http.followRedirects). */
 const cloneSettings = [
-  'init.defaultBranch=main',
   'core.hooksPath=/dev/null',
   'credential.helper=',
   'http.followRedirects=false',
@@ -90,7 +118,7 @@ const cloneSettings = [
   'submodule.recurse=false',
 ];
 
-function clone(url: string): string[] {
-  const settings = cloneSettings.flatMap((setting) => ['-c', setting]);
-  return [...settings, 'clone', '--bare', '--progress', '--no-local', '--template=', '--', url, draftName];
+function clone(branch: string, how: '--bare' | '--mirror', url: string): string[] {
+  const settings = [...head(branch), ...cloneSettings.flatMap((setting) => ['-c', setting])];
+  return [...settings, 'clone', how, '--progress', '--no-local', '--template=', '--', url, draftName];
 }

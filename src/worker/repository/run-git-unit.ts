@@ -15,9 +15,8 @@ const journalDeadline = 5_000;
 const slice = 'gear-small.slice';
 
 export interface GitWork {
-  command: string[];
-  /** Done before the command is begun, but not when a unit that an earlier attempt has begun is joined. */
-  prepare(): Promise<void>;
+  /** Returns the command. Not called when a unit that an earlier attempt has begun is joined. */
+  prepare(): Promise<string[]>;
   /** Whether what an earlier attempt has prepared is still there. */
   isPrepared(): Promise<boolean>;
 }
@@ -57,8 +56,8 @@ async function begin(room: Room, resource: string, job: string, work: GitWork): 
   }
   const afterwards = [docker, 'rm', '--force', jobContainer(resource)];
   const { seconds } = repositories.limits;
-  await work.prepare();
-  await systemd.runOnce(unit, { description, slice, command: work.command, afterwards, seconds });
+  const command = await work.prepare();
+  await systemd.runOnce(unit, { description, slice, command, afterwards, seconds });
 }
 
 /** A oneshot unit is activating as long as its program runs, and active when that has ended well. */

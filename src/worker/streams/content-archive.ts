@@ -1,8 +1,8 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
-import type { Program } from '../../lib/exec.ts';
 import { isOnDisk } from '../on-disk.ts';
 import { askGit, openGit } from '../repository/git.ts';
+import { outputOf } from '../repository/git-output.ts';
 import { resolveRef } from '../repository/resolve-ref.ts';
 import type { Room } from '../room.ts';
 
@@ -28,44 +28,10 @@ export async function contentArchive(
   if (head.notModified) return { head, body: nothing() };
   // A commit, not its tree: its time becomes the files', so that the same commit gives the same bytes.
   const program = openGit(repository, ['archive', `--format=${format}`, commit]);
-  return { head, body: await begun(program, signal) };
+  return { head, body: await outputOf(program, 'the archive', signal) };
 }
 
 /** Names of refs may hold what a header must not. */
 const plain = (name: string) => name.replace(/[^A-Za-z0-9_.-]/g, '-');
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
-
-/** Waits for the first bytes, so that an archive that cannot be made at all is a failure and no broken stream. */
-async function begun(program: Program, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  const body = wholeOutput(program, signal);
-  const first = await body.next();
-  async function* all(): AsyncGenerator<Uint8Array> {
-    try {
-      if (!first.done) yield first.value;
-      yield* body;
-    } finally {
-      await body.return(undefined);
-    }
-  }
-  return all();
-}
-
-/** Everything the program prints; throws unless it ends well. */
-async function* wholeOutput(program: Program, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const aborted = () => void program.kill();
-  signal.addEventListener('abort', aborted);
-  try {
-    signal.throwIfAborted();
-    for await (const chunk of program.stdout) yield chunk as Buffer;
-    const { status, stderr } = await program.ended;
-    signal.throwIfAborted();
-    if (status !== 0)
-      throw new Failure('internal', 'git could not make the archive', { cause: new Error(stderr) });
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  } finally {
-    signal.removeEventListener('abort', aborted);
-    await program.kill();
-  }
-}

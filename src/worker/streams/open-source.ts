@@ -10,6 +10,7 @@ import { explain } from '../../lib/explain.ts';
 import type { Room } from '../room.ts';
 import { containerLog } from './container-log.ts';
 import { contentArchive } from './content-archive.ts';
+import { repositoryBundle } from './repository-bundle.ts';
 
 /** Opens what is to be streamed, or throws why not. The work behind it ends when the signal aborts. */
 type Source<S extends StreamName> = (
@@ -21,6 +22,7 @@ type Source<S extends StreamName> = (
 const sources: { [S in StreamName]: Source<S> } = {
   'container.log': containerLog,
   'content.archive': contentArchive,
+  'repository.bundle': repositoryBundle,
 };
 
 /** Streams that a worker sends at a time; each has a process of its own. */

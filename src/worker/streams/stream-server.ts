@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { directPath, directRequest, headHeader } from '../../jobs/direct.ts';
 import { Failure, problemOf } from '../../jobs/errors.ts';
-import { streamNames } from '../../jobs/streams.ts';
 import { pump } from '../../lib/pump.ts';
 import type { Gate } from '../gate.ts';
 import type { Sources } from './open-source.ts';
@@ -74,8 +73,9 @@ async function open({ gate, sources }: StreamServerParts, req: IncomingMessage, 
     throw new Failure('not_found', 'this port sends streams to apis only');
   const asked = directRequest.safeParse(await readJson(req));
   if (!asked.success) throw new Failure('invalid_request', 'the request is not one of an api');
-  const { name, wants } = await gate.order(asked.data.sealed, streamNames);
-  return sources.open(name, { ...asked.data.how, ...wants }, signal);
+  const { name, wants, send } = await gate.stream(asked.data.sealed);
+  const { head, body } = await sources.open(name, { ...asked.data.how, ...wants }, signal);
+  return { head, body: send(body) };
 }
 
 async function readJson(req: IncomingMessage): Promise<object> {

@@ -1,0 +1,81 @@
+import type { Logger } from 'pino';
+import { Failure } from '../../jobs/errors.ts';
+import { isFinal } from '../../jobs/job.ts';
+import { asQueueFailure, type Fetch, type Front } from '../../queue/open-front.ts';
+import { authorize } from '../../requests/authorize.ts';
+import { sourceOf } from '../../requests/copies.ts';
+import { type Envelope, envelope } from '../../requests/envelope.ts';
+import type { Sealer } from '../../token/seal.ts';
+import type { Verifier } from '../../token/verifier.ts';
+import { holderOf } from '../placement.ts';
+import type { OpenStreamOf } from './open-stream.ts';
+
+/** Copies that an api passes on at a time; what is more is for others, or is asked for again. */
+const mostCopies = 64;
+/** Milliseconds for which the worker of the source may answer; the clocks of hosts differ. */
+const answerTime = 60_000;
+
+export interface CopyParts {
+  front: Front;
+  verifier: Verifier;
+  sealer: Sealer;
+  open: OpenStreamOf;
+  log: Logger;
+}
+
+/**
+ * Brings repositories from their hosts to workers that are to copy them. What a worker may have is in the client's request,
+ * which came sealed with the job; it goes on, sealed again, to the worker of the source, which decides. Returns what
+ * breaks off everything that is still on its way.
+ */
+export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): () => void {
+  const stop = new AbortController();
+  let running = 0;
+
+  /** The client's request, from the record of the job that asks. */
+  async function requestOf({ host, job }: Fetch): Promise<Envelope> {
+    const record = await front.job(job);
+    const isRunning = record?.job.host === host && !isFinal(record.job.state);
+    const opened = envelope.safeParse(isRunning ? sealer.open(record.sealed, host) : null);
+    if (opened.success) return opened.data;
+    throw new Failure('token_invalid', 'the host has no such job');
+  }
+
+  async function sourceIn({ token, request }: Envelope): Promise<string> {
+    const claims = await verifier.read(token);
+    if (!claims) throw new Failure('token_invalid', 'the request needs a valid token');
+    const order = authorize(claims, request, { now: Date.now() / 1000, lifetimes: verifier.lifetimes });
+    const source = sourceOf(order);
+    if (source === null) throw new Failure('token_forbids', 'the job copies nothing');
+    return source;
+  }
+
+  async function* everythingFor(fetch: Fetch, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    try {
+      const asked = await requestOf(fetch);
+      const host = await holderOf(front, 'repository', await sourceIn(asked));
+      const sealed = sealer.seal({ ...asked, until: Date.now() + answerTime }, asked.token, host);
+      const { body } = await open(host, 'repository.bundle', sealed, {}, signal);
+      yield* body;
+    } catch (error) {
+      throw asQueueFailure(error) ?? error;
+    }
+  }
+
+  async function serve(fetch: Fetch): Promise<void> {
+    if (stop.signal.aborted || running >= mostCopies) return;
+    running++;
+    const about = { job: fetch.job, host: fetch.host };
+    try {
+      if (await front.bring(fetch, (signal) => everythingFor(fetch, signal), stop.signal))
+        log.debug(about, 'a repository was brought to be copied');
+    } catch (error) {
+      log.info({ ...about, reason: (error as Error).message }, 'a copy was broken off');
+    } finally {
+      running--;
+    }
+  }
+
+  front.onFetch((fetch) => void serve(fetch));
+  return () => stop.abort(new Error('the api is stopping'));
+}

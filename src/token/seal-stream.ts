@@ -1,0 +1,104 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { Failure } from '../jobs/errors.ts';
+
+/**
+ * Seals a stream from one worker to another, piece by piece, so that nothing in between can read it, change it, leave out or
+ * exchange pieces, or cut it short: AES-256-GCM under a key of this stream alone, made by HKDF of a daemon key's secret and a
+ * salt; a piece's nonce is its number and whether it is the last ("STREAM", Hoang et al., 2015).
+ *
+ * The daemon key's id, behind a byte that says how long it is; the salt; then pieces: the length of what follows, 31 bits behind one that says whether it is the last; ciphertext and tag.
+ * What the stream is about is authenticated with each.
+ */
+const algorithm = 'aes-256-gcm';
+const saltBytes = 16;
+const tagBytes = 16;
+const headerBytes = 4;
+const lastBit = 0x8000_0000;
+/** Bytes of the largest piece. */
+const pieceBytes = 64 * 1024;
+
+const keyFrom = (secret: Buffer, salt: Buffer) =>
+  Buffer.from(hkdfSync('sha256', secret, salt, 'geard stream 1', 32));
+
+function nonceOf(number: number, isLast: boolean): Buffer {
+  const nonce = Buffer.alloc(12);
+  nonce.writeBigUInt64BE(BigInt(number), 3);
+  nonce[11] = isLast ? 1 : 0;
+  return nonce;
+}
+
+/** Seals a body under the secret of the daemon key with this id. */
+export async function* sealPieces(
+  body: AsyncIterable<Uint8Array>,
+  kid: string,
+  secret: Buffer,
+  about: string,
+): AsyncGenerator<Uint8Array> {
+  const salt = randomBytes(saltBytes);
+  const key = keyFrom(secret, salt);
+  let number = 0;
+  const piece = (bytes: Uint8Array, isLast: boolean): Buffer => {
+    const cipher = createCipheriv(algorithm, key, nonceOf(number++, isLast)).setAAD(Buffer.from(about));
+    const header = Buffer.alloc(headerBytes);
+    header.writeUInt32BE(((isLast ? lastBit : 0) | (bytes.length + tagBytes)) >>> 0);
+    return Buffer.concat([header, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+  };
+  yield Buffer.concat([Buffer.from([kid.length]), Buffer.from(kid), salt]);
+  for await (const chunk of body) {
+    for (let at = 0; at < chunk.length; at += pieceBytes)
+      yield piece(chunk.subarray(at, at + pieceBytes), false);
+  }
+  yield piece(Buffer.alloc(0), true);
+}
+
+/** What was sealed under one of our secrets. Throws where it was not, or was changed or cut short on its way. */
+export async function* openPieces(
+  sealed: AsyncIterable<Uint8Array>,
+  secretOf: (kid: string) => Buffer | null,
+  about: string,
+): AsyncGenerator<Uint8Array> {
+  let key: Buffer | null = null;
+  let number = 0;
+  let isOver = false;
+  let rest: Buffer = Buffer.alloc(0);
+  const take = (bytes: number): Buffer => {
+    const taken = rest.subarray(0, bytes);
+    rest = rest.subarray(bytes);
+    return taken;
+  };
+  for await (const chunk of sealed) {
+    rest = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
+    const kidBytes = rest[0] ?? 0;
+    if (key === null && rest.length > kidBytes + saltBytes) {
+      const secret = secretOf(take(1 + kidBytes).toString('utf8', 1));
+      if (secret === null) throw notSealed();
+      key = keyFrom(secret, take(saltBytes));
+    }
+    while (key !== null && rest.length >= headerBytes) {
+      const header = rest.readUInt32BE();
+      const isLast = header >= lastBit;
+      const length = isLast ? header - lastBit : header;
+      if (isOver || length < tagBytes || length > pieceBytes + tagBytes) throw notSealed();
+      if (rest.length < headerBytes + length) break;
+      take(headerBytes);
+      const bytes = decrypt(take(length), key, nonceOf(number++, isLast), about);
+      isOver = isLast;
+      if (bytes.length > 0) yield bytes;
+    }
+  }
+  if (!isOver || rest.length > 0) throw notSealed();
+}
+
+function decrypt(piece: Buffer, key: Buffer, nonce: Buffer, about: string): Buffer {
+  const decipher = createDecipheriv(algorithm, key, nonce, { authTagLength: tagBytes })
+    .setAAD(Buffer.from(about))
+    .setAuthTag(piece.subarray(-tagBytes));
+  try {
+    return Buffer.concat([decipher.update(piece.subarray(0, -tagBytes)), decipher.final()]);
+  } catch {
+    throw notSealed();
+  }
+}
+
+const notSealed = () =>
+  new Failure('clone_failed', 'what came was not sealed by a worker of ours, or was changed on its way');

@@ -1,0 +1,93 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CopyHead, copyHead, longestCopyHead } from '../../jobs/copy.ts';
+import { type ErrorCode, Failure } from '../../jobs/errors.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import type { JobContext } from '../context.ts';
+import { bundleName } from './git-container.ts';
+
+const MiB = 1024 * 1024;
+/** Milliseconds between two reports of how much has come. */
+const reportInterval = 1_000;
+
+/** What asking once more does not change. */
+const final: ReadonlySet<ErrorCode> = new Set([
+  'repository_not_found',
+  'token_forbids',
+  'token_invalid',
+  'expired',
+]);
+
+/**
+ * Writes the bundle of the repository that is to be copied into a directory, and returns what else is known of it. Throws what
+ * the source's worker threw, `clone_failed`, `timeout`, or, where nobody brings it, `host_unavailable`, which may pass.
+ */
+export async function fetchCopy(source: string, directory: string, context: JobContext): Promise<CopyHead> {
+  const { job, room, signal } = context;
+  const { fetch, limits } = room.repositories;
+  const deadline = AbortSignal.timeout(limits.seconds * 1000);
+  const stop = new AbortController();
+  const wanted = AbortSignal.any([signal, deadline, stop.signal]);
+  try {
+    return await write(await fetch(job, source, wanted), source, join(directory, bundleName), context);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (deadline.aborted)
+      throw new Failure('timeout', `copying ${source} took longer than ${limits.seconds} s`);
+    throw asOutcome(error);
+  } finally {
+    stop.abort(new Error('nothing more of it is wanted'));
+  }
+}
+
+function asOutcome(error: unknown): unknown {
+  if (!(error instanceof Failure) || final.has(error.code) || error.code === 'clone_failed') return error;
+  if (error.code === 'internal') return new Failure('clone_failed', error.message, { cause: error });
+  return new Failure('host_unavailable', error.message, { transient: true, cause: error });
+}
+
+async function write(
+  body: AsyncIterable<Uint8Array>,
+  source: string,
+  path: string,
+  { room, report }: JobContext,
+): Promise<CopyHead> {
+  const { megabytes } = room.repositories.limits;
+  const file = await open(path, 'wx', 0o644);
+  try {
+    await file.chmod(0o644); // git's own user is to read it, whatever the umask.
+    let head: CopyHead | null = null;
+    let before: Uint8Array = Buffer.alloc(0);
+    let written = 0;
+    let reported = 0;
+    for await (const chunk of body) {
+      let rest = chunk;
+      if (head === null) {
+        before = Buffer.concat([before, chunk]);
+        const end = before.indexOf('\n'.charCodeAt(0));
+        if (end < 0 && before.length <= longestCopyHead) continue;
+        head = parseHead(before.subarray(0, Math.max(end, 0)));
+        rest = before.subarray(end + 1);
+      }
+      written += rest.length;
+      if (written > megabytes * MiB)
+        throw new Failure('clone_failed', `the repository is larger than ${megabytes} MiB`);
+      await file.writeFile(rest);
+      if (Date.now() - reported < reportInterval) continue;
+      reported = Date.now();
+      report({ step: 'copy', message: `${(written / MiB).toFixed(1)} MiB of ${source} have come` });
+    }
+    if (head === null) throw notOfOurs();
+    return head;
+  } finally {
+    await file.close();
+  }
+}
+
+function parseHead(line: Uint8Array): CopyHead {
+  const parsed = copyHead.safeParse(parseJson(Buffer.from(line).toString('utf8')));
+  if (!parsed.success) throw notOfOurs();
+  return parsed.data;
+}
+
+const notOfOurs = () => new Failure('clone_failed', 'what came is not a copy of a repository');

@@ -1,0 +1,42 @@
+import { Failure } from '../../jobs/errors.ts';
+import type { Program } from '../../lib/exec.ts';
+
+/**
+ * Everything that git prints; the body throws unless git ends well. Waits for the first bytes, so that what cannot be made
+ * at all is a failure and no broken stream. `what` git makes, for people.
+ */
+export async function outputOf(
+  program: Program,
+  what: string,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  const body = wholeOutput(program, what, signal);
+  const first = await body.next();
+  async function* all(): AsyncGenerator<Uint8Array> {
+    try {
+      if (!first.done) yield first.value;
+      yield* body;
+    } finally {
+      await body.return(undefined);
+    }
+  }
+  return all();
+}
+
+async function* wholeOutput(program: Program, what: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const aborted = () => void program.kill();
+  signal.addEventListener('abort', aborted);
+  try {
+    signal.throwIfAborted();
+    for await (const chunk of program.stdout) yield chunk as Buffer;
+    const { status, stderr } = await program.ended;
+    signal.throwIfAborted();
+    if (status !== 0)
+      throw new Failure('internal', `git could not make ${what}`, { cause: new Error(stderr) });
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener('abort', aborted);
+    await program.kill();
+  }
+}

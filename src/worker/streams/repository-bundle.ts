@@ -1,0 +1,44 @@
+import type { CopyHead } from '../../jobs/copy.ts';
+import { Failure } from '../../jobs/errors.ts';
+import { refName } from '../../jobs/identifier.ts';
+import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
+import { isOnDisk } from '../on-disk.ts';
+import { askGit, openGit } from '../repository/git.ts';
+import { outputOf } from '../repository/git-output.ts';
+import type { Room } from '../room.ts';
+
+/** Streams everything in a repository for a copy of it, as jobs/copy.ts says. Throws `repository_not_found`. */
+export async function repositoryBundle(
+  { paths }: Room,
+  { resource }: StreamArgs<'repository.bundle'>,
+  signal: AbortSignal,
+): Promise<OpenStream<'repository.bundle'>> {
+  if (!(await isOnDisk(paths, 'repository', resource)))
+    throw new Failure('repository_not_found', `there is no repository ${resource} on the host`);
+  const repository = paths.repository(resource);
+  const empty = !(await askGit(repository, ['for-each-ref', '--count=1']));
+  const head: CopyHead = { branch: await branchOf(repository), empty };
+  const bundle = empty
+    ? []
+    : await outputOf(
+        openGit(repository, ['bundle', 'create', '--quiet', '-', '--all']),
+        'the bundle',
+        signal,
+      );
+  return { head: {}, body: inOrder(head, bundle) };
+}
+
+/** The branch that HEAD names; null where it names a commit, or what no branch of ours is called. */
+async function branchOf(repository: string): Promise<string | null> {
+  const target = await askGit(repository, ['symbolic-ref', '--quiet', 'HEAD']);
+  const branch = refName.safeParse(target?.replace(/^refs\/heads\//, ''));
+  return target?.startsWith('refs/heads/') && branch.success ? branch.data : null;
+}
+
+async function* inOrder(
+  head: CopyHead,
+  bundle: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`${JSON.stringify(head)}\n`);
+  yield* bundle;
+}
