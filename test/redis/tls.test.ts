@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -50,6 +52,16 @@ async function startCluster(files: string[]): Promise<void> {
   );
 }
 
+async function listens(at: number): Promise<boolean> {
+  const socket = createConnection(at, '127.0.0.1');
+  const there = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  );
+  socket.destroy();
+  return there;
+}
+
 /** A Sentinel that knows the first Redis as `fleet`. */
 async function startSentinel(files: string[]): Promise<void> {
   sentinelPort = await freePort();
@@ -61,6 +73,7 @@ async function startSentinel(files: string[]): Promise<void> {
   ];
   await writeFile(file('sentinel.conf'), `${lines.join('\n')}\n`);
   sentinel = await startServer(redisOfMachine, directory, [file('sentinel.conf'), '--sentinel']);
+  await until('the Sentinel listens', () => listens(sentinelPort));
 }
 
 beforeAll(async () => {
