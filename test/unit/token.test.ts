@@ -301,9 +301,9 @@ test('5,000 mutations of valid tokens: none is accepted, none takes longer than 
   for (let i = 0; i < 5_000; i++) {
     const token = await (mutations[i % mutations.length] as () => Promise<string>)();
     if (valid.includes(token)) continue;
-    // Of three looks the quickest: what takes long by itself does so each time, the machine does not.
+    // Of ten looks the quickest: what takes long by itself does so each time, a busy machine does not.
     let quickest = Number.POSITIVE_INFINITY;
-    for (let look = 0; look < 3 && quickest > 5; look++) {
+    for (let look = 0; look < 10 && quickest > 5; look++) {
       const began = performance.now();
       if ((await verify(token)) !== null) accepted.push(token);
       quickest = Math.min(quickest, performance.now() - began);
