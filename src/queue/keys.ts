@@ -39,7 +39,7 @@ export const keys = {
   open: (host: string) => `geard:{${host}}:open`,
   /** Sorted set: the unfinished jobs on one resource, or on the host itself, by order of acceptance; the first one may run. */
   line: (host: string, kind: LineKind, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
-  /** Stream: the frames of one stream that a worker sends; it exists as long as somebody reads it. */
+  /** Stream: the frames of one stream from or to a worker; it exists as long as somebody reads it. */
   frames: (host: string, id: string) => `geard:{${host}}:frames:${id}`,
   /** List: questions to a worker. */
   asks: (host: string) => `geard:{${host}}:asks`,

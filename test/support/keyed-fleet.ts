@@ -100,7 +100,7 @@ export async function openKeyedFleet(
   const worker = await starts.worker();
   const fleet: KeyedFleet = {
     ...{ base, redis, api, keys, directories, mint, handOut },
-    processes: { worker, api: await starts.api(), other: worker },
+    processes: { worker, api: await starts.api() } as Record<Role, ChildProcess>,
     as: async (claims, issuer) => createClient(`${api}/token/${await mint(claims, issuer)}`),
     async revoke(role, kid) {
       const file = role === 'issuer' ? `${kid}.issuer.pub` : `${kid}.daemon.key`;
