@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -155,6 +155,16 @@ function guises(secret: string): string[] {
   return [secret, Buffer.from(secret).toString('hex'), ...shifted];
 }
 
+/** Everything that lies in a directory: the dump of a Redis, and what it appends. */
+async function filesOf(directory: string): Promise<string> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  expect(files.map((file) => file.split('.').at(-1))).toEqual(expect.arrayContaining(['rdb', 'aof']));
+  return (await Promise.all(files.map((file) => readFile(file, 'latin1')))).join('\n');
+}
+
 test('a token is found nowhere: not in a log, the journal, Redis, a process list or on the disk', {
   timeout: 240_000,
 }, async () => {
@@ -174,7 +184,7 @@ test('a token is found nowhere: not in a log, the journal, Redis, a process list
   });
   expect(waiting.status).toBe(202);
   await fleet.redis.redis.save();
-  const dump = await readFile(join(fleet.redis.url.slice('unix:'.length), '../dump.rdb'), 'latin1');
+  const dump = await filesOf(join(fleet.redis.url.slice('unix:'.length), '../data'));
   await fleet.redis.restart();
   await client.send('GET', 'jobs');
   await fleet.start('worker');
