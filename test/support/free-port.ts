@@ -1,12 +1,25 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 
-/** A port on loopback that nobody listens on. */
+/**
+ * Below the ports that the kernel gives to outgoing connections (ip(7), ip_local_port_range): one of those could be taken
+ * between being found free and being listened on, by the very connections of a test.
+ */
+const [first, last] = [20_000, 32_000];
+let next = first + Math.floor(Math.random() * (last - first - 1_000));
+
+/** A port on loopback that nobody listens on; each is given out once. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (; next < last; next++) {
+    const server = createServer().listen(next, '127.0.0.1');
+    const free = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!free) continue;
+    server.close();
+    await once(server, 'close');
+    return next++;
+  }
+  throw new Error('no port is free');
 }
