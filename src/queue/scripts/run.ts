@@ -3,18 +3,34 @@
  * of one host only.
  */
 
+/** Whether what a worker has said of a job is its end. */
+const isOver = `
+local function isOver(state) return state and state ~= 'queued' and state ~= 'running' end
+`;
+
+/** Ends a job for its host, in a field that says how; false where that was done before. The request itself goes. */
+const endAs = `
+local function endAs(job, field, now, seconds, channel, id)
+  if redis.call('HSETNX', job, field, now) == 0 then return false end
+  redis.call('HDEL', job, 'sealed')
+  redis.call('EXPIRE', job, seconds)
+  redis.call('PUBLISH', channel, id)
+  return true
+end
+`;
+
 /**
  * Takes a job that has just come to its host: from now on it cannot be too late any more.
  *
  * KEYS job, run
  * Returns absent | final | expired (it has waited for longer than it was to) | taken
  */
-export const take = `
+export const take = `${isOver}
 local job, run = KEYS[1], KEYS[2]
 local before = redis.call('HMGET', job, 'expiresAt', 'cancelledAt', 'expiredAt', 'abandonedAt')
 if redis.call('EXISTS', job) == 0 then return 'absent' end
 local state = redis.call('HGET', run, 'state')
-if state and state ~= 'queued' and state ~= 'running' then return 'final' end
+if isOver(state) then return 'final' end
 if before[4] then return 'final' end
 if state or redis.call('HEXISTS', run, 'takenAt') == 1 then return 'taken' end
 if before[2] then return 'final' end
@@ -32,16 +48,12 @@ return 'taken'
  * ARGV now (RFC 3339), seconds to keep the job, channel, id
  * Returns 1 when it is over by that
  */
-export const abandon = `
+export const abandon = `${isOver}${endAs}
 local job, run = KEYS[1], KEYS[2]
 local state = redis.call('HGET', run, 'state')
-if redis.call('EXISTS', job) == 0 or (state and state ~= 'queued' and state ~= 'running') then return 0 end
+if redis.call('EXISTS', job) == 0 or isOver(state) then return 0 end
 if redis.call('HEXISTS', job, 'cancelledAt') == 1 or redis.call('HEXISTS', job, 'expiredAt') == 1 then return 0 end
-if redis.call('HSETNX', job, 'abandonedAt', ARGV[1]) == 0 then return 0 end
-redis.call('HDEL', job, 'sealed')
-redis.call('EXPIRE', job, ARGV[2])
-redis.call('PUBLISH', ARGV[3], ARGV[4])
-return 1
+return endAs(job, 'abandonedAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4]) and 1 or 0
 `;
 
 /**
@@ -51,17 +63,13 @@ return 1
  * ARGV now (RFC 3339), seconds to keep the job, channel, id
  * Returns 1 when it is over by that, 0 when a worker has it or it is not yet time
  */
-export const expire = `
+export const expire = `${endAs}
 local job, run = KEYS[1], KEYS[2]
 local expires = redis.call('HGET', job, 'expiresAt')
 if not expires or redis.call('HEXISTS', job, 'cancelledAt') == 1 then return 0 end
 if redis.call('HEXISTS', run, 'state') == 1 or redis.call('HEXISTS', run, 'takenAt') == 1 then return 0 end
 if redis.call('TIME')[1] * 1000 <= tonumber(expires) then return 0 end
-if redis.call('HSETNX', job, 'expiredAt', ARGV[1]) == 1 then
-  redis.call('HDEL', job, 'sealed')
-  redis.call('EXPIRE', job, ARGV[2])
-  redis.call('PUBLISH', ARGV[3], ARGV[4])
-end
+endAs(job, 'expiredAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 return 1
 `;
 
@@ -72,12 +80,12 @@ return 1
  * ARGV id, now (RFC 3339)
  * Returns [verdict, more]: absent | final | behind (the id that is first in line) | begun (the job, the run)
  */
-export const begin = `
+export const begin = `${isOver}
 local job, run, line = unpack(KEYS)
 local id, now = ARGV[1], ARGV[2]
 if redis.call('EXISTS', job) == 0 then return {'absent'} end
 local state = redis.call('HGET', run, 'state')
-if state and state ~= 'queued' and state ~= 'running' then return {'final'} end
+if isOver(state) then return {'final'} end
 if redis.call('HEXISTS', job, 'abandonedAt') == 1 then return {'final'} end
 if not state and (redis.call('HEXISTS', job, 'cancelledAt') == 1 or redis.call('HEXISTS', job, 'expiredAt') == 1) then
   return {'final'}
@@ -99,12 +107,11 @@ return {'begun', redis.call('HGETALL', job), redis.call('HGETALL', run)}
  *      the host's signs of life, what to say there when the name is free, then field, value, … of the outcome
  * Returns the id that is first in line now, or nil
  */
-export const finish = `
+export const finish = `${isOver}
 local job, run, open, line, held = unpack(KEYS)
 local id, resource = ARGV[1], ARGV[2]
 local state = redis.call('HGET', run, 'state')
-local over = state and state ~= 'queued' and state ~= 'running'
-if not over and redis.call('EXISTS', job) == 1 then
+if not isOver(state) and redis.call('EXISTS', job) == 1 then
   redis.call('HSET', run, unpack(ARGV, 8))
   redis.call('HDEL', job, 'sealed', 'cancel')
   redis.call('EXPIRE', job, ARGV[4])
@@ -143,18 +150,14 @@ return 0
  * ARGV now (RFC 3339), the request to cancel as it is sealed, seconds to keep the job, channel, id
  * Returns absent | final | queued (it is cancelled now) | running (its worker is to be told)
  */
-export const cancel = `
+export const cancel = `${isOver}${endAs}
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'absent' end
 local state = redis.call('HGET', KEYS[2], 'state')
-if state and state ~= 'queued' and state ~= 'running' then return 'final' end
+if isOver(state) then return 'final' end
 if state then
   redis.call('HSET', KEYS[1], 'cancel', ARGV[2])
   return 'running'
 end
 if redis.call('HEXISTS', KEYS[1], 'expiredAt') == 1 then return 'final' end
-if redis.call('HSETNX', KEYS[1], 'cancelledAt', ARGV[1]) == 0 then return 'final' end
-redis.call('HDEL', KEYS[1], 'sealed')
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('PUBLISH', ARGV[4], ARGV[5])
-return 'queued'
+return endAs(KEYS[1], 'cancelledAt', ARGV[1], ARGV[3], ARGV[4], ARGV[5]) and 'queued' or 'final'
 `;
