@@ -6,7 +6,7 @@ import { keys } from '../../src/queue/keys.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
 import { rulesOf } from '../support/acl.ts';
-import { anyOf, diskOf, hostNamed, to } from '../support/queue.ts';
+import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -57,12 +57,7 @@ async function live(): Promise<void> {
   const host: WorkerQueue = openWorkerQueue({
     ...{ redis: access('geard-h1'), host: 'h1', holder: diskOf('1'), concurrency: 5, keepSeconds: 100, log },
   });
-  await until('the front is connected', () =>
-    front.ping().then(
-      () => true,
-      () => false,
-    ),
-  );
+  await connected(front);
   const wish = (n: number, type: 'container.install' | 'container.stop') => ({
     ...{ id: id(n), user: '0', fingerprint: 'f', expires: 60, seal: () => 'sealed' },
     command: { type, params: { resource: 'a', spec: { ports: [] } } } as never,

@@ -7,7 +7,7 @@ import { keys } from '../../src/queue/keys.ts';
 import { adoptEntry, findHolder, readEntry, releaseEntry } from '../../src/queue/names.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
-import { anyOf, diskOf, hostNamed, to } from '../support/queue.ts';
+import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -173,12 +173,7 @@ test('an entry is not taken back while a request may be on its way that counts o
 test('what is removed from a host is soon out of the directory', async () => {
   const front = openApi(['h1']);
   const worker = openHost('h1');
-  await until('the api is connected', () =>
-    front.ping().then(
-      () => true,
-      () => false,
-    ),
-  );
+  await connected(front);
   await worker.announceHost(hostNamed('h1'), 'held');
   await front.accept(request(install('brief')), to('h1'));
   const [open] = await worker.ledger.open();
@@ -242,12 +237,7 @@ test('a second worker under the same name is refused and told where the first on
 test('a job that no worker takes in time fails as expired, for clients and for a worker that is back later', async () => {
   const front = openApi(['h1']);
   const worker = openHost('h1');
-  await until('the api is connected', () =>
-    front.ping().then(
-      () => true,
-      () => false,
-    ),
-  );
+  await connected(front);
   await worker.announceHost(hostNamed('h1'), 'held');
   const [late, taken] = [request(install('late'), { expires: 1 }), request(install('taken'), { expires: 1 })];
   for (const one of [late, taken]) await front.accept(one, to('h1'));
@@ -263,12 +253,7 @@ test('a job that no worker takes in time fails as expired, for clients and for a
 
 test('jobs of many hosts are listed as one list, newest first', async () => {
   const front = openApi(hosts);
-  await until('the api is connected', () =>
-    front.ping().then(
-      () => true,
-      () => false,
-    ),
-  );
+  await connected(front);
   for (const host of hosts) await openHost(host).announceHost(hostNamed(host), 'held');
   const sent: string[] = [];
   for (let i = 0; i < 130; i++) {

@@ -6,7 +6,7 @@ import { channels, keys } from '../../src/queue/keys.ts';
 import { adoptEntry } from '../../src/queue/names.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
-import { diskOf, hostNamed, to } from '../support/queue.ts';
+import { connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -31,12 +31,7 @@ beforeEach(async () => {
     keepSeconds: 1000,
     log,
   });
-  await until('the front is connected', () =>
-    front.ping().then(
-      () => true,
-      () => false,
-    ),
-  );
+  await connected(front);
 });
 afterEach(async () => {
   await worker.stopReceiving();
@@ -185,12 +180,7 @@ test('while Redis is away every call fails within 2 seconds as queue_unavailable
   expect(Date.now() - started).toBeLessThan(2_000);
   await new Promise((resolve) => setTimeout(resolve, 200));
   process.kill(redis.pid, 'SIGCONT');
-  await until('Redis is back', () =>
-    front.ping().then(
-      () => true,
-      () => false,
-    ),
-  );
+  await connected(front);
   expect(await front.job(one.id)).toBeNull();
   expect((await front.accept(one, to('h1'))).verdict).toBe('accepted');
 });

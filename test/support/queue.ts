@@ -1,5 +1,7 @@
 import type { Choice } from '../../src/queue/accept.ts';
 import type { Announcement, Holder } from '../../src/queue/directory.ts';
+import type { Front } from '../../src/queue/open-front.ts';
+import { until } from './until.ts';
 
 /** A host as its worker announces it. */
 export const hostNamed = (name: string, more: Partial<Announcement> = {}): Announcement => ({
@@ -31,3 +33,12 @@ export const anyOf = (...hosts: string[]): Choice => ({
   only: null,
   candidates: hosts.map((host) => ({ host, memory: 1_000, avoid: 0 })),
 });
+
+/** Resolves when an api has reached its Redis. */
+export const connected = (front: Front) =>
+  until('the front is connected', () =>
+    front.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
