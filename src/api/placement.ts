@@ -16,7 +16,8 @@ export async function choiceFor(front: Front, command: Command, wanted?: string)
   const fitting = hosts.filter(({ name, state, draining }) =>
     holder === null ? state === 'live' : name === holder && !draining,
   );
-  return { only: null, candidates: fitting.map((host) => candidateFor(command, host)) };
+  const asked = roomOf(command);
+  return { only: null, candidates: fitting.map((host) => candidateFor(asked, host)) };
 }
 
 /** To one host, which takes nothing new while it drains. */
@@ -26,8 +27,10 @@ const onlyTo = ({ name, memory, draining }: HostEntry): Choice => ({
 });
 
 /** What a worker has announced of its room; the directory adds what was given away since. */
-function candidateFor(command: Command, { name, memory, memoryTaken, ports }: HostEntry): Candidate {
-  const asked = roomOf(command);
+function candidateFor(
+  asked: ReturnType<typeof roomOf>,
+  { name, memory, memoryTaken, ports }: HostEntry,
+): Candidate {
   const conflicts = asked.ports.filter((port) => ports.includes(port)).length;
   const tooLittle = asked.memory > 0 && memoryTaken + asked.memory > memory;
   return { host: name, memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };

@@ -3,8 +3,10 @@ import { kinds } from '../jobs/resource.ts';
 import { every, timeout } from '../lib/every.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { HostPaths } from './domain/paths.ts';
+import { parseUnit } from './domain/unit-file.ts';
 import { isDraining } from './draining.ts';
-import { listGears, readGear } from './gear/gear-files.ts';
+import { listGears } from './gear/gear-files.ts';
+import { readIfThere } from './host/files.ts';
 import type { Reservations } from './host/ports.ts';
 import { listOnDisk } from './on-disk.ts';
 import type { WorkerOptions } from './open-worker.ts';
@@ -85,8 +87,8 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
 /** What the host has, and what of it its gears were promised. */
 async function roomOf({ paths, reservations }: AnnouncerParts) {
   const gears = await listGears(paths);
-  const specs = await Promise.all(gears.map(async (gear) => (await readGear(paths, gear))?.spec));
-  const promised = specs.reduce((sum, spec) => sum + (spec?.memory ?? 0), 0);
+  const texts = await Promise.all(gears.map((gear) => readIfThere(paths.unit(gear))));
+  const promised = texts.reduce((sum, text) => sum + (parseUnit(text ?? '')?.spec.memory ?? 0), 0);
   return {
     gears: gears.length,
     memory: Math.floor(totalmem() / MiB),
