@@ -9,7 +9,7 @@ export async function replaceFile(path: string, text: string, mode: number): Pro
 }
 
 /** The text of a file, or null where there is none. */
-export async function textIfThere(path: string): Promise<string | null> {
+export async function readIfThere(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

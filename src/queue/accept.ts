@@ -19,7 +19,7 @@ import type { Deliveries } from './deliveries.ts';
 import { channels, keys } from './keys.ts';
 import type { HostLearner } from './learn-hosts.ts';
 import { hostInLedger, readJobOf } from './ledger.ts';
-import { entrySettled, parseEntry, releaseEntry, strikeEntry } from './names.ts';
+import { entrySettled, readEntry, releaseEntry, strikeEntry } from './names.ts';
 import type { JobRecord } from './record.ts';
 import { runScript } from './scripts/run-script.ts';
 
@@ -236,7 +236,7 @@ async function moveAway(attempt: Attempt, host: string): Promise<Step> {
   const { parts, wish } = attempt;
   const { on } = jobs[wish.command.type];
   const { resource } = wish.command.params;
-  const entry = parseEntry(await parts.redis.hget(keys.holders(on), resource));
+  const entry = await readEntry(parts.redis, on, resource);
   attempt.settled = false;
   // As we have left it: another request that has counted on it since keeps the name where it is.
   const ours = entry !== null && entry.host === host && entry.by === wish.id;

@@ -122,7 +122,7 @@ function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Ret
   const forSentinels = common.username !== undefined || common.password !== undefined;
   const login = forSentinels
     ? { ...(username && { sentinelUsername: username }), ...(password && { sentinelPassword: password }) }
-    : { ...(username && { username }), ...(password && { password }) };
+    : loginOf(many);
   const ofTls = { tls: common.tls ?? {}, sentinelTLS: common.tls ?? {}, enableTLSForSentinelMode: true };
   return new Redis({
     ...common,

@@ -4,6 +4,7 @@ import type { Problem } from '../../jobs/errors.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { pause } from '../../lib/pause.ts';
+import { testToken } from '../../token/claims.ts';
 
 export interface ClientOptions {
   /** Where the api is, without a slash at its end. */
@@ -106,9 +107,6 @@ function explain(status: number, answer: unknown, token: string): string {
       : 'the token in --token-file is over, or is for another fleet; "gear token inspect" tells';
   return `${describe(problem.data)}\n${how}`;
 }
-
-/** What is sent where no token is given; an api takes it only with --test-token. */
-export const testToken = '__test__';
 
 const describe = ({ title, detail, code }: Pick<Problem, 'title' | 'detail'> & { code: string }) =>
   `${title} (${code}): ${detail}`;

@@ -3,11 +3,12 @@ import { hostName } from '../../jobs/identifier.ts';
 import type { Job } from '../../jobs/job.ts';
 import type { Result } from '../../jobs/registry.ts';
 import { readTrusted } from '../../lib/trusted-files.ts';
+import { testToken } from '../../token/claims.ts';
 import { BadConfig, readSettings } from '../config.ts';
 import { optionFor } from '../option-flags.ts';
 import { firstLine } from '../redis-access.ts';
 import { addCommand } from './add.ts';
-import { type Client, createClient, testToken } from './client.ts';
+import { type Client, createClient } from './client.ts';
 import { joinCommand } from './join.ts';
 import { type DriftOfHost, type HostLine, hasDrift, showDrift, showHosts, showRepair } from './show.ts';
 

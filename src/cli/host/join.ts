@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { exec } from '../../lib/exec.ts';
-import { replaceFile, textIfThere } from '../../lib/replace-file.ts';
+import { readIfThere, replaceFile } from '../../lib/replace-file.ts';
 import { BadConfig } from '../config.ts';
 import { type Invitation, readInvitation } from './invitation.ts';
 
@@ -55,7 +55,7 @@ async function readInput(): Promise<string> {
 
 /** A host keeps its name: another one would leave its gears where nobody finds them. */
 async function mustBeOurs(settings: string, { host }: Invitation): Promise<void> {
-  const text = (await textIfThere(join(settings, 'worker.env'))) ?? '';
+  const text = (await readIfThere(join(settings, 'worker.env'))) ?? '';
   const name = /^GEARD_HOST=(.*)$/m.exec(text)?.[1];
   if (name !== undefined && name !== host)
     throw new BadConfig([

@@ -30,7 +30,7 @@ export async function removeDurably(path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-export { textIfThere as readIfThere } from '../../lib/replace-file.ts';
+export { readIfThere } from '../../lib/replace-file.ts';
 
 /** Makes directories that all may pass, whatever the umask; what is there already is left as it is. */
 export async function makeDirectories(directories: string[]): Promise<void> {
