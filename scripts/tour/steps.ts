@@ -53,7 +53,9 @@ async function change(args: string[]): Promise<Job> {
 async function logHas(line: string): Promise<void> {
   const address = `${tokenUrl}/container/log?u=0&d=1&r=1&for=1`;
   showCommand(`curl -N "${address}"`);
-  const log = await curl(['-sSN', address]);
+  const until = Date.now() + stepDeadline / 2;
+  let log = await curl(['-sSN', address]);
+  while (!log.includes(line) && Date.now() < until) log = await curl(['-sSN', address]);
   showOutput(log);
   if (!log.includes(line)) throw new Error(`the log should have the line "${line}"`);
 }
@@ -82,7 +84,7 @@ async function pageAnswers(): Promise<void> {
     '--fail',
     '--retry',
     '20',
-    '--retry-connrefused',
+    '--retry-all-errors', // What stands before the gear accepts connections earlier than the gear does.
     '--retry-delay',
     '1',
     '--max-time',

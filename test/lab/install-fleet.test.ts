@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type InstalledHost, openInstalledHost } from '../support/installed-host.ts';
 import { ok } from '../support/run.ts';
@@ -150,11 +151,15 @@ test('gear.target stops and starts what runs, and no gear; a boot starts both', 
     state: 'succeeded',
   });
   const active = async (unit: string) => (await host.try('systemctl', 'is-active', unit)).stdout.trim();
-  const states = () => Promise.all(['geard-api', 'geard-worker', 'gear-stays'].map(active));
+  // systemctl waits for the target; api and worker end and start beside it (systemd.unit(5), PartOf=).
+  const become = async (what: string, ...states: string[]) => {
+    const units = ['geard-api', 'geard-worker', 'gear-stays'];
+    await until(what, async () => isDeepStrictEqual(await Promise.all(units.map(active)), states));
+  };
   await host.ok('systemctl', 'stop', 'gear.target');
-  expect(await states()).toEqual(['inactive', 'inactive', 'active']);
+  await become('api and worker have stopped, the gear runs', 'inactive', 'inactive', 'active');
   await host.ok('systemctl', 'start', 'gear.target');
-  expect(await states()).toEqual(['active', 'active', 'active']);
+  await become('all run', 'active', 'active', 'active');
   await ok('contrib/lab', 'reboot', 'h1');
-  await until('all run after a reboot', async () => (await states()).every((state) => state === 'active'));
+  await become('all run after a reboot', 'active', 'active', 'active');
 });

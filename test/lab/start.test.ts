@@ -37,7 +37,9 @@ test('npm start -- --once performs the tour and ends with 0, leaving nothing', a
 
 test('every line it prints works as printed, and Ctrl-C cleans up', async () => {
   const { said, ended } = start();
-  await until('it waits for Ctrl-C', () => said().includes('Ctrl-C ends it'), 100_000);
+  const waits = until('it waits for Ctrl-C', () => said().includes('Ctrl-C ends it'), 100_000);
+  const early = ended.then((code) => Promise.reject(new Error(`it ended with ${code}`)));
+  await Promise.race([waits, early]).catch((error: Error) => expect.fail(`${error.message}\n${said()}`));
   const lines = said()
     .split('\n')
     .filter((line) => line.startsWith('  curl ') || line.startsWith('  GEARD_LAB_DIR='));
