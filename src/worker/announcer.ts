@@ -9,7 +9,7 @@ import { listGears } from './gear/gear-files.ts';
 import { readIfThere } from './host/files.ts';
 import type { Reservations } from './host/ports.ts';
 import { listOnDisk } from './on-disk.ts';
-import type { WorkerOptions } from './open-worker.ts';
+import type { HostOptions } from './run-host.ts';
 
 /** Says that this host lives and what is on its disk, so that the fleet can find it. */
 export interface Announcer {
@@ -23,7 +23,7 @@ export interface Announcer {
   keep(address: string | null): { ready: Promise<void>; stop(): Promise<void> };
 }
 
-export interface AnnouncerParts extends Pick<WorkerOptions, 'host' | 'version' | 'onFatal' | 'log'> {
+export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'onFatal' | 'log'> {
   queue: WorkerQueue;
   paths: HostPaths;
   reservations: Reservations;
