@@ -1,0 +1,70 @@
+/**
+ * Simulated hosts, many in one process: real workers from Redis to the journal, on a host that does nothing. It has neither
+ * systemd nor Docker, and says of every gear that it is on its disk.
+ *
+ * Arguments: URL of Redis, a directory, the number of the first host, how many.
+ */
+import { join } from 'node:path';
+import { jobs } from '../../src/jobs/registry.ts';
+import { createClosers } from '../../src/lib/closers.ts';
+import { createLocks } from '../../src/lib/locks.ts';
+import { createLogger } from '../../src/lib/logger.ts';
+import { openWorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { noKeys } from '../../src/token/keyring.ts';
+import { createSealer } from '../../src/token/seal.ts';
+import { createVerifier } from '../../src/token/verifier.ts';
+import { createAnnouncer } from '../../src/worker/announcer.ts';
+import type { Handlers } from '../../src/worker/context.ts';
+import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { makeDirectories } from '../../src/worker/host/files.ts';
+import { createReservations } from '../../src/worker/host/ports.ts';
+import { holderOf } from '../../src/worker/identity.ts';
+import type { Room } from '../../src/worker/room.ts';
+import { runHost } from '../../src/worker/run-host.ts';
+
+const [url = '', directory = '', first = '1', count = '1'] = process.argv.slice(2);
+const log = createLogger('warn');
+const day = 24 * 60 * 60;
+
+const nothing = {
+  run: async ({ resource }: { resource: string }) => ({
+    ...{ unit: `gear-${resource}.service`, container: null, ports: [] },
+    ...{ image: 'geard/sample', changed: true },
+  }),
+};
+const handlers = Object.fromEntries(Object.keys(jobs).map((type) => [type, nothing])) as unknown as Handlers;
+const absent = undefined as never;
+const lifetimes = { change: day, read: day };
+const verifier = createVerifier({ keys: noKeys, fleet: 'geard', lifetimes, testToken: true });
+const sealer = createSealer(noKeys, () => null, true);
+
+async function openHost(host: string) {
+  const paths = { ...hostPaths(join(directory, host)), unit: () => directory };
+  await makeDirectories(paths.directories);
+  const options = {
+    ...{ host, verifier, sealer, log, redis: { url }, version: 'simulated', streamListen: null },
+    ...{ keepSeconds: 7 * day, journalSeconds: 8 * day },
+    onFatal: (error: Error) => log.fatal({ reason: error.message }, 'stopping'),
+  };
+  const closers = createClosers();
+  const real = openWorkerQueue({ ...options, holder: await holderOf(paths) });
+  closers.push(() => real.close());
+  const queue = { ...real, announceHeld: async () => {} }; // What has been recorded is what there is.
+  const reservations = createReservations(paths, () => false);
+  const announcer = createAnnouncer({ ...options, queue, paths, reservations });
+  const busy = new Set<string>();
+  const room: Room = {
+    ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent },
+    ...{ reservations, gearLocks: createLocks(), busy },
+    directory: { held: queue.held, announce: announcer.everything },
+  };
+  return runHost(options, { queue, announcer, room, busy, handlers, closers });
+}
+
+const hosts = await Promise.all(
+  Array.from({ length: Number(count) }, (_, i) => openHost(`h${Number(first) + i}`)),
+);
+process.once('SIGTERM', () => {
+  void Promise.allSettled(hosts.map((host) => host.close(0))).then(() => process.exit(0));
+});
+console.log('ready');
