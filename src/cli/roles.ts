@@ -42,7 +42,6 @@ export async function openRole(
         ...tokens,
         redis,
         journalSeconds: journalSeconds(config),
-        concurrency: config.maxJobs,
         streamListen: streamPlace(role, config),
         cloneLimits: {
           seconds: config.cloneSeconds,

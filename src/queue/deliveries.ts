@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Job as BullJob, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
@@ -18,79 +17,66 @@ export interface Deliveries {
 export function createDeliveries(redis: Redis): Deliveries {
   const queues = new Map<string, Queue>();
   const queueOf = (host: string) => {
-    const known = queues.get(host);
-    if (known) return known;
-    const queue = new Queue(queueName, {
-      connection: redis,
-      prefix: keys.queuePrefix(host),
-      // A queue whose first command fails never works again; and preflight.ts looks at the version.
-      skipVersionCheck: true,
-      skipWaitingForReady: true,
-      skipMetasUpdate: true,
-      // Nobody reads BullMQ's own stream of events.
-      streams: { events: { maxLen: 10 } },
-    });
-    queue.on('error', () => undefined); // The connection's own listener has logged it.
+    const queue = queues.get(host) ?? openQueue(redis, host);
     queues.set(host, queue);
     return queue;
   };
-  const deliver = async (host: string, deliveries: { id: string; type: string }[]) => {
-    const opts = { removeOnComplete: true, removeOnFail: true };
-    await queueOf(host).addBulk(
-      deliveries.map(({ id, type }) => ({
-        name: type,
-        data: { id },
-        opts: { ...opts, jobId: deliveryId(id) },
-      })),
-    );
-  };
-  const gather = new Map<string, { deliveries: { id: string; type: string }[]; sent: Promise<void> }>();
+  // BullMQ defines its scripts with the first queue. Were that while ioredis gathers a batch, the batch would not know them
+  // (redis/ioredis#1931); nothing is sent for this one.
+  const first = openQueue(redis, '');
   return {
-    // What arrives in one turn of the event loop goes out in one transaction.
-    add(host, id, type) {
-      const open = gather.get(host);
-      if (open) {
-        open.deliveries.push({ id, type });
-        return open.sent;
-      }
-      const deliveries = [{ id, type }];
-      const sent = nextTurn().then(() => {
-        gather.delete(host);
-        return deliver(host, deliveries);
-      });
-      gather.set(host, { deliveries, sent });
-      return sent;
+    async add(host, id, type) {
+      const opts = { jobId: deliveryId(id), removeOnComplete: true, removeOnFail: true };
+      await queueOf(host).add(type, { id }, opts);
     },
     async close() {
-      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      await Promise.all([first, ...queues.values()].map((queue) => queue.close()));
     },
   };
 }
 
+function openQueue(redis: Redis, host: string): Queue {
+  const queue = new Queue(queueName, {
+    connection: redis,
+    prefix: keys.queuePrefix(host),
+    // A queue whose first command fails never works again; and preflight.ts looks at the version.
+    skipVersionCheck: true,
+    skipWaitingForReady: true,
+    skipMetasUpdate: true,
+    // Nobody reads BullMQ's own stream of events.
+    streams: { events: { maxLen: 10 } },
+  });
+  queue.on('error', () => undefined); // The connection's own listener has logged it.
+  return queue;
+}
+
 export interface Receiver {
-  /** Stops taking deliveries and waits for those that are under way. */
+  /** Stops taking deliveries. */
   close(): Promise<void>;
 }
 
 /**
- * The receiving side, on the host. `deliver` resolves when the job is over, or rejects when it is to be delivered
- * again. Every open job of a host is under way at once, waiting for its turn in its gear's line: so one gear's
- * slow pull never holds up another gear's stop.
+ * The receiving side, on the host. A delivery has done its work when it has been looked at: what becomes of the job, and
+ * that it is begun again, is up to the record. So a host needs no more than one at a time, and holds none for long.
  */
 export function receiveDeliveries(
   redis: Redis,
   host: string,
-  concurrency: number,
   deliver: (id: string) => Promise<void>,
   log: Logger,
 ): Receiver {
-  const worker = new Worker(queueName, (job: BullJob<{ id?: unknown }>) => deliver(String(job.data.id)), {
+  const look = async ({ data }: BullJob<{ id?: unknown }>) => {
+    deliver(String(data.id)).catch((error: Error) =>
+      log.debug({ id: data.id, reason: error.message }, 'a job is looked at again later'),
+    );
+  };
+  const worker = new Worker(queueName, look, {
     connection: redis,
     prefix: keys.queuePrefix(host),
-    concurrency,
-    lockDuration: 15_000,
-    stalledInterval: 5_000,
-    // A worker that was killed often is no reason to lose a job; the runner has its own limit.
+    // In seconds: what comes wakes us at once, however long we wait; only what gets lost with a connection does not.
+    drainDelay: 10,
+    // For what a worker left behind that was killed in the middle of a look; the open jobs have told of it by then.
+    stalledInterval: 60_000,
     maxStalledCount: 1_000_000,
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },

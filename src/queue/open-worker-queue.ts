@@ -42,7 +42,7 @@ export interface WorkerQueue {
   open(deliver: (id: string) => Promise<void>, answers: Answers): void;
   /** Called whenever Redis has come (back), and when an api asks who is there. */
   onAsked(listener: () => void): void;
-  /** Takes no more deliveries; resolves when those under way have settled. */
+  /** Takes no more deliveries. */
   stopReceiving(): Promise<void>;
   close(): Promise<void>;
 }
@@ -51,15 +51,13 @@ export interface WorkerQueueOptions {
   redis: RedisAccess;
   host: string;
   holder: Holder;
-  /** Jobs that may be under way at once, most of them waiting for their turn. */
-  concurrency: number;
   /** Seconds for which a finished job and its id are kept. */
   keepSeconds: number;
   log: Logger;
 }
 
 export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
-  const { redis: access, host, holder, concurrency, keepSeconds, log } = options;
+  const { redis: access, host, holder, keepSeconds, log } = options;
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const redis = patientConnection(access, log);
   watchFitness(redis, log);
@@ -78,7 +76,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
     fetch: (job, signal) => askFor(redis, () => readingConnection(access, quiet), host, job, signal),
     open(deliver, answers) {
-      receiver = receiveDeliveries(delivering, host, concurrency, deliver, log);
+      receiver = receiveDeliveries(delivering, host, deliver, log);
       answerQuestions(redis, asking, host, answers, log, stop.signal).catch((error: Error) =>
         log.error({ err: error }, 'questions are no longer answered'),
       );

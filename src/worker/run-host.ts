@@ -21,7 +21,6 @@ export interface HostOptions {
   /** Seconds for which a finished job is kept, in Redis and in the worker's own journal. */
   keepSeconds: number;
   journalSeconds: number;
-  concurrency: number;
   version: string;
   /** Where apis may fetch streams directly; null: through Redis only. */
   streamListen: { host: string; port: number } | null;

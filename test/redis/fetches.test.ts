@@ -21,7 +21,7 @@ beforeEach(async () => {
   const holder = diskOf('1');
   const access = { url: redis.url };
   worker = openWorkerQueue({
-    ...{ redis: access, host: 'h1', holder, concurrency: 1, keepSeconds: 100, log },
+    ...{ redis: access, host: 'h1', holder, keepSeconds: 100, log },
   });
   fronts = [];
   abort = new AbortController();

@@ -27,7 +27,6 @@ beforeEach(async () => {
   });
   worker = openWorkerQueue({
     ...{ redis: { url: redis.url }, host: 'h1', holder: diskOf('1') },
-    concurrency: 100,
     keepSeconds: 1000,
     log,
   });

@@ -57,7 +57,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
     ...{ ...shared, redis: access('geard-api'), limits: { host: 1_000, line: 1_000 }, expected: ['h1'] },
   });
   const worker = openWorkerQueue({
-    ...{ ...shared, redis: access('geard-h1'), host: 'h1', holder: diskOf('1'), concurrency: 100 },
+    ...{ ...shared, redis: access('geard-h1'), host: 'h1', holder: diskOf('1') },
   });
   const delivered: string[] = [];
   const held: string[] = [];
