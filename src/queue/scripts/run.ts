@@ -153,7 +153,7 @@ return 0
 export const cancel = `${isOver}${endAs}
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'absent' end
 local state = redis.call('HGET', KEYS[2], 'state')
-if isOver(state) then return 'final' end
+if isOver(state) or redis.call('HEXISTS', KEYS[1], 'abandonedAt') == 1 then return 'final' end
 if state then
   redis.call('HSET', KEYS[1], 'cancel', ARGV[2])
   return 'running'
