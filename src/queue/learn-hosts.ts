@@ -6,8 +6,9 @@ import type { RedisClock } from './clock.ts';
 import { readHeld } from './directory.ts';
 import { readEpoch } from './epoch.ts';
 import { channels, hostOfChannel, keys } from './keys.ts';
-import { adoptEntry, entrySettled, parseEntry, readEntries, readEntry, releaseEntry } from './names.ts';
+import { adoptEntry, entrySettled, parseEntry, readEntry, releaseEntry } from './names.ts';
 import { createSettling } from './settling.ts';
+import { sweepDirectory } from './sweep-directory.ts';
 
 /** Milliseconds between two comparisons of the whole directory with what hosts hold, and between two looks at the epoch. */
 const sweepInterval = 180_000;
@@ -107,7 +108,7 @@ export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerP
   }
   const looking = setInterval(() => quietly('the epoch could not be read', look), epochInterval);
   const sweeping = setInterval(
-    () => quietly('the directory could not be swept', () => sweep(redis)),
+    () => quietly('the directory could not be swept', () => sweepDirectory(redis)),
     sweepInterval,
   );
   return {
@@ -134,13 +135,5 @@ async function learnHost(redis: Redis, host: string, log: Logger): Promise<void>
         log.error({ kind, name, hosts: [entry.host, host] }, 'two hosts hold the same name');
       } else await adoptEntry(redis, kind, name, host);
     }
-  }
-}
-
-/** Takes every name out of the directory that its host does not hold: an api may have died before it could. */
-async function sweep(redis: Redis): Promise<void> {
-  for (const kind of kinds) {
-    const entries = [...(await readEntries(redis, kind))];
-    await Promise.all(entries.map(([name, entry]) => releaseEntry(redis, kind, name, entry)));
   }
 }

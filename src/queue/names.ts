@@ -4,6 +4,7 @@ import type { LineKind } from '../jobs/resource.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { commandTimeout } from './connection.ts';
 import { keys } from './keys.ts';
+import { readHash } from './record.ts';
 import { runScript } from './scripts/run-script.ts';
 
 /**
@@ -88,8 +89,25 @@ export async function adoptEntry(
 
 /** All entries of a kind. */
 export async function readEntries(redis: Redis, kind: LineKind): Promise<Map<string, Entry>> {
+  return parseEntries(Object.entries(await redis.hgetall(keys.holders(kind))));
+}
+
+/** About how many entries are read at a time. */
+const scanned = 500;
+
+/** All entries of a kind, some at a time; one may come twice, and one that is entered meanwhile not at all (SCAN of Redis). */
+export async function* scanEntries(redis: Redis, kind: LineKind): AsyncGenerator<Map<string, Entry>> {
+  let cursor = '0';
+  do {
+    const [next, flat] = await redis.hscan(keys.holders(kind), cursor, 'COUNT', scanned);
+    yield parseEntries(Object.entries(readHash(flat)));
+    cursor = next;
+  } while (cursor !== '0');
+}
+
+function parseEntries(texts: [resource: string, text: string][]): Map<string, Entry> {
   const found = new Map<string, Entry>();
-  for (const [resource, text] of Object.entries(await redis.hgetall(keys.holders(kind)))) {
+  for (const [resource, text] of texts) {
     const known = parseEntry(text);
     if (known) found.set(resource, known);
   }
