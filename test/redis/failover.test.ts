@@ -48,10 +48,16 @@ describe('a master that Sentinels watch', () => {
     );
     expect(await pending).toBe('succeeded');
     await until('what came after is delivered', () => queue.delivered.includes(after));
-    const waiting = queue.front.wait(after, 10_000);
+    // Connections to the new master may be cut once more, by the Sentinels that make it one.
+    const ended = (id: string) =>
+      until('the api tells the end of a job', async () => {
+        const record = await queue.front.wait(id, 5_000).catch(() => null);
+        return record?.job.state === 'succeeded';
+      });
+    const waiting = ended(after);
     expect(await queue.execute(after)).toBe('succeeded');
-    expect((await waiting)?.job.state).toBe('succeeded');
-    expect((await queue.front.job(before))?.job.state).toBe('succeeded');
+    await waiting;
+    await ended(before);
     await until('questions are answered', () =>
       queue.front.ask('h1', 'container.list', 'sealed', {}).catch(() => null),
     );
