@@ -11,20 +11,32 @@ const MiB = 1024 * 1024;
 /** Whether a request needs a name in the directory; what is about a host itself does not. */
 export const needsName = ({ command }: Wish) => jobs[command.type].needs !== 'host';
 
-/** What a request asks of the directory, as JSON; empty where it asks for no name. */
-export function claimArgument({ command, id }: Wish, { only, candidates }: Choice, epoch: string): string {
-  const { on } = jobs[command.type];
+/** Whether a request makes a name where there is none. */
+export function creates({ command }: Wish): boolean {
   const needs = needsOf(command);
-  if (needs === 'host') return '';
+  return needs === 'place' || needs === 'absence';
+}
+
+/**
+ * What a request asks of the directory, as JSON; empty where it asks for no name. `candidates` are all of the choice's or some
+ * of them; `settled` is the age, in milliseconds, from which the name's entry is to be called so.
+ */
+export function claimArgument(
+  wish: Wish,
+  { only, candidates }: Choice,
+  more: { epoch: string; some?: boolean; settled?: number },
+): string {
+  if (!needsName(wish)) return '';
+  const { command, id } = wish;
   return JSON.stringify({
-    epoch,
     id,
-    kind: on,
+    kind: jobs[command.type].on,
     resource: command.params.resource,
-    creates: needs === 'place' || needs === 'absence',
+    creates: creates(wish),
     ...roomOf(command),
     ...(only === null ? {} : { only }),
     candidates,
+    ...more,
   });
 }
 

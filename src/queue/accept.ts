@@ -4,23 +4,17 @@ import type { Job } from '../jobs/job.ts';
 import { jobs } from '../jobs/registry.ts';
 import { pause } from '../lib/pause.ts';
 import type { Change } from '../requests/order.ts';
-import {
-  claimArgument,
-  directoryKeys,
-  needsName,
-  newJob,
-  recordArgument,
-  recordFields,
-  recordKeys,
-} from './accept-arguments.ts';
+import { creates, directoryKeys, needsName, newJob } from './accept-arguments.ts';
 import type { RedisClock } from './clock.ts';
-import { commandTimeout } from './connection.ts';
 import type { Deliveries } from './deliveries.ts';
+import type { Guesses } from './guesses.ts';
 import { channels, keys } from './keys.ts';
 import type { HostLearner } from './learn-hosts.ts';
 import { hostInLedger, readJobOf } from './ledger.ts';
 import { entrySettled, readEntry, releaseEntry, strikeEntry } from './names.ts';
 import type { JobRecord } from './record.ts';
+import { claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
+import { sampled } from './sampled.ts';
 import { runScript } from './scripts/run-script.ts';
 
 /** A change that has passed the door, ready to be recorded. */
@@ -71,6 +65,7 @@ export interface AcceptParts {
   clock: RedisClock;
   deliveries: Deliveries;
   learner: HostLearner;
+  guesses: Guesses;
   limits: Limits;
   /** Seconds for which a finished job and its id are kept. */
   keepSeconds: number;
@@ -82,11 +77,21 @@ export interface AcceptParts {
 const patience = entrySettled + 500;
 const look = 100;
 
+/**
+ * So many hosts, taken at random, are compared for a new name: what that costs does not grow with the fleet, and hosts that
+ * have less than others still catch up (the power of d choices: Mitzenmacher, IEEE TPDS 12(10), 2001).
+ */
+const compared = 8;
+
 /** A request on its way to its host. */
-interface Attempt {
+export interface Attempt {
   parts: AcceptParts;
   wish: Wish;
   choice: Choice;
+  /** Hosts that are compared for a new name: some, or all where those lack ports or memory. */
+  candidates: Candidate[];
+  /** The host is only a guess: the directory has not been asked. */
+  guessed: boolean;
   /** The name's entry is older than any request that could have counted on it. */
   settled: boolean;
   /** What the ledger says of the id, where that is void. */
@@ -100,14 +105,18 @@ type Step = Accepted | { host: string | null; again?: boolean };
 
 /**
  * Finds the host for a request, records it there and hands it to the host's queue. Where the host is known from the
- * beginning that is one round trip: the delivery carries nothing but the id and is dropped by the worker where the record
- * says otherwise, so that it may be sent at once. Throws `queue_unavailable`.
+ * beginning, or guessed, that is one round trip: the delivery carries nothing but the id and is dropped by the worker where
+ * the record says otherwise, so that it may be sent at once. Throws `queue_unavailable`.
  */
 export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Promise<Accepted> {
-  const attempt: Attempt = { parts, wish, choice, settled: false, instead: '', made: null };
+  const candidates = sampled(choice.candidates, compared);
+  const attempt: Attempt = {
+    ...{ parts, wish, choice, candidates },
+    ...{ guessed: false, settled: false, instead: '', made: null },
+  };
   await parts.learner.settled();
   const until = Date.now() + patience;
-  let host = parts.atOnce || !needsName(wish) ? choice.only : null;
+  let host = firstHost(attempt);
   for (;;) {
     const step = host === null ? await claim(attempt) : await record(attempt, host);
     if ('verdict' in step) return step;
@@ -118,18 +127,46 @@ export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Pr
   }
 }
 
+/** The host that is tried before the directory is asked; null: none. */
+function firstHost(attempt: Attempt): string | null {
+  const { parts, wish, choice, candidates } = attempt;
+  if (!needsName(wish)) return choice.only;
+  if (!parts.atOnce) return null;
+  if (choice.only !== null || !creates(wish)) return choice.only;
+  const guess = parts.guesses.best(jobs[wish.command.type].on, candidates);
+  attempt.guessed = guess !== null;
+  return guess;
+}
+
 /** Asks the directory who has the name, or is to have it. */
 async function claim(attempt: Attempt): Promise<Step> {
   const { parts, wish, choice } = attempt;
-  const args = [claimArgument(wish, choice, parts.learner.epoch())];
-  const reply = await runScript(parts.redis, 'claimName', directoryKeys(wish), args);
-  const [verdict, host, text, age] = reply as [string, string, string, number];
-  if (verdict === 'lost') return lookAgain(attempt, null);
-  if (verdict === 'missing' || verdict === 'nowhere') return refused(attempt, verdict, null);
-  if (choice.only !== null && choice.only !== host) return movedOn(attempt, { host, text });
-  if (verdict === 'claimed') attempt.made = { host, text };
-  attempt.settled = choice.only === null && verdict === 'held' && age > entrySettled;
-  return { host };
+  const reply = await runScript(parts.redis, 'claimName', directoryKeys(wish), [claimAnywhere(attempt)]);
+  const [verdict, host, text] = reply as [string, string, string];
+  switch (verdict) {
+    case 'lost':
+      return lookAgain(attempt, null);
+    case 'crowded':
+      return compareAll(attempt);
+    case 'missing':
+    case 'nowhere':
+      return refused(attempt, verdict, null);
+    default:
+      if (choice.only !== null && choice.only !== host) return movedOn(attempt, { host, text });
+      return entered(attempt, verdict, { host, text });
+  }
+}
+
+/** The directory has the name on a host. */
+function entered(attempt: Attempt, verdict: string, entry: { host: string; text: string }): Step {
+  if (verdict === 'claimed') attempt.made = entry;
+  attempt.settled = verdict === 'settled';
+  return { host: entry.host };
+}
+
+function compareAll(attempt: Attempt): Step {
+  attempt.candidates = attempt.choice.candidates;
+  return { host: null };
 }
 
 /** Redis is another one, or has lost everything: the directory has to be filled first. */
@@ -151,22 +188,28 @@ async function movedOn(
 
 /** Has the request recorded on a host. */
 async function record(attempt: Attempt, host: string): Promise<Step> {
-  const { parts, wish } = attempt;
+  const { parts, wish, choice, guessed } = attempt;
+  attempt.guessed = false;
   const job = newJob(wish, host);
   const { id, command } = wish;
-  const recorded = parts.atOnce ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
+  const recorded = parts.atOnce ? recordAtOnce(attempt, job, guessed) : recordInSteps(attempt, job);
   const delivered = parts.atOnce ? parts.deliveries.add(host, id, command.type) : null;
-  const [[verdict, more, text]] = await Promise.all([recorded, delivered]);
+  if (guessed)
+    recorded.finally(() => parts.guesses.settle(jobs[command.type].on, host)).catch(() => undefined);
+  const [[verdict, more, text, name]] = await Promise.all([recorded, delivered]);
   switch (verdict) {
     case 'accepted':
       if (!delivered) await parts.deliveries.add(host, id, command.type);
       return { verdict, job };
     case 'lost':
-      return lookAgain(attempt, host);
+      return lookAgain(attempt, guessed ? null : host);
+    case 'crowded':
+      return compareAll(attempt);
     case 'taken':
-      return elsewhereInLedger(attempt, host, more);
+      return elsewhereInLedger(attempt, guessed ? null : host, more);
     case 'elsewhere':
-      return attempt.choice.only === null ? { host: more } : movedOn(attempt, { host: more, text });
+      if (choice.only !== null) return movedOn(attempt, { host: more, text });
+      return guessed ? entered(attempt, name, { host: more, text }) : { host: more };
     case 'free':
       return moveAway(attempt, host);
     case 'known': {
@@ -178,50 +221,8 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
   }
 }
 
-type Reply = [verdict: string, more: string, text: string];
-
-async function recordAtOnce({ parts, wish, choice, settled, instead }: Attempt, job: Job): Promise<Reply> {
-  const { host } = job;
-  const scriptKeys = [...directoryKeys(wish), keys.id(wish.id), ...recordKeys(wish, host)];
-  const deadline = deadlineOf(parts.clock);
-  const candidates = choice.candidates.filter((candidate) => candidate.host === host);
-  const args = [
-    ...[claimArgument(wish, { only: host, candidates }, parts.learner.epoch()), host, instead],
-    ...[ledgerValue(host, deadline), idSeconds(parts.keepSeconds)],
-    ...[recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)],
-  ];
-  return (await runScript(parts.redis, 'acceptAtOnce', scriptKeys, args)) as Reply;
-}
-
-/** The same, one slot after the other: what was reserved is given back where the record is refused. */
-async function recordInSteps({ parts, wish, settled, instead }: Attempt, job: Job): Promise<Reply> {
-  const { redis } = parts;
-  const { host } = job;
-  const deadline = deadlineOf(parts.clock);
-  const ledger = [keys.id(wish.id)];
-  const value = ledgerValue(host, deadline);
-  const bound = await runScript(redis, 'reserveId', ledger, [
-    ...[host, instead, value, idSeconds(parts.keepSeconds)],
-  ]);
-  if (bound !== null) return ['taken', String(bound), ''];
-  const args = [recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)];
-  const reply = (await runScript(redis, 'recordJob', recordKeys(wish, host), args)) as Reply;
-  if (reply[0] !== 'accepted' && reply[0] !== 'known')
-    await runScript(redis, 'freeId', ledger, [value, host]);
-  return reply;
-}
-
-/** A little less than the time after which we give up: what Redis gets to see later must not take place. */
-const deadlineOf = (clock: RedisClock) => Math.floor(clock.now() + commandTimeout - 100);
-
-/** Until when the job may still be on its way to the host. */
-const ledgerValue = (host: string, deadline: number) => `${host} ${deadline}`;
-
-/** An id is remembered for longer than its job, which counts from its end. */
-const idSeconds = (keepSeconds: number) => 2 * keepSeconds + 30 * 24 * 60 * 60;
-
 /** The id is bound to another host: to a job there, to one on its way, or to one that is no longer remembered. */
-async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string): Promise<Step> {
+async function elsewhereInLedger(attempt: Attempt, tried: string | null, bound: string): Promise<Step> {
   const { parts, wish } = attempt;
   const host = hostInLedger(bound);
   const record = await readJobOf(parts.redis, host, wish.id);

@@ -9,6 +9,7 @@ import { failFastConnection, patientConnection, type RedisAccess, readingConnect
 import { createDeliveries } from './deliveries.ts';
 import { type HostEntry, readHeld, readHost, readHosts } from './directory.ts';
 import { type Fetch, hearFetches, sendTo } from './fetches.ts';
+import { createGuesses } from './guesses.ts';
 import { channels, keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readProgress } from './ledger.ts';
@@ -108,7 +109,8 @@ export function openFront(options: FrontOptions): Front {
     await learner.settled();
     return readHosts(redis);
   }, hostsFresh);
-  const parts = { redis, clock, deliveries, learner, limits, keepSeconds, atOnce: !redis.isCluster };
+  const guesses = createGuesses();
+  const parts = { redis, clock, deliveries, learner, guesses, limits, keepSeconds, atOnce: !redis.isCluster };
   /** What is not there may be so because Redis has just lost it. */
   const surely = async <T>(read: () => Promise<T | null>): Promise<T | null> => {
     const found = await read();

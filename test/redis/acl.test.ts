@@ -5,6 +5,8 @@ import { adminAcl, apiAcl, workerAcl } from '../../src/queue/acl.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { defineScripts } from '../../src/queue/scripts/run-script.ts';
+import { sweepDirectory } from '../../src/queue/sweep-directory.ts';
 import { rulesOf } from '../support/acl.ts';
 import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
@@ -55,7 +57,7 @@ async function live(): Promise<void> {
     log,
   });
   const host: WorkerQueue = openWorkerQueue({
-    ...{ redis: access('geard-h1'), host: 'h1', holder: diskOf('1'), concurrency: 5, keepSeconds: 100, log },
+    ...{ redis: access('geard-h1'), host: 'h1', holder: diskOf('1'), keepSeconds: 100, log },
   });
   await connected(front);
   const wish = (n: number, type: 'container.install' | 'container.stop') => ({
@@ -134,6 +136,11 @@ async function live(): Promise<void> {
   expect((await front.hosts()).map(({ name }) => name)).toEqual(['h1']);
   expect(await front.held('h1', 'gear')).toEqual(['a']);
   await until('an api has asked who is there', () => heard.length > 0);
+  await redis.redis.hset(keys.holders('gear'), 'gone', '{"host":"h1","at":0,"by":"","memory":0,"ports":[]}');
+  const sweeper = await connect('geard-api');
+  defineScripts(sweeper);
+  await sweepDirectory(sweeper); // As an api does every few minutes.
+  expect(await redis.redis.hexists(keys.holders('gear'), 'gone')).toBe(0);
   await host.withdrawHost(hostNamed('h1'));
   await front.close();
   await host.close();

@@ -3,10 +3,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
 import { type Accepted, type AcceptParts, accept, type Wish } from '../../src/queue/accept.ts';
 import { createDeliveries } from '../../src/queue/deliveries.ts';
+import { createGuesses } from '../../src/queue/guesses.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { adoptEntry, findHolder, readEntry, releaseEntry } from '../../src/queue/names.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { sweepDirectory } from '../../src/queue/sweep-directory.ts';
 import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -46,6 +48,7 @@ function parts(atOnce: boolean): AcceptParts {
   return {
     ...{ redis: redis.redis, deliveries, atOnce, keepSeconds: 1_000 },
     clock: { now: () => Date.now() },
+    guesses: createGuesses(),
     learner: { settled, look: settled, epoch: () => '', close: () => undefined },
     limits: { host: 1_000, line: 3 },
   };
@@ -64,7 +67,7 @@ function openApi(expected: string[] = []): Front {
 
 function openHost(host: string, identity = host): WorkerQueue {
   const worker = openWorkerQueue({
-    ...{ redis: { url: redis.url }, host, holder: diskOf(identity), concurrency: 9, keepSeconds: 1_000, log },
+    ...{ redis: { url: redis.url }, host, holder: diskOf(identity), keepSeconds: 1_000, log },
   });
   closers.push(worker.close);
   return worker;
@@ -82,6 +85,27 @@ test.each(ways)('%s: 60 simultaneous installs spread evenly over three hosts', a
   );
   const counts = hosts.map((host) => all.filter((accepted) => hostOf(accepted) === host).length);
   expect(counts).toEqual([20, 20, 20]);
+});
+
+test.each(ways)('%s: 900 simultaneous installs spread over 300 hosts within 2 of even', async (_, atOnce) => {
+  const fleet = Array.from({ length: 300 }, (_, i) => `n${i}`);
+  const one = parts(atOnce);
+  const all = await Promise.all(
+    Array.from({ length: 900 }, (_, i) => accept(one, request(install(`g${i}`)), anyOf(...fleet))),
+  );
+  const counts = fleet.map((host) => all.filter((accepted) => hostOf(accepted) === host).length);
+  expect(Math.max(...counts)).toBeLessThanOrEqual(5);
+  expect(Math.min(...counts)).toBeGreaterThanOrEqual(1);
+});
+
+test.each(ways)('%s: the one host of many that has a port free is found', async (_, atOnce) => {
+  const fleet = Array.from({ length: 40 }, (_, i) => `n${i}`);
+  const one = parts(atOnce);
+  const ports = { ports: [{ internal: 80, external: 4343 }] };
+  const all = await Promise.all(
+    fleet.map((_, i) => accept(one, request(install(`g${i}`, ports)), anyOf(...fleet))),
+  );
+  expect(new Set(all.map(hostOf)).size).toBe(40);
 });
 
 test.each(ways)('%s: one name never lands on two hosts, however many ask at once', async (_, atOnce) => {
@@ -116,6 +140,17 @@ test.each(ways)('%s: what is refused leaves no claim to a name and binds no id',
   const spread = Object.values(await redis.redis.hgetall(keys.spread));
   expect(spread.filter((n) => n !== '0')).toEqual([]);
   expect(hostOf(await accept(parts(atOnce), refused, to('h3')))).toBe('h3');
+});
+
+test('a wrong guess changes nothing but the way: the directory chooses, and takes back what is refused', async () => {
+  await accept(parts(true), request(install('first')), to('h3'));
+  const guesses = { best: () => 'h3', settle: () => undefined, learn: () => undefined };
+  const wrong = { ...parts(true), guesses };
+  expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1')))).toBe('h1');
+  expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1', 'h2')))).toBe('h1');
+  const full = { ...wrong, limits: { host: 0, line: 0 } };
+  expect(await accept(full, request(install('third')), anyOf('h3', 'h2'))).toMatchObject({ verdict: 'full' });
+  expect((await redis.redis.hkeys(keys.holders('gear'))).sort()).toEqual(['first', 'second']);
 });
 
 test.each(
@@ -168,6 +203,17 @@ test('an entry is not taken back while a request may be on its way that counts o
   const state = () => releaseEntry(redis.redis, 'gear', 'young', entry);
   await until('it is old enough', async () => (await state()) === 'free', 5_000);
   expect(await findHolder(redis.redis, 'gear', 'young')).toBeNull();
+});
+
+test('a sweep takes out what its host neither holds nor was asked for, of however many names', async () => {
+  const names = Array.from({ length: 1_500 }, (_, i) => `g${i}`);
+  await Promise.all(names.map((name, i) => adoptEntry(redis.redis, 'gear', name, `h${i % 3}`)));
+  const there = names.filter((_, i) => i % 5 > 0);
+  for (const [i, name] of names.entries())
+    if (there.includes(name)) await redis.redis.sadd(keys.held(`h${i % 3}`, 'gear'), name);
+  await redis.redis.zadd(keys.line('h0', 'gear', 'g0'), 1, 'a job');
+  await sweepDirectory(redis.redis);
+  expect(new Set(await redis.redis.hkeys(keys.holders('gear')))).toEqual(new Set(['g0', ...there]));
 });
 
 test('what is removed from a host is soon out of the directory', async () => {
@@ -249,6 +295,24 @@ test('a job that no worker takes in time fails as expired, for clients and for a
   const record = await worker.ledger.read(late.id);
   expect(record && (await worker.ledger.begin(record)).turn).toBe('over');
   expect((await front.job(taken.id))?.job.state).toBe('queued');
+});
+
+test('a job whose host was removed is over, also for who wants to cancel it, running or not', async () => {
+  const front = openApi(['h1']);
+  const worker = openHost('h1');
+  await connected(front);
+  await worker.announceHost(hostNamed('h1'), 'held');
+  const [running, queued] = [request(install('runs')), request(install('waits'))];
+  for (const one of [running, queued]) await front.accept(one, to('h1'));
+  const record = await worker.ledger.read(running.id);
+  if (!record) throw new Error('there is no record');
+  expect((await worker.ledger.begin(record)).turn).toBe('begun');
+  expect(await front.removeHost('h1')).toEqual({ names: 2, jobs: 2 });
+  for (const { id } of [running, queued]) {
+    const ended = await front.job(id);
+    expect(ended?.job).toMatchObject({ state: 'failed', error: { code: 'host_unavailable' } });
+    expect(ended && (await front.cancel(ended, 'sealed'))).toBe('final');
+  }
 });
 
 test('jobs of many hosts are listed as one list, newest first', async () => {

@@ -38,7 +38,10 @@ local function strike(holders, spread, kind, resource, text)
 end
 `;
 
-/** The candidate with the most room: nothing against it, ports free, enough memory, the fewest names, the most memory left. */
+/**
+ * The candidate with the most room: nothing against it, ports free, enough memory, the fewest names, the most memory left.
+ * Returns it, whether it lacks ports or memory, and how many names each candidate had.
+ */
 const choose = `
 local function worse(a, b)
   for i = 1, #a do
@@ -47,28 +50,44 @@ local function worse(a, b)
   return false
 end
 
+local function spreadOf(spread, kind, candidates)
+  local fields = {}
+  for i, candidate in ipairs(candidates) do
+    fields[2 * i - 1] = kind .. ':' .. candidate.host
+    fields[2 * i] = 'memory:' .. candidate.host
+  end
+  return #fields > 0 and redis.call('HMGET', spread, unpack(fields)) or {}
+end
+
 local function choose(spread, kind, memory, ports, candidates)
   local best, rank
-  for _, candidate in ipairs(candidates) do
+  local counts = {}
+  local values = spreadOf(spread, kind, candidates)
+  for i, candidate in ipairs(candidates) do
     local host = candidate.host
     local taken = 0
     for _, port in ipairs(ports) do
       if redis.call('HEXISTS', spread, 'port:' .. host .. ':' .. port) == 1 then taken = 1 end
     end
-    local used = tonumber(redis.call('HGET', spread, 'memory:' .. host) or 0)
-    local left = candidate.memory - used - memory
-    local names = tonumber(redis.call('HGET', spread, kind .. ':' .. host) or 0)
+    local names = tonumber(values[2 * i - 1] or 0)
+    local left = candidate.memory - tonumber(values[2 * i] or 0) - memory
+    counts[i] = names
     local mine = {candidate.avoid, taken, (memory > 0 and left < 0) and 1 or 0, names, -left}
     if not best or worse(rank, mine) then best, rank = host, mine end
   end
-  return best
+  return best, rank and rank[2] + rank[3] > 0, counts
 end
 `;
 
 /**
- * The host that has a name or is to have it. Returns verdict, host, entry as it is now, ms since it was last asked for
- * by somebody else: 'held' (there was an entry), 'claimed' (there is one now), 'missing', 'nowhere' (no candidate), 'lost' (this
- * is not the directory that the caller knows).
+ * The host that has a name or is to have it. Returns verdict, host, entry as it is now, how many names each candidate had:
+ *   held      there was an entry
+ *   settled   there was one, which is older than any request that could have counted on it; only where `settled` (ms) is given
+ *   claimed   there is one now
+ *   missing
+ *   nowhere   there is no candidate
+ *   crowded   there is no good one, and these are only some
+ *   lost      this is not the directory that the caller knows
  */
 const claim = `
 local function claim(holders, spread, epoch, a)
@@ -77,18 +96,20 @@ local function claim(holders, spread, epoch, a)
   local entry = {at = now(), by = a.id, memory = a.memory, ports = a.ports}
   if not text then
     if not a.creates then return 'missing' end
-    entry.host = choose(spread, a.kind, a.memory, a.ports, a.candidates)
-    if not entry.host then return 'nowhere' end
-    return 'claimed', entry.host, enter(holders, spread, a.kind, a.resource, entry), 0
+    local host, crowded, counts = choose(spread, a.kind, a.memory, a.ports, a.candidates)
+    if not host then return 'nowhere' end
+    if crowded and a.some then return 'crowded' end
+    entry.host = host
+    return 'claimed', host, enter(holders, spread, a.kind, a.resource, entry), counts
   end
   local before = cjson.decode(text)
-  local age = entry.at - before.at
+  local verdict = (a.settled and entry.at - before.at > a.settled) and 'settled' or 'held'
   if not a.creates or before.by == a.id or (a.only and a.only ~= before.host) then
-    return 'held', before.host, text, age
+    return verdict, before.host, text
   end
   count(spread, a.kind, before, -1)
   entry.host = before.host
-  return 'held', entry.host, enter(holders, spread, a.kind, a.resource, entry), age
+  return verdict, entry.host, enter(holders, spread, a.kind, a.resource, entry)
 end
 `;
 
@@ -145,7 +166,8 @@ const recordKeys = (first: number) =>
 
 /**
  * KEYS holders, spread, epoch
- * ARGV claim (JSON: epoch, id, kind, resource, creates, memory, ports, only (a host or absent), candidates [{host, memory, avoid}])
+ * ARGV claim (JSON: epoch, id, kind, resource, creates, memory, ports, only (a host or absent), candidates [{host, memory, avoid}],
+ *      some (whether there are more candidates), settled (ms, or absent))
  */
 export const claimName = `${directory}${choose}${claim}
 return {claim(KEYS[1], KEYS[2], KEYS[3], cjson.decode(ARGV[1]))}
@@ -192,27 +214,31 @@ return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
 `;
 
 /**
- * All steps, for a host that is known or guessed; nothing is changed unless all of them go well.
+ * All steps, for a host that is known or guessed. Unless all of them go well nothing is changed but that the name is claimed
+ * for another host than the guessed one.
  *
  * KEYS holders, spread, epoch, ledger, job, sequence, open, line, held, jobs
  * ARGV claim (JSON; empty where no name is needed), host, instead, value of the ledger, its seconds, what (JSON), then field,
  *      value, … of the job
- * Returns verdict, more: those of the steps, and elsewhere (the host, the entry), taken (what the id is bound to)
+ * Returns verdict, more, entry, the name's verdict, names of each candidate: verdicts of the steps, and elsewhere (the host),
+ * taken (what the id is bound to)
  */
 export const acceptAtOnce = `${directory}${choose}${claim}${reserve}${record}
 local holders, spread, host = KEYS[1], KEYS[2], ARGV[2]
 local before = redis.call('GET', KEYS[4])
 if before and before ~= ARGV[3] and hostOf(before) ~= host then return {'taken', before} end
 local name = ARGV[1] ~= '' and cjson.decode(ARGV[1])
-local entered, holder, entry = 'held', host, ''
-if name then entered, holder, entry = claim(holders, spread, KEYS[3], name) end
+local entered, holder, entry, counts = 'held', host, ''
+if name then entered, holder, entry, counts = claim(holders, spread, KEYS[3], name) end
 if not holder then return {entered} end
-if holder ~= host then return {'elsewhere', holder, entry} end
-local verdict, more = write(${recordKeys(5)}, cjson.decode(ARGV[6]), {unpack(ARGV, 7)})
+if holder ~= host then return {'elsewhere', holder, entry, entered, counts or {}} end
+local what = cjson.decode(ARGV[6])
+if entered == 'settled' then what.settled = true end
+local verdict, more = write(${recordKeys(5)}, what, {unpack(ARGV, 7)})
 if verdict == 'accepted' then
   redis.call('SET', KEYS[4], ARGV[4], 'EX', ARGV[5])
 elseif entered == 'claimed' then
   strike(holders, spread, name.kind, name.resource, entry)
 end
-return {verdict, more}
+return {verdict, more or '', entry, entered, counts or {}}
 `;

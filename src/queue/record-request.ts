@@ -1,0 +1,80 @@
+import type { Job } from '../jobs/job.ts';
+import { jobs } from '../jobs/registry.ts';
+import type { Attempt } from './accept.ts';
+import {
+  claimArgument,
+  directoryKeys,
+  recordArgument,
+  recordFields,
+  recordKeys,
+} from './accept-arguments.ts';
+import type { RedisClock } from './clock.ts';
+import { commandTimeout } from './connection.ts';
+import { keys } from './keys.ts';
+import { entrySettled } from './names.ts';
+import { runScript } from './scripts/run-script.ts';
+
+/** How a request on its way to its host is put into Redis: at once, or slot by slot; see scripts/accept.ts. */
+
+/** What the directory is asked by a request that may go anywhere. */
+export function claimAnywhere({ parts, wish, choice, candidates }: Attempt): string {
+  const some = candidates.length < choice.candidates.length;
+  const settled = choice.only === null ? { settled: entrySettled } : {};
+  return claimArgument(wish, { ...choice, candidates }, { epoch: parts.learner.epoch(), some, ...settled });
+}
+
+/** What the directory is asked by one that goes to this host. */
+function claimOn({ parts, wish, choice }: Attempt, only: string): string {
+  const candidates = choice.candidates.filter((candidate) => candidate.host === only);
+  return claimArgument(wish, { only, candidates }, { epoch: parts.learner.epoch() });
+}
+
+/** What became of it; where that is about another host: which, and what the directory has of the name, and since when. */
+export type Reply = [verdict: string, more: string, text: string, name: string];
+
+/** Has a request recorded by one script. `guessed`: the directory chooses the host, which need not be the job's. */
+export async function recordAtOnce(attempt: Attempt, job: Job, guessed: boolean): Promise<Reply> {
+  const { parts, wish, settled, instead } = attempt;
+  const { host } = job;
+  const scriptKeys = [...directoryKeys(wish), keys.id(wish.id), ...recordKeys(wish, host)];
+  const deadline = deadlineOf(parts.clock);
+  const args = [
+    ...[guessed ? claimAnywhere(attempt) : claimOn(attempt, host), host, instead],
+    ...[ledgerValue(host, deadline), idSeconds(parts.keepSeconds)],
+    ...[recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)],
+  ];
+  const reply = await runScript(parts.redis, 'acceptAtOnce', scriptKeys, args);
+  const [verdict, more, text, name, counts] = reply as [...Reply, number[]];
+  if (name === 'claimed' && guessed) {
+    const chosen = verdict === 'elsewhere' ? more : host;
+    parts.guesses.learn(jobs[wish.command.type].on, attempt.candidates, counts, chosen);
+  }
+  return [verdict, more, text, name];
+}
+
+/** The same, one slot after the other: what was reserved is given back where the record is refused. */
+export async function recordInSteps({ parts, wish, settled, instead }: Attempt, job: Job): Promise<Reply> {
+  const { redis } = parts;
+  const { host } = job;
+  const deadline = deadlineOf(parts.clock);
+  const ledger = [keys.id(wish.id)];
+  const value = ledgerValue(host, deadline);
+  const bound = await runScript(redis, 'reserveId', ledger, [
+    ...[host, instead, value, idSeconds(parts.keepSeconds)],
+  ]);
+  if (bound !== null) return ['taken', String(bound), '', ''];
+  const args = [recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)];
+  const reply = (await runScript(redis, 'recordJob', recordKeys(wish, host), args)) as Reply;
+  if (reply[0] !== 'accepted' && reply[0] !== 'known')
+    await runScript(redis, 'freeId', ledger, [value, host]);
+  return reply;
+}
+
+/** A little less than the time after which we give up: what Redis gets to see later must not take place. */
+const deadlineOf = (clock: RedisClock) => Math.floor(clock.now() + commandTimeout - 100);
+
+/** Until when the job may still be on its way to the host. */
+const ledgerValue = (host: string, deadline: number) => `${host} ${deadline}`;
+
+/** An id is remembered for longer than its job, which counts from its end. */
+const idSeconds = (keepSeconds: number) => 2 * keepSeconds + 30 * 24 * 60 * 60;
