@@ -11,14 +11,14 @@ import { openTestRedis, type TestRedis } from '../../test/support/redis.ts';
  * and that has nothing to do with the number of hosts.
  */
 const perProcess = 300;
-const port = 12_243;
 
 export interface SimulatedFleet {
   redis: TestRedis;
   port: number;
   hosts: string[];
-  /** Bytes that Redis used before the first host came. */
+  /** Bytes that Redis used before the first host came, and uses now. */
   emptyBytes: number;
+  usedBytes(): Promise<number>;
   /** CPU seconds used so far. */
   cpu(): Cpu;
   close(): Promise<void>;
@@ -31,7 +31,7 @@ export interface Cpu {
 }
 
 /** One real api, one real Redis with an append-only file, and so many hosts that do nothing. */
-export async function openSimulatedFleet(size: number): Promise<SimulatedFleet> {
+export async function openSimulatedFleet(size: number, port: number): Promise<SimulatedFleet> {
   // What a host writes down goes into memory: disks of 300 hosts are not what one disk can stand for.
   const directory = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'geard-scale-'));
   const redis = await openTestRedis(['--appendonly', 'yes', '--appendfsync', 'everysec']);
@@ -44,6 +44,7 @@ export async function openSimulatedFleet(size: number): Promise<SimulatedFleet> 
   const workers = await startHosts(size, redis.url, directory);
   return {
     ...{ redis, port, emptyBytes },
+    usedBytes: () => usedBytes(redis),
     hosts: Array.from({ length: size }, (_, i) => `h${i + 1}`),
     cpu: () => ({
       api: cpuSeconds(api.pid),
@@ -69,7 +70,7 @@ async function startHosts(size: number, url: string, directory: string): Promise
   );
 }
 
-export async function usedBytes({ redis }: Pick<TestRedis, 'redis'>): Promise<number> {
+async function usedBytes({ redis }: Pick<TestRedis, 'redis'>): Promise<number> {
   return infoNumber(await redis.info('memory'), 'used_memory');
 }
 

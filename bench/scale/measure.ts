@@ -1,29 +1,17 @@
 import { keys } from '../../src/queue/keys.ts';
 import { sendMany } from '../load.ts';
-import { type Cpu, commandsSoFar, type SimulatedFleet, usedBytes } from './fleet.ts';
+import { type Cpu, commandsSoFar, type SimulatedFleet } from './fleet.ts';
 
 /** Requests in flight. */
 const concurrency = 32;
 /** Jobs of a round: sent, and waited for until all are final. */
-const perRound = { full: 5_000, calm: 1_000 };
+export const perRound = { full: 5_000, calm: 1_000 };
 /** Jobs per second of a calm round: the same for every size, and less than each can do. */
 export const calmPace = 100;
-const calmRounds = 5;
-/** Seconds in which a fleet at rest is looked at, after half as many to come to rest. */
+/** Seconds in which fleets at rest are looked at, after half as many to come to rest. */
 const restSeconds = 10;
 
-export interface Figures {
-  hosts: number;
-  jobs: number;
-  /** As many as are taken, and at the calm pace. */
-  full: Round[];
-  calm: Round[];
-  rest: { commandsPerSecond: number; cpu: Cpu };
-  /** Bytes in Redis of a host at rest, and of a finished job. */
-  bytes: { host: number; job: number };
-  /** Gears of the hosts with the fewest and with the most. */
-  spread: [number, number];
-}
+export type Load = keyof typeof perRound;
 
 /** One round: its jobs per second to the last one's end, and CPU seconds for 1,000 of them. */
 export interface Round {
@@ -33,51 +21,45 @@ export interface Round {
   latencies: number[];
 }
 
-let next = 1;
+/** A fleet, and what has been seen of it so far. */
+export interface Measured {
+  fleet: SimulatedFleet;
+  /** Requests sent. */
+  sent: number;
+  /** By number; rounds of several fleets that have the same number came right after each other. */
+  rounds: Record<Load, Map<number, Round>>;
+  rest: { commandsPerSecond: number; cpu: Cpu; bytes: number };
+}
 
-/** Has a fleet do so many jobs, in whole rounds, and some before that count for something else. */
-export async function measure(fleet: SimulatedFleet, wanted: number): Promise<Figures> {
-  const hosts = fleet.hosts.length;
-  const first = next;
+export async function startMeasuring(fleet: SimulatedFleet): Promise<Measured> {
   const rest = await atRest(fleet);
-  const bytesAtRest = await usedBytes(fleet.redis);
-  await round(fleet, 'full'); // The first only warms up.
-  const calm = await rounds(fleet, 'calm', calmRounds);
-  const bytesBefore = await usedBytes(fleet.redis);
-  const full = await rounds(fleet, 'full', wanted / perRound.full);
-  const jobs = full.length * perRound.full;
-  const bytesAfter = await usedBytes(fleet.redis);
-  await allSucceeded(fleet, first);
-  const bytes = { host: (bytesAtRest - fleet.emptyBytes) / hosts, job: (bytesAfter - bytesBefore) / jobs };
-  return { ...{ hosts, jobs, full, calm, rest, bytes }, spread: await spreadOf(fleet) };
+  return { fleet, sent: 0, rounds: { full: new Map(), calm: new Map() }, rest };
 }
 
-async function rounds(fleet: SimulatedFleet, load: keyof typeof perRound, count: number): Promise<Round[]> {
-  const all: Round[] = [];
-  while (all.length < count) all.push(await round(fleet, load));
-  return all;
-}
-
-async function round(fleet: SimulatedFleet, load: keyof typeof perRound): Promise<Round> {
+export async function playRound(measured: Measured, load: Load): Promise<Round> {
+  const { fleet } = measured;
   const jobs = perRound[load];
   const before = fleet.cpu();
   const began = performance.now();
-  const make = () => ({
-    ...{ port: fleet.port, method: 'PUT', body: '{"ports":[{"internal":8080}]}' },
-    path: `/token/__test__/container?u=0&t=geard%2Fsample&r=g${next}&i=${(next++).toString(16)}`,
-  });
+  const make = () => {
+    const n = ++measured.sent;
+    const query = `u=0&t=geard%2Fsample&r=g${n}&i=${n.toString(16)}`;
+    const body = '{"ports":[{"internal":8080}]}';
+    return { port: fleet.port, method: 'PUT', body, path: `/token/__test__/container?${query}` };
+  };
   const { latencies } = await sendMany(jobs, concurrency, 202, make, load === 'calm' ? calmPace : undefined);
   while ((await unfinished(fleet)) > 0) await pause(0.2);
   const perSecond = jobs / ((performance.now() - began) / 1000);
   return { perSecond, cost: cpuSince(before, fleet.cpu(), jobs / 1000), latencies };
 }
 
-async function atRest(fleet: SimulatedFleet): Promise<Figures['rest']> {
+async function atRest(fleet: SimulatedFleet): Promise<Measured['rest']> {
   await pause(restSeconds / 2);
   const [commands, cpu] = [await commandsSoFar(fleet.redis), fleet.cpu()];
   await pause(restSeconds);
   const commandsPerSecond = ((await commandsSoFar(fleet.redis)) - commands) / restSeconds;
-  return { commandsPerSecond, cpu: cpuSince(cpu, fleet.cpu(), restSeconds) };
+  const bytes = await fleet.usedBytes();
+  return { commandsPerSecond, cpu: cpuSince(cpu, fleet.cpu(), restSeconds), bytes };
 }
 
 const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -94,13 +76,13 @@ async function unfinished({ redis: { redis }, hosts }: SimulatedFleet): Promise<
   return sum(((await pipeline.exec()) ?? []).map(([, count]) => Number(count)));
 }
 
-/** That all requests since the first of this fleet have become jobs, and that all these have succeeded. */
-async function allSucceeded({ redis: { redis } }: SimulatedFleet, first: number): Promise<void> {
-  const all = Array.from({ length: next - first }, (_, i) => (first + i).toString(16).padStart(32, '0'));
+/** Throws unless every request has become a job, and every job has succeeded. */
+export async function mustAllHaveSucceeded({ fleet: { redis }, sent }: Measured): Promise<void> {
+  const all = Array.from({ length: sent }, (_, i) => (i + 1).toString(16).padStart(32, '0'));
   for (let done = 0; done < all.length; done += 5_000) {
     const ids = all.slice(done, done + 5_000);
-    const bound = await redis.mget(ids.map((id) => keys.id(id)));
-    const pipeline = redis.pipeline();
+    const bound = await redis.redis.mget(ids.map((id) => keys.id(id)));
+    const pipeline = redis.redis.pipeline();
     for (const [i, id] of ids.entries()) pipeline.hget(keys.run(bound[i]?.split(' ')[0] ?? '', id), 'state');
     const states = ((await pipeline.exec()) ?? []).map(([, state]) => state);
     const others = states.filter((state) => state !== 'succeeded').length;
@@ -108,7 +90,8 @@ async function allSucceeded({ redis: { redis } }: SimulatedFleet, first: number)
   }
 }
 
-async function spreadOf({ redis: { redis }, hosts }: SimulatedFleet): Promise<[number, number]> {
+/** Gears of the hosts with the fewest and with the most. */
+export async function spreadOf({ redis: { redis }, hosts }: SimulatedFleet): Promise<[number, number]> {
   const counts = (await redis.hmget(keys.spread, ...hosts.map((host) => `gear:${host}`))).map(Number);
   return [Math.min(...counts), Math.max(...counts)];
 }
