@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
 . scripts/lib/engines.sh
-prepare
+prepare docker-compose:docker-compose
 ensure_vectors
 ensure_engines
 
