@@ -15,7 +15,7 @@ const always = words`
   cluster|slots cluster|info asking readonly readwrite`;
 const scripts = words`eval evalsha`;
 const reading = words`
-  get exists type hget hmget hgetall hscan hexists smembers sismember zcard zrange zrevrangebyscore zrangebyscore zscore
+  get mget exists type hget hmget hgetall hscan hexists smembers sismember zcard zrange zrevrangebyscore zrangebyscore zscore
   xrange xread xlen llen lrange lindex pttl ttl`;
 
 /** Everything that one does with a key one may name, and nothing that tells of other keys. */

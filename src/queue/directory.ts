@@ -41,22 +41,46 @@ export interface HostEntry extends Announcement {
   state: 'live' | 'draining' | 'gone';
 }
 
-/** All hosts whose workers ever announced themselves. */
-export async function readHosts(redis: Redis): Promise<HostEntry[]> {
-  const names = await redis.smembers(keys.hosts);
-  const all = await Promise.all(names.map((name) => readHost(redis, name)));
-  return all.filter((host) => host !== null);
+/**
+ * Reads all hosts whose workers ever announced themselves, again and again: what a host has not said anew is not parsed anew.
+ */
+export function createHostsReader(redis: Redis): () => Promise<HostEntry[]> {
+  let said = new Map<string, { text: string | null; host: Announcement | null }>();
+  return async () => {
+    const names = await redis.smembers(keys.hosts);
+    const texts = await readTexts(redis, names);
+    const before = said;
+    said = new Map();
+    for (const [i, name] of names.entries()) {
+      const text = texts[i] ?? null;
+      const known = before.get(name);
+      said.set(name, known?.text === text ? known : { text, host: parseAnnouncement(name, text) });
+    }
+    return [...said.values()].flatMap(({ host }) => host ?? []).map(entryOf);
+  };
+}
+
+async function readTexts(redis: Redis, names: string[]): Promise<(string | null)[]> {
+  const all = names.map(keys.host);
+  if (redis.isCluster) return Promise.all(all.map((key) => redis.get(key)));
+  return all.length > 0 ? redis.mget(all) : [];
 }
 
 /** One host, or null where no worker of that name ever announced itself, or the host was removed. */
 export async function readHost(redis: Redis, name: string): Promise<HostEntry | null> {
   const [text, known] = await Promise.all([redis.get(keys.host(name)), redis.sismember(keys.hosts, name)]);
-  if (known === 0) return null;
+  const host = known === 0 ? null : parseAnnouncement(name, text);
+  return host && entryOf(host);
+}
+
+function parseAnnouncement(name: string, text: string | null): Announcement | null {
   const parsed = announcement.safeParse(parseJson(text ?? ''));
-  if (!parsed.success || parsed.data.name !== name) return null;
-  const { draining, lastSeen } = parsed.data;
-  const here = draining ? 'draining' : 'live';
-  return { ...parsed.data, state: Date.now() - lastSeen < goneAfter ? here : 'gone' };
+  return parsed.success && parsed.data.name === name ? parsed.data : null;
+}
+
+function entryOf(host: Announcement): HostEntry {
+  const here = host.draining ? 'draining' : 'live';
+  return { ...host, state: Date.now() - host.lastSeen < goneAfter ? here : 'gone' };
 }
 
 /** The names of what a host holds, as it was last announced. */

@@ -7,7 +7,7 @@ import { type Asker, createAsker } from './asks.ts';
 import { followClock } from './clock.ts';
 import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
-import { type HostEntry, readHeld, readHost, readHosts } from './directory.ts';
+import { createHostsReader, type HostEntry, readHeld, readHost } from './directory.ts';
 import { type Fetch, hearFetches, sendTo } from './fetches.ts';
 import { createGuesses } from './guesses.ts';
 import { channels, keys } from './keys.ts';
@@ -105,9 +105,10 @@ export function openFront(options: FrontOptions): Front {
   const records = createRecordReader(redis, clock, keepSeconds);
   const waiter = createWaiter(records.job, subscriber);
   const asker = createAsker(redis, subscriber);
+  const readHosts = createHostsReader(redis);
   const hosts = remembered(async () => {
     await learner.settled();
-    return readHosts(redis);
+    return readHosts();
   }, hostsFresh);
   const guesses = createGuesses();
   const parts = { redis, clock, deliveries, learner, guesses, limits, keepSeconds, atOnce: !redis.isCluster };
