@@ -337,7 +337,7 @@ const ofTokens = ['keys', 'fleet', 'tokenHours', 'tokenReadHours', 'testToken'] 
 const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel'] as const;
 const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
 const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'] as const;
-const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofClones, 'maxJobs'] as const;
+const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofClones] as const;
 
 /** Which options each role takes. */
 export const roleOptions = {
