@@ -107,10 +107,11 @@ export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerP
     });
   }
   const looking = setInterval(() => quietly('the epoch could not be read', look), epochInterval);
-  const sweeping = setInterval(
-    () => quietly('the directory could not be swept', () => sweepDirectory(redis)),
-    sweepInterval,
-  );
+  const sweeping = setInterval(() => {
+    sweepDirectory(redis).catch((error: Error) =>
+      log.warn({ reason: error.message }, 'the directory could not be swept'),
+    );
+  }, sweepInterval);
   return {
     settled: settling.settled,
     epoch: () => epoch,
