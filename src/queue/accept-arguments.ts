@@ -24,7 +24,7 @@ export function creates({ command }: Wish): boolean {
 export function claimArgument(
   wish: Wish,
   { only, candidates }: Choice,
-  more: { epoch: string; some?: boolean; settled?: number },
+  more: { epoch: string; attempt: string; some?: boolean; settled?: number },
 ): string {
   if (!needsName(wish)) return '';
   const { command, id } = wish;

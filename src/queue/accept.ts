@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { Failure } from '../jobs/errors.ts';
 import type { Job } from '../jobs/job.ts';
@@ -7,7 +8,7 @@ import type { Change } from '../requests/order.ts';
 import { creates, directoryKeys, needsName, newJob } from './accept-arguments.ts';
 import type { RedisClock } from './clock.ts';
 import type { Deliveries } from './deliveries.ts';
-import type { Guesses } from './guesses.ts';
+import type { Guess, Guesses } from './guesses.ts';
 import { channels, keys } from './keys.ts';
 import type { HostLearner } from './learn-hosts.ts';
 import { hostInLedger, readJobOf } from './ledger.ts';
@@ -85,13 +86,17 @@ const compared = 8;
 
 /** A request on its way to its host. */
 export interface Attempt {
+  /** Tells it from another one of the same request. */
+  id: string;
   parts: AcceptParts;
   wish: Wish;
   choice: Choice;
   /** Hosts that are compared for a new name: some, or all where those lack ports or memory. */
   candidates: Candidate[];
-  /** The host is only a guess: the directory has not been asked. */
-  guessed: boolean;
+  /** The directory that this counts on; see epoch.ts. */
+  epoch: string;
+  /** The host that is tried before the directory was asked; null: it has been, or need not be. */
+  guess: Guess | null;
   /** The name's entry is older than any request that could have counted on it. */
   settled: boolean;
   /** What the ledger says of the id, where that is void. */
@@ -109,12 +114,11 @@ type Step = Accepted | { host: string | null; again?: boolean };
  * the record says otherwise, so that it may be sent at once. Throws `queue_unavailable`.
  */
 export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Promise<Accepted> {
-  const candidates = sampled(choice.candidates, compared);
-  const attempt: Attempt = {
-    ...{ parts, wish, choice, candidates },
-    ...{ guessed: false, settled: false, instead: '', made: null },
-  };
   await parts.learner.settled();
+  const attempt: Attempt = {
+    ...{ id: randomUUID(), parts, wish, choice, candidates: sampled(choice.candidates, compared) },
+    ...{ epoch: parts.learner.epoch(), guess: null, settled: false, instead: '', made: null },
+  };
   const until = Date.now() + patience;
   let host = firstHost(attempt);
   for (;;) {
@@ -132,10 +136,13 @@ function firstHost(attempt: Attempt): string | null {
   const { parts, wish, choice, candidates } = attempt;
   if (!needsName(wish)) return choice.only;
   if (!parts.atOnce) return null;
-  if (choice.only !== null || !creates(wish)) return choice.only;
-  const guess = parts.guesses.best(jobs[wish.command.type].on, candidates);
-  attempt.guessed = guess !== null;
-  return guess;
+  if (choice.only !== null) return choice.only;
+  const { type, params } = wish.command;
+  const { on } = jobs[type];
+  attempt.guess = creates(wish)
+    ? parts.guesses.guess(on, params.resource, candidates)
+    : parts.guesses.seen(on, params.resource);
+  return attempt.guess?.host ?? null;
 }
 
 /** Asks the directory who has the name, or is to have it. */
@@ -170,9 +177,11 @@ function compareAll(attempt: Attempt): Step {
 }
 
 /** Redis is another one, or has lost everything: the directory has to be filled first. */
-async function lookAgain({ parts: { learner } }: Attempt, host: string | null): Promise<Step> {
+async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
+  const { learner } = attempt.parts;
   await learner.look();
   await learner.settled();
+  attempt.epoch = learner.epoch();
   return { host };
 }
 
@@ -188,28 +197,28 @@ async function movedOn(
 
 /** Has the request recorded on a host. */
 async function record(attempt: Attempt, host: string): Promise<Step> {
-  const { parts, wish, choice, guessed } = attempt;
-  attempt.guessed = false;
+  const { parts, wish, choice, guess } = attempt;
   const job = newJob(wish, host);
   const { id, command } = wish;
-  const recorded = parts.atOnce ? recordAtOnce(attempt, job, guessed) : recordInSteps(attempt, job);
+  const recorded = parts.atOnce ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
   const delivered = parts.atOnce ? parts.deliveries.add(host, id, command.type) : null;
-  if (guessed)
-    recorded.finally(() => parts.guesses.settle(jobs[command.type].on, host)).catch(() => undefined);
+  if (guess) recorded.finally(guess.settle).catch(() => undefined);
+  attempt.guess = null;
   const [[verdict, more, text, name]] = await Promise.all([recorded, delivered]);
   switch (verdict) {
     case 'accepted':
       if (!delivered) await parts.deliveries.add(host, id, command.type);
+      parts.guesses.see(jobs[command.type].on, job.resource, host);
       return { verdict, job };
     case 'lost':
-      return lookAgain(attempt, guessed ? null : host);
+      return lookAgain(attempt, guess ? null : host);
     case 'crowded':
       return compareAll(attempt);
     case 'taken':
-      return elsewhereInLedger(attempt, guessed ? null : host, more);
+      return elsewhereInLedger(attempt, guess ? null : host, more);
     case 'elsewhere':
       if (choice.only !== null) return movedOn(attempt, { host: more, text });
-      return guessed ? entered(attempt, name, { host: more, text }) : { host: more };
+      return guess ? entered(attempt, name, { host: more, text }) : { host: more };
     case 'free':
       return moveAway(attempt, host);
     case 'known': {
@@ -240,7 +249,8 @@ async function moveAway(attempt: Attempt, host: string): Promise<Step> {
   const entry = await readEntry(parts.redis, on, resource);
   attempt.settled = false;
   // As we have left it: another request that has counted on it since keeps the name where it is.
-  const ours = entry !== null && entry.host === host && entry.by === wish.id;
+  if (entry === null || entry.host !== host) return { host: null };
+  const ours = entry.attempt === attempt.id;
   if (ours && (await strikeEntry(parts.redis, on, resource, entry, 0))) return { host: null };
   return { host };
 }

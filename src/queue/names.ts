@@ -15,13 +15,13 @@ import { runScript } from './scripts/run-script.ts';
 /** Milliseconds after which no request is on its way any more that has counted on an entry. */
 export const entrySettled = commandTimeout + 700;
 
-const entry = z.object({ host: z.string(), by: z.string() });
+const entry = z.object({ host: z.string(), attempt: z.string().default('') });
 
 /** An entry of the directory, as it was read. */
 export interface Entry {
   host: string;
-  /** The request that has asked for the name last. */
-  by: string;
+  /** The attempt of a request that has asked for the name last; see accept.ts. */
+  attempt: string;
   text: string;
 }
 
@@ -84,7 +84,7 @@ export async function adoptEntry(
 ): Promise<Entry> {
   const scriptKeys = [keys.holders(kind), keys.spread];
   const text = String(await runScript(redis, 'adoptName', scriptKeys, [kind, resource, host]));
-  return parseEntry(text) ?? { host: '', by: '', text };
+  return parseEntry(text) ?? { host: '', attempt: '', text };
 }
 
 /** All entries of a kind. */

@@ -17,37 +17,37 @@ import { runScript } from './scripts/run-script.ts';
 /** How a request on its way to its host is put into Redis: at once, or slot by slot; see scripts/accept.ts. */
 
 /** What the directory is asked by a request that may go anywhere. */
-export function claimAnywhere({ parts, wish, choice, candidates }: Attempt): string {
+export function claimAnywhere({ id, wish, choice, candidates, epoch }: Attempt): string {
   const some = candidates.length < choice.candidates.length;
   const settled = choice.only === null ? { settled: entrySettled } : {};
-  return claimArgument(wish, { ...choice, candidates }, { epoch: parts.learner.epoch(), some, ...settled });
+  return claimArgument(wish, { ...choice, candidates }, { epoch, attempt: id, some, ...settled });
 }
 
 /** What the directory is asked by one that goes to this host. */
-function claimOn({ parts, wish, choice }: Attempt, only: string): string {
+function claimOn({ id, wish, choice, epoch }: Attempt, only: string): string {
   const candidates = choice.candidates.filter((candidate) => candidate.host === only);
-  return claimArgument(wish, { only, candidates }, { epoch: parts.learner.epoch() });
+  return claimArgument(wish, { only, candidates }, { epoch, attempt: id });
 }
 
 /** What became of it; where that is about another host: which, and what the directory has of the name, and since when. */
 export type Reply = [verdict: string, more: string, text: string, name: string];
 
-/** Has a request recorded by one script. `guessed`: the directory chooses the host, which need not be the job's. */
-export async function recordAtOnce(attempt: Attempt, job: Job, guessed: boolean): Promise<Reply> {
-  const { parts, wish, settled, instead } = attempt;
+/** Has a request recorded by one script. Where the job's host is a guess the directory chooses, and may choose another. */
+export async function recordAtOnce(attempt: Attempt, job: Job): Promise<Reply> {
+  const { parts, wish, guess, settled, instead } = attempt;
   const { host } = job;
   const scriptKeys = [...directoryKeys(wish), keys.id(wish.id), ...recordKeys(wish, host)];
   const deadline = deadlineOf(parts.clock);
   const args = [
-    ...[guessed ? claimAnywhere(attempt) : claimOn(attempt, host), host, instead],
+    ...[guess ? claimAnywhere(attempt) : claimOn(attempt, host), host, instead],
     ...[ledgerValue(host, deadline), idSeconds(parts.keepSeconds)],
     ...[recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)],
   ];
   const reply = await runScript(parts.redis, 'acceptAtOnce', scriptKeys, args);
-  const [verdict, more, text, name, counts] = reply as [...Reply, number[]];
-  if (name === 'claimed' && guessed) {
+  const [verdict, more, text, name, room] = reply as [...Reply, (string | null)[]];
+  if (name === 'claimed' && guess) {
     const chosen = verdict === 'elsewhere' ? more : host;
-    parts.guesses.learn(jobs[wish.command.type].on, attempt.candidates, counts, chosen);
+    parts.guesses.learn(jobs[wish.command.type].on, attempt.candidates, room, chosen);
   }
   return [verdict, more, text, name];
 }

@@ -144,10 +144,13 @@ test.each(ways)('%s: what is refused leaves no claim to a name and binds no id',
 
 test('a wrong guess changes nothing but the way: the directory chooses, and takes back what is refused', async () => {
   await accept(parts(true), request(install('first')), to('h3'));
-  const guesses = { best: () => 'h3', settle: () => undefined, learn: () => undefined };
+  const h3 = () => ({ host: 'h3', settle: () => undefined });
+  const guesses = { guess: h3, seen: h3, see: () => undefined, learn: () => undefined };
   const wrong = { ...parts(true), guesses };
   expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1')))).toBe('h1');
   expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1', 'h2')))).toBe('h1');
+  expect(hostOf(await accept(wrong, request(stop('second')), anyOf('h3', 'h1')))).toBe('h1');
+  expect(await accept(wrong, request(stop('nobody')), anyOf('h3', 'h1'))).toEqual({ verdict: 'missing' });
   const full = { ...wrong, limits: { host: 0, line: 0 } };
   expect(await accept(full, request(install('third')), anyOf('h3', 'h2'))).toMatchObject({ verdict: 'full' });
   expect((await redis.redis.hkeys(keys.holders('gear'))).sort()).toEqual(['first', 'second']);
@@ -192,6 +195,31 @@ test.each(
   expect(await accept(parts(atOnce), request(install('new')), draining)).toEqual({ verdict: 'nowhere' });
   const undrain: Command = { type: 'host.undrain', params: { resource: 'h1' } };
   expect(hostOf(await accept(parts(atOnce), request(undrain), draining))).toBe('h1');
+});
+
+test.each(
+  ways,
+)('%s: a request that is refused takes back nothing from the same one sent twice', async (_, atOnce) => {
+  await accept(parts(atOnce), request(install('first')), to('h3'));
+  const wish = request(install('twice'));
+  let second: Accepted | undefined;
+  // When the first is about to take back its claim the second one has been accepted.
+  const slow = new Proxy(redis.redis, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (name !== 'geard:strikeName') return value;
+      return async (...args: unknown[]) => {
+        second ??= await accept(parts(atOnce), wish, anyOf('h3', 'h1'));
+        return value.apply(target, args);
+      };
+    },
+  });
+  const h3 = () => ({ host: 'h3', settle: () => undefined });
+  const wrong = { guess: h3, seen: h3, see: () => undefined, learn: () => undefined };
+  const full = { ...parts(atOnce), redis: slow, guesses: wrong, limits: { host: 0, line: 0 } };
+  expect(await accept(full, wish, anyOf('h3', 'h1'))).toMatchObject({ verdict: 'full' });
+  expect(second?.verdict).toBe('accepted');
+  expect(await findHolder(redis.redis, 'gear', 'twice')).toBe('h1');
 });
 
 test('an entry is not taken back while a request may be on its way that counts on it', async () => {

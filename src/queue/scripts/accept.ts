@@ -4,8 +4,8 @@
  * queue/accept.ts. A step is a function in Lua here and a script of its own below.
  *
  * A name's entry in the directory is JSON: `host`, `at` and `by` (when somebody last asked for the name to be made there, in
- * ms, and the id of that request), `memory` (MiB) and `ports` (what was asked for). An entry is taken back only as it was
- * read, and only when no request that could have counted on it is still on its way. `spread` counts what the entries of
+ * ms, and the id of that request), `memory` (MiB) and `ports` (what was asked for), and `attempt`, which
+ * tells that request from the same one sent twice. An entry is taken back only as it was read, and only when no request that could have counted on it is still on its way. `spread` counts what the entries of
  * each host come to: it is changed together with them, so that simultaneous requests for new names see each other.
  */
 const directory = `
@@ -40,7 +40,7 @@ end
 
 /**
  * The candidate with the most room: nothing against it, ports free, enough memory, the fewest names, the most memory left.
- * Returns it, whether it lacks ports or memory, and how many names each candidate had.
+ * Returns it, whether it lacks ports or memory, and for each candidate how many names it had and how much memory they ask for.
  */
 const choose = `
 local function worse(a, b)
@@ -61,7 +61,6 @@ end
 
 local function choose(spread, kind, memory, ports, candidates)
   local best, rank
-  local counts = {}
   local values = spreadOf(spread, kind, candidates)
   for i, candidate in ipairs(candidates) do
     local host = candidate.host
@@ -71,16 +70,15 @@ local function choose(spread, kind, memory, ports, candidates)
     end
     local names = tonumber(values[2 * i - 1] or 0)
     local left = candidate.memory - tonumber(values[2 * i] or 0) - memory
-    counts[i] = names
     local mine = {candidate.avoid, taken, (memory > 0 and left < 0) and 1 or 0, names, -left}
     if not best or worse(rank, mine) then best, rank = host, mine end
   end
-  return best, rank and rank[2] + rank[3] > 0, counts
+  return best, rank and rank[2] + rank[3] > 0, values
 end
 `;
 
 /**
- * The host that has a name or is to have it. Returns verdict, host, entry as it is now, how many names each candidate had:
+ * The host that has a name or is to have it. Returns verdict, host, entry as it is now, names and memory of each candidate:
  *   held      there was an entry
  *   settled   there was one, which is older than any request that could have counted on it; only where `settled` (ms) is given
  *   claimed   there is one now
@@ -93,18 +91,18 @@ const claim = `
 local function claim(holders, spread, epoch, a)
   if (redis.call('GET', epoch) or '') ~= a.epoch then return 'lost' end
   local text = redis.call('HGET', holders, a.resource)
-  local entry = {at = now(), by = a.id, memory = a.memory, ports = a.ports}
+  local entry = {at = now(), by = a.id, attempt = a.attempt, memory = a.memory, ports = a.ports}
   if not text then
     if not a.creates then return 'missing' end
-    local host, crowded, counts = choose(spread, a.kind, a.memory, a.ports, a.candidates)
+    local host, crowded, room = choose(spread, a.kind, a.memory, a.ports, a.candidates)
     if not host then return 'nowhere' end
     if crowded and a.some then return 'crowded' end
     entry.host = host
-    return 'claimed', host, enter(holders, spread, a.kind, a.resource, entry), counts
+    return 'claimed', host, enter(holders, spread, a.kind, a.resource, entry), room
   end
   local before = cjson.decode(text)
   local verdict = (a.settled and entry.at - before.at > a.settled) and 'settled' or 'held'
-  if not a.creates or before.by == a.id or (a.only and a.only ~= before.host) then
+  if not a.creates or before.attempt == a.attempt or (a.only and a.only ~= before.host) then
     return verdict, before.host, text
   end
   count(spread, a.kind, before, -1)
@@ -166,7 +164,7 @@ const recordKeys = (first: number) =>
 
 /**
  * KEYS holders, spread, epoch
- * ARGV claim (JSON: epoch, id, kind, resource, creates, memory, ports, only (a host or absent), candidates [{host, memory, avoid}],
+ * ARGV claim (JSON: epoch, id, attempt, kind, resource, creates, memory, ports, only (a host or absent), candidates [{host, memory, avoid}],
  *      some (whether there are more candidates), settled (ms, or absent))
  */
 export const claimName = `${directory}${choose}${claim}
@@ -214,25 +212,26 @@ return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
 `;
 
 /**
- * All steps, for a host that is known or guessed. Unless all of them go well nothing is changed but that the name is claimed
- * for another host than the guessed one.
+ * All steps, for a host that is known or guessed. Where they do not all go well no job is recorded and no id bound; a name that
+ * was claimed for another host than the guessed one stays claimed.
  *
  * KEYS holders, spread, epoch, ledger, job, sequence, open, line, held, jobs
  * ARGV claim (JSON; empty where no name is needed), host, instead, value of the ledger, its seconds, what (JSON), then field,
  *      value, … of the job
- * Returns verdict, more, entry, the name's verdict, names of each candidate: verdicts of the steps, and elsewhere (the host),
- * taken (what the id is bound to)
+ * Returns verdict, more, entry, the name's verdict, names and memory of each candidate: verdicts of the steps, and elsewhere (the
+ * host), taken (what the id is bound to)
  */
 export const acceptAtOnce = `${directory}${choose}${claim}${reserve}${record}
 local holders, spread, host = KEYS[1], KEYS[2], ARGV[2]
 local before = redis.call('GET', KEYS[4])
 if before and before ~= ARGV[3] and hostOf(before) ~= host then return {'taken', before} end
 local name = ARGV[1] ~= '' and cjson.decode(ARGV[1])
-local entered, holder, entry, counts = 'held', host, ''
-if name then entered, holder, entry, counts = claim(holders, spread, KEYS[3], name) end
-if not holder then return {entered} end
-if holder ~= host then return {'elsewhere', holder, entry, entered, counts or {}} end
 local what = cjson.decode(ARGV[6])
+if now() > what.deadline then return {'late'} end
+local entered, holder, entry, room = 'held', host, ''
+if name then entered, holder, entry, room = claim(holders, spread, KEYS[3], name) end
+if not holder then return {entered} end
+if holder ~= host then return {'elsewhere', holder, entry, entered, room or {}} end
 if entered == 'settled' then what.settled = true end
 local verdict, more = write(${recordKeys(5)}, what, {unpack(ARGV, 7)})
 if verdict == 'accepted' then
@@ -240,5 +239,5 @@ if verdict == 'accepted' then
 elseif entered == 'claimed' then
   strike(holders, spread, name.kind, name.resource, entry)
 end
-return {verdict, more or '', entry, entered, counts or {}}
+return {verdict, more or '', entry, entered, room or {}}
 `;
