@@ -274,7 +274,7 @@ test('whatever the claims and the request: what comes out lies within the claims
       if (claims.a && scope.types === undefined)
         expect(claims.a.some((a) => allowsAction(a, action))).toBe(true);
     }),
-    { numRuns: 10_000 },
+    { numRuns: 20_000 },
   );
   expect(passed).toBeGreaterThan(200);
 });
