@@ -7,6 +7,8 @@ import { say } from './say.ts';
 
 const unit = 'geard-tour.service';
 const startDeadline = 30_000;
+/** Milliseconds that one question whether it is ready may take: a forwarded connection may be lost while it starts. */
+const askDeadline = 2_000;
 
 /** Runs the daemon on the place as a transient unit, with a Redis of its own, and waits until it answers. */
 export async function startDaemon(place: Place, closers: Closers): Promise<void> {
@@ -61,7 +63,8 @@ async function untilItAnswers(place: Place): Promise<void> {
 
 async function ready(): Promise<boolean> {
   try {
-    return (await fetch(`http://127.0.0.1:${apiPort}/readyz`)).ok;
+    const signal = AbortSignal.timeout(askDeadline);
+    return (await fetch(`http://127.0.0.1:${apiPort}/readyz`, { signal })).ok;
   } catch {
     return false;
   }
