@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { setTimeout } from 'node:timers/promises';
+import { pause } from '../src/lib/pause.ts';
 
 export interface Load {
   /** Requests answered per second, all as expected. */
@@ -36,7 +36,7 @@ export async function sendMany(
   const send = async () => {
     const due = started + (next * 1000) / pace;
     const wanted = make(next++);
-    if (pace < Number.POSITIVE_INFINITY) await setTimeout(Math.max(0, due - performance.now()));
+    if (pace < Number.POSITIVE_INFINITY) await pause(Math.max(0, due - performance.now()));
     const sent = performance.now();
     let status = await answerTo(wanted);
     while (status === 503) status = await answerTo(wanted);

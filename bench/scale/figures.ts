@@ -35,7 +35,7 @@ export interface Spread {
   highest: number;
 }
 
-export function spreadOver(values: number[]): Spread {
+function spreadOver(values: number[]): Spread {
   return { median: median(values), lowest: Math.min(...values), highest: Math.max(...values) };
 }
 

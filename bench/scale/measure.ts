@@ -1,3 +1,4 @@
+import { pause } from '../../src/lib/pause.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { sendMany } from '../load.ts';
 import { type Cpu, commandsSoFar, type SimulatedFleet } from './fleet.ts';
@@ -48,21 +49,19 @@ export async function playRound(measured: Measured, load: Load): Promise<Round> 
     return { port: fleet.port, method: 'PUT', body, path: `/token/__test__/container?${query}` };
   };
   const { latencies } = await sendMany(jobs, concurrency, 202, make, load === 'calm' ? calmPace : undefined);
-  while ((await unfinished(fleet)) > 0) await pause(0.2);
+  while ((await unfinished(fleet)) > 0) await pause(200);
   const perSecond = jobs / ((performance.now() - began) / 1000);
   return { perSecond, cost: cpuSince(before, fleet.cpu(), jobs / 1000), latencies };
 }
 
 async function atRest(fleet: SimulatedFleet): Promise<Measured['rest']> {
-  await pause(restSeconds / 2);
+  await pause(restSeconds * 500);
   const [commands, cpu] = [await commandsSoFar(fleet.redis), fleet.cpu()];
-  await pause(restSeconds);
+  await pause(restSeconds * 1_000);
   const commandsPerSecond = ((await commandsSoFar(fleet.redis)) - commands) / restSeconds;
   const bytes = await fleet.usedBytes();
   return { commandsPerSecond, cpu: cpuSince(cpu, fleet.cpu(), restSeconds), bytes };
 }
-
-const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
 const cpuSince = (before: Cpu, after: Cpu, divisor: number): Cpu => ({
   api: (after.api - before.api) / divisor,

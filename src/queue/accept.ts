@@ -202,9 +202,9 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
   const { id, command } = wish;
   const recorded = parts.atOnce ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
   const delivered = parts.atOnce ? parts.deliveries.add(host, id, command.type) : null;
-  if (guess) recorded.finally(guess.settle).catch(() => undefined);
   attempt.guess = null;
-  const [[verdict, more, text, name]] = await Promise.all([recorded, delivered]);
+  const told = Promise.all([recorded, delivered]).finally(() => guess?.settle());
+  const [[verdict, more, text, name]] = await told;
   switch (verdict) {
     case 'accepted':
       if (!delivered) await parts.deliveries.add(host, id, command.type);
@@ -248,8 +248,8 @@ async function moveAway(attempt: Attempt, host: string): Promise<Step> {
   const { resource } = wish.command.params;
   const entry = await readEntry(parts.redis, on, resource);
   attempt.settled = false;
-  // As we have left it: another request that has counted on it since keeps the name where it is.
   if (entry === null || entry.host !== host) return { host: null };
+  // As we have left it: another request that has counted on it since keeps the name where it is.
   const ours = entry.attempt === attempt.id;
   if (ours && (await strikeEntry(parts.redis, on, resource, entry, 0))) return { host: null };
   return { host };

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
 import { type Accepted, type AcceptParts, accept, type Wish } from '../../src/queue/accept.ts';
 import { createDeliveries } from '../../src/queue/deliveries.ts';
-import { createGuesses } from '../../src/queue/guesses.ts';
+import { createGuesses, type Guesses } from '../../src/queue/guesses.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { adoptEntry, findHolder, readEntry, releaseEntry } from '../../src/queue/names.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
@@ -53,6 +53,9 @@ function parts(atOnce: boolean): AcceptParts {
     limits: { host: 1_000, line: 3 },
   };
 }
+
+const h3 = () => ({ host: 'h3', settle: () => undefined });
+const alwaysH3: Guesses = { guess: h3, seen: h3, see: () => undefined, learn: () => undefined };
 
 const hostOf = (accepted: Accepted) =>
   accepted.verdict === 'accepted' ? accepted.job.host : accepted.verdict;
@@ -144,9 +147,7 @@ test.each(ways)('%s: what is refused leaves no claim to a name and binds no id',
 
 test('a wrong guess changes nothing but the way: the directory chooses, and takes back what is refused', async () => {
   await accept(parts(true), request(install('first')), to('h3'));
-  const h3 = () => ({ host: 'h3', settle: () => undefined });
-  const guesses = { guess: h3, seen: h3, see: () => undefined, learn: () => undefined };
-  const wrong = { ...parts(true), guesses };
+  const wrong = { ...parts(true), guesses: alwaysH3 };
   expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1')))).toBe('h1');
   expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1', 'h2')))).toBe('h1');
   expect(hostOf(await accept(wrong, request(stop('second')), anyOf('h3', 'h1')))).toBe('h1');
@@ -214,9 +215,7 @@ test.each(
       };
     },
   });
-  const h3 = () => ({ host: 'h3', settle: () => undefined });
-  const wrong = { guess: h3, seen: h3, see: () => undefined, learn: () => undefined };
-  const full = { ...parts(atOnce), redis: slow, guesses: wrong, limits: { host: 0, line: 0 } };
+  const full = { ...parts(atOnce), redis: slow, guesses: alwaysH3, limits: { host: 0, line: 0 } };
   expect(await accept(full, wish, anyOf('h3', 'h1'))).toMatchObject({ verdict: 'full' });
   expect(second?.verdict).toBe('accepted');
   expect(await findHolder(redis.redis, 'gear', 'twice')).toBe('h1');
