@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { askHttp } from '../../src/lib/ask-http.ts';
 import type { Closers } from '../../src/lib/closers.ts';
 import { pause } from '../../src/lib/pause.ts';
 import { apiPort } from './addresses.ts';
@@ -7,7 +8,7 @@ import { say } from './say.ts';
 
 const unit = 'geard-tour.service';
 const startDeadline = 30_000;
-/** Milliseconds that one question whether it is ready may take: a forwarded connection may be lost while it starts. */
+/** Milliseconds that one question whether it is ready may take. */
 const askDeadline = 2_000;
 
 /** Runs the daemon on the place as a transient unit, with a Redis of its own, and waits until it answers. */
@@ -63,8 +64,8 @@ async function untilItAnswers(place: Place): Promise<void> {
 
 async function ready(): Promise<boolean> {
   try {
-    const signal = AbortSignal.timeout(askDeadline);
-    return (await fetch(`http://127.0.0.1:${apiPort}/readyz`, { signal })).ok;
+    const question = { method: 'GET', headers: {}, deadline: askDeadline };
+    return (await askHttp(`http://127.0.0.1:${apiPort}/readyz`, question)).status === 200;
   } catch {
     return false;
   }

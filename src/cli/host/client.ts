@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Problem } from '../../jobs/errors.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
+import { askHttp, type Question } from '../../lib/ask-http.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { pause } from '../../lib/pause.ts';
 import { testToken } from '../../token/claims.ts';
@@ -26,6 +27,8 @@ export interface Client {
 
 /** Seconds that one request waits for a job; the most that an api lets one wait. */
 const wait = 60;
+/** Milliseconds until an answer must be there. */
+const deadline = (wait + 15) * 1000;
 /** So often a request is sent to an api that cannot be reached, with pauses that double from this on (milliseconds). */
 const mostTries = 5;
 const firstPause = 250;
@@ -43,8 +46,8 @@ export function createClient({ api, token, user, tell }: ClientOptions): Client 
   ): Promise<unknown> {
     const address = `${api}/${path}?${new URLSearchParams(query)}`;
     // In a header and not in the path, so that no proxy writes it into its log.
-    const init = { method, headers: { ...headers, Authorization: `Bearer ${token}` } };
-    const { status, text } = await reach(address, init, tell);
+    const question = { method, headers: { ...headers, Authorization: `Bearer ${token}` }, deadline };
+    const { status, text } = await reach(address, question, tell);
     const answer = parseJson(text);
     if (status >= 300) throw new Error(explain(status, answer, token));
     return answer;
@@ -70,18 +73,13 @@ export function createClient({ api, token, user, tell }: ClientOptions): Client 
 }
 
 /** Sends until there is an answer: what was not heard has changed nothing, and what was heard has the same id again. */
-async function reach(
-  address: string,
-  init: RequestInit,
-  tell: ClientOptions['tell'],
-): Promise<{ status: number; text: string }> {
+async function reach(address: string, question: Question, tell: ClientOptions['tell']) {
   for (let tries = 1; ; tries++) {
     try {
-      const response = await fetch(address, init);
-      return { status: response.status, text: await response.text() };
+      return await askHttp(address, question);
     } catch (error) {
-      const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
-      const reason = cause?.code ?? cause?.message ?? message;
+      const { code, message } = error as NodeJS.ErrnoException;
+      const reason = code ?? message;
       const { origin } = new URL(address);
       if (tries === mostTries)
         throw new Error(`the api at ${origin} cannot be reached (${reason}); see --api`);
