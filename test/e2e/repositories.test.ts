@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
@@ -65,6 +65,15 @@ test('an empty repository is made by a transient unit that can be looked at afte
   expect(again).toMatchObject({ status: 409, body: { code: 'repository_exists' } });
   expect(drafts(strict)).toEqual([]);
   expect((await run('systemctl', 'is-active', 'job-empty')).stdout.trim()).toBe('active');
+});
+
+test('a unit that systemd does not start at once is waited for', async () => {
+  const [slow, dropIns] = ['slow-before-job.service', '/run/systemd/system/job-delayed.service.d'];
+  await mkdir(dropIns, { recursive: true });
+  await writeFile(`${dropIns}/after.conf`, `[Unit]\nAfter=${slow}\n`);
+  onTestFinished(() => rm(dropIns, { recursive: true }));
+  await ok('systemd-run', '--no-block', `--unit=${slow}`, '--property=Type=oneshot', '/bin/sleep', '1');
+  expect((await create(strict, 'delayed')).body).toMatchObject({ state: 'succeeded' });
 });
 
 test('a repository can be pushed to and cloned by git on the host, and its archive has the same files', async () => {

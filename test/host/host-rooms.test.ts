@@ -57,6 +57,19 @@ test('enabling and linking can be repeated and switch over', async () => {
   }
 });
 
+test('a unit that is to start is pending, also while it is inactive still', async () => {
+  const [slow, behind] = ['gear-room-slow.service', 'gear-room-behind.service'];
+  const once = '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 0.5\n';
+  await writeDurably(`/run/systemd/system/${slow}`, once, 0o644);
+  await writeDurably(`/run/systemd/system/${behind}`, `[Unit]\nAfter=${slow}\n${once}`, 0o644);
+  await ok('systemctl', 'start', '--no-block', slow, behind);
+  expect(await systemd.activity(behind)).toMatchObject({ active: 'inactive', pending: true });
+  await until('it has run', async () => !(await systemd.activity(behind)).pending);
+  expect(await systemd.activity(behind)).toMatchObject({ active: 'active', pending: false });
+  await ok('systemctl', 'stop', slow, behind);
+  await ok('rm', `/run/systemd/system/${slow}`, `/run/systemd/system/${behind}`);
+});
+
 test('a call in flight when the bus goes away is told so, and the bus comes back by itself', async () => {
   const slow = bus.call({
     destination: 'org.freedesktop.systemd1',

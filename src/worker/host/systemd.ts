@@ -24,6 +24,11 @@ export interface UnitState {
   needsReload: boolean;
 }
 
+export interface UnitActivity extends Pick<UnitState, 'active' | 'sub'> {
+  /** systemd has a job for it that is not over: what was to start may be inactive still. */
+  pending: boolean;
+}
+
 export interface JobOptions {
   deadlineMs: number;
   signal?: AbortSignal;
@@ -44,8 +49,8 @@ export interface Systemd {
   /** Has systemd read changed unit files. Calls that come while one waits share it. */
   reload(): Promise<void>;
   state(unit: string): Promise<UnitState>;
-  /** The part of the state that changes as a unit comes and goes; cheap enough to be asked for again and again. */
-  activity(unit: string): Promise<Pick<UnitState, 'active' | 'sub'>>;
+  /** What changes as a unit comes and goes; cheap enough to be asked for again and again. */
+  activity(unit: string): Promise<UnitActivity>;
   resetFailed(unit: string): Promise<void>;
   /** The units in systemd's memory whose names match a pattern. */
   loaded(pattern: string): Promise<{ name: string; active: string }[]>;
@@ -149,11 +154,14 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     async activity(unit) {
       const [path] = await manager('LoadUnit', 's', [unit]);
       const get = getter(bus, String(path));
-      const [active, sub] = await Promise.all([
+      // systemd answers in this order: where no job is left, the state is the one that it has led to.
+      const [job, active, sub] = await Promise.all([
+        get(unitInterface, 'Job'),
         get(unitInterface, 'ActiveState'),
         get(unitInterface, 'SubState'),
       ]);
-      return { active: String(active), sub: String(sub) };
+      const [jobId] = job as [number, string];
+      return { active: String(active), sub: String(sub), pending: jobId !== 0 };
     },
 
     async runOnce(unit, { description, slice, command, afterwards, seconds }) {

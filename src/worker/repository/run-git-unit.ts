@@ -60,12 +60,12 @@ async function begin(room: Room, resource: string, job: string, work: GitWork): 
   await systemd.runOnce(unit, { description, slice, command, afterwards, seconds });
 }
 
-/** A oneshot unit is activating as long as its program runs, and active when that has ended well. */
+/** A oneshot unit is pending as long as its program is to run or runs, and active when that has ended well. */
 async function untilOver(room: Room, unit: string, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const { active } = await room.systemd.activity(unit);
+    const { active, pending } = await room.systemd.activity(unit);
     if (active === 'active') return;
-    if (active !== 'activating') throw await gitFailure(room, unit);
+    if (!pending) throw await gitFailure(room, unit);
     await pause(lookInterval, signal);
   }
 }
