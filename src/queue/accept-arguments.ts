@@ -1,12 +1,11 @@
 import type { Job } from '../jobs/job.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
+import { MiB } from '../lib/bytes.ts';
 import type { Choice, Limits, Wish } from './accept.ts';
 import { keys } from './keys.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
-
-const MiB = 1024 * 1024;
 
 /** Whether a request needs a name in the directory; what is about a host itself does not. */
 export const needsName = ({ command }: Wish) => jobs[command.type].needs !== 'host';

@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import { kinds } from '../jobs/resource.ts';
+import { MiB } from '../lib/bytes.ts';
 import { every, timeout } from '../lib/every.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { HostPaths } from './domain/paths.ts';
@@ -33,7 +34,6 @@ export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | '
 const tidyInterval = 180_000;
 /** Milliseconds that the last word may take. */
 const farewell = 1_000;
-const MiB = 1024 * 1024;
 
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
   const { queue, paths, host, version, onFatal, log } = parts;

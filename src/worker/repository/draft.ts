@@ -2,6 +2,7 @@ import { chmod, chown, lchown, lstat, mkdir, readdir, rename, rm, writeFile } fr
 import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
+import { MiB } from '../../lib/bytes.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { gitUser } from '../domain/programs.ts';
 import { readIfThere, syncDirectory } from '../host/files.ts';
@@ -39,7 +40,7 @@ export async function adoptDraft(draft: string, job: string, limits: CloneLimits
   await chown(draft, 0, gitUser.gid);
   await chmod(draft, 0o750);
   const bytes = await takeOver(repository);
-  if (bytes > limits.megabytes * 1024 * 1024)
+  if (bytes > limits.megabytes * MiB)
     throw new Failure('clone_failed', `the repository is larger than ${limits.megabytes} MiB`);
   const theirs = (await readIfThere(join(repository, 'config'))) ?? '';
   const sha256 = /^\s*objectformat\s*=\s*sha256\s*$/im.test(theirs);

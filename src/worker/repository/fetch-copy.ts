@@ -2,11 +2,11 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CopyHead, copyHead, longestCopyHead } from '../../jobs/copy.ts';
 import { type ErrorCode, Failure } from '../../jobs/errors.ts';
+import { MiB } from '../../lib/bytes.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { JobContext } from '../context.ts';
 import { bundleName } from './git-container.ts';
 
-const MiB = 1024 * 1024;
 /** Milliseconds between two reports of how much has come. */
 const reportInterval = 1_000;
 

@@ -1,3 +1,4 @@
+import { MiB } from '../../lib/bytes.ts';
 import { dockerRun, gitUser } from '../domain/programs.ts';
 import type { CloneSource } from './clone-source.ts';
 
@@ -52,7 +53,7 @@ export function gitContainer(options: {
     `--pids-limit=${mostProcesses}`,
     `--memory=${memory}`,
     `--memory-swap=${memory}`,
-    `--ulimit=fsize=${limits.megabytes * 1024 * 1024}`,
+    `--ulimit=fsize=${limits.megabytes * MiB}`,
     '--ulimit=core=0',
     `--volume=${directory}:${inside}`,
     `--workdir=${inside}`,
