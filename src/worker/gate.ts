@@ -24,8 +24,8 @@ export interface Gate {
    * token's time is over and the job is not `known`, `expired`.
    */
   job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<PassedJob>;
-  /** Tells the audit log that a job came again which this host has done before. */
-  replayed(record: JobRecord): void;
+  /** Tells the audit log of a job that is not done, and why, although its request was not looked at. */
+  turnedAway(record: JobRecord, reason: string): void;
   /** Whether a sealed request asks for the end of a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
   /** The order in a sealed request for an answer now, which must be one of those named. */
@@ -132,8 +132,7 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
         return { change: order.wants, digest };
       }),
 
-    replayed: ({ job: { id } }) =>
-      audit.warn({ job: id, reason: 'it was done before; its outcome is told again' }, 'refused'),
+    turnedAway: ({ job: { id } }, reason) => audit.warn({ job: id, reason }, 'refused'),
 
     cancels: (sealed, { job }) =>
       audited({ job: job.id }, sealed, async (opened) => {

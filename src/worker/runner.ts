@@ -108,8 +108,11 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     try {
       const taken = await ledger.take(id);
       if (taken === 'over') return drop(record);
-      if (taken === 'expired')
-        throw new Failure('expired', 'the host was away for longer than the job was to wait');
+      if (taken === 'expired') {
+        const reason = 'the host was away for longer than the job was to wait';
+        gate.turnedAway(record, reason);
+        throw new Failure('expired', reason);
+      }
       const passed = await gate.job(record, (digest) => journal.wasTaken(id, digest));
       await journal.take(id, passed.digest);
       return passed;
@@ -173,7 +176,7 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     const known = await journal.read(id);
     const passed = known ? null : await admit(record); // Once more: keys may have been taken back since.
     if (!known && !passed) return null;
-    if (known) gate.replayed(record);
+    if (known) gate.turnedAway(record, 'it was done before; its outcome is told again');
     else jobLog.info({ attempts }, 'job begins');
     const kind = kindOf(type);
     if (kind === 'gear') busy.add(resource);

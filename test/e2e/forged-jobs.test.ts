@@ -129,8 +129,11 @@ test('1,000 jobs written into Redis that no issuer has allowed have no effect, a
       n % 2
         ? sealAs(sealer, some(n), await fleet.mint(), 'h2')
         : sealAs(sealer, some(n), await fleet.mint({ h: 'h2' })),
-    'over, or for another body': async (n) =>
-      sealAs(sealer, some(n), await fleet.mint(n % 2 ? { d: now() - 100 } : { b: 'A'.repeat(43) })),
+    'over, for another body, or to wait until yesterday': async (n) => {
+      const claims = [{ d: now() - 100 }, { b: 'A'.repeat(43) }, {}][n % 3];
+      const waits: Hash = n % 3 === 2 ? { expiresAt: String(Date.now() - 86_400_000) } : {};
+      return { ...(await sealAs(sealer, some(n), await fleet.mint(claims))), ...waits };
+    },
   };
   expect(Object.keys(kinds)).toHaveLength(10);
 
