@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
-import { keys } from '../../src/queue/keys.ts';
 import { newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
 import { activeState, makeBase, sampleImage } from '../support/daemon.ts';
@@ -45,19 +44,6 @@ test('a second worker under the same name refuses to start and says which one is
   expect(stderr).toMatch(/another worker is alive under the name h1: on \S+, process \d+, since .*; stop it/);
   expect(stderr).toContain(`process ${fleet.worker.pid}`);
   expect(status).toBe(1);
-});
-
-test('a job of a newer version stays queued, and runs when it is one that the worker knows', async () => {
-  await fleet.change('PUT', 'container', { r: 'newer', t: 'geard/sample' });
-  await fleet.kill('worker');
-  const { id } = await send('container/restarted', 'newer');
-  await fleet.redis.redis.hset(keys.job('h1', id), 'v', '2');
-  await fleet.restart('worker');
-  const other = await fleet.change('PUT', 'container', { r: 'known', t: 'geard/sample' });
-  expect(other.body.state).toBe('succeeded');
-  expect((await fleet.send<Job>('GET', `job/${id}`)).body).toMatchObject({ state: 'queued', attempts: 0 });
-  await fleet.redis.redis.hset(keys.job('h1', id), 'v', '1');
-  expect(await ended(id)).toMatchObject({ state: 'succeeded' });
 });
 
 test('while a host is gone its jobs wait for it, too long ones fail as expired, and the newest stop or start wins', {

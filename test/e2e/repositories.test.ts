@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,13 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
-import { type GitServer, openGitServer, openServer, type TestServer } from '../support/git-server.ts';
+import {
+  type GitServer,
+  openGitServer,
+  openServer,
+  openSlowServer,
+  type TestServer,
+} from '../support/git-server.ts';
 import { hostileUrls } from '../support/hostile.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
 import { githostImage, pushFiles } from '../support/repository.ts';
@@ -154,23 +160,13 @@ test('a clone that is cancelled leaves no container, no unit and no files', asyn
 });
 
 test('a worker that dies in the middle of a clone goes on with it when it is back', async () => {
-  let letGo = () => {};
-  const gate = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  const source = await serve('survives', { a: 'b' });
-  const slow = await openServer(async (req, res) => {
-    await gate;
-    const path = join(source, (req.url ?? '').replace('/x', '').split('?')[0] ?? '');
-    if (existsSync(path)) createReadStream(path).pipe(res.writeHead(200));
-    else res.writeHead(404).end();
-  });
+  const slow = await openSlowServer(await serve('survives', { a: 'b' }));
   const i = newId();
   const t = `http://127.0.0.1:${slow.port}/x`;
   await allowing.send('PUT', 'repository', { u: '0', i, r: 'survives', t });
   await until('git asks', () => slow.asked.length > 1);
   await allowing.kill('worker');
-  letGo();
+  slow.letGo();
   await allowing.restart('worker');
   const { body } = await allowing.send('GET', `job/${i}`, { wait: '30' });
   expect(body.state, JSON.stringify(body.error)).toBe('succeeded');

@@ -15,12 +15,13 @@ export interface Fleet extends Client {
   worker: ChildProcess;
   /** kill -9, and resolves when it has ended. */
   kill(role: 'api' | 'worker'): Promise<void>;
-  /** Starts again what was killed. */
-  restart(role: 'api' | 'worker'): Promise<void>;
+  /** Starts again what was killed or ended, by this program. */
+  restart(role: 'api' | 'worker', program?: string): Promise<void>;
   close(): Promise<void>;
 }
 
 let nextPort = 12_600;
+const ours = 'bin/gear';
 
 export async function openFleet(transport: Transport, options: string[] = []): Promise<Fleet> {
   const base = await makeBase();
@@ -29,10 +30,11 @@ export async function openFleet(transport: Transport, options: string[] = []): P
   const shared = ['--test-token', '--redis', redis.url, '--stream', transport, '--log-level', 'debug'];
   const listen = transport === 'relay' ? [] : ['--stream-listen', `127.0.0.1:${workerPort}`];
   const starts = {
-    api: () => startNode(['bin/gear', 'api', ...shared, '--listen', `127.0.0.1:${apiPort}`], /api listens/),
-    worker: () =>
+    api: (program: string) =>
+      startNode([program, 'api', ...shared, '--listen', `127.0.0.1:${apiPort}`], /api listens/),
+    worker: (program: string) =>
       startNode(
-        ['bin/gear', 'worker', ...shared, '--base', base, '--host', 'h1', ...listen, ...options],
+        [program, 'worker', ...shared, '--base', base, '--host', 'h1', ...listen, ...options],
         /worker is ready/,
       ),
   };
@@ -40,15 +42,15 @@ export async function openFleet(transport: Transport, options: string[] = []): P
     ...createClient(`http://127.0.0.1:${apiPort}/token/__test__`),
     base,
     redis,
-    worker: await starts.worker(),
-    api: await starts.api(),
+    worker: await starts.worker(ours),
+    api: await starts.api(ours),
     async kill(role) {
       const exited = once(fleet[role], 'exit');
       fleet[role].kill('SIGKILL');
       await exited;
     },
-    async restart(role) {
-      fleet[role] = await starts[role]();
+    async restart(role, program = ours) {
+      fleet[role] = await starts[role](program);
     },
     async close() {
       await end(fleet.api);

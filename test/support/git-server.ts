@@ -35,6 +35,21 @@ export async function openServer(answer: RequestListener): Promise<TestServer> {
   };
 }
 
+/** Serves one repository as files below /x, but answers nothing before it is let go. */
+export async function openSlowServer(repository: string): Promise<TestServer & { letGo(): void }> {
+  let letGo = () => {};
+  const gate = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const server = await openServer(async (req, res) => {
+    await gate;
+    const path = join(repository, (req.url ?? '').replace('/x', '').split('?')[0] ?? '');
+    if (existsSync(path)) createReadStream(path).pipe(res.writeHead(200));
+    else res.writeHead(404).end();
+  });
+  return { ...server, letGo };
+}
+
 /** Serves repositories as files, which git reads by its "dumb" protocol, and by git's own daemon. */
 export interface GitServer {
   directory: string;
