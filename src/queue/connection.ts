@@ -19,6 +19,8 @@ export interface RedisAccess {
 
 /** Milliseconds after which a command of a front door is given up. */
 export const commandTimeout = 1_800;
+/** And one that sends a part of a stream: nobody waits for its answer, and a machine that stops for a moment breaks none. */
+const sendingTimeout = 5_000;
 
 type Retry = (times: number) => number | null;
 
@@ -38,22 +40,31 @@ const again: Retry = (times) => Math.min(50 * times, 500);
 
 /**
  * A connection that fails fast, for what answers a client: while Redis is away every command is refused at once
- * and nothing is kept to be sent later. Large values are better sent one by one: gathering commands copies them.
+ * and nothing is kept to be sent later.
  */
-export function failFastConnection(access: RedisAccess, log: Logger, enableAutoPipelining = true): Redis {
-  return connect(access, log, {
-    options: {
-      enableOfflineQueue: false,
-      enableAutoPipelining,
-      maxRetriesPerRequest: 1,
-      autoResendUnfulfilledCommands: false,
-      commandTimeout,
-      connectTimeout: commandTimeout,
-    },
-    ofCluster: { enableOfflineQueue: false, retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
-    retry: again,
-  });
+export function failFastConnection(access: RedisAccess, log: Logger): Redis {
+  return connect(access, log, failingFast({ enableAutoPipelining: true, commandTimeout }));
 }
+
+/**
+ * A connection for sending streams: one that cannot go on is broken off, not kept. Large values are sent one by one, for
+ * gathering commands copies them.
+ */
+export function sendingConnection(access: RedisAccess, log: Logger): Redis {
+  return connect(access, log, failingFast({ commandTimeout: sendingTimeout }));
+}
+
+const failingFast = (options: Manner['options']): Manner => ({
+  options: {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    autoResendUnfulfilledCommands: false,
+    connectTimeout: commandTimeout,
+    ...options,
+  },
+  ofCluster: { enableOfflineQueue: false, retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
+  retry: again,
+});
 
 /** A connection that waits for Redis to come back, for workers, subscribers and blocking reads. */
 export function patientConnection(access: RedisAccess, log: Logger): Redis {

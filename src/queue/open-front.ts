@@ -5,7 +5,13 @@ import { type OpenStream, type StreamName, streams } from '../jobs/streams.ts';
 import { type Accepted, accept, type Choice, cancelJob, type Limits, type Wish } from './accept.ts';
 import { type Asker, createAsker } from './asks.ts';
 import { followClock } from './clock.ts';
-import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
+import {
+  failFastConnection,
+  patientConnection,
+  type RedisAccess,
+  readingConnection,
+  sendingConnection,
+} from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
 import { createHostsReader, type HostEntry, readHeld, readHost } from './directory.ts';
 import { type Fetch, hearFetches, sendTo } from './fetches.ts';
@@ -98,7 +104,7 @@ export function openFront(options: FrontOptions): Front {
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const subscriber = patientConnection(access, quiet);
   watchFitness(redis, log);
-  const sending = failFastConnection(access, quiet, false); // A stream that cannot go on is broken off, not kept.
+  const sending = sendingConnection(access, quiet);
   const clock = followClock(redis);
   const learner = learnHosts({ redis, subscriber, clock, expected, log });
   const deliveries = createDeliveries(redis);

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import { type Answers, answerQuestions } from './asks.ts';
-import { failFastConnection, patientConnection, type RedisAccess, readingConnection } from './connection.ts';
+import { patientConnection, type RedisAccess, readingConnection, sendingConnection } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
 import {
   type Announcement,
@@ -64,7 +64,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const delivering = patientConnection(access, quiet);
   const asking = patientConnection(access, quiet);
   const hearing = patientConnection(access, quiet);
-  const sending = failFastConnection(access, quiet, false); // A stream that cannot go on is broken off, not kept.
+  const sending = sendingConnection(access, quiet);
   const stop = new AbortController();
   let receiver: { close(): Promise<void> } | null = null;
   return {

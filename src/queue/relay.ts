@@ -207,13 +207,10 @@ async function* readFrames(
   try {
     let next = 0;
     let last = opening;
+    let takenOut = last;
     for (let heard = Date.now(); ; ) {
       signal.throwIfAborted();
       const entries = await readEntries(blocking, key, last);
-      if (entries.length === 0) {
-        if (Date.now() - heard > senderGone) throw cutOff('nothing more comes');
-        continue;
-      }
       for (const { id, number, field, value } of entries) {
         if (number !== next++) throw cutOff('a part of it got lost');
         if (field === 'e') return;
@@ -221,14 +218,25 @@ async function* readFrames(
         if (field === 'd') yield value;
         last = id;
       }
-      heard = Date.now(); // A slow client's time is not the sender's silence.
-      await redis.call('XTRIM', key, 'MINID', following(last));
+      // A slow client's time is not the sender's silence.
+      if (entries.length > 0) heard = Date.now();
+      else if (Date.now() - heard > senderGone) throw cutOff('nothing more comes');
+      if (takenOut !== last && (await takeOut(redis, key, last))) takenOut = last;
     }
   } finally {
     signal.removeEventListener('abort', disconnect);
     disconnect();
     await drop();
   }
+}
+
+/** Takes out what was passed on. Where Redis does not answer in time that is for the next time; the reading tells what is wrong. */
+async function takeOut(redis: Redis, key: string, last: string): Promise<boolean> {
+  const trimmed = redis.call('XTRIM', key, 'MINID', following(last));
+  return trimmed.then(
+    () => true,
+    () => false,
+  );
 }
 
 interface Frame {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { failFastConnection, readingConnection } from '../../src/queue/connection.ts';
+import { failFastConnection, readingConnection, sendingConnection } from '../../src/queue/connection.ts';
 import { NobodyReads, openFrames, sendFrames } from '../../src/queue/relay.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -18,7 +18,7 @@ let abort: AbortController;
 beforeEach(async () => {
   redis = await openTestRedis();
   apis = failFastConnection({ url: redis.url }, log);
-  workers = failFastConnection({ url: redis.url }, log);
+  workers = sendingConnection({ url: redis.url }, log);
   abort = new AbortController();
   await until('both are connected', () => apis.status === 'ready' && workers.status === 'ready');
 });
@@ -171,6 +171,22 @@ test('a reader that dies ends the source within 5 seconds and leaves no key', as
   await failed;
   expect(Date.now() - died).toBeLessThan(5_000);
   expect(await keysLeft()).toEqual([]);
+});
+
+test('a Redis that takes nothing for a moment, as on a machine that stops, breaks no stream', async () => {
+  const count = 300; // More than a window.
+  async function* body() {
+    for (let i = 0; i < count; i++) yield Buffer.alloc(65_536, i);
+  }
+  const frames = await open();
+  const sent = sendFrames(workers, keyOf(frames.id), body(), noAbort);
+  let read = 0;
+  for await (const chunk of frames.body) {
+    if (read === 0) await redis.redis.client('PAUSE', 2_400, 'WRITE');
+    read += chunk.length;
+  }
+  expect(read).toBe(count * 65_536);
+  await sent;
 });
 
 test('a Redis that goes away breaks the stream on both sides', async () => {
