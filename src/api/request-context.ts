@@ -2,6 +2,9 @@ import type { Request, Response } from 'express';
 import type { Order } from '../requests/order.ts';
 import type { Claims } from '../token/claims.ts';
 
+/** The outcome of an answer that we could not bring to its end. */
+export const brokenOff = 'broken off';
+
 /** What we know of a request while it is answered; filled from front to back. */
 export interface RequestContext {
   /** Of the answer's Location: `/token/<token>`, or empty when the token came in a header. */

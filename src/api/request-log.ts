@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
-import { openContext } from './request-context.ts';
+import { brokenOff, openContext } from './request-context.ts';
 
 /** Opens a request's context and logs one line when it is over: no URL and no header, for they hold tokens. */
 export function requestLog(log: Logger): RequestHandler {
@@ -10,7 +10,9 @@ export function requestLog(log: Logger): RequestHandler {
     const context = openContext(req, res);
     res.once('close', () => {
       const ms = Math.round((performance.now() - started) * 10) / 10;
-      const outcome = res.writableFinished ? (context.log.outcome ?? 'answered') : 'client went away';
+      const { outcome: became = 'answered' } = context.log;
+      // What we break off ourselves is not finished either.
+      const outcome = res.writableFinished || became === brokenOff ? became : 'client went away';
       log.info({ method, status: res.statusCode, ...context.log, outcome, ms }, 'request');
     });
     next();

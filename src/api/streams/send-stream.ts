@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import { pump } from '../../lib/pump.ts';
-import { contextOf } from '../request-context.ts';
+import { brokenOff, contextOf } from '../request-context.ts';
 
 /** Refuses clients to whom a body that was cut off would look like a whole one (RFC 9112, 6.3 and 8). */
 export function mustDetectCuts(req: Request): void {
@@ -33,7 +33,8 @@ export async function sendStream(
     await pump(body, res, signal);
     log.outcome = 'streamed';
   } catch (error) {
-    log.outcome = 'broken off';
+    if (signal.aborted) return; // The client has gone, or we are going.
+    log.outcome = brokenOff;
     log.reason = (error as Error).message;
   }
 }
