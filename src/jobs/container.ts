@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MiB } from './bytes.ts';
 import { defineJob } from './define.ts';
 import { environmentVariables } from './environment.ts';
 import { containerPath, imageReference, resourceName, volumeName } from './identifier.ts';
@@ -28,7 +29,6 @@ const commandWord = text(
   'hold no control characters',
 );
 
-const MiB = 1024 * 1024;
 const unitOf = { '': 1, b: 1, k: 1024, m: MiB, g: 1024 * MiB } as const;
 
 /** Bytes, or Docker's way to write them (64m, 1g). Docker takes no less than 6 MiB. */

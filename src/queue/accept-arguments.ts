@@ -1,7 +1,7 @@
+import { MiB } from '../jobs/bytes.ts';
 import type { Job } from '../jobs/job.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
-import { MiB } from '../lib/bytes.ts';
 import type { Choice, Limits, Wish } from './accept.ts';
 import { keys } from './keys.ts';
 

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
+import { MiB } from '../jobs/bytes.ts';
 import { kinds } from '../jobs/resource.ts';
-import { MiB } from '../lib/bytes.ts';
 import { every, timeout } from '../lib/every.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { HostPaths } from './domain/paths.ts';

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MiB } from '../../jobs/bytes.ts';
 import { type CopyHead, copyHead, longestCopyHead } from '../../jobs/copy.ts';
 import { type ErrorCode, Failure } from '../../jobs/errors.ts';
-import { MiB } from '../../lib/bytes.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { JobContext } from '../context.ts';
 import { bundleName } from './git-container.ts';

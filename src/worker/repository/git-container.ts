@@ -1,4 +1,4 @@
-import { MiB } from '../../lib/bytes.ts';
+import { MiB } from '../../jobs/bytes.ts';
 import { dockerRun, gitUser } from '../domain/programs.ts';
 import type { CloneSource } from './clone-source.ts';
 
