@@ -16,7 +16,7 @@ import {
 } from '../support/git-server.ts';
 import { hostileUrls } from '../support/hostile.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
-import { githostImage, pushFiles } from '../support/repository.ts';
+import { githostImage, makeServed, pushFiles } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -49,13 +49,9 @@ const clone = (r: string, name = r) => create(allowing, r, `http://127.0.0.1:${s
 const drafts = (fleet: Fleet) => readdirSync(`${fleet.base}/git`).filter((name) => name.startsWith('.'));
 const git = (...args: string[]) => ok('git', ...args);
 
-/** Serves a repository by both protocols, with what `fill` puts into it. */
-async function serve(name: string, files: Record<string, string | Buffer>): Promise<string> {
-  const path = await server.create(name);
-  await pushFiles(path, 'main', files);
-  await git('--git-dir', path, 'update-server-info');
-  return path;
-}
+/** Serves a repository by both protocols, with these files in it. */
+const serve = (name: string, files: Record<string, string | Buffer>) =>
+  makeServed(join(server.directory, name), files);
 
 test('an empty repository is made by a transient unit that can be looked at afterwards, once', async () => {
   const { body } = await create(strict, 'empty');
@@ -160,9 +156,10 @@ test('a clone that is cancelled leaves no container, no unit and no files', asyn
 });
 
 test('a worker that dies in the middle of a clone goes on with it when it is back', async () => {
-  const slow = await openSlowServer(await serve('survives', { a: 'b' }));
+  await serve('survives', { a: 'b' });
+  const slow = await openSlowServer(server.directory);
   const i = newId();
-  const t = `http://127.0.0.1:${slow.port}/x`;
+  const t = `http://127.0.0.1:${slow.port}/survives`;
   await allowing.send('PUT', 'repository', { u: '0', i, r: 'survives', t });
   await until('git asks', () => slow.asked.length > 1);
   await allowing.kill('worker');

@@ -7,8 +7,7 @@ import { type Fleet, openFleet } from '../support/fleet.ts';
 import { openSlowServer } from '../support/git-server.ts';
 import { makeNextRelease, type NextRelease } from '../support/next-release.ts';
 import { end, outputOf } from '../support/processes.ts';
-import { githostImage, pushFiles } from '../support/repository.ts';
-import { ok } from '../support/run.ts';
+import { githostImage, makeServed } from '../support/repository.ts';
 import { until } from '../support/until.ts';
 
 /** Of this run: how often a unit has started is read from the journal of the whole boot. */
@@ -45,20 +44,12 @@ async function replace(role: 'api' | 'worker', program?: string): Promise<void> 
   await fleet.restart(role, program);
 }
 
-/** A repository with a commit in it, served as files. */
-async function makeSource(): Promise<string> {
-  const path = join(fleet.base, 'source');
-  await ok('git', 'init', '--quiet', '--bare', '--initial-branch=main', path);
-  await pushFiles(path, 'main', { 'a.txt': 'one\n' });
-  await ok('git', '--git-dir', path, 'update-server-info');
-  return path;
-}
-
 test('a worker replaced by the next release in the middle of jobs finishes or hands over each, and each takes effect once', {
   timeout: 120_000,
 }, async () => {
-  const source = await openSlowServer(await makeSource());
-  const long = await send('repository', { r: 'long', t: `http://127.0.0.1:${source.port}/x` });
+  await makeServed(join(fleet.base, 'source'), { 'a.txt': 'one\n' });
+  const source = await openSlowServer(fleet.base);
+  const long = await send('repository', { r: 'long', t: `http://127.0.0.1:${source.port}/source` });
   await until('git asks', () => source.asked.length > 1);
   const names = Array.from({ length: 12 }, (_, n) => `up-${run}-${n}`);
   const ids = await Promise.all(names.map((r) => send('container', { r, t: 'geard/sample' })));

@@ -6,7 +6,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, normalize } from 'node:path';
-import { ok } from './run.ts';
+import { makeBare } from './repository.ts';
 import { until } from './until.ts';
 
 /** An HTTP server that notes what it was asked for. */
@@ -35,18 +35,23 @@ export async function openServer(answer: RequestListener): Promise<TestServer> {
   };
 }
 
-/** Serves one repository as files below /x, but answers nothing before it is let go. */
-export async function openSlowServer(repository: string): Promise<TestServer & { letGo(): void }> {
+/** Answers with the files below a directory. */
+const filesBelow =
+  (directory: string): RequestListener =>
+  (req, res) => {
+    const path = join(directory, normalize(decodeURIComponent((req.url ?? '').split('?')[0] ?? '')));
+    if (!existsSync(path) || !statSync(path).isFile()) res.writeHead(404).end();
+    else createReadStream(path).pipe(res.writeHead(200));
+  };
+
+/** Serves the files below a directory, but answers nothing before it is let go. */
+export async function openSlowServer(directory: string): Promise<TestServer & { letGo(): void }> {
   let letGo = () => {};
   const gate = new Promise<void>((resolve) => {
     letGo = resolve;
   });
-  const server = await openServer(async (req, res) => {
-    await gate;
-    const path = join(repository, (req.url ?? '').replace('/x', '').split('?')[0] ?? '');
-    if (existsSync(path)) createReadStream(path).pipe(res.writeHead(200));
-    else res.writeHead(404).end();
-  });
+  const answer = filesBelow(directory);
+  const server = await openServer((req, res) => void gate.then(() => answer(req, res)));
   return { ...server, letGo };
 }
 
@@ -62,11 +67,7 @@ export interface GitServer {
 
 export async function openGitServer(): Promise<GitServer> {
   const directory = await mkdtemp(join(tmpdir(), 'geard-served-'));
-  const http = await openServer((req, res) => {
-    const path = join(directory, normalize(decodeURIComponent((req.url ?? '').split('?')[0] ?? '')));
-    if (!existsSync(path) || !statSync(path).isFile()) res.writeHead(404).end();
-    else createReadStream(path).pipe(res.writeHead(200));
-  });
+  const http = await openServer(filesBelow(directory));
   const gitPort = http.port + 1 > 65_535 ? 20_000 : http.port + 1;
   const args = [
     'daemon',
@@ -89,11 +90,7 @@ export async function openGitServer(): Promise<GitServer> {
     directory,
     http,
     gitPort,
-    async create(name) {
-      const path = join(directory, name);
-      await ok('git', 'init', '--quiet', '--bare', '--initial-branch=main', path);
-      return path;
-    },
+    create: (name) => makeBare(join(directory, name)),
     async close() {
       http.close();
       const exited = once(daemon, 'exit');

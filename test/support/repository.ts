@@ -34,6 +34,20 @@ export async function pushFiles(
   }
 }
 
+/** Makes an empty bare repository at a path, and returns the path. */
+export async function makeBare(path: string): Promise<string> {
+  await ok('git', 'init', '--quiet', '--bare', '--initial-branch=main', path);
+  return path;
+}
+
+/** Makes one with files on `main`, which can be served as files itself, and returns its path. */
+export async function makeServed(path: string, files: Record<string, string | Buffer>): Promise<string> {
+  await makeBare(path);
+  await pushFiles(path, 'main', files);
+  await ok('git', '--git-dir', path, 'update-server-info');
+  return path;
+}
+
 /** A megabyte as random as can be, or of words, which compresses as source code does. */
 function megabyte(kind: 'random' | 'words'): Buffer {
   if (kind === 'random') return randomBytes(1024 * 1024);
