@@ -84,8 +84,12 @@ test('jobs of the next release stay queued until a worker comes that knows them,
   expect(asked).toMatchObject({ status: 503, body: { code: 'host_unavailable' } });
   expect(asked.body.detail).toContain('older than the api');
   await until('the worker has said so', () => outputOf(fleet.worker).includes('upgrade this worker'));
+  await replace('api');
+  const known = await fleet.change('PUT', 'container', { r: `up-${run}-known`, t: 'geard/sample' });
+  expect(known.body.state).toBe('succeeded');
   expect(await job(id)).toMatchObject({ state: 'queued', attempts: 0 });
   await replace('worker', next.program);
+  await replace('api', next.program);
   expect(await job(id, '30')).toMatchObject({ state: 'succeeded' });
   expect(await startsOf(first)).toBe(2);
   expect((await fleet.send('GET', 'container', { r: first })).body).toMatchObject({
