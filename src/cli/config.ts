@@ -60,6 +60,10 @@ export function readConfig(
   } as Config;
 }
 
+/** The file that arms failpoints, which only tests have; see failpoints.ts. */
+export const failpointsFile = (environment: NodeJS.ProcessEnv = process.env) =>
+  environment['GEARD_FAILPOINTS'];
+
 type WithDefault = {
   [K in OptionName]: (typeof optionTable)[K] extends { default: string } ? K : never;
 }[OptionName];

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { createLogger } from '../lib/logger.ts';
-import { BadConfig, readConfig } from './config.ts';
+import { BadConfig, failpointsFile, readConfig } from './config.ts';
+import { armFailpoints } from './failpoints.ts';
 import type { Role } from './options.ts';
 import { openRole } from './roles.ts';
 import { hideArguments } from './silence.ts';
@@ -20,6 +21,8 @@ export async function runRole(
     const config = readConfig(role, flags);
     log = createLogger(config.logLevel);
     endAtFaults(log);
+    const failpoints = failpointsFile();
+    if (failpoints) armFailpoints(failpoints, log);
     let fail: (error: Error) => void = () => undefined;
     const failed = new Promise<Error>((resolve) => {
       fail = resolve;

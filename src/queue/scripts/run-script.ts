@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { effect } from '../../lib/failpoint.ts';
 import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
 import { announce } from './announce.ts';
 import { abandon, begin, cancel, expire, finish, forget, take } from './run.ts';
@@ -44,5 +45,5 @@ export function runScript(
   const commands = redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>;
   const run = commands[`geard:${name}`];
   if (!run) throw new Error('the connection does not know the scripts');
-  return run.call(redis, ...scriptKeys, ...args);
+  return effect(`redis.${name}`, () => run.call(redis, ...scriptKeys, ...args));
 }

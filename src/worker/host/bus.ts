@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { DBusError, Message, type MessageBus, MessageType, systemBus } from 'dbus-next';
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
+import { effect } from '../../lib/failpoint.ts';
 
 export interface BusCall {
   destination: string;
@@ -117,7 +118,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
     if (inFlight >= mostInFlight) await new Promise<void>((resolve) => waitingForSlot.push(resolve));
     inFlight++;
     try {
-      return await callOn(on, request, state, deadlineMs);
+      return await effect(`dbus.${request.member}`, () => callOn(on, request, state, deadlineMs));
     } finally {
       inFlight--;
       waitingForSlot.shift()?.();

@@ -1,6 +1,7 @@
 import Dockerode from 'dockerode';
 import type { Logger } from 'pino';
 import type { EnvironmentVariable } from '../../jobs/environment.ts';
+import { effect } from '../../lib/failpoint.ts';
 import { followErrors } from './docker-attach.ts';
 import { type ContainerEvent, followEvents } from './docker-events.ts';
 import { asDockerFailure, hasStatus } from './docker-failures.ts';
@@ -64,7 +65,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
   const events = followEvents(streams, log);
   return {
     async image(reference) {
-      const found = await orNull(() => calls.getImage(reference).inspect());
+      const found = await orNull('image', () => calls.getImage(reference).inspect());
       if (!found) return null;
       const env = (found.Config.Env ?? []).map((entry) => {
         const [name = '', ...value] = entry.split('=');
@@ -78,13 +79,15 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
         const { Cmd, Entrypoint } = (await calls.getImage(from).inspect()).Config;
         // Docker makes no container without a command; a gear of such an image names one itself.
         const command = Cmd?.length || Entrypoint?.length ? {} : { Cmd: ['-'] };
-        const container = await calls.createContainer({ Image: from, ...command });
+        const container = await effect('docker.createContainer', () =>
+          calls.createContainer({ Image: from, ...command }),
+        );
         try {
           const [repo, tag] = image.split(':');
           const config = { Env: env, Labels: { [gearLabel]: gear, [madeFromLabel]: from } };
           // What this does not say is taken from the container, which has it from the image.
           const query = { container: container.id, repo, tag, pause: false };
-          await container.commit({ _query: query, _body: config } as object);
+          await effect('docker.commit', () => container.commit({ _query: query, _body: config } as object));
         } finally {
           await container.remove({ force: true, v: true });
         }
@@ -95,22 +98,25 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
 
     async imagesOfGear(resource) {
       const filters = { label: [`${gearLabel}=${resource}`] };
-      const found = await orNull(() => calls.listImages({ filters: JSON.stringify(filters) }));
+      const found = await orNull('imagesOfGear', () =>
+        calls.listImages({ filters: JSON.stringify(filters) }),
+      );
       return (found ?? []).flatMap(({ RepoTags }) => RepoTags ?? []);
     },
 
     async removeImage(image) {
       try {
-        await orNull(() => calls.getImage(image).remove());
+        await orNull('removeImage', () => calls.getImage(image).remove());
       } catch (error) {
         if (!hasStatus((error as Error).cause, 409)) throw error;
       }
     },
 
-    pull: (reference, onProgress, signal) => pullImage(streams, reference, onProgress, signal),
+    pull: (reference, onProgress, signal) =>
+      effect('docker.pull', () => pullImage(streams, reference, onProgress, signal)),
 
     async container(name) {
-      const found = await orNull(() => calls.getContainer(name).inspect());
+      const found = await orNull('container', () => calls.getContainer(name).inspect());
       return (
         found && { id: found.Id, running: found.State.Running, pid: found.State.Pid, imageId: found.Image }
       );
@@ -118,7 +124,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
 
     async containersNamed(beginning) {
       const filters = JSON.stringify({ name: [`^/?${beginning}`] });
-      const found = await orNull(() => calls.listContainers({ all: true, filters }));
+      const found = await orNull('containersNamed', () => calls.listContainers({ all: true, filters }));
       return (found ?? []).map(({ Names, Labels }) => ({
         name: (Names[0] ?? '').replace(/^\//, ''),
         gear: Labels[gearLabel] ?? null,
@@ -129,7 +135,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
 
     async removeContainer(name) {
       try {
-        await orNull(() => calls.getContainer(name).remove({ force: true }));
+        await orNull('removeContainer', () => calls.getContainer(name).remove({ force: true }));
       } catch (error) {
         // Somebody else is at it already, which is just as well.
         if (!hasStatus((error as Error).cause, 409)) throw error;
@@ -142,9 +148,9 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
 }
 
 /** The answer, or null where Docker does not know the thing. */
-async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
+async function orNull<T>(name: string, ask: () => Promise<T>): Promise<T | null> {
   try {
-    return await ask();
+    return await effect(`docker.${name}`, ask);
   } catch (error) {
     if (hasStatus(error, 404)) return null;
     throw asDockerFailure(error);

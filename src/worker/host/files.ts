@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { effect } from '../../lib/failpoint.ts';
 
 const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
@@ -11,18 +12,18 @@ export async function writeDurably(path: string, text: string, mode: number): Pr
   const file = await open(draft, 'wx', mode);
   try {
     await file.writeFile(text);
-    await file.sync();
+    await effect('file.fsync', () => file.sync());
   } finally {
     await file.close();
   }
-  await rename(draft, path);
+  await effect('file.rename', () => rename(draft, path));
   await syncDirectory(directory);
 }
 
 /** Removes a file if it is there, and makes sure that it stays away after a crash. */
 export async function removeDurably(path: string): Promise<void> {
   try {
-    await rm(path);
+    await effect('file.remove', () => rm(path));
   } catch (error) {
     if (isAbsence(error)) return;
     throw error;
@@ -51,7 +52,7 @@ export async function sweepTemporaryFiles(directory: string): Promise<void> {
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
-    await handle.sync();
+    await effect('directory.fsync', () => handle.sync());
   } finally {
     await handle.close();
   }

@@ -1,6 +1,7 @@
 import { readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename } from 'node:path';
+import { effect } from '../../lib/failpoint.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { isAbsence, syncDirectory } from './files.ts';
 
@@ -47,7 +48,7 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
     async reserve(external, resource) {
       for (;;) {
         try {
-          await symlink(paths.portTarget(resource), paths.port(external));
+          await effect('port.reserve', () => symlink(paths.portTarget(resource), paths.port(external)));
           await syncDirectory(paths.ports);
           return true;
         } catch (error) {
@@ -62,7 +63,7 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
 
     async release(external, resource) {
       if ((await owner(external)) !== resource) return;
-      await rm(paths.port(external), { force: true });
+      await effect('port.release', () => rm(paths.port(external), { force: true }));
       await syncDirectory(paths.ports);
     },
 
