@@ -1,6 +1,7 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { DBusError, Message, type MessageBus, MessageType, systemBus } from 'dbus-next';
+import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/failpoint.ts';
@@ -17,19 +18,23 @@ export interface BusCall {
 export interface SignalMatch {
   interface: string;
   member: string;
+  /** The first argument of the signals that are wanted, where it is a string; default: any. */
+  arg0?: string;
 }
+
+/**
+ * Calls a method and returns the body of the reply. Throws `BusError` for an error reply, and a transient
+ * `host_unavailable` when the bus or the called service is lost or does not answer in time.
+ */
+export type CallBus = (call: BusCall) => Promise<unknown[]>;
 
 /** The system bus, over which systemd is driven. Outlives restarts of the bus. */
 export interface Bus {
-  /**
-   * Calls a method and returns the body of the reply. Throws `BusError` for an error reply, and a transient
-   * `host_unavailable` when the bus is lost or does not answer in time.
-   */
-  call(call: BusCall): Promise<unknown[]>;
+  call: CallBus;
   /** Listens for a signal, also after reconnects. Returns how to stop. */
   onSignal(match: SignalMatch, listener: (body: unknown[]) => void): () => void;
   /** Runs a task at every connect, the first included. Its calls go out before any other. */
-  onConnect(task: (bus: Bus) => Promise<void>): Promise<void>;
+  onConnect(task: (call: CallBus) => Promise<void>): Promise<void>;
   close(): void;
 }
 
@@ -45,10 +50,25 @@ export class BusError extends Error {
 }
 
 /** systemd answers no more than 128 calls of one connection at a time (max_replies_per_connection). */
-const mostInFlight = 100;
+const maxInFlight = 100;
 const reconnectDelay = 200;
 /** Milliseconds to get through to the bus, and for a call to wait for it to come back. */
 const connectDeadline = 5_000;
+
+/**
+ * Errors that pass: systemd was re-executed in the middle of the call, or is not on the bus yet, or is about to
+ * halt, or cannot load a unit whose cgroup it is still tearing down.
+ */
+const passingErrors = new Set([
+  'org.freedesktop.DBus.Error.NoReply',
+  'org.freedesktop.DBus.Error.ServiceUnknown',
+  'org.freedesktop.DBus.Error.NameHasNoOwner',
+  'org.freedesktop.DBus.Error.Disconnected',
+  'org.freedesktop.DBus.Error.Timeout',
+  'org.freedesktop.DBus.Error.TimedOut',
+  'org.freedesktop.systemd1.ShuttingDown',
+  'System.Error.EBUSY',
+]);
 
 const theBus = {
   destination: 'org.freedesktop.DBus',
@@ -56,27 +76,53 @@ const theBus = {
   interface: 'org.freedesktop.DBus',
 };
 
+interface Connection {
+  bus: MessageBus;
+  /** Emits `lost` when the connection has ended. */
+  events: EventEmitter;
+}
+
 /** Opens the bus; rejects when it cannot be reached now. `deadlineMs` bounds every call. */
 export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: number }): Promise<Bus> {
   const signals = new EventEmitter().setMaxListeners(0);
-  const matches = new Map<string, { rule: string; listeners: number }>();
-  const connectTasks: ((bus: Bus) => Promise<void>)[] = [];
+  const rules = new Set<string>();
+  const connectTasks: ((call: CallBus) => Promise<void>)[] = [];
   const state = new EventEmitter().setMaxListeners(0);
-  const waitingForSlot: (() => void)[] = [];
-  let connection: MessageBus | null = null;
-  let inFlight = 0;
+  const slot = pLimit(maxInFlight);
+  let current: Connection | null = null;
   let closed = false;
 
-  const lost = (was: MessageBus) => {
-    if (connection !== was) return;
-    connection = null;
-    state.emit('lost');
+  const callOf =
+    (connection: Connection): CallBus =>
+    (request) =>
+      effect(`dbus.${request.member}`, () => callOn(connection, request, deadlineMs));
+
+  /** A connection counts, and is kept, only when all that is to be heard on it is asked for. */
+  async function connectOnce(): Promise<void> {
+    const fresh = await connectBus(emitSafely);
+    try {
+      const call = callOf(fresh);
+      for (const rule of rules) await call(addMatch(rule));
+      for (const task of connectTasks) await task(call);
+      if (closed) throw busAway();
+    } catch (error) {
+      fresh.bus.disconnect();
+      throw error;
+    }
+    current = fresh;
+    fresh.events.once('lost', () => lost(fresh));
+    state.emit('connected');
+  }
+
+  function lost(was: Connection): void {
+    if (current !== was) return;
+    current = null;
     if (closed) return;
     log.warn('the D-Bus connection is lost; reconnecting');
     reconnect();
-  };
+  }
 
-  const reconnect = () => {
+  function reconnect(): void {
     setTimeout(() => {
       if (closed) return;
       connectOnce().then(
@@ -84,141 +130,114 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
         () => reconnect(),
       );
     }, reconnectDelay);
-  };
-
-  async function connectOnce(): Promise<void> {
-    const fresh = await connectBus();
-    connection = fresh;
-    streamOf(fresh)?.once('close', () => lost(fresh));
-    fresh.on('message', (message) => {
-      if (message.type !== MessageType.SIGNAL) return;
-      // A listener that throws here would swallow the replies behind it.
-      try {
-        signals.emit(`${message.interface}.${message.member}`, message.body);
-      } catch (error) {
-        log.error({ err: error }, 'a D-Bus signal could not be handled');
-      }
-    });
-    for (const { rule } of matches.values()) await addMatch(rule);
-    for (const task of connectTasks) await task(bus);
-    state.emit('connected');
   }
 
-  const addMatch = (rule: string) => call({ ...theBus, member: 'AddMatch', signature: 's', body: [rule] });
-
-  async function connected(): Promise<MessageBus> {
-    if (connection) return connection;
-    await happens(state, 'connected', connectDeadline);
-    if (!connection) throw busAway();
-    return connection;
-  }
-
-  async function call(request: BusCall): Promise<unknown[]> {
-    const on = await connected();
-    if (inFlight >= mostInFlight) await new Promise<void>((resolve) => waitingForSlot.push(resolve));
-    inFlight++;
+  /** A listener that throws would swallow the replies behind it. */
+  function emitSafely({ interface: from, member, body }: Message): void {
     try {
-      return await effect(`dbus.${request.member}`, () => callOn(on, request, state, deadlineMs));
-    } finally {
-      inFlight--;
-      waitingForSlot.shift()?.();
+      signals.emit(`${from}.${member}`, body);
+    } catch (error) {
+      log.error({ err: error }, 'a D-Bus signal could not be handled');
     }
   }
 
-  const bus: Bus = {
-    call,
+  async function connected(): Promise<Connection> {
+    if (current === null)
+      await once(state, 'connected', { signal: AbortSignal.timeout(connectDeadline) }).catch(() => undefined);
+    if (current === null) throw busAway();
+    return current;
+  }
+
+  await connectOnce();
+  return {
+    // The connection is looked for when it is the call's turn: an earlier one may be lost by then.
+    call: (request) => slot(async () => callOf(await connected())(request)),
     onSignal(match, listener) {
-      const name = `${match.interface}.${match.member}`;
-      const known = matches.get(name);
-      if (known) known.listeners++;
-      else {
-        const rule = `type='signal',interface='${match.interface}',member='${match.member}'`;
-        matches.set(name, { rule, listeners: 1 });
-        if (connection)
-          addMatch(rule).catch((error: Error) => log.warn({ reason: error.message }, 'AddMatch failed'));
+      const rule = ruleOf(match);
+      if (!rules.has(rule)) {
+        rules.add(rule);
+        if (current)
+          callOf(current)(addMatch(rule)).catch((error: Error) =>
+            log.warn({ reason: error.message }, 'AddMatch failed'),
+          );
       }
+      const name = `${match.interface}.${match.member}`;
       signals.on(name, listener);
       // The rule stays: rules are few, one for each signal we know.
       return () => void signals.off(name, listener);
     },
     async onConnect(task) {
       connectTasks.push(task);
-      if (connection) await task(bus);
+      if (current) await task(callOf(current));
     },
     close() {
       closed = true;
-      const was = connection;
-      connection = null;
-      state.emit('lost');
-      was?.disconnect();
+      current?.bus.disconnect();
+      current = null;
     },
   };
-  await connectOnce();
-  return bus;
 }
+
+const ruleOf = ({ interface: from, member, arg0 }: SignalMatch) =>
+  `type='signal',interface='${from}',member='${member}'${arg0 === undefined ? '' : `,arg0='${arg0}'`}`;
+
+const addMatch = (rule: string): BusCall => ({ ...theBus, member: 'AddMatch', signature: 's', body: [rule] });
 
 const busAway = (cause?: unknown) =>
   new Failure('host_unavailable', 'systemd cannot be reached over D-Bus', { transient: true, cause });
 
-function connectBus(): Promise<MessageBus> {
-  const fresh = systemBus();
+function connectBus(onSignal: (message: Message) => void): Promise<Connection> {
+  const bus = systemBus();
+  const events = new EventEmitter().setMaxListeners(0);
+  bus.on('message', (message) => {
+    if (message.type === MessageType.SIGNAL) onSignal(message);
+  });
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => fail(new Error('no answer')), connectDeadline);
     const fail = (error: Error) => {
       clearTimeout(timer);
-      fresh.disconnect();
+      bus.disconnect();
       reject(busAway(error));
     };
     // Errors after this are followed by the stream's close, which is what counts.
-    emitter(fresh).on('error', fail);
-    fresh.once('connect', () => {
+    emitter(bus).on('error', fail);
+    bus.once('connect', () => {
       clearTimeout(timer);
-      resolve(fresh);
+      streamOf(bus)?.once('close', () => events.emit('lost'));
+      resolve({ bus, events });
     });
   });
 }
 
 /** One call on one connection: a call in flight never settles by itself when the bus dies. */
-function callOn(
-  on: MessageBus,
-  request: BusCall,
-  state: EventEmitter,
-  deadlineMs: number,
-): Promise<unknown[]> {
+function callOn({ bus, events }: Connection, request: BusCall, deadlineMs: number): Promise<unknown[]> {
   return new Promise((resolve, reject) => {
     const settle = () => {
       clearTimeout(timer);
-      state.off('lost', lost);
+      events.off('lost', lost);
     };
     const lost = () => {
       settle();
       reject(busAway());
     };
     const timer = setTimeout(lost, deadlineMs);
-    state.on('lost', lost);
-    on.call(new Message(request)).then(
+    events.on('lost', lost);
+    bus.call(new Message(request)).then(
       (reply) => {
         settle();
         resolve(reply?.body ?? []);
       },
       (error: unknown) => {
         settle();
-        reject(error instanceof DBusError ? new BusError(error.type, error.text) : busAway(error));
+        reject(failureOf(error));
       },
     );
   });
 }
 
-function happens(emitter: EventEmitter, event: string, milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      emitter.off(event, done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    emitter.on(event, done);
-  });
+function failureOf(error: unknown): Error {
+  if (!(error instanceof DBusError) || passingErrors.has(error.type)) return busAway(error);
+  return new BusError(error.type, error.text);
 }
 
 /** The library's type knows neither its error event nor its stream; a clean end of the bus shows only there. */

@@ -1,12 +1,19 @@
+import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
-import type { Bus } from './bus.ts';
-import { BusError } from './bus.ts';
+import { type Bus, BusError, type CallBus } from './bus.ts';
 import type { JobOptions } from './systemd.ts';
+
+/** The object that manages units. */
+export const managerObject = {
+  destination: 'org.freedesktop.systemd1',
+  path: '/org/freedesktop/systemd1',
+  interface: 'org.freedesktop.systemd1.Manager',
+} as const;
+
+const nameOwnerChanged = { interface: 'org.freedesktop.DBus', member: 'NameOwnerChanged' } as const;
 
 /** How systemd says that a job of its own has ended (org.freedesktop.systemd1(5), JobRemoved). */
 export type JobResult = 'done' | 'canceled' | 'timeout' | 'failed' | 'dependency' | 'skipped' | (string & {});
-
-type Manager = (member: string, signature?: string, body?: unknown[]) => Promise<unknown[]>;
 
 /** So many results are kept for whoever has not asked yet. */
 const mostEarlyResults = 1_000;
@@ -15,11 +22,11 @@ const mostEarlyResults = 1_000;
  * Follows systemd's jobs to their end. JobRemoved may come before the reply that names the job, so that results
  * nobody waits for yet are kept for a while.
  */
-export async function followJobs(bus: Bus, manager: Manager) {
+export async function followJobs(bus: Bus, log: Logger) {
   const early = new Map<string, JobResult>();
   const waiting = new Map<string, { resolve(result: JobResult): void; reject(error: Error): void }>();
 
-  bus.onSignal({ interface: 'org.freedesktop.systemd1.Manager', member: 'JobRemoved' }, (body) => {
+  bus.onSignal({ interface: managerObject.interface, member: 'JobRemoved' }, (body) => {
     const [, path, , result] = body as [number, string, string, JobResult];
     const waiter = waiting.get(path);
     if (waiter) {
@@ -31,12 +38,20 @@ export async function followJobs(bus: Bus, manager: Manager) {
     if (early.size > mostEarlyResults && oldest !== undefined) early.delete(oldest);
   });
 
-  await bus.onConnect(async () => {
-    // What has ended while the bus was away is not told again: whoever waits must look for himself.
+  /** What has ended while systemd was away is not told again: whoever waits must look. */
+  const subscribe = async (call: CallBus) => {
     for (const { reject } of waiting.values()) reject(lost());
-    await manager('Subscribe').catch((error: unknown) => {
+    await call({ ...managerObject, member: 'Subscribe' }).catch((error: unknown) => {
       if (!(error instanceof BusError) || !/AlreadySubscribed|FileExists/.test(error.errorName)) throw error;
     });
+  };
+  await bus.onConnect(subscribe);
+  // systemd that was re-executed has a new connection to the bus.
+  bus.onSignal({ ...nameOwnerChanged, arg0: managerObject.destination }, ([name, , newOwner]) => {
+    if (name !== managerObject.destination || newOwner === '') return;
+    subscribe(bus.call).catch((error: Error) =>
+      log.warn({ reason: error.message }, 'systemd was not subscribed to'),
+    );
   });
 
   return {
