@@ -39,7 +39,7 @@ test('a new unit file starts without a reload, a changed one is noticed to need 
   const path = `${base}/units/${name}`;
   expect((await systemd.state(name)).load).toBe('not-found');
   await writeDurably(path, unit('/bin/sleep 1000'), 0o644);
-  await systemd.enable(path);
+  await systemd.link(path, true);
   expect(await systemd.start(name, options)).toBe('done');
   expect(await systemd.state(name)).toMatchObject({ active: 'active', sub: 'running', needsReload: false });
   await writeDurably(path, unit('/bin/sleep 2000'), 0o644);
@@ -51,7 +51,7 @@ test('a new unit file starts without a reload, a changed one is noticed to need 
 test('enabling and linking can be repeated and switch over', async () => {
   const path = `${base}/units/${name}`;
   for (const enabled of [true, true, false, false, true]) {
-    await (enabled ? systemd.enable(path) : systemd.link(path));
+    await systemd.link(path, enabled);
     expect(await systemd.isEnabled(name)).toBe(enabled);
     expect((await run('systemctl', 'cat', name)).status).toBe(0);
   }

@@ -20,6 +20,9 @@ export interface GearUnit {
 /** Seconds Docker gives the container's process after SIGTERM; systemd waits longer than Docker does. */
 const stopTimeout = 10;
 
+/** The units that start a gear which is to run: at boot, and whenever Docker is started. */
+export const wantedBy = ['multi-user.target', 'docker.service'] as const;
+
 /** What an image's process may do at most; the rest of Docker's own list is dropped. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID'];
 const mostProcesses = 4096;
@@ -45,7 +48,7 @@ Type=exec
 Slice=gear-small.slice
 ExecStart=:${runCommand(unit, paths).map(quoteWord).join(' ')}
 ExecStop=-${docker} stop --time ${stopTimeout} ${name}
-ExecStopPost=-${docker} rm --force ${name}
+ExecStopPost=-${docker} rm --force --volumes ${name}
 Restart=on-failure
 RestartSec=1
 SuccessExitStatus=143 137
@@ -56,7 +59,7 @@ LogRateLimitIntervalSec=1
 LogRateLimitBurst=1000000
 
 [Install]
-WantedBy=multi-user.target docker.service
+WantedBy=${wantedBy.join(' ')}
 
 [X-Gear]
 Resource=${unit.resource}

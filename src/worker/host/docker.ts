@@ -29,8 +29,8 @@ export interface DockerImage {
 export interface Docker {
   /** The image with this reference on the host, or null. */
   image(reference: string): Promise<DockerImage | null>;
-  /** Makes an image that differs from another one in its environment only: NAME=value each. */
-  makeImage(wanted: { image: string; from: string; env: string[]; gear: string }): Promise<void>;
+  /** Makes an image that differs from another one in its environment only: NAME=value each; `by` a container of this name. */
+  makeImage(wanted: { image: string; from: string; env: string[]; gear: string; by: string }): Promise<void>;
   /** References of the images that `makeImage` has made for a gear. */
   imagesOfGear(resource: string): Promise<string[]>;
   /** Removes an image if it is there; one that a container uses stays. */
@@ -45,8 +45,11 @@ export interface Docker {
   containersNamed(beginning: string): Promise<{ name: string; gear: string | null }[]>;
   /** Reads what a running container writes to stderr from now on, until it ends or the signal aborts. */
   followErrors(name: string, onText: (text: string) => void, signal: AbortSignal): Promise<void>;
-  /** Removes a container, running or not, if it is there. */
+  /** Removes a container, running or not, if it is there, with the volumes that nobody has named; it is gone then. */
   removeContainer(name: string): Promise<void>;
+  hasVolume(name: string): Promise<boolean>;
+  /** Removes a volume if it is there; one that a container uses stays. */
+  removeVolume(name: string): Promise<void>;
   /** Listens for what happens to containers of gears. Returns how to stop. */
   onContainerEvent(listener: (event: ContainerEvent) => void): () => void;
   close(): void;
@@ -74,13 +77,14 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
       return { id: found.Id, env, madeFrom: found.Config.Labels?.[madeFromLabel] ?? null };
     },
 
-    async makeImage({ image, from, env, gear }) {
+    async makeImage({ image, from, env, gear, by: name }) {
       try {
         const { Cmd, Entrypoint } = (await calls.getImage(from).inspect()).Config;
         // Docker makes no container without a command; a gear of such an image names one itself.
         const command = Cmd?.length || Entrypoint?.length ? {} : { Cmd: ['-'] };
+        await orNull('removeContainer', () => calls.getContainer(name).remove({ force: true, v: true }));
         const container = await effect('docker.createContainer', () =>
-          calls.createContainer({ Image: from, ...command }),
+          calls.createContainer({ name, Image: from, ...command }),
         );
         try {
           const [repo, tag] = image.split(':');
@@ -104,13 +108,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
       return (found ?? []).flatMap(({ RepoTags }) => RepoTags ?? []);
     },
 
-    async removeImage(image) {
-      try {
-        await orNull('removeImage', () => calls.getImage(image).remove());
-      } catch (error) {
-        if (!hasStatus((error as Error).cause, 409)) throw error;
-      }
-    },
+    removeImage: (image) => unlessInUse(orNull('removeImage', () => calls.getImage(image).remove())),
 
     pull: (reference, onProgress, signal) =>
       effect('docker.pull', () => pullImage(streams, reference, onProgress, signal)),
@@ -134,17 +132,31 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
     followErrors: (name, onText, signal) => followErrors(streams, name, onText, signal),
 
     async removeContainer(name) {
+      const container = calls.getContainer(name);
       try {
-        await orNull('removeContainer', () => calls.getContainer(name).remove({ force: true }));
+        await orNull('removeContainer', () => container.remove({ force: true, v: true }));
       } catch (error) {
-        // Somebody else is at it already, which is just as well.
+        // Somebody else is at it already, which is just as well once it is done.
         if (!hasStatus((error as Error).cause, 409)) throw error;
+        await orNull('waitRemoved', () => container.wait({ condition: 'removed' }));
       }
     },
+
+    hasVolume: async (name) => (await orNull('volume', () => calls.getVolume(name).inspect())) !== null,
+
+    removeVolume: (name) => unlessInUse(orNull('removeVolume', () => calls.getVolume(name).remove())),
 
     onContainerEvent: events.listen,
     close: events.close,
   };
+}
+
+async function unlessInUse(removal: Promise<unknown>): Promise<void> {
+  try {
+    await removal;
+  } catch (error) {
+    if (!hasStatus((error as Error).cause, 409)) throw error;
+  }
 }
 
 /** The answer, or null where Docker does not know the thing. */

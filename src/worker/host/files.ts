@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/failpoint.ts';
 
 const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
@@ -9,15 +10,32 @@ const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
 export async function writeDurably(path: string, text: string, mode: number): Promise<void> {
   const directory = dirname(path);
   const draft = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
-  const file = await open(draft, 'wx', mode);
   try {
-    await file.writeFile(text);
-    await effect('file.fsync', () => file.sync());
-  } finally {
-    await file.close();
+    const file = await open(draft, 'wx', mode);
+    try {
+      await file.writeFile(text);
+      await effect('file.fsync', () => file.sync());
+    } finally {
+      await file.close();
+    }
+    await effect('file.rename', () => rename(draft, path));
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => undefined); // The next start of a worker removes what is left.
+    throw error;
   }
-  await effect('file.rename', () => rename(draft, path));
   await syncDirectory(directory);
+}
+
+/** What an error of the file system means that passes when somebody makes room or mends the disk; else null. */
+export function asDiskFailure(error: unknown): Failure | null {
+  const { code } = error as NodeJS.ErrnoException;
+  const fail = (detail: string) => new Failure('host_unavailable', detail, { transient: true, cause: error });
+  if (code === 'ENOSPC' || code === 'EDQUOT') return fail('the disk of the host is full; free space on it');
+  if (code === 'EROFS' || code === 'EIO')
+    return fail(
+      `the disk of the host cannot be written to (${code}); look at it and at the log of its kernel`,
+    );
+  return null;
 }
 
 /** Removes a file if it is there, and makes sure that it stays away after a crash. */
@@ -37,7 +55,9 @@ export { readIfThere } from '../../lib/replace-file.ts';
 export async function makeDirectories(directories: string[]): Promise<void> {
   for (const directory of directories) {
     const made = await mkdir(directory, { recursive: true });
-    if (made !== undefined) await chmod(directory, 0o755);
+    if (made === undefined) continue;
+    await chmod(directory, 0o755);
+    await syncDirectory(dirname(directory));
   }
 }
 

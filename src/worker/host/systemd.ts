@@ -1,7 +1,8 @@
 import { Variant } from 'dbus-next';
 import type { Logger } from 'pino';
 import { type Bus, BusError } from './bus.ts';
-import { followJobs, type JobResult } from './systemd-jobs.ts';
+import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
+import { isWanted, placeLinks, removeLinks } from './unit-links.ts';
 
 /** A unit as systemd sees it. */
 export interface UnitState {
@@ -39,15 +40,15 @@ export interface Systemd {
   start(unit: string, options: JobOptions): Promise<JobResult>;
   stop(unit: string, options: JobOptions): Promise<JobResult>;
   restart(unit: string, options: JobOptions): Promise<JobResult>;
-  /** Links a unit file into systemd and has it started at boot. */
-  enable(path: string): Promise<void>;
-  /** Links a unit file into systemd and has it not started at boot. */
-  link(path: string): Promise<void>;
-  /** Takes all links of a unit away. */
+  /** Links a unit file into systemd, enabled or not: enabled is what starts at boot. `settle` makes it known. */
+  link(path: string, enabled: boolean): Promise<void>;
+  /** Takes all links of a unit away. `settle` makes it known. */
   unlink(unit: string): Promise<void>;
   isEnabled(unit: string): Promise<boolean>;
-  /** Has systemd read changed unit files. Calls that come while one waits share it. */
+  /** Has systemd read changed unit files and links. Calls that come while one waits share it. */
   reload(): Promise<void>;
+  /** Reloads if links have changed since: systemd then knows what the directories say, no less and no more. */
+  settle(): Promise<void>;
   state(unit: string): Promise<UnitState>;
   /** What changes as a unit comes and goes; cheap enough to be asked for again and again. */
   activity(unit: string): Promise<UnitActivity>;
@@ -71,49 +72,29 @@ export interface OneRun {
   seconds: number;
 }
 
-const destination = 'org.freedesktop.systemd1';
-const managerInterface = 'org.freedesktop.systemd1.Manager';
-
-/** Milliseconds after the last new link at which systemd is told of it. */
-const linkDelay = 1_000;
-
 export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   const manager = (member: string, signature = '', body: unknown[] = []) =>
-    bus.call({
-      destination,
-      path: '/org/freedesktop/systemd1',
-      interface: managerInterface,
-      member,
-      signature,
-      body,
-    });
+    bus.call({ ...managerObject, member, signature, body });
 
-  const jobs = await followJobs(bus, manager);
+  const jobs = await followJobs(bus, log);
 
-  const fileState = async (unit: string): Promise<string> => {
+  // Counted, so that a change that comes while systemd reads is read by the next reload. All is unread at the start: a
+  // worker that was killed may have left links that systemd does not know.
+  let changes = 1;
+  let read = 0;
+  const reload = shareCalls(async () => {
+    const upTo = changes;
+    await manager('Reload');
+    read = Math.max(read, upTo);
+  });
+  const changeLinks = async (change: Promise<boolean>) => {
+    let changed = true; // Also where it fails half way.
     try {
-      const [state] = await manager('GetUnitFileState', 's', [unit]);
-      return String(state);
-    } catch (error) {
-      if (error instanceof BusError && noSuchFile.test(error.errorName)) return 'not-found';
-      throw error;
+      changed = await change;
+    } finally {
+      if (changed) changes++;
     }
   };
-
-  const reload = shareCalls(async () => {
-    await manager('Reload');
-  });
-
-  // A new link matters when its target is started the next time: that can wait for others to come.
-  let linkTimer: NodeJS.Timeout | undefined;
-  const linksChanged = () => {
-    clearTimeout(linkTimer);
-    linkTimer = setTimeout(() => {
-      reload().catch((error: Error) => log.warn({ reason: error.message }, 'systemd has not read new links'));
-    }, linkDelay).unref();
-  };
-
-  const disable = (unit: string) => manager('DisableUnitFiles', 'asb', [[unit], false]);
 
   const runJob = (member: string, unit: string, options: JobOptions) =>
     jobs.run(() => manager(member, 'ss', [unit, 'replace']), options);
@@ -123,28 +104,11 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     stop: (unit, options) => runJob('StopUnit', unit, options),
     restart: (unit, options) => runJob('RestartUnit', unit, options),
 
-    async enable(path) {
-      if ((await fileState(unitOf(path))) === 'enabled') return;
-      await manager('EnableUnitFiles', 'asbb', [[path], false, true]);
-      linksChanged();
-    },
-
-    async link(path) {
-      const state = await fileState(unitOf(path));
-      if (state === 'linked' || state === 'disabled') return;
-      // Disabling takes every link away, the unit's own too (systemctl(1), disable).
-      if (state !== 'not-found') await disable(unitOf(path));
-      await manager('LinkUnitFiles', 'asbb', [[path], false, true]);
-      linksChanged();
-    },
-
-    async unlink(unit) {
-      await disable(unit);
-    },
-
-    isEnabled: async (unit) => (await fileState(unit)) === 'enabled',
-
+    link: (path, enabled) => changeLinks(placeLinks(path, enabled)),
+    unlink: (unit) => changeLinks(removeLinks(unit)),
+    isEnabled: isWanted,
     reload,
+    settle: async () => (read < changes ? reload() : undefined),
 
     async state(unit) {
       const [path] = await manager('LoadUnit', 's', [unit]);
@@ -205,16 +169,13 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   };
 }
 
-const noSuchFile = /(NoSuchUnit|FileNotFound)$/;
-const unitOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
-
 const unitInterface = 'org.freedesktop.systemd1.Unit';
 const serviceInterface = 'org.freedesktop.systemd1.Service';
 
 /** Reads properties of a unit. */
 function getter(bus: Bus, path: string) {
   const properties = {
-    destination,
+    destination: managerObject.destination,
     path,
     interface: 'org.freedesktop.DBus.Properties',
     member: 'Get',

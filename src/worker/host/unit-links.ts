@@ -1,6 +1,9 @@
-import { readdir, readlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { isAbsence } from './files.ts';
+import { readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { Failure } from '../../jobs/errors.ts';
+import { effect } from '../../lib/failpoint.ts';
+import { wantedBy } from '../domain/unit-file.ts';
+import { isAbsence, makeDirectories, syncDirectory } from './files.ts';
 
 /** Where systemd looks for the units of an administrator, before all other places (systemd.unit(5)). */
 const systemUnits = '/etc/systemd/system';
@@ -20,7 +23,8 @@ export async function readUnitLinks(): Promise<UnitLinks> {
   const links = new Map<string, string | null>();
   const wanted = new Set<string>();
   for (const entry of await readdir(systemUnits, { withFileTypes: true })) {
-    if (likeOurs.test(entry.name)) links.set(entry.name, await targetOf(entry.name));
+    if (likeOurs.test(entry.name))
+      links.set(entry.name, (await targetOf(join(systemUnits, entry.name))) ?? null);
     if (!entry.isDirectory() || !entry.name.endsWith('.wants')) continue;
     const names = await readdir(join(systemUnits, entry.name));
     for (const name of names.filter((one) => likeOurs.test(one))) wanted.add(name);
@@ -28,11 +32,72 @@ export async function readUnitLinks(): Promise<UnitLinks> {
   return { links, wanted };
 }
 
-async function targetOf(name: string): Promise<string | null> {
+/** Whether a unit is started at boot. */
+export async function isWanted(unit: string): Promise<boolean> {
+  const targets = await Promise.all(wantsDirectories().map((directory) => targetOf(join(directory, unit))));
+  return targets.some((target) => target !== undefined);
+}
+
+/**
+ * Links a unit file into systemd, and into what is to start it at boot or out of that, as `systemctl link`, `enable` and
+ * `disable` do; on disk when it resolves. Other than theirs, the unit is never without its link meanwhile: a reload in
+ * between would take a running unit for one that does not exist. Returns whether anything has changed. Throws where the
+ * name is a unit that somebody else has made.
+ */
+export async function placeLinks(path: string, wanted: boolean): Promise<boolean> {
+  const unit = basename(path);
+  const changes = [await placeLink(systemUnits, unit, path)];
+  for (const directory of wantsDirectories()) {
+    if (wanted) await makeDirectories([directory]);
+    changes.push(await (wanted ? placeLink(directory, unit, path) : removeLink(directory, unit)));
+  }
+  return changes.includes(true);
+}
+
+/** Takes every link of a unit away; a file under its name stays. Returns whether there was one. */
+export async function removeLinks(unit: string): Promise<boolean> {
+  const entries = await readdir(systemUnits, { withFileTypes: true });
+  const wants = entries.filter((entry) => entry.isDirectory() && /\.(?:wants|requires)$/.test(entry.name));
+  const directories = [...wants.map(({ name }) => join(systemUnits, name)), systemUnits];
+  const changes: boolean[] = [];
+  for (const directory of directories) changes.push(await removeLink(directory, unit));
+  return changes.includes(true);
+}
+
+const wantsDirectories = () => wantedBy.map((target) => join(systemUnits, `${target}.wants`));
+
+async function placeLink(directory: string, unit: string, path: string): Promise<boolean> {
+  const place = join(directory, unit);
+  const target = await targetOf(place);
+  if (target === path) return false;
+  if (target === null)
+    throw new Failure(
+      'internal',
+      `systemd has a unit ${unit} that geard has not made; remove it from the host first`,
+    );
+  const draft = join(directory, `.${unit}.new`);
+  await rm(draft, { force: true });
+  await symlink(path, draft);
+  await effect('link.place', () => rename(draft, place));
+  await syncDirectory(directory);
+  return true;
+}
+
+async function removeLink(directory: string, unit: string): Promise<boolean> {
+  const place = join(directory, unit);
+  if (typeof (await targetOf(place)) !== 'string') return false;
+  await effect('link.remove', () => rm(place));
+  await syncDirectory(directory);
+  return true;
+}
+
+/** Where a link leads; null: it is no link, undefined: nothing is there. */
+async function targetOf(place: string): Promise<string | null | undefined> {
   try {
-    return resolve(systemUnits, await readlink(join(systemUnits, name)));
+    return resolve(place, '..', await readlink(place));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EINVAL' || isAbsence(error)) return null;
+    if (isAbsence(error)) return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'EINVAL') return null;
     throw error;
   }
 }
