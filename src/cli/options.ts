@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { maxStartSeconds } from '../jobs/container.ts';
 import { hostName, imageReference, userName } from '../jobs/identifier.ts';
 import { transports } from '../jobs/streams.ts';
 import { isRedisUrl } from '../queue/redis-url.ts';
@@ -257,6 +258,22 @@ export const optionTable = {
     help: 'how many objects a cloned repository may hold',
     schema: wholeNumber(1, 1_000_000_000),
   },
+  startSeconds: {
+    flag: '--start-seconds',
+    env: 'GEARD_START_SECONDS',
+    takes: '<seconds>',
+    default: '60',
+    help: 'how long a gear may take until it listens on its ports, where its spec does not say',
+    schema: wholeNumber(1, maxStartSeconds),
+  },
+  maxParallelJobs: {
+    flag: '--max-parallel-jobs',
+    env: 'GEARD_MAX_PARALLEL_JOBS',
+    takes: '<number>',
+    default: '16',
+    help: 'how many jobs of this host run side by side; the others wait',
+    schema: wholeNumber(1, 1000),
+  },
   testToken: {
     flag: '--test-token',
     env: 'GEARD_TEST_TOKEN',
@@ -337,7 +354,8 @@ const ofTokens = ['keys', 'fleet', 'tokenHours', 'tokenReadHours', 'testToken'] 
 const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel'] as const;
 const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
 const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'] as const;
-const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofClones] as const;
+const ofJobs = ['startSeconds', 'maxParallelJobs', ...ofClones] as const;
+const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofJobs] as const;
 
 /** Which options each role takes. */
 export const roleOptions = {

@@ -29,6 +29,9 @@ const commandWord = text(
   'hold no control characters',
 );
 
+/** Seconds that a gear may take to listen at most. */
+export const maxStartSeconds = 3_600;
+
 const unitOf = { '': 1, b: 1, k: 1024, m: MiB, g: 1024 * MiB } as const;
 
 /** Bytes, or Docker's way to write them (64m, 1g). Docker takes no less than 6 MiB. */
@@ -87,6 +90,8 @@ export const gearBody = z.strictObject({
     .default([]),
   memory: memory.optional(),
   cpus: cpus.optional(),
+  /** Seconds in which it must listen on its ports; default: --start-seconds of its host's worker. */
+  startSeconds: integer('startSeconds', 1, maxStartSeconds).optional(),
   start: z.boolean({ error: 'start must be true or false' }).default(true),
 });
 

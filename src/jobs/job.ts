@@ -22,7 +22,7 @@ export interface Job {
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
-  /** How often a worker has begun it. */
+  /** How often it was tried: begun by a worker, or again after a fault that passes. */
   attempts: number;
   progress: Progress | null;
   result: unknown;

@@ -2,6 +2,9 @@ import type { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
 import { explain } from '../lib/explain.ts';
 
+/** Names of fields that are not all in lower case, by what they are so. */
+const camelCase = new Map(['startSeconds'].map((name) => [name.toLowerCase(), name]));
+
 /** More levels than any body of ours has; bounds the recursion below. */
 const deepest = 16;
 
@@ -40,7 +43,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Lower-cases the names of all fields: the contract matches them without regard to case. */
+/** Writes the names of all fields as the schemas do: the contract matches them without regard to case. */
 function foldNames(value: unknown, depth: number): unknown {
   if (depth > deepest) throw new Failure('invalid_request', 'the body is nested too deeply');
   if (Array.isArray(value)) return value.map((item) => foldNames(item, depth + 1));
@@ -48,9 +51,10 @@ function foldNames(value: unknown, depth: number): unknown {
   const folded = new Map<string, unknown>();
   for (const [name, item] of Object.entries(value)) {
     const lower = name.toLowerCase();
-    if (folded.has(lower)) throw new Failure('invalid_request', 'the body names a field twice');
-    if (lower === '__proto__') throw new Failure('invalid_request', 'the body has an unknown field');
-    folded.set(lower, foldNames(item, depth + 1));
+    const known = camelCase.get(lower) ?? lower;
+    if (folded.has(known)) throw new Failure('invalid_request', 'the body names a field twice');
+    if (known === '__proto__') throw new Failure('invalid_request', 'the body has an unknown field');
+    folded.set(known, foldNames(item, depth + 1));
   }
   return Object.fromEntries(folded);
 }

@@ -1,32 +1,31 @@
-import type { PublishedPort } from '../../jobs/container.ts';
+import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { JobContext } from '../context.ts';
 import { containerName } from '../domain/paths.ts';
 import { portIsFree } from '../host/ports.ts';
-import { startFailure } from './start-failure.ts';
+import { runOfDocker, type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
 
 /** Milliseconds systemd may take for a start or a stop: more than the unit's own TimeoutStopSec. */
 const systemdDeadline = 60_000;
 
-export interface Running {
-  /** The container's id. */
-  container: string;
-  /** Internal ports on which nothing listened when we stopped waiting; the gear runs all the same. */
-  silentPorts: number[];
+/** What of a gear its start depends on. */
+export interface Startable {
+  resource: string;
+  ports: PublishedPort[];
+  spec: Pick<GearSpec, 'startSeconds'>;
 }
 
 /**
- * Starts the gear's unit, or restarts it, and waits until it is known to run. Throws `start_failed` with the exit
- * status and the last lines of its log when its process ends instead, and `port_taken` when somebody else has
- * taken one of its ports meanwhile.
+ * Starts the gear's unit, or restarts it, and waits until it runs and listens. Throws `start_failed` when its process ends
+ * instead or does not listen in time, with the last lines of its log, `port_taken` when somebody else has taken one of its
+ * ports meanwhile, and a transient `host_unavailable` where Docker has taken it down.
  */
 export async function runGear(
-  resource: string,
-  ports: PublishedPort[],
+  { resource, ports, spec }: Startable,
   how: 'start' | 'restart',
   { room, report, signal }: Pick<JobContext, 'room' | 'report' | 'signal'>,
-): Promise<Running> {
+): Promise<{ container: string }> {
   const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
   const state = await systemd.state(unit);
@@ -35,16 +34,16 @@ export async function runGear(
   // A container of this name that no unit runs any more would stand in the way of the new one.
   if (state.active !== 'active') await docker.removeContainer(containerName(resource));
   report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
-  const watch = untilReady(
-    room,
-    resource,
-    ports.map(({ internal }) => internal),
-    signal,
-  );
+  const dockerBefore = await runOfDocker(systemd);
+  const failure = (symptom: StartSymptom) => startFailure(room, resource, dockerBefore, symptom);
+  const seconds = spec.startSeconds ?? room.startSeconds;
+  const watch = untilReady({ room, resource, ports, seconds, report, failure, signal });
   try {
     const result = await systemd[how](unit, { signal, deadlineMs: systemdDeadline });
-    if (result !== 'done') throw await startFailure(room, resource, `systemd says ${result}`);
-    return await watch.ready();
+    if (result !== 'done') throw await failure({ systemdSays: result });
+    // systemd reads new links while the gear comes up.
+    const [container] = await Promise.all([watch.ready(), systemd.settle()]);
+    return { container };
   } finally {
     watch.close();
   }
@@ -58,13 +57,17 @@ async function portsMustBeFree(ports: PublishedPort[]): Promise<void> {
   }
 }
 
-/** Stops the gear's unit and waits until it has stopped. */
+/** Stops the gear's unit and waits until it has stopped and its container is gone. */
 export async function stopGear({ room }: Pick<JobContext, 'room'>, resource: string): Promise<void> {
   const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
-  const state = await systemd.state(unit);
-  if (state.load !== 'not-found') {
-    await systemd.stop(unit, { deadlineMs: systemdDeadline });
+  const { load, active } = await systemd.state(unit);
+  if (load !== 'not-found' || active !== 'inactive') {
+    const result = await systemd.stop(unit, { deadlineMs: systemdDeadline });
+    if (result !== 'done') {
+      const detail = `systemd has not stopped ${unit} (${result})`;
+      throw new Failure('host_unavailable', detail, { transient: true });
+    }
     await systemd.resetFailed(unit);
   }
   await docker.removeContainer(containerName(resource));

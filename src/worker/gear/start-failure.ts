@@ -1,7 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/pause.ts';
 import { lastLines } from '../host/journal-tail.ts';
-import type { UnitState } from '../host/systemd.ts';
+import type { Systemd, UnitState } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
 
 /** Lines of the gear's log that a failure shows. */
@@ -16,11 +16,41 @@ const refusedByDocker = 125;
 const notExecutable = 126;
 const notFound = 127;
 
-/** Why a gear did not start: how its process ended and what it said last. */
-export async function startFailure(room: Room, resource: string, more?: string): Promise<Failure> {
-  const unit = room.paths.unitName(resource);
-  const { mainStatus, invocation } = await endedState(room, unit);
+/**
+ * The run of dockerd that is up; null while it is down, or is to be stopped or restarted: then the gears that need it are
+ * being stopped with it.
+ */
+export async function runOfDocker(systemd: Systemd): Promise<string | null> {
+  const [{ active, invocation }, { pending }] = await Promise.all([
+    systemd.state('docker.service'),
+    systemd.activity('docker.service'),
+  ]);
+  return active === 'active' && !pending ? invocation : null;
+}
+
+/** What is known of a start that failed: what systemd says of its own job, or what the process that runs does not do. */
+export interface StartSymptom {
+  systemdSays?: string;
+  silence?: string;
+}
+
+/**
+ * Why a gear did not start: how its process ended, or what it does not do, and what it said last. Where another run of
+ * dockerd is up than before the start, or none, that is why, and it passes.
+ */
+export async function startFailure(
+  room: Room,
+  resource: string,
+  dockerBefore: string | null,
+  { systemdSays, silence }: StartSymptom,
+): Promise<Failure> {
+  const { systemd, paths } = room;
+  const unit = paths.unitName(resource);
+  const { mainStatus, invocation } = silence ? await systemd.state(unit) : await endedState(room, unit);
   const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
+  const dockerNow = await runOfDocker(systemd);
+  if (dockerNow === null || dockerNow !== dockerBefore)
+    return new Failure('host_unavailable', 'Docker was stopped or restarted meanwhile', { transient: true });
   const said = lines.length > 0 ? `; its last lines:\n${lines.join('\n')}` : '; it logged nothing';
   if (
     mainStatus === refusedByDocker &&
@@ -28,7 +58,8 @@ export async function startFailure(room: Room, resource: string, more?: string):
   ) {
     return new Failure('port_taken', 'an external port was taken by another program while the gear started');
   }
-  return new Failure('start_failed', `${describe(mainStatus)}${more ? ` (${more})` : ''}${said}`);
+  const ended = `${describe(mainStatus)}${systemdSays ? ` (systemd says ${systemdSays})` : ''}`;
+  return new Failure('start_failed', `${silence ?? ended}${said}`);
 }
 
 /** Docker tells of the end of a container before systemd has heard of it, and only systemd knows the exit status. */

@@ -1,15 +1,14 @@
+import type { PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/pause.ts';
+import type { JobContext } from '../context.ts';
 import { containerName } from '../domain/paths.ts';
+import type { ContainerState } from '../host/docker.ts';
 import { listeningPorts } from '../host/listening.ts';
-import type { Room } from '../room.ts';
-import type { Running } from './run-gear.ts';
-import { startFailure } from './start-failure.ts';
+import type { StartSymptom } from './start-failure.ts';
 
 /** Milliseconds Docker may take from the start of the unit to a running container. */
 const containerDeadline = 60_000;
-/** Milliseconds a gear with ports has to listen on them before we say that it runs without. */
-const listenGrace = 3_000;
 /** Milliseconds a gear without ports has to run before we say that it runs. */
 const runGrace = 1_000;
 /** Milliseconds between two looks at systemd, for what Docker does not tell us. */
@@ -18,21 +17,32 @@ const lookInterval = 200;
 const inspectInterval = 1_000;
 /** Milliseconds between two looks at what the container listens on. */
 const listenInterval = 10;
+/** Milliseconds after which the job says what it waits for, and again. */
+const tellInterval = 5_000;
 
 export interface ReadyWatch {
-  /** Resolves when the gear runs. Throws `start_failed` as soon as its process has ended. */
-  ready(): Promise<Running>;
+  /** Resolves with the container's id when the gear runs and listens. Throws `start_failed` as soon as its process has ended. */
+  ready(): Promise<string>;
   close(): void;
+}
+
+export interface Readiness extends Pick<JobContext, 'room' | 'report' | 'signal'> {
+  resource: string;
+  ports: PublishedPort[];
+  /** For which the gear may be silent on its ports. */
+  seconds: number;
+  /** Why the gear does not run. */
+  failure(symptom: StartSymptom): Promise<Failure>;
 }
 
 /**
  * Watches a gear come up. Must be opened before the unit is started, so that no event is missed; systemd only
  * knows that `docker run` was executed, what counts is the container's own process and what it listens on.
  */
-export function untilReady(room: Room, resource: string, ports: number[], signal: AbortSignal): ReadyWatch {
+export function untilReady(readiness: Readiness): ReadyWatch {
+  const { room, resource, failure, signal } = readiness;
   const { docker, systemd, paths } = room;
   const name = containerName(resource);
-  const unit = paths.unitName(resource);
   let started = '';
   let ended = false;
   let wake = () => {};
@@ -54,13 +64,12 @@ export function untilReady(room: Room, resource: string, ports: number[], signal
 
   /** Throws when the unit no longer does what it was started for. */
   const mustBeUp = async () => {
-    const { active, sub } = await systemd.activity(unit);
-    if (ended || sub === 'auto-restart' || (active !== 'active' && active !== 'activating')) {
-      throw await startFailure(room, resource);
-    }
+    const { active, sub } = await systemd.activity(paths.unitName(resource));
+    if (ended || sub === 'auto-restart' || (active !== 'active' && active !== 'activating'))
+      throw await failure({});
   };
 
-  const running = async () => {
+  const running = async (): Promise<ContainerState> => {
     const until = Date.now() + containerDeadline;
     // The first look finds what has been running all along.
     let nextInspection = 0;
@@ -76,29 +85,59 @@ export function untilReady(room: Room, resource: string, ports: number[], signal
     throw new Failure('timeout', `Docker did not start the container within ${containerDeadline / 1000} s`);
   };
 
-  const listening = async (pid: number): Promise<number[]> => {
-    const until = Date.now() + (ports.length > 0 ? listenGrace : runGrace);
-    for (;;) {
-      const silent = ports.length > 0 ? await silentPorts(pid, ports) : [];
-      const waitedEnough = Date.now() >= until;
-      if (waitedEnough || (ports.length > 0 && silent.length === 0)) return silent;
-      if (ended) throw await startFailure(room, resource);
-      await news(ports.length > 0 ? listenInterval : lookInterval);
+  /** Without ports there is nothing to listen for: the process has to run for a moment. */
+  const survives = async () => {
+    const until = Date.now() + runGrace;
+    while (Date.now() < until && !ended) await news(lookInterval);
+  };
+
+  const listens = async ({ pid }: ContainerState) => {
+    const waiting = createWaiting(readiness);
+    for (let nextLook = 0; ; ) {
+      const silent = await silentPorts(pid, readiness.ports);
+      if (silent.length === 0) return;
+      if (waiting.isOver()) throw await failure({ silence: waiting.tooLong(silent) });
+      waiting.tell(silent);
+      if (ended || Date.now() >= nextLook) {
+        nextLook = Date.now() + inspectInterval;
+        await mustBeUp();
+      }
+      await news(listenInterval);
     }
   };
 
   return {
     async ready() {
       const container = await running();
-      const silent = await listening(container.pid);
+      await (readiness.ports.length > 0 ? listens(container) : survives());
       await mustBeUp();
-      return { container: container.id, silentPorts: silent };
+      return container.id;
     },
     close: unwatch,
   };
 }
 
-async function silentPorts(pid: number, ports: number[]): Promise<number[]> {
+/** How long is waited for ports, and what the job says of it. */
+function createWaiting({ seconds, report }: Readiness) {
+  const until = Date.now() + seconds * 1000;
+  let nextTold = Date.now() + tellInterval / 5;
+  const named = (ports: number[]) => `${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}`;
+  return {
+    isOver: () => Date.now() >= until,
+    tell(ports: number[]) {
+      if (Date.now() < nextTold) return;
+      nextTold = Date.now() + tellInterval;
+      const left = Math.ceil((until - Date.now()) / 1000);
+      report({
+        step: 'ready',
+        message: `waiting until the gear listens on ${named(ports)} inside; ${left} s left`,
+      });
+    },
+    tooLong: (ports: number[]) => `nothing listens on ${named(ports)} inside after ${seconds} s`,
+  };
+}
+
+async function silentPorts(pid: number, ports: PublishedPort[]): Promise<number[]> {
   const open = await listeningPorts(pid);
-  return ports.filter((port) => !open.has(port));
+  return ports.map(({ internal }) => internal).filter((port) => !open.has(port));
 }
