@@ -43,7 +43,7 @@ async function openHost(host: string) {
   await makeDirectories(paths.directories);
   const options = {
     ...{ host, verifier, sealer, log, redis: { url }, version: 'simulated', streamListen: null },
-    ...{ keepSeconds: 7 * day, journalSeconds: 8 * day },
+    ...{ keepSeconds: 7 * day, journalSeconds: 8 * day, maxParallelJobs: 16 },
     onFatal: (error: Error) => log.fatal({ reason: error.message }, 'stopping'),
   };
   const closers = createClosers();
@@ -55,7 +55,7 @@ async function openHost(host: string) {
   const busy = new Set<string>();
   const room: Room = {
     ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent },
-    ...{ reservations, gearLocks: createLocks(), busy },
+    ...{ reservations, gearLocks: createLocks(), busy, startSeconds: 60 },
     directory: { held: queue.held, announce: announcer.everything },
   };
   return runHost(options, { queue, announcer, room, busy, handlers, closers });

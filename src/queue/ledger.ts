@@ -18,7 +18,9 @@ export interface WorkerLedger {
   /** The job that is next in line after the first, or null. */
   next(record: JobRecord): Promise<JobRecord | null>;
   progress(id: string, progress: Progress): Promise<void>;
-  /** Back to queued: another attempt is to begin it. */
+  /** Counts another try of a job that runs, after a fault that passes. */
+  retried(id: string): Promise<void>;
+  /** Back to queued: another worker, or this one later, is to begin it again. */
   handBack(id: string): Promise<void>;
   /** `present`: whether the resource is on the host now. Returns the id that is first in its line then. */
   finish(record: JobRecord, outcome: Outcome, present: boolean): Promise<string | null>;
@@ -71,8 +73,13 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
         .exec();
     },
 
+    async retried(id) {
+      await redis.hincrby(keys.run(host, id), 'attempts', 1);
+    },
+
     async handBack(id) {
-      await redis.hset(keys.run(host, id), 'state', 'queued');
+      const run = keys.run(host, id);
+      await redis.multi().hset(run, 'state', 'queued').hincrby(run, 'crashes', -1).exec();
     },
 
     async finish({ job: { id, type, resource } }, outcome, present) {

@@ -15,6 +15,8 @@ export interface JobRecord {
   cancel: string | null;
   /** Milliseconds since the epoch after which no worker is to take it any more; null once one has. */
   waitsUntil: number | null;
+  /** How often a worker has begun it and neither ended it nor handed it back: each time but the one now, it died. */
+  crashes: number;
   /** When a worker took it, milliseconds since the epoch to the second; null: not yet. */
   takenAt: number | null;
 }
@@ -59,6 +61,7 @@ export function readRecord(id: string, job: Hash, run: Hash): JobRecord | null {
     sealed: job['sealed'] ?? '',
     cancel: job['cancel'] ?? null,
     waitsUntil: expiresAt && !run['state'] && !run['takenAt'] ? Number(expiresAt) : null,
+    crashes: Number(run['crashes'] ?? 0),
     takenAt: run['takenAt'] ? Number(run['takenAt']) * 1000 : null,
   };
 }

@@ -8,22 +8,25 @@ import type { Room } from './room.ts';
 export interface JobContext {
   /** The job's id. */
   job: string;
-  /** Counts from 1; more than 1 means that an earlier one was cut short. */
-  attempt: number;
-  /** When the first attempt began, milliseconds since the epoch. */
-  begunAt: number;
   room: Room;
   /** Aborts with `Cancelled` or `HandedBack`. */
   signal: AbortSignal;
   report(progress: Progress): void;
+  /**
+   * What the first run of this job has seen: `look` is called once for a job, and what it returns is on disk before the job
+   * goes on. A later run, after a fault or a crash, tells by it what was so before from what the job has done itself.
+   *
+   * @example const before = await checkpoint(async () => (await systemd.state(unit)).invocation);
+   */
+  checkpoint(look: () => Promise<string>): Promise<string>;
   log: Logger;
 }
 
 /** The work of one type of job. */
 export interface Handler<T extends JobType> {
   /**
-   * Does it. Can be run again after a crash at any point and comes to the same end. Throws a `Failure` for what
-   * the client should know; anything else is a fault of ours.
+   * Does it. Can be run again after a crash or a fault at any point and comes to the same end. Throws a `Failure` for
+   * what the client should know; anything else is a fault of ours.
    */
   run(params: Params<T>, context: JobContext): Promise<Result<T>>;
   /**

@@ -20,7 +20,12 @@ export async function setDraining(paths: HostPaths, draining: boolean): Promise<
  * Refuses what would be new on a host that is draining: the api has known nothing of it yet, or the request came first
  * and its job only now. What was begun before goes on.
  */
-export async function mustTakeNew({ room, attempt }: Pick<JobContext, 'room' | 'attempt'>): Promise<void> {
-  if (attempt === 1 && (await isDraining(room.paths)))
-    throw new Failure('no_host', `the host ${room.host} is draining`);
+export async function mustTakeNew({
+  room,
+  checkpoint,
+}: Pick<JobContext, 'room' | 'checkpoint'>): Promise<void> {
+  await checkpoint(async () => {
+    if (await isDraining(room.paths)) throw new Failure('no_host', `the host ${room.host} is draining`);
+    return 'taken';
+  });
 }

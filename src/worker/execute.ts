@@ -3,44 +3,50 @@ import { Failure, problemOf } from '../jobs/errors.ts';
 import type { Job, Outcome, Progress } from '../jobs/job.ts';
 import type { Command, JobType, Params } from '../jobs/registry.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
+import { asDiskFailure } from './host/files.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
 import type { Room } from './room.ts';
 
-/** So often a job may be begun; one that takes the worker down each time must not do so for ever. */
-const mostAttempts = 20;
+/** So often a job may take its worker down; one that does each time must not do so for ever. */
+const maxCrashes = 20;
 
-export interface Execution {
+export interface Execution extends Pick<JobContext, 'checkpoint' | 'log'> {
   room: Room;
   handlers: Handlers;
-  /** Somebody asked for its end before this attempt. */
+  /** How often the job has taken a worker down before. */
+  crashes: number;
+  /** Somebody has asked for its end before it was begun this time. */
   cancelled: boolean;
+  /** Ends the work: aborts with `Cancelled` or `HandedBack`. */
   signal: AbortSignal;
+  /** Ends also the taking back of what was begun: aborts with `HandedBack`. */
+  handedBack: AbortSignal;
   report(progress: Progress): Promise<void>;
-  /** Counts another attempt in the job's record. */
-  countAttempt(): Promise<void>;
-  log: Logger;
+  /** Counts another try in the job's record. */
+  countRetry(): Promise<void>;
 }
 
 /** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
-  const where = { job: job.id, host: execution.room.host };
-  const fail = (failure: Failure): Outcome => ({
-    state: 'failed',
-    error: problemOf(failure.code, failure.message, where),
-  });
-  const task = bind(execution.handlers, command.type, command.params as never, contextOf(job, execution));
+  const { handlers, crashes, cancelled, signal } = execution;
+  const task = bind(handlers, command.type, command.params as never, contextOf(job, execution));
   try {
-    if (execution.cancelled) throw new Cancelled();
-    if (job.attempts > mostAttempts) throw new Failure('internal', `given up after ${mostAttempts} attempts`);
-    return { state: 'succeeded', result: await withRetries(task.run, retryHooks(execution)) };
+    if (cancelled) throw new Cancelled();
+    if (crashes >= maxCrashes)
+      throw new Failure('internal', `given up after ${crashes} crashes of the worker`);
+    return {
+      state: 'succeeded',
+      result: await withRetries(task.run, { signal, onRetry: onRetry(execution) }),
+    };
   } catch (error) {
     if (error instanceof HandedBack) throw error;
     const failure = error instanceof Cancelled ? null : asFailure(error, execution.log);
     const told = await takeBack(task.undo, failure, execution);
-    return failure
-      ? fail(told ? new Failure(failure.code, `${failure.message}\n${told}`) : failure)
-      : { state: 'cancelled' };
+    if (failure === null) return { state: 'cancelled' };
+    const detail = told ? `${failure.message}\n${told}` : failure.message;
+    const where = { job: job.id, host: execution.room.host };
+    return { state: 'failed', error: problemOf(failure.code, detail, where) };
   }
 }
 
@@ -49,21 +55,22 @@ interface Task {
   undo(why: Failure | null): Promise<string>;
 }
 
+/** Also an error of the file system that passes is a failure that is waited out, wherever it comes from. */
 function bind<T extends JobType>(handlers: Handlers, type: T, params: Params<T>, context: JobContext): Task {
   const handler: Handler<T> = handlers[type];
+  const waitForDisk = (error: unknown) => Promise.reject(asDiskFailure(error) ?? error);
   return {
-    run: () => handler.run(params, context),
-    undo: async (why) => (await handler.undo?.(params, context, why)) ?? '',
+    run: () => handler.run(params, context).catch(waitForDisk),
+    undo: async (why) => (await handler.undo?.(params, context, why).catch(waitForDisk)) ?? '',
   };
 }
 
-function contextOf(job: Job, { room, signal, report, log }: Execution): JobContext {
+function contextOf({ id }: Job, { room, signal, report, checkpoint, log }: Execution): JobContext {
   return {
-    job: job.id,
-    attempt: job.attempts,
-    begunAt: Date.parse(job.startedAt ?? job.createdAt),
+    job: id,
     room,
     signal,
+    checkpoint,
     log,
     report: (progress) => {
       report(progress).catch((error: Error) =>
@@ -73,23 +80,23 @@ function contextOf(job: Job, { room, signal, report, log }: Execution): JobConte
   };
 }
 
-function retryHooks({ signal, report, countAttempt }: Execution) {
-  return {
-    signal,
-    async onRetry(failure: Failure, delay: number) {
-      await report({ step: 'retry', message: `${failure.message}; trying again in ${delay / 1000} s` });
-      await countAttempt();
-    },
+const onRetry =
+  ({ report, countRetry, log }: Execution) =>
+  async (failure: Failure, delay: number) => {
+    const { code, message, cause } = failure;
+    log.warn({ code, reason: message, cause: cause && String(cause) }, 'a job waits for a fault to pass');
+    await report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` });
+    await countRetry();
   };
-}
 
+/** Not by the job's own signal: that has aborted where the job was cancelled, and this must be done all the same. */
 async function takeBack(undo: Task['undo'], failure: Failure | null, execution: Execution): Promise<string> {
+  const { handedBack: signal, log } = execution;
   try {
-    // Not the job's own signal: it has aborted where the job was cancelled, and this must be done all the same.
-    const signal = new AbortController().signal;
     return await withRetries(() => undo(failure), { signal, onRetry: async () => undefined });
   } catch (error) {
-    execution.log.error({ err: error }, 'what the job had begun could not be taken back');
+    if (error instanceof HandedBack) throw error;
+    log.error({ err: error }, 'what the job had begun could not be taken back');
     return 'what it had begun could not be taken back; the next installation goes on from there';
   }
 }

@@ -24,6 +24,8 @@ export interface Gate {
    * token's time is over and the job is not `known`, `expired`.
    */
   job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<PassedJob>;
+  /** Whether a job would pass, without a word in the audit log. */
+  allows(record: JobRecord): Promise<boolean>;
   /** Tells the audit log of a job that is not done, and why, although its request was not looked at. */
   turnedAway(record: JobRecord, reason: string): void;
   /** Whether a sealed request asks for the end of a job, and may. */
@@ -73,6 +75,22 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
     return { order, claims };
   }
 
+  async function passJob(
+    opened: Envelope,
+    record: JobRecord,
+    known: (digest: string) => Promise<boolean>,
+  ): Promise<PassedJob> {
+    const { order, claims } = await pass(opened);
+    if (!isJobOrder(order) || !isSame(order.wants, record, host))
+      throw new Failure('token_forbids', 'the job is not what its request says');
+    const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
+    if (isOver(claims, now()) && !(await known(digest))) {
+      const detail = 'the token was no longer valid when the host took the job; give it more time';
+      throw new Failure('expired', detail);
+    }
+    return { change: order.wants, digest };
+  }
+
   /** Of a request that is to be answered now. */
   async function passNow(opened: Envelope): Promise<Order> {
     mustBeSoon(opened);
@@ -119,18 +137,17 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
 
   return {
     job: (record, known) =>
-      audited({ job: record.job.id }, record.sealed, async (opened) => {
-        const { order, claims } = await pass(opened);
-        if (!isJobOrder(order) || !isSame(order.wants, record, host)) {
-          throw new Failure('token_forbids', 'the job is not what its request says');
-        }
-        const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
-        if (isOver(claims, now()) && !(await known(digest))) {
-          const detail = 'the token was no longer valid when the host took the job; give it more time';
-          throw new Failure('expired', detail);
-        }
-        return { change: order.wants, digest };
-      }),
+      audited({ job: record.job.id }, record.sealed, (opened) => passJob(opened, record, known)),
+
+    async allows(record) {
+      try {
+        await passJob(open(record.sealed), record, async () => false);
+        return true;
+      } catch (error) {
+        if (error instanceof Failure) return false;
+        throw error;
+      }
+    },
 
     turnedAway: ({ job: { id } }, reason) => audit.warn({ job: id, reason }, 'refused'),
 

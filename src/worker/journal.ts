@@ -15,6 +15,8 @@ export interface Journal {
   /** Notes that a request was taken while its token was valid: what waits or is begun again is not too late. */
   take(id: string, digest: string): Promise<void>;
   wasTaken(id: string, digest: string): Promise<boolean>;
+  /** What `look` returned the first time that it was asked for a job; on disk until the job ends. */
+  checkpoint(id: string, look: () => Promise<string>): Promise<string>;
   /** Forgets what is older than so many seconds. */
   prune(seconds: number): Promise<void>;
 }
@@ -33,15 +35,22 @@ export function createJournal(paths: HostPaths): Journal {
     },
     async write(id, entry) {
       await writeDurably(paths.journal(id), JSON.stringify(entry), 0o600);
-      await rm(paths.taken(id), { force: true });
+      for (const path of [paths.taken(id), paths.checkpoint(id)]) await rm(path, { force: true });
     },
     // Not durable: after a power cut a job whose token is over fails as expired, which is true.
     take: (id, digest) => writeFile(paths.taken(id), digest, { mode: 0o600 }),
     wasTaken: async (id, digest) => (await readIfThere(paths.taken(id))) === digest,
+    async checkpoint(id, look) {
+      const seen = await readIfThere(paths.checkpoint(id));
+      if (seen !== null) return seen;
+      const first = await look();
+      await writeDurably(paths.checkpoint(id), first, 0o600);
+      return first;
+    },
     async prune(seconds) {
       const oldest = Date.now() - seconds * 1000;
       for (const name of await readdir(paths.jobs)) {
-        if (!/^[0-9a-f]{32}\.(?:json|taken)$/.test(name)) continue;
+        if (!/^[0-9a-f]{32}\.(?:json|taken|checkpoint)$/.test(name)) continue;
         const path = join(paths.jobs, name);
         if ((await stat(path)).mtimeMs < oldest) await removeDurably(path);
       }

@@ -24,6 +24,7 @@ export interface WorkerOptions extends HostOptions {
   githostImage: string;
   cloneAllow: readonly string[];
   cloneLimits: CloneLimits;
+  startSeconds: number;
 }
 
 /** Milliseconds a D-Bus call may take. */
@@ -46,7 +47,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const queue = openWorkerQueue({ ...options, holder: await holderOf(paths) });
     closers.push(() => queue.close());
     const systemd = await createSystemd(bus, log);
-    await systemd.reload(); // A worker that was killed may have left links that systemd does not know.
+    await systemd.settle(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const reservations = createReservations(paths, (resource) => busy.has(resource));
     const repositories: RepositorySettings = {
@@ -59,6 +60,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const announcer = createAnnouncer({ ...options, queue, paths, reservations });
     const room: Room = {
       ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
+      startSeconds: options.startSeconds,
       directory: { held: queue.held, announce: announcer.everything },
     };
     return await runHost(options, { queue, announcer, room, busy, handlers, closers });

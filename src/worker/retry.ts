@@ -23,7 +23,10 @@ export interface RetryHooks {
   onRetry(failure: Failure, delay: number): Promise<void>;
 }
 
-/** Tries until it succeeds, fails for good, or the patience with its kind of failure is at its end. */
+/**
+ * Tries until it succeeds, fails for good, or the patience with its kind of failure is at its end. Where the signal has
+ * aborted, that is why it failed, whatever it failed with: rejects with the signal's reason.
+ */
 export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetry }: RetryHooks): Promise<T> {
   let started = Date.now();
   let long = 0;
@@ -32,7 +35,8 @@ export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetr
     try {
       return await attempt();
     } catch (error) {
-      if (signal.aborted || !(error instanceof Failure) || !error.transient) throw error;
+      signal.throwIfAborted();
+      if (!(error instanceof Failure) || !error.transient) throw error;
       const hadCome = error.code === 'host_unavailable' && Date.now() - began > longAttempt;
       if (hadCome && long++ < mostLongAttempts) started = Date.now();
       if (Date.now() + delay - started > (patience[error.code] ?? 0)) throw error;

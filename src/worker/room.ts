@@ -21,6 +21,8 @@ export interface Room {
   busy: ReadonlySet<string>;
   directory: Directory;
   repositories: RepositorySettings;
+  /** Seconds in which a gear must listen on its ports, where its spec does not say. */
+  startSeconds: number;
   log: Logger;
 }
 

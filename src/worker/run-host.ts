@@ -21,6 +21,7 @@ export interface HostOptions {
   /** Seconds for which a finished job is kept, in Redis and in the worker's own journal. */
   keepSeconds: number;
   journalSeconds: number;
+  maxParallelJobs: number;
   version: string;
   /** Where apis may fetch streams directly; null: through Redis only. */
   streamListen: { host: string; port: number } | null;
@@ -59,7 +60,9 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   const { queue, announcer, room, busy, handlers, closers } = parts;
   const journal = createJournal(room.paths);
   const gate = createGate(options);
-  const runner = createRunner({ ledger: queue.ledger, gate, journal, room, handlers, busy, log });
+  const { maxParallelJobs } = options;
+  const { ledger } = queue;
+  const runner = createRunner({ ledger, gate, journal, room, handlers, busy, maxParallelJobs, log });
   const sources = createSources(room);
   closers.push(sources.close);
   const server = await openServer(gate, sources, options);
@@ -75,6 +78,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
       ...{ cancel: runner.cancel, readJob: queue.ledger.read, relay: queue.relay },
     }),
   );
+  await deliverOpenJobs(queue, runner);
   closers.push(every(sweepInterval, () => deliverOpenJobs(queue, runner), log));
   closers.push(every(tidyInterval, () => journal.prune(journalSeconds), log));
   return {

@@ -1,20 +1,20 @@
+import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { Failure, problemOf } from '../jobs/errors.ts';
 import { resourceName } from '../jobs/identifier.ts';
 import { isFinal, type Job, type Outcome } from '../jobs/job.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { kindOf } from '../jobs/registry.ts';
+import { pause } from '../lib/pause.ts';
 import { heartbeatInterval, type JobRecord, type WorkerLedger } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
 import { execute } from './execute.ts';
 import type { Gate, PassedJob } from './gate.ts';
+import { asDiskFailure } from './host/files.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { isOnDisk } from './on-disk.ts';
 import type { Room } from './room.ts';
-
-/** Milliseconds after which a job looks again whether it is its turn, in case nobody told it. */
-const turnInterval = 2_000;
 
 export interface Runner {
   /**
@@ -36,15 +36,31 @@ export interface RunnerParts {
   handlers: Handlers;
   /** Kept up to date by the runner: the gears on which a job runs. */
   busy: Set<string>;
+  /** Jobs that run side by side; the others wait. */
+  maxParallelJobs: number;
   log: Logger;
 }
 
 interface UnderWay {
   over: Promise<void>;
+  /** Ends its work. */
   abort: AbortController;
+  /** Ends also the taking back of what it has begun. */
+  handBack: AbortController;
+  /** The job that must be over before it may begin; null: none, or not known. */
+  behind: string | null;
   /** Tells it to look whether it is its turn. */
   wake(): void;
 }
+
+/** A job that may be done, and when that was found out (performance.now()). */
+type Admitted = PassedJob & { at: number };
+
+/** Milliseconds for which an admission holds: keys may have been taken back while the job has waited for longer. */
+const admissionHolds = 1_000;
+/** Milliseconds between two tries to write to a full disk, and for which one reason is not logged again. */
+const diskInterval = 1_000;
+const quietTime = 60_000;
 
 /** A job that nobody took for so many milliseconds has waited for a host that was away: one that lives takes it at once. */
 const away = 2 * heartbeatInterval;
@@ -54,26 +70,48 @@ const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
   type === 'container.start' || type === 'container.stop';
 
 /**
- * Runs the jobs of a host: on one gear in the order in which they were accepted, on different room side by side.
+ * Runs the jobs of a host. Jobs of one gear run in the order in which they were accepted, jobs of different gears side by
+ * side, so many at a time.
  *
- * Invariants: a job is under way at most once in this process, and one process is the worker of this host
- * (lockHost). A job begins only when it is the first in its gear's line in the ledger.
+ * Invariants:
+ * 1. A job is under way at most once in this process, and one process is the worker of this host (lockHost).
+ * 2. A job begins only when it is the first in its gear's line in the ledger.
+ * 3. What is to be done comes from the client's own request, which has passed the gate a moment ago; never from Redis.
+ * 4. An outcome is on disk before it is told: a job whose outcome is in the journal is never done again.
  */
-export function createRunner({ ledger, gate, journal, room, handlers, busy, log }: RunnerParts): Runner {
+export function createRunner(parts: RunnerParts): Runner {
+  const { ledger, gate, journal, room, handlers, busy, maxParallelJobs, log } = parts;
   const underWay = new Map<string, UnderWay>();
+  const slot = pLimit(maxParallelJobs);
   const stopping = new AbortController();
-  const tooNew = new Set<string>();
+  let newestTold = payloadVersion;
+  let lastTold = { reason: '', at: 0 };
 
   function deliver(id: string): Promise<void> {
     const known = underWay.get(id);
+    // Who waits for a job that is not under way any more has to look for itself.
+    if (known?.behind && !underWay.has(known.behind)) known.wake();
     if (known) return known.over;
-    if (stopping.signal.aborted || !/^[0-9a-f]{32}$/.test(id)) {
-      return stopping.signal.aborted ? Promise.reject(new HandedBack()) : Promise.resolve();
-    }
-    const entry: UnderWay = { over: Promise.resolve(), abort: new AbortController(), wake: () => {} };
+    if (stopping.signal.aborted) return Promise.reject(new HandedBack());
+    if (!/^[0-9a-f]{32}$/.test(id)) return Promise.resolve();
+    const [abort, handBack] = [new AbortController(), new AbortController()];
+    const entry: UnderWay = { over: Promise.resolve(), abort, handBack, behind: null, wake: () => {} };
     underWay.set(id, entry);
-    entry.over = run(id, entry).finally(() => underWay.delete(id));
+    entry.over = run(id, entry)
+      .catch((error: unknown) => {
+        if (!(error instanceof HandedBack)) tell(id, error);
+        throw error;
+      })
+      .finally(() => underWay.delete(id));
     return entry.over;
+  }
+
+  /** The same reason is told once a minute: all open jobs may have it. */
+  function tell(id: string, error: unknown): void {
+    const reason = (asDiskFailure(error) ?? (error as Error)).message;
+    if (reason === lastTold.reason && Date.now() - lastTold.at < quietTime) return;
+    lastTold = { reason, at: Date.now() };
+    log.warn({ id, reason, err: error }, 'a job cannot go on; it is tried again');
   }
 
   async function run(id: string, entry: UnderWay): Promise<void> {
@@ -82,51 +120,83 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     if (isFinal(record.job.state)) return ledger.drop(record.job);
     if (record.version > payloadVersion) return leaveQueued(record);
     // Before its turn: what is refused holds up nobody, and what is taken does not get too late by waiting.
-    if (!(await journal.read(id)) && !(await admit(record))) return;
+    const admitted = (await journal.read(id)) ? null : await admit(record);
+    if (admitted === 'over') return;
     for (;;) {
-      if (stopping.signal.aborted) throw new HandedBack();
-      const turn = await ledger.begin(record);
-      if (turn.turn === 'over') return ledger.drop(record.job);
-      if (turn.turn === 'begun') return wakeNext(await bringToEnd(turn.record, entry));
-      const woken = nextTurn(entry);
-      await nudge(turn.first, record);
+      const first = await slot(() => takeTurn(record, admitted, entry));
+      if (first === null) return;
+      const woken = untilWoken(entry, first);
+      await ensureStarted(first, record);
       await woken;
     }
   }
 
-  /** Leaves a job to a worker that is newer than this one; told once. */
+  /** Begins a job and brings it to its end if it is its turn; otherwise returns the job that is before it. */
+  async function takeTurn(record: JobRecord, admitted: Admitted | null, entry: UnderWay) {
+    stopping.signal.throwIfAborted();
+    const turn = await ledger.begin(record);
+    if (turn.turn === 'behind') return turn.first;
+    if (turn.turn === 'over') await ledger.drop(record.job);
+    else wakeNext(await bringToEnd(turn.record, admitted, entry).catch((error) => giveBack(record, error)));
+    return null;
+  }
+
+  /** Nobody's crash: the job is begun again by the next worker, or a little later. */
+  async function giveBack({ job: { id, type, resource } }: JobRecord, error: unknown): Promise<never> {
+    await ledger.handBack(id);
+    log.info({ id, type, resource, outcome: 'handed back' }, 'job goes on later');
+    throw error;
+  }
+
+  /** Leaves a job to a worker that is newer than this one; told once for each version. */
   function leaveQueued({ version, job: { id } }: JobRecord): never {
-    if (!tooNew.has(id))
+    if (version > newestTold)
       log.warn({ id, version }, 'a job of a newer version stays queued; upgrade this worker');
-    tooNew.add(id);
+    newestTold = Math.max(newestTold, version);
     throw new HandedBack();
   }
 
   /** The job if it passes the gate; otherwise it is over. */
-  async function admit(record: JobRecord): Promise<PassedJob | null> {
+  async function admit(record: JobRecord): Promise<Admitted | 'over'> {
     const { id } = record.job;
     try {
       const taken = await ledger.take(id);
-      if (taken === 'over') return drop(record);
+      if (taken === 'over') {
+        await ledger.drop(record.job);
+        return 'over';
+      }
       if (taken === 'expired') {
         const reason = 'the host was away for longer than the job was to wait';
         gate.turnedAway(record, reason);
         throw new Failure('expired', reason);
       }
       const passed = await gate.job(record, (digest) => journal.wasTaken(id, digest));
-      await journal.take(id, passed.digest);
-      return passed;
+      await untilStored(id, () => journal.take(id, passed.digest), stopping.signal);
+      return { ...passed, at: performance.now() };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       const problem = problemOf(error.code, error.message, { job: id, host: room.host });
       wakeNext(await ledger.finish(record, { state: 'failed', error: problem }, await isHere(record)));
-      return null;
+      return 'over';
     }
   }
 
-  async function drop(record: JobRecord): Promise<null> {
-    await ledger.drop(record.job);
-    return null;
+  /**
+   * Writes into the journal; a disk that is full is waited for, and the job says so. Rejects with the signal's reason.
+   * What a job has done would be done again if its outcome got lost.
+   */
+  async function untilStored(id: string, write: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    for (let told = false; ; told = true) {
+      try {
+        return await write();
+      } catch (error) {
+        const failure = asDiskFailure(error);
+        if (failure === null) throw error;
+        tell(id, error);
+        if (!told) await ledger.progress(id, { step: 'wait', message: failure.message });
+        await pause(diskInterval, signal);
+      }
+    }
   }
 
   /** Whether what a record is about is on this host; the record may be anybody's. */
@@ -137,22 +207,25 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     );
   }
 
-  /** Resolves when somebody says that it may be our turn, or after a while. */
-  function nextTurn(entry: UnderWay): Promise<void> {
+  /** Resolves when it may be the job's turn, or when the worker stops. */
+  function untilWoken(entry: UnderWay, first: string): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, turnInterval);
+      entry.behind = first;
       entry.wake = () => {
-        clearTimeout(timer);
+        entry.behind = null;
         resolve();
       };
     });
   }
 
   /** Makes sure that the job before us is under way; one whose record is gone must not be waited for. */
-  async function nudge(first: string, behind: JobRecord): Promise<void> {
+  async function ensureStarted(first: string, behind: JobRecord): Promise<void> {
     if (underWay.has(first)) return;
-    if (!(await ledger.read(first))) await ledger.drop({ ...behind.job, id: first });
-    else deliverQuietly(first);
+    if (await ledger.read(first)) deliverQuietly(first);
+    else {
+      await ledger.drop({ ...behind.job, id: first });
+      underWay.get(behind.job.id)?.wake();
+    }
   }
 
   function wakeNext(next: string | null): void {
@@ -163,19 +236,22 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
   }
 
   function deliverQuietly(id: string): void {
-    deliver(id).catch((error: Error) =>
-      log.debug({ id, reason: error.message }, 'a job waits for its delivery'),
-    );
+    deliver(id).catch(() => undefined); // It has told why, and comes again.
   }
 
   /** Runs the job unless the journal knows that it was done; returns the next in line. */
-  async function bringToEnd(record: JobRecord, entry: UnderWay): Promise<string | null> {
+  async function bringToEnd(
+    record: JobRecord,
+    admitted: Admitted | null,
+    entry: UnderWay,
+  ): Promise<string | null> {
     const { id, type, resource, attempts } = record.job;
     const started = performance.now();
     const jobLog = log.child({ id, type, resource });
     const known = await journal.read(id);
-    const passed = known ? null : await admit(record); // Once more: keys may have been taken back since.
-    if (!known && !passed) return null;
+    const isFresh = admitted !== null && started - admitted.at < admissionHolds;
+    const passed = known ? null : isFresh ? admitted : await admit(record);
+    if (passed === 'over') return null;
     if (known) gate.turnedAway(record, 'it was done before; its outcome is told again');
     else jobLog.info({ attempts }, 'job begins');
     const kind = kindOf(type);
@@ -184,18 +260,13 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
       const outcome = passed
         ? ((await superseded(record)) ?? (await executeOne(record, passed, entry, jobLog)))
         : recall(record, known);
-      if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
+      const write = () => journal.write(id, { fingerprint: record.fingerprint, outcome });
+      if (!known) await untilStored(id, write, entry.handBack.signal);
       const next = await ledger.finish(record, outcome, await isHere(record));
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;
       jobLog.info({ outcome: outcome.state, code, ms }, 'job ends');
       return next;
-    } catch (error) {
-      if (error instanceof HandedBack) {
-        await ledger.handBack(id);
-        jobLog.info({ outcome: 'handed back' }, 'job goes on later');
-      }
-      throw error;
     } finally {
       if (kind === 'gear') busy.delete(resource);
     }
@@ -213,12 +284,13 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
       execute(record.job, command, {
         room,
         handlers,
+        crashes: record.crashes - 1, // Without this time.
         cancelled,
         signal: entry.abort.signal,
+        handedBack: entry.handBack.signal,
         report: (progress) => ledger.progress(id, progress),
-        countAttempt: async () => {
-          await ledger.begin(record);
-        },
+        countRetry: () => ledger.retried(id),
+        checkpoint: (look) => journal.checkpoint(id, look),
         log: jobLog,
       });
     return kindOf(type) === 'gear' ? room.gearLocks.hold(resource, work) : work();
@@ -233,8 +305,7 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
     if (!decidesWhetherItRuns(record.job) || waited < away) return null;
     const next = await ledger.next(record);
     if (next?.job.state !== 'queued' || !decidesWhetherItRuns(next.job)) return null;
-    const allowed = await gate.job(next, async () => false).catch(() => null);
-    return allowed && { state: 'cancelled', result: { supersededBy: next.job.id } };
+    return (await gate.allows(next)) ? { state: 'cancelled', result: { supersededBy: next.job.id } } : null;
   }
 
   /** What became of a job that was done before; under the same id another request is not the same job. */
@@ -253,10 +324,13 @@ export function createRunner({ ledger, gate, journal, room, handlers, busy, log 
       return entry !== undefined;
     },
     async drain(grace) {
-      stopping.abort();
+      stopping.abort(new HandedBack());
       for (const { wake } of underWay.values()) wake();
       const timer = setTimeout(() => {
-        for (const { abort } of underWay.values()) abort.abort(new HandedBack());
+        for (const { abort, handBack } of underWay.values()) {
+          abort.abort(new HandedBack());
+          handBack.abort(new HandedBack());
+        }
       }, grace);
       await Promise.allSettled([...underWay.values()].map(({ over }) => over));
       clearTimeout(timer);

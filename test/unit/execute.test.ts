@@ -19,31 +19,35 @@ function job(more: Partial<Job> = {}): Job {
   return { ...whole, ...times, attempts: 1, progress: null, result: null, error: null, ...more };
 }
 
-function setUp(run: () => Promise<unknown> = async () => 'done', cancelled = false) {
+function setUp(run: () => Promise<unknown> = async () => 'done', { cancelled = false, crashes = 0 } = {}) {
   const stop = { run: vi.fn(run), undo: vi.fn(async () => 'taken back') };
-  const abort = new AbortController();
+  const [abort, handBack] = [new AbortController(), new AbortController()];
+  const countRetry = vi.fn(async () => undefined);
   const execution = {
     room: { host: 'h1' } as never,
     handlers: { 'container.stop': stop } as unknown as Handlers,
+    crashes,
     cancelled,
     signal: abort.signal,
+    handedBack: handBack.signal,
     report: async () => undefined,
-    countAttempt: async () => undefined,
+    countRetry,
+    checkpoint: (look: () => Promise<string>) => look(),
     log: pino({ level: 'silent' }),
   };
   const command = { type: 'container.stop', params: { resource: 'a' } } as const;
-  return { stop, abort, go: (one: Job) => execute(one, command, execution) };
+  return { stop, abort, handBack, countRetry, go: (one = job()) => execute(one, command, execution) };
 }
 
 test('a job that has taken the worker down too often fails and has no effect', async () => {
-  const { stop, go } = setUp();
-  expect(await go(job({ attempts: 21 }))).toMatchObject({ state: 'failed', error: { code: 'internal' } });
+  const { stop, go } = setUp(undefined, { crashes: 20 });
+  expect(await go()).toMatchObject({ state: 'failed', error: { code: 'internal' } });
   expect(stop.run).not.toHaveBeenCalled();
 });
 
 test('a failure is told with what was done to take it back', async () => {
   const { go } = setUp(() => Promise.reject(new Failure('start_failed', 'exit status 3')));
-  expect(await go(job())).toMatchObject({
+  expect(await go()).toMatchObject({
     state: 'failed',
     error: { code: 'start_failed', detail: 'exit status 3\ntaken back' },
   });
@@ -51,22 +55,70 @@ test('a failure is told with what was done to take it back', async () => {
 
 test('a fault of our own is told without its words', async () => {
   const { go } = setUp(() => Promise.reject(new Error('/secret/path')));
-  const outcome = await go(job());
+  const outcome = await go();
   expect(outcome).toMatchObject({ state: 'failed', error: { code: 'internal' } });
   expect(JSON.stringify(outcome)).not.toContain('secret');
 });
 
 test('a cancelled job is taken back, one that is handed back is left as it is', async () => {
   const cancelled = setUp(() => Promise.reject(new Cancelled()));
-  expect(await cancelled.go(job())).toEqual({ state: 'cancelled' });
+  expect(await cancelled.go()).toEqual({ state: 'cancelled' });
   expect(cancelled.stop.undo).toHaveBeenCalledOnce();
   const handedBack = setUp(() => Promise.reject(new HandedBack()));
-  await expect(handedBack.go(job())).rejects.toBeInstanceOf(HandedBack);
+  await expect(handedBack.go()).rejects.toBeInstanceOf(HandedBack);
   expect(handedBack.stop.undo).not.toHaveBeenCalled();
 });
 
 test('a job that was cancelled while no worker ran is not begun', async () => {
-  const { stop, go } = setUp(undefined, true);
-  expect(await go(job())).toEqual({ state: 'cancelled' });
+  const { stop, go } = setUp(undefined, { cancelled: true });
+  expect(await go()).toEqual({ state: 'cancelled' });
   expect(stop.run).not.toHaveBeenCalled();
+});
+
+const away = () => Promise.reject(new Failure('host_unavailable', 'away', { transient: true }));
+
+test('what a job that is cancelled fails with meanwhile is not its end: it is cancelled and taken back', async () => {
+  for (const failure of [away, () => Promise.reject(new Failure('start_failed', 'exit status 143'))]) {
+    const { stop, abort, go } = setUp(async () => {
+      abort.abort(new Cancelled());
+      return failure();
+    });
+    expect(await go()).toEqual({ state: 'cancelled' });
+    expect(stop.undo).toHaveBeenCalledOnce();
+  }
+});
+
+test('what a job that is handed back fails with meanwhile is not its end: nothing is taken back', async () => {
+  for (const failure of [away, () => Promise.reject(new Failure('start_failed', 'exit status 143'))]) {
+    const { stop, abort, go } = setUp(async () => {
+      abort.abort(new HandedBack());
+      return failure();
+    });
+    await expect(go()).rejects.toBeInstanceOf(HandedBack);
+    expect(stop.undo).not.toHaveBeenCalled();
+  }
+});
+
+test('a job that fails while the worker stops is taken back by the next worker', async () => {
+  const { stop, handBack, go } = setUp(() => Promise.reject(new Failure('start_failed', 'exit status 3')));
+  stop.undo.mockImplementation(() => {
+    handBack.abort(new HandedBack());
+    return away();
+  });
+  await expect(go()).rejects.toBeInstanceOf(HandedBack);
+});
+
+test('a fault that passes is a retry and no crash', async () => {
+  let tries = 0;
+  const { countRetry, go } = setUp(async () => (++tries < 3 ? away() : 'done'), { crashes: 19 });
+  expect(await go()).toEqual({ state: 'succeeded', result: 'done' });
+  expect(countRetry).toHaveBeenCalledTimes(2);
+});
+
+test('a full disk is waited for, and both client and operator are told to free space', async () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, open'), { code: 'ENOSPC' });
+  let tries = 0;
+  const { countRetry, go } = setUp(async () => (++tries < 2 ? Promise.reject(full) : 'done'));
+  expect(await go()).toMatchObject({ state: 'succeeded' });
+  expect(countRetry).toHaveBeenCalledOnce();
 });

@@ -57,6 +57,7 @@ async function record(
     fingerprint: forge.fingerprint ?? fingerprint,
     sealed: forge.sealed ?? sealer().seal(content, token, host),
     cancel: null,
+    crashes: 1,
     waitsUntil: null,
     takenAt: null,
   };

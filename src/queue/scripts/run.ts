@@ -74,7 +74,7 @@ return 1
 `;
 
 /**
- * Begins a job if it is its turn.
+ * Begins a job if it is its turn. It counts as one that has taken its worker down until it is over or handed back.
  *
  * KEYS job, run, line
  * ARGV id, now (RFC 3339)
@@ -95,6 +95,7 @@ if first and first ~= id then return {'behind', first} end
 redis.call('HSET', run, 'state', 'running')
 redis.call('HSETNX', run, 'startedAt', now)
 redis.call('HINCRBY', run, 'attempts', 1)
+redis.call('HINCRBY', run, 'crashes', 1)
 return {'begun', redis.call('HGETALL', job), redis.call('HGETALL', run)}
 `;
 

@@ -30,6 +30,8 @@ export interface HostPaths {
   journal(id: string): string;
   /** That a job was taken while its token was valid. */
   taken(id: string): string;
+  /** What the first run of a job has seen. */
+  checkpoint(id: string): string;
 }
 
 export const unitName = (resource: string) => `gear-${resource}.service`;
@@ -38,6 +40,8 @@ export const containerName = (resource: string) => `gear-${resource}`;
 /** The image that carries a gear's environment; a tag names one version of it. See gear/environment-image.ts. */
 export const environmentImage = (resource: string, tag: string) =>
   `geard-environment:${containerName(resource)}.${tag}`;
+/** The container that such an image is made from; it never runs. */
+export const imageMaker = (resource: string) => `geard-environment-${resource}`;
 /** Matches the images that `environmentImage` names for a gear; the first group is the tag. */
 export const environmentImages = (resource: string) =>
   new RegExp(`^geard-environment:gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})$`);
@@ -78,6 +82,7 @@ export function hostPaths(base: string): HostPaths {
     portTarget: (resource) => join('..', 'units', unitName(resource)),
     journal: (id) => join(jobs, `${id}.json`),
     taken: (id) => join(jobs, `${id}.taken`),
+    checkpoint: (id) => join(jobs, `${id}.checkpoint`),
   };
 }
 

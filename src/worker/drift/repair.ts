@@ -26,7 +26,8 @@ export async function repairHost({ room, report, signal }: JobContext): Promise<
     if (done.text) rewritten.push(resource);
     if (done.link === 'missing') linked.push(resource);
   }
-  if (rewritten.length + linked.length > 0) await room.systemd.reload();
+  if (rewritten.length > 0) await room.systemd.reload();
+  await room.systemd.settle();
   const released = await room.reservations.releaseStale();
   report({ step: 'directory', message: 'announcing what is on the disk' });
   await room.directory.announce();

@@ -1,7 +1,7 @@
 import type { EnvironmentVariable } from '../../jobs/environment.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { dockerCanRead, entryOf, mergeVariables } from '../domain/env-file.ts';
-import { environmentImage, environmentImages } from '../domain/paths.ts';
+import { environmentImage, environmentImages, imageMaker } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import { readEnvironment } from '../environment/environment-files.ts';
 import type { Room } from '../room.ts';
@@ -50,7 +50,7 @@ export async function carryEnvironment(
     if (same && made?.madeFrom === base.id) return gear.current;
   }
   const image = environmentImage(gear.resource, freshTag);
-  await docker.makeImage({ image, from: base.id, env, gear: gear.resource });
+  await docker.makeImage({ image, from: base.id, env, gear: gear.resource, by: imageMaker(gear.resource) });
   return freshTag;
 }
 
@@ -61,6 +61,7 @@ export async function removeStaleImages(
   keep: string | null,
 ): Promise<void> {
   const pattern = environmentImages(resource);
+  await docker.removeContainer(imageMaker(resource)); // Left by a crash.
   for (const image of await docker.imagesOfGear(resource)) {
     const tag = pattern.exec(image)?.[1];
     if (tag !== undefined && tag !== keep) await docker.removeImage(image);

@@ -22,6 +22,10 @@ const before = z.object({
   text: z.string().nullable(),
   enabled: z.boolean(),
   active: z.boolean(),
+  /** The run of the unit (its invocation id) that was up when its command was changed last; null: it was not. */
+  replaced: z.string().nullable(),
+  /** Docker volumes that were not there; the installation makes them. */
+  volumes: z.array(z.string()),
 });
 export type Before = z.infer<typeof before>;
 

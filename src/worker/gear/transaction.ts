@@ -17,27 +17,38 @@ import {
 } from './gear-files.ts';
 import { releaseOthers } from './published-ports.ts';
 import { runGear, stopGear } from './run-gear.ts';
+import { missingVolumes, removeVolumes } from './volumes.ts';
 
 /**
  * Remembers what is there before the unit is changed. After a crash the first memory holds: it is the last state
- * that was known to be good.
+ * that was known to be good; only which run of the unit is out of date is what is so now.
  */
 export async function openTransaction(
   room: Room,
-  resource: string,
+  unit: GearUnit,
   current: StoredGear | null,
+  pending: Before | null,
 ): Promise<Before> {
-  const pending = await readBefore(room.paths, resource);
-  if (pending) return pending;
-  const unit = room.paths.unitName(resource);
-  const before: Before = {
-    text: current?.text ?? null,
-    enabled: current !== null && (await room.systemd.isEnabled(unit)),
-    active: current !== null && (await room.systemd.state(unit)).active === 'active',
-  };
-  await writeBefore(room.paths, resource, before);
+  const { paths, systemd } = room;
+  const name = paths.unitName(unit.resource);
+  const { active, invocation } = await systemd.state(name);
+  const isReplaced = current !== null && commandOf(current.text) !== commandOf(renderUnit(unit, paths));
+  const replaced = isReplaced ? invocation : (pending?.replaced ?? null);
+  const before: Before = pending
+    ? { ...pending, replaced }
+    : {
+        text: current?.text ?? null,
+        enabled: current !== null && (await systemd.isEnabled(name)),
+        active: current !== null && active === 'active',
+        replaced,
+        volumes: await missingVolumes(room, unit.spec),
+      };
+  await writeBefore(paths, unit.resource, before);
   return before;
 }
+
+/** What a unit's text says is run. */
+const commandOf = (text: string) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '';
 
 /** Puts a unit in place, with the values of its environment. */
 export async function writeUnit(
@@ -49,13 +60,14 @@ export async function writeUnit(
   await writeDurably(paths.unit(unit.resource), renderUnit(unit, paths), 0o644);
 }
 
-/** Links the unit into systemd; enabled is what runs after a reboot. */
+/** Links the unit into systemd; enabled is what runs after a reboot. systemd knows it after `settle` or `reload`. */
 export async function linkUnit({ paths, systemd }: Room, resource: string, enabled: boolean): Promise<void> {
-  await (enabled ? systemd.enable(paths.unit(resource)) : systemd.link(paths.unit(resource)));
+  await systemd.link(paths.unit(resource), enabled);
 }
 
 /** The new unit is good: nothing of the old one is needed any more. */
 export async function commit(room: Room, unit: GearUnit): Promise<void> {
+  await room.systemd.settle();
   await releaseOthers(room, unit.resource, unit.ports);
   await removeStaleValues(room.paths, unit.resource, unit.envTag);
   await removeStaleImages(room, unit.resource, unit.imageTag);
@@ -78,11 +90,11 @@ export async function rollBack(context: JobContext, resource: string, why: Failu
   }
   const failed = await readGear(room.paths, resource);
   await stopGear(context, resource);
-  if (before.text === null) {
-    await removeGear(room, resource);
-    return '';
-  }
-  return restore(context, resource, { ...before, text: before.text }, failed, why);
+  if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
+  await removeDurably(room.paths.unit(resource)); // Not to count as a gear that names the volumes.
+  await removeVolumes(room, before.volumes);
+  await removeGear(room, resource);
+  return '';
 }
 
 async function restore(
@@ -108,6 +120,7 @@ async function restore(
       unitText: failed.text,
     });
   }
+  await removeVolumes(room, before.volumes);
   const told = before.active
     ? await runAgain(context, resource, old)
     : 'the earlier unit is back, stopped as it was';
@@ -121,11 +134,8 @@ async function restore(
 async function runAgain({ room }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
   try {
     // The job's own signal may have aborted already; what ran before is to run again all the same.
-    await runGear(resource, old?.ports ?? [], 'start', {
-      room,
-      report: () => {},
-      signal: new AbortController().signal,
-    });
+    const gear = old ?? { resource, ports: [], spec: {} };
+    await runGear(gear, 'start', { room, report: () => {}, signal: new AbortController().signal });
     return 'the earlier unit is back and runs';
   } catch (error) {
     if (!(error instanceof Failure) || error.transient) throw error;
@@ -138,6 +148,7 @@ export async function removeGear(room: Room, resource: string): Promise<void> {
   const { paths, systemd } = room;
   await systemd.unlink(paths.unitName(resource));
   await removeDurably(paths.unit(resource));
+  await systemd.settle();
   await releaseOthers(room, resource, []);
   await removeStaleImages(room, resource, null);
   await removeLeftovers(paths, resource);

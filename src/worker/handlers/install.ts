@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { Failure } from '../../jobs/errors.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
@@ -7,7 +6,7 @@ import { type GearUnit, renderUnit, runImage } from '../domain/unit-file.ts';
 import { mustTakeNew } from '../draining.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
-import { readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
+import { type Before, readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
 import { reservePorts } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, rollBack, writeUnit } from '../gear/transaction.ts';
@@ -36,13 +35,14 @@ export const install: Handler<'container.install'> = {
     const unit: GearUnit = { resource, spec, ports, envTag: envTagOf(params, current, job), imageTag };
     const changed = pending !== null || current?.text !== renderUnit(unit, room.paths);
     signal.throwIfAborted();
-    if (changed) {
+    let before = pending;
+    if (current?.text !== renderUnit(unit, room.paths)) {
       report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
-      await openTransaction(room, resource, current);
-      if (current?.text !== renderUnit(unit, room.paths)) await writeUnit(room, unit, spec.env);
+      before = await openTransaction(room, unit, current, pending);
+      await writeUnit(room, unit, spec.env);
     }
     await linkUnit(room, resource, start);
-    const container = start ? await bringUp(unit, context) : null;
+    const container = start ? await bringUp(unit, before, context) : null;
     await commit(room, unit);
     return installed(room, unit, container, changed);
   },
@@ -67,24 +67,21 @@ function envTagOf({ spec }: Install, current: StoredGear | null, job: string): s
 }
 
 /** Has the gear run as its unit now says, without a restart where it does already. */
-async function bringUp(unit: GearUnit, context: JobContext): Promise<string> {
-  const { resource, ports } = unit;
-  const how = (await runsAsWritten(context.room, unit)) ? 'start' : 'restart';
-  const { container, silentPorts } = await runGear(resource, ports, how, context);
-  if (silentPorts.length > 0) {
-    const message = `it runs, but nothing listens on ${silentPorts.join(', ')} inside yet`;
-    context.report({ step: 'start', message });
-  }
+async function bringUp(unit: GearUnit, before: Before | null, context: JobContext): Promise<string> {
+  const how = (await runsAsWritten(context.room, unit, before)) ? 'start' : 'restart';
+  const { container } = await runGear(unit, how, context);
   return container;
 }
 
 /** Whether a process that is up now was started from the unit as it is on disk and from the image as it is now. */
-async function runsAsWritten(room: Room, { resource, spec, imageTag }: GearUnit): Promise<boolean> {
-  const { active, sub, since } = await room.systemd.state(room.paths.unitName(resource));
+async function runsAsWritten(
+  room: Room,
+  { resource, spec, imageTag }: GearUnit,
+  before: Before | null,
+): Promise<boolean> {
+  const { active, sub, invocation } = await room.systemd.state(room.paths.unitName(resource));
   if (active === 'inactive' || active === 'failed') return true; // Nothing runs: a plain start will do.
-  if (sub === 'auto-restart') return false;
-  const { mtimeMs } = await stat(room.paths.unit(resource));
-  if (since === null || Date.parse(since) < Math.floor(mtimeMs)) return false;
+  if (sub === 'auto-restart' || before?.replaced === invocation) return false;
   const container = await room.docker.container(containerName(resource));
   const image = await room.docker.image(runImage({ resource, spec, imageTag }));
   return container === null || container.imageId === image?.id;

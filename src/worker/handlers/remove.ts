@@ -7,11 +7,14 @@ import { removeGear } from '../gear/transaction.ts';
 /** Stops a gear and removes all of it but its volumes. */
 export const remove: Handler<'container.remove'> = {
   async run({ resource }, context) {
-    const { room, report, signal, attempt } = context;
+    const { room, report, signal, checkpoint } = context;
     signal.throwIfAborted();
-    const there = (await readGear(room.paths, resource)) ?? (await readBefore(room.paths, resource));
-    // On a later attempt the unit may be gone already because we removed it.
-    if (!there && attempt === 1)
+    // A later run may find that an earlier one has removed it.
+    const found = await checkpoint(async () => {
+      const there = (await readGear(room.paths, resource)) ?? (await readBefore(room.paths, resource));
+      return there ? 'there' : 'absent';
+    });
+    if (found === 'absent')
       throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
     const unit = room.paths.unitName(resource);
     report({ step: 'remove', message: `stopping and removing ${unit}` });

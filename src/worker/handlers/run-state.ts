@@ -1,15 +1,25 @@
 import type { Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
-import { mustHaveGear, type StoredGear } from '../gear/gear-files.ts';
+import { mustHaveGear, readGear, type StoredGear } from '../gear/gear-files.ts';
 import { runGear, stopGear } from '../gear/run-gear.ts';
 import { linkUnit } from '../gear/transaction.ts';
 
-/** Starts a gear, now and after every reboot. */
+/** Starts a gear, now and after every reboot. One that does not start is stopped again, if it was stopped before. */
 export const start: Handler<'container.start'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
+    await stateBefore(resource, context);
     await linkUnit(context.room, resource, true);
     return up(gear, 'start', context);
+  },
+
+  async undo({ resource }, context) {
+    if (!(await readGear(context.room.paths, resource))) return '';
+    if ((await stateBefore(resource, context)) === 'running') return '';
+    await linkUnit(context.room, resource, false);
+    await stopGear(context, resource);
+    await context.room.systemd.settle();
+    return 'it is stopped again';
   },
 };
 
@@ -17,10 +27,11 @@ export const start: Handler<'container.start'> = {
 export const restart: Handler<'container.restart'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
-    // An attempt that was cut short may have restarted it already: once is enough.
-    const { since } = await context.room.systemd.state(context.room.paths.unitName(resource));
-    const done = context.attempt > 1 && since !== null && Date.parse(since) > context.begunAt;
-    return up(gear, done ? 'start' : 'restart', context);
+    // An earlier run may have restarted it already: once is enough.
+    const invocation = async () =>
+      (await context.room.systemd.state(context.room.paths.unitName(resource))).invocation;
+    const before = await context.checkpoint(invocation);
+    return up(gear, before === (await invocation()) ? 'restart' : 'start', context);
   },
 };
 
@@ -33,17 +44,30 @@ export const stop: Handler<'container.stop'> = {
     report({ step: 'stop', message: `stopping ${unit}` });
     await linkUnit(room, resource, false);
     await stopGear(context, resource);
+    await room.systemd.settle();
     return { unit, container: null, active: (await room.systemd.state(unit)).active };
   },
 };
 
+/** Whether a gear ran, or was to run, before the job. */
+function stateBefore(resource: string, { room, checkpoint }: JobContext): Promise<string> {
+  const unit = room.paths.unitName(resource);
+  return checkpoint(async () => {
+    const [{ active }, enabled] = await Promise.all([
+      room.systemd.activity(unit),
+      room.systemd.isEnabled(unit),
+    ]);
+    return enabled || active === 'active' ? 'running' : 'stopped';
+  });
+}
+
 async function up(
-  { resource, ports }: StoredGear,
+  gear: StoredGear,
   how: 'start' | 'restart',
   context: JobContext,
 ): Promise<Result<'container.start'>> {
-  const { container } = await runGear(resource, ports, how, context);
-  return { unit: context.room.paths.unitName(resource), container, active: 'active' };
+  const { container } = await runGear(gear, how, context);
+  return { unit: context.room.paths.unitName(gear.resource), container, active: 'active' };
 }
 
 async function existing(resource: string, { room, signal }: JobContext): Promise<StoredGear> {
