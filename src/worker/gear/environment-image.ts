@@ -44,10 +44,11 @@ export async function carryEnvironment(
   const base = await docker.image(gear.image);
   if (!base) throw new Failure('image_not_found', `the image ${gear.image} is no longer on the host`);
   const env = mergeVariables(base.env, variables).map(entryOf);
-  if (gear.current !== null) {
-    const made = await docker.image(environmentImage(gear.resource, gear.current));
+  // An earlier run of this job may have made it.
+  for (const tag of [gear.current, freshTag]) {
+    const made = tag === null ? null : await docker.image(environmentImage(gear.resource, tag));
     const same = made?.env.map(entryOf).join('\0') === env.join('\0');
-    if (same && made?.madeFrom === base.id) return gear.current;
+    if (same && made?.madeFrom === base.id) return tag;
   }
   const image = environmentImage(gear.resource, freshTag);
   await docker.makeImage({ image, from: base.id, env, gear: gear.resource, by: imageMaker(gear.resource) });

@@ -31,6 +31,7 @@ export const create: Handler<'repository.create'> = {
       // An attempt that was cut short may have come this far.
       if ((await makerOf(room.paths, resource)) !== job)
         throw new Failure('repository_exists', `the repository ${resource} exists already`);
+      await removeDraft(draftOf(room.paths, resource, job));
       return made(room, resource);
     }
     await mustTakeNew(context);

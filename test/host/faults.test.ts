@@ -1,0 +1,369 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { crc32 } from 'node:zlib';
+import pino from 'pino';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Failure } from '../../src/jobs/errors.ts';
+import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
+import { listenToFailpoints } from '../../src/lib/failpoint.ts';
+import type { Handler, JobContext } from '../../src/worker/context.ts';
+import { handlers } from '../../src/worker/handlers/handlers.ts';
+import { Cancelled, HandedBack } from '../../src/worker/interruptions.ts';
+import { createJournal, type Journal } from '../../src/worker/journal.ts';
+import { sampleImage } from '../support/daemon.ts';
+import { githostImage } from '../support/repository.ts';
+import { type OpenRoom, openRoom } from '../support/room.ts';
+import { ok } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+/**
+ * Every handler, with a fault that passes at every call it makes to the host and then run again; handed back at every change
+ * and then run again; and cancelled there and taken back. It must come to the same end, have had its effect once, and have
+ * left nothing.
+ */
+
+let open: OpenRoom;
+let journal: Journal;
+beforeAll(async () => {
+  await Promise.all([sampleImage(), githostImage()]);
+  open = await openRoom();
+  journal = createJournal(open.paths);
+  listenToFailpoints((point) => interrupted.getStore()?.(point));
+});
+afterAll(async () => {
+  listenToFailpoints(null);
+  await open.close();
+});
+
+/** What happens at the failpoints of one run; other runs go on side by side. */
+const interrupted = new AsyncLocalStorage<(point: string) => void>();
+
+const changes =
+  /^(?:file|directory|port|link)\.|^dbus\.(?:Start|Stop|Restart|Reload|Reset)|^docker\.(?:create|commit|remove)/;
+
+/** What is changed when a fault comes: before the next change it is the same, and a file is there by its rename. */
+const isChange = (point: string) =>
+  changes.test(point) && point.endsWith(':after') && !/^(?:file|directory)\.fsync/.test(point);
+
+/** What only reads can fail in one way, and the reading of one property of a unit is like that of another. */
+const isRead = (point: string) =>
+  !changes.test(point) && point.endsWith(':before') && point !== 'dbus.Get:before';
+
+interface Case<T extends JobType = JobType> {
+  name: string;
+  type: T;
+  params: Params<T>;
+  /** Brings the host to where the job begins. */
+  setUp(): Promise<unknown>;
+  /** The code with which the job fails, where it is to. */
+  fails?: string;
+}
+
+function one<T extends JobType>(
+  name: string,
+  type: T,
+  params: Params<T>,
+  setUp: () => Promise<unknown>,
+  fails?: string,
+): Case {
+  return { name, type, params, setUp, ...(fails === undefined ? {} : { fails }) } as unknown as Case;
+}
+
+let jobsMade = 0;
+const nextJob = () => (++jobsMade).toString(16).padStart(32, '0');
+
+/** One job: its context lasts over all its runs. */
+function begin({ type, params }: Pick<Case, 'type' | 'params'>) {
+  const job = nextJob();
+  const context = (signal = new AbortController().signal): JobContext => ({
+    job,
+    room: open.room,
+    signal,
+    report: () => undefined,
+    checkpoint: (look) => journal.checkpoint(job, look),
+    log: pino({ level: 'silent' }),
+  });
+  const handler = handlers[type] as unknown as Handler<JobType>;
+  const outcome = { state: 'cancelled' } as const;
+  return {
+    run: (signal?: AbortSignal) => handler.run(params, context(signal)),
+    undo: async (why: Failure | null = null) => {
+      await handler.undo?.(params, context(), why);
+    },
+    end: () =>
+      journal.write(job, { fingerprint: job, outcome }).then(() => ok('rm', open.paths.journal(job))),
+  };
+}
+
+/** Runs a job of its own to its end; failures count as the end. */
+async function perform<T extends JobType>(type: T, params: Params<T>): Promise<void> {
+  const job = begin({ type, params } as unknown as Case);
+  await job.run().catch((error: Failure) => job.undo(error));
+  await job.end();
+}
+
+const gear = (
+  resource: string,
+  more: object = {},
+  { start = true, createOnly = false } = {},
+): Params<'container.install'> =>
+  jobs['container.install'].params.parse({
+    ...{ resource, start, createOnly },
+    spec: { image: 'geard/sample', ports: [{ internal: 8080, external: portOf(resource) }], ...more },
+  });
+
+/** The lanes are not to share the ports that are allocated. */
+const portOf = (resource: string) => 20_000 + (crc32(resource) % 10_000);
+
+const absent = (resource: string) => perform('container.remove', { resource }).catch(() => undefined);
+const there = (resource: string, more: object = {}) => perform('container.install', gear(resource, more));
+/** One value that no env file can carry makes an image, a volume is made by Docker. */
+const rich = (name: string) => ({
+  env: [{ name: 'TWO_LINES', value: `one\n${name}` }],
+  volumes: [{ name: `faults-${name}`, path: '/data' }],
+});
+const exits = { command: ['/bin/sh', '-c', 'exit 3'] };
+const noVolume = (name: string) => open.room.docker.removeVolume(`faults-${name}`);
+
+/** Two of these run side by side; each has gears and names of its own. */
+const lanes: Case[][] = [
+  [
+    one('an installation', 'container.install', gear('new', rich('new')), async () => {
+      await absent('new');
+      await noVolume('new');
+    }),
+    one('a removal', 'container.remove', { resource: 'gone' }, () => there('gone', rich('gone'))),
+    one(
+      'a removal of what is not there',
+      'container.remove',
+      { resource: 'none' },
+      async () => {},
+      'container_not_found',
+    ),
+    one(
+      'an update that does not start',
+      'container.install',
+      gear('bad', { ...exits, ...rich('bad') }),
+      async () => {
+        await there('bad');
+        await noVolume('bad');
+      },
+      'start_failed',
+    ),
+    one('a repair', 'host.repair', { resource: 'h1' }, async () => {
+      await there('mend');
+      await ok('rm', '/etc/systemd/system/gear-mend.service');
+      await ok('sed', '-i', 's/RestartSec=1/RestartSec=9/', open.paths.unit('mend'));
+    }),
+  ],
+  [
+    one('an update', 'container.install', gear('update', { cpus: 0.5 }), () =>
+      there('update', { cpus: 0.7 }),
+    ),
+    one('a restart', 'container.restart', { resource: 'again' }, () => there('again')),
+    one('a stop', 'container.stop', { resource: 'stop' }, () => there('stop')),
+    one('a start', 'container.start', { resource: 'start' }, async () => {
+      await there('start');
+      await perform('container.stop', { resource: 'start' });
+    }),
+    one('an environment', 'environment.replace', environment('env', 'b\nb'), async () => {
+      await perform('environment.replace', environment('env', 'a\na'));
+      await there('uses', { environment: 'env' });
+    }),
+    one('variables more', 'environment.merge', environment('more', 'b'), () =>
+      perform('environment.replace', environment('more', 'a')),
+    ),
+    one('a repository', 'repository.create', { resource: 'repo', url: null }, () =>
+      ok('rm', '-rf', open?.paths.repository('repo') ?? '/nonexistent'),
+    ),
+    one('draining', 'host.drain', { resource: 'h1' }, () => perform('host.undrain', { resource: 'h1' })),
+    one('draining no more', 'host.undrain', { resource: 'h1' }, () =>
+      perform('host.drain', { resource: 'h1' }),
+    ),
+  ],
+];
+
+function environment(resource: string, value: string): Params<'environment.replace'> {
+  return { resource, env: [{ name: 'SHARED', value }] };
+}
+
+/** Everything of one name on the host that a job could change; ids of jobs and containers are left out. */
+async function stateOf({ params: { resource } }: Case): Promise<string> {
+  const { base } = open.paths;
+  const name = `gear-${resource}.service`;
+  const pruned = ['jobs', 'git/*/*'].flatMap((path) => ['-path', `${base}/${path}`, '-prune', '-o']);
+  const isWantedBy = async (unit: string) =>
+    (await ok('systemctl', 'show', '--value', '--property=Wants', unit)).split(/\s+/).includes(name);
+  const label = ['--filter', `label=geard.gear=${resource}`];
+  const seen = await Promise.all([
+    ok('find', base, ...pruned, '-printf', '%P %l|\n'),
+    ok('find', '/etc/systemd/system', '-name', `*gear-${resource}.*`, '-printf', '%p %l\n'),
+    ok('systemctl', 'list-units', '--all', '--plain', '--no-legend', name, `job-${resource}.service`),
+    isWantedBy('docker.service'),
+    isWantedBy('multi-user.target'),
+    ok('docker', 'ps', '--all', '--format', '{{.Names}}', '--filter', `name=${resource}`),
+    ok('docker', 'image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', ...label),
+    ok('docker', 'volume', 'ls', '--quiet', '--filter', `name=faults-${resource}`),
+    ok('cat', open.paths.unit(resource)).catch(() => 'no unit'),
+  ]);
+  const [files = '', ...others] = seen.map(String);
+  const mine = files.split('\n').filter((line) => line.includes(resource) || line.startsWith('draining'));
+  const text = [mine.sort().join('\n'), ...others.map((part) => part.split('\n').sort().join('\n'))].join(
+    '\n',
+  );
+  return text.replace(/Spec=.*/g, 'Spec=').replace(/\b[0-9a-f]{32}\b/g, '<job>');
+}
+
+/** Does what is to be done, and says how often the gear's container was started meanwhile. */
+async function countingStarts(resource: string, work: () => Promise<void>): Promise<number> {
+  let starts = 0;
+  const stop = open.room.docker.onContainerEvent(({ name, action }) => {
+    if (name === `gear-${resource}` && action === 'start') starts++;
+  });
+  await work();
+  stop();
+  return starts;
+}
+
+/** The end of a job: its failure is taken back as the worker does. */
+async function endOf(job: ReturnType<typeof begin>): Promise<string> {
+  try {
+    await job.run();
+    return 'succeeded';
+  } catch (error) {
+    const failure = error as Failure;
+    await job.undo(failure);
+    return failure.code ?? failure.stack;
+  } finally {
+    await job.end();
+  }
+}
+
+interface End {
+  outcome: string;
+  state: string;
+  starts: number;
+}
+
+async function wholly(one: Case, work: (job: ReturnType<typeof begin>) => Promise<string>): Promise<End> {
+  await one.setUp();
+  const job = begin(one);
+  let outcome = '';
+  const starts = await countingStarts(one.params.resource, async () => {
+    outcome = await work(job);
+  });
+  return { outcome, state: await stateOf(one), starts };
+}
+
+/** Runs once, interrupted at the n-th of the points that count. */
+async function interruptedRun(
+  job: ReturnType<typeof begin>,
+  { counts, interrupt }: Interruption,
+  n: number,
+): Promise<{ at: string; succeeded: boolean }> {
+  const abort = new AbortController();
+  let passed = 0;
+  let at = 'nowhere';
+  const listener = (point: string) => {
+    if (!counts(point) || ++passed !== n) return;
+    at = point;
+    interrupt(abort);
+  };
+  const run = interrupted.run(listener, () => job.run(abort.signal));
+  const succeeded = await run.then(
+    () => true,
+    () => false,
+  );
+  return { at, succeeded };
+}
+
+/** How many points count in a run that nothing interrupts. */
+async function countPoints(one: Case, counts: (point: string) => boolean): Promise<number> {
+  await one.setUp();
+  const job = begin(one);
+  let passed = 0;
+  const count = (point: string) => {
+    if (counts(point)) passed++;
+  };
+  await interrupted.run(count, () => job.run()).catch((error: Failure) => job.undo(error));
+  await job.end();
+  return passed;
+}
+
+interface Interruption {
+  what: string;
+  /** The points at which it is tried. */
+  counts(point: string): boolean;
+  interrupt(abort: AbortController): void;
+  /** What the worker does then. */
+  next: 'run again' | 'undo';
+}
+
+const interruptions: Interruption[] = [
+  {
+    what: 'a fault',
+    counts: (point) => isChange(point) || isRead(point),
+    interrupt: () => {
+      throw new Failure('host_unavailable', 'a fault that passes', { transient: true });
+    },
+    next: 'run again',
+  },
+  {
+    what: 'handed back',
+    counts: isChange,
+    interrupt: (abort) => abort.abort(new HandedBack()),
+    next: 'run again',
+  },
+  { what: 'cancelled', counts: isChange, interrupt: (abort) => abort.abort(new Cancelled()), next: 'undo' },
+];
+
+/** The end of a job that was interrupted at the n-th point. */
+function interruptedEnd(one: Case, interruption: Interruption, n: number): Promise<End & { at: string }> {
+  let where = '';
+  return wholly(one, async (job) => {
+    const { at, succeeded } = await interruptedRun(job, interruption, n);
+    where = `${interruption.what} at ${at}, the ${n}th`;
+    if (interruption.next === 'run again') return endOf(job);
+    if (!succeeded) await job.undo();
+    await job.end();
+    return succeeded ? 'succeeded' : 'cancelled';
+  }).then((end) => ({ ...end, at: where }));
+}
+
+/** Tries every interruption everywhere; returns how many that were. */
+async function holds(one: Case): Promise<number> {
+  const same = await wholly(one, endOf);
+  expect(same.outcome, one.name).toBe(one.fails ?? 'succeeded');
+  await one.setUp();
+  const before = await stateOf(one);
+  let tried = 0;
+  for (const interruption of interruptions) {
+    if (interruption.next === 'undo' && !handlers[one.type].undo) continue;
+    const points = await countPoints(one, interruption.counts);
+    for (let n = 1; n <= points; n++, tried++) {
+      const { at, ...end } = await interruptedEnd(one, interruption, n);
+      const cancelled = { outcome: 'cancelled', state: before, starts: expect.any(Number) };
+      expect({ at, ...end }, one.name).toEqual({ at, ...(end.outcome === 'cancelled' ? cancelled : same) });
+    }
+  }
+  return tried;
+}
+
+describe.concurrent('comes to the same end, once, whatever passes or interrupts it anywhere:', () => {
+  for (const [index, lane] of lanes.entries())
+    test(lane.map(({ name }) => name).join(', '), async () => {
+      for (const one of lane) {
+        const began = Date.now();
+        const points = await holds(one);
+        console.log(`${index}: ${one.name}: ${points} points, ${Date.now() - began} ms`);
+        expect(points, one.name).toBeGreaterThan(1);
+      }
+    }, 900_000);
+});
+
+test('what a job was interrupted in leaves nothing behind that is nobody’s', async () => {
+  await until(
+    'no unit of a repository is under way',
+    async () =>
+      (await ok('systemctl', 'list-units', '--plain', '--no-legend', '--state=activating', 'job-*')) === '',
+  );
+});

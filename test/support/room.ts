@@ -1,0 +1,63 @@
+import pino from 'pino';
+import { createLocks } from '../../src/lib/locks.ts';
+import { parseAllowance } from '../../src/worker/domain/clone-target.ts';
+import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
+import { openBus } from '../../src/worker/host/bus.ts';
+import { createDocker } from '../../src/worker/host/docker.ts';
+import { makeDirectories } from '../../src/worker/host/files.ts';
+import { createReservations } from '../../src/worker/host/ports.ts';
+import { createSystemd } from '../../src/worker/host/systemd.ts';
+import { openRepositories } from '../../src/worker/repository/draft.ts';
+import type { Room } from '../../src/worker/room.ts';
+import { makeBase, removeGearsOf } from './daemon.ts';
+import { ok } from './run.ts';
+
+export interface OpenRoom {
+  room: Room;
+  paths: HostPaths;
+  /** The gears on which the test has a job run. */
+  busy: Set<string>;
+  /** Takes away every gear that was made. */
+  close(): Promise<void>;
+}
+
+/** What handlers work with, on this very host: real systemd, Docker and files, and no Redis. */
+export async function openRoom(): Promise<OpenRoom> {
+  const log = pino({ level: 'silent' });
+  const paths = hostPaths(await makeBase());
+  await makeDirectories(paths.directories);
+  await openRepositories(paths, log);
+  const bus = await openBus({ log, deadlineMs: 25_000 });
+  const docker = createDocker({ socketPath: '/var/run/docker.sock', log });
+  const busy = new Set<string>();
+  const room: Room = {
+    host: 'h1',
+    paths,
+    systemd: await createSystemd(bus, log),
+    docker,
+    reservations: createReservations(paths, (resource) => busy.has(resource)),
+    gearLocks: createLocks(),
+    busy,
+    directory: { held: async () => [], announce: async () => undefined },
+    repositories: {
+      image: 'geard/githost',
+      allowance: parseAllowance([]),
+      limits: { seconds: 60, megabytes: 100, objects: 10_000 },
+      fetch: () => Promise.reject(new Error('there is no api')),
+    },
+    startSeconds: 30,
+    log,
+  };
+  await room.systemd.settle();
+  return {
+    room,
+    paths,
+    busy,
+    async close() {
+      await removeGearsOf(paths.base);
+      docker.close();
+      bus.close();
+      await ok('rm', '-rf', paths.base);
+    },
+  };
+}
