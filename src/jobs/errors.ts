@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import { saidText } from './schema.ts';
+
 /** The one table of error codes: what each means on the wire. docs/errors.md is held against it by a test. */
 const table = {
   invalid_request: { status: 400, title: 'The request is not valid' },
@@ -35,6 +38,9 @@ const table = {
 
 export type ErrorCode = keyof typeof table;
 export const errorCodes = Object.keys(table) as ErrorCode[];
+
+/** A failure as one process tells it to another; the status and the title always come from the table here. */
+export const toldFailure = z.object({ code: z.enum(errorCodes), detail: saidText(8_000) });
 
 /** An RFC 9457 problem document. */
 export interface Problem {

@@ -1,15 +1,20 @@
+import { z } from 'zod';
 import type { Problem } from './errors.ts';
 import type { RequestId } from './request-id.ts';
+import { saidText } from './schema.ts';
 
 export const jobStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobState = (typeof jobStates)[number];
 
-export interface Progress {
-  step: string;
-  message: string;
+const line = (max: number) => saidText(max).transform((said) => said.replace(/[\n\t]+/g, ' '));
+
+export const progress = z.object({
+  step: line(100),
+  message: line(4_000),
   /** 0 to 100, where the step can tell. */
-  percent?: number;
-}
+  percent: z.number().min(0).max(100).optional(),
+});
+export type Progress = z.infer<typeof progress>;
 
 /** A job as clients see it. Times are RFC 3339 in UTC. */
 export interface Job {

@@ -17,3 +17,9 @@ export const text = (what: string, max: number, pattern: RegExp, rule: string) =
     .max(max, `${what} must have at most ${max} characters`)
     .refine((value) => value.length > max || pattern.test(value), `${what} must ${rule}`)
     .refine((value) => value.length > max || value.isWellFormed(), `${what} must be well-formed Unicode`);
+
+/** A text without control characters, except line breaks and tabs. */
+export const printable = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, '');
+
+/** What another process says for people to read: at most so many characters, none that a terminal obeys. */
+export const saidText = (max: number) => z.string().transform((said) => printable(said).slice(0, max));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Failure } from './errors.ts';
 import { journalCursor, refName, resourceName } from './identifier.ts';
 
 /** How the lines of a log are written. */
@@ -43,8 +44,15 @@ export const streams = {
       known: z.array(z.string().max(200)).max(32),
     }),
     head: z.strictObject({
-      etag: z.string().max(200),
-      filename: z.string().max(400),
+      // Both become headers of the answer.
+      etag: z
+        .string()
+        .max(200)
+        .regex(/^(?:W\/)?"[A-Za-z0-9_.-]+"$(?![\r\n])/),
+      filename: z
+        .string()
+        .max(400)
+        .regex(/^[A-Za-z0-9_.-]+$(?![\r\n])/),
       notModified: z.boolean(),
     }),
   },
@@ -64,6 +72,13 @@ export interface OpenStream<S extends StreamName = StreamName> {
   head: StreamHead<S>;
   /** Reads from the source only as fast as it is read itself. Closing it ends the work behind it. */
   body: AsyncIterable<Uint8Array>;
+}
+
+/** What a worker says of a stream before its first byte. Throws `host_unavailable` where that makes no sense. */
+export function parseHead<S extends StreamName>(name: S, said: unknown): StreamHead<S> {
+  const head = streams[name].head.safeParse(said);
+  if (!head.success) throw new Failure('host_unavailable', 'the answer of the host makes no sense');
+  return head.data as StreamHead<S>;
 }
 
 export function isStreamName(text: string): text is StreamName {

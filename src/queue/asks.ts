@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { errorCodes, Failure } from '../jobs/errors.ts';
+import { Failure, toldFailure } from '../jobs/errors.ts';
 import type { Question, Questions } from '../jobs/gear.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { parseJson } from '../lib/parse-json.ts';
@@ -28,7 +28,7 @@ const asked = z.object({
 const answered = z.object({
   id: z.uuid(),
   answer: z.unknown().optional(),
-  failure: z.object({ code: z.enum(errorCodes), detail: z.string() }).optional(),
+  failure: toldFailure.optional(),
 });
 
 /** So many questions may wait for a worker; more than that nobody will still be waiting for. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import type { Job, Outcome, Progress } from '../jobs/job.ts';
+import { type Job, type Outcome, type Progress, progress } from '../jobs/job.ts';
 import { kindOf } from '../jobs/registry.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { channels, keys } from './keys.ts';
@@ -111,12 +111,7 @@ export async function readJobOf(redis: Redis, host: string, id: string): Promise
   return readRecord(id, job, run);
 }
 
-const progressLine = z.object({
-  time: z.string(),
-  step: z.string(),
-  message: z.string(),
-  percent: z.number().optional(),
-});
+const progressLine = progress.extend({ time: z.iso.datetime() });
 
 /** One line of a job's progress; ids grow. */
 export type ProgressLine = z.infer<typeof progressLine> & { id: string };

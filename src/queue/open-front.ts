@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Job } from '../jobs/job.ts';
 import type { Kind } from '../jobs/resource.ts';
-import { type OpenStream, type StreamName, streams } from '../jobs/streams.ts';
+import { type OpenStream, parseHead, type StreamName } from '../jobs/streams.ts';
 import { type Accepted, accept, type Choice, cancelJob, type Limits, type Wish } from './accept.ts';
 import { type Asker, createAsker } from './asks.ts';
 import { followClock } from './clock.ts';
@@ -160,7 +160,7 @@ export function openFront(options: FrontOptions): Front {
         const opening = { id: frames.id, how };
         const { head } = await asker.ask(host, 'stream.open', sealed, opening, openDeadline);
         signal.throwIfAborted();
-        return { head: streams[name].head.parse(head), body: frames.body };
+        return { head: parseHead(name, head), body: frames.body };
       } catch (error) {
         await frames.drop();
         throw error;

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
-import { errorCodes, Failure } from '../jobs/errors.ts';
+import { Failure, toldFailure } from '../jobs/errors.ts';
 import { parseJson } from '../lib/parse-json.ts';
 
 /**
@@ -265,10 +264,8 @@ function following(id: string): string {
   return `${time}-${BigInt(sequence ?? 0) + 1n}`;
 }
 
-const reason = z.object({ code: z.enum(errorCodes), detail: z.string().max(4_000) });
-
 function whyItFailed(told: Buffer): Failure {
-  const { success, data } = reason.safeParse(parseJson(told.toString('utf8')));
+  const { success, data } = toldFailure.safeParse(parseJson(told.toString('utf8')));
   return success ? new Failure(data.code, data.detail) : cutOff('its source failed');
 }
 

@@ -1,8 +1,8 @@
 import { type IncomingMessage, request } from 'node:http';
-import { z } from 'zod';
 import { directPath, headHeader } from '../../jobs/direct.ts';
-import { errorCodes, Failure } from '../../jobs/errors.ts';
-import { type OpenStream, streams } from '../../jobs/streams.ts';
+import { Failure, toldFailure } from '../../jobs/errors.ts';
+import { type OpenStream, parseHead } from '../../jobs/streams.ts';
+import { parseJson } from '../../lib/parse-json.ts';
 import type { WantedStream } from '../../queue/open-front.ts';
 
 /** Milliseconds to reach a worker, and for it to say what becomes of the stream. */
@@ -31,8 +31,8 @@ export async function openDirect(
   const response = await send(address, JSON.stringify({ sealed, how }), signal);
   const head = response.headers[headHeader];
   if (response.statusCode !== 200 || typeof head !== 'string') throw await refusal(address, response);
-  const json: unknown = JSON.parse(Buffer.from(head, 'base64url').toString('utf8'));
-  return { head: streams[name].head.parse(json), body: response };
+  const said = parseJson(Buffer.from(head, 'base64url').toString('utf8'));
+  return { head: parseHead(name, said), body: response };
 }
 
 function send(address: string, body: string, signal: AbortSignal): Promise<IncomingMessage> {
@@ -63,8 +63,6 @@ function send(address: string, body: string, signal: AbortSignal): Promise<Incom
   });
 }
 
-const problem = z.object({ code: z.enum(errorCodes), detail: z.string().max(4_000) });
-
 /** What a refusal says; an answer that is none of a worker's means that somebody else has the port. */
 async function refusal(address: string, response: IncomingMessage): Promise<Error> {
   const chunks: Buffer[] = [];
@@ -75,7 +73,7 @@ async function refusal(address: string, response: IncomingMessage): Promise<Erro
     chunks.push(chunk as Buffer);
   }
   try {
-    const { code, detail } = problem.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    const { code, detail } = toldFailure.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
     return new Failure(code, detail);
   } catch (error) {
     return new Unreachable(address, error);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
+import { printable } from '../../jobs/schema.ts';
 import type { LogFormat } from '../../jobs/streams.ts';
 import type { Front, JobRecord, ProgressLine } from '../../queue/open-front.ts';
 
@@ -58,13 +59,13 @@ const asEvent = (text: string) =>
 const writers: Record<LogFormat, Writer> = {
   'text/plain': {
     line: (line) => Buffer.from(`${plain(line)}\n`),
-    end: (job) => Buffer.from(`${job.finishedAt} ${outcomeOf(job)}\n`),
+    end: (job) => Buffer.from(`${outcomeOf(job)}\n`),
   },
   'text/event-stream': {
     line: (line) => Buffer.from(`id: ${line.id}\n${asEvent(plain(line))}\n`),
     end: (job) =>
       Buffer.from(
-        `${asEvent(`${job.finishedAt} ${outcomeOf(job)}`)}\nevent: end\ndata: ${JSON.stringify({ reason: job.state })}\n\n`,
+        `${asEvent(outcomeOf(job))}\nevent: end\ndata: ${JSON.stringify({ reason: job.state })}\n\n`,
       ),
   },
   'application/x-ndjson': {
@@ -80,8 +81,10 @@ const resultShape = z.object({
   ports: z.array(z.object({ internal: z.number(), external: z.number() })).optional(),
 });
 
-/** How a job ended, in words. */
-function outcomeOf({ state, createdAt, finishedAt, result, error }: Job): string {
+/** When and how a job ended, in words. */
+const outcomeOf = (job: Job) => `${job.finishedAt} ${printable(endOf(job))}`;
+
+function endOf({ state, createdAt, finishedAt, result, error }: Job): string {
   const seconds = ((Date.parse(finishedAt ?? createdAt) - Date.parse(createdAt)) / 1000).toFixed(1);
   if (state === 'cancelled') return `cancelled after ${seconds} s`;
   if (state === 'failed')

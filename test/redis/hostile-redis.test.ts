@@ -1,0 +1,131 @@
+import pino from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RunningApi } from '../../src/api/start-api.ts';
+import { keys } from '../../src/queue/keys.ts';
+import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
+import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { openTestApi } from '../support/test-api.ts';
+
+/** Somebody who may write into Redis, as the worker of one host may, and what clients of the api get to see of it. */
+
+let redis: TestRedis;
+let queue: FleetQueue;
+let api: RunningApi;
+beforeAll(async () => {
+  redis = await openTestRedis();
+  queue = await openFleetQueue(redis.url);
+  await queue.hold('web');
+  api = await openTestApi(queue.front, pino({ level: 'silent' }));
+});
+afterAll(async () => {
+  await api.close(0);
+  await queue.close();
+  await redis.close();
+});
+
+let count = 0;
+const ask = (path: string, options?: RequestInit) => fetch(`${api.url}/token/__test__/${path}`, options);
+const stop = (id: string, headers: Record<string, string> = { Prefer: 'wait=1' }) =>
+  ask(`container/stopped?u=0&r=web&i=${id}`, { method: 'PUT', headers });
+
+/** A job of which the record was altered once it was accepted. */
+async function altered(run: Record<string, string>, job: Record<string, string> = {}): Promise<string> {
+  const id = (++count).toString(16).padStart(32, 'a');
+  expect((await stop(id, {})).status).toBe(202);
+  await redis.redis.hset(keys.run('h1', id), { attempts: '1', ...run });
+  await redis.redis.hset(keys.job('h1', id), { id, ...job });
+  return id;
+}
+
+const failedWith = (error: unknown) =>
+  altered({ state: 'failed', finishedAt: new Date().toISOString(), error: JSON.stringify(error) });
+
+test.each([
+  101,
+  200,
+  204,
+  304,
+  99,
+  1_000,
+  '500',
+])('a job that has failed with the status %s in Redis is answered with the status of its code', async (status) => {
+  const forged = { type: 'x', title: 'x', status, code: 'port_taken', detail: 'taken', more: 'x' };
+  const id = await failedWith(forged);
+  const answer = await stop(id);
+  expect(answer.status).toBe(409);
+  expect(await answer.json()).toEqual({
+    type: 'urn:geard:port_taken',
+    title: 'An external port is taken',
+    status: 409,
+    code: 'port_taken',
+    detail: 'taken',
+    job: id,
+    host: 'h1',
+  });
+});
+
+test.each([
+  { code: 'port_taken\r\nX: y', detail: 'x' },
+  { code: ['port_taken'], detail: { length: 1 } },
+  { code: '__proto__', detail: 'x' },
+  'port_taken',
+  null,
+])('a job that has failed with the error %j in Redis has failed as internal', async (error) => {
+  const answer = await stop(await failedWith(error));
+  expect(answer.status).toBe(500);
+  const { code, detail } = await answer.json();
+  expect(code).toBe('internal');
+  expect(typeof detail).toBe('string');
+});
+
+test('control characters in an error, a result and a line of progress reach nobody', async () => {
+  const failed = await failedWith({ code: 'start_failed', detail: 'a\x1b[2Jb\r\n\tc\x9bd\0' });
+  const { detail } = await (await stop(failed)).json();
+  expect(detail).toBe('a[2Jb\n\tcd');
+  const done = await altered({ state: 'succeeded', result: JSON.stringify({ unit: 'x\x1b]0;title\x07\r' }) });
+  const line = { time: new Date().toISOString(), step: 'a\x1bc', message: 'one\r\ntwo\x9b' };
+  await redis.redis.xadd(keys.progress('h1', done), '*', 'line', JSON.stringify(line));
+  for (const format of ['text/plain', 'text/event-stream', 'application/x-ndjson']) {
+    for (const id of [failed, done]) {
+      const log = await (await ask(`job/${id}/log`, { headers: { Accept: format } })).text();
+      expect(log).toMatch(/failed|succeeded/);
+      expect(log).not.toMatch(/[^\P{Cc}\n\t]/u);
+    }
+  }
+  expect(await (await ask(`job/${done}/log`)).text()).toContain(' ac: one two\n');
+});
+
+test.each([
+  ['progress', { state: 'running', progress: '"half"' }, { state: 'running', progress: null }],
+  ['progress', { state: 'running', progress: '{"step":1}' }, { state: 'running', progress: null }],
+  ['result', { state: 'succeeded', result: '{"a":' }, { state: 'succeeded', result: null }],
+  ['attempts', { state: 'running', attempts: '1e400' }, { state: 'running', attempts: 0 }],
+  ['times', { state: 'running', startedAt: '<b>' }, { state: 'running', startedAt: null }],
+])('%s in Redis that make no sense count for nothing: %j', async (_what, run, shown) => {
+  const answer = await ask(`job/${await altered(run)}`);
+  expect(await answer.json()).toMatchObject(shown);
+});
+
+test('a result in Redis that is larger than any of ours is left out', async () => {
+  const id = await altered({ state: 'succeeded', result: JSON.stringify('x'.repeat(2 ** 20)) });
+  expect(await (await ask(`job/${id}`)).json()).toMatchObject({ state: 'succeeded', result: null });
+});
+
+test.each([
+  ['state', { state: 'done' }, {}],
+  ['resource', {}, { resource: 'web\r\n' }],
+  ['time of acceptance', {}, { createdAt: 'yesterday' }],
+])('a job whose %s cannot be read has failed, is listed so, and is dropped by its worker', async (_what, run, job) => {
+  const id = await altered(run, job);
+  const expected = {
+    state: 'failed',
+    error: { code: 'internal', detail: 'the record of this job cannot be read' },
+  };
+  expect(await (await ask(`job/${id}`)).json()).toMatchObject(expected);
+  const { jobs } = await (await ask('jobs')).json();
+  expect(jobs.find((one: { id: string }) => one.id === id)).toMatchObject(expected);
+  const record = await queue.worker.ledger.read(id);
+  if (!record) throw new Error('no record');
+  await queue.worker.ledger.drop(record.job);
+  expect(await queue.worker.ledger.open()).not.toContain(id);
+});

@@ -1,0 +1,22 @@
+import type { Logger } from 'pino';
+import { type RunningApi, startApi } from '../../src/api/start-api.ts';
+import type { Front } from '../../src/queue/open-front.ts';
+import { noKeys } from '../../src/token/keyring.ts';
+import { createSealer } from '../../src/token/seal.ts';
+import { createVerifier } from '../../src/token/verifier.ts';
+import { lifetimes } from './tokens.ts';
+
+/** An api before a queue, in this process, for the test token. */
+export function openTestApi(front: Front, log: Logger): Promise<RunningApi> {
+  return startApi(
+    {
+      front,
+      verifier: createVerifier({ keys: noKeys, fleet: 'geard', lifetimes, testToken: true }),
+      sealer: createSealer(noKeys, () => null, true),
+      version: '1',
+      transport: 'relay',
+      log,
+    },
+    { host: '127.0.0.1', port: 0 },
+  );
+}
