@@ -21,6 +21,7 @@ function asBadRequest(error: { type?: unknown; status?: unknown }): Failure | nu
 /** Every error that comes out of a route ends here, as a problem document without stack or path. */
 export function problemHandler(log: Logger): ErrorRequestHandler {
   return (error, req, res, next) => {
+    if (res.closed && error instanceof Error && error.name === 'AbortError') return; // Nobody waits for it.
     if (res.headersSent) {
       next(error);
       return;

@@ -154,6 +154,7 @@ export function openFront(options: FrontOptions): Front {
     held: (host, kind) => readHeld(redis, host, kind),
     ask: asker.ask,
     async relay(host, { name, sealed, how }, signal) {
+      signal.throwIfAborted();
       const connect = () => readingConnection(access, quiet);
       const frames = await openFrames(redis, connect, (id) => keys.frames(host, id), signal);
       try {

@@ -1,4 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { keys } from '../../src/queue/keys.ts';
 import { createClient, newId } from '../support/client.ts';
@@ -307,9 +308,10 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(bodies.filter(({ body }) => lines(body).includes(mark))).toHaveLength(100);
   });
 
+  const wanted = { log: () => log({ lines: '1', for: '60' }), archive: () => archive() };
   const streams = {
-    log: () => curl(log({ lines: '1', for: '60' })),
-    archive: () => curl('--limit-rate', '1M', archive()),
+    log: () => curl(wanted.log()),
+    archive: () => curl('--limit-rate', '1M', wanted.archive()),
   };
   const begun = (stream: ReturnType<typeof curl>) =>
     until('bytes have come', () => stream.received().length > 0 && behindStreams().length > 0);
@@ -322,6 +324,29 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const stream = streams[kind]();
     await begun(stream);
     stream.child.kill('SIGKILL');
+    await nothingLeft(fleet, resting);
+  });
+
+  test.each([
+    'log',
+    'archive',
+  ] as const)('a client that goes away before its %s has begun leaves nothing', async (kind) => {
+    const resting = descriptors(fleet);
+    const heard = outputOf(fleet.api).length;
+    // The api waits for Redis, to know whom to ask, and sees its client leave meanwhile.
+    process.kill(fleet.redis.pid, 'SIGSTOP');
+    try {
+      const { hostname, port, pathname, search } = new URL(wanted[kind]());
+      const client = connect(Number(port), hostname);
+      client.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\n\r\n`, () => client.destroy());
+      await until('the api has seen it leave', () =>
+        outputOf(fleet.api).slice(heard).includes('"outcome":"client went away"'),
+      );
+    } finally {
+      process.kill(fleet.redis.pid, 'SIGCONT');
+    }
+    // What comes after it is opened after it.
+    expect((await curl(kind === 'log' ? log({ lines: '1', for: '0' }) : archive()).done).code).toBe(0);
     await nothingLeft(fleet, resting);
   });
 

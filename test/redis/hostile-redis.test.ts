@@ -25,6 +25,8 @@ afterAll(async () => {
 
 let count = 0;
 const ask = (path: string, options?: RequestInit) => fetch(`${api.url}/token/__test__/${path}`, options);
+// biome-ignore lint/suspicious/noExplicitAny: answers are looked at as they come.
+const json = async (answer: Response | Promise<Response>): Promise<any> => (await answer).json();
 const stop = (id: string, headers: Record<string, string> = { Prefer: 'wait=1' }) =>
   ask(`container/stopped?u=0&r=web&i=${id}`, { method: 'PUT', headers });
 
@@ -53,7 +55,7 @@ test.each([
   const id = await failedWith(forged);
   const answer = await stop(id);
   expect(answer.status).toBe(409);
-  expect(await answer.json()).toEqual({
+  expect(await json(answer)).toEqual({
     type: 'urn:geard:port_taken',
     title: 'An external port is taken',
     status: 409,
@@ -73,14 +75,14 @@ test.each([
 ])('a job that has failed with the error %j in Redis has failed as internal', async (error) => {
   const answer = await stop(await failedWith(error));
   expect(answer.status).toBe(500);
-  const { code, detail } = await answer.json();
+  const { code, detail } = await json(answer);
   expect(code).toBe('internal');
   expect(typeof detail).toBe('string');
 });
 
 test('control characters in an error, a result and a line of progress reach nobody', async () => {
   const failed = await failedWith({ code: 'start_failed', detail: 'a\x1b[2Jb\r\n\tc\x9bd\0' });
-  const { detail } = await (await stop(failed)).json();
+  const { detail } = await json(stop(failed));
   expect(detail).toBe('a[2Jb\n\tcd');
   const done = await altered({ state: 'succeeded', result: JSON.stringify({ unit: 'x\x1b]0;title\x07\r' }) });
   const line = { time: new Date().toISOString(), step: 'a\x1bc', message: 'one\r\ntwo\x9b' };
@@ -103,12 +105,12 @@ test.each([
   ['times', { state: 'running', startedAt: '<b>' }, { state: 'running', startedAt: null }],
 ])('%s in Redis that make no sense count for nothing: %j', async (_what, run, shown) => {
   const answer = await ask(`job/${await altered(run)}`);
-  expect(await answer.json()).toMatchObject(shown);
+  expect(await json(answer)).toMatchObject(shown);
 });
 
 test('a result in Redis that is larger than any of ours is left out', async () => {
   const id = await altered({ state: 'succeeded', result: JSON.stringify('x'.repeat(2 ** 20)) });
-  expect(await (await ask(`job/${id}`)).json()).toMatchObject({ state: 'succeeded', result: null });
+  expect(await json(ask(`job/${id}`))).toMatchObject({ state: 'succeeded', result: null });
 });
 
 test.each([
@@ -121,8 +123,8 @@ test.each([
     state: 'failed',
     error: { code: 'internal', detail: 'the record of this job cannot be read' },
   };
-  expect(await (await ask(`job/${id}`)).json()).toMatchObject(expected);
-  const { jobs } = await (await ask('jobs')).json();
+  expect(await json(ask(`job/${id}`))).toMatchObject(expected);
+  const { jobs } = await json(ask('jobs'));
   expect(jobs.find((one: { id: string }) => one.id === id)).toMatchObject(expected);
   const record = await queue.worker.ledger.read(id);
   if (!record) throw new Error('no record');
