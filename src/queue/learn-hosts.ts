@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { hostName, resourceName } from '../jobs/identifier.ts';
 import { type Kind, kinds } from '../jobs/resource.ts';
 import type { RedisClock } from './clock.ts';
-import { readHeld } from './directory.ts';
+import { heartbeatInterval, readHeld } from './directory.ts';
 import { readEpoch } from './epoch.ts';
 import { channels, hostOfChannel, keys } from './keys.ts';
 import { adoptEntry, entrySettled, parseEntry, readEntry, releaseEntry } from './names.ts';
@@ -13,6 +13,9 @@ import { sweepDirectory } from './sweep-directory.ts';
 /** Milliseconds between two comparisons of the whole directory with what hosts hold, and between two looks at the epoch. */
 const sweepInterval = 180_000;
 const epochInterval = 1_000;
+/** Milliseconds until a host that could not be read is read again: twice as long each time, up to a heartbeat. */
+const firstRetry = 200;
+const lastRetry = heartbeatInterval;
 
 export interface HostLearner {
   /** Resolves when the directory can be relied upon; throws `queue_unavailable` where a request should come again. */
@@ -41,16 +44,47 @@ export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerP
   const settling = createSettling(expected);
   const everywhere = channels.here('*');
   const timers = new Set<NodeJS.Timeout>();
+  /** Hosts that were read under this epoch. */
   let known = new Set<string>();
+  /** Hosts that could not be read; each is to be read again. */
+  const unread = new Set<string>();
   let epoch = '';
+  let closed = false;
 
   const quietly = (what: string, task: () => Promise<void>) => {
     task().catch((error: Error) => log.debug({ reason: error.message }, what));
   };
-  const learn = async (host: string) => {
+  const later = (milliseconds: number, task: () => void) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      task();
+    }, milliseconds);
+    timers.add(timer);
+  };
+  const learnOnce = async (host: string) => {
     const under = epoch;
     await learnHost(redis, host, log);
-    if (under === epoch) settling.heard(host); // What was read of another Redis says nothing of this one.
+    if (under !== epoch) return; // What was read of another Redis says nothing of this one.
+    known.add(host);
+    settling.heard(host);
+  };
+  const retry = async (host: string, delay: number): Promise<void> => {
+    try {
+      await learnOnce(host);
+      unread.delete(host);
+    } catch {
+      const next = Math.min(2 * delay, lastRetry);
+      if (!closed) later(next, () => void retry(host, next));
+    }
+  };
+  /** Reads what a host holds, again and again where that fails. */
+  const learn = (host: string) => {
+    learnOnce(host).catch((error: Error) => {
+      if (closed || unread.has(host)) return;
+      unread.add(host);
+      log.warn({ host, reason: error.message }, 'what a host holds cannot be read; trying again');
+      later(firstRetry, () => void retry(host, firstRetry));
+    });
   };
 
   async function look(): Promise<void> {
@@ -69,7 +103,7 @@ export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerP
     await subscriber.psubscribe(everywhere);
     await look();
     known = new Set();
-    for (const host of await redis.smembers(keys.hosts)) quietly('a host', () => learn(host));
+    for (const host of await redis.smembers(keys.hosts)) learn(host);
     await redis.publish(channels.who, '');
   }
 
@@ -82,11 +116,7 @@ export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerP
     if (entry?.host !== host) return;
     const state = await releaseEntry(redis, kind as Kind, resource.data, entry);
     if (state !== 'busy' || !again) return;
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      quietly('a name could not be freed', () => free(host, said, false));
-    }, entrySettled + 100);
-    timers.add(timer);
+    later(entrySettled + 100, () => quietly('a name could not be freed', () => free(host, said, false)));
   }
 
   subscriber.on('pmessage', (pattern: string, channel: string, said: string) => {
@@ -94,10 +124,7 @@ export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerP
     if (pattern !== everywhere || !hostName.safeParse(host).success) return;
     if (said.startsWith('free ')) quietly('a name could not be freed', () => free(host, said));
     else if (said === 'left') settling.left(host);
-    else if (said === 'held' || !known.has(host)) {
-      known.add(host);
-      quietly('what a host holds could not be read', () => learn(host));
-    }
+    else if (said === 'held' || !known.has(host)) learn(host);
   });
   // At every connect, of whichever is the last: Redis may be another one, or may have lost everything.
   for (const connection of [redis, subscriber]) {
@@ -117,6 +144,7 @@ export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerP
     epoch: () => epoch,
     look,
     close() {
+      closed = true;
       settling.close();
       for (const timer of [looking, sweeping, ...timers]) clearTimeout(timer);
     },

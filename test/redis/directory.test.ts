@@ -60,10 +60,9 @@ const alwaysH3: Guesses = { guess: h3, seen: h3, see: () => undefined, learn: ()
 const hostOf = (accepted: Accepted) =>
   accepted.verdict === 'accepted' ? accepted.job.host : accepted.verdict;
 
-function openApi(expected: string[] = []): Front {
-  const front = openFront({
-    ...{ redis: { url: redis.url }, limits: { host: 100, line: 100 }, keepSeconds: 1_000, expected, log },
-  });
+function openApi(expected: string[] = [], to = log): Front {
+  const limits = { host: 100, line: 100 };
+  const front = openFront({ redis: { url: redis.url }, limits, keepSeconds: 1_000, expected, log: to });
   closers.push(front.close);
   return front;
 }
@@ -364,4 +363,27 @@ test('jobs of many hosts are listed as one list, newest first', async () => {
   expect(paged).toEqual(sent);
   const [h1] = await front.listJobs({ h: 'h1' }, 1);
   expect(h1?.host).toBe('h1');
+});
+
+test('a host that could not be read once is read again soon, and that it could not is told once', async () => {
+  const told: string[] = [];
+  const telling = pino({ level: 'warn' }, { write: (line: string) => void told.push(line) });
+  const worker = openHost('h1');
+  await redis.redis.set(keys.held('h1', 'gear'), 'no set'); // Every read of it fails.
+  const front = openApi([], telling);
+  await connected(front);
+  // Signs of life like those of a host that has said before what it holds.
+  const beat = async () => {
+    await worker.announceHost(hostNamed('h1'), '');
+    return told.length > 0;
+  };
+  await until('the api cannot read the host', beat);
+  await beat();
+  await beat();
+  await redis.redis.del(keys.held('h1', 'gear'));
+  await redis.redis.sadd(keys.held('h1', 'gear'), 'web');
+  await until('the name is known', async () => (await readEntry(redis.redis, 'gear', 'web')) !== null, 6_000);
+  expect(told.map((line) => JSON.parse(line).msg)).toEqual([
+    'what a host holds cannot be read; trying again',
+  ]);
 });
