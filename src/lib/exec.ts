@@ -1,4 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
 export interface ProgramOptions {
@@ -105,11 +106,19 @@ function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
 }
 
 /**
- * Starts a long-running program without a shell; what it prints goes to our stderr. It has a session of its own:
- * a Ctrl-C on our terminal is for us to pass on.
+ * Starts a long-running program without a shell; what it prints goes to our stderr, and is heard line by line. It has a
+ * session of its own: a Ctrl-C on our terminal is for us to pass on.
  */
-export function start(program: string, args: string[]): ChildProcess {
-  return spawn(program, args, { env: cleanEnvironment, stdio: ['ignore', 2, 2], detached: true });
+export function start(program: string, args: string[], hear: (line: string) => void): ChildProcess {
+  const stdio: SpawnOptions['stdio'] = ['ignore', 'pipe', 'pipe'];
+  const child = spawn(program, args, { env: cleanEnvironment, stdio, detached: true });
+  for (const output of [child.stdout, child.stderr]) {
+    createInterface({ input: output as Readable }).on('line', (line) => {
+      process.stderr.write(`${line}\n`);
+      hear(line);
+    });
+  }
+  return child;
 }
 
 function exited(child: ChildProcess): Promise<number | null> {

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { start } from '../lib/exec.ts';
 import { pause } from '../lib/pause.ts';
+import { wasCut, whyItEnded } from './redis-output.ts';
 
 export interface PrivateRedis {
   /** `unix:/path/to/socket`. */
@@ -19,6 +21,9 @@ const places = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/
 const longestSocketPath = 107;
 const startDeadline = 30_000;
 const stopDeadline = 8_000;
+/** Milliseconds before a Redis that ended by itself is started again: ever more where it ends again and again. */
+const firstRestart = 200;
+const lastRestart = 2_000;
 
 /**
  * The daemon's own Redis, on a socket in a directory that only root may enter, every write on disk before it is
@@ -37,38 +42,96 @@ export async function openPrivateRedis(base: string, log: Logger): Promise<Priva
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await endForerunner(socket, log);
 
+  const args = redisArguments(directory, socket);
+  const launch = () => launchServer(program, args, directory);
   let closing = false;
-  let child = start(program, redisArguments(directory, socket));
-  const watch = () => {
-    child.once('error', (error) => log.error({ err: error }, 'redis cannot be started'));
-    child.once('exit', (code, signal) => {
+  let server = launch();
+  /** Starts it again whenever it has ended by itself. */
+  const keep = async () => {
+    for (let delay = firstRestart; ; delay = Math.min(2 * delay, lastRestart)) {
+      const started = performance.now();
+      const why = await server.ended;
       if (closing) return;
-      log.error({ code, signal }, 'redis ended by itself; starting it again');
-      setTimeout(() => {
-        if (closing) return;
-        child = start(program, redisArguments(directory, socket));
-        watch();
-      }, 200);
-    });
+      if (performance.now() - started > 2 * lastRestart) delay = firstRestart;
+      log.error({ reason: why }, 'redis ended by itself; starting it again');
+      await pause(delay);
+      if (closing) return;
+      server = launch();
+      const { child } = server;
+      untilReady(server, socket, log).catch(() => child.kill('SIGKILL'));
+    }
   };
-  watch();
   const close = async () => {
     closing = true;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopDeadline);
-    await exited;
+    server.child.kill('SIGTERM');
+    const timer = setTimeout(() => server.child.kill('SIGKILL'), stopDeadline);
+    await server.ended;
     clearTimeout(timer);
   };
   try {
-    await untilAnswering(socket, startDeadline);
+    await untilReady(server, socket, log);
   } catch (error) {
     await close();
     throw error;
   }
+  keep().catch((error: Error) => log.error({ err: error }, 'redis is no longer started again'));
   return { url: `unix:${socket}`, close };
 }
+
+interface Server {
+  child: ReturnType<typeof start>;
+  /** The last lines that it has printed. */
+  said: string[];
+  /** Why it has ended, when it has. */
+  ended: Promise<string>;
+}
+
+/** Lines that are kept, and milliseconds for them to come when a program has ended that has written them. */
+const keptLines = 30;
+const lastLines = 500;
+
+function launchServer(program: string, args: string[], directory: string): Server {
+  const said: string[] = [];
+  const child = start(program, args, (line) => {
+    said.push(line);
+    if (said.length > keptLines) said.shift();
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', async (code, signal) => {
+      await Promise.race([once(child, 'close'), pause(lastLines)]);
+      resolve(whyItEnded(signal ?? `exit status ${code}`, said, directory));
+    });
+  });
+  return { child, said, ended };
+}
+
+/**
+ * Waits until a Redis that was just started answers. Where it had to cut its append-only file, that is written anew first:
+ * a cut in the middle of a transaction leaves it open, and at the next start Redis would take back with it everything
+ * that was written, and acknowledged, after it.
+ */
+async function untilReady(server: Server, socket: string, log: Logger): Promise<void> {
+  const failed = server.ended.then((why) => {
+    throw new Error(`the daemon's own redis cannot run: ${why}`);
+  });
+  const redis = connectTo(socket);
+  try {
+    await Promise.race([untilAnswering(redis), failed]);
+    await setImmediate(); // What it has said before it answered is read by now.
+    if (!wasCut(server.said)) return;
+    log.warn(
+      { meaning: nothingLost },
+      'redis has cut its append-only file, which was not written to its end',
+    );
+    await Promise.race([untilRewritten(redis), failed]);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const nothingLost =
+  'nothing that was acknowledged is lost: every write is synced before it is acknowledged, and what was cut off was not';
 
 function redisArguments(directory: string, socket: string): string[] {
   const settings = {
@@ -120,19 +183,38 @@ async function endForerunner(socket: string, log: Logger): Promise<void> {
   redis.disconnect();
 }
 
-async function untilAnswering(socket: string, deadline: number): Promise<void> {
+/** A connection to a Redis that is about to answer. */
+function connectTo(socket: string): Redis {
   const redis = new Redis({
     path: socket,
     maxRetriesPerRequest: null,
     retryStrategy: () => 20,
-    commandTimeout: deadline,
+    commandTimeout: startDeadline,
   });
   redis.on('error', () => undefined);
+  return redis;
+}
+
+async function untilAnswering(redis: Redis): Promise<void> {
   try {
     await redis.ping();
   } catch (error) {
-    throw new Error(`the daemon's own redis did not answer within ${deadline / 1000} s`, { cause: error });
-  } finally {
-    redis.disconnect();
+    const detail = `the daemon's own redis did not answer within ${startDeadline / 1000} s`;
+    throw new Error(detail, { cause: error });
+  }
+}
+
+/** Has Redis write its append-only file anew, from what it has in memory. */
+async function untilRewritten(redis: Redis): Promise<void> {
+  await redis.bgrewriteaof();
+  for (;;) {
+    const info = await redis.info('persistence');
+    if (!/aof_rewrite_(?:in_progress|scheduled):1/.test(info)) {
+      if (info.includes('aof_last_bgrewrite_status:ok')) return;
+      throw new Error(
+        "the daemon's own redis cannot write its append-only file anew; make room on the disk of --base",
+      );
+    }
+    await pause(50);
   }
 }

@@ -1,0 +1,153 @@
+import { mkdtemp, open, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import pino from 'pino';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { openPrivateRedis, type PrivateRedis } from '../../src/queue/private-redis.ts';
+import { ok, run } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+let base: string;
+let opened: PrivateRedis | null;
+let told: { level: number; msg: string; reason?: string; meaning?: string }[];
+/** What Redis itself has printed. */
+let printed: string;
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'geard-private-'));
+  opened = null;
+  told = [];
+  printed = '';
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+});
+afterEach(async () => {
+  await opened?.close();
+  vi.restoreAllMocks();
+  await run('umount', base); // Where the test has mounted something.
+  await rm(base, { recursive: true });
+});
+
+const log = pino({ level: 'info' }, { write: (line: string) => void told.push(JSON.parse(line)) });
+const start = async () => {
+  opened = await openPrivateRedis(base, log);
+};
+const stop = async () => {
+  await opened?.close();
+  opened = null;
+  told = [];
+  printed = '';
+};
+
+/** Does something with a connection of its own. */
+async function using<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis({ path: join(base, 'redis/redis.sock'), retryStrategy: () => null });
+  redis.on('error', () => undefined);
+  try {
+    return await work(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
+const write = (name: string, value = 'x') =>
+  using((redis) => redis.multi().set(name, value).set(`${name}-too`, value).exec());
+const names = () => using(async (redis) => (await redis.keys('*')).sort());
+
+/** The append-only file to which Redis has written last. */
+async function lastFile(): Promise<string> {
+  const directory = join(base, 'redis/appendonlydir');
+  const files = (await readdir(directory)).filter((name) => name.endsWith('.incr.aof'));
+  return join(directory, String(files.sort().at(-1)));
+}
+
+/** Cuts a file in the middle of the last transaction, after its first command. */
+async function cutTransaction(): Promise<void> {
+  const file = await lastFile();
+  await truncate(file, (await stat(file)).size - 30);
+}
+
+test('a file that was cut at its end is told with what it means, and the next start says nothing more of it', async () => {
+  await start();
+  await write('a');
+  await write('b');
+  await stop();
+  await cutTransaction();
+  await start();
+  expect(await names()).toEqual(['a', 'a-too']);
+  expect(told).toMatchObject([
+    { level: 40, msg: 'redis has cut its append-only file, which was not written to its end' },
+  ]);
+  expect(told[0]?.meaning).toMatch(/nothing that was acknowledged is lost/);
+  await write('c');
+  await stop();
+  await start();
+  expect(await names()).toEqual(['a', 'a-too', 'c', 'c-too']);
+  expect(told).toEqual([]);
+  expect(printed).not.toMatch(/MULTI|Truncat/);
+});
+
+test('what is acknowledged after a cut is there after the next start', async () => {
+  await start();
+  await write('a');
+  await stop();
+  await cutTransaction();
+  await start();
+  await using((redis) => redis.set('after', 'x'));
+  await stop();
+  await start();
+  expect(await names()).toEqual(['after']);
+});
+
+test('a file that is damaged in its middle ends the start at once, with words that mend it', async () => {
+  await start();
+  for (let i = 0; i < 20; i++) await write(`n${i}`);
+  await stop();
+  const file = await open(await lastFile(), 'r+');
+  await file.write('XXXXXXXXXX', Math.floor((await file.stat()).size / 2));
+  await file.close();
+  const started = Date.now();
+  const error = await start().catch((reason: Error) => reason);
+  expect(Date.now() - started).toBeLessThan(5_000);
+  const manifest = join(base, 'redis/appendonlydir/appendonly.aof.manifest');
+  const { message = '' } = error ?? {};
+  expect(message).toContain(`its append-only file ${manifest} is damaged`);
+  expect(message).toContain(`copy ${base}/redis away and run: redis-check-aof --fix ${manifest}`);
+  expect(message).toContain(`or move ${base}/redis away`);
+  const [command = ''] = /redis-check-aof --fix .*/.exec(message) ?? [];
+  await ok('/bin/sh', '-c', `echo y | ${command}`);
+  await start();
+  expect(await names()).toContain('n0');
+});
+
+const mountSmall = () => ok('mount', '-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', base);
+
+test('a disk that is full at the start ends it at once, and is named', async () => {
+  await mountSmall();
+  await start();
+  await stop();
+  await rm(join(base, 'redis/appendonlydir'), { recursive: true });
+  await writeFile(join(base, 'ballast'), Buffer.alloc(500_000)).catch(() => undefined);
+  await expect(start()).rejects.toThrow(`the disk of ${base}/redis is full; make room on it`);
+});
+
+test('a disk that fills up is named in the log; Redis goes on with what was acknowledged when there is room', async () => {
+  await mountSmall();
+  await start();
+  await writeFile(join(base, 'ballast'), Buffer.alloc(200_000));
+  const acknowledged: string[] = [];
+  await until('the disk is full', async () => {
+    const name = `n${acknowledged.length}`;
+    const stored = await using((redis) => redis.set(name, 'x'.repeat(20_000))).catch(() => null);
+    if (stored === 'OK') acknowledged.push(name);
+    return stored === null;
+  });
+  const ended = await until('the log tells of it', () => told.find(({ level }) => level === 50));
+  expect(ended.msg).toBe('redis ended by itself; starting it again');
+  expect(ended.reason).toContain(`the disk of ${base}/redis is full; make room on it`);
+  await rm(join(base, 'ballast'));
+  await until('it takes writes again', () => using((redis) => redis.set('after', 'x')).catch(() => null));
+  expect(await names()).toEqual([...acknowledged, 'after'].sort());
+});
