@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { newId } from '../support/client.ts';
-import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { activeState, type Daemon, makeBase, openDaemon, sampleImage } from '../support/daemon.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -41,6 +43,40 @@ test('a Redis that was killed is started again, and the daemon goes on with it',
     const answer = await daemon.change('PUT', 'container/restarted', { r: 'steady' });
     return answer.status === 200 && answer.body.state === 'succeeded';
   });
+});
+
+test('while the disk of Redis is full a change answers 503, and what was accepted before is done when there is room', async () => {
+  const base = await makeBase();
+  await mkdir(join(base, 'redis'), { mode: 0o700 });
+  await ok('mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', join(base, 'redis'));
+  const full = await openDaemon({ base });
+  onTestFinished(async () => {
+    await full.stop();
+    await ok('umount', join(base, 'redis'));
+    await full.close();
+  });
+  await full.change('PUT', 'container', { r: 'filling', t: 'geard/sample' });
+  const ballast = join(base, 'redis/ballast');
+  await writeFile(ballast, Buffer.alloc(8 * 1024 * 1024)).catch(() => undefined);
+  const accepted: string[] = [];
+  const refused = await until('a change is refused', async () => {
+    const i = newId();
+    const query = { u: '0', r: 'filling', i };
+    const answer = await full.send('PUT', 'container/restarted', query);
+    if (answer.status === 202) accepted.push(i);
+    return answer.status === 202 ? null : answer;
+  });
+  expect(refused).toMatchObject({ status: 503, body: { code: 'queue_unavailable' } });
+  await until('the log names the disk', () =>
+    full.log().includes(`the disk of ${base}/redis is full; make room`),
+  );
+  await rm(ballast);
+  await until('changes are accepted again', async () => {
+    const answer = await full.change('PUT', 'container/restarted', { r: 'filling' });
+    return answer.status === 200 && answer.body.state === 'succeeded';
+  });
+  for (const i of accepted)
+    expect((await full.send('GET', `job/${i}`, { wait: '60' })).body).toMatchObject({ state: 'succeeded' });
 });
 
 test('after a restart of D-Bus the worker is back within 5 seconds', async () => {
