@@ -1,7 +1,6 @@
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { Failure, type Problem, problemOf } from '../jobs/errors.ts';
-import { asQueueFailure } from '../queue/open-front.ts';
 import { methodsOf } from '../requests/authorize.ts';
 import { contextOf } from './request-context.ts';
 import { sendProblem } from './respond.ts';
@@ -26,7 +25,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
       next(error);
       return;
     }
-    const failure = error instanceof Failure ? error : (asQueueFailure(error) ?? asBadRequest(error));
+    const failure = error instanceof Failure ? error : asBadRequest(error);
     if (!failure) log.error({ err: error }, 'a request failed for a reason of our own');
     if (failure?.code === 'method_not_allowed') res.set('Allow', methodsOf(req.path).join(', '));
     const { id } = contextOf(req).log;

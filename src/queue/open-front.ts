@@ -22,6 +22,7 @@ import { type ProgressLine, readProgress } from './ledger.ts';
 import { type JobFilter, listJobs } from './list-jobs.ts';
 import { findHolder, readEntries } from './names.ts';
 import { watchFitness } from './preflight.ts';
+import { guarded } from './queue-failure.ts';
 import { createRecordReader } from './read-records.ts';
 import type { JobRecord } from './record.ts';
 import { openFrames } from './relay.ts';
@@ -34,10 +35,9 @@ export type { RedisAccess } from './connection.ts';
 export type { HostEntry } from './directory.ts';
 export type { Fetch } from './fetches.ts';
 export type { ProgressLine } from './ledger.ts';
-export { asQueueFailure } from './queue-failure.ts';
 export type { JobRecord } from './record.ts';
 
-/** Everything an api does with Redis. Every call fails fast with an error that `asQueueFailure` knows. */
+/** Everything an api does with Redis. A call that Redis does not answer fails fast with `queue_unavailable`. */
 export interface Front extends Asker {
   accept(wish: Wish, choice: Choice): Promise<Accepted>;
   job(id: string): Promise<JobRecord | null>;
@@ -130,48 +130,50 @@ export function openFront(options: FrontOptions): Front {
   subscriber.on('pmessage', (pattern: string, _channel: string, said: string) => {
     if (pattern === channels.here('*') && said === 'held') hosts.forget();
   });
+  async function relay(host: string, { name, sealed, how }: WantedStream, signal: AbortSignal) {
+    signal.throwIfAborted();
+    const connect = () => readingConnection(access, quiet);
+    const frames = await openFrames(redis, connect, (id) => keys.frames(host, id), signal);
+    try {
+      const opening = { id: frames.id, how };
+      const { head } = await asker.ask(host, 'stream.open', sealed, opening, openDeadline);
+      signal.throwIfAborted();
+      return { head: parseHead(name, head), body: frames.body };
+    } catch (error) {
+      await frames.drop();
+      throw error;
+    }
+  }
   return {
-    accept: (wish, choice) => accept(parts, wish, choice),
-    job: records.job,
-    wait: waiter.wait,
+    accept: guarded((wish, choice) => accept(parts, wish, choice)),
+    job: guarded(records.job),
+    wait: guarded(waiter.wait),
     news: waiter.news,
-    progressLines: (host, id, after) => readProgress(redis, host, id, after),
-    listJobs: async (filter, limit, after) => {
+    progressLines: guarded((host, id, after) => readProgress(redis, host, id, after)),
+    listJobs: guarded(async (filter, limit, after) => {
       const names = filter.h === undefined ? await redis.smembers(keys.hosts) : [filter.h];
       return listJobs(redis, names, records.jobOf, filter, limit, after);
-    },
-    cancel: (record, sealed) => cancelJob(redis, record, sealed, keepSeconds),
-    hosts: hosts.read,
-    host: (name) => surely(() => readHost(redis, name)),
-    async holders(kind) {
+    }),
+    cancel: guarded((record, sealed) => cancelJob(redis, record, sealed, keepSeconds)),
+    hosts: guarded(hosts.read),
+    host: guarded((name) => surely(() => readHost(redis, name))),
+    holders: guarded(async (kind) => {
       await learner.look();
       await learner.settled();
       const entries = await readEntries(redis, kind);
       return new Map([...entries].map(([name, { host }]) => [name, host]));
-    },
-    removeHost: (name) => removeHost(redis, name, keepSeconds).finally(hosts.forget),
-    findHolder: (kind, resource) => surely(() => findHolder(redis, kind, resource)),
-    held: (host, kind) => readHeld(redis, host, kind),
-    ask: asker.ask,
-    async relay(host, { name, sealed, how }, signal) {
-      signal.throwIfAborted();
-      const connect = () => readingConnection(access, quiet);
-      const frames = await openFrames(redis, connect, (id) => keys.frames(host, id), signal);
-      try {
-        const opening = { id: frames.id, how };
-        const { head } = await asker.ask(host, 'stream.open', sealed, opening, openDeadline);
-        signal.throwIfAborted();
-        return { head: parseHead(name, head), body: frames.body };
-      } catch (error) {
-        await frames.drop();
-        throw error;
-      }
-    },
+    }),
+    removeHost: guarded((name) => removeHost(redis, name, keepSeconds).finally(hosts.forget)),
+    findHolder: guarded((kind, resource) => surely(() => findHolder(redis, kind, resource))),
+    held: guarded((host, kind) => readHeld(redis, host, kind)),
+    ask: guarded(asker.ask),
+    relay: guarded(relay),
     onFetch: (listener) => hearFetches(subscriber, listener),
+    // Not guarded: it also throws what the body throws.
     bring: (fetch, open, signal) => sendTo(sending, fetch, open, signal),
-    async ping() {
+    ping: guarded(async () => {
       await redis.exists(keys.epoch); // A node of a Cluster that is down answers PING all the same.
-    },
+    }),
     async close() {
       learner.close();
       await deliveries.close();

@@ -1,7 +1,7 @@
 import { Failure } from '../jobs/errors.ts';
 
 const ofTheNetwork =
-  /ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|Command timed out|max retries/i;
+  /ECONN|connect ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|Command timed out|max retries/i;
 
 /** Sentinels know no master; no node of a Cluster answers, or they do not agree. */
 const ofMany =
@@ -11,17 +11,30 @@ const ofMany =
 const ofRedis =
   /^(?:LOADING|READONLY|MASTERDOWN|NOREPLICAS|UNBLOCKED|OOM|MISCONF|NOAUTH|WRONGPASS|NOPERM|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
 
+/** Of what Redis says that cannot write: its disk is full. */
+const ofItsDisk = /^MISCONF .*No space left on device/;
+
 /** The failure to tell a client when an error means that Redis cannot be reached or cannot take writes; else null. */
 export function asQueueFailure(error: unknown): Failure | null {
   if (!(error instanceof Error) || error instanceof Failure) return null;
   const signs = [ofTheNetwork, ofMany, ofRedis];
   if (!signs.some((sign) => sign.test(error.message)) && error.name !== 'MaxRetriesPerRequestError')
     return null;
-  return new Failure(
-    'queue_unavailable',
-    'the queue cannot be reached; send the request again a little later',
-    {
-      cause: error,
-    },
-  );
+  const detail = ofItsDisk.test(error.message)
+    ? 'the queue stores nothing now, for the disk of its Redis is full; send the request again when there is room'
+    : 'the queue cannot be reached; send the request again a little later';
+  return new Failure('queue_unavailable', detail, { cause: error });
+}
+
+/** The same call; where Redis cannot be reached or cannot take writes, it throws `queue_unavailable`. */
+export function guarded<A extends unknown[], T>(
+  call: (...args: A) => Promise<T>,
+): (...args: A) => Promise<T> {
+  return async (...args) => {
+    try {
+      return await call(...args);
+    } catch (error) {
+      throw asQueueFailure(error) ?? error;
+    }
+  };
 }

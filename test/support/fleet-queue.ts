@@ -3,7 +3,7 @@ import { Failure } from '../../src/jobs/errors.ts';
 import type { Command } from '../../src/jobs/registry.ts';
 import { pause } from '../../src/lib/pause.ts';
 import type { Wish } from '../../src/queue/accept.ts';
-import { asQueueFailure, type Front, openFront, type RedisAccess } from '../../src/queue/open-front.ts';
+import { type Front, openFront, type RedisAccess } from '../../src/queue/open-front.ts';
 import { type Answers, openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
 import { passwords } from './acl.ts';
 import { diskOf, hostNamed, to } from './queue.ts';
@@ -40,8 +40,7 @@ export async function refusal(call: () => Promise<unknown>): Promise<{ code: str
   const started = Date.now();
   const code = await call().then(
     () => null,
-    (error: unknown) =>
-      asQueueFailure(error)?.code ?? (error instanceof Failure ? error.code : String(error)),
+    (error: unknown) => (error instanceof Failure ? error.code : String(error)),
   );
   return { code, took: Date.now() - started };
 }

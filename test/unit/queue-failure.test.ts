@@ -36,6 +36,11 @@ test('faults of our own stay what they are', () => {
   expect(asQueueFailure(new Failure('not_found', 'gone'))).toBeNull();
 });
 
+test('a file that is missing is no fault of the queue', () => {
+  expect(asQueueFailure(new Error("ENOENT: no such file or directory, open '/x'"))).toBeNull();
+  expect(asQueueFailure(new Error('connect ENOENT /run/redis.sock'))?.code).toBe('queue_unavailable');
+});
+
 test.each([
   ['redis_version:6.0.16', true],
   ['redis_version:5.0.7', true],

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
-import { asQueueFailure, type Fetch, type Front } from '../../queue/open-front.ts';
+import type { Fetch, Front } from '../../queue/open-front.ts';
 import { authorize } from '../../requests/authorize.ts';
 import { sourceOf } from '../../requests/copies.ts';
 import { type Envelope, envelope } from '../../requests/envelope.ts';
@@ -51,15 +51,11 @@ export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): 
   }
 
   async function* everythingFor(fetch: Fetch, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    try {
-      const asked = await requestOf(fetch);
-      const host = await holderOf(front, 'repository', await sourceIn(asked));
-      const sealed = sealer.seal({ ...asked, until: Date.now() + answerTime }, asked.token, host);
-      const { body } = await open(host, 'repository.bundle', sealed, {}, signal);
-      yield* body;
-    } catch (error) {
-      throw asQueueFailure(error) ?? error;
-    }
+    const asked = await requestOf(fetch);
+    const host = await holderOf(front, 'repository', await sourceIn(asked));
+    const sealed = sealer.seal({ ...asked, until: Date.now() + answerTime }, asked.token, host);
+    const { body } = await open(host, 'repository.bundle', sealed, {}, signal);
+    yield* body;
   }
 
   async function serve(fetch: Fetch): Promise<void> {

@@ -1,0 +1,66 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Front } from '../../src/queue/open-front.ts';
+import { openFleetQueue } from '../support/fleet-queue.ts';
+import { openTestRedis } from '../support/redis.ts';
+import { redisOfMachine, startRedis } from '../support/redis-server.ts';
+import { ok } from '../support/run.ts';
+import { openTestApi } from '../support/test-api.ts';
+import { until } from '../support/until.ts';
+
+const silent = pino({ level: 'silent' });
+
+test('an error that is none of Redis is not called one of the queue', async () => {
+  const redis = await openTestRedis();
+  onTestFinished(redis.close);
+  const queue = await openFleetQueue(redis.url);
+  onTestFinished(queue.close);
+  const told: string[] = [];
+  const log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
+  const missing = () =>
+    Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { syscall: 'connect' }));
+  const front: Front = { ...queue.front, hosts: missing };
+  const api = await openTestApi(front, log);
+  onTestFinished(() => api.close(0));
+  const answer = await fetch(`${api.url}/token/__test__/hosts`);
+  expect(answer.status).toBe(500);
+  expect(await answer.json()).toMatchObject({ code: 'internal' });
+  expect(told).toHaveLength(1);
+});
+
+test('a client is told that the disk of Redis is full, where Redis says so', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'geard-full-'));
+  await ok('mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory);
+  const socket = join(directory, 's');
+  const server = await startRedis(redisOfMachine, directory, ['--port', '0', '--unixsocket', socket]);
+  onTestFinished(async () => {
+    await server.kill();
+    await ok('umount', directory);
+    await rm(directory, { recursive: true });
+  });
+  const queue = await openFleetQueue(`unix:${socket}`);
+  onTestFinished(queue.close);
+  await queue.hold('web');
+  const api = await openTestApi(queue.front, silent);
+  onTestFinished(() => api.close(0));
+  await writeFile(join(directory, 'ballast'), Buffer.alloc(8 * 1024 * 1024)).catch(() => undefined);
+  let count = 0;
+  const refused = await until('a change is refused', async () => {
+    const id = (++count).toString(16).padStart(32, 'b');
+    const path = `container/stopped?u=0&r=web&i=${id}`;
+    const answer = await fetch(`${api.url}/token/__test__/${path}`, { method: 'PUT' });
+    return answer.status === 503 && answer;
+  });
+  expect(await refused.json()).toMatchObject({
+    code: 'queue_unavailable',
+    detail: expect.stringContaining('the disk of its Redis is full'),
+  });
+  await rm(join(directory, 'ballast'));
+  await until('changes are accepted again', async () => {
+    const path = 'container/stopped?u=0&r=web&i=1';
+    return (await fetch(`${api.url}/token/__test__/${path}`, { method: 'PUT' })).status === 202;
+  });
+});
