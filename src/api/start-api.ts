@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Transport } from '../jobs/streams.ts';
+import { listen } from '../lib/listen.ts';
 import { type ApiParts, createApp } from './create-app.ts';
 import { serveCopies } from './streams/copies.ts';
 import { createStreamOpener } from './streams/open-stream.ts';
@@ -20,20 +20,16 @@ export interface ApiOptions extends Omit<ApiParts, 'open'> {
 /** Listens; rejects when it cannot. */
 export async function startApi(
   { transport, ...options }: ApiOptions,
-  listen: { host: string; port: number },
+  place: { host: string; port: number },
 ): Promise<RunningApi> {
   const { front, log } = options;
   const parts: ApiParts = { ...options, open: createStreamOpener(front, transport, log) };
   const server = createServer(createApp(parts));
   server.keepAliveTimeout = 65_000; // Longer than the usual load balancer's, so that it is the one to close.
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(listen.port, listen.host, () => resolve());
-  });
+  const taken = await listen(server, place, log);
   const endCopies = serveCopies(parts);
-  const { address, port, family } = server.address() as AddressInfo;
   return {
-    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    url: `http://${taken}`,
     close: (grace) =>
       new Promise((resolve) => {
         endCopies();

@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import { MiB } from '../jobs/bytes.ts';
 import { kinds } from '../jobs/resource.ts';
 import { every, timeout } from '../lib/every.ts';
+import { createLocks } from '../lib/locks.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { HostPaths } from './domain/paths.ts';
 import { parseUnit } from './domain/unit-file.ts';
@@ -14,7 +15,7 @@ import type { HostOptions } from './run-host.ts';
 
 /** Says that this host lives and what is on its disk, so that the fleet can find it. */
 export interface Announcer {
-  /** Says all of it now. */
+  /** Says all of it now; nothing, once the host has withdrawn. */
   everything(): Promise<void>;
   /**
    * Says it again and again, and whenever Redis or an api has come back; `address` is from where streams may be
@@ -25,9 +26,9 @@ export interface Announcer {
 }
 
 export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'onFatal' | 'log'> {
-  queue: WorkerQueue;
+  queue: Pick<WorkerQueue, 'announceHeld' | 'announceHost' | 'withdrawHost' | 'onAsked'>;
   paths: HostPaths;
-  reservations: Reservations;
+  reservations: Pick<Reservations, 'all'>;
 }
 
 /** Milliseconds between two comparisons of directory and disk. */
@@ -38,6 +39,9 @@ const farewell = 1_000;
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
   const { queue, paths, host, version, onFatal, log } = parts;
   let address: string | null = null;
+  let withdrawn = false;
+  /** What is said of the host is said one after the other, or an old word could come after the last one. */
+  const turns = createLocks();
   const announcement = async () => ({
     name: host,
     version,
@@ -46,11 +50,15 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     ...(await roomOf(parts)),
     lastSeen: Date.now(),
   });
+  const say = (said: 'held' | '') =>
+    turns.hold(host, async () => {
+      if (!withdrawn) await queue.announceHost(await announcement(), said);
+    });
   const everything = async () => {
     for (const kind of kinds) await queue.announceHeld(kind, () => listOnDisk(paths, kind));
-    await queue.announceHost(await announcement(), 'held');
+    await say('held');
   };
-  const beat = async () => queue.announceHost(await announcement(), '');
+  const beat = () => say('');
   /** This worker was silent for so long that another one has taken its name over. */
   const unlessTaken = (task: () => Promise<void>) => () =>
     task().catch((error: unknown) => {
@@ -76,8 +84,9 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
         ready,
         async stop() {
           for (const stop of stops) stop();
-          const withdrawn = announcement().then(queue.withdrawHost);
-          await Promise.race([withdrawn, timeout(farewell)]).catch(() => undefined);
+          withdrawn = true;
+          const told = turns.hold(host, async () => queue.withdrawHost(await announcement()));
+          await Promise.race([told, timeout(farewell)]).catch(() => undefined);
         },
       };
     },

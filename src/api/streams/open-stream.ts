@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamHead, StreamName, Transport } from '../../jobs/streams.ts';
+import { createRecent } from '../../lib/recent.ts';
 import type { Front, WantedStream } from '../../queue/open-front.ts';
 import { openDirect, Unreachable } from './direct.ts';
 
@@ -20,7 +21,7 @@ export type OpenStreamOf = <S extends StreamName>(
 const forgetAfter = 10_000;
 
 export function createStreamOpener(front: Front, transport: Transport, log: Logger): OpenStreamOf {
-  const unreachable = new Map<string, number>();
+  const unreachable = createRecent(forgetAfter);
 
   const addressOf = async (host: string) => (await front.host(host))?.address ?? null;
 
@@ -33,13 +34,12 @@ export function createStreamOpener(front: Front, transport: Transport, log: Logg
   /** Directly where that works, through Redis where it does not: before the first byte nobody sees the difference. */
   const either = async (host: string, wanted: WantedStream, signal: AbortSignal) => {
     const address = await addressOf(host);
-    const failedAt = address === null ? 0 : (unreachable.get(address) ?? 0);
-    if (address === null || Date.now() - failedAt < forgetAfter) return front.relay(host, wanted, signal);
+    if (address === null || unreachable.has(address)) return front.relay(host, wanted, signal);
     try {
       return await openDirect(address, wanted, signal);
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
-      unreachable.set(address, Date.now());
+      unreachable.add(address);
       log.warn({ host, reason: String(error.cause) }, 'the worker cannot be reached directly; using Redis');
       return front.relay(host, wanted, signal);
     }

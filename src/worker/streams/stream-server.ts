@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { directPath, directRequest, headHeader } from '../../jobs/direct.ts';
 import { Failure, problemOf } from '../../jobs/errors.ts';
+import { listen } from '../../lib/listen.ts';
 import { pump } from '../../lib/pump.ts';
 import type { Gate } from '../gate.ts';
 import type { Sources } from './open-source.ts';
@@ -26,22 +26,14 @@ export interface StreamServerParts {
 /** The worker's own port, from which an api fetches streams directly. Every question carries the client's own request. */
 export async function openStreamServer(
   parts: StreamServerParts,
-  listen: { host: string; port: number },
+  place: { host: string; port: number },
 ): Promise<StreamServer> {
   const server = createServer((req, res) => {
     answer(parts, req, res).catch((error: Error) =>
       parts.log.debug({ reason: error.message }, 'a stream was broken off'),
     );
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(listen.port, listen.host, () => resolve());
-  });
-  const { address, port, family } = server.address() as AddressInfo;
-  return {
-    address: `${family === 'IPv6' ? `[${address}]` : address}:${port}`,
-    close: () => closeAll(server),
-  };
+  return { address: await listen(server, place, parts.log), close: () => closeAll(server) };
 }
 
 function closeAll(server: Server): Promise<void> {
