@@ -24,7 +24,12 @@ export interface WorkerLedger {
   handBack(id: string): Promise<void>;
   /** `present`: whether the resource is on the host now. Returns the id that is first in its line then. */
   finish(record: JobRecord, outcome: Outcome, present: boolean): Promise<string | null>;
-  /** Takes an id out of the queue that has no record, or a finished one. */
+  /**
+   * Takes an id out of the queue of which there is no record any more: its job was ended, and has expired, while the host was
+   * away. It stays in the line of whatever it was about, which is not known: the next job in that line drops it.
+   */
+  forget(id: string): Promise<void>;
+  /** Takes a job out of the queue that is over, or an id out of a line that has no record. */
   drop(job: Pick<Job, 'id' | 'type' | 'resource'>): Promise<void>;
 }
 
@@ -90,6 +95,10 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       const told = [channels.news(host), channels.here(host), `free ${kind} ${resource}`];
       const args = [id, resource, present ? 1 : 0, keepSeconds, ...told, ...fields];
       return (await runScript(redis, 'finish', scriptKeys, args)) as string | null;
+    },
+
+    async forget(id) {
+      await runScript(redis, 'forgetId', [keys.job(host, id), keys.open(host)], [id]);
     },
 
     async drop({ id, type, resource }) {

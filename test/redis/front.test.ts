@@ -210,3 +210,18 @@ test('an answer counts only from the host that was asked', async () => {
   spoof.disconnect();
   expect(heard).toEqual(['nobody']);
 });
+
+test('an id whose record has expired while its host was away leaves the queue; one with a record stays', async () => {
+  await holds('a');
+  const [expired, kept] = [request(stop('a')), request(stop('a'))];
+  for (const one of [expired, kept]) await front.accept(one, to('h1'));
+  await redis.redis.del(keys.job('h1', expired.id));
+  for (const { id } of [expired, kept]) await worker.ledger.forget(id);
+  expect(await worker.ledger.open()).toEqual([kept.id]);
+  // In its line it is passed over by whoever comes after it.
+  const record = await worker.ledger.read(kept.id);
+  if (!record) throw new Error('no record');
+  expect(await worker.ledger.begin(record)).toEqual({ turn: 'behind', first: expired.id });
+  await worker.ledger.drop({ ...record.job, id: expired.id });
+  expect((await worker.ledger.begin(record)).turn).toBe('begun');
+});

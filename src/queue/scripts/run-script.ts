@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { effect } from '../../lib/failpoint.ts';
 import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
 import { announce } from './announce.ts';
-import { abandon, begin, cancel, expire, finish, forget, take } from './run.ts';
+import { abandon, begin, cancel, expire, finish, forget, forgetId, take } from './run.ts';
 
 /** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given. */
 const scripts = {
@@ -17,6 +17,7 @@ const scripts = {
   begin: { lua: begin, keys: 3 },
   finish: { lua: finish, keys: 5 },
   forget: { lua: forget, keys: 2 },
+  forgetId: { lua: forgetId, keys: 2 },
   cancel: { lua: cancel, keys: 2 },
   expire: { lua: expire, keys: 2 },
   abandon: { lua: abandon, keys: 2 },

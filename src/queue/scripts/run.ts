@@ -145,6 +145,16 @@ return 0
 `;
 
 /**
+ * Takes an id out of a host's queue that has no record; one that was recorded meanwhile stays.
+ *
+ * KEYS job, open
+ * ARGV id
+ */
+export const forgetId = `
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[1]) end
+`;
+
+/**
  * Asks for the end of a job. One that was never begun is over with it.
  *
  * KEYS job, run
