@@ -351,7 +351,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   });
 
   test.each(['log', 'archive'] as const)('an api that dies breaks a %s, and leaves nothing', async (kind) => {
-    const resting = { ...descriptors(fleet), api: 1_000 };
+    const resting = { ...descriptors(fleet), api: 0 };
     const stream = streams[kind]();
     await begun(stream);
     await fleet.kill('api');
@@ -364,7 +364,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     'log',
     'archive',
   ] as const)('a worker that dies breaks a %s, and leaves nothing', async (kind) => {
-    const resting = { ...descriptors(fleet), worker: 1_000 };
+    const resting = { ...descriptors(fleet), worker: 0 };
     const stream = streams[kind]();
     await begun(stream);
     await fleet.kill('worker');

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { activeState, sampleImage } from '../support/daemon.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
 import { ok, type Ran, run } from '../support/run.ts';
@@ -101,16 +101,18 @@ test('inspect shows the claims and says whether, and else why not, a token would
 
 test('a token given as an argument is not what ps shows for long', async () => {
   const token = await fleet.mint();
-  const child = spawn(
-    process.execPath,
-    ['bin/gear', 'token', 'inspect', token, '--keys', '/proc/self/fd/0'],
-    {
-      stdio: ['pipe', 'ignore', 'ignore'],
-    },
-  );
-  const seen = () => readFile(`/proc/${child.pid}/cmdline`, 'utf8').catch(() => '');
-  await until('the arguments are hidden', async () => !(await seen()).includes(token));
-  child.kill();
+  // A key that nobody writes: the command waits for it, and can be looked at meanwhile.
+  const keys = await mkdtemp(join(directory, 'keys-'));
+  await ok('mkfifo', '--mode=600', join(keys, 'key.issuer.pub'));
+  const args = ['bin/gear', 'token', 'inspect', token, '--keys', keys];
+  const child = spawn(process.execPath, args, { stdio: 'ignore' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  // Of a process that has ended there is nothing to be seen.
+  const seen = () => readFile(`/proc/${child.pid}/cmdline`, 'utf8');
+  await until('the arguments are hidden', async () => {
+    const shown = await seen();
+    return shown.startsWith('gear token inspect') && !shown.includes(token);
+  });
 });
 
 test.each<[string, string[], number, RegExp]>([
