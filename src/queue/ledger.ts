@@ -83,8 +83,7 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     },
 
     async handBack(id) {
-      const run = keys.run(host, id);
-      await redis.multi().hset(run, 'state', 'queued').hincrby(run, 'crashes', -1).exec();
+      await runScript(redis, 'handBack', [keys.run(host, id)], []);
     },
 
     async finish({ job: { id, type, resource } }, outcome, present) {

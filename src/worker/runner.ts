@@ -116,7 +116,7 @@ export function createRunner(parts: RunnerParts): Runner {
 
   async function run(id: string, entry: UnderWay): Promise<void> {
     const record = await ledger.read(id);
-    if (!record) return;
+    if (!record) return ledger.forget(id);
     if (isFinal(record.job.state)) return ledger.drop(record.job);
     if (record.version > payloadVersion) return leaveQueued(record);
     // Before its turn: what is refused holds up nobody, and what is taken does not get too late by waiting.

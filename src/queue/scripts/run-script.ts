@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { effect } from '../../lib/failpoint.ts';
 import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
 import { announce } from './announce.ts';
-import { abandon, begin, cancel, expire, finish, forget, forgetId, take } from './run.ts';
+import { abandon, begin, cancel, expire, finish, forget, forgetId, handBack, take } from './run.ts';
 
 /** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given. */
 const scripts = {
@@ -15,6 +15,7 @@ const scripts = {
   recordJob: { lua: recordJob, keys: 6 },
   take: { lua: take, keys: 2 },
   begin: { lua: begin, keys: 3 },
+  handBack: { lua: handBack, keys: 1 },
   finish: { lua: finish, keys: 5 },
   forget: { lua: forget, keys: 2 },
   forgetId: { lua: forgetId, keys: 2 },

@@ -100,6 +100,17 @@ return {'begun', redis.call('HGETALL', job), redis.call('HGETALL', run)}
 `;
 
 /**
+ * Puts a job that runs back into its queue; that it was begun counts as no crash. One that is over stays so.
+ *
+ * KEYS run
+ */
+export const handBack = `
+if redis.call('HGET', KEYS[1], 'state') ~= 'running' then return 0 end
+redis.call('HSET', KEYS[1], 'state', 'queued')
+return redis.call('HINCRBY', KEYS[1], 'crashes', -1)
+`;
+
+/**
  * Ends a job: final state, out of the queue, what the host holds brought up to date, everybody told. Ending it again
  * changes nothing. The request itself goes.
  *

@@ -84,8 +84,10 @@ export async function rollBack(context: JobContext, resource: string, why: Failu
   const { room } = context;
   const before = await readBefore(room.paths, resource);
   if (!before) {
+    // What was made before the unit was to be changed: reservations, and an image with the environment's values.
     const current = await readGear(room.paths, resource);
     await releaseOthers(room, resource, current?.ports ?? []);
+    await removeStaleImages(room, resource, current?.imageTag ?? null);
     return '';
   }
   const failed = await readGear(room.paths, resource);

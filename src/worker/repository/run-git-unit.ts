@@ -110,11 +110,10 @@ function followProgress(
 export const tooManyObjects = (most: number) =>
   new Failure('clone_failed', `the repository has more than ${most} objects`);
 
-/** Ends the unit that this job has begun, and its container; one of another job stays to be looked at. */
+/** Takes the unit that this job has begun out of systemd, and its container; one of another job stays. */
 export async function stopGitUnit(room: Room, resource: string, job: string): Promise<void> {
-  const { description, active } = await room.systemd.state(jobUnit(resource));
-  // One that has failed by itself stays too: it says why.
-  if (description === describe(resource, job) && active !== 'failed') await removeUnit(room, resource);
+  const { description } = await room.systemd.state(jobUnit(resource));
+  if (description === describe(resource, job)) await removeUnit(room, resource);
 }
 
 async function removeUnit({ systemd, docker: engine }: Room, resource: string): Promise<void> {

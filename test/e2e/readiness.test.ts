@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Gear } from '../../src/jobs/gear.ts';
+import { newId } from '../support/client.ts';
+import { activeState, containersOf, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { ok } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+let daemon: Daemon;
+beforeAll(async () => {
+  await sampleImage();
+  daemon = await openDaemon();
+});
+afterAll(() => daemon.close());
+
+const shell = (script: string) => ['/bin/sh', '-c', script];
+const serve = 'exec /bin/httpd -f -p 8080 -h /www';
+const install = (r: string, body: object) =>
+  daemon.change('PUT', 'container', { r, t: 'geard/sample' }, body);
+const gear = async (r: string) => (await daemon.send<Gear>('GET', 'container', { r })).body;
+const ports = (external: number) => [{ internal: 8080, external }];
+
+test('a gear that listens late has started when it listens, and not before', async () => {
+  const command = shell(`echo not yet; sleep 5; ${serve}`);
+  const began = Date.now();
+  const answer = await install('late', { ports: ports(21_001), command });
+  expect(answer, answer.body.detail).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+  expect(Date.now() - began).toBeGreaterThan(4_900);
+  expect((await fetch('http://127.0.0.1:21001/')).ok).toBe(true);
+});
+
+test('a new gear that does not listen in time has not started, says so, and leaves nothing', async () => {
+  const i = newId();
+  const body = { ports: ports(21_002), startseconds: '4', command: shell('echo deaf; exec sleep 1000') };
+  const send = { body, headers: { Prefer: 'wait=30' } };
+  const failed = await daemon.send('PUT', 'container', { u: '0', r: 'deaf', t: 'geard/sample', i }, send);
+  expect(failed).toMatchObject({ status: 500, body: { code: 'start_failed' } });
+  expect(failed.body.detail).toContain('nothing listens on port 8080 inside after 4 s');
+  expect(failed.body.detail).toContain('deaf');
+  expect(await daemon.send('GET', `job/${i}/log`)).toMatchObject({
+    body: expect.stringMatching(/ready: waiting until the gear listens on port 8080 inside; [1-4] s left/),
+  });
+  expect((await daemon.send('GET', 'container', { r: 'deaf' })).status).toBe(404);
+  expect(await containersOf('deaf')).toEqual([]);
+});
+
+test('an update that does not listen in time goes back to the version before, which answers', async () => {
+  await install('updated', { ports: ports(21_003) });
+  const before = await gear('updated');
+  const failed = await install('updated', {
+    ports: ports(21_003),
+    startSeconds: 2,
+    command: shell('exec sleep 1000'),
+  });
+  expect(failed).toMatchObject({ status: 500, body: { code: 'start_failed' } });
+  expect(failed.body.detail).toContain('the earlier unit is back and runs');
+  expect(await gear('updated')).toMatchObject({ unitText: before.unitText, systemd: { active: 'active' } });
+  expect((await fetch('http://127.0.0.1:21003/')).ok).toBe(true);
+});
+
+test('a gear that was stopped and does not listen when it is started again is stopped again', async () => {
+  const once = `test -e /data/once || { touch /data/once 2>/dev/null || : >/data/once; ${serve}; }; exec sleep 1000`;
+  const volumes = [{ name: 'readiness-once', path: '/data' }];
+  const spec = { ports: ports(21_004), startSeconds: 3, command: shell(once), volumes };
+  expect(await install('once', spec)).toMatchObject({ status: 200 });
+  expect(await gear('once')).toMatchObject({ spec: { startSeconds: 3 } });
+  await daemon.change('PUT', 'container/stopped', { r: 'once' });
+  const failed = await daemon.change('PUT', 'container/started', { r: 'once' });
+  expect(failed).toMatchObject({ status: 500, body: { code: 'start_failed' } });
+  expect(failed.body.detail).toContain('it is stopped again');
+  expect(await activeState('once')).toBe('inactive');
+  expect(await gear('once')).toMatchObject({ enabled: false });
+  await daemon.change('DELETE', 'container', { r: 'once' });
+  await ok('docker', 'volume', 'rm', 'readiness-once');
+});
+
+test('another startSeconds alone changes the unit and restarts nothing', async () => {
+  await install('patient', { ports: ports(21_005) });
+  const before = await gear('patient');
+  const answer = await install('patient', { ports: ports(21_005), startSeconds: 90 });
+  expect(answer.body.result).toMatchObject({ changed: true, container: before.container });
+  expect(await gear('patient')).toMatchObject({ spec: { startSeconds: 90 }, container: before.container });
+});
+
+test.each([0, 3601, 'soon', 1.5])('startSeconds of %j is refused at the door', async (startSeconds) => {
+  const refused = await install('refused', { startSeconds });
+  expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  expect(refused.body.detail).toContain('startSeconds');
+});
+
+test('a failed installation takes away the volumes that it has made, and no other', async () => {
+  const failing = (name: string) => ({ volumes: [{ name, path: '/data' }], command: shell('exit 3') });
+  await ok('docker', 'volume', 'create', 'readiness-kept');
+  for (const name of ['readiness-kept', 'readiness-made'])
+    expect(await install('volumes', failing(name))).toMatchObject({ body: { code: 'start_failed' } });
+  const left = await ok('docker', 'volume', 'ls', '--quiet', '--filter', 'name=readiness-');
+  expect(left.split('\n')).toEqual(['readiness-kept']);
+  await ok('docker', 'volume', 'rm', 'readiness-kept');
+});
+
+test('systemd re-executed in the middle of jobs fails none of them', async () => {
+  const names = Array.from({ length: 6 }, (_, n) => `reexec-${n}`);
+  for (let round = 0; round < 3; round++) {
+    const ids = names.map(() => newId());
+    for (const [n, i] of ids.entries()) {
+      const parameters = { u: '0', r: names[n] ?? '', t: 'geard/sample', i };
+      const body = { cpus: 1 + round / 10, env: [{ name: 'ROUND', value: String(round) }] };
+      expect((await daemon.send('PUT', 'container', parameters, { body })).status).toBe(202);
+    }
+    await until('a job runs', async () => {
+      const { body } = await daemon.send('GET', `job/${ids[0]}`);
+      return body.state !== 'queued';
+    });
+    await ok('systemctl', 'daemon-reexec');
+    for (const i of ids) {
+      const { body } = await daemon.send('GET', `job/${i}`, { wait: '60' });
+      expect(body, JSON.stringify(body.error)).toMatchObject({ state: 'succeeded' });
+    }
+  }
+}, 180_000);
