@@ -63,6 +63,11 @@ async function change(
 const web = { ports: [{ internal: 8080 }] };
 const install = (r: string, body: unknown = web) =>
   change('PUT', 'container', r, { t: 'geard/sample' }, body);
+/** Installs a gear; systemd has read then that Docker's start is to start it, however long that takes. */
+async function settled(r: string): Promise<void> {
+  await install(r);
+  await until(`systemd knows ${r}`, async () => (await knownToSystemd()).byDocker.includes(r));
+}
 const exits = { command: ['/bin/sh', '-c', 'exit 3'] };
 
 /** Each kind of job, on a gear of its own: how it ends, and whether its gear is to run then. */
@@ -83,11 +88,11 @@ const kinds: [what: string, act: () => Promise<Job>, state: Job['state'], gear: 
     'up',
     true,
   ],
-  ['an update that fails', () => install('back').then(() => install('back', exits)), 'failed', 'back', true],
+  ['an update that fails', () => settled('back').then(() => install('back', exits)), 'failed', 'back', true],
   [
     'an update that fails of what was stopped',
     async () => {
-      await install('rest');
+      await settled('rest');
       await change('PUT', 'container/stopped', 'rest');
       return install('rest', exits);
     },
@@ -97,7 +102,7 @@ const kinds: [what: string, act: () => Promise<Job>, state: Job['state'], gear: 
   ],
   [
     'a stop',
-    () => install('stop').then(() => change('PUT', 'container/stopped', 'stop')),
+    () => settled('stop').then(() => change('PUT', 'container/stopped', 'stop')),
     'succeeded',
     'stop',
     false,
@@ -121,7 +126,7 @@ const kinds: [what: string, act: () => Promise<Job>, state: Job['state'], gear: 
   ],
   [
     'a removal',
-    () => install('gone').then(() => change('DELETE', 'container', 'gone')),
+    () => settled('gone').then(() => change('DELETE', 'container', 'gone')),
     'succeeded',
     'gone',
     false,
@@ -129,7 +134,7 @@ const kinds: [what: string, act: () => Promise<Job>, state: Job['state'], gear: 
   [
     'a removal of what was stopped',
     async () => {
-      await install('gone2');
+      await settled('gone2');
       await change('PUT', 'container/stopped', 'gone2');
       return change('DELETE', 'container', 'gone2');
     },
@@ -199,7 +204,11 @@ test('after a reboot, and after the plug was pulled, just those gears run that a
 
 test('44 gears removed at once are removed, and systemd has read its units a few times only', async () => {
   const names = Array.from({ length: 44 }, (_, i) => `many-${i}`);
-  await Promise.all(names.map((name) => install(name, { ...web, start: false })));
+  await Promise.all(names.map((name) => install(name, { command: ['/bin/sh', '-c', 'exec sleep 1000'] })));
+  await until('systemd knows all', async () => {
+    const { byDocker } = await knownToSystemd();
+    return names.every((name) => byDocker.includes(name));
+  });
   await onHost('journalctl', '--sync');
   const since = await onHost('date', '+%s');
   await Promise.all(names.map((name) => change('DELETE', 'container', name)));
