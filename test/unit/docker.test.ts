@@ -1,4 +1,11 @@
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { createDocker } from '../../src/worker/host/docker.ts';
 import { asPullFailure } from '../../src/worker/host/docker-failures.ts';
 import { followLayers, withTag } from '../../src/worker/host/docker-pull.ts';
 import { parseSocketTable } from '../../src/worker/host/listening.ts';
@@ -39,6 +46,7 @@ test.each([
     true,
   ],
   ['received unexpected HTTP status: 503 Service Unavailable', 'registry_failed', true],
+  [`manifest verification failed for digest sha256:${'0'.repeat(64)}`, 'registry_failed', false],
 ])('the registry saying %j is %s', (message, code, transient) => {
   expect(asPullFailure('a', new Error(message))).toMatchObject({ code, transient });
 });
@@ -51,4 +59,31 @@ test('only listening sockets count as listened on', () => {
     '   2: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0 0 0',
   ].join('\n');
   expect(parseSocketTable(table)).toEqual([8080, 443]);
+});
+
+/** An engine that has one image, and takes it for whatever it is asked for. */
+async function engineWith(image: { Id: string; RepoDigests: string[] | null }): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'geard-engine-'));
+  const socket = join(directory, 'socket');
+  const engine = createServer((_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ ...image, Config: {} }));
+  });
+  await once(engine.listen(socket), 'listening');
+  onTestFinished(async () => {
+    engine.close();
+    engine.closeAllConnections();
+    await rm(directory, { recursive: true });
+  });
+  return socket;
+}
+
+test('an image with another digest than the reference is not the image, whatever the engine says', async () => {
+  const [right, wrong] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
+  const socketPath = await engineWith({ Id: 'sha256:1', RepoDigests: [`r:5000/git@${right}`] });
+  const docker = createDocker({ socketPath, log: pino({ level: 'silent' }) });
+  onTestFinished(() => docker.close());
+  expect(await docker.image(`r:5000/git@${wrong}`)).toBeNull();
+  expect(await docker.image(`r:5000/git:1@${wrong}`)).toBeNull();
+  for (const reference of [`r:5000/git@${right}`, `r:5000/git:1@${right}`, 'r:5000/git:1'])
+    expect(await docker.image(reference), reference).toMatchObject({ id: 'sha256:1' });
 });

@@ -27,6 +27,11 @@ export function asPullFailure(reference: string, error: unknown): Failure {
   if (/manifest unknown|not found|does not exist|name unknown|no such image/i.test(said)) {
     return new Failure('image_not_found', `there is no image ${reference} in its registry`, { cause: error });
   }
+  if (/verification failed/i.test(said)) {
+    return new Failure('registry_failed', `the registry gives another image than ${reference}: ${said}`, {
+      cause: error,
+    });
+  }
   const detail = `the registry of ${reference} cannot be reached: ${said}`;
   return new Failure('registry_failed', detail, { transient: true, cause: error });
 }

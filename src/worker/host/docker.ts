@@ -21,13 +21,13 @@ export interface ContainerState {
 export interface DockerImage {
   id: string;
   env: EnvironmentVariable[];
-  /** The id of the image it was made from by `makeImage`; null for every other image. */
+  /** What it was made from, as its maker here has noted it; null for an image that was not made here. */
   madeFrom: string | null;
 }
 
 /** What we want of the Docker engine. Throws a transient `host_unavailable` while it is away. */
 export interface Docker {
-  /** The image with this reference on the host, or null. */
+  /** The image with this reference on the host, or null; one with another digest than the reference's is not it. */
   image(reference: string): Promise<DockerImage | null>;
   /** Makes an image that differs from another one in its environment only: NAME=value each; `by` a container of this name. */
   makeImage(wanted: { image: string; from: string; env: string[]; gear: string; by: string }): Promise<void>;
@@ -69,7 +69,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
   return {
     async image(reference) {
       const found = await orNull('image', () => calls.getImage(reference).inspect());
-      if (!found) return null;
+      if (!found || !hasDigestOf(reference, found.RepoDigests)) return null;
       const env = (found.Config.Env ?? []).map((entry) => {
         const [name = '', ...value] = entry.split('=');
         return { name, value: value.join('=') };
@@ -157,6 +157,12 @@ async function unlessInUse(removal: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (!hasStatus((error as Error).cause, 409)) throw error;
   }
+}
+
+/** A reference by digest names exactly one image, whatever an engine makes of the rest of it. */
+function hasDigestOf(reference: string, repoDigests: string[] | null | undefined): boolean {
+  const digest = reference.split('@')[1];
+  return digest === undefined || (repoDigests ?? []).some((known) => known.endsWith(`@${digest}`));
 }
 
 /** The answer, or null where Docker does not know the thing. */
