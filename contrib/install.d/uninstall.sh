@@ -15,7 +15,9 @@ take_away() {
   remove_user
   [[ $(readlink "$link") != "$versions"/* ]] || rm -f "$link"
   rm -rf "$versions"
-  say "removed: $versions, $link"
+  # The name of git-image.ts. Where no such image was built, or Docker is gone already, there is nothing to do.
+  docker image rm --force geard.invalid/githost >/dev/null 2>&1 || true
+  say "removed: $versions, $link, the git image that was built here"
   say "kept: /var/lib/gears (or what GEARD_BASE names): gears, repositories, environments; $settings: settings and keys"
   say 'Gears go on running: systemctl list-units "gear-*". To stop them all: systemctl stop gear.slice'
 }
