@@ -17,7 +17,8 @@ type Optional =
   | 'redisCert'
   | 'redisKey'
   | 'keys'
-  | 'streamListen';
+  | 'streamListen'
+  | 'githostImage';
 
 /** The settings of a role; `redis` is there unless the daemon is to run its own. */
 export type Config = Omit<Settings, Optional> & { [K in Optional]: Settings[K] | null };
@@ -54,6 +55,7 @@ export function readConfig(
     redisKey: null,
     keys: null,
     streamListen: null,
+    githostImage: null,
     testToken: false,
     insecureTestToken: false,
     ...settings,

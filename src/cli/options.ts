@@ -222,8 +222,7 @@ export const optionTable = {
     flag: '--githost-image',
     env: 'GEARD_GITHOST_IMAGE',
     takes: '<image>',
-    default: 'geard/githost',
-    help: 'the image with git in it, in which repositories are made',
+    help: 'the image with git in it, in which repositories are made; without it the host builds one from its own git',
     schema: imageReference,
   },
   cloneAllow: {

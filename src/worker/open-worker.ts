@@ -21,7 +21,7 @@ import { type HostOptions, type RunningWorker, runHost } from './run-host.ts';
 export interface WorkerOptions extends HostOptions {
   base: string;
   docker: string;
-  githostImage: string;
+  githostImage: string | null;
   cloneAllow: readonly string[];
   cloneLimits: CloneLimits;
   startSeconds: number;
@@ -52,6 +52,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const reservations = createReservations(paths, (resource) => busy.has(resource));
     const repositories: RepositorySettings = {
       image: options.githostImage,
+      dockerSocket: options.docker,
       allowance: parseAllowance(options.cloneAllow),
       limits: options.cloneLimits,
       fetch: async (job, source, signal) =>

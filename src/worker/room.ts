@@ -36,8 +36,9 @@ export interface Directory {
 
 /** How repositories are made. */
 export interface RepositorySettings {
-  /** The image with git in it. */
-  image: string;
+  /** The image with git in it; null: one that this host builds, by way of this socket of Docker's. */
+  image: string | null;
+  dockerSocket: string;
   allowance: CloneAllowance;
   limits: CloneLimits;
   /** Has what a job is to copy brought from its host; see jobs/copy.ts. The body throws when it does not come whole. */

@@ -33,6 +33,18 @@ test('the tarball alone makes a daemon, without a network, and a gear by a real 
   expect((await host.try('systemctl', 'is-enabled', 'geard')).stdout.trim()).toBe('enabled');
 });
 
+test('repositories are made and copied where nobody prepared an image and no registry is reached', async () => {
+  expect(await host.ok('docker', 'images', '--quiet', '--filter=reference=*/githost')).toBe('');
+  expect(await host.change('PUT', 'repository', 'r=site')).toMatchObject({ state: 'succeeded' });
+  expect(await host.ok('git', '-C', '/var/lib/gears/git/site', 'symbolic-ref', 'HEAD')).toBe(
+    'refs/heads/main',
+  );
+  const copied = await host.change('PUT', 'repository', 'r=site-2&t=gear%3A%2F%2Fsite');
+  expect(copied).toMatchObject({ state: 'succeeded' });
+  const said = await host.ok('journalctl', '--unit=geard', '--output=cat');
+  expect(said).not.toMatch(/"level":(?:40|50|60)|EPERM|EACCES|EROFS/);
+});
+
 test('installed again it changes nothing', async () => {
   const before = [await mainPid('geard'), await programs()];
   const again = await host.install('--start');
@@ -107,6 +119,7 @@ test('uninstalled, nothing of ours is left but what was made with it, and the ge
     '/etc/systemd/system/multi-user.target.wants/gear-web.service',
   ]);
   expect(await host.try('id', 'geard-api')).toMatchObject({ status: 1 });
+  expect(await host.ok('docker', 'images', '--quiet', '--filter=reference=*/githost')).toBe('');
   expect((await host.try('pgrep', '-f', 'gear daemon')).status).toBe(1);
   expect(await host.ok('ls', '/etc/geard/keys')).toContain('.issuer.key');
   await gearAnswers();

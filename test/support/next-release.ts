@@ -13,7 +13,7 @@ export interface NextRelease {
 export async function makeNextRelease(): Promise<NextRelease> {
   const directory = await mkdtemp(join(tmpdir(), 'geard-next-'));
   const version = '99.0.0';
-  for (const part of ['bin', 'dist', 'package.json'])
+  for (const part of ['bin', 'contrib', 'dist', 'package.json'])
     await cp(part, join(directory, part), { recursive: true });
   await symlink(resolve('node_modules'), join(directory, 'node_modules'));
   await change(join(directory, 'package.json'), /"version": "[^"]+"/, `"version": "${version}"`);

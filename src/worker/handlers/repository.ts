@@ -4,7 +4,6 @@ import type { Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
 import { mustTakeNew } from '../draining.ts';
-import { ensureImage } from '../ensure-image.ts';
 import { isOnDisk } from '../on-disk.ts';
 import { resolveSource } from '../repository/clone-source.ts';
 import {
@@ -19,6 +18,7 @@ import {
 import { fetchCopy } from '../repository/fetch-copy.ts';
 import { askGit, findFault, headOf } from '../repository/git.ts';
 import { type GitTask, gitContainer, usualBranch } from '../repository/git-container.ts';
+import { ensureGitImage } from '../repository/git-image.ts';
 import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/run-git-unit.ts';
 import type { Room } from '../room.ts';
 
@@ -36,8 +36,8 @@ export const create: Handler<'repository.create'> = {
     }
     await mustTakeNew(context);
     const origin = await originOf(url, room);
-    await ensureImage(room.repositories.image, context);
-    await makeDraft(resource, origin, context);
+    const image = await ensureGitImage(context);
+    await makeDraft(resource, origin, image, context);
     report({ step: 'check', message: 'checking the repository' });
     const draft = draftOf(room.paths, resource, job);
     const repository = await adoptDraft(draft, job, room.repositories.limits);
@@ -67,9 +67,14 @@ async function originOf(url: string | null, { repositories }: Room): Promise<Ori
   return { task: { make: 'clone', source: await resolveSource(url, repositories.allowance) } };
 }
 
-async function makeDraft(resource: string, origin: Origin, context: JobContext): Promise<void> {
+async function makeDraft(
+  resource: string,
+  origin: Origin,
+  image: string,
+  context: JobContext,
+): Promise<void> {
   const { room, job, report } = context;
-  const { image, limits } = room.repositories;
+  const { limits } = room.repositories;
   const directory = draftOf(room.paths, resource, job);
   report({ step: 'git', message: `${whatIsDone(origin)} by ${jobUnit(resource)}` });
   const container = jobContainer(resource);

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Failure } from '../../jobs/errors.ts';
+import { openProgram } from '../../lib/exec.ts';
+import { effect } from '../../lib/failpoint.ts';
+import { createLocks } from '../../lib/locks.ts';
+import type { JobContext } from '../context.ts';
+import { ensureImage } from '../ensure-image.ts';
+import type { Room } from '../room.ts';
+
+/** The image that this host builds for itself. No registry can serve a name below .invalid (RFC 2606). */
+const builtImage = 'geard.invalid/githost';
+const script = fileURLToPath(new URL('../../../contrib/githost/image', import.meta.url));
+
+/** Milliseconds a build may take; half a second is usual. */
+const buildDeadline = 60_000;
+/** The script ends with this where a program is missing. */
+const programMissing = 3;
+
+/** One of these changes whenever what is in the image does: an update of any library writes ld.so.cache. */
+const sources = [
+  '/usr/local/bin/git',
+  '/usr/bin/git',
+  '/etc/ld.so.cache',
+  '/etc/ssl/certs/ca-certificates.crt',
+];
+
+const builds = createLocks();
+
+/** Makes sure of the image with git in it, and returns its name. It is built where none is configured. */
+export async function ensureGitImage(context: JobContext): Promise<string> {
+  const { room, signal } = context;
+  const { image } = room.repositories;
+  if (image !== null) {
+    await ensureImage(image, context);
+    return image;
+  }
+  if (await isUpToDate(room)) return builtImage;
+  await builds.hold(builtImage, async () => {
+    signal.throwIfAborted();
+    if (!(await isUpToDate(room))) await effect('image.build', () => build(context));
+  });
+  return builtImage;
+}
+
+async function isUpToDate({ docker }: Room): Promise<boolean> {
+  return (await docker.image(builtImage))?.madeFrom === (await sourcesDigest());
+}
+
+/** Tells the script and the host's git, libraries and certificates from later ones. */
+async function sourcesDigest(): Promise<string> {
+  const states = sources.map(async (path) => {
+    const found = await stat(path).catch(() => null); // Not every host has all of them.
+    return `${path} ${found?.size} ${found?.mtimeMs}`;
+  });
+  const all = [await readFile(script, 'utf8'), ...(await Promise.all(states))].join('\n');
+  return createHash('sha256').update(all).digest('hex').slice(0, 32);
+}
+
+async function build({ room, signal, report }: JobContext): Promise<void> {
+  report({ step: 'image', message: "building the git image from this host's git" });
+  const env = { DOCKER_HOST: `unix://${room.repositories.dockerSocket}` };
+  const program = openProgram(script, [builtImage, await sourcesDigest()], { env });
+  const end = AbortSignal.any([signal, AbortSignal.timeout(buildDeadline)]);
+  end.addEventListener('abort', () => void program.kill());
+  program.stdout.resume();
+  const { status, stderr } = await program.ended;
+  signal.throwIfAborted();
+  if (status === 0) return;
+  const why = end.aborted ? `it took longer than ${buildDeadline / 1000} s` : stderr.trim().slice(-300);
+  const detail = `the git image could not be built on this host: ${why}`;
+  if (status === programMissing) throw new Failure('clone_failed', detail);
+  throw new Failure('host_unavailable', detail, { transient: true });
+}
