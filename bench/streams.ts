@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Transport } from '../src/jobs/streams.ts';
 import { type Fleet, openFleet } from '../test/support/fleet.ts';
-import { fillRepository, githostImage } from '../test/support/repository.ts';
+import { fillRepository } from '../test/support/repository.ts';
 import { ok } from '../test/support/run.ts';
 import { median, type Row, ratios } from './table.ts';
 
@@ -51,7 +51,6 @@ const speed = (us: number[], them: number[]) => ratios(them, us);
 
 /** Logs, archives and the first byte of a log, by both ways of transport, beside what they come from. */
 export async function benchStreams(): Promise<Row[]> {
-  await githostImage();
   const rows: Row[] = [];
   for (const transport of ['direct', 'relay'] as const) {
     const fleet = await openFleet(transport);

@@ -16,6 +16,5 @@ export async function openHere(_closers: Closers): Promise<Place> {
     keys: tourKeys,
   };
   await must(place, `${place.project}/contrib/sample/image`);
-  await must(place, `${place.project}/contrib/githost/image`);
   return place;
 }

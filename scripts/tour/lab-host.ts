@@ -29,7 +29,6 @@ export async function openLabHost(closers: Closers): Promise<Place> {
     keys: tourKeys,
   };
   await must(place, `${project}/contrib/sample/image`);
-  await must(place, `${project}/contrib/githost/image`);
   forward(lab, closers);
   return place;
 }

@@ -12,7 +12,7 @@ import { curl } from '../support/curl.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
 import { behindStreams } from '../support/leftovers.ts';
 import { outputOf } from '../support/processes.ts';
-import { fillRepository, githostImage } from '../support/repository.ts';
+import { fillRepository } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -41,7 +41,6 @@ async function source(one: KeyedFleet, base: string, r: string, megabytes: numbe
 }
 
 beforeAll(async () => {
-  await githostImage();
   fleet = await openKeyedFleet('relay');
   bases = { h1: fleet.base, h2: (await fleet.addHost()).base };
   client = await fleet.as();

@@ -16,7 +16,7 @@ import {
 } from '../support/git-server.ts';
 import { hostileUrls } from '../support/hostile.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
-import { githostImage, makeServed, pushFiles } from '../support/repository.ts';
+import { makeServed, pushFiles } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -28,7 +28,6 @@ let server: GitServer;
 let canary: TestServer;
 
 beforeAll(async () => {
-  await githostImage();
   await rm(canaryFile, { force: true });
   server = await openGitServer();
   canary = await openServer((_req, res) => res.writeHead(200).end('canary'));

@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
-import { githostImage, pushFiles } from '../support/repository.ts';
+import { pushFiles } from '../support/repository.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 let daemon: Daemon;
 beforeAll(async () => {
   await sampleImage('pmorie/sti-html-app');
-  await githostImage();
   daemon = await openDaemon({ base: '/var/lib/gears', port: 2223 });
 });
 afterAll(() => daemon.close());

@@ -8,13 +8,12 @@ import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
 import { end, outputOf, residentMegabytes, startNode } from '../support/processes.ts';
-import { fillRepository, githostImage, pushFiles } from '../support/repository.ts';
+import { fillRepository, pushFiles } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 beforeAll(async () => {
   await sampleImage();
-  await githostImage();
 });
 
 // One suite for both ways of transport: nobody shall see a difference.

@@ -7,7 +7,7 @@ import { type Fleet, openFleet } from '../support/fleet.ts';
 import { openSlowServer } from '../support/git-server.ts';
 import { makeNextRelease, type NextRelease } from '../support/next-release.ts';
 import { end, outputOf } from '../support/processes.ts';
-import { githostImage, makeServed } from '../support/repository.ts';
+import { makeServed } from '../support/repository.ts';
 import { until } from '../support/until.ts';
 
 /** Of this run: how often a unit has started is read from the journal of the whole boot. */
@@ -17,7 +17,7 @@ const first = `up-${run}-0`;
 let fleet: Fleet;
 let next: NextRelease;
 beforeAll(async () => {
-  await Promise.all([sampleImage(), githostImage()]);
+  await sampleImage();
   next = await makeNextRelease();
   fleet = await openFleet('auto', ['--clone-allow', '127.0.0.1']);
 });

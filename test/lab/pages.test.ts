@@ -14,7 +14,7 @@ beforeAll(async () => {
   await lab('down');
   const up = await lab('up', '1', '--bare');
   expect(up, up.stderr).toMatchObject({ status: 0 });
-  for (const image of ['sample', 'githost']) await onHost(`${project}/contrib/${image}/image`);
+  await onHost(`${project}/contrib/sample/image`);
   await onHost('mkdir', clone);
   const copy = 'tar -C "$1" --exclude=./.git -cf - . | tar -C "$2" -xf -';
   await onHost('sh', '-c', copy, 'sh', project, clone);

@@ -2,13 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ok, run } from './run.ts';
-
-/** The image in which repositories are made; made once. */
-export async function githostImage(): Promise<void> {
-  if ((await run('docker', 'image', 'inspect', 'geard/githost')).status !== 0)
-    await ok('contrib/githost/image');
-}
+import { ok } from './run.ts';
 
 const identity = ['-c', 'user.name=Somebody', '-c', 'user.email=somebody@example.org'];
 
