@@ -10,7 +10,6 @@ import { handlers } from '../../src/worker/handlers/handlers.ts';
 import { Cancelled, HandedBack } from '../../src/worker/interruptions.ts';
 import { createJournal, type Journal } from '../../src/worker/journal.ts';
 import { sampleImage } from '../support/daemon.ts';
-import { githostImage } from '../support/repository.ts';
 import { type OpenRoom, openRoom } from '../support/room.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -24,7 +23,7 @@ import { until } from '../support/until.ts';
 let open: OpenRoom;
 let journal: Journal;
 beforeAll(async () => {
-  await Promise.all([sampleImage(), githostImage()]);
+  await sampleImage();
   open = await openRoom();
   journal = createJournal(open.paths);
   listenToFailpoints((point) => interrupted.getStore()?.(point));

@@ -21,6 +21,8 @@ export interface OpenRoom {
   close(): Promise<void>;
 }
 
+const dockerSocket = '/var/run/docker.sock';
+
 /** What handlers work with, on this very host: real systemd, Docker and files, and no Redis. */
 export async function openRoom(): Promise<OpenRoom> {
   const log = pino({ level: 'silent' });
@@ -28,7 +30,7 @@ export async function openRoom(): Promise<OpenRoom> {
   await makeDirectories(paths.directories);
   await openRepositories(paths, log);
   const bus = await openBus({ log, deadlineMs: 25_000 });
-  const docker = createDocker({ socketPath: '/var/run/docker.sock', log });
+  const docker = createDocker({ socketPath: dockerSocket, log });
   const busy = new Set<string>();
   const room: Room = {
     host: 'h1',
@@ -40,7 +42,8 @@ export async function openRoom(): Promise<OpenRoom> {
     busy,
     directory: { held: async () => [], announce: async () => undefined },
     repositories: {
-      image: 'geard/githost',
+      image: null,
+      dockerSocket,
       allowance: parseAllowance([]),
       limits: { seconds: 60, megabytes: 100, objects: 10_000 },
       fetch: () => Promise.reject(new Error('there is no api')),
