@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readlink, rm, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { listenToFailpoints } from '../../src/lib/failpoint.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { type Bus, openBus } from '../../src/worker/host/bus.ts';
 import { readIfThere, writeDurably } from '../../src/worker/host/files.ts';
@@ -27,6 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await systemd.stop(name, { deadlineMs: 10_000 });
   await systemd.unlink(name);
+  await systemd.settle();
   bus.close();
   await rm(base, { recursive: true });
 });
@@ -34,6 +36,20 @@ afterAll(async () => {
 const unit = (command: string) =>
   `[Service]\nType=exec\nExecStart=${command}\n[Install]\nWantedBy=multi-user.target\n`;
 const options = { deadlineMs: 10_000 };
+
+/** How many connections to the bus this process has. */
+async function connectionsOfOurs({ call }: Bus): Promise<number> {
+  const theBus = { destination: 'org.freedesktop.DBus', path: '/', interface: 'org.freedesktop.DBus' };
+  const [names] = (await call({ ...theBus, member: 'ListNames' })) as [string[]];
+  const pids = names
+    .filter((one) => one.startsWith(':'))
+    .map(async (one) => {
+      const ask = { ...theBus, member: 'GetConnectionUnixProcessID', signature: 's', body: [one] };
+      const [pid] = await call(ask).catch(() => [0]); // It has gone meanwhile.
+      return pid;
+    });
+  return (await Promise.all(pids)).filter((pid) => pid === process.pid).length;
+}
 
 test('a new unit file starts without a reload, a changed one is noticed to need it', async () => {
   const path = `${base}/units/${name}`;
@@ -93,6 +109,83 @@ test('a call in flight when the bus goes away is told so, and the bus comes back
     5_000,
   );
   expect(await systemd.restart(name, options)).toBe('done');
+});
+
+test('a connection to the bus that could not be set up whole is closed, and no signal is heard twice', async () => {
+  const own = await openBus({ log, deadlineMs: 10_000 });
+  const heard: unknown[] = [];
+  own.onSignal({ interface: 'org.freedesktop.systemd1.Manager', member: 'Reloading' }, (body) =>
+    heard.push(body),
+  );
+  const before = await connectionsOfOurs(own);
+  // Of the connections after the restart the first can not ask for its signals.
+  let faults = 0;
+  listenToFailpoints((point) => {
+    if (point === 'dbus.AddMatch:before' && faults++ === 0) throw new Error('a fault that passes');
+  });
+  await ok('systemctl', 'restart', 'dbus');
+  await until('each bus is back', () =>
+    connectionsOfOurs(own).then(
+      (count) => faults > 1 && count === before,
+      () => false,
+    ),
+  );
+  listenToFailpoints(null);
+  await systemd.reload();
+  await until('the signals are heard', () => heard.length > 1);
+  await systemd.reload();
+  await until('the next signals are heard', () => heard.length > 3);
+  expect(heard).toEqual([[true], [false], [true], [false]]);
+  expect(await connectionsOfOurs(own)).toBe(before);
+  own.close();
+});
+
+test('a call that waits for others is made on the connection that is there when its turn comes', async () => {
+  const calls = Promise.allSettled(Array.from({ length: 300 }, () => systemd.state(name)));
+  await ok('systemctl', 'restart', 'dbus');
+  const began = Date.now();
+  const ended = await calls;
+  expect(Date.now() - began).toBeLessThan(8_000);
+  for (const one of ended)
+    if (one.status === 'rejected')
+      expect(one.reason).toMatchObject({ code: 'host_unavailable', transient: true });
+});
+
+test('systemd that is re-executed in the middle of a call is a fault that passes', async () => {
+  const calls = Promise.allSettled(Array.from({ length: 50 }, () => systemd.restart(name, options)));
+  await ok('systemctl', 'daemon-reexec');
+  for (const one of await calls)
+    if (one.status === 'rejected')
+      expect(one.reason).toMatchObject({ code: 'host_unavailable', transient: true });
+  await until('it answers again', () =>
+    systemd.restart(name, options).then(
+      (result) => result === 'done',
+      () => false,
+    ),
+  );
+});
+
+test('a unit is never without its link while it is enabled and disabled', async () => {
+  const link = `/etc/systemd/system/${name}`;
+  await systemd.link(`${base}/units/${name}`, true);
+  let changing = true;
+  const looking = (async () => {
+    let looks = 0;
+    for (; changing; looks++) await readlink(link);
+    return looks;
+  })();
+  for (let i = 0; i < 20; i++) await systemd.link(`${base}/units/${name}`, i % 2 === 1);
+  changing = false;
+  expect(await looking).toBeGreaterThan(20);
+});
+
+test('a unit of this name that somebody else has made stays as it is', async () => {
+  const place = '/etc/systemd/system/gear-room-theirs.service';
+  await writeDurably(place, unit('/bin/true'), 0o644);
+  await expect(systemd.link(`${base}/units/gear-room-theirs.service`, true)).rejects.toThrow('has not made');
+  await systemd.unlink('gear-room-theirs.service');
+  expect(await readIfThere(place)).toBe(unit('/bin/true'));
+  await ok('rm', place);
 });
 
 test('one base directory has one worker, and a second one is told', async () => {

@@ -24,23 +24,23 @@ const mostEarlyResults = 1_000;
  */
 export async function followJobs(bus: Bus, log: Logger) {
   const early = new Map<string, JobResult>();
-  const waiting = new Map<string, { resolve(result: JobResult): void; reject(error: Error): void }>();
+  // systemd makes one job of two calls that want the same: more than one may wait for it.
+  const waiting = new Set<{ path: string; resolve(result: JobResult): void; reject(error: Error): void }>();
 
   bus.onSignal({ interface: managerObject.interface, member: 'JobRemoved' }, (body) => {
     const [, path, , result] = body as [number, string, string, JobResult];
-    const waiter = waiting.get(path);
-    if (waiter) {
-      waiter.resolve(result);
-      return;
-    }
+    for (const waiter of waiting) if (waiter.path === path) waiter.resolve(result);
     early.set(path, result);
     const oldest = early.keys().next().value;
     if (early.size > mostEarlyResults && oldest !== undefined) early.delete(oldest);
   });
 
-  /** What has ended while systemd was away is not told again: whoever waits must look. */
+  let timesLost = 0;
+
+  /** What has ended while systemd was away is not told again: whoever waits, or is about to, must look. */
   const subscribe = async (call: CallBus) => {
-    for (const { reject } of waiting.values()) reject(lost());
+    timesLost++;
+    for (const { reject } of waiting) reject(lost());
     await call({ ...managerObject, member: 'Subscribe' }).catch((error: unknown) => {
       if (!(error instanceof BusError) || !/AlreadySubscribed|FileExists/.test(error.errorName)) throw error;
     });
@@ -58,22 +58,24 @@ export async function followJobs(bus: Bus, log: Logger) {
     /** Makes systemd begin a job and waits for its end. Throws `timeout`, or the signal's reason. */
     async run(begin: () => Promise<unknown[]>, { deadlineMs, signal }: JobOptions): Promise<JobResult> {
       signal?.throwIfAborted();
+      const before = timesLost;
       const [reply] = await begin();
       const path = String(reply);
       const known = early.get(path);
-      early.delete(path);
       if (known !== undefined) return known;
+      if (timesLost !== before) throw lost();
       let cleanUp = () => {};
       try {
         return await new Promise<JobResult>((resolve, reject) => {
           const timer = setTimeout(() => reject(tooSlow(deadlineMs)), deadlineMs);
           const aborted = () => reject(signal?.reason as Error);
           signal?.addEventListener('abort', aborted);
-          waiting.set(path, { resolve, reject });
+          const waiter = { path, resolve, reject };
+          waiting.add(waiter);
           cleanUp = () => {
             clearTimeout(timer);
             signal?.removeEventListener('abort', aborted);
-            waiting.delete(path);
+            waiting.delete(waiter);
           };
         });
       } finally {
