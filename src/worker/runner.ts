@@ -218,14 +218,13 @@ export function createRunner(parts: RunnerParts): Runner {
     });
   }
 
-  /** Makes sure that the job before us is under way; one whose record is gone must not be waited for. */
+  /** Makes sure that the job before us is under way; one that is over, or has no record, must not be waited for. */
   async function ensureStarted(first: string, behind: JobRecord): Promise<void> {
     if (underWay.has(first)) return;
-    if (await ledger.read(first)) deliverQuietly(first);
-    else {
-      await ledger.drop({ ...behind.job, id: first });
-      underWay.get(behind.job.id)?.wake();
-    }
+    const record = await ledger.read(first);
+    if (record && !isFinal(record.job.state)) return deliverQuietly(first);
+    await ledger.drop({ ...behind.job, id: first });
+    underWay.get(behind.job.id)?.wake();
   }
 
   function wakeNext(next: string | null): void {

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Job } from '../../src/jobs/job.ts';
+import { keys } from '../../src/queue/keys.ts';
+import { newId } from '../support/client.ts';
+import { sampleImage } from '../support/daemon.ts';
+import { type Fleet, openFleet } from '../support/fleet.ts';
+import { outputOf } from '../support/processes.ts';
+import { until } from '../support/until.ts';
+
+let fleet: Fleet;
+beforeAll(async () => {
+  await sampleImage();
+  fleet = await openFleet('relay', ['--max-parallel-jobs', '2']);
+});
+afterAll(() => fleet.close());
+
+const jobs = async (state: Job['state']) =>
+  (await fleet.send<{ jobs: Job[] }>('GET', 'jobs', { state })).body.jobs.map(({ id }) => id);
+const ended = (i: string) =>
+  until('the job is over', async () => {
+    const { body } = await fleet.send<Job>('GET', `job/${i}`, { wait: '20' });
+    return body.finishedAt ? body : null;
+  });
+
+test('no more jobs run side by side than --max-parallel-jobs, and all of them come to their end', async () => {
+  const slow = {
+    ports: [{ internal: 8080 }],
+    command: ['/bin/sh', '-c', 'sleep 1; exec /bin/httpd -f -p 8080 -h /www'],
+  };
+  const ids = Array.from({ length: 6 }, newId);
+  for (const [n, i] of ids.entries()) {
+    const parameters = { u: '0', r: `slow-${n}`, t: 'geard/sample', i };
+    expect((await fleet.send('PUT', 'container', parameters, { body: slow })).status).toBe(202);
+  }
+  let most = 0;
+  await until('no job is left', async () => {
+    const running = await jobs('running');
+    most = Math.max(most, running.length);
+    return running.length === 0 && (await jobs('queued')).length === 0;
+  });
+  expect(most).toBe(2);
+  for (const i of ids) expect(await ended(i)).toMatchObject({ state: 'succeeded', attempts: 1 });
+});
+
+test('a job that waits for one before it begins when that is over, not a while after', async () => {
+  const ids = Array.from({ length: 8 }, newId);
+  for (const [n, i] of ids.entries()) {
+    const path = n % 2 === 0 ? 'stopped' : 'started';
+    await fleet.send('PUT', `container/${path}`, { u: '0', r: 'slow-0', i });
+  }
+  const done = await Promise.all(ids.map(ended));
+  for (const [n, one] of done.entries()) {
+    expect(one, JSON.stringify(one.error)).toMatchObject({ state: 'succeeded' });
+    const before = Date.parse(done[n - 1]?.finishedAt ?? one.startedAt ?? '');
+    expect(Date.parse(one.startedAt ?? '') - before).toBeLessThan(1_000);
+  }
+});
+
+test('a worker that starts looks at its open jobs at once, also where their deliveries are lost', async () => {
+  await fleet.kill('worker');
+  const i = newId();
+  await fleet.send('PUT', 'container/restarted', { u: '0', r: 'slow-1', i });
+  const { redis } = fleet.redis;
+  await redis.del(`${keys.queuePrefix('h1')}:jobs:wait`, `${keys.queuePrefix('h1')}:jobs:marker`);
+  await fleet.restart('worker');
+  const ready = Date.now();
+  const job = await until('the job runs', async () => {
+    const { body } = await fleet.send<Job>('GET', `job/${i}`);
+    return body.startedAt ? body : null;
+  });
+  expect(Date.parse(job.startedAt ?? '') - ready, outputOf(fleet.worker)).toBeLessThan(1_000);
+  expect(await ended(i)).toMatchObject({ state: 'succeeded' });
+});
+
+test('an id that is open and has no record is taken out of the queue', async () => {
+  await fleet.redis.redis.zadd(keys.open('h1'), 1, 'f'.repeat(32));
+  await until(
+    'the worker has looked',
+    async () => (await fleet.redis.redis.zscore(keys.open('h1'), 'f'.repeat(32))) === null,
+  );
+});
