@@ -47,7 +47,7 @@ boot_host() {
   (
     enter_cgroups "$host"
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-      GEARD_LAB_CGROUP="${GEARD_LAB_CGROUP:-}" \
+      GEARD_LAB_CGROUP="${GEARD_LAB_CGROUP:-}" GEARD_LAB_MOUNTS="${GEARD_LAB_MOUNTS:-}" \
       setsid unshare --mount --pid --fork --uts --ipc --net --cgroup --kill-child \
       "$parts/init.sh" "$host" "$place" "$disks/$host" "$project"
   ) </dev/null >"$place/log" 2>&1 9>&- &

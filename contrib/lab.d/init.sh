@@ -46,6 +46,17 @@ for needed in "$project" "$(dirname "$(readlink -f "$(command -v node)")")"; do
   mount --bind "$needed" "$root$needed"
 done
 
+# Disks of the lab's user: every directory below GEARD_LAB_MOUNTS/HOST is bound to the path that its name encodes.
+if [ -d "${GEARD_LAB_MOUNTS:-}/$host" ]; then
+  for directory in "$GEARD_LAB_MOUNTS/$host"/*/; do
+    target=$(systemd-escape --unescape --path "$(basename "$directory")")
+    mkdir -p "$root$target"
+    # A disk that is new begins as what it covers.
+    [ -n "$(ls -A "$directory")" ] || cp -a "$root$target/." "$directory"
+    mount --bind "$directory" "$root$target"
+  done
+fi
+
 # What only disturbs, or would begin by itself what the lab's user wants to begin.
 for unit in getty.target getty@tty1.service serial-getty@ttyS0.service apt-daily.timer apt-daily-upgrade.timer \
   redis-server.service postgresql.service docker-registry.service systemd-timesyncd.service \

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import type { LabHost } from './lab-host.ts';
+
+/** geard on a host: a unit that systemd starts again when it was killed, as contrib/geard.service has it. */
+export interface Program {
+  role: 'daemon' | 'worker';
+  unit: string;
+  /** Lines of its log, all processes one after the other; kept over reboots. */
+  log(host: LabHost): string[];
+  /** When each of its processes was started, in milliseconds since the epoch. */
+  starts(host: LabHost): number[];
+}
+
+/** The file that arms failpoints (src/cli/failpoints.ts). It does not outlive a boot. */
+export const failpointFile = '/run/geard.failpoint';
+
+const logFile = '/var/log/geard.log';
+const startsFile = '/var/log/geard.starts';
+
+export function programFor(role: Program['role']): Program {
+  return {
+    role,
+    unit: `geard-${role}.service`,
+    log: (host) => readLines(host.path(logFile)),
+    starts: (host) => readLines(host.path(startsFile)).map(Number),
+  };
+}
+
+/** Puts the program on a host and starts it, now and at every boot. `gear` is its executable. */
+export async function installProgram(
+  { role, unit }: Program,
+  host: LabHost,
+  gear: string,
+  options: readonly string[],
+): Promise<void> {
+  const text = `[Unit]
+Description=geard ${role}
+After=dbus.service docker.service
+StartLimitIntervalSec=0
+[Service]
+Type=exec
+Environment=GEARD_FAILPOINTS=${failpointFile}
+ExecStartPre=/bin/sh -c 'date +%%s%%3N >>${startsFile}'
+ExecStart=${process.execPath} ${gear} ${role} --host ${host.name} --test-token ${options.join(' ')}
+Restart=on-failure
+RestartSec=500ms
+KillMode=mixed
+TimeoutStopSec=35
+StandardError=append:${logFile}
+LimitNOFILE=65536
+[Install]
+WantedBy=multi-user.target
+`;
+  await writeFile(host.path(`/etc/systemd/system/${unit}`), text);
+  await host.ok('systemctl', 'enable', '--quiet', '--now', unit);
+  await host.ok('sync');
+}
+
+function readLines(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n').filter(Boolean);
+  } catch {
+    return []; // It has not been started yet, or the host is down.
+  }
+}
