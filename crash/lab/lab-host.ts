@@ -41,7 +41,8 @@ export function createLabHost(
     run: (...command) => run('nsenter', '--target', String(pid()), '--all', '--', ...command),
     async ok(...command) {
       const { status, stdout, stderr } = await host.run(...command);
-      if (status !== 0) throw new Error(`${name}: ${command.join(' ')} exited with ${status}: ${stderr || stdout}`);
+      if (status !== 0)
+        throw new Error(`${name}: ${command.join(' ')} exited with ${status}: ${stderr || stdout}`);
       return stdout.trim();
     },
     connect: (socket) => connect(path(socket)),

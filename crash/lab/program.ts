@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { LabHost } from './lab-host.ts';
 
@@ -6,8 +6,10 @@ import type { LabHost } from './lab-host.ts';
 export interface Program {
   role: 'daemon' | 'worker';
   unit: string;
-  /** Lines of its log, all processes one after the other; kept over reboots. */
-  log(host: LabHost): string[];
+  /** Bytes of its log so far: all its processes, one after the other, also over reboots. */
+  logged(host: LabHost): number;
+  /** What it has logged since it had logged so many bytes. */
+  logSince(host: LabHost, logged: number): string;
   /** When each of its processes was started, in milliseconds since the epoch. */
   starts(host: LabHost): number[];
 }
@@ -22,8 +24,9 @@ export function programFor(role: Program['role']): Program {
   return {
     role,
     unit: `geard-${role}.service`,
-    log: (host) => readLines(host.path(logFile)),
-    starts: (host) => readLines(host.path(startsFile)).map(Number),
+    logged: (host) => statSync(host.path(logFile)).size,
+    logSince: (host, logged) => readFileSync(host.path(logFile)).subarray(logged).toString('utf8'),
+    starts: (host) => readFileSync(host.path(startsFile), 'utf8').trim().split('\n').map(Number),
   };
 }
 
@@ -55,12 +58,4 @@ WantedBy=multi-user.target
   await writeFile(host.path(`/etc/systemd/system/${unit}`), text);
   await host.ok('systemctl', 'enable', '--quiet', '--now', unit);
   await host.ok('sync');
-}
-
-function readLines(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').split('\n').filter(Boolean);
-  } catch {
-    return []; // It has not been started yet, or the host is down.
-  }
 }

@@ -1,0 +1,136 @@
+import type { Job } from '../../src/jobs/job.ts';
+import { becomesJob, resourceOf, tell } from '../plan/operation.ts';
+import { apply, copyOf, type World } from '../plan/world.ts';
+import type { Sent } from '../play/client.ts';
+import { type Violation, violation } from './violation.ts';
+
+/** A request that was answered, and the job that it became, if it did. */
+export interface Request {
+  sent: Sent;
+  job: Job | null;
+}
+
+/** One whose job is over. */
+interface Done {
+  sent: Sent;
+  job: Job;
+  /** Milliseconds since the epoch. */
+  ended: number;
+}
+
+export interface Folded {
+  violations: Violation[];
+  /** How often each gear's container must have been started, and may have been. */
+  starts: Map<string, { least: number; most: number }>;
+  /** Whether there was a resource, and since when (milliseconds since the epoch). */
+  presence: Map<string, { at: number; exists: boolean }[]>;
+}
+
+/**
+ * Carries the jobs of a round out in the world, in the order in which they ended; jobs on one resource never overlap, so
+ * that it is the order in which they ran. `tolerates`: which errors a fault of this round explains.
+ */
+export function fold(
+  world: World,
+  requests: readonly Request[],
+  tolerates: (code: string) => boolean,
+): Folded {
+  const folded: Folded = { violations: [], starts: new Map(), presence: presenceOf(world, requests) };
+  const done = requests
+    .flatMap(({ sent, job }) =>
+      job?.finishedAt ? [{ sent, job, ended: Date.parse(job.finishedAt) }] : ([] as Done[]),
+    )
+    .sort((one, other) => one.ended - other.ended);
+  for (const one of done) {
+    if (one.job.state === 'succeeded') succeed(world, one, done, folded);
+    else if (one.job.state === 'failed') fail(world, one, done, folded, tolerates);
+    else cancel(world, one, requests, folded);
+    const resource = resourceOf(one.sent.operation);
+    folded.presence.get(resource)?.push({ at: one.ended, exists: isThere(world, resource) });
+  }
+  folded.violations.push(...outOfOrder(done));
+  return folded;
+}
+
+function succeed(world: World, one: Done, done: readonly Done[], folded: Folded): void {
+  const { operation } = one.sent;
+  const effect = apply(world, operation);
+  if ('starts' in effect) allow(folded, operation.name, effect.starts, effect.atMost);
+  else if (!raced(one, done))
+    folded.violations.push(violation('wrong', `${tellEnd(one)}, though it was to fail as ${effect.refused}`));
+}
+
+function fail(
+  world: World,
+  one: Done,
+  done: readonly Done[],
+  folded: Folded,
+  tolerates: (code: string) => boolean,
+): void {
+  const code = one.job.error?.code ?? 'none';
+  const effect = apply(copyOf(world), one.sent.operation);
+  if ('refused' in effect && effect.refused === code) return;
+  if (code === 'environment_not_found' && raced(one, done)) return;
+  if (!tolerates(code)) folded.violations.push(violation('failed', tellEnd(one)));
+  cutShort(world, one, folded);
+}
+
+function cancel(world: World, one: Done, requests: readonly Request[], folded: Folded): void {
+  const { id } = one.sent.operation;
+  const superseded = one.job.result !== null;
+  const asked = requests.some(
+    ({ sent: { operation } }) => operation.kind === 'cancel' && operation.target === id,
+  );
+  if (!superseded && !asked)
+    folded.violations.push(violation('failed', `${tellEnd(one)}, and nobody asked for it`));
+  cutShort(world, one, folded);
+}
+
+/** What did not come to its end leaves the state before; whether the gear runs is known of an installation only. */
+function cutShort(world: World, { sent: { operation }, job }: Done, folded: Folded): void {
+  if (job.startedAt === null) return;
+  const gear = world.gears.get(operation.name);
+  if (gear && /^(start|stop|restart)$/.test(operation.kind)) gear.unsure = true;
+  if (resourceOf(operation).startsWith('gear')) allow(folded, operation.name, 0, 2);
+}
+
+/** Whether an environment was made while what uses it was installed. */
+function raced({ sent: { operation }, job }: Done, done: readonly Done[]): boolean {
+  if (operation.kind !== 'install') return false;
+  const resource = `environment ${operation.spec.environment}`;
+  const began = Date.parse(job.startedAt ?? job.createdAt);
+  return done.some(({ sent, ended }) => resourceOf(sent.operation) === resource && ended >= began);
+}
+
+function allow({ starts }: Folded, name: string, least: number, most: number): void {
+  const before = starts.get(name) ?? { least: 0, most: 0 };
+  starts.set(name, { least: before.least + least, most: before.most + most });
+}
+
+/** What was acknowledged before another was sent must not end after it. */
+function outOfOrder(done: readonly Done[]): Violation[] {
+  const ran = done.filter(({ job }) => job.startedAt !== null && job.state !== 'cancelled');
+  return ran.flatMap((second, i) =>
+    ran
+      .slice(0, i)
+      .filter((first) => resourceOf(first.sent.operation) === resourceOf(second.sent.operation))
+      .filter((first) => second.sent.answeredAt < first.sent.sentAt)
+      .map((first) =>
+        violation('disordered', `${tell(first.sent.operation)} before ${tell(second.sent.operation)}`),
+      ),
+  );
+}
+
+const tellEnd = ({ sent, job: { state, error } }: Done) =>
+  `${tell(sent.operation)}: ${state}${error ? ` ${error.code} (${error.detail})` : ''}`;
+
+function isThere({ gears, environments, repositories }: World, resource: string): boolean {
+  const [kind, name = ''] = resource.split(' ');
+  return { repository: repositories, environment: environments, gear: gears }[kind as 'gear'].has(name);
+}
+
+function presenceOf(world: World, requests: readonly Request[]): Folded['presence'] {
+  const operations = requests.map(({ sent }) => sent.operation).filter(becomesJob);
+  const resources = new Set(operations.map(resourceOf));
+  return new Map([...resources].map((resource) => [resource, [{ at: 0, exists: isThere(world, resource) }]]));
+}

@@ -1,0 +1,153 @@
+import { parseEnvFile } from '../../src/worker/domain/env-file.ts';
+import type { Gear, World } from '../plan/world.ts';
+import type { ContainerLook, Look } from './look.ts';
+import { type Violation, violation } from './violation.ts';
+
+const unitOf = (name: string) => `gear-${name}.service`;
+
+/** Compares a host with what the operations come to, and finds what belongs to nothing. */
+export function checkState(world: World, seen: Look): Violation[] {
+  return [
+    ...[...world.gears].flatMap(([name, gear]) => checkGear(name, gear, seen)),
+    ...checkAbsent(world, seen),
+    ...checkEnvironments(world, seen),
+    ...checkRepositories(world, seen),
+    ...leftBehind(seen),
+  ];
+}
+
+/** Whether a gear runs as systemd and Docker have it; null: they do not agree. */
+export function runs(name: string, seen: Look): boolean | null {
+  const active = seen.units.get(unitOf(name))?.active ?? 'inactive';
+  const running = seen.containers.get(`gear-${name}`)?.running === true;
+  if (active === 'active' && running) return true;
+  return (active === 'inactive' || active === 'failed') && !running ? false : null;
+}
+
+export const isEnabled = (name: string, seen: Look) =>
+  seen.wanted.some((unit) => unit.includes(unitOf(name)));
+
+function checkGear(name: string, gear: Gear, seen: Look): Violation[] {
+  const wrong = (what: string) => [violation('wrong', `gear ${name}: ${what}`)];
+  const unit = unitOf(name);
+  if (!seen.files.units.includes(unit)) return wrong('it has no unit file');
+  if (!seen.linked.includes(unit)) return wrong('its unit is not linked into systemd');
+  const { active = 'not loaded', sub = '' } = seen.units.get(unit) ?? {};
+  const container = seen.containers.get(`gear-${name}`);
+  const now = `${active} ${sub}, container ${container ? (container.running ? 'runs' : 'ended') : 'absent'}`;
+  const running = runs(name, seen);
+  const found: Violation[] = [];
+  if (running === null) found.push(...wrong(`systemd and Docker differ (${now})`));
+  else if (running !== gear.running && !gear.unsure)
+    found.push(...wrong(`it is to ${gear.running ? 'run' : 'stand still'} (${now})`));
+  const enabled = seen.wanted.map((wants) => wants.includes(unit));
+  const expected = gear.unsure ? enabled[0] : gear.enabled;
+  if (enabled.some((one) => one !== expected))
+    found.push(
+      ...wrong(`it is ${gear.enabled ? '' : 'not '}to be started at boot and with Docker (${enabled})`),
+    );
+  return [...found, ...checkContainer(name, gear, container, seen)];
+}
+
+function checkContainer(
+  name: string,
+  gear: Gear,
+  container: ContainerLook | undefined,
+  seen: Look,
+): Violation[] {
+  if (!container?.running) return [];
+  const wrong = (what: string) => [violation('wrong', `gear ${name}: ${what}`)];
+  const { mark, ports } = container;
+  const marks = gear.unsure ? [gear.runs, gear.spec.mark] : [gear.runs];
+  const found = marks.includes(mark) ? [] : wrong(`mark ${mark} runs, not ${gear.runs}`);
+  if (
+    gear.spec.mark === mark &&
+    gear.spec.port !== null &&
+    (ports.length !== 1 || (gear.spec.port > 0 && ports[0] !== gear.spec.port))
+  )
+    found.push(...wrong(`it publishes ${ports}, not ${gear.spec.port || 'one port'}`));
+  for (const port of ports)
+    if (seen.ports.get(port) !== unitOf(name))
+      found.push(...wrong(`its port ${port} is not reserved for it`));
+  return found;
+}
+
+/** Nothing is left of a gear that is not there, in any place that could bring it back. */
+function checkAbsent({ gears }: World, seen: Look): Violation[] {
+  const places: [string, string[]][] = [
+    ['its unit file', seen.files.units],
+    ['a link to its unit', seen.linked],
+    ['a boot that starts it', seen.wanted[0] ?? []],
+    ['Docker that starts it', seen.wanted[1] ?? []],
+    [
+      'its unit in the memory of systemd',
+      [...seen.units].flatMap(([name, { load, active }]) =>
+        load === 'not-found' && active === 'inactive' ? [] : [name],
+      ),
+    ],
+    ['its container', [...seen.containers.keys()].map((name) => `${name}.service`)],
+    ['a reservation of a port', [...seen.ports.values()]],
+    [
+      'an image with its environment',
+      seen.images.map((tag) => `${/^geard-environment:(.+)\.[0-9a-f]+$/.exec(tag)?.[1]}.service`),
+    ],
+  ];
+  return places.flatMap(([what, units]) =>
+    [...new Set(units)].flatMap((unit) => {
+      const name = /^gear-(.+)\.service$/.exec(unit)?.[1];
+      return name === undefined || gears.has(name)
+        ? []
+        : [violation('orphan', `gear ${name}: there is ${what} still`)];
+    }),
+  );
+}
+
+function checkEnvironments({ environments }: World, seen: Look): Violation[] {
+  const all = new Set([...environments.keys(), ...seen.environments.keys()]);
+  return [...all].flatMap((name) => {
+    const expected = environments.get(name);
+    const text = seen.environments.get(name);
+    const found =
+      text === undefined
+        ? undefined
+        : Object.fromEntries(parseEnvFile(text).map((one) => [one.name, one.value]));
+    if (sorted(expected) === sorted(found)) return [];
+    return [violation('wrong', `environment ${name}: ${sorted(found)}, not ${sorted(expected)}`)];
+  });
+}
+
+const sorted = (env: Record<string, string> | undefined) =>
+  env ? JSON.stringify(Object.entries(env).sort()) : 'absent';
+
+function checkRepositories({ repositories }: World, { files }: Look): Violation[] {
+  const there = files.git.filter((name) => !name.startsWith('.'));
+  return [
+    ...[...repositories]
+      .filter((name) => !there.includes(name))
+      .map((name) => violation('wrong', `repository ${name} is absent`)),
+    ...there
+      .filter((name) => !repositories.has(name))
+      .map((name) => violation('orphan', `repository ${name} is there still`)),
+  ];
+}
+
+/** What only a job that is under way may have. */
+function leftBehind({ files, units, containers }: Look): Violation[] {
+  const drafts = Object.entries(files).flatMap(([directory, names]) =>
+    names
+      .filter((name) => name.startsWith('.') || name.endsWith('.tmp'))
+      .map((name) => `${directory}/${name}`),
+  );
+  const before = files.units.filter((name) => name.endsWith('.before.json'));
+  // One that has ended stays to be looked at (docs/repositories.md).
+  const jobs = [...units].filter(
+    ([name, { sub }]) => name.startsWith('job-') && !/^(exited|dead|failed)$/.test(sub),
+  );
+  const others = [...containers.keys()].filter((name) => !name.startsWith('gear-'));
+  return [
+    ...drafts,
+    ...before,
+    ...jobs.map(([name]) => `unit ${name}`),
+    ...others.map((name) => `container ${name}`),
+  ].map((what) => violation('orphan', what));
+}

@@ -1,0 +1,50 @@
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  rounds: number;
+  seed: number;
+  /** Only this one. */
+  round: number | null;
+  fleet: boolean;
+  mutants: boolean;
+  /** Goes on after a broken promise. */
+  keepGoing: boolean;
+}
+
+export const usage = `usage: npm run crash -- [--rounds N] [--seed S] [--round K] [--fleet] [--keep-going]
+       npm run crash -- --mutants [--rounds N] [--seed S]
+  --rounds N     how many (default 50; of each mutant 300)
+  --seed S       what is sent and what goes wrong (default: another one each time)
+  --round K      only round K of the seed, on a host brought to where it begins
+  --fleet        three hosts with one api and one Redis
+  --keep-going   do not stop at the first broken promise
+  --mutants      break geard in known ways; each must be found`;
+
+const wholeNumber = (text: string | undefined, usual: number): number => {
+  if (text === undefined) return usual;
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`a whole number is needed, not ${text}`);
+  return Number(text);
+};
+
+/** Throws where the arguments are wrong. */
+export function readOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      rounds: { type: 'string' },
+      seed: { type: 'string' },
+      round: { type: 'string' },
+      fleet: { type: 'boolean', default: false },
+      mutants: { type: 'boolean', default: false },
+      'keep-going': { type: 'boolean', default: false },
+    },
+  });
+  return {
+    rounds: wholeNumber(values.rounds, values.mutants ? 300 : 50),
+    seed: wholeNumber(values.seed, (Date.now() % 999_999) + 1),
+    round: values.round === undefined ? null : wholeNumber(values.round, 1),
+    fleet: values.fleet,
+    mutants: values.mutants,
+    keepGoing: values['keep-going'],
+  };
+}

@@ -1,0 +1,90 @@
+/** What a client can ask for. */
+export type Operation = { /** The request id. */ id: string /** What it is about. */; name: string } & (
+  | { kind: 'install'; spec: Spec; start: boolean }
+  | { kind: 'start' | 'stop' | 'restart' | 'remove' | 'repository' | 'log' }
+  | { kind: 'replace' | 'merge'; env: Record<string, string> }
+  /** `target` is the request id of an operation of the same round. */
+  | { kind: 'cancel'; target: string }
+);
+export type OperationKind = Operation['kind'];
+
+/** What a gear is to be. */
+export interface Spec {
+  /** A value that no other installation has, in a variable of the gear's own environment. */
+  mark: string;
+  /** Asks for the external port; 0: any; null: none. */
+  port: number | null;
+  environment: string | null;
+}
+
+export const image = 'geard/sample';
+/** What the sample image listens on. */
+const internalPort = 8080;
+
+/** The operations that become a job; the others are answered at once. */
+export const becomesJob = ({ kind }: Operation) => kind !== 'log' && kind !== 'cancel';
+
+/** What the line is on which an operation waits for others. */
+export function resourceOf({ kind, name }: Operation): string {
+  if (kind === 'repository') return `repository ${name}`;
+  return kind === 'replace' || kind === 'merge' ? `environment ${name}` : `gear ${name}`;
+}
+
+export interface HttpRequest {
+  method: string;
+  path: string;
+  body?: unknown;
+}
+
+const query = (parameters: Record<string, string>) => `u=0&${new URLSearchParams(parameters)}`;
+
+/** The request of an operation, always the same. */
+export function requestOf(operation: Operation): HttpRequest {
+  const { id, name } = operation;
+  const send = (method: string, path: string, more: Record<string, string> = {}, body?: unknown) => ({
+    ...{ method, path: `/token/__test__/${path}?${query({ r: name, i: id, ...more })}` },
+    ...(body === undefined ? {} : { body }),
+  });
+  switch (operation.kind) {
+    case 'install':
+      return send('PUT', 'container', { t: image }, bodyOf(operation.spec, operation.start));
+    case 'start':
+      return send('PUT', 'container/started');
+    case 'stop':
+      return send('PUT', 'container/stopped');
+    case 'restart':
+      return send('PUT', 'container/restarted');
+    case 'remove':
+      return send('DELETE', 'container');
+    case 'repository':
+      return send('PUT', 'repository');
+    case 'replace':
+      return send('PUT', 'environment', {}, { env: variables(operation.env) });
+    case 'merge':
+      return send('PATCH', 'environment', {}, { env: variables(operation.env) });
+    case 'cancel':
+      return { method: 'DELETE', path: `/token/__test__/job/${operation.target}` };
+    case 'log':
+      return send('GET', 'container/log', { for: '20' });
+  }
+}
+
+const variables = (env: Record<string, string>) =>
+  Object.entries(env).map(([name, value]) => ({ name, value }));
+
+function bodyOf({ mark, port, environment }: Spec, start: boolean) {
+  return {
+    ports: port === null ? [] : [{ internal: internalPort, ...(port > 0 ? { external: port } : {}) }],
+    env: [{ name: 'MARK', value: mark }],
+    ...(environment === null ? {} : { environment }),
+    start,
+  };
+}
+
+/** One readable line. */
+export function tell(operation: Operation): string {
+  const { kind, name, id } = operation;
+  const what = { ...operation, kind: undefined, name: undefined, id: undefined };
+  const more = JSON.stringify(what);
+  return `${kind} ${name} i=${id.slice(0, 8)}…${more === '{}' ? '' : ` ${more}`}`;
+}

@@ -1,0 +1,139 @@
+import { createRandom, type Random } from '../random.ts';
+import { drawFault, type Fault, type FaultKind, usualFaults } from './fault.ts';
+import { becomesJob, type Operation, type OperationKind, type Spec } from './operation.ts';
+import { apply, copyOf, emptyWorld, type World } from './world.ts';
+
+/** What is sent in a round, and what goes wrong meanwhile; the same for the same seed. */
+export interface Round {
+  number: number;
+  steps: Step[];
+  faults: PlannedFault[];
+  /** What there is before it if everything goes as it should. */
+  before: World;
+}
+
+export interface Step {
+  /** Sent at once. */
+  operations: Operation[];
+  /** Milliseconds until the next step. */
+  pause: number;
+}
+
+export interface PlannedFault {
+  fault: Fault;
+  /** The step with which it comes, and milliseconds after that was sent. */
+  step: number;
+  delay: number;
+}
+
+/** What is drawn more often than usual, or less. */
+export interface Bias {
+  faults?: Partial<Record<FaultKind, number>>;
+  operations?: Partial<Record<Drawn, number>>;
+}
+
+/** What the operations are on, gears and environments alike. */
+const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+const fewest = 4;
+const most = 9;
+const longestPause = 300;
+const longestDelay = 400;
+const firstPort = 4600;
+
+type Drawn = OperationKind | 'install again';
+
+const onExisting: Record<Drawn, number> = {
+  ...{ install: 18, 'install again': 6, start: 7, stop: 10, restart: 22, remove: 13 },
+  ...{ replace: 7, merge: 5, repository: 7, log: 5, cancel: 7 },
+};
+const onAbsent: Partial<Record<Drawn, number>> = {
+  ...{ install: 60, restart: 2, remove: 2, replace: 12, merge: 5, repository: 12, log: 2, cancel: 5 },
+};
+
+/** Plans one round after the other. */
+export function createPlan(seed: number, bias: Bias = {}): { next(): Round } {
+  const world = emptyWorld();
+  let number = 0;
+  return {
+    next() {
+      number++;
+      const random = createRandom(`${seed}/${number}`);
+      const before = copyOf(world);
+      const steps = drawSteps(random, world, number, bias);
+      return { number, steps, faults: drawFaults(random, steps.length, bias), before };
+    },
+  };
+}
+
+function drawSteps(random: Random, world: World, round: number, bias: Bias): Step[] {
+  const steps: Step[] = [];
+  const sent: Operation[] = [];
+  for (let left = random.int(fewest, most); left > 0; ) {
+    const count = Math.min(left, Number(random.weighted({ 1: 6, 2: 3, 3: 1 })));
+    const operations = Array.from({ length: count }, () => draw(random, world, sent, round, bias));
+    for (const operation of operations) {
+      apply(world, operation);
+      sent.push(operation);
+    }
+    left -= count;
+    steps.push({ operations, pause: random.int(0, longestPause) });
+  }
+  return steps;
+}
+
+function draw(random: Random, world: World, sent: Operation[], round: number, bias: Bias): Operation {
+  const name = random.pick(names);
+  const id = random.hex(32);
+  const gear = world.gears.get(name);
+  const targets = sent.filter(becomesJob);
+  const kind = random.weighted<Drawn>({ ...(gear ? onExisting : onAbsent), ...bias.operations });
+  switch (kind) {
+    case 'install':
+      return {
+        id,
+        name,
+        kind,
+        spec: drawSpec(random, world, name, id),
+        start: gear ? true : random.chance(0.9),
+      };
+    case 'install again':
+      return gear
+        ? { id, name, kind: 'install', spec: gear.spec, start: true }
+        : { id, name, kind: 'install', spec: drawSpec(random, world, name, id), start: true };
+    case 'replace':
+    case 'merge':
+      return { id, name, kind, env: drawVariables(random) };
+    case 'repository':
+      return { id, kind, name: `${name}-${round}` };
+    case 'cancel':
+      if (targets.length === 0) return { id, name, kind: 'log' };
+      return { id, name, kind, target: random.pick(targets).id };
+    default:
+      return { id, name, kind };
+  }
+}
+
+function drawSpec(random: Random, world: World, name: string, id: string): Spec {
+  const port = random.pick([null, 0, firstPort + names.indexOf(name)]);
+  const environments = [...world.environments.keys()];
+  const environment = environments.length > 0 && random.chance(0.3) ? random.pick(environments) : null;
+  return { mark: id.slice(0, 12), port, environment };
+}
+
+/** Lines in a value have the environment carried by an image. */
+function drawVariables(random: Random): Record<string, string> {
+  const entries = Array.from({ length: random.int(1, 3) }, () => {
+    const lines = random.chance(0.15) ? '\nand more' : '';
+    return [`V${random.int(1, 4)}`, `${random.hex(8)}${lines}`];
+  });
+  return Object.fromEntries(entries);
+}
+
+function drawFaults(random: Random, steps: number, bias: Bias): PlannedFault[] {
+  const kinds = { ...usualFaults, ...bias.faults };
+  return Array.from({ length: random.chance(0.25) ? 2 : 1 }, () => ({
+    fault: drawFault(random.weighted(kinds), random),
+    step: random.int(0, steps - 1),
+    delay: random.int(0, longestDelay),
+  })).sort((one, other) => one.step - other.step || one.delay - other.delay);
+}

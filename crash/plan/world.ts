@@ -1,0 +1,107 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ErrorCode } from '../../src/jobs/errors.ts';
+import type { Operation, Spec } from './operation.ts';
+
+/** What there is, as far as one can know it from what was asked for. */
+export interface World {
+  gears: Map<string, Gear>;
+  environments: Map<string, Record<string, string>>;
+  repositories: Set<string>;
+}
+
+export interface Gear {
+  spec: Spec;
+  running: boolean;
+  /** It runs after a boot. */
+  enabled: boolean;
+  /** The mark of the process that runs; null: none does. */
+  runs: string | null;
+  /** Its environment was changed since: it may be restarted where it would have been left alone. */
+  stale: boolean;
+  /** A job on it was cut short, which may have come to anything between before and after. */
+  unsure: boolean;
+}
+
+/** What carrying out an operation comes to: so many starts of the gear's container, or an error that it must fail with. */
+export type Effect = { starts: number; atMost: number } | { refused: ErrorCode };
+
+export const emptyWorld = (): World => ({
+  gears: new Map(),
+  environments: new Map(),
+  repositories: new Set(),
+});
+
+const quiet: Effect = { starts: 0, atMost: 0 };
+
+/** Carries an operation out. */
+export function apply(world: World, operation: Operation): Effect {
+  const { name } = operation;
+  switch (operation.kind) {
+    case 'install':
+      return install(world, name, operation.spec, operation.start);
+    case 'start':
+    case 'stop':
+    case 'restart':
+      return changeRunning(world, name, operation.kind);
+    case 'remove':
+      return world.gears.delete(name) ? quiet : { refused: 'container_not_found' };
+    case 'repository':
+      if (world.repositories.has(name)) return { refused: 'repository_exists' };
+      world.repositories.add(name);
+      return quiet;
+    case 'replace':
+    case 'merge':
+      return changeEnvironment(world, name, operation.kind, operation.env);
+    default:
+      return quiet;
+  }
+}
+
+function install({ gears, environments }: World, name: string, spec: Spec, start: boolean): Effect {
+  if (spec.environment !== null && !environments.has(spec.environment))
+    return { refused: 'environment_not_found' };
+  const before = gears.get(name);
+  const { running = false, runs = null } = before ?? {};
+  const same = before !== undefined && isDeepStrictEqual(before.spec, spec);
+  const stale = before?.stale ?? false;
+  if (!start) {
+    gears.set(name, { spec, running, enabled: false, runs, stale, unsure: false });
+    return quiet;
+  }
+  gears.set(name, { spec, running: true, enabled: true, runs: spec.mark, stale: false, unsure: false });
+  const leftAlone = same && running && runs === spec.mark;
+  return leftAlone ? { starts: 0, atMost: stale ? 1 : 0 } : { starts: 1, atMost: 1 };
+}
+
+function changeRunning({ gears }: World, name: string, kind: 'start' | 'stop' | 'restart'): Effect {
+  const gear = gears.get(name);
+  if (!gear) return { refused: 'container_not_found' };
+  const starts = kind === 'restart' || (kind === 'start' && !gear.running) ? 1 : 0;
+  gear.running = kind !== 'stop';
+  if (kind !== 'restart') gear.enabled = kind === 'start';
+  if (kind === 'stop') gear.runs = null;
+  else if (starts > 0) gear.runs = gear.spec.mark;
+  gear.unsure = false;
+  return { starts, atMost: starts };
+}
+
+function changeEnvironment(
+  { gears, environments }: World,
+  name: string,
+  kind: 'replace' | 'merge',
+  env: Record<string, string>,
+): Effect {
+  const before = environments.get(name);
+  if (kind === 'merge' && !before) return { refused: 'environment_not_found' };
+  environments.set(name, kind === 'merge' ? { ...before, ...env } : { ...env });
+  for (const gear of gears.values()) if (gear.spec.environment === name) gear.stale = true;
+  return quiet;
+}
+
+export function copyOf({ gears, environments, repositories }: World): World {
+  return {
+    gears: new Map([...gears].map(([name, gear]) => [name, { ...gear }])),
+    environments: new Map(environments),
+    repositories: new Set(repositories),
+  };
+}

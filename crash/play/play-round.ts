@@ -1,0 +1,58 @@
+import { pause } from '../../src/lib/pause.ts';
+import type { Request } from '../check/fold.ts';
+import type { LabHost } from '../lab/lab-host.ts';
+import type { Site } from '../lab/site.ts';
+import { becomesJob } from '../plan/operation.ts';
+import type { PlannedFault, Round } from '../plan/round.ts';
+import { isAcknowledged, jobOf, type Sent, send } from './client.ts';
+import { disarmFailpoint, type Struck, strike } from './strike.ts';
+
+/** What has happened in a round. */
+export interface Played {
+  /** Milliseconds since the epoch. */
+  began: number;
+  requests: Request[];
+  struck: Struck[];
+}
+
+/** Milliseconds that acknowledged jobs have to come to their end after the last fault. */
+const jobDeadline = 120_000;
+
+/** Sends what is planned while what is planned goes wrong, and waits until every job is over. */
+export async function playRound(site: Site, { steps, faults }: Round): Promise<Played> {
+  const began = Date.now();
+  const sent: Promise<Sent>[] = [];
+  let striking: Promise<unknown> = Promise.resolve();
+  const struck: Struck[] = [];
+  const hostOf = (_fault: PlannedFault): LabHost => site.hosts[0] as LabHost;
+  for (const [number, { operations, pause: length }] of steps.entries()) {
+    sent.push(...operations.map((operation) => send(site, operation)));
+    for (const planned of faults.filter(({ step }) => step === number)) {
+      const due = pause(planned.delay);
+      striking = Promise.all([striking, due]).then(async () => {
+        struck.push(await strike(site, hostOf(planned), planned.fault));
+      });
+    }
+    await pause(length);
+  }
+  await striking;
+  const until = Date.now() + jobDeadline;
+  const requests = await Promise.all(
+    sent.map(async (sending) => {
+      const one = await sending;
+      const hasJob = becomesJob(one.operation) && isAcknowledged(one);
+      return { sent: one, job: hasJob ? await jobOf(site, one.operation.id, until) : null };
+    }),
+  );
+  for (const host of site.hosts) await noteFailpoints(host, struck);
+  await site.ready();
+  return { began, requests, struck };
+}
+
+/** A failpoint that was passed ended a process; only the last one that was armed can be told. */
+async function noteFailpoints(host: LabHost, struck: Struck[]): Promise<void> {
+  const armed = struck.filter((one) => one.host === host && one.fault.kind === 'failpoint');
+  if (armed.length === 0) return;
+  const passed = await disarmFailpoint(host);
+  for (const one of armed) one.happened = passed && one === armed.at(-1);
+}

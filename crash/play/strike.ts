@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs';
+import { appendFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { pause } from '../../src/lib/pause.ts';
+import type { LabHost } from '../lab/lab-host.ts';
+import { failpointFile } from '../lab/program.ts';
+import type { Site } from '../lab/site.ts';
+import type { Fault } from '../plan/fault.ts';
+
+/** A fault that has happened. Times are milliseconds since the epoch. */
+export interface Struck {
+  fault: Fault;
+  host: LabHost;
+  from: number;
+  to: number;
+  /** Whether anything came of it: a failpoint may not be passed. */
+  happened: boolean;
+}
+
+/** What explains starts of containers that nobody asked for, and what also explains ends without a start. */
+export const restartsGears = ({ kind }: Fault) => kind === 'restart docker' || boots({ kind });
+export const boots = ({ kind }: Pick<Fault, 'kind'>) => kind === 'reboot' || kind === 'cut the power';
+/** Has a fault happen and waits until it is over. */
+export async function strike(site: Site, host: LabHost, fault: Fault): Promise<Struck> {
+  const from = Date.now();
+  await happen(site, host, fault);
+  return { fault, host, from, to: Date.now(), happened: true };
+}
+
+async function happen(site: Site, host: LabHost, fault: Fault): Promise<void> {
+  switch (fault.kind) {
+    case 'failpoint':
+      return armFailpoint(host, `${fault.point} ${fault.hits} SIGKILL`);
+    case 'kill':
+      return kill(site, host, fault.part);
+    case 'stop':
+      return stop(site, host, fault);
+    case 'fill the disk':
+      await host.disk.fill();
+      await pause(fault.seconds * 1_000);
+      return host.disk.free();
+    case 'restart docker':
+      await host.run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
+      await host.ok('systemctl', 'restart', 'docker');
+      return;
+    case 'execute systemd again':
+      await host.ok('systemctl', 'daemon-reexec');
+      return;
+    case 'restart D-Bus':
+      await host.run('systemctl', 'reset-failed', 'dbus.service', 'dbus.socket');
+      await host.ok('systemctl', 'restart', 'dbus');
+      return;
+    case 'tear the append-only file':
+      return tearAppendOnlyFile(site, host);
+    case 'reboot':
+      await host.reboot();
+      return site.booted();
+    case 'cut the power':
+      await host.cutPower();
+      return site.booted();
+  }
+}
+
+const signalAll = ({ program }: Site, host: LabHost, signal: string, who: 'main' | 'all') =>
+  host.run('systemctl', 'kill', `--signal=${signal}`, `--kill-who=${who}`, program.unit);
+
+/** The daemon's own Redis. */
+const signalRedis = ({ program }: Site, host: LabHost, signal: string) =>
+  host.run('sh', '-c', `pkill -${signal} -P "$(systemctl show -P MainPID ${program.unit})" redis-server`);
+
+async function kill(site: Site, host: LabHost, part: 'program' | 'redis' | 'both'): Promise<void> {
+  if (part === 'redis') await signalRedis(site, host, 'KILL');
+  else await signalAll(site, host, 'KILL', part === 'both' ? 'all' : 'main');
+}
+
+async function stop(
+  site: Site,
+  host: LabHost,
+  { part, seconds }: { part: 'program' | 'both'; seconds: number },
+): Promise<void> {
+  const who = part === 'both' ? 'all' : 'main';
+  await signalAll(site, host, 'STOP', who);
+  await pause(seconds * 1_000);
+  await signalAll(site, host, 'CONT', who);
+}
+
+/**
+ * Leaves half a command at the end of the append-only file, as a power cut does. Redis stands still meanwhile, so that
+ * nothing that it has acknowledged comes after it.
+ */
+async function tearAppendOnlyFile(site: Site, host: LabHost): Promise<void> {
+  await signalRedis(site, host, 'STOP');
+  const directory = host.path('/var/lib/gears/redis/appendonlydir');
+  const names = await readdir(directory).catch(() => []);
+  const last = names
+    .filter((name) => name.endsWith('.incr.aof'))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .at(-1);
+  if (last !== undefined) await appendFile(`${directory}/${last}`, '*3\r\n$3\r\nSET\r\n$12\r\nhalf-a-');
+  await signalAll(site, host, 'KILL', 'all');
+}
+
+/** Written whole: a process looks at it at every point that it passes. */
+async function armFailpoint(host: LabHost, line: string): Promise<void> {
+  const file = host.path(failpointFile);
+  await rm(`${file}.fired`, { force: true });
+  await writeFile(`${file}.new`, line);
+  await rename(`${file}.new`, file);
+}
+
+/** Takes a failpoint away; whether it was passed. */
+export async function disarmFailpoint(host: LabHost): Promise<boolean> {
+  const file = host.path(failpointFile);
+  await rm(file, { force: true });
+  return existsSync(`${file}.fired`);
+}

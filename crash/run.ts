@@ -1,0 +1,141 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkRest, checkRound } from './check/check-round.ts';
+import { recoveries } from './check/recovery.ts';
+import type { Violation } from './check/violation.ts';
+import type { LabHost } from './lab/lab-host.ts';
+import type { Site } from './lab/site.ts';
+import { enter, type Ledger, openLedger } from './ledger.ts';
+import { tellFault } from './plan/fault.ts';
+import type { Operation } from './plan/operation.ts';
+import { type Bias, createPlan, type Round } from './plan/round.ts';
+import { apply, emptyWorld, type World } from './plan/world.ts';
+import { jobOf, send } from './play/client.ts';
+import { playRound } from './play/play-round.ts';
+import { tellRound, tellViolations } from './report.ts';
+import { watchContainers } from './watch.ts';
+
+export interface Campaign {
+  seed: number;
+  rounds: number;
+  /** Only this round. */
+  round: number | null;
+  keepGoing: boolean;
+  bias?: Bias;
+  /** Where logs of rounds with broken promises go. */
+  logs: string;
+  say(line: string): void;
+}
+
+/** Gears that nothing is ever asked of: they must keep their containers. */
+const untouched: Operation[] = ['calm-1', 'calm-2'].map((name, i) => ({
+  ...{ id: `${i + 1}`.padStart(32, 'f'), name, kind: 'install' as const, start: true },
+  spec: { mark: name, port: i === 0 ? null : 0, environment: null },
+}));
+
+/** Plays rounds on a site until they are over or, unless it is to go on, a promise is broken. */
+export async function runCampaign(site: Site, campaign: Campaign): Promise<Ledger> {
+  const { seed, rounds, round: only, keepGoing, bias, say } = campaign;
+  const host = site.hosts[0] as LabHost;
+  const watch = watchContainers(host);
+  const world = emptyWorld();
+  const ledger = openLedger();
+  const plan = createPlan(seed, bias);
+  await bringAbout(site, world, untouched);
+  try {
+    for (let number = 1; number <= (only ?? rounds); number++) {
+      const round = plan.next();
+      if (only !== null && number < only) continue;
+      if (only !== null) await bringAbout(site, world, operationsFor(round.before));
+      const violations = await oneRound(site, campaign, { round, world, watch, ledger });
+      if (violations.length > 0 && !keepGoing) return ledger;
+    }
+    const last = await checkEnd(site, world);
+    if (last.length > 0)
+      say(['after Docker and the host were restarted at the end:', ...tellViolations(last)].join('\n'));
+    for (const { promise } of last) ledger.violations.set(promise, (ledger.violations.get(promise) ?? 0) + 1);
+    return ledger;
+  } finally {
+    watch.close();
+  }
+}
+
+interface Playing {
+  round: Round;
+  world: World;
+  watch: ReturnType<typeof watchContainers>;
+  ledger: Ledger;
+}
+
+async function oneRound(
+  site: Site,
+  campaign: Campaign,
+  { round, world, watch, ledger }: Playing,
+): Promise<Violation[]> {
+  const { seed, say, logs } = campaign;
+  const { program } = site;
+  const host = site.hosts[0] as LabHost;
+  const [logged, startsBefore] = [program.logged(host), program.starts(host).length];
+  const began = Date.now();
+  const played = await playRound(site, round);
+  const took = Date.now() - began;
+  const violations = await checkRound(site, world, played, watch);
+  const log = program.logSince(host, logged);
+  const recovered = recoveries(log, program.starts(host).slice(startsBefore), played.requests);
+  enter(ledger, round.number, played, recovered, violations);
+  watch.forget(Date.now());
+  const faults = played.struck.map(
+    ({ fault, happened }) => `${tellFault(fault)}${happened ? '' : ' (not passed)'}`,
+  );
+  const verdict = violations.length === 0 ? 'ok' : `${violations.length} BROKEN`;
+  say(
+    `round ${round.number}: ${verdict}; ${played.requests.length} requests, ${faults.join('; ')}; ${took} + ${Date.now() - began - took} ms`,
+  );
+  if (violations.length > 0) {
+    await mkdir(logs, { recursive: true });
+    const file = join(logs, `round-${round.number}.log`);
+    await writeFile(file, log);
+    const again = `again: npm run crash -- --seed ${seed} --round ${round.number}; geard's log of the round: ${file}`;
+    say([...tellViolations(violations), ...tellRound(round), again].join('\n'));
+    await host.run('systemctl', 'daemon-reload'); // What is left behind is told once.
+  }
+  return violations;
+}
+
+/** Carries operations out where nothing goes wrong. */
+async function bringAbout(site: Site, world: World, operations: readonly Operation[]): Promise<void> {
+  for (const operation of operations) {
+    await send(site, operation);
+    const job = await jobOf(site, operation.id, Date.now() + 60_000);
+    if (job?.state !== 'succeeded')
+      throw new Error(`${operation.kind} ${operation.name}: ${job?.error?.detail ?? 'no end'}`);
+    apply(world, operation);
+  }
+}
+
+/** What a round begins with, as operations on an empty host. */
+function operationsFor({ gears, environments, repositories }: World): Operation[] {
+  let next = 0;
+  const id = () => (++next).toString(16).padStart(32, 'e');
+  return [
+    ...[...environments].map(([name, env]) => ({ id: id(), name, kind: 'replace' as const, env })),
+    ...[...repositories].map((name) => ({ id: id(), name, kind: 'repository' as const })),
+    ...[...gears].flatMap(([name, { spec, running, enabled }]) => [
+      { id: id(), name, kind: 'install' as const, spec, start: enabled || !running },
+      ...(running ? [] : [{ id: id(), name, kind: 'stop' as const }]),
+    ]),
+  ];
+}
+
+/** Nothing comes back, and everything does that should: after Docker was restarted, and after a boot. */
+async function checkEnd(site: Site, world: World): Promise<Violation[]> {
+  const host = site.hosts[0] as LabHost;
+  await host.run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
+  await host.ok('systemctl', 'restart', 'docker');
+  const afterDocker = await checkRest(host, world, 30_000);
+  await host.reboot();
+  await site.booted();
+  await site.ready();
+  for (const gear of world.gears.values()) gear.running = gear.enabled;
+  return [...afterDocker, ...(await checkRest(host, world, 30_000))];
+}
