@@ -12,6 +12,7 @@ import { type Bias, createPlan, type Round } from './plan/round.ts';
 import { apply, emptyWorld, type World } from './plan/world.ts';
 import { jobOf, send } from './play/client.ts';
 import { playRound } from './play/play-round.ts';
+import { restartDocker } from './play/strike.ts';
 import { tellRound, tellViolations } from './report.ts';
 import { watchContainers } from './watch.ts';
 
@@ -130,8 +131,7 @@ function operationsFor({ gears, environments, repositories }: World): Operation[
 /** Nothing comes back, and everything does that should: after Docker was restarted, and after a boot. */
 async function checkEnd(site: Site, world: World): Promise<Violation[]> {
   const host = site.hosts[0] as LabHost;
-  await host.run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
-  await host.ok('systemctl', 'restart', 'docker');
+  await restartDocker(host);
   const afterDocker = await checkRest(host, world, 30_000);
   await host.reboot();
   await site.booted();

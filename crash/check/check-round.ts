@@ -49,7 +49,8 @@ export async function checkRound(
 /** Errors that a fault of this round explains: what has no room is told so, and it is never our own fault. */
 function toleranceOf(struck: readonly Struck[]): (code: string) => boolean {
   const noRoom = struck.some(({ fault }) => fault.kind === 'fill the disk');
-  return (code) => noRoom && code !== 'internal' && code !== 'none';
+  const noPort = struck.some(({ leaked }) => leaked);
+  return (code) => (noPort && code === 'port_taken') || (noRoom && code !== 'internal' && code !== 'none');
 }
 
 /** What was restarted and never enabled may have been so before or after the boot. */

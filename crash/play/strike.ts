@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { pause } from '../../src/lib/pause.ts';
 import type { LabHost } from '../lab/lab-host.ts';
+import { leakedPorts } from '../lab/leaked-ports.ts';
 import { failpointFile } from '../lab/program.ts';
 import type { Site } from '../lab/site.ts';
 import type { Fault } from '../plan/fault.ts';
@@ -14,6 +15,8 @@ export interface Struck {
   to: number;
   /** Whether anything came of it: a failpoint may not be passed. */
   happened: boolean;
+  /** Docker has lost external ports by it, until it was restarted. */
+  leaked: boolean;
 }
 
 /** What explains starts of containers that nobody asked for, and what also explains ends without a start. */
@@ -23,7 +26,9 @@ export const boots = ({ kind }: Pick<Fault, 'kind'>) => kind === 'reboot' || kin
 export async function strike(site: Site, host: LabHost, fault: Fault): Promise<Struck> {
   const from = Date.now();
   await happen(site, host, fault);
-  return { fault, host, from, to: Date.now(), happened: true };
+  const leaked = fault.kind === 'cut the power' && (await leakedPorts(host)).length > 0;
+  if (leaked) await restartDocker(host);
+  return { fault, host, from, to: Date.now(), happened: true, leaked };
 }
 
 async function happen(site: Site, host: LabHost, fault: Fault): Promise<void> {
@@ -39,9 +44,7 @@ async function happen(site: Site, host: LabHost, fault: Fault): Promise<void> {
       await pause(fault.seconds * 1_000);
       return host.disk.free();
     case 'restart docker':
-      await host.run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
-      await host.ok('systemctl', 'restart', 'docker');
-      return;
+      return restartDocker(host);
     case 'execute systemd again':
       await host.ok('systemctl', 'daemon-reexec');
       return;
@@ -58,6 +61,12 @@ async function happen(site: Site, host: LabHost, fault: Fault): Promise<void> {
       await host.cutPower();
       return site.booted();
   }
+}
+
+/** systemd would not start it again if it were restarted too often. */
+export async function restartDocker(host: LabHost): Promise<void> {
+  await host.run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
+  await host.ok('systemctl', 'restart', 'docker');
 }
 
 const signalAll = ({ program }: Site, host: LabHost, signal: string, who: 'main' | 'all') =>
