@@ -12,9 +12,9 @@ async function crash(options: Options): Promise<number> {
   const { seed } = options;
   say(`seed ${seed}`);
   const began = Date.now();
-  const site = await openSite(directory, join(process.cwd(), 'bin/gear'));
+  const site = await openSite(directory, join(process.cwd(), 'bin/gear'), options);
   try {
-    const ledger = await runCampaign(site, { ...options, logs: `/tmp/geard-crash-${seed}`, say });
+    const ledger = await runCampaign(site, { ...options, bias: {}, logs: `/tmp/geard-crash-${seed}`, say });
     say([...tellLedger(ledger), `seed ${seed}, ${Math.round((Date.now() - began) / 1_000)} s`].join('\n'));
     return ledger.violations.size === 0 ? 0 : 1;
   } finally {

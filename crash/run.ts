@@ -3,18 +3,17 @@ import { join } from 'node:path';
 import { checkRest, checkRound } from './check/check-round.ts';
 import { recoveries } from './check/recovery.ts';
 import type { Violation } from './check/violation.ts';
-import type { LabHost } from './lab/lab-host.ts';
 import type { Site } from './lab/site.ts';
 import { enter, type Ledger, openLedger } from './ledger.ts';
 import { tellFault } from './plan/fault.ts';
-import type { Operation } from './plan/operation.ts';
+import { type Operation, resourceOf } from './plan/operation.ts';
 import { type Bias, createPlan, type Round } from './plan/round.ts';
 import { apply, emptyWorld, type World } from './plan/world.ts';
 import { jobOf, send } from './play/client.ts';
 import { playRound } from './play/play-round.ts';
 import { restartDocker } from './play/strike.ts';
 import { tellRound, tellViolations } from './report.ts';
-import { watchContainers } from './watch.ts';
+import { type ContainerWatch, watchContainers } from './watch.ts';
 
 export interface Campaign {
   seed: number;
@@ -22,7 +21,8 @@ export interface Campaign {
   /** Only this round. */
   round: number | null;
   keepGoing: boolean;
-  bias?: Bias;
+  fleet: boolean;
+  bias: Bias;
   /** Where logs of rounds with broken promises go. */
   logs: string;
   say(line: string): void;
@@ -36,19 +36,18 @@ const untouched: Operation[] = ['calm-1', 'calm-2'].map((name, i) => ({
 
 /** Plays rounds on a site until they are over or, unless it is to go on, a promise is broken. */
 export async function runCampaign(site: Site, campaign: Campaign): Promise<Ledger> {
-  const { seed, rounds, round: only, keepGoing, bias, say } = campaign;
-  const host = site.hosts[0] as LabHost;
-  const watch = watchContainers(host);
+  const { seed, rounds, round: only, keepGoing, say } = campaign;
+  const watches = site.hosts.map(watchContainers);
   const world = emptyWorld();
   const ledger = openLedger();
-  const plan = createPlan(seed, bias);
+  const plan = createPlan(seed, campaign);
   await bringAbout(site, world, untouched);
   try {
     for (let number = 1; number <= (only ?? rounds); number++) {
       const round = plan.next();
       if (only !== null && number < only) continue;
       if (only !== null) await bringAbout(site, world, operationsFor(round.before));
-      const violations = await oneRound(site, campaign, { round, world, watch, ledger });
+      const violations = await oneRound(site, campaign, { round, world, watches, ledger });
       if (violations.length > 0 && !keepGoing) return ledger;
     }
     const last = await checkEnd(site, world);
@@ -57,49 +56,60 @@ export async function runCampaign(site: Site, campaign: Campaign): Promise<Ledge
     for (const { promise } of last) ledger.violations.set(promise, (ledger.violations.get(promise) ?? 0) + 1);
     return ledger;
   } finally {
-    watch.close();
+    for (const watch of watches) watch.close();
   }
 }
 
 interface Playing {
   round: Round;
   world: World;
-  watch: ReturnType<typeof watchContainers>;
+  watches: readonly ContainerWatch[];
   ledger: Ledger;
 }
 
 async function oneRound(
   site: Site,
   campaign: Campaign,
-  { round, world, watch, ledger }: Playing,
+  { round, world, watches, ledger }: Playing,
 ): Promise<Violation[]> {
   const { seed, say, logs } = campaign;
-  const { program } = site;
-  const host = site.hosts[0] as LabHost;
-  const [logged, startsBefore] = [program.logged(host), program.starts(host).length];
+  const logged = site.hosts.map((host) => ({
+    host,
+    bytes: site.program.logged(host),
+    starts: site.program.starts(host),
+  }));
   const began = Date.now();
   const played = await playRound(site, round);
   const took = Date.now() - began;
-  const violations = await checkRound(site, world, played, watch);
-  const log = program.logSince(host, logged);
-  const recovered = recoveries(log, program.starts(host).slice(startsBefore), played.requests);
+  const violations = await checkRound(site, world, played, watches);
+  const logsOfRound = logged.map(({ host, bytes }) => site.program.logSince(host, bytes));
+  const recovered = logged.flatMap(({ host, starts }, i) =>
+    recoveries(
+      logsOfRound[i] ?? '',
+      site.program.role,
+      site.program.starts(host).slice(starts.length),
+      played.requests,
+    ),
+  );
   enter(ledger, round.number, played, recovered, violations);
-  watch.forget(Date.now());
+  for (const watch of watches) watch.forget(Date.now());
   const faults = played.struck.map(
     ({ fault, happened }) => `${tellFault(fault)}${happened ? '' : ' (not passed)'}`,
   );
   const verdict = violations.length === 0 ? 'ok' : `${violations.length} BROKEN`;
+  const times = `${took} + ${Date.now() - began - took} ms`;
   say(
-    `round ${round.number}: ${verdict}; ${played.requests.length} requests, ${faults.join('; ')}; ${took} + ${Date.now() - began - took} ms`,
+    `round ${round.number}: ${verdict}; ${played.requests.length} requests, ${faults.join('; ')}; ${times}`,
   );
-  if (violations.length > 0) {
-    await mkdir(logs, { recursive: true });
-    const file = join(logs, `round-${round.number}.log`);
-    await writeFile(file, log);
-    const again = `again: npm run crash -- --seed ${seed} --round ${round.number}; geard's log of the round: ${file}`;
-    say([...tellViolations(violations), ...tellRound(round), again].join('\n'));
-    await host.run('systemctl', 'daemon-reload'); // What is left behind is told once.
-  }
+  if (violations.length === 0) return violations;
+  await mkdir(logs, { recursive: true });
+  const file = join(logs, `round-${round.number}.log`);
+  await writeFile(file, logsOfRound.join(''));
+  const fleet = campaign.fleet ? ' --fleet' : '';
+  const again = `again: npm run crash -- --seed ${seed}${fleet} --round ${round.number}; geard's log of the round: ${file}`;
+  say([...tellViolations(violations), ...tellRound(round), again].join('\n'));
+  // What is left behind is told once.
+  for (const host of site.hosts) await host.run('systemctl', 'daemon-reload');
   return violations;
 }
 
@@ -111,6 +121,7 @@ async function bringAbout(site: Site, world: World, operations: readonly Operati
     if (job?.state !== 'succeeded')
       throw new Error(`${operation.kind} ${operation.name}: ${job?.error?.detail ?? 'no end'}`);
     apply(world, operation);
+    world.places.set(resourceOf(operation), job.host);
   }
 }
 
@@ -130,12 +141,11 @@ function operationsFor({ gears, environments, repositories }: World): Operation[
 
 /** Nothing comes back, and everything does that should: after Docker was restarted, and after a boot. */
 async function checkEnd(site: Site, world: World): Promise<Violation[]> {
-  const host = site.hosts[0] as LabHost;
-  await restartDocker(host);
-  const afterDocker = await checkRest(host, world, 30_000);
-  await host.reboot();
+  for (const host of site.hosts) await restartDocker(host);
+  const afterDocker = await checkRest(site.hosts, world, 30_000);
+  for (const host of site.hosts) await host.reboot();
   await site.booted();
   await site.ready();
   for (const gear of world.gears.values()) gear.running = gear.enabled;
-  return [...afterDocker, ...(await checkRest(host, world, 30_000))];
+  return [...afterDocker, ...(await checkRest(site.hosts, world, 30_000))];
 }

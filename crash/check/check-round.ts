@@ -1,7 +1,7 @@
 import { pause } from '../../src/lib/pause.ts';
 import type { LabHost } from '../lab/lab-host.ts';
 import type { Site } from '../lab/site.ts';
-import type { World } from '../plan/world.ts';
+import { partOf, sure, type World } from '../plan/world.ts';
 import type { Played } from '../play/play-round.ts';
 import { boots, restartsGears, type Struck } from '../play/strike.ts';
 import type { ContainerWatch } from '../watch.ts';
@@ -20,28 +20,28 @@ const lookInterval = 250;
 /** Milliseconds after Docker or a host is back in which gears are started again. */
 const settling = 15_000;
 
-/** Checks what was played against the world, and leaves the world as the host then is. */
+/** Checks what was played against the world, and leaves the world as the hosts then are. */
 export async function checkRound(
   site: Site,
   world: World,
-  played: Played,
-  watch: ContainerWatch,
+  { requests, struck, began }: Played,
+  watches: readonly ContainerWatch[],
 ): Promise<Violation[]> {
-  const { requests, struck, began } = played;
-  const host = site.hosts[0] as LabHost;
-  const restarted = struck.filter(({ fault }) => restartsGears(fault));
+  const restarted = struck.filter((one) => restartsGears(one));
+  const booted = struck.filter(({ fault }) => boots(fault)).map(({ host }) => host);
   const { violations, starts, presence } = fold(world, requests, toleranceOf(struck));
-  if (struck.some(({ fault }) => boots(fault))) forgetWhatBootsForget(world);
-  const state = await checkRest(host, world, restarted.length > 0 ? longRestTime : restTime);
+  for (const host of booted) forgetWhatBootsForget(partOf(world, host.name));
+  const state = await checkRest(site.hosts, world, restarted.length > 0 ? longRestTime : restTime);
   const explained = restarted.map(({ from, to }) => ({ from, to: to + settling }));
-  const byDocker = startsByDocker(watch, began);
-  const bySystemd = struck.some(({ fault }) => boots(fault)) ? null : await startsBySystemd(host, began);
+  const byDocker = watches.flatMap((watch) => startsByDocker(watch, began));
+  const bySystemd = await Promise.all(site.hosts.map((host) => startsBySystemd(host, began)));
   return [
     ...checkAnswers(requests, presence),
     ...violations,
     ...state,
     ...checkStarts('Docker', byDocker, starts, explained),
-    ...(bySystemd ? checkStarts('systemd', bySystemd, starts, explained) : []),
+    // What was told in the journal before a boot is gone.
+    ...(booted.length === 0 ? checkStarts('systemd', bySystemd.flat(), starts, explained) : []),
     ...(await checkReplays(site, requests)),
   ];
 }
@@ -55,17 +55,27 @@ function toleranceOf(struck: readonly Struck[]): (code: string) => boolean {
 
 /** What was restarted and never enabled may have been so before or after the boot. */
 function forgetWhatBootsForget({ gears }: World): void {
-  for (const gear of gears.values()) if (!gear.enabled && gear.running) gear.unsure = true;
+  for (const gear of gears.values()) if (!gear.enabled && gear.running) gear.unsure.running = true;
 }
 
 /** Compares until all is as it should be, or the time is over. Then the world takes over what it could not know. */
-export async function checkRest(host: LabHost, world: World, milliseconds: number): Promise<Violation[]> {
+export async function checkRest(
+  hosts: readonly LabHost[],
+  world: World,
+  milliseconds: number,
+): Promise<Violation[]> {
   const until = Date.now() + milliseconds;
+  const found = await Promise.all(hosts.map((host) => checkHost(host, world, until)));
+  return found.flat();
+}
+
+async function checkHost(host: LabHost, world: World, until: number): Promise<Violation[]> {
   for (;;) {
+    const part = partOf(world, host.name);
     const seen = await look(host).catch(() => null); // Docker may be on its way still.
-    const found = seen ? checkState(world, seen) : null;
+    const found = seen ? checkState(part, seen) : null;
     if (seen && found && (found.length === 0 || Date.now() > until)) {
-      adopt(world, seen);
+      adopt(world, part, seen);
       return found;
     }
     if (Date.now() > until + longRestTime) throw new Error(`${host.name} cannot be looked at`);
@@ -74,17 +84,18 @@ export async function checkRest(host: LabHost, world: World, milliseconds: numbe
 }
 
 /** What is wrong is told once, and what was unsure is known now. */
-function adopt({ gears, environments, repositories }: World, seen: Look): void {
-  for (const [name, gear] of gears) {
+function adopt(world: World, part: World, seen: Look): void {
+  for (const [name, gear] of part.gears) {
     if (!seen.files.units.includes(`gear-${name}.service`)) {
-      gears.delete(name);
+      world.gears.delete(name);
       continue;
     }
     gear.running = runs(name, seen) ?? gear.running;
     gear.enabled = isEnabled(name, seen);
     gear.runs = gear.running ? (seen.containers.get(`gear-${name}`)?.mark ?? null) : null;
-    gear.unsure = false;
+    gear.unsure = sure();
   }
-  for (const name of environments.keys()) if (!seen.environments.has(name)) environments.delete(name);
-  for (const name of repositories) if (!seen.files.git.includes(name)) repositories.delete(name);
+  for (const name of part.environments.keys())
+    if (!seen.environments.has(name)) world.environments.delete(name);
+  for (const name of part.repositories) if (!seen.files.git.includes(name)) world.repositories.delete(name);
 }

@@ -55,6 +55,7 @@ export function fold(
 function succeed(world: World, one: Done, done: readonly Done[], folded: Folded): void {
   const { operation } = one.sent;
   const effect = apply(world, operation);
+  world.places.set(resourceOf(operation), one.job.host);
   if ('starts' in effect) allow(folded, operation.name, effect.starts, effect.atMost);
   else if (!raced(one, done))
     folded.violations.push(violation('wrong', `${tellEnd(one)}, though it was to fail as ${effect.refused}`));
@@ -90,7 +91,7 @@ function cancel(world: World, one: Done, requests: readonly Request[], folded: F
 function cutShort(world: World, { sent: { operation }, job }: Done, folded: Folded): void {
   if (job.startedAt === null) return;
   const gear = world.gears.get(operation.name);
-  if (gear && /^(start|stop|restart)$/.test(operation.kind)) gear.unsure = true;
+  if (gear && /^(start|stop|restart)$/.test(operation.kind)) gear.unsure = { running: true, enabled: true };
   if (resourceOf(operation).startsWith('gear')) allow(folded, operation.name, 0, 2);
 }
 

@@ -15,12 +15,16 @@ export interface Window {
   to: number;
 }
 
-const gearOf = (name: string) => /^gear-(.+?)(?:\.service)?$/.exec(name)?.[1];
+/** What is left of a name without what stands around it; null where that is not there. */
+const gearOf = (name: string, end: string) =>
+  name.startsWith('gear-') && name.endsWith(end)
+    ? name.slice('gear-'.length, name.length - end.length)
+    : null;
 
 export function startsByDocker(watch: ContainerWatch, since: number): Start[] {
   return watch.since(since).flatMap(({ action, name, at }) => {
-    const gear = gearOf(name);
-    return action === 'start' && gear !== undefined ? [{ gear, at }] : [];
+    const gear = gearOf(name, '');
+    return action === 'start' && gear !== null ? [{ gear, at }] : [];
   });
 }
 
@@ -49,8 +53,8 @@ export async function startsBySystemd(host: LabHost, since: number): Promise<Sta
         'UNIT' | '__REALTIME_TIMESTAMP',
         string
       >;
-      const gear = gearOf(UNIT);
-      return gear === undefined ? [] : [{ gear, at: Number(__REALTIME_TIMESTAMP) / 1_000 }];
+      const gear = gearOf(UNIT, '.service');
+      return gear === null ? [] : [{ gear, at: Number(__REALTIME_TIMESTAMP) / 1_000 }];
     });
 }
 

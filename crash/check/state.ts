@@ -38,10 +38,10 @@ function checkGear(name: string, gear: Gear, seen: Look): Violation[] {
   const running = runs(name, seen);
   const found: Violation[] = [];
   if (running === null) found.push(...wrong(`systemd and Docker differ (${now})`));
-  else if (running !== gear.running && !gear.unsure)
+  else if (running !== gear.running && !gear.unsure.running)
     found.push(...wrong(`it is to ${gear.running ? 'run' : 'stand still'} (${now})`));
   const enabled = seen.wanted.map((wants) => wants.includes(unit));
-  const expected = gear.unsure ? enabled[0] : gear.enabled;
+  const expected = gear.unsure.enabled ? enabled[0] : gear.enabled;
   if (enabled.some((one) => one !== expected))
     found.push(
       ...wrong(`it is ${gear.enabled ? '' : 'not '}to be started at boot and with Docker (${enabled})`),
@@ -58,7 +58,7 @@ function checkContainer(
   if (!container?.running) return [];
   const wrong = (what: string) => [violation('wrong', `gear ${name}: ${what}`)];
   const { mark, ports } = container;
-  const marks = gear.unsure ? [gear.runs, gear.spec.mark] : [gear.runs];
+  const marks = gear.unsure.running ? [gear.runs, gear.spec.mark] : [gear.runs];
   const found = marks.includes(mark) ? [] : wrong(`mark ${mark} runs, not ${gear.runs}`);
   if (
     gear.spec.mark === mark &&

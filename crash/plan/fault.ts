@@ -1,4 +1,6 @@
 import type { Random } from '../random.ts';
+import { effects } from './effects.ts';
+import type { OperationKind } from './operation.ts';
 
 /** What goes wrong. */
 export type Fault =
@@ -8,11 +10,14 @@ export type Fault =
   | { kind: 'stop'; part: 'program' | 'both'; seconds: number }
   | { kind: 'fill the disk'; seconds: number }
   | { kind: 'restart docker' | 'execute systemd again' | 'restart D-Bus' }
-  | { kind: 'tear the append-only file' | 'reboot' | 'cut the power' };
+  | { kind: 'tear the append-only file' | 'reboot' | 'cut the power' }
+  /** Of a fleet only. */
+  | { kind: 'cut the network'; seconds: number }
+  | { kind: 'kill the api' | 'kill the shared Redis' };
 export type FaultKind = Fault['kind'];
 
 /** How often each is drawn. What takes long is seldom. */
-export const usualFaults: Record<FaultKind, number> = {
+export const usualFaults: Partial<Record<FaultKind, number>> = {
   failpoint: 50,
   kill: 18,
   stop: 4,
@@ -25,41 +30,26 @@ export const usualFaults: Record<FaultKind, number> = {
   'cut the power': 5,
 };
 
-/** Names of effects (src/lib/failpoint.ts), each with how often it is passed in a round at most. */
-const effects: Record<string, number> = {
-  'file.fsync': 15,
-  'file.rename': 15,
-  'file.remove': 8,
-  'directory.fsync': 15,
-  'port.reserve': 3,
-  'port.release': 2,
-  ...counted(4, 'dbus.', ['StartUnit', 'StopUnit', 'RestartUnit', 'EnableUnitFiles', 'DisableUnitFiles']),
-  ...counted(4, 'dbus.', ['LinkUnitFiles', 'Reload', 'ResetFailedUnit', 'StartTransientUnit']),
-  ...counted(20, 'dbus.', ['LoadUnit', 'Get', 'GetUnitFileState']),
-  ...counted(4, 'docker.', ['container', 'image', 'removeContainer', 'imagesOfGear']),
-  ...counted(1, 'docker.', ['createContainer', 'commit', 'removeImage']),
-  ...counted(5, 'redis.', ['acceptAtOnce', 'take', 'begin', 'finish', 'announce', 'cancel']),
+/** On a fleet the daemon's own Redis is not there. */
+export const fleetFaults: Partial<Record<FaultKind, number>> = {
+  ...usualFaults,
+  'tear the append-only file': 0,
+  'kill the api': 8,
+  'kill the shared Redis': 6,
+  'cut the network': 6,
 };
 
-/** Of a thousand points or so that a round passes. */
-const anyPoint = { hits: 600 };
-
-function counted(most: number, prefix: string, names: string[]): Record<string, number> {
-  return Object.fromEntries(names.map((name) => [`${prefix}${name}`, most]));
-}
+/** Some point of the hundreds that a round passes. */
+const anyPoint = { chance: 0.2, most: 250 };
 
 /** Seconds beyond every lock and heartbeat are seldom worth their time. */
 const longStop = { chance: 0.25, from: 10, to: 35 };
 
-/** Draws a fault of a kind that was drawn. */
-export function drawFault(kind: FaultKind, random: Random): Fault {
+/** Draws a fault of a kind that was drawn. `kinds`: of the operations that it comes with. */
+export function drawFault(kind: FaultKind, random: Random, kinds: readonly OperationKind[]): Fault {
   switch (kind) {
-    case 'failpoint': {
-      if (random.chance(0.25)) return { kind, point: '*', hits: random.int(1, anyPoint.hits) };
-      const name = random.pick(Object.keys(effects));
-      const side = random.pick(['before', 'after']);
-      return { kind, point: `${name}:${side}`, hits: random.int(1, Math.ceil((effects[name] ?? 1) / 2)) };
-    }
+    case 'failpoint':
+      return drawFailpoint(random, kinds);
     case 'kill':
       return { kind, part: random.weighted({ program: 3, redis: 2, both: 3 }) };
     case 'stop': {
@@ -69,9 +59,23 @@ export function drawFault(kind: FaultKind, random: Random): Fault {
     }
     case 'fill the disk':
       return { kind, seconds: random.int(1, 2) };
+    case 'cut the network':
+      return {
+        kind,
+        seconds: random.chance(longStop.chance) ? random.int(longStop.from, longStop.to) : random.int(1, 4),
+      };
     default:
       return { kind };
   }
+}
+
+function drawFailpoint(random: Random, kinds: readonly OperationKind[]): Fault {
+  const kind = 'failpoint';
+  const passed = effects.filter(({ by }) => by.some((one) => kinds.includes(one)));
+  if (passed.length === 0 || random.chance(anyPoint.chance))
+    return { kind, point: '*', hits: random.int(1, anyPoint.most) };
+  const { name, most } = random.pick(passed);
+  return { kind, point: `${name}:${random.pick(['before', 'after'])}`, hits: random.int(1, most) };
 }
 
 export function tellFault(fault: Fault): string {

@@ -1,5 +1,5 @@
 import { createRandom, type Random } from '../random.ts';
-import { drawFault, type Fault, type FaultKind, usualFaults } from './fault.ts';
+import { drawFault, type Fault, type FaultKind, fleetFaults, usualFaults } from './fault.ts';
 import { becomesJob, type Operation, type OperationKind, type Spec } from './operation.ts';
 import { apply, copyOf, emptyWorld, type World } from './world.ts';
 
@@ -24,6 +24,8 @@ export interface PlannedFault {
   /** The step with which it comes, and milliseconds after that was sent. */
   step: number;
   delay: number;
+  /** The number of the host, from 0. */
+  host: number;
 }
 
 /** What is drawn more often than usual, or less. */
@@ -32,12 +34,22 @@ export interface Bias {
   operations?: Partial<Record<Drawn, number>>;
 }
 
+export const fleetSize = 3;
+
+/** How rounds are drawn. */
+interface Draw {
+  fleet: boolean;
+  bias: Bias;
+}
+
 /** What the operations are on, gears and environments alike. */
 const names = ['a', 'b', 'c', 'd', 'e', 'f'];
 const fewest = 4;
 const most = 9;
 const longestPause = 300;
 const longestDelay = 400;
+/** A failpoint is to be armed before what passes it. */
+const longestArming = 20;
 const firstPort = 4600;
 
 type Drawn = OperationKind | 'install again';
@@ -51,7 +63,7 @@ const onAbsent: Partial<Record<Drawn, number>> = {
 };
 
 /** Plans one round after the other. */
-export function createPlan(seed: number, bias: Bias = {}): { next(): Round } {
+export function createPlan(seed: number, draw: Draw): { next(): Round } {
   const world = emptyWorld();
   let number = 0;
   return {
@@ -59,18 +71,18 @@ export function createPlan(seed: number, bias: Bias = {}): { next(): Round } {
       number++;
       const random = createRandom(`${seed}/${number}`);
       const before = copyOf(world);
-      const steps = drawSteps(random, world, number, bias);
-      return { number, steps, faults: drawFaults(random, steps.length, bias), before };
+      const steps = drawSteps(random, world, number, draw);
+      return { number, steps, faults: drawFaults(random, steps, draw), before };
     },
   };
 }
 
-function drawSteps(random: Random, world: World, round: number, bias: Bias): Step[] {
+function drawSteps(random: Random, world: World, round: number, how: Draw): Step[] {
   const steps: Step[] = [];
   const sent: Operation[] = [];
   for (let left = random.int(fewest, most); left > 0; ) {
     const count = Math.min(left, Number(random.weighted({ 1: 6, 2: 3, 3: 1 })));
-    const operations = Array.from({ length: count }, () => draw(random, world, sent, round, bias));
+    const operations = Array.from({ length: count }, () => drawOne(random, world, sent, round, how));
     for (const operation of operations) {
       apply(world, operation);
       sent.push(operation);
@@ -81,7 +93,13 @@ function drawSteps(random: Random, world: World, round: number, bias: Bias): Ste
   return steps;
 }
 
-function draw(random: Random, world: World, sent: Operation[], round: number, bias: Bias): Operation {
+function drawOne(
+  random: Random,
+  world: World,
+  sent: Operation[],
+  round: number,
+  { fleet, bias }: Draw,
+): Operation {
   const name = random.pick(names);
   const id = random.hex(32);
   const gear = world.gears.get(name);
@@ -93,13 +111,13 @@ function draw(random: Random, world: World, sent: Operation[], round: number, bi
         id,
         name,
         kind,
-        spec: drawSpec(random, world, name, id),
+        spec: drawSpec(random, world, name, id, fleet),
         start: gear ? true : random.chance(0.9),
       };
     case 'install again':
       return gear
         ? { id, name, kind: 'install', spec: gear.spec, start: true }
-        : { id, name, kind: 'install', spec: drawSpec(random, world, name, id), start: true };
+        : { id, name, kind: 'install', spec: drawSpec(random, world, name, id, fleet), start: true };
     case 'replace':
     case 'merge':
       return { id, name, kind, env: drawVariables(random) };
@@ -113,10 +131,12 @@ function draw(random: Random, world: World, sent: Operation[], round: number, bi
   }
 }
 
-function drawSpec(random: Random, world: World, name: string, id: string): Spec {
+/** On a fleet an environment may live on another host than the gear. */
+function drawSpec(random: Random, world: World, name: string, id: string, fleet: boolean): Spec {
   const port = random.pick([null, 0, firstPort + names.indexOf(name)]);
   const environments = [...world.environments.keys()];
-  const environment = environments.length > 0 && random.chance(0.3) ? random.pick(environments) : null;
+  const environment =
+    !fleet && environments.length > 0 && random.chance(0.3) ? random.pick(environments) : null;
   return { mark: id.slice(0, 12), port, environment };
 }
 
@@ -129,11 +149,13 @@ function drawVariables(random: Random): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
-function drawFaults(random: Random, steps: number, bias: Bias): PlannedFault[] {
-  const kinds = { ...usualFaults, ...bias.faults };
-  return Array.from({ length: random.chance(0.25) ? 2 : 1 }, () => ({
-    fault: drawFault(random.weighted(kinds), random),
-    step: random.int(0, steps - 1),
-    delay: random.int(0, longestDelay),
-  })).sort((one, other) => one.step - other.step || one.delay - other.delay);
+function drawFaults(random: Random, steps: Step[], { fleet, bias }: Draw): PlannedFault[] {
+  const weights = { ...(fleet ? fleetFaults : usualFaults), ...bias.faults };
+  return Array.from({ length: random.chance(0.25) ? 2 : 1 }, () => {
+    const step = random.int(0, steps.length - 1);
+    const kinds = (steps[step]?.operations ?? []).map(({ kind }) => kind);
+    const fault = drawFault(random.weighted(weights), random, kinds);
+    const delay = random.int(0, fault.kind === 'failpoint' ? longestArming : longestDelay);
+    return { fault, step, delay, host: fleet ? random.int(0, fleetSize - 1) : 0 };
+  }).sort((one, other) => one.step - other.step || one.delay - other.delay);
 }

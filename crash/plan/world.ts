@@ -7,6 +7,8 @@ export interface World {
   gears: Map<string, Gear>;
   environments: Map<string, Record<string, string>>;
   repositories: Set<string>;
+  /** The host of each of them, as it was told: `gear a` to `h1`. */
+  places: Map<string, string>;
 }
 
 export interface Gear {
@@ -18,8 +20,8 @@ export interface Gear {
   runs: string | null;
   /** Its environment was changed since: it may be restarted where it would have been left alone. */
   stale: boolean;
-  /** A job on it was cut short, which may have come to anything between before and after. */
-  unsure: boolean;
+  /** What is not known of it: a job that was cut short may have come to anything between before and after. */
+  unsure: { running: boolean; enabled: boolean };
 }
 
 /** What carrying out an operation comes to: so many starts of the gear's container, or an error that it must fail with. */
@@ -29,7 +31,10 @@ export const emptyWorld = (): World => ({
   gears: new Map(),
   environments: new Map(),
   repositories: new Set(),
+  places: new Map(),
 });
+
+export const sure = (): Gear['unsure'] => ({ running: false, enabled: false });
 
 const quiet: Effect = { starts: 0, atMost: 0 };
 
@@ -65,10 +70,10 @@ function install({ gears, environments }: World, name: string, spec: Spec, start
   const same = before !== undefined && isDeepStrictEqual(before.spec, spec);
   const stale = before?.stale ?? false;
   if (!start) {
-    gears.set(name, { spec, running, enabled: false, runs, stale, unsure: false });
+    gears.set(name, { spec, running, enabled: false, runs, stale, unsure: sure() });
     return quiet;
   }
-  gears.set(name, { spec, running: true, enabled: true, runs: spec.mark, stale: false, unsure: false });
+  gears.set(name, { spec, running: true, enabled: true, runs: spec.mark, stale: false, unsure: sure() });
   const leftAlone = same && running && runs === spec.mark;
   return leftAlone ? { starts: 0, atMost: stale ? 1 : 0 } : { starts: 1, atMost: 1 };
 }
@@ -78,10 +83,13 @@ function changeRunning({ gears }: World, name: string, kind: 'start' | 'stop' | 
   if (!gear) return { refused: 'container_not_found' };
   const starts = kind === 'restart' || (kind === 'start' && !gear.running) ? 1 : 0;
   gear.running = kind !== 'stop';
-  if (kind !== 'restart') gear.enabled = kind === 'start';
   if (kind === 'stop') gear.runs = null;
   else if (starts > 0) gear.runs = gear.spec.mark;
-  gear.unsure = false;
+  gear.unsure.running = false;
+  if (kind !== 'restart') {
+    gear.enabled = kind === 'start';
+    gear.unsure.enabled = false;
+  }
   return { starts, atMost: starts };
 }
 
@@ -98,10 +106,22 @@ function changeEnvironment(
   return quiet;
 }
 
-export function copyOf({ gears, environments, repositories }: World): World {
+/** What of it is on one host. */
+export function partOf({ gears, environments, repositories, places }: World, host: string): World {
+  const isHere = (kind: string, name: string) => places.get(`${kind} ${name}`) === host;
   return {
-    gears: new Map([...gears].map(([name, gear]) => [name, { ...gear }])),
+    gears: new Map([...gears].filter(([name]) => isHere('gear', name))),
+    environments: new Map([...environments].filter(([name]) => isHere('environment', name))),
+    repositories: new Set([...repositories].filter((name) => isHere('repository', name))),
+    places,
+  };
+}
+
+export function copyOf({ gears, environments, repositories, places }: World): World {
+  return {
+    gears: new Map([...gears].map(([name, gear]) => [name, { ...gear, unsure: { ...gear.unsure } }])),
     environments: new Map(environments),
     repositories: new Set(repositories),
+    places: new Map(places),
   };
 }

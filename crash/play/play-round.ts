@@ -24,7 +24,7 @@ export async function playRound(site: Site, { steps, faults }: Round): Promise<P
   const sent: Promise<Sent>[] = [];
   let striking: Promise<unknown> = Promise.resolve();
   const struck: Struck[] = [];
-  const hostOf = (_fault: PlannedFault): LabHost => site.hosts[0] as LabHost;
+  const hostOf = ({ host }: PlannedFault) => site.hosts[host] as LabHost;
   for (const [number, { operations, pause: length }] of steps.entries()) {
     sent.push(...operations.map((operation) => send(site, operation)));
     for (const planned of faults.filter(({ step }) => step === number)) {

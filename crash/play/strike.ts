@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { pause } from '../../src/lib/pause.ts';
+import { ok } from '../../test/support/run.ts';
 import type { LabHost } from '../lab/lab-host.ts';
 import { leakedPorts } from '../lab/leaked-ports.ts';
 import { failpointFile } from '../lab/program.ts';
@@ -20,8 +22,8 @@ export interface Struck {
 }
 
 /** What explains starts of containers that nobody asked for, and what also explains ends without a start. */
-export const restartsGears = ({ kind }: Fault) => kind === 'restart docker' || boots({ kind });
-export const boots = ({ kind }: Pick<Fault, 'kind'>) => kind === 'reboot' || kind === 'cut the power';
+export const restartsGears = ({ fault }: Struck) => fault.kind === 'restart docker' || boots(fault);
+export const boots = ({ kind }: Fault) => kind === 'reboot' || kind === 'cut the power';
 /** Has a fault happen and waits until it is over. */
 export async function strike(site: Site, host: LabHost, fault: Fault): Promise<Struck> {
   const from = Date.now();
@@ -60,6 +62,14 @@ async function happen(site: Site, host: LabHost, fault: Fault): Promise<void> {
     case 'cut the power':
       await host.cutPower();
       return site.booted();
+    case 'kill the api':
+      return site.shared?.kill('api');
+    case 'kill the shared Redis':
+      return site.shared?.kill('redis');
+    case 'cut the network':
+      await cable(site, host, 'down');
+      await pause(fault.seconds * 1_000);
+      return cable(site, host, 'up');
   }
 }
 
@@ -106,6 +116,11 @@ async function tearAppendOnlyFile(site: Site, host: LabHost): Promise<void> {
     .at(-1);
   if (last !== undefined) await appendFile(`${directory}/${last}`, '*3\r\n$3\r\nSET\r\n$12\r\nhalf-a-');
   await signalAll(site, host, 'KILL', 'all');
+}
+
+/** Takes a host's cable out of the switch, or puts it in again. */
+async function cable({ directory }: Site, host: LabHost, state: 'up' | 'down'): Promise<void> {
+  await ok('ip', 'netns', 'exec', basename(directory), 'ip', 'link', 'set', host.name, state);
 }
 
 /** Written whole: a process looks at it at every point that it passes. */
