@@ -1,6 +1,8 @@
 /** Crashes geard by the thousand and counts what it promised; see docs/reliability.md. `npm run crash -- --help`. */
 import { join } from 'node:path';
-import { openSite } from './lab/site.ts';
+import { closeSite, openSite } from './lab/site.ts';
+import { openLedger } from './ledger.ts';
+import { tryMutants } from './mutate.ts';
 import { type Options, readOptions, usage } from './options.ts';
 import { tellLedger } from './report.ts';
 import { runCampaign } from './run.ts';
@@ -10,16 +12,24 @@ const say = (line: string) => console.log(line);
 
 async function crash(options: Options): Promise<number> {
   const { seed } = options;
+  const logs = `/tmp/geard-crash-${seed}`;
   say(`seed ${seed}`);
+  if (options.mutants)
+    return Math.min(1, await tryMutants({ ...options, logs, say, directory }, options.mutant));
   const began = Date.now();
+  const ledger = openLedger();
   const site = await openSite(directory, join(process.cwd(), 'bin/gear'), options);
   try {
-    const ledger = await runCampaign(site, { ...options, bias: {}, logs: `/tmp/geard-crash-${seed}`, say });
-    say([...tellLedger(ledger), `seed ${seed}, ${Math.round((Date.now() - began) / 1_000)} s`].join('\n'));
-    return ledger.violations.size === 0 ? 0 : 1;
+    await runCampaign(site, { ...options, bias: {}, logs, say }, ledger);
   } finally {
     await site.close();
   }
+  say([...tellLedger(ledger), `seed ${seed}, ${Math.round((Date.now() - began) / 1_000)} s`].join('\n'));
+  return ledger.violations.size === 0 ? 0 : 1;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void closeSite(directory).finally(() => process.exit(130)));
 }
 
 const args = process.argv.slice(2);

@@ -7,18 +7,21 @@ export interface Options {
   round: number | null;
   fleet: boolean;
   mutants: boolean;
+  /** Only this one. */
+  mutant: string | null;
   /** Goes on after a broken promise. */
   keepGoing: boolean;
 }
 
 export const usage = `usage: npm run crash -- [--rounds N] [--seed S] [--round K] [--fleet] [--keep-going]
-       npm run crash -- --mutants [--rounds N] [--seed S]
+       npm run crash -- --mutants | --mutant NAME [--rounds N] [--seed S]
   --rounds N     how many (default 50; of each mutant 300)
   --seed S       what is sent and what goes wrong (default: another one each time)
   --round K      only round K of the seed, on a host brought to where it begins
   --fleet        three hosts with one api and one Redis
   --keep-going   do not stop at the first broken promise
-  --mutants      break geard in known ways; each must be found`;
+  --mutants      break geard in known ways; each must be found
+  --mutant NAME  only this one`;
 
 const wholeNumber = (text: string | undefined, usual: number): number => {
   if (text === undefined) return usual;
@@ -36,15 +39,18 @@ export function readOptions(args: string[]): Options {
       round: { type: 'string' },
       fleet: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
+      mutant: { type: 'string' },
       'keep-going': { type: 'boolean', default: false },
     },
   });
+  const mutants = values.mutants || values.mutant !== undefined;
   return {
-    rounds: wholeNumber(values.rounds, values.mutants ? 300 : 50),
+    rounds: wholeNumber(values.rounds, mutants ? 300 : 50),
     seed: wholeNumber(values.seed, (Date.now() % 999_999) + 1),
     round: values.round === undefined ? null : wholeNumber(values.round, 1),
     fleet: values.fleet,
-    mutants: values.mutants,
+    mutants,
+    mutant: values.mutant ?? null,
     keepGoing: values['keep-going'],
   };
 }

@@ -4,7 +4,7 @@ import { checkRest, checkRound } from './check/check-round.ts';
 import { recoveries } from './check/recovery.ts';
 import type { Violation } from './check/violation.ts';
 import type { Site } from './lab/site.ts';
-import { enter, type Ledger, openLedger } from './ledger.ts';
+import { enter, type Ledger } from './ledger.ts';
 import { tellFault } from './plan/fault.ts';
 import { type Operation, resourceOf } from './plan/operation.ts';
 import { type Bias, createPlan, type Round } from './plan/round.ts';
@@ -35,11 +35,10 @@ const untouched: Operation[] = ['calm-1', 'calm-2'].map((name, i) => ({
 }));
 
 /** Plays rounds on a site until they are over or, unless it is to go on, a promise is broken. */
-export async function runCampaign(site: Site, campaign: Campaign): Promise<Ledger> {
+export async function runCampaign(site: Site, campaign: Campaign, ledger: Ledger): Promise<void> {
   const { seed, rounds, round: only, keepGoing, say } = campaign;
   const watches = site.hosts.map(watchContainers);
   const world = emptyWorld();
-  const ledger = openLedger();
   const plan = createPlan(seed, campaign);
   await bringAbout(site, world, untouched);
   try {
@@ -48,13 +47,12 @@ export async function runCampaign(site: Site, campaign: Campaign): Promise<Ledge
       if (only !== null && number < only) continue;
       if (only !== null) await bringAbout(site, world, operationsFor(round.before));
       const violations = await oneRound(site, campaign, { round, world, watches, ledger });
-      if (violations.length > 0 && !keepGoing) return ledger;
+      if (violations.length > 0 && !keepGoing) return;
     }
     const last = await checkEnd(site, world);
     if (last.length > 0)
       say(['after Docker and the host were restarted at the end:', ...tellViolations(last)].join('\n'));
     for (const { promise } of last) ledger.violations.set(promise, (ledger.violations.get(promise) ?? 0) + 1);
-    return ledger;
   } finally {
     for (const watch of watches) watch.close();
   }

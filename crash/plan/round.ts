@@ -32,9 +32,12 @@ export interface PlannedFault {
 export interface Bias {
   faults?: Partial<Record<FaultKind, number>>;
   operations?: Partial<Record<Drawn, number>>;
+  /** How often a second fault comes in a round. */
+  secondFault?: number;
 }
 
 export const fleetSize = 3;
+const usualSecondFault = 0.25;
 
 /** How rounds are drawn. */
 interface Draw {
@@ -151,7 +154,7 @@ function drawVariables(random: Random): Record<string, string> {
 
 function drawFaults(random: Random, steps: Step[], { fleet, bias }: Draw): PlannedFault[] {
   const weights = { ...(fleet ? fleetFaults : usualFaults), ...bias.faults };
-  return Array.from({ length: random.chance(0.25) ? 2 : 1 }, () => {
+  return Array.from({ length: random.chance(bias.secondFault ?? usualSecondFault) ? 2 : 1 }, () => {
     const step = random.int(0, steps.length - 1);
     const kinds = (steps[step]?.operations ?? []).map(({ kind }) => kind);
     const fault = drawFault(random.weighted(weights), random, kinds);

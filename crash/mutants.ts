@@ -1,0 +1,89 @@
+import type { Bias } from './plan/round.ts';
+
+/** geard broken in a known way: the ledger must find it. */
+export interface Mutant {
+  name: string;
+  /** What is broken. */
+  what: string;
+  edits: readonly Edit[];
+  /** What shows it more often; the program as it is must live through the same. */
+  bias: Bias;
+}
+
+/** A replacement in a file of dist, where the text must be there exactly once. */
+export interface Edit {
+  file: string;
+  find: string;
+  replace: string;
+}
+
+const crashes = { failpoint: 60, kill: 40 };
+const none = {
+  ...{ failpoint: 0, kill: 0, stop: 0, 'fill the disk': 0, 'restart docker': 0, 'restart D-Bus': 0 },
+  ...{ 'execute systemd again': 0, 'tear the append-only file': 0, reboot: 0, 'cut the power': 0 },
+};
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'no fence',
+    what: 'a restart that was cut short is done again though it had taken place',
+    edits: [
+      {
+        file: 'worker/handlers/run-state.js',
+        find: 'const done = context.attempt > 1 && ',
+        replace: 'const done = false && ',
+      },
+    ],
+    bias: { faults: { ...none, ...crashes }, operations: { restart: 120 } },
+  },
+  {
+    name: 'no fsync',
+    what: 'files and directories are written and renamed, and never synced',
+    edits: [
+      { file: 'worker/host/files.js', find: '() => file.sync()', replace: 'async () => undefined' },
+      { file: 'worker/host/files.js', find: '() => handle.sync()', replace: 'async () => undefined' },
+    ],
+    bias: { faults: { ...none, 'cut the power': 1 } },
+  },
+  {
+    name: 'acknowledge before record',
+    what: 'the api answers 202 before the request is in Redis',
+    edits: [
+      {
+        file: 'api/submit.js',
+        find: 'const accepted = await front.accept(wish, await choiceFor(front, command, wanted));',
+        replace: `const choice = await choiceFor(front, command, wanted);
+        const known = await front.job(id);
+        if (known) return replayOf(known);
+        front.accept(wish, choice).catch(() => undefined);
+        const job = { id, type: command.type, state: 'queued', resource: command.params.resource };
+        const accepted = { verdict: 'accepted', job: { ...job, finishedAt: null } };`,
+      },
+    ],
+    bias: { faults: { ...none, ...crashes } },
+  },
+  {
+    name: 'retry counted as crash',
+    what: 'a job that waited for Docker is given up as one that takes the worker down each time',
+    edits: [
+      {
+        file: 'worker/execute.js',
+        find: 'if (job.attempts > mostAttempts)',
+        replace: 'if (job.attempts > 2)',
+      },
+    ],
+    bias: { faults: { ...none, ...crashes, 'restart docker': 40 }, secondFault: 0.9 },
+  },
+  {
+    name: 'no reload',
+    what: 'systemd is not told when a gear was removed',
+    edits: [
+      {
+        file: 'worker/host/systemd.js',
+        find: 'async unlink(unit) {\n            await disable(unit);',
+        replace: 'async unlink(unit) {\n            await disable(unit);',
+      },
+    ],
+    bias: { operations: { remove: 40 } },
+  },
+];

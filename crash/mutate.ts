@@ -1,0 +1,75 @@
+import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSite } from './lab/site.ts';
+import { openLedger } from './ledger.ts';
+import { type Mutant, mutants } from './mutants.ts';
+import type { Bias } from './plan/round.ts';
+import { type Campaign, runCampaign } from './run.ts';
+
+const project = process.cwd();
+/** In the checkout, for a host sees that, and there the program finds its packages. */
+const place = join(project, 'node_modules/.cache/geard-crash');
+
+export type MutantCampaign = Pick<Campaign, 'seed' | 'rounds' | 'logs' | 'say'> & { directory: string };
+
+/** Plays every mutant until it is found; each then again without its fault. Returns how many were not as they should be. */
+export async function tryMutants(campaign: MutantCampaign, wanted: string | null): Promise<number> {
+  const { say, rounds } = campaign;
+  const chosen = mutants.filter(({ name }) => wanted === null || name === wanted);
+  if (chosen.length === 0)
+    throw new Error(`there is no mutant ${wanted}; there are ${mutants.map(({ name }) => name).join(', ')}`);
+  const lines: string[] = [];
+  let wrong = 0;
+  for (const mutant of chosen) {
+    say(`mutant ${mutant.name}: ${mutant.what}`);
+    const red = await firstRed(campaign, await makeMutant(mutant), mutant.bias, rounds);
+    if (red === null) {
+      wrong++;
+      lines.push(`${mutant.name}: NOT FOUND in ${rounds} rounds`);
+      continue;
+    }
+    say(`the same without it`);
+    const also = await firstRed(campaign, join(project, 'bin/gear'), mutant.bias, red);
+    if (also !== null) wrong++;
+    lines.push(
+      `${mutant.name}: found in round ${red}; without it ${also === null ? 'green' : `RED in round ${also}`}`,
+    );
+  }
+  say(lines.join('\n'));
+  return wrong;
+}
+
+/** The number of the first round in which a promise is broken; null: none is. */
+async function firstRed(
+  campaign: MutantCampaign,
+  gear: string,
+  bias: Bias,
+  rounds: number,
+): Promise<number | null> {
+  const site = await openSite(campaign.directory, gear, { fleet: false });
+  const ledger = openLedger();
+  try {
+    const how = { ...campaign, bias, rounds, round: null, fleet: false, keepGoing: false };
+    await runCampaign(site, how, ledger);
+  } finally {
+    await site.close();
+  }
+  return ledger.violations.size === 0 ? null : (ledger.firstViolated ?? rounds);
+}
+
+/** A copy of the program with the mutant's edits; returns its executable. */
+export async function makeMutant({ name, edits }: Mutant): Promise<string> {
+  const copy = join(place, name.replaceAll(' ', '-'));
+  await rm(copy, { recursive: true, force: true });
+  await mkdir(copy, { recursive: true });
+  for (const part of ['dist', 'bin']) await cp(join(project, part), join(copy, part), { recursive: true });
+  for (const part of ['package.json', 'contrib']) await symlink(join(project, part), join(copy, part));
+  for (const { file, find, replace } of edits) {
+    const path = join(copy, 'dist', file);
+    const parts = (await readFile(path, 'utf8')).split(find);
+    if (parts.length !== 2)
+      throw new Error(`mutant ${name}: dist/${file} has ${parts.length - 1} times, not once: ${find}`);
+    await writeFile(path, parts.join(replace));
+  }
+  return join(copy, 'bin/gear');
+}
