@@ -49,7 +49,7 @@ async function firstRed(
   const site = await openSite(campaign.directory, gear, { fleet: false });
   const ledger = openLedger();
   try {
-    const how = { ...campaign, bias, rounds, round: null, fleet: false, keepGoing: false };
+    const how = { ...campaign, bias, rounds, round: null, fleet: false, inTurn: false, keepGoing: false };
     await runCampaign(site, how, ledger);
   } finally {
     await site.close();

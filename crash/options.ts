@@ -6,6 +6,8 @@ export interface Options {
   /** Only this one. */
   round: number | null;
   fleet: boolean;
+  /** Every kind of fault in its turn, one a round. */
+  inTurn: boolean;
   mutants: boolean;
   /** Only this one. */
   mutant: string | null;
@@ -13,12 +15,13 @@ export interface Options {
   keepGoing: boolean;
 }
 
-export const usage = `usage: npm run crash -- [--rounds N] [--seed S] [--round K] [--fleet] [--keep-going]
+export const usage = `usage: npm run crash -- [--rounds N] [--seed S] [--round K] [--fleet] [--in-turn] [--keep-going]
        npm run crash -- --mutants | --mutant NAME [--rounds N] [--seed S]
   --rounds N     how many (default 50; of each mutant 300)
   --seed S       what is sent and what goes wrong (default: another one each time)
   --round K      only round K of the seed, on a host brought to where it begins
   --fleet        three hosts with one api and one Redis
+  --in-turn      every kind of fault in its turn, one a round
   --keep-going   do not stop at the first broken promise
   --mutants      break geard in known ways; each must be found
   --mutant NAME  only this one`;
@@ -38,6 +41,7 @@ export function readOptions(args: string[]): Options {
       seed: { type: 'string' },
       round: { type: 'string' },
       fleet: { type: 'boolean', default: false },
+      'in-turn': { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       mutant: { type: 'string' },
       'keep-going': { type: 'boolean', default: false },
@@ -49,6 +53,7 @@ export function readOptions(args: string[]): Options {
     seed: wholeNumber(values.seed, (Date.now() % 999_999) + 1),
     round: values.round === undefined ? null : wholeNumber(values.round, 1),
     fleet: values.fleet,
+    inTurn: values['in-turn'],
     mutants,
     mutant: values.mutant ?? null,
     keepGoing: values['keep-going'],

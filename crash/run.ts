@@ -22,6 +22,8 @@ export interface Campaign {
   round: number | null;
   keepGoing: boolean;
   fleet: boolean;
+  /** Every kind of fault in its turn, one a round. */
+  inTurn: boolean;
   bias: Bias;
   /** Where logs of rounds with broken promises go. */
   logs: string;

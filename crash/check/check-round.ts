@@ -73,9 +73,12 @@ async function checkHost(host: LabHost, world: World, until: number): Promise<Vi
   for (;;) {
     const part = partOf(world, host.name);
     const seen = await look(host).catch(() => null); // Docker may be on its way still.
-    const found = seen ? checkState(part, seen) : null;
-    if (seen && found && (found.length === 0 || Date.now() > until)) {
+    const all = seen ? checkState(part, seen) : [];
+    const found = all.filter(({ what }) => !world.told.has(`${host.name} ${what}`));
+    if (seen && (found.length === 0 || Date.now() > until)) {
       adopt(world, part, seen);
+      for (const text of world.told) if (text.startsWith(`${host.name} `)) world.told.delete(text);
+      for (const { what } of all) world.told.add(`${host.name} ${what}`);
       return found;
     }
     if (Date.now() > until + longRestTime) throw new Error(`${host.name} cannot be looked at`);

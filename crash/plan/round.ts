@@ -42,6 +42,8 @@ const usualSecondFault = 0.25;
 /** How rounds are drawn. */
 interface Draw {
   fleet: boolean;
+  /** Every kind of fault in its turn, one a round. */
+  inTurn: boolean;
   bias: Bias;
 }
 
@@ -75,7 +77,7 @@ export function createPlan(seed: number, draw: Draw): { next(): Round } {
       const random = createRandom(`${seed}/${number}`);
       const before = copyOf(world);
       const steps = drawSteps(random, world, number, draw);
-      return { number, steps, faults: drawFaults(random, steps, draw), before };
+      return { number, steps, faults: drawFaults(random, steps, number, draw), before };
     },
   };
 }
@@ -152,12 +154,16 @@ function drawVariables(random: Random): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
-function drawFaults(random: Random, steps: Step[], { fleet, bias }: Draw): PlannedFault[] {
+function drawFaults(random: Random, steps: Step[], number: number, how: Draw): PlannedFault[] {
+  const { fleet, bias, inTurn } = how;
   const weights = { ...(fleet ? fleetFaults : usualFaults), ...bias.faults };
-  return Array.from({ length: random.chance(bias.secondFault ?? usualSecondFault) ? 2 : 1 }, () => {
+  const kinds = (Object.keys(weights) as FaultKind[]).filter((kind) => (weights[kind] ?? 0) > 0);
+  const second = !inTurn && random.chance(bias.secondFault ?? usualSecondFault);
+  return Array.from({ length: second ? 2 : 1 }, () => {
+    const kind = inTurn ? (kinds[(number - 1) % kinds.length] ?? 'kill') : random.weighted(weights);
     const step = random.int(0, steps.length - 1);
-    const kinds = (steps[step]?.operations ?? []).map(({ kind }) => kind);
-    const fault = drawFault(random.weighted(weights), random, kinds);
+    const operations = (steps[step]?.operations ?? []).map((operation) => operation.kind);
+    const fault = drawFault(kind, random, operations);
     const delay = random.int(0, fault.kind === 'failpoint' ? longestArming : longestDelay);
     return { fault, step, delay, host: fleet ? random.int(0, fleetSize - 1) : 0 };
   }).sort((one, other) => one.step - other.step || one.delay - other.delay);

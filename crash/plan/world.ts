@@ -9,6 +9,8 @@ export interface World {
   repositories: Set<string>;
   /** The host of each of them, as it was told: `gear a` to `h1`. */
   places: Map<string, string>;
+  /** What is wrong and was told before: it is told once. */
+  told: Set<string>;
 }
 
 export interface Gear {
@@ -32,6 +34,7 @@ export const emptyWorld = (): World => ({
   environments: new Map(),
   repositories: new Set(),
   places: new Map(),
+  told: new Set(),
 });
 
 export const sure = (): Gear['unsure'] => ({ running: false, enabled: false });
@@ -107,21 +110,22 @@ function changeEnvironment(
 }
 
 /** What of it is on one host. */
-export function partOf({ gears, environments, repositories, places }: World, host: string): World {
-  const isHere = (kind: string, name: string) => places.get(`${kind} ${name}`) === host;
+export function partOf({ gears, environments, repositories, ...more }: World, host: string): World {
+  const isHere = (kind: string, name: string) => more.places.get(`${kind} ${name}`) === host;
   return {
     gears: new Map([...gears].filter(([name]) => isHere('gear', name))),
     environments: new Map([...environments].filter(([name]) => isHere('environment', name))),
     repositories: new Set([...repositories].filter((name) => isHere('repository', name))),
-    places,
+    ...more,
   };
 }
 
-export function copyOf({ gears, environments, repositories, places }: World): World {
+export function copyOf({ gears, environments, repositories, places, told }: World): World {
   return {
     gears: new Map([...gears].map(([name, gear]) => [name, { ...gear, unsure: { ...gear.unsure } }])),
     environments: new Map(environments),
     repositories: new Set(repositories),
     places: new Map(places),
+    told: new Set(told),
   };
 }
