@@ -26,12 +26,12 @@ const none = {
 export const mutants: readonly Mutant[] = [
   {
     name: 'no fence',
-    what: 'a restart that was cut short is done again though it had taken place',
+    what: 'a restart that had taken place when the worker was killed is done again',
     edits: [
       {
         file: 'worker/handlers/run-state.js',
-        find: 'const done = context.attempt > 1 && ',
-        replace: 'const done = false && ',
+        find: "before === (await invocation()) ? 'restart' : 'start'",
+        replace: "'restart'",
       },
     ],
     bias: { faults: { ...none, ...crashes }, operations: { restart: 120 } },
@@ -64,12 +64,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'retry counted as crash',
-    what: 'a job that waited for Docker is given up as one that takes the worker down each time',
+    what: 'a job that has waited for Docker is given up as one that takes its worker down (after 2 times, not 20)',
     edits: [
+      { file: 'worker/execute.js', find: 'const maxCrashes = 20;', replace: 'const maxCrashes = 2;' },
       {
-        file: 'worker/execute.js',
-        find: 'if (job.attempts > mostAttempts)',
-        replace: 'if (job.attempts > 2)',
+        file: 'queue/ledger.js',
+        find: "hincrby(keys.run(host, id), 'attempts', 1)",
+        replace:
+          "multi().hincrby(keys.run(host, id), 'attempts', 1).hincrby(keys.run(host, id), 'crashes', 1).exec()",
       },
     ],
     bias: { faults: { ...none, ...crashes, 'restart docker': 40 }, secondFault: 0.9 },
@@ -80,8 +82,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'worker/host/systemd.js',
-        find: 'async unlink(unit) {\n            await disable(unit);',
-        replace: 'async unlink(unit) {\n            await disable(unit);',
+        find: 'settle: async () => (read < changes ? reload() : undefined)',
+        replace: 'settle: async () => undefined',
       },
     ],
     bias: { operations: { remove: 40 } },

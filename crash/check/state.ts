@@ -132,8 +132,9 @@ function checkRepositories({ repositories }: World, { files }: Look): Violation[
 }
 
 /** What only a job that is under way may have. */
-function leftBehind({ files, units, containers }: Look): Violation[] {
-  const drafts = Object.entries(files).flatMap(([directory, names]) =>
+function leftBehind({ files, linked, wanted, units, containers }: Look): Violation[] {
+  const places = { ...files, 'the links of systemd': [...linked, ...wanted.flat()] };
+  const drafts = Object.entries(places).flatMap(([directory, names]) =>
     names
       .filter((name) => name.startsWith('.') || name.endsWith('.tmp'))
       .map((name) => `${directory}/${name}`),
