@@ -15,17 +15,15 @@ export interface Ledger {
   faults: Map<FaultKind, { planned: number; happened: number }>;
   recoveries: Recovery[];
   violations: Map<Violation['promise'], number>;
-  firstViolated: number | null;
 }
 
 export const openLedger = (): Ledger => ({
   ...{ rounds: 0, sent: 0, repeated: 0, acknowledged: 0, ends: {}, faults: new Map(), recoveries: [] },
-  ...{ violations: new Map(), firstViolated: null },
+  ...{ violations: new Map() },
 });
 
 export function enter(
   ledger: Ledger,
-  round: number,
   { requests, struck }: Played,
   recoveries: readonly Recovery[],
   violations: readonly Violation[],
@@ -48,5 +46,4 @@ export function enter(
   ledger.recoveries.push(...recoveries);
   for (const { promise } of violations)
     ledger.violations.set(promise, (ledger.violations.get(promise) ?? 0) + 1);
-  if (violations.length > 0) ledger.firstViolated ??= round;
 }

@@ -1,5 +1,6 @@
 /** Crashes geard by the thousand and counts what it promised; see docs/reliability.md. `npm run crash -- --help`. */
 import { join } from 'node:path';
+import type { Violation } from './check/violation.ts';
 import { closeSite, openSite } from './lab/site.ts';
 import { openLedger } from './ledger.ts';
 import { tryMutants } from './mutate.ts';
@@ -20,7 +21,8 @@ async function crash(options: Options): Promise<number> {
   const ledger = openLedger();
   const site = await openSite(directory, join(process.cwd(), 'bin/gear'), options);
   try {
-    await runCampaign(site, { ...options, bias: {}, logs, say }, ledger);
+    const isEnough = (violations: readonly Violation[]) => violations.length > 0 && !options.keepGoing;
+    await runCampaign(site, { ...options, isEnough, bias: {}, logs, say }, ledger);
   } finally {
     await site.close();
   }

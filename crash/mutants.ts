@@ -6,6 +6,8 @@ export interface Mutant {
   /** What is broken. */
   what: string;
   edits: readonly Edit[];
+  /** What of it must be told; whatever else is wrong does not count. */
+  expect: RegExp;
   /** What shows it more often; the program as it is must live through the same. */
   bias: Bias;
 }
@@ -34,6 +36,7 @@ export const mutants: readonly Mutant[] = [
         replace: "'restart'",
       },
     ],
+    expect: /^doubled: gear/,
     bias: { faults: { ...none, ...crashes }, operations: { restart: 120 } },
   },
   {
@@ -43,6 +46,7 @@ export const mutants: readonly Mutant[] = [
       { file: 'worker/host/files.js', find: '() => file.sync()', replace: 'async () => undefined' },
       { file: 'worker/host/files.js', find: '() => handle.sync()', replace: 'async () => undefined' },
     ],
+    expect: /^(wrong|orphan|lost|failed|replay): /,
     bias: { faults: { ...none, 'cut the power': 1 } },
   },
   {
@@ -60,6 +64,7 @@ export const mutants: readonly Mutant[] = [
         const accepted = { verdict: 'accepted', job: { ...job, finishedAt: null } };`,
       },
     ],
+    expect: /^lost: /,
     bias: { faults: { ...none, ...crashes } },
   },
   {
@@ -74,6 +79,7 @@ export const mutants: readonly Mutant[] = [
           "multi().hincrby(keys.run(host, id), 'attempts', 1).hincrby(keys.run(host, id), 'crashes', 1).exec()",
       },
     ],
+    expect: /given up after \d+ crashes/,
     bias: { faults: { ...none, ...crashes, 'restart docker': 40 }, secondFault: 0.9 },
   },
   {
@@ -86,6 +92,7 @@ export const mutants: readonly Mutant[] = [
         replace: 'settle: async () => undefined',
       },
     ],
+    expect: /^orphan: .* in the memory of systemd/,
     bias: { operations: { remove: 40 } },
   },
 ];

@@ -20,7 +20,8 @@ export interface Campaign {
   rounds: number;
   /** Only this round. */
   round: number | null;
-  keepGoing: boolean;
+  /** Whether it is to end after a round with these. */
+  isEnough(violations: readonly Violation[]): boolean;
   fleet: boolean;
   /** Every kind of fault in its turn, one a round. */
   inTurn: boolean;
@@ -36,9 +37,9 @@ const untouched: Operation[] = ['calm-1', 'calm-2'].map((name, i) => ({
   spec: { mark: name, port: i === 0 ? null : 0, environment: null },
 }));
 
-/** Plays rounds on a site until they are over or, unless it is to go on, a promise is broken. */
+/** Plays rounds on a site until they are over or, unless it is to go on, promises are broken. */
 export async function runCampaign(site: Site, campaign: Campaign, ledger: Ledger): Promise<void> {
-  const { seed, rounds, round: only, keepGoing, say } = campaign;
+  const { seed, rounds, round: only, isEnough, say } = campaign;
   const watches = site.hosts.map(watchContainers);
   const world = emptyWorld();
   const plan = createPlan(seed, campaign);
@@ -49,7 +50,7 @@ export async function runCampaign(site: Site, campaign: Campaign, ledger: Ledger
       if (only !== null && number < only) continue;
       if (only !== null) await bringAbout(site, world, operationsFor(round.before));
       const violations = await oneRound(site, campaign, { round, world, watches, ledger });
-      if (violations.length > 0 && !keepGoing) return;
+      if (isEnough(violations)) return;
     }
     const last = await checkEnd(site, world);
     if (last.length > 0)
@@ -91,7 +92,7 @@ async function oneRound(
       played.requests,
     ),
   );
-  enter(ledger, round.number, played, recovered, violations);
+  enter(ledger, played, recovered, violations);
   for (const watch of watches) watch.forget(Date.now());
   const faults = played.struck.map(
     ({ fault, happened }) => `${tellFault(fault)}${happened ? '' : ' (not passed)'}`,
