@@ -51,7 +51,7 @@ export async function openSite(
   const shared = fleet ? await openShared(directory, join(disks, 'shared'), gear, port) : null;
   const program = programFor(fleet ? 'worker' : 'daemon');
   for (const host of hosts) {
-    for (const image of ['sample', 'githost']) await host.ok(join(project, 'contrib', image, 'image'));
+    await host.ok(join(project, 'contrib', 'sample', 'image'));
     await installProgram(program, host, gear, fleet ? ['--redis', sharedRedis] : []);
   }
   const pid = () => shared?.pid() ?? (hosts[0] as LabHost).pid();
