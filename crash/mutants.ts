@@ -32,7 +32,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'worker/handlers/run-state.js',
-        find: "before === (await invocation()) ? 'restart' : 'start'",
+        find: "untouched ? 'restart' : 'start'",
         replace: "'restart'",
       },
     ],

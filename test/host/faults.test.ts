@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { writeFile } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -34,7 +35,7 @@ afterAll(async () => {
 });
 
 /** What happens at the failpoints of one run; other runs go on side by side. */
-const interrupted = new AsyncLocalStorage<(point: string) => void>();
+const interrupted = new AsyncLocalStorage<(point: string) => void | Promise<void>>();
 
 const changes =
   /^(?:file|directory|port|link)\.|^dbus\.(?:Start|Stop|Restart|Reload|Reset)|^docker\.(?:create|commit|remove)/;
@@ -378,4 +379,33 @@ test('what a job was interrupted in leaves nothing behind that is nobody’s', a
     async () =>
       (await ok('systemctl', 'list-units', '--plain', '--no-legend', '--state=activating', 'job-*')) === '',
   );
+});
+
+test('a restart that systemd has begun, and of which the worker was not told, is not begun again', async () => {
+  await there('queued');
+  // systemd stops the gear, and has something to wait for before it starts it.
+  const dropIns = '/run/systemd/system/gear-queued.service.d';
+  await ok('mkdir', '-p', dropIns);
+  await writeFile(`${dropIns}/wait.conf`, '[Unit]\nAfter=faults-slow.service\n');
+  await ok('systemctl', 'daemon-reload');
+  await ok('systemd-run', '--no-block', '--unit=faults-slow', '--service-type=oneshot', 'sleep', '4');
+  const job = begin({ type: 'container.restart', params: { resource: 'queued' } });
+  const isActive = () =>
+    run('systemctl', 'is-active', '--quiet', 'gear-queued').then(({ status }) => status === 0);
+  const starts = await countingStarts('queued', async () => {
+    const lost = (point: string) => {
+      if (point === 'dbus.RestartUnit:after')
+        throw new Failure('host_unavailable', 'lost', { transient: true });
+    };
+    await expect(interrupted.run(lost, () => job.run())).rejects.toThrow('lost');
+    await until('it is stopped', async () => !(await isActive()));
+    // Whoever looks before it is started, and restarts it after that, starts it twice.
+    const late = async (point: string) => {
+      if (point === 'dbus.RestartUnit:before') await until('it runs', isActive);
+    };
+    await interrupted.run(late, () => job.run());
+  });
+  expect(starts).toBe(1);
+  await job.end();
+  await ok('rm', '-r', dropIns);
 });

@@ -64,3 +64,11 @@ test('every line of docs/operations.md that begins with $ does what the page say
   expect(said).toContain('h1: nothing to repair');
   expect((await lab('exec', 'h1', '--', 'which', 'gear')).status).toBe(1);
 }, 240_000);
+
+test('every line of docs/reliability.md that begins with $ breaks geard and mends it as the page says', async () => {
+  expect(linesOf('docs/reliability.md').length).toBeGreaterThan(20);
+  const said = await perform('docs/reliability.md');
+  expect(said).toContain('the queue cannot be reached; send the request again a little later');
+  expect(said).toContain('redis-check-aof --fix');
+  expect(await onHost('docker', 'ps', '--all', '--quiet')).toBe('');
+}, 240_000);

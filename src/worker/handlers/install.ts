@@ -79,9 +79,11 @@ async function runsAsWritten(
   { resource, spec, imageTag }: GearUnit,
   before: Before | null,
 ): Promise<boolean> {
-  const { active, sub, invocation } = await room.systemd.state(room.paths.unitName(resource));
-  if (active === 'inactive' || active === 'failed') return true; // Nothing runs: a plain start will do.
-  if (sub === 'auto-restart' || before?.replaced === invocation) return false;
+  const { active, sub, pending, invocation } = await room.systemd.activity(room.paths.unitName(resource));
+  if (pending) return true; // An earlier run has had systemd begin with it.
+  if (sub === 'auto-restart') return false;
+  if (active !== 'active') return true; // Nothing runs: a plain start will do.
+  if (before?.replaced === invocation) return false;
   const container = await room.docker.container(containerName(resource));
   const image = await room.docker.image(runImage({ resource, spec, imageTag }));
   return container === null || container.imageId === image?.id;

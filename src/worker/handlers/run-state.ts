@@ -27,11 +27,13 @@ export const start: Handler<'container.start'> = {
 export const restart: Handler<'container.restart'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
-    // An earlier run may have restarted it already: once is enough.
-    const invocation = async () =>
-      (await context.room.systemd.state(context.room.paths.unitName(resource))).invocation;
-    const before = await context.checkpoint(invocation);
-    return up(gear, before === (await invocation()) ? 'restart' : 'start', context);
+    const { systemd, paths } = context.room;
+    const look = () => systemd.activity(paths.unitName(resource));
+    const before = await context.checkpoint(async () => (await look()).invocation);
+    // An earlier run may have restarted it already, or have had systemd begin with it: once is enough.
+    const { active, pending, invocation } = await look();
+    const untouched = active === 'active' && !pending && invocation === before;
+    return up(gear, untouched ? 'restart' : 'start', context);
   },
 };
 

@@ -25,7 +25,7 @@ export interface UnitState {
   needsReload: boolean;
 }
 
-export interface UnitActivity extends Pick<UnitState, 'active' | 'sub'> {
+export interface UnitActivity extends Pick<UnitState, 'active' | 'sub' | 'invocation'> {
   /** systemd has a job for it that is not over: what was to start may be inactive still. */
   pending: boolean;
 }
@@ -119,13 +119,15 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
       const [path] = await manager('LoadUnit', 's', [unit]);
       const get = getter(bus, String(path));
       // systemd answers in this order: where no job is left, the state is the one that it has led to.
-      const [job, active, sub] = await Promise.all([
+      const [job, active, sub, invocation] = await Promise.all([
         get(unitInterface, 'Job'),
         get(unitInterface, 'ActiveState'),
         get(unitInterface, 'SubState'),
+        get(unitInterface, 'InvocationID'),
       ]);
       const [jobId] = job as [number, string];
-      return { active: String(active), sub: String(sub), pending: jobId !== 0 };
+      const pending = jobId !== 0;
+      return { active: String(active), sub: String(sub), pending, invocation: hexOf(invocation) };
     },
 
     async runOnce(unit, { description, slice, command, afterwards, seconds }) {
@@ -208,13 +210,15 @@ async function readState(bus: Bus, path: string): Promise<UnitState> {
     active: String(active),
     sub: String(sub),
     since: fromMicroseconds(changed),
-    invocation: Buffer.from(invocation as number[]).toString('hex'),
+    invocation: hexOf(invocation),
     needsReload: needsReload === true,
     result: String(result),
     restarts: Number(restarts),
     mainStatus: Number(mainStatus),
   };
 }
+
+const hexOf = (bytes: unknown) => Buffer.from(bytes as number[]).toString('hex');
 
 function fromMicroseconds(time: unknown): string | null {
   const microseconds = Number(time);
