@@ -46,12 +46,18 @@ const anyPoint = { chance: 0.2, most: 250 };
 const longStop = { chance: 0.25, from: 10, to: 35 };
 
 /** Draws a fault of a kind that was drawn. `kinds`: of the operations that it comes with. */
-export function drawFault(kind: FaultKind, random: Random, kinds: readonly OperationKind[]): Fault {
+export function drawFault(
+  kind: FaultKind,
+  random: Random,
+  kinds: readonly OperationKind[],
+  fleet: boolean,
+): Fault {
   switch (kind) {
     case 'failpoint':
       return drawFailpoint(random, kinds);
     case 'kill':
-      return { kind, part: random.weighted({ program: 3, redis: 2, both: 3 }) };
+      // On a fleet the hosts have no Redis of their own.
+      return { kind, part: fleet ? 'program' : random.weighted({ program: 3, redis: 2, both: 3 }) };
     case 'stop': {
       const long = random.chance(longStop.chance);
       const seconds = long ? random.int(longStop.from, longStop.to) : random.int(1, 3);

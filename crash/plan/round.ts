@@ -163,7 +163,7 @@ function drawFaults(random: Random, steps: Step[], number: number, how: Draw): P
     const kind = inTurn ? (kinds[(number - 1) % kinds.length] ?? 'kill') : random.weighted(weights);
     const step = random.int(0, steps.length - 1);
     const operations = (steps[step]?.operations ?? []).map((operation) => operation.kind);
-    const fault = drawFault(kind, random, operations);
+    const fault = drawFault(kind, random, operations, fleet);
     const delay = random.int(0, fault.kind === 'failpoint' ? longestArming : longestDelay);
     return { fault, step, delay, host: fleet ? random.int(0, fleetSize - 1) : 0 };
   }).sort((one, other) => one.step - other.step || one.delay - other.delay);

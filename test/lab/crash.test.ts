@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { run } from '../support/run.ts';
 
 /** One in which every kind of fault comes at a moment when jobs are under way. */
-const seed = '5';
+const seed = '2';
 const rounds = '10';
 
 test('a host that crashes in every way keeps its promises: nothing lost, doubled, wrong or left behind', {
