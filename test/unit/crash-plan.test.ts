@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { createPlan } from '../../crash/plan/round.ts';
+import { apply, emptyWorld } from '../../crash/plan/world.ts';
+
+const roundsOf = (seed: number, fleet = false) => {
+  const plan = createPlan(seed, { fleet, inTurn: false, bias: {} });
+  return Array.from({ length: 30 }, () => plan.next());
+};
+
+test('the same seed plans the same requests and faults, another seed others', () => {
+  expect(roundsOf(1)).toEqual(roundsOf(1));
+  expect(roundsOf(1)).not.toEqual(roundsOf(2));
+});
+
+test('a round has 4 to 9 requests, each with an id of its own, and faults that come with one of its steps', () => {
+  const rounds = roundsOf(3, true);
+  const ids = rounds.flatMap(({ steps }) =>
+    steps.flatMap(({ operations }) => operations.map(({ id }) => id)),
+  );
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const { steps, faults } of rounds) {
+    const count = steps.flatMap(({ operations }) => operations).length;
+    expect(count).toBeGreaterThanOrEqual(4);
+    expect(count).toBeLessThanOrEqual(9);
+    expect(faults.length).toBeGreaterThan(0);
+    for (const { step } of faults) expect(step).toBeLessThan(steps.length);
+  }
+});
+
+test('operations come to what they say: starts, refusals, and what runs', () => {
+  const world = emptyWorld();
+  const gear = { id: '1', name: 'a' };
+  const spec = { mark: 'm', port: null, environment: null };
+  const install = () => apply(world, { ...gear, kind: 'install', spec, start: true });
+  expect(apply(world, { ...gear, kind: 'restart' })).toEqual({ refused: 'container_not_found' });
+  expect(install()).toEqual({ starts: 1, atMost: 1 });
+  expect(install()).toEqual({ starts: 0, atMost: 0 });
+  expect(apply(world, { ...gear, kind: 'restart' })).toEqual({ starts: 1, atMost: 1 });
+  expect(apply(world, { ...gear, kind: 'stop' })).toEqual({ starts: 0, atMost: 0 });
+  expect(world.gears.get('a')).toMatchObject({ running: false, enabled: false, runs: null });
+  expect(install()).toEqual({ starts: 1, atMost: 1 });
+  expect(apply(world, { ...gear, kind: 'remove' })).toEqual({ starts: 0, atMost: 0 });
+  expect(world.gears.size).toBe(0);
+});
