@@ -9,7 +9,7 @@ export interface JobContext {
   /** The job's id. */
   job: string;
   room: Room;
-  /** Aborts with `Cancelled` or `HandedBack`. */
+  /** Aborts with `HandedBack` or, where the job can be taken back, with `Cancelled`. */
   signal: AbortSignal;
   report(progress: Progress): void;
   /**
@@ -31,9 +31,11 @@ export interface Handler<T extends JobType> {
   run(params: Params<T>, context: JobContext): Promise<Result<T>>;
   /**
    * Takes back what `run` has begun, after it failed for good or was cancelled. Can be repeated. Returns what the
-   * client should know of it, or nothing.
+   * client should know of it, or nothing. Without it a job that has begun cannot be cancelled: it comes to its end.
    */
   undo?(params: Params<T>, context: JobContext, why: Failure | null): Promise<string>;
+  /** Whether what `run` has done can no longer be taken back; default: it can. A job that is cancelled then has succeeded. */
+  isCommitted?(params: Params<T>, context: JobContext): Promise<boolean>;
 }
 
 export type Handlers = { [T in JobType]: Handler<T> };

@@ -29,19 +29,29 @@ export interface Execution extends Pick<JobContext, 'checkpoint' | 'log'> {
 
 /** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
-  const { handlers, crashes, cancelled, signal } = execution;
-  const task = bind(handlers, command.type, command.params as never, contextOf(job, execution));
-  try {
-    if (cancelled) throw new Cancelled();
+  const { handlers, crashes, cancelled, handedBack, log } = execution;
+  const task = bind(handlers, command.type, command.params as never, (signal) =>
+    contextOf(job, signal, execution),
+  );
+  const run = async (signal: AbortSignal): Promise<Outcome> => {
+    const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });
+    return { state: 'succeeded', result };
+  };
+  const begin = async (): Promise<Outcome> => {
+    if (cancelled && (task.canUndo || job.attempts === 1)) throw new Cancelled();
     if (crashes >= maxCrashes)
       throw new Failure('internal', `given up after ${crashes} crashes of the worker`);
-    return {
-      state: 'succeeded',
-      result: await withRetries(task.run, { signal, onRetry: onRetry(execution) }),
-    };
+    // What cannot be taken back would be half done where it is cancelled in the middle.
+    return run(task.canUndo ? execution.signal : handedBack);
+  };
+  try {
+    return await begin().catch(async (error) => {
+      if (error instanceof Cancelled && (await task.isCommitted())) return run(handedBack);
+      throw error;
+    });
   } catch (error) {
     if (error instanceof HandedBack) throw error;
-    const failure = error instanceof Cancelled ? null : asFailure(error, execution.log);
+    const failure = error instanceof Cancelled ? null : asFailure(error, log);
     const told = await takeBack(task.undo, failure, execution);
     if (failure === null) return { state: 'cancelled' };
     const detail = told ? `${failure.message}\n${told}` : failure.message;
@@ -51,21 +61,35 @@ export async function execute(job: Job, command: Command, execution: Execution):
 }
 
 interface Task {
-  run(): Promise<unknown>;
+  canUndo: boolean;
+  run(signal: AbortSignal): Promise<unknown>;
   undo(why: Failure | null): Promise<string>;
+  isCommitted(): Promise<boolean>;
 }
 
 /** Also an error of the file system that passes is a failure that is waited out, wherever it comes from. */
-function bind<T extends JobType>(handlers: Handlers, type: T, params: Params<T>, context: JobContext): Task {
+function bind<T extends JobType>(
+  handlers: Handlers,
+  type: T,
+  params: Params<T>,
+  contextFor: (signal: AbortSignal) => JobContext,
+): Task {
   const handler: Handler<T> = handlers[type];
   const waitForDisk = (error: unknown) => Promise.reject(asDiskFailure(error) ?? error);
+  const context = contextFor(new AbortController().signal); // Taking back has signals of its own.
   return {
-    run: () => handler.run(params, context).catch(waitForDisk),
+    canUndo: handler.undo !== undefined,
+    run: (signal) => handler.run(params, contextFor(signal)).catch(waitForDisk),
     undo: async (why) => (await handler.undo?.(params, context, why).catch(waitForDisk)) ?? '',
+    isCommitted: async () => (await handler.isCommitted?.(params, context)) ?? false,
   };
 }
 
-function contextOf({ id }: Job, { room, signal, report, checkpoint, log }: Execution): JobContext {
+function contextOf(
+  { id }: Job,
+  signal: AbortSignal,
+  { room, report, checkpoint, log }: Execution,
+): JobContext {
   return {
     job: id,
     room,

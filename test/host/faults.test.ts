@@ -86,6 +86,7 @@ function begin({ type, params }: Pick<Case, 'type' | 'params'>) {
   const outcome = { state: 'cancelled' } as const;
   return {
     run: (signal?: AbortSignal) => handler.run(params, context(signal)),
+    isCommitted: async () => (await handler.isCommitted?.(params, context())) ?? false,
     undo: async (why: Failure | null = null) => {
       await handler.undo?.(params, context(), why);
     },
@@ -330,9 +331,10 @@ function interruptedEnd(one: Case, interruption: Interruption, n: number): Promi
     const { at, succeeded } = await interruptedRun(job, interruption, n);
     where = `${interruption.what} at ${at}, the ${n}th`;
     if (interruption.next === 'run again') return endOf(job);
-    if (!succeeded) await job.undo();
+    if (succeeded || (await job.isCommitted())) return endOf(job);
+    await job.undo();
     await job.end();
-    return succeeded ? 'succeeded' : 'cancelled';
+    return 'cancelled';
   }).then((end) => ({ ...end, at: where }));
 }
 

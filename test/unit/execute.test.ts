@@ -122,3 +122,24 @@ test('a full disk is waited for, and both client and operator are told to free s
   expect(await go()).toMatchObject({ state: 'succeeded' });
   expect(countRetry).toHaveBeenCalledOnce();
 });
+
+test('a job that cannot be taken back is brought to its end when it is cancelled in the middle, or was', async () => {
+  const settings = setUp(undefined, { cancelled: true });
+  Object.assign(settings.stop, { undo: undefined });
+  expect(await settings.go(job({ attempts: 2 }))).toEqual({ state: 'succeeded', result: 'done' });
+  expect(await settings.go(job({ attempts: 1 }))).toEqual({ state: 'cancelled' });
+  const middle = setUp(async () => {
+    middle.abort.abort(new Cancelled());
+    return ++tries < 2 ? away() : 'done';
+  });
+  let tries = 0;
+  Object.assign(middle.stop, { undo: undefined });
+  expect(await middle.go()).toEqual({ state: 'succeeded', result: 'done' });
+});
+
+test('a job whose effect is there for good when it is cancelled has succeeded, and is not taken back', async () => {
+  const { stop, go } = setUp(undefined, { cancelled: true });
+  Object.assign(stop, { isCommitted: async () => true });
+  expect(await go(job({ attempts: 2 }))).toEqual({ state: 'succeeded', result: 'done' });
+  expect(stop.undo).not.toHaveBeenCalled();
+});

@@ -32,6 +32,8 @@ export interface HostPaths {
   taken(id: string): string;
   /** What the first run of a job has seen. */
   checkpoint(id: string): string;
+  /** There from when what a job has installed is there for good. */
+  committed(id: string): string;
 }
 
 export const unitName = (resource: string) => `gear-${resource}.service`;
@@ -83,6 +85,7 @@ export function hostPaths(base: string): HostPaths {
     journal: (id) => join(jobs, `${id}.json`),
     taken: (id) => join(jobs, `${id}.taken`),
     checkpoint: (id) => join(jobs, `${id}.checkpoint`),
+    committed: (id) => join(jobs, `${id}.committed`),
   };
 }
 

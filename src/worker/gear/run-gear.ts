@@ -2,8 +2,9 @@ import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { JobContext } from '../context.ts';
 import { containerName } from '../domain/paths.ts';
+import { runOfDocker } from '../host/docker-service.ts';
 import { portIsFree } from '../host/ports.ts';
-import { runOfDocker, type StartSymptom, startFailure } from './start-failure.ts';
+import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
 
 /** Milliseconds systemd may take for a start or a stop: more than the unit's own TimeoutStopSec. */

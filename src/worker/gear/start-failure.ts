@@ -1,7 +1,8 @@
 import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/pause.ts';
+import { takenDownByDocker } from '../host/docker-service.ts';
 import { lastLines } from '../host/journal-tail.ts';
-import type { Systemd, UnitState } from '../host/systemd.ts';
+import type { UnitState } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
 
 /** Lines of the gear's log that a failure shows. */
@@ -15,18 +16,6 @@ const endDeadline = 2_000;
 const refusedByDocker = 125;
 const notExecutable = 126;
 const notFound = 127;
-
-/**
- * The run of dockerd that is up; null while it is down, or is to be stopped or restarted: then the gears that need it are
- * being stopped with it.
- */
-export async function runOfDocker(systemd: Systemd): Promise<string | null> {
-  const [{ active, invocation }, { pending }] = await Promise.all([
-    systemd.state('docker.service'),
-    systemd.activity('docker.service'),
-  ]);
-  return active === 'active' && !pending ? invocation : null;
-}
 
 /** What is known of a start that failed: what systemd says of its own job, or what the process that runs does not do. */
 export interface StartSymptom {
@@ -48,9 +37,8 @@ export async function startFailure(
   const unit = paths.unitName(resource);
   const { mainStatus, invocation } = silence ? await systemd.state(unit) : await endedState(room, unit);
   const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
-  const dockerNow = await runOfDocker(systemd);
-  if (dockerNow === null || dockerNow !== dockerBefore)
-    return new Failure('host_unavailable', 'Docker was stopped or restarted meanwhile', { transient: true });
+  const passing = await takenDownByDocker(systemd, dockerBefore);
+  if (passing) return passing;
   const said = lines.length > 0 ? `; its last lines:\n${lines.join('\n')}` : '; it logged nothing';
   if (
     mainStatus === refusedByDocker &&

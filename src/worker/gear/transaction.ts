@@ -1,7 +1,7 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import type { JobContext } from '../context.ts';
 import { type GearUnit, parseUnit, renderUnit } from '../domain/unit-file.ts';
-import { removeDurably, writeDurably } from '../host/files.ts';
+import { moveDurably, removeDurably, writeDurably } from '../host/files.ts';
 import type { Room } from '../room.ts';
 import { removeStaleImages } from './environment-image.ts';
 import {
@@ -65,14 +65,14 @@ export async function linkUnit({ paths, systemd }: Room, resource: string, enabl
   await systemd.link(paths.unit(resource), enabled);
 }
 
-/** The new unit is good: nothing of the old one is needed any more. */
-export async function commit(room: Room, unit: GearUnit): Promise<void> {
+/** The new unit is good: nothing of the old one is needed any more, and the job can no longer be taken back. */
+export async function commit(room: Room, unit: GearUnit, job: string): Promise<void> {
   await room.systemd.settle();
   await releaseOthers(room, unit.resource, unit.ports);
   await removeStaleValues(room.paths, unit.resource, unit.envTag);
   await removeStaleImages(room, unit.resource, unit.imageTag);
   await removeDurably(room.paths.failedUpdate(unit.resource));
-  await removeDurably(room.paths.before(unit.resource));
+  await moveDurably(room.paths.before(unit.resource), room.paths.committed(job));
 }
 
 /**

@@ -10,6 +10,7 @@ import { type Before, readBefore, readGear, type StoredGear } from '../gear/gear
 import { reservePorts } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, rollBack, writeUnit } from '../gear/transaction.ts';
+import { readIfThere } from '../host/files.ts';
 import type { Room } from '../room.ts';
 
 type Install = Params<'container.install'>;
@@ -43,10 +44,11 @@ export const install: Handler<'container.install'> = {
     }
     await linkUnit(room, resource, start);
     const container = start ? await bringUp(unit, before, context) : null;
-    await commit(room, unit);
+    await commit(room, unit, job);
     return installed(room, unit, container, changed);
   },
 
+  isCommitted: async (_params, { room, job }) => (await readIfThere(room.paths.committed(job))) !== null,
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
 };
 

@@ -49,6 +49,8 @@ export const create: Handler<'repository.create'> = {
     return made(room, resource);
   },
 
+  isCommitted: async ({ resource }, { room, job }) => (await makerOf(room.paths, resource)) === job,
+
   async undo({ resource }, { room, job }) {
     const draft = draftOf(room.paths, resource, job);
     await stopGitUnit(room, resource, job);

@@ -35,6 +35,8 @@ export const restart: Handler<'container.restart'> = {
     const untouched = active === 'active' && !pending && invocation === before;
     return up(gear, untouched ? 'restart' : 'start', context);
   },
+
+  undo: async () => '', // It comes up by itself.
 };
 
 /** Stops a gear, now and after every reboot. */

@@ -57,7 +57,7 @@ const connectDeadline = 5_000;
 
 /**
  * Errors that pass: systemd was re-executed in the middle of the call, or is not on the bus yet, or is about to
- * halt, or cannot load a unit whose cgroup it is still tearing down.
+ * halt (what is to stop cannot be started), or cannot load a unit whose cgroup it is still tearing down.
  */
 const passingErrors = new Set([
   'org.freedesktop.DBus.Error.NoReply',
@@ -67,6 +67,7 @@ const passingErrors = new Set([
   'org.freedesktop.DBus.Error.Timeout',
   'org.freedesktop.DBus.Error.TimedOut',
   'org.freedesktop.systemd1.ShuttingDown',
+  'org.freedesktop.systemd1.TransactionIsDestructive',
   'System.Error.EBUSY',
 ]);
 

@@ -49,6 +49,18 @@ export async function removeDurably(path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
+/** Moves a file if it is there; after a crash it is at one place or the other. */
+export async function moveDurably(from: string, to: string): Promise<void> {
+  try {
+    await effect('file.rename', () => rename(from, to));
+  } catch (error) {
+    if (isAbsence(error)) return;
+    throw error;
+  }
+  await syncDirectory(dirname(to));
+  await syncDirectory(dirname(from));
+}
+
 export { readIfThere } from '../../lib/replace-file.ts';
 
 /** Makes directories that all may pass, whatever the umask; what is there already is left as it is. */

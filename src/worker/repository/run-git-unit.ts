@@ -4,6 +4,7 @@ import type { JobContext } from '../context.ts';
 import { createGitProgress } from '../domain/git-progress.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
 import { docker } from '../domain/programs.ts';
+import { runOfDocker, takenDownByDocker } from '../host/docker-service.ts';
 import { lastLines } from '../host/journal-tail.ts';
 import type { UnitState } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
@@ -36,9 +37,10 @@ export async function runGitUnit(
   const unit = jobUnit(resource);
   const watching = new AbortController();
   try {
+    const dockerBefore = await runOfDocker(room.systemd);
     await begin(room, resource, job, work);
     const tooMany = followProgress(room, resource, report, watching.signal);
-    await Promise.race([untilOver(room, unit, signal), tooMany]);
+    await Promise.race([untilOver(room, unit, dockerBefore, signal), tooMany]);
   } finally {
     watching.abort();
   }
@@ -61,20 +63,27 @@ async function begin(room: Room, resource: string, job: string, work: GitWork): 
 }
 
 /** A oneshot unit is pending as long as its program is to run or runs, and active when that has ended well. */
-async function untilOver(room: Room, unit: string, signal: AbortSignal): Promise<void> {
+async function untilOver(
+  room: Room,
+  unit: string,
+  dockerBefore: string | null,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
     const { active, pending } = await room.systemd.activity(unit);
     if (active === 'active') return;
-    if (!pending) throw await gitFailure(room, unit);
+    if (!pending) throw await gitFailure(room, unit, dockerBefore);
     await pause(lookInterval, signal);
   }
 }
 
-async function gitFailure(room: Room, unit: string): Promise<Failure> {
+async function gitFailure(room: Room, unit: string, dockerBefore: string | null): Promise<Failure> {
   const state: UnitState = await room.systemd.state(unit);
   if (state.result === 'timeout')
     return new Failure('timeout', `git took longer than ${room.repositories.limits.seconds} s`);
   const lines = await lastLines(unit, state.invocation || null, 10, journalDeadline);
+  const passing = await takenDownByDocker(room.systemd, dockerBefore);
+  if (passing) return passing;
   const said = lines.filter((line) => /^(?:fatal|error|remote|warning): /.test(line));
   const why = said.length > 0 ? said.join('\n') : `git ended with exit status ${state.mainStatus}`;
   return new Failure('clone_failed', why);
