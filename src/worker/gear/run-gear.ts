@@ -29,11 +29,13 @@ export async function runGear(
 ): Promise<{ container: string }> {
   const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
-  const state = await systemd.state(unit);
-  if (state.needsReload) await systemd.reload();
-  if (state.active === 'inactive' || state.active === 'failed') await portsMustBeFree(ports);
-  // A container of this name that no unit runs any more would stand in the way of the new one.
-  if (state.active !== 'active') await docker.removeContainer(containerName(resource));
+  if ((await systemd.state(unit)).needsReload) await systemd.reload();
+  const { active, pending } = await systemd.activity(unit);
+  if ((active === 'inactive' || active === 'failed') && !pending) {
+    await portsMustBeFree(ports);
+    // A container of this name that no unit runs any more would stand in the way of the new one.
+    await docker.removeContainer(containerName(resource));
+  }
   report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
   const dockerBefore = await runOfDocker(systemd);
   const failure = (symptom: StartSymptom) => startFailure(room, resource, dockerBefore, symptom);

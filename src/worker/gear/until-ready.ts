@@ -43,14 +43,15 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   const { room, resource, failure, signal } = readiness;
   const { docker, systemd, paths } = room;
   const name = containerName(resource);
-  let started = '';
-  let ended = false;
+  // Of its containers: a restart ends the one that ran before, and systemd may just have tried again by itself.
+  const ended = new Set<string>();
+  let watched = '';
+  let hasNews = true;
   let wake = () => {};
   const unwatch = docker.onContainerEvent((event) => {
     if (event.name !== name) return;
-    if (event.action === 'start') started = event.id;
-    // A restart ends the container that ran before, too.
-    if (event.action === 'die' && event.id === started) ended = true;
+    if (event.action === 'die') ended.add(event.id);
+    hasNews = true;
     wake();
   });
 
@@ -65,19 +66,19 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   /** Throws when the unit no longer does what it was started for. */
   const mustBeUp = async () => {
     const { active, sub } = await systemd.activity(paths.unitName(resource));
-    if (ended || sub === 'auto-restart' || (active !== 'active' && active !== 'activating'))
+    if (ended.has(watched) || sub === 'auto-restart' || (active !== 'active' && active !== 'activating'))
       throw await failure({});
   };
 
   const running = async (): Promise<ContainerState> => {
     const until = Date.now() + containerDeadline;
     // The first look finds what has been running all along.
-    let nextInspection = 0;
-    while (Date.now() < until) {
-      if (started || Date.now() >= nextInspection) {
+    for (let nextInspection = 0; Date.now() < until; ) {
+      if (hasNews || Date.now() >= nextInspection) {
+        hasNews = false;
         nextInspection = Date.now() + inspectInterval;
         const container = await docker.container(name);
-        if (container?.running) return container;
+        if (container?.running && !ended.has(container.id)) return container;
       }
       await mustBeUp();
       await news(lookInterval);
@@ -88,7 +89,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   /** Without ports there is nothing to listen for: the process has to run for a moment. */
   const survives = async () => {
     const until = Date.now() + runGrace;
-    while (Date.now() < until && !ended) await news(lookInterval);
+    while (Date.now() < until && !ended.has(watched)) await news(lookInterval);
   };
 
   const listens = async ({ pid }: ContainerState) => {
@@ -98,7 +99,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
       if (silent.length === 0) return;
       if (waiting.isOver()) throw await failure({ silence: waiting.tooLong(silent) });
       waiting.tell(silent);
-      if (ended || Date.now() >= nextLook) {
+      if (ended.has(watched) || Date.now() >= nextLook) {
         nextLook = Date.now() + inspectInterval;
         await mustBeUp();
       }
@@ -109,6 +110,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   return {
     async ready() {
       const container = await running();
+      watched = container.id;
       await (readiness.ports.length > 0 ? listens(container) : survives());
       await mustBeUp();
       return container.id;

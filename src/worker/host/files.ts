@@ -29,14 +29,17 @@ export async function writeDurably(path: string, text: string, mode: number): Pr
 /** What an error of the file system means that passes when somebody makes room or mends the disk; else null. */
 export function asDiskFailure(error: unknown): Failure | null {
   const { code } = error as NodeJS.ErrnoException;
-  const fail = (detail: string) => new Failure('host_unavailable', detail, { transient: true, cause: error });
-  if (code === 'ENOSPC' || code === 'EDQUOT') return fail('the disk of the host is full; free space on it');
-  if (code === 'EROFS' || code === 'EIO')
-    return fail(
-      `the disk of the host cannot be written to (${code}); look at it and at the log of its kernel`,
-    );
-  return null;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return diskIsFull(error);
+  if (code !== 'EROFS' && code !== 'EIO') return null;
+  const detail = `the disk of the host cannot be written to (${code}); look at it and at the log of its kernel`;
+  return new Failure('host_unavailable', detail, { transient: true, cause: error });
 }
+
+export const diskIsFull = (cause: unknown) =>
+  new Failure('host_unavailable', 'the disk of the host is full; free space on it', {
+    transient: true,
+    cause,
+  });
 
 /** Removes a file if it is there, and makes sure that it stays away after a crash. */
 export async function removeDurably(path: string): Promise<void> {

@@ -5,6 +5,7 @@ import { createGitProgress } from '../domain/git-progress.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
 import { docker } from '../domain/programs.ts';
 import { runOfDocker, takenDownByDocker } from '../host/docker-service.ts';
+import { diskIsFull } from '../host/files.ts';
 import { lastLines } from '../host/journal-tail.ts';
 import type { UnitState } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
@@ -21,6 +22,9 @@ export interface GitWork {
   /** Whether what an earlier attempt has prepared is still there. */
   isPrepared(): Promise<boolean>;
 }
+
+/** What git says where the disk is full. */
+const outOfRoom = /No space left on device|failed to write new configuration file/;
 
 /** Says whose unit it is, so that a later attempt of the same job finds it again. */
 const describe = (resource: string, job: string) => `geard: makes the repository ${resource} (job ${job})`;
@@ -85,6 +89,7 @@ async function gitFailure(room: Room, unit: string, dockerBefore: string | null)
   const passing = await takenDownByDocker(room.systemd, dockerBefore);
   if (passing) return passing;
   const said = lines.filter((line) => /^(?:fatal|error|remote|warning): /.test(line));
+  if (said.some((line) => outOfRoom.test(line))) return diskIsFull(new Error(said.join('\n')));
   const why = said.length > 0 ? said.join('\n') : `git ended with exit status ${state.mainStatus}`;
   return new Failure('clone_failed', why);
 }
