@@ -39,6 +39,9 @@ export interface Gear {
   failedUpdate: FailedUpdate | null;
 }
 
+/** Gears of a list that a host is asked about at a time. */
+export const maxListed = 1_000;
+
 /** A gear in a list: the same without texts. While its host does not answer only its name is known. */
 export type GearSummary = Pick<Gear, 'resource' | 'host' | 'unit'> & {
   [K in 'image' | 'ports' | 'enabled' | 'systemd']: Gear[K] | null;
@@ -50,7 +53,8 @@ export type GearSummary = Pick<Gear, 'resource' | 'host' | 'unit'> & {
  */
 export interface Questions {
   'container.read': { args: object; answer: Gear };
-  'container.list': { args: object; answer: GearSummary[] };
+  /** Those of the names that are gears of the host. */
+  'container.list': { args: { names: string[] }; answer: GearSummary[] };
   'environment.read': { args: object; answer: EnvironmentVariable[] };
   'drift.read': { args: object; answer: Drift };
   /** Has the worker send a stream through Redis; what it fails with is told before the first byte. */

@@ -17,35 +17,48 @@ interface Listed {
   score: number;
 }
 
-/** Ids read of a host at a time. */
+/** Ids read of a host, and records looked at, at a time. */
 const atOnce = 50;
 
+/** Records that are looked at for one page: a filter that fits few jobs must not cost the whole history. */
+const maxLooked = 5_000;
+
+export interface JobPage {
+  jobs: Job[];
+  /** The id after which the next page goes on; null: there is no more. */
+  next: string | null;
+}
+
 /**
- * Jobs of some hosts, newest first, after a given one, that pass a filter. Ids whose record has expired are swept on the way.
- * `read` has the record of a job.
+ * Jobs of some hosts, newest first, after a given one, that pass a filter; fewer than the limit where so many records were
+ * looked at. Ids whose record has expired are swept on the way. `read` has the record of a job.
  */
 export async function listJobs(
   redis: Redis,
   hosts: string[],
   read: (host: string, id: string) => Promise<JobRecord | null>,
   filter: JobFilter,
-  limit: number,
-  after?: string,
-): Promise<Job[]> {
+  { limit, after, signal }: { limit: number; after?: string | undefined; signal?: AbortSignal | undefined },
+): Promise<JobPage> {
   const last = after === undefined ? null : await findListed(redis, after);
-  if (after !== undefined && last === null) return [];
-  const found: Job[] = [];
+  const jobs: Job[] = [];
+  if (after !== undefined && last === null) return { jobs, next: null };
   const merged = mergeLists(redis, hosts, last);
-  for (let page = await take(merged, limit); page.length > 0; page = await take(merged, limit)) {
+  let next = after ?? null;
+  for (let looked = 0; looked < maxLooked; looked += atOnce) {
+    signal?.throwIfAborted();
+    const page = await take(merged, atOnce);
     const records = await Promise.all(page.map(({ host, id }) => read(host, id)));
     for (const [i, { host, id }] of page.entries()) {
+      if (jobs.length === limit) return { jobs, next };
       const job = records[i]?.job;
       if (!job) await redis.zrem(keys.jobs(host), id);
-      else if (takes(filter, job)) found.push(job);
+      else next = id;
+      if (job && takes(filter, job)) jobs.push(job);
     }
-    if (found.length >= limit) break;
+    if (page.length < atOnce) return { jobs, next: null };
   }
-  return found.slice(0, limit);
+  return { jobs, next };
 }
 
 async function findListed(redis: Redis, id: string): Promise<Listed | null> {

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { Job } from '../jobs/job.ts';
 import type { Kind } from '../jobs/resource.ts';
 import { type OpenStream, parseHead, type StreamName } from '../jobs/streams.ts';
 import { type Accepted, accept, type Choice, cancelJob, type Limits, type Wish } from './accept.ts';
@@ -19,7 +18,7 @@ import { createGuesses } from './guesses.ts';
 import { channels, keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readProgress } from './ledger.ts';
-import { type JobFilter, listJobs } from './list-jobs.ts';
+import { type JobFilter, type JobPage, listJobs } from './list-jobs.ts';
 import { findHolder, readEntries } from './names.ts';
 import { watchFitness } from './preflight.ts';
 import { guarded } from './queue-failure.ts';
@@ -46,7 +45,8 @@ export interface Front extends Asker {
   news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** The lines of a job's progress after one of them. */
   progressLines(host: string, id: string, after: string): Promise<ProgressLine[]>;
-  listJobs(filter: JobFilter, limit: number, after?: string): Promise<Job[]>;
+  /** See list-jobs.ts; rejects with the signal's reason when it aborts. */
+  listJobs(filter: JobFilter, limit: number, after?: string, signal?: AbortSignal): Promise<JobPage>;
   /** `sealed`: the request to cancel, for the worker. */
   cancel(record: JobRecord, sealed: string): Promise<'queued' | 'running' | 'final' | 'absent'>;
   hosts(): Promise<HostEntry[]>;
@@ -150,9 +150,9 @@ export function openFront(options: FrontOptions): Front {
     wait: guarded(waiter.wait),
     news: waiter.news,
     progressLines: guarded((host, id, after) => readProgress(redis, host, id, after)),
-    listJobs: guarded(async (filter, limit, after) => {
+    listJobs: guarded(async (filter, limit, after, signal) => {
       const names = filter.h === undefined ? await redis.smembers(keys.hosts) : [filter.h];
-      return listJobs(redis, names, records.jobOf, filter, limit, after);
+      return listJobs(redis, names, records.jobOf, filter, { limit, after, signal });
     }),
     cancel: guarded((record, sealed) => cancelJob(redis, record, sealed, keepSeconds)),
     hosts: guarded(hosts.read),

@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
+import { maxListed } from '../jobs/gear.ts';
+import { resourceName } from '../jobs/identifier.ts';
 import type { Answers, JobRecord, WorkerQueue } from '../queue/open-worker-queue.ts';
 import { seesResource } from '../requests/scope.ts';
 import { lookForDrift } from './drift/look.ts';
@@ -10,6 +12,7 @@ import { showGear, showGears } from './gear/read-gear.ts';
 import type { Room } from './room.ts';
 import type { Sources } from './streams/open-source.ts';
 
+const listed = z.strictObject({ names: z.array(resourceName).max(maxListed) });
 const aboutStream = z.strictObject({ id: z.uuid(), how: z.object({}).loose() });
 
 export interface AnswerParts {
@@ -41,9 +44,13 @@ export function createAnswers({ room, gate, cancel, readJob, sources, relay, log
       const { wants } = await gate.order(sealed, ['container.read']);
       return showGear(room, wants.resource);
     },
-    'container.list': async (sealed) => {
+    'container.list': async (sealed, args) => {
       const { scope } = await gate.order(sealed, ['container.list']);
-      return (await showGears(room)).filter(({ resource }) => seesResource(scope, resource));
+      const { names } = checked(listed, args);
+      return showGears(
+        room,
+        names.filter((name) => seesResource(scope, name)),
+      );
     },
     'environment.read': async (sealed) => {
       const { wants } = await gate.order(sealed, ['environment.read']);

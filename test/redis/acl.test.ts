@@ -98,7 +98,7 @@ async function live(): Promise<void> {
   expect(await front.accept(wish(1, 'container.install'), to('h1'))).toMatchObject({ verdict: 'accepted' });
   expect((await front.wait(id(1), 10_000))?.job.state).toBe('succeeded');
   expect(await front.progressLines('h1', id(1), '0')).toHaveLength(1);
-  expect(await front.ask('h1', 'container.list', 'sealed', {})).toEqual([]);
+  expect(await front.ask('h1', 'container.list', 'sealed', { names: [] })).toEqual([]);
   const stream = await front.relay(
     'h1',
     { name: 'container.log', sealed: 's', how: {} },
@@ -129,7 +129,7 @@ async function live(): Promise<void> {
   const record = await front.job(id(2));
   if (!record) throw new Error('no record');
   expect(await front.cancel(record, 'sealed')).toBe('queued');
-  expect((await front.listJobs({}, 10)).map((job) => job.id)).toEqual([id(2), id(1)]);
+  expect((await front.listJobs({}, 10)).jobs.map((job) => job.id)).toEqual([id(2), id(1)]);
   expect(await front.accept(wish(3, 'container.install'), anyOf('h1'))).toMatchObject({
     verdict: 'accepted',
   });

@@ -352,7 +352,7 @@ test('jobs of many hosts are listed as one list, newest first', async () => {
     await front.accept(one, anyOf(...hosts));
   }
   const ids = async (...args: Parameters<Front['listJobs']>) =>
-    (await front.listJobs(...args)).map((job) => job.id);
+    (await front.listJobs(...args)).jobs.map((job) => job.id);
   expect(await ids({}, 200)).toEqual(sent);
   const paged: string[] = [];
   for (let last: string | undefined; paged.length < 130; last = paged.at(-1)) {
@@ -361,7 +361,9 @@ test('jobs of many hosts are listed as one list, newest first', async () => {
     paged.push(...page);
   }
   expect(paged).toEqual(sent);
-  const [h1] = await front.listJobs({ h: 'h1' }, 1);
+  const {
+    jobs: [h1],
+  } = await front.listJobs({ h: 'h1' }, 1);
   expect(h1?.host).toBe('h1');
 });
 

@@ -97,7 +97,7 @@ describe.each(places)('%s', (_, open) => {
     const all: string[] = [];
     for (let i = 0; i < 8; i++) all.unshift(await queue.accepted('e'));
     const ids = async (limit: number, after?: string) =>
-      (await queue.front.listJobs({ r: 'e' }, limit, after)).map(({ id }) => id);
+      (await queue.front.listJobs({ r: 'e' }, limit, after)).jobs.map(({ id }) => id);
     expect(await ids(100)).toEqual(all);
     expect(await ids(3, all[3])).toEqual(all.slice(4, 7));
   });
@@ -114,9 +114,11 @@ describe.each(places)('%s', (_, open) => {
   });
 
   test('questions are answered, and nobody waits for a host that is not there', async () => {
-    const all = Array.from({ length: 20 }, () => queue.front.ask('h1', 'container.list', 'sealed', {}));
+    const all = Array.from({ length: 20 }, () =>
+      queue.front.ask('h1', 'container.list', 'sealed', { names: [] }),
+    );
     expect(await Promise.all(all)).toEqual(all.map(() => []));
-    const nobody = queue.front.ask('h9', 'container.list', 'sealed', {}, 100);
+    const nobody = queue.front.ask('h9', 'container.list', 'sealed', { names: [] }, 100);
     await expect(nobody).rejects.toMatchObject({ code: 'host_unavailable' });
   });
 

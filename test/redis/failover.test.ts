@@ -59,7 +59,7 @@ describe('a master that Sentinels watch', () => {
     await waiting;
     await ended(before);
     await until('questions are answered', () =>
-      queue.front.ask('h1', 'container.list', 'sealed', {}).catch(() => null),
+      queue.front.ask('h1', 'container.list', 'sealed', { names: [] }).catch(() => null),
     );
   });
 });
@@ -98,7 +98,7 @@ describe('a node of a Cluster', () => {
     expect(await pending).toBe('succeeded');
     await until('what came after is delivered', () => queue.delivered.includes(after));
     await until('questions are answered', () =>
-      queue.front.ask('h1', 'container.list', 'sealed', {}).catch(() => null),
+      queue.front.ask('h1', 'container.list', 'sealed', { names: [] }).catch(() => null),
     );
     expect((await queue.front.wait(before, 5_000))?.job.state).toBe('succeeded');
   });

@@ -134,7 +134,7 @@ test('jobs are listed newest first, by filter, and page on after an id', async (
     await front.accept(one, to('h1'));
   }
   const ids = async (...args: Parameters<Front['listJobs']>) =>
-    (await front.listJobs(...args)).map((job) => job.id);
+    (await front.listJobs(...args)).jobs.map((job) => job.id);
   expect(await ids({}, 100)).toEqual(all);
   expect(await ids({}, 3, all[3])).toEqual(all.slice(4, 7));
   expect(await ids({ r: 'a', u: '1' }, 100)).toEqual([all[8]]);
@@ -158,11 +158,11 @@ test('a delivery reaches the host once for each accepted job, and questions are 
   await until('all are delivered', () => delivered.length === 20);
   // In whatever order they come: the line decides who begins.
   expect(delivered.sort()).toEqual(sent.map((one) => one.id));
-  expect(await front.ask('h1', 'container.list', 'sealed', {})).toEqual([]);
+  expect(await front.ask('h1', 'container.list', 'sealed', { names: [] })).toEqual([]);
   await expect(front.ask('h1', 'container.read', 'sealed', {})).rejects.toThrow(
     'the worker could not answer',
   );
-  await expect(front.ask('h2', 'container.list', 'sealed', {}, 100)).rejects.toMatchObject({
+  await expect(front.ask('h2', 'container.list', 'sealed', { names: [] }, 100)).rejects.toMatchObject({
     code: 'host_unavailable',
   });
 });
@@ -198,7 +198,7 @@ test('an answer counts only from the host that was asked', async () => {
   const spoof = redis.redis.duplicate();
   const heard: string[] = [];
   const asks = async () => JSON.parse((await redis.redis.lindex(keys.asks('h1'), 0)) ?? '{}');
-  const answer = front.ask('h1', 'container.list', 'sealed', {}, 1_000);
+  const answer = front.ask('h1', 'container.list', 'sealed', { names: [] }, 1_000);
   answer.then(
     (all) => heard.push(JSON.stringify(all)),
     () => heard.push('nobody'),

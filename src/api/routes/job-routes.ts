@@ -21,9 +21,11 @@ export function jobRoutes(front: Front): JobRoutes {
       sendJson(res, 200, job);
     },
 
-    async 'job.list'(_req, res, { all: { state, limit, after }, scope }) {
+    async 'job.list'(req, res, { all: { state, limit, after }, scope }) {
       const from = after === undefined ? undefined : parseRequestId(after);
-      sendJson(res, 200, { jobs: await front.listJobs({ state, ...scope }, limit ?? 100, from) });
+      const gone = contextOf(req).gone();
+      const { jobs, next } = await front.listJobs({ state, ...scope }, limit ?? 100, from, gone);
+      sendJson(res, 200, { jobs, ...(next === null ? {} : { next }) });
     },
 
     async 'job.cancel'(req, res, { scope, wants: { id } }) {

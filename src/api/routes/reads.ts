@@ -96,24 +96,27 @@ async function firstGears(
   limit = usualLimit,
 ): Promise<GearSummary[]> {
   const states = new Map((await front.hosts()).map(({ name, state }) => [name, state]));
-  const answers = new Map<string, GearSummary[]>();
-  const ask = async (host: string) => {
-    const answer =
-      (states.get(host) ?? 'gone') === 'gone'
-        ? null
-        : await front.ask(host, 'container.list', seal(host, 'answer'), {}).catch(() => null);
-    answers.set(host, answer ?? byName(host, await front.held(host, 'gear')));
+  const ask = async (host: string, names: string[]) => {
+    const isGone = (states.get(host) ?? 'gone') === 'gone';
+    const answer = isGone
+      ? null
+      : await front.ask(host, 'container.list', seal(host, 'answer'), { names }).catch(() => null);
+    if (answer) return answer;
+    const held = new Set(await front.held(host, 'gear'));
+    return byName(
+      host,
+      names.filter((name) => held.has(name)),
+    );
   };
   const found: GearSummary[] = [];
   for (let at = 0; at < holders.length && found.length < limit; ) {
     const chunk = holders.slice(at, at + limit - found.length);
     at += chunk.length;
-    const hosts = new Set(chunk.map(([, host]) => host).filter((host) => !answers.has(host)));
-    await Promise.all([...hosts].map(ask));
-    for (const [name, host] of chunk) {
-      const gear = answers.get(host)?.find(({ resource }) => resource === name);
-      if (gear) found.push(gear);
-    }
+    const names = new Map<string, string[]>();
+    for (const [name, host] of chunk) names.set(host, [...(names.get(host) ?? []), name]);
+    const answers = await Promise.all([...names].map(([host, some]) => ask(host, some)));
+    const gears = new Map(answers.flat().map((gear) => [gear.resource, gear]));
+    found.push(...chunk.flatMap(([name]) => gears.get(name) ?? []));
   }
   return found;
 }

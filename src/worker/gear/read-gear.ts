@@ -2,7 +2,7 @@ import type { Gear, GearSummary } from '../../jobs/gear.ts';
 import { containerName } from '../domain/paths.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
 import type { Room } from '../room.ts';
-import { listGears, mustHaveGear, readFailedUpdate, readGear, type StoredGear } from './gear-files.ts';
+import { mustHaveGear, readFailedUpdate, readGear, type StoredGear } from './gear-files.ts';
 
 /** A gear as it is now. Throws `container_not_found`. */
 export async function showGear(room: Room, resource: string): Promise<Gear> {
@@ -38,9 +38,8 @@ function usedEnvironment(
   return { name: spec.environment, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
-/** All gears of the host, also the stopped ones, by name. */
-export async function showGears(room: Room): Promise<GearSummary[]> {
-  const names = await listGears(room.paths);
+/** Those of some names that are gears of the host, also the stopped ones. */
+export async function showGears(room: Room, names: readonly string[]): Promise<GearSummary[]> {
   const all = await Promise.all(names.map((resource) => readGear(room.paths, resource)));
   return Promise.all(all.flatMap((gear) => (gear ? [summarise(room, gear)] : [])));
 }
