@@ -73,6 +73,11 @@ test('enabling and linking can be repeated and switch over', async () => {
   }
 });
 
+test('a unit that systemd has forgotten is stopped', async () => {
+  expect(await systemd.stop('gear-room-forgotten.service', options)).toBe('done');
+  await systemd.resetFailed('gear-room-forgotten.service');
+});
+
 test('a unit that is to start is pending, also while it is inactive still', async () => {
   const [slow, behind] = ['gear-room-slow.service', 'gear-room-behind.service'];
   const once = '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 0.5\n';

@@ -101,7 +101,7 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
 
   return {
     start: (unit, options) => runJob('StartUnit', unit, options),
-    stop: (unit, options) => runJob('StopUnit', unit, options),
+    stop: (unit, options) => runJob('StopUnit', unit, options).catch(unlessGone('done')),
     restart: (unit, options) => runJob('RestartUnit', unit, options),
 
     link: (path, enabled) => changeLinks(placeLinks(path, enabled)),
@@ -162,14 +162,18 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     },
 
     async resetFailed(unit) {
-      try {
-        await manager('ResetFailedUnit', 's', [unit]);
-      } catch (error) {
-        if (!(error instanceof BusError) || !/NoSuchUnit$/.test(error.errorName)) throw error;
-      }
+      await manager('ResetFailedUnit', 's', [unit]).catch(unlessGone([]));
     },
   };
 }
+
+/** A unit that is stopped and has no file is forgotten at somebody's next reload: there is nothing left to do. */
+const unlessGone =
+  <T>(done: T) =>
+  (error: unknown): T => {
+    if (error instanceof BusError && /NoSuchUnit$/.test(error.errorName)) return done;
+    throw error;
+  };
 
 const unitInterface = 'org.freedesktop.systemd1.Unit';
 const serviceInterface = 'org.freedesktop.systemd1.Service';
