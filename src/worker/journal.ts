@@ -35,8 +35,7 @@ export function createJournal(paths: HostPaths): Journal {
     },
     async write(id, entry) {
       await writeDurably(paths.journal(id), JSON.stringify(entry), 0o600);
-      for (const path of [paths.taken(id), paths.checkpoint(id), paths.committed(id)])
-        await rm(path, { force: true });
+      for (const path of [paths.taken(id), paths.checkpoint(id)]) await rm(path, { force: true });
     },
     // Not durable: after a power cut a job whose token is over fails as expired, which is true.
     take: (id, digest) => writeFile(paths.taken(id), digest, { mode: 0o600 }),
@@ -51,7 +50,7 @@ export function createJournal(paths: HostPaths): Journal {
     async prune(seconds) {
       const oldest = Date.now() - seconds * 1000;
       for (const name of await readdir(paths.jobs)) {
-        if (!/^[0-9a-f]{32}\.(?:json|taken|checkpoint|committed)$/.test(name)) continue;
+        if (!/^[0-9a-f]{32}\.(?:json|taken|checkpoint)$/.test(name)) continue;
         const path = join(paths.jobs, name);
         if ((await stat(path)).mtimeMs < oldest) await removeDurably(path);
       }

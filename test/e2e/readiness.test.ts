@@ -61,15 +61,15 @@ test('a gear that was stopped and does not listen when it is started again is st
   const once = `test -e /data/once || { touch /data/once 2>/dev/null || : >/data/once; ${serve}; }; exec sleep 1000`;
   const volumes = [{ name: 'readiness-once', path: '/data' }];
   const spec = { ports: ports(21_004), startSeconds: 3, command: shell(once), volumes };
-  expect(await install('once', spec)).toMatchObject({ status: 200 });
-  expect(await gear('once')).toMatchObject({ spec: { startSeconds: 3 } });
-  await daemon.change('PUT', 'container/stopped', { r: 'once' });
-  const failed = await daemon.change('PUT', 'container/started', { r: 'once' });
+  expect(await install('first-only', spec)).toMatchObject({ status: 200 });
+  expect(await gear('first-only')).toMatchObject({ spec: { startSeconds: 3 } });
+  await daemon.change('PUT', 'container/stopped', { r: 'first-only' });
+  const failed = await daemon.change('PUT', 'container/started', { r: 'first-only' });
   expect(failed).toMatchObject({ status: 500, body: { code: 'start_failed' } });
   expect(failed.body.detail).toContain('it is stopped again');
-  expect(await activeState('once')).toBe('inactive');
-  expect(await gear('once')).toMatchObject({ enabled: false });
-  await daemon.change('DELETE', 'container', { r: 'once' });
+  expect(await activeState('first-only')).toBe('inactive');
+  expect(await gear('first-only')).toMatchObject({ enabled: false });
+  await daemon.change('DELETE', 'container', { r: 'first-only' });
   await ok('docker', 'volume', 'rm', 'readiness-once');
 });
 

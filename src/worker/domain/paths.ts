@@ -14,6 +14,8 @@ export interface HostPaths {
   unit(resource: string): string;
   /** What was there before an installation that has not come to its end. */
   before(resource: string): string;
+  /** The same of the installation that came to its end last. */
+  committed(resource: string): string;
   failedUpdate(resource: string): string;
   /** Values of a gear's inline environment; a tag names one version of them. */
   envFile(resource: string, tag: string): string;
@@ -32,8 +34,6 @@ export interface HostPaths {
   taken(id: string): string;
   /** What the first run of a job has seen. */
   checkpoint(id: string): string;
-  /** There from when what a job has installed is there for good. */
-  committed(id: string): string;
 }
 
 export const unitName = (resource: string) => `gear-${resource}.service`;
@@ -72,6 +72,7 @@ export function hostPaths(base: string): HostPaths {
     unitName,
     unit: (resource) => join(units, unitName(resource)),
     before: (resource) => beside(resource, 'before.json'),
+    committed: (resource) => beside(resource, 'committed.json'),
     failedUpdate: (resource) => beside(resource, 'failed.json'),
     envFile: (resource, tag) => beside(resource, `${tag}.env`),
     // The tag is a job id: 32 hex digits, so that no other gear's name can end in one by chance.
@@ -85,7 +86,6 @@ export function hostPaths(base: string): HostPaths {
     journal: (id) => join(jobs, `${id}.json`),
     taken: (id) => join(jobs, `${id}.taken`),
     checkpoint: (id) => join(jobs, `${id}.checkpoint`),
-    committed: (id) => join(jobs, `${id}.committed`),
   };
 }
 

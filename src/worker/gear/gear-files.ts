@@ -18,6 +18,8 @@ export interface StoredGear extends GearUnit {
  * known to start; taking the installation back restores it.
  */
 const before = z.object({
+  /** The installation's job. */
+  job: z.string(),
   /** The unit's text; null: there was no such gear. */
   text: z.string().nullable(),
   enabled: z.boolean(),
@@ -67,8 +69,15 @@ export async function listGears(paths: HostPaths): Promise<string[]> {
   return names.flatMap((name) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? []).sort();
 }
 
-export async function readBefore(paths: HostPaths, resource: string): Promise<Before | null> {
-  const text = await readIfThere(paths.before(resource));
+export const readBefore = (paths: HostPaths, resource: string) => readMemory(paths.before(resource));
+
+/** Whether the gear is what a job has installed, so that this can no longer be taken back. */
+export async function isCommitted(paths: HostPaths, resource: string, job: string): Promise<boolean> {
+  return (await readMemory(paths.committed(resource)))?.job === job;
+}
+
+async function readMemory(path: string): Promise<Before | null> {
+  const text = await readIfThere(path);
   return text === null ? null : before.parse(JSON.parse(text));
 }
 
@@ -107,6 +116,6 @@ export async function removeStaleValues(
 /** Removes everything of a gear but its unit. */
 export async function removeLeftovers(paths: HostPaths, resource: string): Promise<void> {
   await removeStaleValues(paths, resource, null);
-  await removeDurably(paths.failedUpdate(resource));
-  await removeDurably(paths.before(resource));
+  for (const path of [paths.failedUpdate(resource), paths.committed(resource), paths.before(resource)])
+    await removeDurably(path);
 }

@@ -1,7 +1,7 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import type { JobContext } from '../context.ts';
 import { type GearUnit, parseUnit, renderUnit } from '../domain/unit-file.ts';
-import { moveDurably, removeDurably, writeDurably } from '../host/files.ts';
+import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
 import type { Room } from '../room.ts';
 import { removeStaleImages } from './environment-image.ts';
 import {
@@ -28,6 +28,7 @@ export async function openTransaction(
   unit: GearUnit,
   current: StoredGear | null,
   pending: Before | null,
+  job: string,
 ): Promise<Before> {
   const { paths, systemd } = room;
   const name = paths.unitName(unit.resource);
@@ -35,8 +36,9 @@ export async function openTransaction(
   const isReplaced = current !== null && commandOf(current.text) !== commandOf(renderUnit(unit, paths));
   const replaced = isReplaced ? invocation : (pending?.replaced ?? null);
   const before: Before = pending
-    ? { ...pending, replaced }
+    ? { ...pending, job, replaced }
     : {
+        job,
         text: current?.text ?? null,
         enabled: current !== null && (await systemd.isEnabled(name)),
         active: current !== null && active === 'active',
@@ -66,13 +68,13 @@ export async function linkUnit({ paths, systemd }: Room, resource: string, enabl
 }
 
 /** The new unit is good: nothing of the old one is needed any more, and the job can no longer be taken back. */
-export async function commit(room: Room, unit: GearUnit, job: string): Promise<void> {
+export async function commit(room: Room, unit: GearUnit): Promise<void> {
   await room.systemd.settle();
   await releaseOthers(room, unit.resource, unit.ports);
   await removeStaleValues(room.paths, unit.resource, unit.envTag);
   await removeStaleImages(room, unit.resource, unit.imageTag);
   await removeDurably(room.paths.failedUpdate(unit.resource));
-  await moveDurably(room.paths.before(unit.resource), room.paths.committed(job));
+  await renameDurably(room.paths.before(unit.resource), room.paths.committed(unit.resource));
 }
 
 /**

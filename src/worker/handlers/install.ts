@@ -6,11 +6,10 @@ import { type GearUnit, renderUnit, runImage } from '../domain/unit-file.ts';
 import { mustTakeNew } from '../draining.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
-import { type Before, readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
+import { type Before, isCommitted, readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
 import { reservePorts } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, rollBack, writeUnit } from '../gear/transaction.ts';
-import { readIfThere } from '../host/files.ts';
 import type { Room } from '../room.ts';
 
 type Install = Params<'container.install'>;
@@ -39,16 +38,16 @@ export const install: Handler<'container.install'> = {
     let before = pending;
     if (current?.text !== renderUnit(unit, room.paths)) {
       report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
-      before = await openTransaction(room, unit, current, pending);
+      before = await openTransaction(room, unit, current, pending, job);
       await writeUnit(room, unit, spec.env);
     }
     await linkUnit(room, resource, start);
     const container = start ? await bringUp(unit, before, context) : null;
-    await commit(room, unit, job);
+    await commit(room, unit);
     return installed(room, unit, container, changed);
   },
 
-  isCommitted: async (_params, { room, job }) => (await readIfThere(room.paths.committed(job))) !== null,
+  isCommitted: ({ resource }, { room, job }) => isCommitted(room.paths, resource, job),
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
 };
 

@@ -52,8 +52,8 @@ export async function removeDurably(path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-/** Moves a file if it is there; after a crash it is at one place or the other. */
-export async function moveDurably(from: string, to: string): Promise<void> {
+/** Renames a file of a directory if it is there; after a crash it has one name or the other. */
+export async function renameDurably(from: string, to: string): Promise<void> {
   try {
     await effect('file.rename', () => rename(from, to));
   } catch (error) {
@@ -61,7 +61,6 @@ export async function moveDurably(from: string, to: string): Promise<void> {
     throw error;
   }
   await syncDirectory(dirname(to));
-  await syncDirectory(dirname(from));
 }
 
 export { readIfThere } from '../../lib/replace-file.ts';
