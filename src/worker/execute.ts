@@ -108,7 +108,8 @@ const onRetry =
   ({ report, countRetry, log }: Execution) =>
   async (failure: Failure, delay: number) => {
     const { code, message, cause } = failure;
-    log.warn({ code, reason: message, cause: cause && String(cause) }, 'a job waits for a fault to pass');
+    const level = code === 'host_unavailable' ? 'warn' : 'info'; // A registry is not the operator's.
+    log[level]({ code, reason: message, cause: cause && String(cause) }, 'a job waits for a fault to pass');
     await report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` });
     await countRetry();
   };
