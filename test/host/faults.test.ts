@@ -383,6 +383,33 @@ test('what a job was interrupted in leaves nothing behind that is nobody’s', a
   );
 });
 
+test('an update that is taken back again starts the earlier gear once', async () => {
+  await there('twice');
+  const job = begin({ type: 'container.install', params: gear('twice', { ...exits }) });
+  await job.run().catch(() => undefined);
+  const starts = await countingStarts('twice', async () => {
+    const cutShort = (point: string) => {
+      if (point === 'docker.imagesOfGear:before')
+        throw new Failure('host_unavailable', 'lost', { transient: true });
+    };
+    await expect(interrupted.run(cutShort, () => job.undo())).rejects.toThrow('lost');
+    await job.undo();
+  });
+  expect(starts).toBe(1);
+  await job.end();
+});
+
+test('an update that is taken back before its unit is written leaves the gear running as it is', async () => {
+  await there('untouched');
+  const job = begin({ type: 'container.install', params: gear('untouched', { cpus: 0.3 }) });
+  const cutShort = (point: string) => {
+    if (point === 'file.rename:after') throw new Failure('host_unavailable', 'lost', { transient: true });
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow('lost');
+  expect(await countingStarts('untouched', () => job.undo())).toBe(0);
+  await job.end();
+});
+
 test('a restart that systemd has begun, and of which the worker was not told, is not begun again', async () => {
   await there('queued');
   // systemd stops the gear, and has something to wait for before it starts it.

@@ -93,7 +93,8 @@ export async function rollBack(context: JobContext, resource: string, why: Failu
     return '';
   }
   const failed = await readGear(room.paths, resource);
-  await stopGear(context, resource);
+  // Where the text is as it was, nothing has been started by another, or an earlier run has taken it back already.
+  if ((failed?.text ?? null) !== before.text) await stopGear(context, resource);
   if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
   await removeDurably(room.paths.unit(resource)); // Not to count as a gear that names the volumes.
   await removeVolumes(room, before.volumes);
