@@ -97,6 +97,17 @@ test('a failed installation takes away the volumes that it has made, and no othe
   await ok('docker', 'volume', 'rm', 'readiness-kept');
 });
 
+test('a container that Docker cannot make for once is made again', async () => {
+  const lost = 'runc create failed: unable to apply cgroup configuration: failed to write 1: no such file';
+  const command = shell(`test -e /data/seen && ${serve}; : >/data/seen; echo '${lost}'; exit 127`);
+  const volumes = [{ name: 'readiness-runc', path: '/data' }];
+  const answer = await install('runc', { ports: ports(21_006), command, volumes });
+  expect(answer, answer.body.detail).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+  expect(answer.body.attempts).toBeGreaterThan(1);
+  await daemon.change('DELETE', 'container', { r: 'runc' });
+  await ok('docker', 'volume', 'rm', 'readiness-runc');
+});
+
 test('systemd re-executed in the middle of jobs fails none of them', async () => {
   const names = Array.from({ length: 6 }, (_, n) => `reexec-${n}`);
   for (let round = 0; round < 3; round++) {

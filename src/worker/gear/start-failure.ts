@@ -17,6 +17,9 @@ const refusedByDocker = 125;
 const notExecutable = 126;
 const notFound = 127;
 
+/** What runc says where systemd, at a reload on cgroup v1, has removed the empty cgroup that it had just made. */
+const cgroupLost = /unable to apply cgroup configuration/;
+
 /** What is known of a start that failed: what systemd says of its own job, or what the process that runs does not do. */
 export interface StartSymptom {
   systemdSays?: string;
@@ -39,6 +42,8 @@ export async function startFailure(
   const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
   const passing = await takenDownByDocker(systemd, dockerBefore);
   if (passing) return passing;
+  if (mainStatus >= refusedByDocker && mainStatus <= notFound && lines.some((line) => cgroupLost.test(line)))
+    return new Failure('host_unavailable', 'Docker could not make the container', { transient: true });
   const said = lines.length > 0 ? `; its last lines:\n${lines.join('\n')}` : '; it logged nothing';
   if (
     mainStatus === refusedByDocker &&
