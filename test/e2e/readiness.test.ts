@@ -128,3 +128,43 @@ test('systemd re-executed in the middle of jobs fails none of them', async () =>
     }
   }
 }, 180_000);
+
+/** A gear that is running and whose stop takes seconds; a restart of it that is cancelled in the middle. */
+async function cancelledRestart(r: string): Promise<void> {
+  const command = shell('trap "sleep 2; exit 0" TERM; while :; do sleep 0.1; done');
+  await install(r, { command, env: [{ name: 'MARK', value: 'old' }] });
+  const i = newId();
+  await daemon.send('PUT', 'container/restarted', { u: '0', r, i });
+  await until('it is about to stop', async () => (await activeState(r)) === 'deactivating');
+  await daemon.send('DELETE', `job/${i}`);
+  const ended = await daemon.send('GET', `job/${i}`, {}, { headers: { Prefer: 'wait=10' } });
+  expect(ended.body).toMatchObject({ state: 'cancelled' });
+  expect(await activeState(r)).toBe('deactivating');
+}
+
+const marks = (r: string) => ok('docker', 'exec', `gear-${r}`, '/bin/sh', '-c', 'echo $MARK');
+
+test('an update runs what it says, also where systemd is still at a restart that was cancelled', async () => {
+  await cancelledRestart('hurried');
+  const updated = await install('hurried', { env: [{ name: 'MARK', value: 'new' }] });
+  expect(updated).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+  expect(await marks('hurried')).toBe('new');
+});
+
+test('a restart restarts, also where systemd is still at one that was cancelled', async () => {
+  await cancelledRestart('impatient');
+  const { restarts, begun } = { begun: Date.now(), restarts: await starts('impatient') };
+  const restarted = await daemon.change('PUT', 'container/restarted', { r: 'impatient' });
+  expect(restarted).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+  expect(Date.now() - begun).toBeGreaterThan(2_000);
+  // That of the cancelled one, and its own.
+  expect(await starts('impatient')).toBe(restarts + 2);
+});
+
+/** How often systemd has started a gear. */
+async function starts(r: string): Promise<number> {
+  await ok('journalctl', '--sync');
+  const message = '39f53479d3a045ac8e11786248231fbf'; // Of a unit that was started (systemd.journal-fields(7)).
+  const lines = await ok('journalctl', '-o', 'cat', `UNIT=gear-${r}.service`, `MESSAGE_ID=${message}`);
+  return lines.split('\n').filter(Boolean).length;
+}

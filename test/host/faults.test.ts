@@ -438,3 +438,21 @@ test('a restart that systemd has begun, and of which the worker was not told, is
   await job.end();
   await ok('rm', '-r', dropIns);
 });
+
+test('an update runs what it says, also where systemd was still at a restart by another', async () => {
+  const dies = ['/bin/sh', '-c', 'trap "sleep 1; exit 0" TERM; while :; do sleep 0.1; done'];
+  const updated = (mark: string) =>
+    gear('taken', { ports: [], command: dies, env: [{ name: 'MARK', value: mark }] });
+  await perform('container.install', updated('old'));
+  await ok('systemctl', 'restart', '--no-block', 'gear-taken');
+  const pending = async () => (await open.room.systemd.activity('gear-taken.service')).pending;
+  await until('systemd is at it', pending);
+  const job = begin({ type: 'container.install', params: updated('new') });
+  // What is written while the old unit starts once more is not what runs then.
+  const late = async (point: string) => {
+    if (point === 'file.rename:before') await until('systemd is done', async () => !(await pending()));
+  };
+  await interrupted.run(late, () => job.run());
+  expect(await ok('docker', 'exec', 'gear-taken', '/bin/sh', '-c', 'echo $MARK')).toBe('new');
+  await job.end();
+});

@@ -1,9 +1,11 @@
 import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
+import { pause } from '../../lib/pause.ts';
 import type { JobContext } from '../context.ts';
 import { containerName } from '../domain/paths.ts';
 import { runOfDocker } from '../host/docker-service.ts';
 import { portIsFree } from '../host/ports.ts';
+import type { UnitActivity } from '../host/systemd.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
 
@@ -49,6 +51,25 @@ export async function runGear(
     return { container };
   } finally {
     watch.close();
+  }
+}
+
+/**
+ * What the unit is doing once systemd has finished with what others had asked of it: a restart that was cancelled, an operator,
+ * Docker coming up. What a job has systemd do then is its own. Throws a transient `host_unavailable` where that takes too long.
+ */
+export async function untilIdle(
+  { room, signal }: Pick<JobContext, 'room' | 'signal'>,
+  resource: string,
+): Promise<UnitActivity> {
+  const unit = room.paths.unitName(resource);
+  const until = performance.now() + systemdDeadline;
+  for (;;) {
+    const activity = await room.systemd.activity(unit);
+    if (!activity.pending) return activity;
+    if (performance.now() > until)
+      throw new Failure('host_unavailable', `systemd is not done with ${unit}`, { transient: true });
+    await pause(50, signal);
   }
 }
 

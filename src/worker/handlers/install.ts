@@ -8,7 +8,7 @@ import { ensureImage } from '../ensure-image.ts';
 import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
 import { type Before, isCommitted, readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
 import { reservePorts } from '../gear/published-ports.ts';
-import { runGear } from '../gear/run-gear.ts';
+import { runGear, untilIdle } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, rollBack, writeUnit } from '../gear/transaction.ts';
 import type { Room } from '../room.ts';
 
@@ -38,6 +38,7 @@ export const install: Handler<'container.install'> = {
     let before = pending;
     if (current?.text !== renderUnit(unit, room.paths)) {
       report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
+      await untilIdle(context, resource);
       before = await openTransaction(room, unit, current, pending, job);
       await writeUnit(room, unit, spec.env);
     }

@@ -1,7 +1,7 @@
 import type { Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { mustHaveGear, readGear, type StoredGear } from '../gear/gear-files.ts';
-import { runGear, stopGear } from '../gear/run-gear.ts';
+import { runGear, stopGear, untilIdle } from '../gear/run-gear.ts';
 import { linkUnit } from '../gear/transaction.ts';
 
 /** Starts a gear, now and after every reboot. One that does not start is stopped again, if it was stopped before. */
@@ -29,7 +29,7 @@ export const restart: Handler<'container.restart'> = {
     const gear = await existing(resource, context);
     const { systemd, paths } = context.room;
     const look = () => systemd.activity(paths.unitName(resource));
-    const before = await context.checkpoint(async () => (await look()).invocation);
+    const before = await context.checkpoint(async () => (await untilIdle(context, resource)).invocation);
     // An earlier run may have restarted it already, or have had systemd begin with it: once is enough.
     const { active, pending, invocation } = await look();
     const untouched = active === 'active' && !pending && invocation === before;
