@@ -9,7 +9,7 @@ export interface Recent {
 export function createRecent(milliseconds: number): Recent {
   /** In the order in which they were added. */
   const added = new Map<string, number>();
-  const isOld = (at: number) => Date.now() - at >= milliseconds;
+  const isOld = (at: number) => performance.now() - at >= milliseconds;
   return {
     add(key) {
       added.delete(key);
@@ -17,7 +17,7 @@ export function createRecent(milliseconds: number): Recent {
         if (!isOld(at)) break;
         added.delete(old);
       }
-      added.set(key, Date.now());
+      added.set(key, performance.now());
     },
     has: (key) => !isOld(added.get(key) ?? Number.NEGATIVE_INFINITY),
     size: () => added.size,

@@ -119,12 +119,12 @@ export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Pr
     ...{ id: randomUUID(), parts, wish, choice, candidates: sampled(choice.candidates, compared) },
     ...{ epoch: parts.learner.epoch(), guess: null, settled: false, instead: '', made: null },
   };
-  const until = Date.now() + patience;
+  const until = performance.now() + patience;
   let host = firstHost(attempt);
   for (;;) {
     const step = host === null ? await claim(attempt) : await record(attempt, host);
     if ('verdict' in step) return step;
-    if (Date.now() > until)
+    if (performance.now() > until)
       throw new Failure('queue_unavailable', 'the name is moving; send the request again');
     if (step.again) await pause(look);
     host = step.host;

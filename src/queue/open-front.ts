@@ -195,8 +195,8 @@ function remembered<T>(read: () => Promise<T>, milliseconds: number): Remembered
   let last: { at: number; answer: Promise<T> } | null = null;
   return {
     read() {
-      if (last && Date.now() - last.at < milliseconds) return last.answer;
-      const fresh = { at: Date.now(), answer: read() };
+      if (last && performance.now() - last.at < milliseconds) return last.answer;
+      const fresh = { at: performance.now(), answer: read() };
       last = fresh;
       fresh.answer.catch(() => {
         if (last === fresh) last = null;

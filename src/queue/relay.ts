@@ -103,12 +103,12 @@ function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => 
   let number = first;
   /** Frames that may not have been read; what has been sent counts until Redis is asked. */
   let unread = 0;
-  let lastSent = Date.now();
+  let lastSent = performance.now();
   let failed: Error | null = null;
   const inFlight = new Set<Promise<void>>();
 
   const add = async (field: string, value: Buffer | string): Promise<void> => {
-    lastSent = Date.now();
+    lastSent = performance.now();
     unread++;
     const added = await redis.xadd(key, 'NOMKSTREAM', '*', 'n', String(number++), field, value);
     if (added === null) throw new NobodyReads();
@@ -136,7 +136,7 @@ function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => 
   };
   /** Says that we live, unless there is something to be read that says so. */
   const sayAlive = async () => {
-    if (Date.now() - lastSent < senderBeat) return;
+    if (performance.now() - lastSent < senderBeat) return;
     if (unread > 0) await countUnread();
     if (unread < window) send('k', '');
   };
@@ -207,7 +207,7 @@ async function* readFrames(
     let next = 0;
     let last = opening;
     let takenOut = last;
-    for (let heard = Date.now(); ; ) {
+    for (let heard = performance.now(); ; ) {
       signal.throwIfAborted();
       const entries = await readEntries(blocking, key, last);
       for (const { id, number, field, value } of entries) {
@@ -218,8 +218,8 @@ async function* readFrames(
         last = id;
       }
       // A slow client's time is not the sender's silence.
-      if (entries.length > 0) heard = Date.now();
-      else if (Date.now() - heard > senderGone) throw cutOff('nothing more comes');
+      if (entries.length > 0) heard = performance.now();
+      else if (performance.now() - heard > senderGone) throw cutOff('nothing more comes');
       if (takenOut !== last && (await takeOut(redis, key, last))) takenOut = last;
     }
   } finally {

@@ -30,7 +30,7 @@ export function createSettling(expected: readonly string[]): Settling {
   let heard = new Set<string>();
   let open = true;
   let timer: NodeJS.Timeout | undefined;
-  let begun = Date.now();
+  let begun = performance.now();
 
   const settle = () => {
     clearTimeout(timer);
@@ -40,7 +40,7 @@ export function createSettling(expected: readonly string[]): Settling {
   const look = () => {
     if (!open) return;
     clearTimeout(timer);
-    const waited = Date.now() - begun;
+    const waited = performance.now() - begun;
     const missing = [...awaited].some((host) => !heard.has(host));
     const limit =
       awaited.size > 0 ? (missing ? goneAfter : 0) : heard.size > 0 ? newcomers : heartbeatInterval;
@@ -53,7 +53,7 @@ export function createSettling(expected: readonly string[]): Settling {
       if (heard.size > 0) awaited = heard;
       heard = new Set();
       open = true;
-      begun = Date.now() - age;
+      begun = performance.now() - age;
       look();
     },
     heard(host) {

@@ -42,9 +42,9 @@ export function createWaiter(read: (id: string) => Promise<JobRecord | null>, su
   return {
     news: nextNews,
     async wait(id, milliseconds, signal) {
-      const until = Date.now() + milliseconds;
+      const until = performance.now() + milliseconds;
       for (;;) {
-        const left = until - Date.now();
+        const left = until - performance.now();
         // Listening starts before looking, so that an end in between is not missed.
         const heard = left > 0 ? nextNews(id, Math.min(left, lookAgain), signal) : null;
         const record = await read(id);

@@ -28,18 +28,18 @@ export interface RetryHooks {
  * aborted, that is why it failed, whatever it failed with: rejects with the signal's reason.
  */
 export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetry }: RetryHooks): Promise<T> {
-  let started = Date.now();
+  let started = performance.now();
   let long = 0;
   for (let delay = firstDelay; ; delay = Math.min(delay * 2, longestDelay)) {
-    const began = Date.now();
+    const began = performance.now();
     try {
       return await attempt();
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof Failure) || !error.transient) throw error;
-      const hadCome = error.code === 'host_unavailable' && Date.now() - began > longAttempt;
-      if (hadCome && long++ < mostLongAttempts) started = Date.now();
-      if (Date.now() + delay - started > (patience[error.code] ?? 0)) throw error;
+      const hadCome = error.code === 'host_unavailable' && performance.now() - began > longAttempt;
+      if (hadCome && long++ < mostLongAttempts) started = performance.now();
+      if (performance.now() + delay - started > (patience[error.code] ?? 0)) throw error;
       await onRetry(error, delay);
       await pause(delay, signal);
     }

@@ -109,8 +109,8 @@ export function createRunner(parts: RunnerParts): Runner {
   /** The same reason is told once a minute: all open jobs may have it. */
   function tell(id: string, error: unknown): void {
     const reason = (asDiskFailure(error) ?? (error as Error)).message;
-    if (reason === lastTold.reason && Date.now() - lastTold.at < quietTime) return;
-    lastTold = { reason, at: Date.now() };
+    if (reason === lastTold.reason && performance.now() - lastTold.at < quietTime) return;
+    lastTold = { reason, at: performance.now() };
     log.warn({ id, reason, err: error }, 'a job cannot go on; it is tried again');
   }
 

@@ -57,10 +57,10 @@ export async function startFailure(
 
 /** Docker tells of the end of a container before systemd has heard of it, and only systemd knows the exit status. */
 async function endedState({ systemd }: Room, unit: string): Promise<UnitState> {
-  const until = Date.now() + endDeadline;
+  const until = performance.now() + endDeadline;
   for (;;) {
     const state = await systemd.state(unit);
-    if (state.active !== 'active' || Date.now() > until) return state;
+    if (state.active !== 'active' || performance.now() > until) return state;
     await pause(20);
   }
 }

@@ -71,12 +71,12 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   };
 
   const running = async (): Promise<ContainerState> => {
-    const until = Date.now() + containerDeadline;
+    const until = performance.now() + containerDeadline;
     // The first look finds what has been running all along.
-    for (let nextInspection = 0; Date.now() < until; ) {
-      if (hasNews || Date.now() >= nextInspection) {
+    for (let nextInspection = 0; performance.now() < until; ) {
+      if (hasNews || performance.now() >= nextInspection) {
         hasNews = false;
-        nextInspection = Date.now() + inspectInterval;
+        nextInspection = performance.now() + inspectInterval;
         const container = await docker.container(name);
         if (container?.running && !ended.has(container.id)) return container;
       }
@@ -88,8 +88,8 @@ export function untilReady(readiness: Readiness): ReadyWatch {
 
   /** Without ports there is nothing to listen for: the process has to run for a moment. */
   const survives = async () => {
-    const until = Date.now() + runGrace;
-    while (Date.now() < until && !ended.has(watched)) await news(lookInterval);
+    const until = performance.now() + runGrace;
+    while (performance.now() < until && !ended.has(watched)) await news(lookInterval);
   };
 
   const listens = async ({ pid }: ContainerState) => {
@@ -99,8 +99,8 @@ export function untilReady(readiness: Readiness): ReadyWatch {
       if (silent.length === 0) return;
       if (waiting.isOver()) throw await failure({ silence: waiting.tooLong(silent) });
       waiting.tell(silent);
-      if (ended.has(watched) || Date.now() >= nextLook) {
-        nextLook = Date.now() + inspectInterval;
+      if (ended.has(watched) || performance.now() >= nextLook) {
+        nextLook = performance.now() + inspectInterval;
         await mustBeUp();
       }
       await news(listenInterval);
@@ -121,15 +121,15 @@ export function untilReady(readiness: Readiness): ReadyWatch {
 
 /** How long is waited for ports, and what the job says of it. */
 function createWaiting({ seconds, report }: Readiness) {
-  const until = Date.now() + seconds * 1000;
-  let nextTold = Date.now() + tellInterval / 5;
+  const until = performance.now() + seconds * 1000;
+  let nextTold = performance.now() + tellInterval / 5;
   const named = (ports: number[]) => `${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}`;
   return {
-    isOver: () => Date.now() >= until,
+    isOver: () => performance.now() >= until,
     tell(ports: number[]) {
-      if (Date.now() < nextTold) return;
-      nextTold = Date.now() + tellInterval;
-      const left = Math.ceil((until - Date.now()) / 1000);
+      if (performance.now() < nextTold) return;
+      nextTold = performance.now() + tellInterval;
+      const left = Math.ceil((until - performance.now()) / 1000);
       report({
         step: 'ready',
         message: `waiting until the gear listens on ${named(ports)} inside; ${left} s left`,

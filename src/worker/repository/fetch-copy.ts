@@ -73,8 +73,8 @@ async function write(
       if (written > megabytes * MiB)
         throw new Failure('clone_failed', `the repository is larger than ${megabytes} MiB`);
       await file.writeFile(rest);
-      if (Date.now() - reported < reportInterval) continue;
-      reported = Date.now();
+      if (performance.now() - reported < reportInterval) continue;
+      reported = performance.now();
       report({ step: 'copy', message: `${(written / MiB).toFixed(1)} MiB of ${source} have come` });
     }
     if (head === null) throw notOfOurs();

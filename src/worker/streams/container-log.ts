@@ -31,7 +31,7 @@ export async function containerLog(
 ): Promise<OpenStream<'container.log'>> {
   await mustHaveGear(paths, args.resource);
   const unit = paths.unitName(args.resource);
-  const until = Date.now() + args.seconds * 1000;
+  const until = performance.now() + args.seconds * 1000;
   const known = args.after === null || (await hasCursor(args.after));
   return { head: {}, body: bodyOf(unit, args, known, until, signal) };
 }
@@ -109,13 +109,13 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   const reader = readRecords({ unit, ...startOf(position), follow: true });
-  const timer = setTimeout(reader.stop, until - Date.now());
+  const timer = setTimeout(reader.stop, until - performance.now());
   try {
     for await (const records of closedBy(signal, reader)) {
       if (records.length === 0) continue;
       yield writer.records(records);
       position.cursor = records.at(-1)?.cursor ?? position.cursor;
-      if (Date.now() >= until) return;
+      if (performance.now() >= until) return;
     }
   } finally {
     clearTimeout(timer);
@@ -134,12 +134,12 @@ async function* rest(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   await syncJournal();
-  const until = Date.now() + patience;
+  const until = performance.now() + patience;
   const reader = readRecords({ unit, ...startOf(position) });
   let missed = 0;
   for await (const records of closedBy(signal, reader)) {
     if (records.length === 0) continue;
-    if (missed === 0 && Date.now() < until) yield writer.records(records);
+    if (missed === 0 && performance.now() < until) yield writer.records(records);
     else missed += records.length;
   }
   if (missed > 0) {
