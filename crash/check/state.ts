@@ -66,7 +66,8 @@ function checkContainer(
     (ports.length !== 1 || (gear.spec.port > 0 && ports[0] !== gear.spec.port))
   )
     found.push(...wrong(`it publishes ${ports}, not ${gear.spec.port || 'one port'}`));
-  for (const port of ports)
+  // What runs on as it was, after an update that started nothing, holds its old port by listening.
+  for (const port of gear.spec.mark === mark ? ports : [])
     if (seen.ports.get(port) !== unitOf(name))
       found.push(...wrong(`its port ${port} is not reserved for it`));
   return found;
