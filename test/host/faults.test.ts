@@ -155,6 +155,10 @@ const lanes: Case[][] = [
     one('an update', 'container.install', gear('update', { cpus: 0.5 }), () =>
       there('update', { cpus: 0.7 }),
     ),
+    one('an installation of what is stopped', 'container.install', gear('idle'), async () => {
+      await there('idle');
+      await perform('container.stop', { resource: 'idle' });
+    }),
     one('a restart', 'container.restart', { resource: 'again' }, () => there('again')),
     one('a stop', 'container.stop', { resource: 'stop' }, () => there('stop')),
     one('a start', 'container.start', { resource: 'start' }, async () => {
@@ -455,4 +459,50 @@ test('an update runs what it says, also where systemd was still at a restart by 
   await interrupted.run(late, () => job.run());
   expect(await ok('docker', 'exec', 'gear-taken', '/bin/sh', '-c', 'echo $MARK')).toBe('new');
   await job.end();
+});
+
+test.each([
+  'container.stop',
+  'container.remove',
+] as const)('what %s has stopped stays so, also where Docker is restarted meanwhile', async (type) => {
+  await there('quiet');
+  await run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
+  const job = begin({ type, params: { resource: 'quiet' } });
+  // systemd starts with Docker what Docker wants, unless it has read that this is no longer so.
+  const meanwhile = async (point: string) => {
+    if (point === 'dbus.ResetFailedUnit:after') await ok('systemctl', 'restart', 'docker');
+  };
+  await interrupted.run(meanwhile, () => job.run());
+  expect((await run('systemctl', 'is-active', 'gear-quiet')).stdout.trim()).toBe('inactive');
+  expect(await open.room.docker.container('gear-quiet')).toBeNull();
+  await job.end();
+});
+
+test('an update after which Docker was restarted, before systemd had read it, is not taken for what runs', async () => {
+  await there('unread', { env: [{ name: 'MARK', value: 'old' }] });
+  const params = gear('unread', { env: [{ name: 'MARK', value: 'new' }] });
+  const job = begin({ type: 'container.install', params });
+  const cutShort = async (point: string) => {
+    if (point !== 'link.place:before' && point !== 'dbus.Reload:before') return;
+    await ok('systemctl', 'restart', 'gear-unread');
+    throw new Failure('host_unavailable', 'lost', { transient: true });
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow('lost');
+  await job.run();
+  expect(await ok('docker', 'exec', 'gear-unread', '/bin/sh', '-c', 'echo $MARK')).toBe('new');
+  await job.end();
+});
+
+test('what an update has changed without a restart runs after the next installation', async () => {
+  await there('later', { env: [{ name: 'MARK', value: 'old' }] });
+  const changed = { env: [{ name: 'MARK', value: 'new' }] };
+  await perform('container.install', gear('later', changed, { start: false }));
+  const mark = () => ok('docker', 'exec', 'gear-later', '/bin/sh', '-c', 'echo $MARK');
+  expect(await mark()).toBe('old');
+  const starts = await countingStarts('later', async () => {
+    await there('later', changed);
+    await there('later', changed);
+  });
+  expect(await mark()).toBe('new');
+  expect(starts).toBe(1);
 });

@@ -24,7 +24,7 @@ const before = z.object({
   text: z.string().nullable(),
   enabled: z.boolean(),
   active: z.boolean(),
-  /** The run of the unit (its invocation id) that was up when its command was changed last; null: it was not. */
+  /** The run of the unit (its invocation id) that systemd began before it read the present text; null: not looked at yet. */
   replaced: z.string().nullable(),
   /** Docker volumes that were not there; the installation makes them. */
   volumes: z.array(z.string()),
@@ -71,9 +71,11 @@ export async function listGears(paths: HostPaths): Promise<string[]> {
 
 export const readBefore = (paths: HostPaths, resource: string) => readMemory(paths.before(resource));
 
+export const readCommitted = (paths: HostPaths, resource: string) => readMemory(paths.committed(resource));
+
 /** Whether the gear is what a job has installed, so that this can no longer be taken back. */
 export async function isCommitted(paths: HostPaths, resource: string, job: string): Promise<boolean> {
-  return (await readMemory(paths.committed(resource)))?.job === job;
+  return (await readCommitted(paths, resource))?.job === job;
 }
 
 async function readMemory(path: string): Promise<Before | null> {

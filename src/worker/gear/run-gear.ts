@@ -81,10 +81,15 @@ async function portsMustBeFree(ports: PublishedPort[]): Promise<void> {
   }
 }
 
-/** Stops the gear's unit and waits until it has stopped and its container is gone. */
+/**
+ * Stops the gear's unit, now and after every reboot, and waits until it has stopped and its container is gone. systemd reads
+ * first that nothing wants the gear, or a start of Docker's meanwhile would bring it back.
+ */
 export async function stopGear({ room }: Pick<JobContext, 'room'>, resource: string): Promise<void> {
   const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
+  await systemd.disable(unit);
+  await systemd.settle();
   const { load, active } = await systemd.state(unit);
   if (load !== 'not-found' || active !== 'inactive') {
     const result = await systemd.stop(unit, { deadlineMs: systemdDeadline });

@@ -7,6 +7,7 @@ import { removeStaleImages } from './environment-image.ts';
 import {
   type Before,
   readBefore,
+  readCommitted,
   readGear,
   removeLeftovers,
   removeStaleValues,
@@ -16,11 +17,11 @@ import {
   writeValues,
 } from './gear-files.ts';
 import { releaseOthers } from './published-ports.ts';
-import { runGear, stopGear } from './run-gear.ts';
+import { runGear, stopGear, untilIdle } from './run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
 
 /**
- * Remembers what is there before the unit is changed. After a crash the first memory holds: it is the last state
+ * Remembers what is there before the gear is changed. After a crash the first memory holds: it is the last state
  * that was known to be good; only which run of the unit is out of date is what is so now.
  */
 export async function openTransaction(
@@ -33,20 +34,38 @@ export async function openTransaction(
   const { paths, systemd } = room;
   const name = paths.unitName(unit.resource);
   const { active, invocation } = await systemd.state(name);
-  const isReplaced = current !== null && commandOf(current.text) !== commandOf(renderUnit(unit, paths));
-  const replaced = isReplaced ? invocation : (pending?.replaced ?? null);
+  const isNew = commandOf(current?.text ?? '') !== commandOf(renderUnit(unit, paths));
+  const unread = current === null ? invocation : null;
+  const last = pending ?? (await readCommitted(paths, unit.resource));
+  const replaced = isNew ? unread : last ? last.replaced : '';
   const before: Before = pending
     ? { ...pending, job, replaced }
     : {
         job,
         text: current?.text ?? null,
         enabled: current !== null && (await systemd.isEnabled(name)),
-        active: current !== null && active === 'active',
+        active: current !== null && active !== 'inactive' && active !== 'failed',
         replaced,
         volumes: await missingVolumes(room, unit.spec),
       };
   await writeBefore(paths, unit.resource, before);
   return before;
+}
+
+/**
+ * The run that is out of date, found once: systemd has read the unit by then, and whatever starts it later starts it anew.
+ * Docker or an operator may have restarted it since it was written.
+ */
+export async function outdatedRun(
+  context: Pick<JobContext, 'room' | 'signal'>,
+  resource: string,
+  before: Before,
+): Promise<string> {
+  if (before.replaced !== null) return before.replaced;
+  await context.room.systemd.reload();
+  const { invocation } = await untilIdle(context, resource);
+  await writeBefore(context.room.paths, resource, { ...before, replaced: invocation });
+  return invocation;
 }
 
 /** What a unit's text says is run. */
@@ -93,8 +112,8 @@ export async function rollBack(context: JobContext, resource: string, why: Failu
     return '';
   }
   const failed = await readGear(room.paths, resource);
-  // Where the text is as it was, nothing has been started by another, or an earlier run has taken it back already.
-  if ((failed?.text ?? null) !== before.text) await stopGear(context, resource);
+  // Where the text is as it was, what ran runs on, or an earlier run of this has started it again already.
+  if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(context, resource);
   if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
   await removeDurably(room.paths.unit(resource)); // Not to count as a gear that names the volumes.
   await removeVolumes(room, before.volumes);

@@ -6,10 +6,10 @@ import { type GearUnit, renderUnit, runImage } from '../domain/unit-file.ts';
 import { mustTakeNew } from '../draining.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
-import { type Before, isCommitted, readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
+import { isCommitted, readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
 import { reservePorts } from '../gear/published-ports.ts';
-import { runGear, untilIdle } from '../gear/run-gear.ts';
-import { commit, linkUnit, openTransaction, rollBack, writeUnit } from '../gear/transaction.ts';
+import { runGear } from '../gear/run-gear.ts';
+import { commit, linkUnit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
 import type { Room } from '../room.ts';
 
 type Install = Params<'container.install'>;
@@ -33,19 +33,18 @@ export const install: Handler<'container.install'> = {
     const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
     const imageTag = await carryEnvironment(room, carrier, environment, job);
     const unit: GearUnit = { resource, spec, ports, envTag: envTagOf(params, current, job), imageTag };
-    const changed = pending !== null || current?.text !== renderUnit(unit, room.paths);
+    const text = renderUnit(unit, room.paths);
     signal.throwIfAborted();
-    let before = pending;
-    if (current?.text !== renderUnit(unit, room.paths)) {
+    const before = await openTransaction(room, unit, current, pending, job);
+    if (current?.text !== text) {
       report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
-      await untilIdle(context, resource);
-      before = await openTransaction(room, unit, current, pending, job);
       await writeUnit(room, unit, spec.env);
     }
     await linkUnit(room, resource, start);
-    const container = start ? await bringUp(unit, before, context) : null;
+    const outdated = await outdatedRun(context, resource, before);
+    const container = start ? await bringUp(unit, outdated, context) : null;
     await commit(room, unit);
-    return installed(room, unit, container, changed);
+    return installed(room, unit, container, before.text !== text);
   },
 
   isCommitted: ({ resource }, { room, job }) => isCommitted(room.paths, resource, job),
@@ -69,8 +68,8 @@ function envTagOf({ spec }: Install, current: StoredGear | null, job: string): s
 }
 
 /** Has the gear run as its unit now says, without a restart where it does already. */
-async function bringUp(unit: GearUnit, before: Before | null, context: JobContext): Promise<string> {
-  const how = (await runsAsWritten(context.room, unit, before)) ? 'start' : 'restart';
+async function bringUp(unit: GearUnit, outdated: string, context: JobContext): Promise<string> {
+  const how = (await runsAsWritten(context.room, unit, outdated)) ? 'start' : 'restart';
   const { container } = await runGear(unit, how, context);
   return container;
 }
@@ -79,13 +78,12 @@ async function bringUp(unit: GearUnit, before: Before | null, context: JobContex
 async function runsAsWritten(
   room: Room,
   { resource, spec, imageTag }: GearUnit,
-  before: Before | null,
+  outdated: string,
 ): Promise<boolean> {
-  const { active, sub, pending, invocation } = await room.systemd.activity(room.paths.unitName(resource));
-  if (pending) return true; // An earlier run has had systemd begin with it.
+  const { active, sub, invocation } = await room.systemd.activity(room.paths.unitName(resource));
   if (sub === 'auto-restart') return false;
   if (active !== 'active') return true; // Nothing runs: a plain start will do.
-  if (before?.replaced === invocation) return false;
+  if (outdated === invocation) return false;
   const container = await room.docker.container(containerName(resource));
   const image = await room.docker.image(runImage({ resource, spec, imageTag }));
   return container === null || container.imageId === image?.id;

@@ -16,9 +16,7 @@ export const start: Handler<'container.start'> = {
   async undo({ resource }, context) {
     if (!(await readGear(context.room.paths, resource))) return '';
     if ((await stateBefore(resource, context)) === 'running') return '';
-    await linkUnit(context.room, resource, false);
     await stopGear(context, resource);
-    await context.room.systemd.settle();
     return 'it is stopped again';
   },
 };
@@ -46,9 +44,7 @@ export const stop: Handler<'container.stop'> = {
     await existing(resource, context);
     const unit = room.paths.unitName(resource);
     report({ step: 'stop', message: `stopping ${unit}` });
-    await linkUnit(room, resource, false);
     await stopGear(context, resource);
-    await room.systemd.settle();
     return { unit, container: null, active: (await room.systemd.state(unit)).active };
   },
 };

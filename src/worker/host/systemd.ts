@@ -2,7 +2,7 @@ import { Variant } from 'dbus-next';
 import type { Logger } from 'pino';
 import { type Bus, BusError } from './bus.ts';
 import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
-import { isWanted, placeLinks, removeLinks } from './unit-links.ts';
+import { isWanted, placeLinks, removeLinks, removeWants } from './unit-links.ts';
 
 /** A unit as systemd sees it. */
 export interface UnitState {
@@ -42,6 +42,8 @@ export interface Systemd {
   restart(unit: string, options: JobOptions): Promise<JobResult>;
   /** Links a unit file into systemd, enabled or not: enabled is what starts at boot. `settle` makes it known. */
   link(path: string, enabled: boolean): Promise<void>;
+  /** Has nothing start a unit any more, neither a boot nor Docker. `settle` makes it known. */
+  disable(unit: string): Promise<void>;
   /** Takes all links of a unit away. `settle` makes it known. */
   unlink(unit: string): Promise<void>;
   isEnabled(unit: string): Promise<boolean>;
@@ -105,6 +107,7 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     restart: (unit, options) => runJob('RestartUnit', unit, options),
 
     link: (path, enabled) => changeLinks(placeLinks(path, enabled)),
+    disable: (unit) => changeLinks(removeWants(unit)),
     unlink: (unit) => changeLinks(removeLinks(unit)),
     isEnabled: isWanted,
     reload,

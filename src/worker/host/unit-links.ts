@@ -54,6 +54,13 @@ export async function placeLinks(path: string, wanted: boolean): Promise<boolean
   return changes.includes(true);
 }
 
+/** Takes away what is to start a unit; the unit stays known. Returns whether there was anything. */
+export async function removeWants(unit: string): Promise<boolean> {
+  const changes: boolean[] = [];
+  for (const directory of wantsDirectories()) changes.push(await removeLink(directory, unit));
+  return changes.includes(true);
+}
+
 /** Takes every link of a unit away; a file under its name stays. Returns whether there was one. */
 export async function removeLinks(unit: string): Promise<boolean> {
   const entries = await readdir(systemUnits, { withFileTypes: true });
