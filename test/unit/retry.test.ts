@@ -19,8 +19,8 @@ test('what may pass is tried again, each time a little later', async () => {
 
 test('what fails after it had come far is tried again with fresh patience, but not for ever', async () => {
   let passed = 0;
-  const clock = Date.now;
-  const spy = vi.spyOn(Date, 'now').mockImplementation(() => clock() + passed);
+  const clock = performance.now.bind(performance);
+  const spy = vi.spyOn(performance, 'now').mockImplementation(() => clock() + passed);
   let tries = 0;
   const fails = async () => {
     tries++;
@@ -30,6 +30,20 @@ test('what fails after it had come far is tried again with fresh patience, but n
   await expect(withRetries(fails, hooks())).rejects.toThrow('away');
   spy.mockRestore();
   expect(tries).toBe(4);
+});
+
+test('a fault that passes is waited out, whatever the clock is set to meanwhile', async () => {
+  let setBy = 0;
+  const clock = Date.now;
+  const spy = vi.spyOn(Date, 'now').mockImplementation(() => clock() + setBy);
+  let tries = 0;
+  const passes = async () => {
+    setBy += 86_400_000;
+    if (++tries < 3) throw new Failure('host_unavailable', 'away', { transient: true });
+    return 'there again';
+  };
+  expect(await withRetries(passes, hooks())).toBe('there again');
+  spy.mockRestore();
 });
 
 test('what will not pass is not tried again', async () => {

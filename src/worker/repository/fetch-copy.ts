@@ -59,7 +59,7 @@ async function write(
     let head: CopyHead | null = null;
     let before: Uint8Array = Buffer.alloc(0);
     let written = 0;
-    let reported = 0;
+    let reported = Number.NEGATIVE_INFINITY;
     for await (const chunk of body) {
       let rest = chunk;
       if (head === null) {
