@@ -6,6 +6,7 @@ import { Failure, toldFailure } from '../jobs/errors.ts';
 import type { Question, Questions } from '../jobs/gear.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { parseJson } from '../lib/parse-json.ts';
+import type { RedisClock } from './clock.ts';
 import { channels, keys } from './keys.ts';
 
 /**
@@ -53,7 +54,7 @@ interface Pending {
   resolve(reply: z.infer<typeof answered>): void;
 }
 
-export function createAsker(redis: Redis, subscriber: Redis): Asker {
+export function createAsker(redis: Redis, subscriber: Redis, clock: RedisClock): Asker {
   const api = randomUUID();
   const pending = new Map<string, Pending>();
   subscriber.on('message', (channel: string, text: string) => {
@@ -98,7 +99,7 @@ export function createAsker(redis: Redis, subscriber: Redis): Asker {
         question,
         sealed,
         args,
-        until: Date.now() + timeout,
+        until: clock.now() + timeout,
       });
       await Promise.race([listenTo(host), reply]);
       await redis
@@ -127,12 +128,13 @@ export async function answerQuestions(
   blocking: Redis,
   host: string,
   answers: Answers,
+  clock: RedisClock,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
   const handle = async (text: string) => {
     const parsed = asked.safeParse(parseJson(text));
-    if (!parsed.success || parsed.data.until < Date.now()) return;
+    if (!parsed.success || parsed.data.until < clock.now()) return;
     const { id, api } = parsed.data;
     const reply = await answerOne(answers, parsed.data, log);
     await redis.publish(channels.replies(host, api), JSON.stringify({ id, ...reply }));

@@ -5,17 +5,31 @@ export interface RedisClock {
   now(): number;
 }
 
-/** How far Redis's clock is from ours, measured at every connect: scripts compare deadlines with their own time. */
+/** Milliseconds for which a measurement holds: somebody may set a clock. */
+const holds = 5_000;
+
+/**
+ * How far Redis's clock is from ours: scripts compare deadlines with their own time, and what hosts tell each other of time is
+ * Redis's, for theirs differ. Measured at every connect, and again when it is used.
+ */
 export function followClock(redis: Redis): RedisClock {
   let offset = 0;
+  let measured = Number.NEGATIVE_INFINITY;
   const measure = async () => {
+    measured = performance.now();
     const sent = Date.now();
     const [seconds, microseconds] = await redis.time();
     const received = Date.now();
     offset = Number(seconds) * 1000 + Number(microseconds) / 1000 - (sent + received) / 2;
   };
-  redis.on('ready', () => {
-    measure().catch(() => undefined); // Measured again at the next connect; until then the last one holds.
-  });
-  return { now: () => Date.now() + offset };
+  const keepUp = () => {
+    measure().catch(() => undefined); // Until it is measured again the last one holds.
+  };
+  redis.on('ready', keepUp);
+  return {
+    now() {
+      if (performance.now() - measured > holds && redis.status === 'ready') keepUp();
+      return Date.now() + offset;
+    },
+  };
 }

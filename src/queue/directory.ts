@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { hostName, resourceName } from '../jobs/identifier.ts';
 import type { Kind } from '../jobs/resource.ts';
 import { parseJson } from '../lib/parse-json.ts';
+import type { RedisClock } from './clock.ts';
 import { channels, keys } from './keys.ts';
 import { runScript } from './scripts/run-script.ts';
 
@@ -32,7 +33,7 @@ const announcement = z.object({
   memoryTaken: z.number().int().nonnegative().default(0),
   /** External ports that its gears have. */
   ports: z.array(z.number().int()).max(mostPorts).default([]),
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by Redis's clock. */
   lastSeen: z.number(),
 });
 export type Announcement = z.infer<typeof announcement>;
@@ -44,7 +45,7 @@ export interface HostEntry extends Announcement {
 /**
  * Reads all hosts whose workers ever announced themselves, again and again: what a host has not said anew is not parsed anew.
  */
-export function createHostsReader(redis: Redis): () => Promise<HostEntry[]> {
+export function createHostsReader(redis: Redis, clock: RedisClock): () => Promise<HostEntry[]> {
   let said = new Map<string, { text: string | null; host: Announcement | null }>();
   return async () => {
     const names = await redis.smembers(keys.hosts);
@@ -56,7 +57,7 @@ export function createHostsReader(redis: Redis): () => Promise<HostEntry[]> {
       const known = before.get(name);
       said.set(name, known?.text === text ? known : { text, host: parseAnnouncement(name, text) });
     }
-    return [...said.values()].flatMap(({ host }) => host ?? []).map(entryOf);
+    return [...said.values()].flatMap(({ host }) => host ?? []).map((host) => entryOf(host, clock));
   };
 }
 
@@ -67,10 +68,10 @@ async function readTexts(redis: Redis, names: string[]): Promise<(string | null)
 }
 
 /** One host, or null where no worker of that name ever announced itself, or the host was removed. */
-export async function readHost(redis: Redis, name: string): Promise<HostEntry | null> {
+export async function readHost(redis: Redis, clock: RedisClock, name: string): Promise<HostEntry | null> {
   const [text, known] = await Promise.all([redis.get(keys.host(name)), redis.sismember(keys.hosts, name)]);
   const host = known === 0 ? null : parseAnnouncement(name, text);
-  return host && entryOf(host);
+  return host && entryOf(host, clock);
 }
 
 function parseAnnouncement(name: string, text: string | null): Announcement | null {
@@ -78,9 +79,9 @@ function parseAnnouncement(name: string, text: string | null): Announcement | nu
   return parsed.success && parsed.data.name === name ? parsed.data : null;
 }
 
-function entryOf(host: Announcement): HostEntry {
+function entryOf(host: Announcement, clock: RedisClock): HostEntry {
   const here = host.draining ? 'draining' : 'live';
-  return { ...host, state: Date.now() - host.lastSeen < goneAfter ? here : 'gone' };
+  return { ...host, state: clock.now() - host.lastSeen < goneAfter ? here : 'gone' };
 }
 
 /** The names of what a host holds, as it was last announced. */

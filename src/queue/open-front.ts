@@ -110,8 +110,8 @@ export function openFront(options: FrontOptions): Front {
   const deliveries = createDeliveries(redis);
   const records = createRecordReader(redis, clock, keepSeconds);
   const waiter = createWaiter(records.job, subscriber);
-  const asker = createAsker(redis, subscriber);
-  const readHosts = createHostsReader(redis);
+  const asker = createAsker(redis, subscriber, clock);
+  const readHosts = createHostsReader(redis, clock);
   const hosts = remembered(async () => {
     await learner.settled();
     return readHosts();
@@ -156,7 +156,7 @@ export function openFront(options: FrontOptions): Front {
     }),
     cancel: guarded((record, sealed) => cancelJob(redis, record, sealed, keepSeconds)),
     hosts: guarded(hosts.read),
-    host: guarded((name) => surely(() => readHost(redis, name))),
+    host: guarded((name) => surely(() => readHost(redis, clock, name))),
     holders: guarded(async (kind) => {
       await learner.look();
       await learner.settled();

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import { type Answers, answerQuestions } from './asks.ts';
+import { followClock } from './clock.ts';
 import { patientConnection, type RedisAccess, readingConnection, sendingConnection } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
 import {
@@ -28,8 +29,8 @@ export type { JobRecord } from './record.ts';
 export interface WorkerQueue {
   ledger: WorkerLedger;
   /** Says that the host lives; `held` has everybody read again what it holds. Rejects with `NameTaken`. */
-  announceHost(host: Announcement, said: 'held' | ''): Promise<void>;
-  withdrawHost(host: Announcement): Promise<void>;
+  announceHost(host: Omit<Announcement, 'lastSeen'>, said: 'held' | ''): Promise<void>;
+  withdrawHost(host: Omit<Announcement, 'lastSeen'>): Promise<void>;
   /** Says which resources of a kind are on the disk, which `list` looks at. */
   announceHeld(kind: Kind, list: () => Promise<string[]>): Promise<void>;
   /** The names that Redis has this host hold. */
@@ -61,6 +62,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
   const redis = patientConnection(access, log);
   watchFitness(redis, log);
+  const clock = followClock(redis);
   const delivering = patientConnection(access, quiet);
   const asking = patientConnection(access, quiet);
   const hearing = patientConnection(access, quiet);
@@ -69,15 +71,16 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   let receiver: { close(): Promise<void> } | null = null;
   return {
     ledger: createWorkerLedger(redis, host, keepSeconds),
-    announceHost: (announcement, said) => announceHost(redis, announcement, holder, said),
-    withdrawHost: (announcement) => withdrawHost(redis, announcement, holder),
+    announceHost: (announcement, said) =>
+      announceHost(redis, { ...announcement, lastSeen: clock.now() }, holder, said),
+    withdrawHost: (announcement) => withdrawHost(redis, { ...announcement, lastSeen: 0 }, holder),
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
     fetch: (job, signal) => askFor(redis, () => readingConnection(access, quiet), host, job, signal),
     open(deliver, answers) {
       receiver = receiveDeliveries(delivering, host, deliver, log);
-      answerQuestions(redis, asking, host, answers, log, stop.signal).catch((error: Error) =>
+      answerQuestions(redis, asking, host, answers, clock, log, stop.signal).catch((error: Error) =>
         log.error({ err: error }, 'questions are no longer answered'),
       );
     },

@@ -48,7 +48,6 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     draining: await isDraining(paths),
     address,
     ...(await roomOf(parts)),
-    lastSeen: Date.now(),
   });
   const say = (said: 'held' | '') =>
     turns.hold(host, async () => {
