@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
 . scripts/lib/engines.sh
-prepare docker-compose:docker-compose
+prepare docker-compose:docker-compose faketime:faketime
 ensure_vectors
 ensure_engines
 

@@ -30,7 +30,9 @@ export async function makeBase(): Promise<string> {
   return base;
 }
 
-export async function openDaemon(options: { base?: string; port?: number } = {}): Promise<Daemon> {
+export async function openDaemon(
+  options: { base?: string; port?: number; env?: NodeJS.ProcessEnv } = {},
+): Promise<Daemon> {
   const base = options.base ?? (await makeBase());
   const port = options.port ?? nextPort++;
   const logFile = join(base, '..', `${base.split('/').pop()}.log`);
@@ -54,7 +56,8 @@ export async function openDaemon(options: { base?: string; port?: number } = {})
         '--host',
         'h1',
       ];
-      child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      const env = { ...process.env, ...options.env };
+      child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
       child.stderr?.pipe(log);
       const exited = once(child, 'exit');
       const ready = until('the daemon answers', () =>
