@@ -97,15 +97,22 @@ test('a failed installation takes away the volumes that it has made, and no othe
   await ok('docker', 'volume', 'rm', 'readiness-kept');
 });
 
-test('a container that Docker cannot make for once is made again', async () => {
-  const lost = 'runc create failed: unable to apply cgroup configuration: failed to write 1: no such file';
-  const command = shell(`test -e /data/seen && ${serve}; : >/data/seen; echo '${lost}'; exit 127`);
-  const volumes = [{ name: 'readiness-runc', path: '/data' }];
-  const answer = await install('runc', { ports: ports(21_006), command, volumes });
+test.each([
+  [
+    'cgroup',
+    127,
+    'runc create failed: unable to apply cgroup configuration: failed to write 1: no such file',
+  ],
+  ['name', 125, 'Conflict. The container name "/gear-made-name" is already in use by container "1f"'],
+])('a container that Docker cannot make for once is made again: %s', async (what, status, lost) => {
+  const r = `made-${what}`;
+  const command = shell(`test -e /data/seen && ${serve}; : >/data/seen; echo '${lost}'; exit ${status}`);
+  const volumes = [{ name: `readiness-${r}`, path: '/data' }];
+  const answer = await install(r, { ports: ports(21_006), command, volumes });
   expect(answer, answer.body.detail).toMatchObject({ status: 200, body: { state: 'succeeded' } });
   expect(answer.body.attempts).toBeGreaterThan(1);
-  await daemon.change('DELETE', 'container', { r: 'runc' });
-  await ok('docker', 'volume', 'rm', 'readiness-runc');
+  await daemon.change('DELETE', 'container', { r });
+  await ok('docker', 'volume', 'rm', `readiness-${r}`);
 });
 
 test('systemd re-executed in the middle of jobs fails none of them', async () => {
@@ -147,7 +154,7 @@ const marks = (r: string) => ok('docker', 'exec', `gear-${r}`, '/bin/sh', '-c', 
 test('an update runs what it says, also where systemd is still at a restart that was cancelled', async () => {
   await cancelledRestart('hurried');
   const updated = await install('hurried', { env: [{ name: 'MARK', value: 'new' }] });
-  expect(updated).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+  expect(updated, JSON.stringify(updated.body)).toMatchObject({ status: 200, body: { state: 'succeeded' } });
   expect(await marks('hurried')).toBe('new');
 });
 
@@ -155,7 +162,10 @@ test('a restart restarts, also where systemd is still at one that was cancelled'
   await cancelledRestart('impatient');
   const { restarts, begun } = { begun: Date.now(), restarts: await starts('impatient') };
   const restarted = await daemon.change('PUT', 'container/restarted', { r: 'impatient' });
-  expect(restarted).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+  expect(restarted, JSON.stringify(restarted.body)).toMatchObject({
+    status: 200,
+    body: { state: 'succeeded' },
+  });
   expect(Date.now() - begun).toBeGreaterThan(2_000);
   // That of the cancelled one, and its own.
   expect(await starts('impatient')).toBe(restarts + 2);

@@ -17,8 +17,11 @@ const refusedByDocker = 125;
 const notExecutable = 126;
 const notFound = 127;
 
-/** What runc says where systemd, at a reload on cgroup v1, has removed the empty cgroup that it had just made. */
-const cgroupLost = /unable to apply cgroup configuration/;
+/**
+ * What passes by itself: systemd, at a reload on cgroup v1, has removed the empty cgroup that runc had just made; or Docker
+ * has finished making a container whose start was cut short, and which the unit removes as it ends.
+ */
+const passing = /unable to apply cgroup configuration|container name "[^"]+" is already in use/;
 
 /** What is known of a start that failed: what systemd says of its own job, or what the process that runs does not do. */
 export interface StartSymptom {
@@ -40,9 +43,9 @@ export async function startFailure(
   const unit = paths.unitName(resource);
   const { mainStatus, invocation } = silence ? await systemd.state(unit) : await endedState(room, unit);
   const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
-  const passing = await takenDownByDocker(systemd, dockerBefore);
-  if (passing) return passing;
-  if (mainStatus >= refusedByDocker && mainStatus <= notFound && lines.some((line) => cgroupLost.test(line)))
+  const takenDown = await takenDownByDocker(systemd, dockerBefore);
+  if (takenDown) return takenDown;
+  if (mainStatus >= refusedByDocker && mainStatus <= notFound && lines.some((line) => passing.test(line)))
     return new Failure('host_unavailable', 'Docker could not make the container', { transient: true });
   const said = lines.length > 0 ? `; its last lines:\n${lines.join('\n')}` : '; it logged nothing';
   if (
