@@ -506,3 +506,21 @@ test('what an update has changed without a restart runs after the next installat
   expect(await mark()).toBe('new');
   expect(starts).toBe(1);
 });
+
+test('an environment that is changed while a gear that will use it is installed reaches it at its next start', async () => {
+  const value = (text: string) => environment('raced', `two\n${text}`);
+  await perform('environment.replace', value('old'));
+  const job = begin({ type: 'container.install', params: gear('racing', { environment: 'raced' }) });
+  let changed = false;
+  const meanwhile = async (point: string) => {
+    if (point !== 'docker.commit:after' || changed) return; // The image that carries the values is made.
+    changed = true;
+    await perform('environment.replace', value('new'));
+  };
+  await interrupted.run(meanwhile, () => job.run());
+  await job.end();
+  await ok('systemctl', 'restart', 'gear-racing');
+  const read = () => run('docker', 'exec', 'gear-racing', '/bin/sh', '-c', 'echo "$SHARED"');
+  await until('it runs again', async () => (await read()).status === 0);
+  expect((await read()).stdout).toBe('two\nnew\n');
+});

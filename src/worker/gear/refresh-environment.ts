@@ -16,23 +16,22 @@ export async function gearsUsing({ paths }: Room, environment: string): Promise<
  * itself; an image that carries the environment is made anew, and the unit names it. What runs goes on as it is.
  */
 export async function refreshEnvironment(room: Room, resource: string, tag: string): Promise<void> {
+  await room.gearLocks.hold(resource, () => refreshHeld(room, resource, tag));
+}
+
+/** The same for a job on the gear, which has its lock. */
+export async function refreshHeld(room: Room, resource: string, tag: string): Promise<void> {
   const { paths, systemd } = room;
-  await room.gearLocks.hold(resource, async () => {
-    const gear = await readGear(paths, resource);
-    // An installation that is under way, or is to be taken back first, reads the environment by itself.
-    if (!gear || (await readBefore(paths, resource))) return;
-    const { image } = gear.spec;
-    const environment = await environmentOf(room, gear.spec);
-    if (!environment.needsImage && gear.imageTag === null) return;
-    const imageTag = await carryEnvironment(
-      room,
-      { resource, image, current: gear.imageTag },
-      environment,
-      tag,
-    );
-    if (imageTag === gear.imageTag) return;
-    await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, paths), 0o644);
-    await systemd.reload();
-    await removeStaleImages(room, resource, imageTag);
-  });
+  const gear = await readGear(paths, resource);
+  // An installation that is under way, or is to be taken back first, reads the environment by itself.
+  if (!gear || (await readBefore(paths, resource))) return;
+  const { image } = gear.spec;
+  const environment = await environmentOf(room, gear.spec);
+  if (!environment.needsImage && gear.imageTag === null) return;
+  const carrier = { resource, image, current: gear.imageTag };
+  const imageTag = await carryEnvironment(room, carrier, environment, tag);
+  if (imageTag === gear.imageTag) return;
+  await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, paths), 0o644);
+  await systemd.reload();
+  await removeStaleImages(room, resource, imageTag);
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Failure } from '../../jobs/errors.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
@@ -8,6 +9,7 @@ import { ensureImage } from '../ensure-image.ts';
 import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
 import { isCommitted, readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
 import { reservePorts } from '../gear/published-ports.ts';
+import { refreshHeld } from '../gear/refresh-environment.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
 import type { Room } from '../room.ts';
@@ -44,6 +46,8 @@ export const install: Handler<'container.install'> = {
     const outdated = await outdatedRun(context, resource, before);
     const container = start ? await bringUp(unit, outdated, context) : null;
     await commit(room, unit);
+    // Its environment may have been changed before the unit named it, by a job that has not found this gear.
+    if (spec.environment !== undefined) await refreshHeld(room, resource, randomUUID().replaceAll('-', ''));
     return installed(room, unit, container, before.text !== text);
   },
 
