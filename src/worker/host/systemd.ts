@@ -1,5 +1,6 @@
 import { Variant } from 'dbus-next';
 import type { Logger } from 'pino';
+import { pause } from '../../lib/pause.ts';
 import { type Bus, BusError } from './bus.ts';
 import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
 import { isWanted, placeLinks, removeLinks, removeWants } from './unit-links.ts';
@@ -74,6 +75,9 @@ export interface OneRun {
   seconds: number;
 }
 
+/** Milliseconds between two reloads: each has systemd read every unit of the host. */
+const reloadRest = 200;
+
 export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   const manager = (member: string, signature = '', body: unknown[] = []) =>
     bus.call({ ...managerObject, member, signature, body });
@@ -88,7 +92,7 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     const upTo = changes;
     await manager('Reload');
     read = Math.max(read, upTo);
-  });
+  }, reloadRest);
   const changeLinks = async (change: Promise<boolean>) => {
     let changed = true; // Also where it fails half way.
     try {
@@ -232,20 +236,28 @@ function fromMicroseconds(time: unknown): string | null {
   return microseconds === 0 ? null : new Date(microseconds / 1000).toISOString();
 }
 
-/** At most one call runs and one waits; who comes while one waits gets that one's result. */
-function shareCalls(call: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | null = null;
+/**
+ * At most one call runs and one waits; who comes while one waits gets that one's result. After one has ended the next begins
+ * so many milliseconds later, so that many who come one after the other share it.
+ */
+function shareCalls(call: () => Promise<void>, rest: number): () => Promise<void> {
+  let busy: Promise<void> | null = null;
   let waiting: Promise<void> | null = null;
   const begin = () => {
     waiting = null;
-    running = call().finally(() => {
-      running = null;
-    });
-    return running;
+    const called = call();
+    busy = called
+      .catch(() => undefined)
+      .then(() => pause(rest))
+      .finally(() => {
+        busy = null;
+      });
+    return called;
   };
   return () => {
-    if (!running) return begin();
-    waiting ??= running.then(begin, begin);
+    if (waiting !== null) return waiting;
+    if (busy === null) return begin();
+    waiting = busy.then(begin);
     return waiting;
   };
 }
