@@ -10,6 +10,7 @@ import { runCampaign } from './run.ts';
 
 const directory = process.env['GEARD_CRASH_DIR'] ?? '/run/geard-crash';
 const say = (line: string) => console.log(line);
+const ledger = openLedger();
 
 async function crash(options: Options): Promise<number> {
   const { seed } = options;
@@ -18,7 +19,6 @@ async function crash(options: Options): Promise<number> {
   if (options.mutants)
     return Math.min(1, await tryMutants({ ...options, logs, say, directory }, options.mutant));
   const began = Date.now();
-  const ledger = openLedger();
   const site = await openSite(directory, join(process.cwd(), 'bin/gear'), options);
   try {
     const isEnough = (violations: readonly Violation[]) => violations.length > 0 && !options.keepGoing;
@@ -31,7 +31,10 @@ async function crash(options: Options): Promise<number> {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void closeSite(directory).finally(() => process.exit(130)));
+  process.once(signal, () => {
+    say(['so far:', ...tellLedger(ledger)].join('\n'));
+    void closeSite(directory).finally(() => process.exit(130));
+  });
 }
 
 const args = process.argv.slice(2);
