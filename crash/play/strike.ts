@@ -104,9 +104,10 @@ async function stop(
 
 /**
  * Leaves half a command at the end of the append-only file, as a power cut does. Redis stands still meanwhile, so that
- * nothing that it has acknowledged comes after it.
+ * nothing that it has acknowledged comes after it; one that is being started would go on writing behind it.
  */
 async function tearAppendOnlyFile(site: Site, host: LabHost): Promise<void> {
+  await site.ready();
   await signalRedis(site, host, 'STOP');
   const directory = host.path('/var/lib/gears/redis/appendonlydir');
   const names = await readdir(directory).catch(() => []);
