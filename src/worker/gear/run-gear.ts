@@ -6,6 +6,7 @@ import { containerName } from '../domain/paths.ts';
 import { runOfDocker } from '../host/docker-service.ts';
 import { portIsFree } from '../host/ports.ts';
 import type { UnitActivity } from '../host/systemd.ts';
+import type { Room } from '../room.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
 
@@ -81,15 +82,25 @@ async function portsMustBeFree(ports: PublishedPort[]): Promise<void> {
   }
 }
 
+/** Stops the gear, now and after every reboot, and waits until its container is gone and systemd knows it. */
+export async function stopGear(room: Room, resource: string): Promise<void> {
+  await room.systemd.disable(room.paths.unitName(resource));
+  await endRun(room, resource);
+  await settleStopped(room, resource);
+}
+
 /**
- * Stops the gear's unit, now and after every reboot, and waits until it has stopped and its container is gone. systemd reads
- * first that nothing wants the gear, or a start of Docker's meanwhile would bring it back.
+ * Has systemd know that nothing wants a gear that was stopped. Until then a start of Docker's may have brought it back, which is
+ * ended as well.
  */
-export async function stopGear({ room }: Pick<JobContext, 'room'>, resource: string): Promise<void> {
-  const { systemd, docker, paths } = room;
+export async function settleStopped(room: Room, resource: string): Promise<void> {
+  await room.systemd.settle();
+  await endRun(room, resource);
+}
+
+/** Stops the gear's unit and waits until it has stopped and its container is gone. */
+export async function endRun({ systemd, docker, paths }: Room, resource: string): Promise<void> {
   const unit = paths.unitName(resource);
-  await systemd.disable(unit);
-  await systemd.settle();
   const { load, active } = await systemd.state(unit);
   if (load !== 'not-found' || active !== 'inactive') {
     const result = await systemd.stop(unit, { deadlineMs: systemdDeadline });

@@ -17,7 +17,7 @@ import {
   writeValues,
 } from './gear-files.ts';
 import { releaseOthers } from './published-ports.ts';
-import { runGear, stopGear, untilIdle } from './run-gear.ts';
+import { runGear, settleStopped, stopGear, untilIdle } from './run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
 
 /**
@@ -113,7 +113,7 @@ export async function rollBack(context: JobContext, resource: string, why: Failu
   }
   const failed = await readGear(room.paths, resource);
   // Where the text is as it was, what ran runs on, or an earlier run of this has started it again already.
-  if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(context, resource);
+  if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(room, resource);
   if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
   await removeDurably(room.paths.unit(resource)); // Not to count as a gear that names the volumes.
   await removeVolumes(room, before.volumes);
@@ -172,7 +172,7 @@ export async function removeGear(room: Room, resource: string): Promise<void> {
   const { paths, systemd } = room;
   await systemd.unlink(paths.unitName(resource));
   await removeDurably(paths.unit(resource));
-  await systemd.settle();
+  await settleStopped(room, resource);
   await releaseOthers(room, resource, []);
   await removeStaleImages(room, resource, null);
   await removeLeftovers(paths, resource);

@@ -1,7 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { Handler } from '../context.ts';
 import { readBefore, readGear } from '../gear/gear-files.ts';
-import { stopGear } from '../gear/run-gear.ts';
+import { endRun } from '../gear/run-gear.ts';
 import { removeGear } from '../gear/transaction.ts';
 
 /** Stops a gear and removes all of it but its volumes. */
@@ -18,7 +18,8 @@ export const remove: Handler<'container.remove'> = {
       throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
     const unit = room.paths.unitName(resource);
     report({ step: 'remove', message: `stopping and removing ${unit}` });
-    await stopGear(context, resource);
+    await room.systemd.disable(unit);
+    await endRun(room, resource);
     await removeGear(room, resource);
     return { unit };
   },

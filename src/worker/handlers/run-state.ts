@@ -16,7 +16,7 @@ export const start: Handler<'container.start'> = {
   async undo({ resource }, context) {
     if (!(await readGear(context.room.paths, resource))) return '';
     if ((await stateBefore(resource, context)) === 'running') return '';
-    await stopGear(context, resource);
+    await stopGear(context.room, resource);
     return 'it is stopped again';
   },
 };
@@ -44,7 +44,7 @@ export const stop: Handler<'container.stop'> = {
     await existing(resource, context);
     const unit = room.paths.unitName(resource);
     report({ step: 'stop', message: `stopping ${unit}` });
-    await stopGear(context, resource);
+    await stopGear(room, resource);
     return { unit, container: null, active: (await room.systemd.state(unit)).active };
   },
 };
