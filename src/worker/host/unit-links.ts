@@ -46,26 +46,29 @@ export async function isWanted(unit: string): Promise<boolean> {
  */
 export async function placeLinks(path: string, wanted: boolean): Promise<boolean> {
   const unit = basename(path);
-  const changes = [await placeLink(systemUnits, unit, path)];
-  for (const directory of wantsDirectories()) {
-    if (wanted) await makeDirectories([directory]);
-    changes.push(await (wanted ? placeLink(directory, unit, path) : removeLink(directory, unit)));
-  }
+  const linked = await placeLink(systemUnits, unit, path);
+  const changed = await (wanted ? placeWants(unit, path) : removeWants(unit));
+  return linked || changed;
+}
+
+async function placeWants(unit: string, path: string): Promise<boolean> {
+  const changes: boolean[] = [];
+  await makeDirectories(wantsDirectories());
+  for (const directory of wantsDirectories()) changes.push(await placeLink(directory, unit, path));
   return changes.includes(true);
 }
 
 /** Takes away what is to start a unit; the unit stays known. Returns whether there was anything. */
-export async function removeWants(unit: string): Promise<boolean> {
-  const changes: boolean[] = [];
-  for (const directory of wantsDirectories()) changes.push(await removeLink(directory, unit));
-  return changes.includes(true);
-}
+export const removeWants = (unit: string): Promise<boolean> => removeFrom(wantsDirectories(), unit);
 
 /** Takes every link of a unit away; a file under its name stays. Returns whether there was one. */
 export async function removeLinks(unit: string): Promise<boolean> {
   const entries = await readdir(systemUnits, { withFileTypes: true });
   const wants = entries.filter((entry) => entry.isDirectory() && /\.(?:wants|requires)$/.test(entry.name));
-  const directories = [...wants.map(({ name }) => join(systemUnits, name)), systemUnits];
+  return removeFrom([...wants.map(({ name }) => join(systemUnits, name)), systemUnits], unit);
+}
+
+async function removeFrom(directories: readonly string[], unit: string): Promise<boolean> {
   const changes: boolean[] = [];
   for (const directory of directories) changes.push(await removeLink(directory, unit));
   return changes.includes(true);
