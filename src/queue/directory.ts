@@ -37,6 +37,8 @@ const announcement = z.object({
   lastSeen: z.number(),
 });
 export type Announcement = z.infer<typeof announcement>;
+/** What a worker knows of its host by itself. */
+export type HostReport = Omit<Announcement, 'lastSeen'>;
 
 export interface HostEntry extends Announcement {
   state: 'live' | 'draining' | 'gone';
@@ -127,7 +129,7 @@ export async function announceHost(
 }
 
 /** Says that a host has gone on purpose, so that nobody waits for three missed signs of life. */
-export async function withdrawHost(redis: Redis, host: Announcement, holder: Holder): Promise<void> {
+export async function withdrawHost(redis: Redis, host: HostReport, holder: Holder): Promise<void> {
   await announceHost(redis, { ...host, lastSeen: 0 }, holder, 'left');
   await redis.del(keys.lease(host.name));
 }

@@ -6,10 +6,10 @@ import { followClock } from './clock.ts';
 import { patientConnection, type RedisAccess, readingConnection, sendingConnection } from './connection.ts';
 import { receiveDeliveries } from './deliveries.ts';
 import {
-  type Announcement,
   announceHeld,
   announceHost,
   type Holder,
+  type HostReport,
   readHeld,
   withdrawHost,
 } from './directory.ts';
@@ -29,8 +29,8 @@ export type { JobRecord } from './record.ts';
 export interface WorkerQueue {
   ledger: WorkerLedger;
   /** Says that the host lives; `held` has everybody read again what it holds. Rejects with `NameTaken`. */
-  announceHost(host: Omit<Announcement, 'lastSeen'>, said: 'held' | ''): Promise<void>;
-  withdrawHost(host: Omit<Announcement, 'lastSeen'>): Promise<void>;
+  announceHost(host: HostReport, said: 'held' | ''): Promise<void>;
+  withdrawHost(host: HostReport): Promise<void>;
   /** Says which resources of a kind are on the disk, which `list` looks at. */
   announceHeld(kind: Kind, list: () => Promise<string[]>): Promise<void>;
   /** The names that Redis has this host hold. */
@@ -71,9 +71,8 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   let receiver: { close(): Promise<void> } | null = null;
   return {
     ledger: createWorkerLedger(redis, host, keepSeconds),
-    announceHost: (announcement, said) =>
-      announceHost(redis, { ...announcement, lastSeen: clock.now() }, holder, said),
-    withdrawHost: (announcement) => withdrawHost(redis, { ...announcement, lastSeen: 0 }, holder),
+    announceHost: (report, said) => announceHost(redis, { ...report, lastSeen: clock.now() }, holder, said),
+    withdrawHost: (report) => withdrawHost(redis, report, holder),
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
