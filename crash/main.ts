@@ -32,7 +32,8 @@ async function crash(options: Options): Promise<number> {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    say(['so far:', ...tellLedger(ledger)].join('\n'));
+    // Mutants have ledgers of their own, and tell what they come to.
+    if (ledger.rounds > 0) say(['so far:', ...tellLedger(ledger)].join('\n'));
     void closeSite(directory).finally(() => process.exit(130));
   });
 }

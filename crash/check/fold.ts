@@ -56,18 +56,15 @@ function succeed(world: World, one: Done, done: readonly Done[], folded: Folded)
   const { operation } = one.sent;
   const effect = apply(world, operation);
   world.places.set(resourceOf(operation), one.job.host);
+  const hasRaced = raced(one, done);
   // It runs with the environment as it was before; the next installation has it run with the new one.
-  if (raced(one, done)) setStale(world, operation.name);
-  // An installation that was cut short is begun again with the environment as it is by then.
-  const anew = one.job.attempts > 1 && raced(one, done) ? 1 : 0;
-  if ('starts' in effect) allow(folded, operation.name, effect.starts, effect.atMost + anew);
-  else if (!raced(one, done))
-    folded.violations.push(violation('wrong', `${tellEnd(one)}, though it was to fail as ${effect.refused}`));
-}
-
-function setStale({ gears }: World, name: string): void {
-  const gear = gears.get(name);
+  const gear = hasRaced ? world.gears.get(operation.name) : undefined;
   if (gear) gear.stale = true;
+  // An installation that was cut short is begun again with the environment as it is by then.
+  const anew = one.job.attempts > 1 && hasRaced ? 1 : 0;
+  if ('starts' in effect) allow(folded, operation.name, effect.starts, effect.atMost + anew);
+  else if (!hasRaced)
+    folded.violations.push(violation('wrong', `${tellEnd(one)}, though it was to fail as ${effect.refused}`));
 }
 
 function fail(

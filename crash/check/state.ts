@@ -60,14 +60,11 @@ function checkContainer(
   const { mark, ports } = container;
   const marks = gear.unsure.running ? [gear.runs, gear.spec.mark] : [gear.runs];
   const found = marks.includes(mark) ? [] : wrong(`mark ${mark} runs, not ${gear.runs}`);
-  if (
-    gear.spec.mark === mark &&
-    gear.spec.port !== null &&
-    (ports.length !== 1 || (gear.spec.port > 0 && ports[0] !== gear.spec.port))
-  )
-    found.push(...wrong(`it publishes ${ports}, not ${gear.spec.port || 'one port'}`));
   // What runs on as it was, after an update that started nothing, holds its old port by listening.
-  for (const port of gear.spec.mark === mark ? ports : [])
+  if (gear.spec.mark !== mark) return found;
+  if (gear.spec.port !== null && (ports.length !== 1 || (gear.spec.port > 0 && ports[0] !== gear.spec.port)))
+    found.push(...wrong(`it publishes ${ports}, not ${gear.spec.port || 'one port'}`));
+  for (const port of ports)
     if (seen.ports.get(port) !== unitOf(name))
       found.push(...wrong(`its port ${port} is not reserved for it`));
   return found;
