@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
-prepare mkfs.ext4:e2fsprogs
+prepare mkfs.ext4:e2fsprogs faketime:faketime
 export GEARD_CRASH_DIR=${GEARD_CRASH_DIR:-/run/geard-crash}
 
 finish() {

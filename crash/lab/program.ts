@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { LabHost } from './lab-host.ts';
+import { realTime } from './real-time.ts';
 
 /** geard on a host: a unit that systemd starts again when it was killed, as contrib/geard.service has it. */
 export interface Program {
@@ -17,6 +18,18 @@ export interface Program {
 /** The file that arms failpoints (src/cli/failpoints.ts). It does not outlive a boot. */
 export const failpointFile = '/run/geard.failpoint';
 
+/** What the clock of geard and its Redis says, as libfaketime reads it: `+1h`. It does not outlive a boot. */
+export const clockFile = '/run/geard.clock';
+const clock = {
+  LD_PRELOAD: '/usr/$LIB/faketime/libfaketime.so.1',
+  FAKETIME_TIMESTAMP_FILE: clockFile,
+  FAKETIME_CACHE_DURATION: '1',
+  FAKETIME_DISABLE_SHM: '1',
+  // What has passed is measured by the monotonic clock, which nobody can set.
+  DONT_FAKE_MONOTONIC: '1',
+  NO_FAKE_STAT: '1',
+};
+
 const logFile = '/var/log/geard.log';
 const startsFile = '/var/log/geard.starts';
 
@@ -26,7 +39,8 @@ export function programFor(role: Program['role']): Program {
     unit: `geard-${role}.service`,
     logged: (host) => statSync(host.path(logFile)).size,
     logSince: (host, logged) => readFileSync(host.path(logFile)).subarray(logged).toString('utf8'),
-    starts: (host) => readFileSync(host.path(startsFile), 'utf8').trim().split('\n').map(Number),
+    starts: (host) =>
+      readFileSync(host.path(startsFile), 'utf8').trim().split('\n').map(Number).map(realTime),
   };
 }
 
@@ -44,6 +58,9 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 Environment=GEARD_FAILPOINTS=${failpointFile}
+${Object.entries(clock)
+  .map((entry) => `Environment=${entry.join('=')}`)
+  .join('\n')}
 ExecStartPre=/bin/sh -c 'date +%%s%%3N >>${startsFile}'
 ExecStart=${process.execPath} ${gear} ${role} --host ${host.name} --test-token ${options.join(' ')}
 Restart=on-failure

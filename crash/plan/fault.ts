@@ -11,6 +11,8 @@ export type Fault =
   | { kind: 'fill the disk'; seconds: number }
   | { kind: 'restart docker' | 'execute systemd again' | 'restart D-Bus' }
   | { kind: 'tear the append-only file' | 'reboot' | 'cut the power' }
+  /** Of geard and its Redis only; time is not namespaced. */
+  | { kind: 'set the clock'; hours: 1 | -1; seconds: number }
   /** Of a fleet only. */
   | { kind: 'cut the network'; seconds: number }
   | { kind: 'kill the api' | 'kill the shared Redis' };
@@ -28,6 +30,7 @@ export const usualFaults: Partial<Record<FaultKind, number>> = {
   'tear the append-only file': 3,
   reboot: 2,
   'cut the power': 5,
+  'set the clock': 5,
 };
 
 /** On a fleet the daemon's own Redis is not there. */
@@ -65,6 +68,8 @@ export function drawFault(
     }
     case 'fill the disk':
       return { kind, seconds: random.int(1, 2) };
+    case 'set the clock':
+      return { kind, hours: random.pick([1, -1]), seconds: random.int(1, 8) };
     case 'cut the network':
       return {
         kind,

@@ -5,7 +5,7 @@ import { pause } from '../../src/lib/pause.ts';
 import { ok } from '../../test/support/run.ts';
 import type { LabHost } from '../lab/lab-host.ts';
 import { leakedPorts } from '../lab/leaked-ports.ts';
-import { failpointFile } from '../lab/program.ts';
+import { clockFile, failpointFile } from '../lab/program.ts';
 import type { Site } from '../lab/site.ts';
 import type { Fault } from '../plan/fault.ts';
 
@@ -62,6 +62,10 @@ async function happen(site: Site, host: LabHost, fault: Fault): Promise<void> {
     case 'cut the power':
       await host.cutPower();
       return site.booted();
+    case 'set the clock':
+      await setClock(host, fault.hours);
+      await pause(fault.seconds * 1_000);
+      return setClock(host, 0);
     case 'kill the api':
       return site.shared?.kill('api');
     case 'kill the shared Redis':
@@ -124,11 +128,19 @@ async function cable({ directory }: Site, host: LabHost, state: 'up' | 'down'): 
   await ok('ip', 'netns', 'exec', basename(directory), 'ip', 'link', 'set', host.name, state);
 }
 
-/** Written whole: a process looks at it at every point that it passes. */
 async function armFailpoint(host: LabHost, line: string): Promise<void> {
   const file = host.path(failpointFile);
   await rm(`${file}.fired`, { force: true });
-  await writeFile(`${file}.new`, line);
+  await writeWhole(file, line);
+}
+
+/** Sets the clock of geard and its Redis so many hours ahead of ours. */
+const setClock = (host: LabHost, hours: number) =>
+  writeWhole(host.path(clockFile), `${hours < 0 ? '-' : '+'}${Math.abs(hours)}h\n`);
+
+/** Never half: processes of ours read it all the time. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text);
   await rename(`${file}.new`, file);
 }
 

@@ -3,7 +3,7 @@ import { run } from '../support/run.ts';
 
 /** One in which every kind of fault comes at a moment when jobs are under way. */
 const seed = '2';
-const rounds = '10';
+const rounds = '11';
 
 test('a host that crashes in every way keeps its promises: nothing lost, doubled, wrong or left behind', {
   timeout: 240_000,
