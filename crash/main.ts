@@ -2,11 +2,12 @@
 import { join } from 'node:path';
 import type { Violation } from './check/violation.ts';
 import { closeSite, openSite } from './lab/site.ts';
-import { openLedger } from './ledger.ts';
+import { type Ledger, openLedger } from './ledger.ts';
 import { tryMutants } from './mutate.ts';
 import { type Options, readOptions, usage } from './options.ts';
+import { replay } from './replay.ts';
 import { tellLedger } from './report.ts';
-import { runCampaign } from './run.ts';
+import { type Campaign, runCampaign } from './run.ts';
 
 const directory = process.env['GEARD_CRASH_DIR'] ?? '/run/geard-crash';
 const say = (line: string) => console.log(line);
@@ -19,14 +20,15 @@ async function crash(options: Options): Promise<number> {
   if (options.mutants)
     return Math.min(1, await tryMutants({ ...options, logs, say, directory }, options.mutant));
   const began = Date.now();
-  const site = await openSite(directory, join(process.cwd(), 'bin/gear'), options);
-  try {
-    const isEnough = (violations: readonly Violation[]) => violations.length > 0 && !options.keepGoing;
-    await runCampaign(site, { ...options, isEnough, bias: {}, logs, say }, ledger);
-  } finally {
-    await site.close();
-  }
+  const isEnough = (violations: readonly Violation[]) => violations.length > 0 && !options.keepGoing;
+  const campaign: Campaign = { ...options, isEnough, bias: {}, logs, say };
+  const play = async (how: Campaign, into: Ledger) => {
+    const site = await openSite(directory, join(process.cwd(), 'bin/gear'), options);
+    return runCampaign(site, how, into).finally(() => site.close());
+  };
+  const first = await play(campaign, ledger);
   say([...tellLedger(ledger), `seed ${seed}, ${Math.round((Date.now() - began) / 1_000)} s`].join('\n'));
+  if (first && options.round === null) await replay(campaign, first, (how) => play(how, openLedger()));
   return ledger.violations.size === 0 ? 0 : 1;
 }
 

@@ -62,7 +62,16 @@ async function firstRed(
     return found;
   };
   try {
-    const how = { ...campaign, bias, rounds, round: null, fleet: false, inTurn: false, isEnough };
+    const how = {
+      ...campaign,
+      bias,
+      rounds,
+      round: null,
+      without: [],
+      fleet: false,
+      inTurn: false,
+      isEnough,
+    };
     await runCampaign(site, how, ledger);
   } finally {
     await site.close();

@@ -2,6 +2,7 @@ import { broken, type Violation } from './check/violation.ts';
 import type { Ledger } from './ledger.ts';
 import { tellFault } from './plan/fault.ts';
 import { tell } from './plan/operation.ts';
+import { partsOf } from './plan/parts.ts';
 import type { Round } from './plan/round.ts';
 
 /** What all rounds have come to, as lines. */
@@ -34,13 +35,18 @@ function spread(milliseconds: number[]): string {
   return `median ${seconds(0.5)}, most ${seconds(1)} (${sorted.length} times)`;
 }
 
-/** What is sent in a round and what goes wrong, as lines. */
-export function tellRound({ steps, faults }: Round): string[] {
-  return steps.flatMap(({ operations, pause }, number) => [
-    ...operations.map((operation, i) => `${i === 0 ? '  send' : '  and '} ${tell(operation)}`),
-    ...faults
-      .filter(({ step }) => step === number)
-      .map(({ fault, delay }) => `  after ${delay} ms: ${tellFault(fault)}`),
+/** What is sent in a round and what goes wrong, as lines; `left`: the numbers of the parts that are left out. */
+export function tellRound(round: Round, left: readonly number[]): string[] {
+  const parts = partsOf(round);
+  const tellPart = (part: (typeof parts)[number], text: string) => {
+    const number = parts.indexOf(part) + 1;
+    return left.includes(number) ? [] : [`  ${number}. ${text}`];
+  };
+  return round.steps.flatMap(({ operations, pause }, step) => [
+    ...operations.flatMap((operation) => tellPart(operation, tell(operation))),
+    ...round.faults
+      .filter((planned) => planned.step === step)
+      .flatMap((planned) => tellPart(planned, `after ${planned.delay} ms: ${tellFault(planned.fault)}`)),
     `  wait ${pause} ms`,
   ]);
 }

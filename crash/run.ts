@@ -7,6 +7,7 @@ import type { Site } from './lab/site.ts';
 import { enter, type Ledger } from './ledger.ts';
 import { tellFault } from './plan/fault.ts';
 import { type Operation, resourceOf } from './plan/operation.ts';
+import { without } from './plan/parts.ts';
 import { type Bias, createPlan, type Round } from './plan/round.ts';
 import { apply, emptyWorld, type World } from './plan/world.ts';
 import { jobOf, send } from './play/client.ts';
@@ -18,8 +19,9 @@ import { type ContainerWatch, watchContainers } from './watch.ts';
 export interface Campaign {
   seed: number;
   rounds: number;
-  /** Only this round. */
+  /** Only this round, without the parts of these numbers. */
   round: number | null;
+  without: readonly number[];
   /** Whether it is to end after a round with these. */
   isEnough(violations: readonly Violation[]): boolean;
   fleet: boolean;
@@ -37,12 +39,19 @@ const untouched: Operation[] = ['calm-1', 'calm-2'].map((name, i) => ({
   spec: { mark: name, port: i === 0 ? null : 0, environment: null },
 }));
 
-/** Plays rounds on a site until they are over or, unless it is to go on, promises are broken. */
-export async function runCampaign(site: Site, campaign: Campaign, ledger: Ledger): Promise<void> {
+/** A round in which promises were broken. */
+export interface Broken {
+  round: Round;
+  violations: readonly Violation[];
+}
+
+/** Plays rounds on a site until they are over or that is enough. Returns the first that broke promises. */
+export async function runCampaign(site: Site, campaign: Campaign, ledger: Ledger): Promise<Broken | null> {
   const { seed, rounds, round: only, isEnough, say } = campaign;
   const watches = site.hosts.map(watchContainers);
   const world = emptyWorld();
   const plan = createPlan(seed, campaign);
+  let first: Broken | null = null;
   await bringAbout(site, world, untouched);
   try {
     for (let number = 1; number <= (only ?? rounds); number++) {
@@ -50,12 +59,14 @@ export async function runCampaign(site: Site, campaign: Campaign, ledger: Ledger
       if (only !== null && number < only) continue;
       if (only !== null) await bringAbout(site, world, operationsFor(round.before));
       const violations = await oneRound(site, campaign, { round, world, watches, ledger });
-      if (isEnough(violations)) return;
+      if (violations.length > 0) first ??= { round, violations };
+      if (isEnough(violations)) return first;
     }
     const last = await checkEnd(site, world);
     if (last.length > 0)
       say(['after Docker and the host were restarted at the end:', ...tellViolations(last)].join('\n'));
     for (const { promise } of last) ledger.violations.set(promise, (ledger.violations.get(promise) ?? 0) + 1);
+    return first;
   } finally {
     for (const watch of watches) watch.close();
   }
@@ -73,14 +84,14 @@ async function oneRound(
   campaign: Campaign,
   { round, world, watches, ledger }: Playing,
 ): Promise<Violation[]> {
-  const { seed, say, logs } = campaign;
+  const { say, logs } = campaign;
   const logged = site.hosts.map((host) => ({
     host,
     bytes: site.program.logged(host),
     starts: site.program.starts(host),
   }));
   const began = Date.now();
-  const played = await playRound(site, round);
+  const played = await playRound(site, without(round, campaign.without));
   const took = Date.now() - began;
   const violations = await checkRound(site, world, played, watches);
   const logsOfRound = logged.map(({ host, bytes }) => site.program.logSince(host, bytes));
@@ -106,12 +117,21 @@ async function oneRound(
   await mkdir(logs, { recursive: true });
   const file = join(logs, `round-${round.number}.log`);
   await writeFile(file, logsOfRound.join(''));
-  const fleet = campaign.fleet ? ' --fleet' : '';
-  const again = `again: npm run crash -- --seed ${seed}${fleet} --round ${round.number}; geard's log of the round: ${file}`;
-  say([...tellViolations(violations), ...tellRound(round), again].join('\n'));
+  const again = `again: ${commandFor(campaign, round.number)}; geard's log of the round: ${file}`;
+  say([...tellViolations(violations), ...tellRound(round, campaign.without), again].join('\n'));
   // What is left behind is told once.
   for (const host of site.hosts) await host.run('systemctl', 'daemon-reload');
   return violations;
+}
+
+/** How to play one round of a campaign again. */
+export function commandFor({ seed, fleet, inTurn, without: left }: Campaign, round: number): string {
+  const more = [
+    fleet ? ' --fleet' : '',
+    inTurn ? ' --in-turn' : '',
+    left.length > 0 ? ` --without ${left}` : '',
+  ];
+  return `npm run crash -- --seed ${seed} --round ${round}${more.join('')}`;
 }
 
 /** Carries operations out where nothing goes wrong. */

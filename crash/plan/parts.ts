@@ -1,0 +1,21 @@
+import type { Operation } from './operation.ts';
+import type { PlannedFault, Round } from './round.ts';
+
+/** What can be left out of a round: its requests in the order of the steps, then its faults. Their numbers begin with 1. */
+export const partsOf = ({ steps, faults }: Round): (Operation | PlannedFault)[] => [
+  ...steps.flatMap(({ operations }) => operations),
+  ...faults,
+];
+
+/** The round without some of its parts. The steps keep their pauses. */
+export function without(round: Round, left: readonly number[]): Round {
+  const kept = new Set(partsOf(round).filter((_part, i) => !left.includes(i + 1)));
+  return {
+    ...round,
+    steps: round.steps.map((step) => ({
+      ...step,
+      operations: step.operations.filter((operation) => kept.has(operation)),
+    })),
+    faults: round.faults.filter((fault) => kept.has(fault)),
+  };
+}
