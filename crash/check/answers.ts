@@ -1,6 +1,6 @@
 import type { Site } from '../lab/site.ts';
-import { becomesJob, requestOf, resourceOf, tell } from '../plan/operation.ts';
-import { isAcknowledged, type Sent } from '../play/client.ts';
+import { becomesJob, resourceOf, tell } from '../plan/operation.ts';
+import { askUntilAnswered, isAcknowledged, type Sent } from '../play/client.ts';
 import type { Folded, Request } from './fold.ts';
 import { type Violation, violation } from './violation.ts';
 
@@ -73,11 +73,14 @@ export async function checkReplays(site: Site, requests: readonly Request[]): Pr
   const acknowledged = requests.filter(({ sent, job }) => job?.finishedAt && isAcknowledged(sent));
   const found = await Promise.all(
     acknowledged.map(async ({ sent, job }) => {
-      const answer = await site.ask({ ...requestOf(sent.operation), patience: 10_000 });
-      const again = JSON.stringify(answer.body);
-      if (answer.status === 200 && answer.replayed && again === JSON.stringify(job)) return [];
+      const { answer } = await askUntilAnswered(site, sent.operation);
+      const again = JSON.stringify(answer?.body);
+      if (answer?.status === 200 && answer.replayed && again === JSON.stringify(job)) return [];
       return [
-        violation('replay', `${tell(sent.operation)}: ${answer.status} ${again}, was ${JSON.stringify(job)}`),
+        violation(
+          'replay',
+          `${tell(sent.operation)}: ${answer?.status} ${again}, was ${JSON.stringify(job)}`,
+        ),
       ];
     }),
   );

@@ -37,16 +37,22 @@ export async function send(site: Site, operation: Operation): Promise<Sent> {
     await readLog(site, operation);
     return { operation, sentAt, answeredAt: Date.now(), sends: 1, status: null, code: null };
   }
+  const { answer, sends } = await askUntilAnswered(site, operation);
+  const { code = null } = (answer?.body ?? {}) as Partial<Problem>;
+  return { operation, sentAt, answeredAt: Date.now(), sends, status: answer?.status ?? null, code };
+}
+
+/** `answer` is null where nobody has answered in all the time. */
+export async function askUntilAnswered(
+  site: Site,
+  operation: Operation,
+): Promise<{ answer: Answer | null; sends: number }> {
   const ask: Ask = { ...requestOf(operation), patience };
+  const until = Date.now() + deadline;
   for (let sends = 1; ; sends++) {
     const answer = await site.ask(ask).catch(() => null);
-    const answeredAt = Date.now();
-    if (answer && isAnswered(answer)) {
-      const { code = null } = answer.body as Partial<Problem>;
-      return { operation, sentAt, answeredAt, sends, status: answer.status, code };
-    }
-    if (answeredAt - sentAt > deadline)
-      return { operation, sentAt, answeredAt, sends, status: null, code: null };
+    if (answer && isAnswered(answer)) return { answer, sends };
+    if (Date.now() > until) return { answer: null, sends };
     await pause(beforeAgain);
   }
 }
