@@ -7,6 +7,7 @@ import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
 import { listenToFailpoints } from '../../src/lib/failpoint.ts';
 import type { Handler, JobContext } from '../../src/worker/context.ts';
+import { showGear } from '../../src/worker/gear/read-gear.ts';
 import { handlers } from '../../src/worker/handlers/handlers.ts';
 import { Cancelled, HandedBack } from '../../src/worker/interruptions.ts';
 import { createJournal, type Journal } from '../../src/worker/journal.ts';
@@ -423,6 +424,20 @@ test('an update that is taken back again starts the earlier gear once', async ()
     await job.undo();
   });
   expect(starts).toBe(1);
+  await job.end();
+});
+
+test('an update that has failed is kept to be read, also where its taking back is cut short', async () => {
+  await there('kept');
+  const job = begin({ type: 'container.install', params: gear('kept', { ...exits }) });
+  const why = (await apart(job.run).catch((error) => error)) as Failure;
+  const cutShort = (point: string) => {
+    if (point === 'link.place:before') throw new Injected(); // The earlier unit is back.
+  };
+  await expect(interrupted.run(cutShort, () => job.undo(why))).rejects.toThrow(Injected);
+  await job.undo(why);
+  const { failedUpdate } = await showGear(open.room, 'kept');
+  expect(failedUpdate).toMatchObject({ error: { code: 'start_failed' } });
   await job.end();
 });
 

@@ -130,11 +130,7 @@ async function restore(
 ): Promise<string> {
   const { room, job } = context;
   const { paths, systemd } = room;
-  await writeDurably(paths.unit(resource), before.text, 0o644);
-  await linkUnit(room, resource, before.enabled);
-  await systemd.reload();
-  const old = parseUnit(before.text);
-  await releaseOthers(room, resource, old?.ports ?? []);
+  // First, for once the earlier unit is back nothing tells what has failed.
   if (why && failed && failed.text !== before.text) {
     const error = problemOf(why.code, why.message, { job, host: room.host });
     await writeFailedUpdate(paths, resource, {
@@ -144,6 +140,11 @@ async function restore(
       unitText: failed.text,
     });
   }
+  await writeDurably(paths.unit(resource), before.text, 0o644);
+  await linkUnit(room, resource, before.enabled);
+  await systemd.reload();
+  const old = parseUnit(before.text);
+  await releaseOthers(room, resource, old?.ports ?? []);
   await removeVolumes(room, before.volumes);
   const told = before.active
     ? await runAgain(context, resource, old)
