@@ -84,25 +84,24 @@ async function oneRound(
   campaign: Campaign,
   { round, world, watches, ledger }: Playing,
 ): Promise<Violation[]> {
-  const { say, logs } = campaign;
-  const logged = site.hosts.map((host) => ({
-    host,
-    bytes: site.program.logged(host),
-    starts: site.program.starts(host),
-  }));
+  const { say } = campaign;
+  const logs = followLogs(site);
+  const tellBroken = async (what: readonly string[]) => {
+    const file = join(campaign.logs, `round-${round.number}.log`);
+    await mkdir(campaign.logs, { recursive: true });
+    await writeFile(file, logs.map(({ text }) => text()).join(''));
+    const again = `again: ${commandFor(campaign, round.number)}; geard's log of the round: ${file}`;
+    say([...what, ...tellRound(round, campaign.without), again].join('\n'));
+  };
   const began = Date.now();
-  const played = await playRound(site, without(round, campaign.without));
+  const played = await playRound(site, without(round, campaign.without)).catch(async (error: Error) => {
+    await tellBroken([`round ${round.number}: ${error.message}`]);
+    throw error;
+  });
   const took = Date.now() - began;
   const violations = await checkRound(site, world, played, watches);
-  const logsOfRound = logged.map(({ host, bytes }) => site.program.logSince(host, bytes));
-  const recovered = logged.flatMap(({ host, starts }, i) =>
-    recoveries(
-      logsOfRound[i] ?? '',
-      site.program.role,
-      site.program.starts(host).slice(starts.length),
-      played.requests,
-    ),
-  );
+  const { role } = site.program;
+  const recovered = logs.flatMap(({ text, starts }) => recoveries(text(), role, starts(), played.requests));
   enter(ledger, played, recovered, violations);
   for (const watch of watches) watch.forget(Date.now());
   const faults = played.struck.map(
@@ -114,14 +113,22 @@ async function oneRound(
     `round ${round.number}: ${verdict}; ${played.requests.length} requests, ${faults.join('; ')}; ${times}`,
   );
   if (violations.length === 0) return violations;
-  await mkdir(logs, { recursive: true });
-  const file = join(logs, `round-${round.number}.log`);
-  await writeFile(file, logsOfRound.join(''));
-  const again = `again: ${commandFor(campaign, round.number)}; geard's log of the round: ${file}`;
-  say([...tellViolations(violations), ...tellRound(round, campaign.without), again].join('\n'));
+  await tellBroken(tellViolations(violations));
   // What is left behind is told once.
   for (const host of site.hosts) await host.run('systemctl', 'daemon-reload');
   return violations;
+}
+
+/** What geard logs from now on, and when it is started, on each host. */
+function followLogs({ hosts, program }: Site): { text(): string; starts(): number[] }[] {
+  return hosts.map((host) => {
+    const bytes = program.logged(host);
+    const earlier = program.starts(host).length;
+    return {
+      text: () => program.logSince(host, bytes),
+      starts: () => program.starts(host).slice(earlier),
+    };
+  });
 }
 
 /** How to play one round of a campaign again. */
