@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { start } from '../lib/exec.ts';
 import { pause } from '../lib/pause.ts';
+import { trimUnwritten } from './append-only-file.ts';
 import { wasCut, whyItEnded } from './redis-output.ts';
 
 export interface PrivateRedis {
@@ -41,6 +42,7 @@ export async function openPrivateRedis(base: string, log: Logger): Promise<Priva
   await mkdir(base, { recursive: true }); // Others may pass it: only what is in this directory is ours alone.
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await endForerunner(socket, log);
+  const wasTrimmed = await trimUnwritten(directory);
 
   const args = redisArguments(directory, socket);
   const launch = () => launchServer(program, args, directory);
@@ -69,7 +71,7 @@ export async function openPrivateRedis(base: string, log: Logger): Promise<Priva
     clearTimeout(timer);
   };
   try {
-    await untilReady(server, socket, log);
+    await untilReady(server, socket, log, wasTrimmed);
   } catch (error) {
     await close();
     throw error;
@@ -111,7 +113,7 @@ function launchServer(program: string, args: string[], directory: string): Serve
  * a cut in the middle of a transaction leaves it open, and at the next start Redis would take back with it everything
  * that was written, and acknowledged, after it.
  */
-async function untilReady(server: Server, socket: string, log: Logger): Promise<void> {
+async function untilReady(server: Server, socket: string, log: Logger, wasTrimmed = false): Promise<void> {
   const failed = server.ended.then((why) => {
     throw new Error(`the daemon's own redis cannot run: ${why}`);
   });
@@ -119,7 +121,7 @@ async function untilReady(server: Server, socket: string, log: Logger): Promise<
   try {
     await Promise.race([untilAnswering(redis), failed]);
     await setImmediate(); // What it has said before it answered is read by now.
-    if (!wasCut(server.said)) return;
+    if (!wasTrimmed && !wasCut(server.said)) return;
     log.warn(
       { meaning: nothingLost },
       'redis has cut its append-only file, which was not written to its end',

@@ -89,6 +89,26 @@ test('a file that was cut at its end is told with what it means, and the next st
   expect(printed).not.toMatch(/MULTI|Truncat/);
 });
 
+test('a file that ends with what a power cut has kept from the disk is cut there, also in the middle of a transaction', async () => {
+  await start();
+  await write('a');
+  await write('b');
+  await stop();
+  await cutTransaction();
+  const file = await lastFile();
+  await truncate(file, (await stat(file)).size + 100_000);
+  await start();
+  expect(await names()).toEqual(['a', 'a-too']);
+  expect(told).toMatchObject([
+    { level: 40, msg: 'redis has cut its append-only file, which was not written to its end' },
+  ]);
+  await write('c');
+  await stop();
+  await start();
+  expect(await names()).toEqual(['a', 'a-too', 'c', 'c-too']);
+  expect(told).toEqual([]);
+});
+
 test('what is acknowledged after a cut is there after the next start', async () => {
   await start();
   await write('a');

@@ -1,0 +1,46 @@
+import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const pieceBytes = 64 * 1024;
+
+/**
+ * Takes the zeros off the end of the append-only file that a Redis has written to last; it must not run. After a power cut a
+ * file system may give a file the length of a write whose bytes have not come to the disk. Redis takes that for damage, but
+ * nobody was told of that write, and no command ends with a zero. `directory` is Redis's own. Returns whether there were any.
+ */
+export async function trimUnwritten(directory: string): Promise<boolean> {
+  const files = join(directory, 'appendonlydir');
+  const names = await readdir(files).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const last = names
+    .filter((name) => name.endsWith('.incr.aof'))
+    .sort((one, other) => one.localeCompare(other, 'en', { numeric: true }))
+    .at(-1);
+  if (last === undefined) return false;
+  const file = await open(join(files, last), 'r+');
+  try {
+    const { size } = await file.stat();
+    const written = await lengthWritten(file, size);
+    if (written === size) return false;
+    await file.truncate(written);
+    await file.sync();
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The length of a file without the zeros at its end. */
+async function lengthWritten(file: FileHandle, size: number): Promise<number> {
+  const piece = Buffer.alloc(pieceBytes);
+  for (let end = size; end > 0; ) {
+    const begin = Math.max(0, end - pieceBytes);
+    const { bytesRead } = await file.read(piece, 0, end - begin, begin);
+    const last = piece.subarray(0, bytesRead).findLastIndex((byte) => byte !== 0);
+    if (last >= 0) return begin + last + 1;
+    end = begin;
+  }
+  return 0;
+}
