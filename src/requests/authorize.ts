@@ -5,11 +5,11 @@ import { jobs } from '../jobs/registry.ts';
 import { parseRequestId } from '../jobs/request-id.ts';
 import type { Claims } from '../token/claims.ts';
 import { isTooLong, type Lifetimes } from '../token/verifier.ts';
-import { mustAllowSource, sourceOf } from './copies.ts';
 import type { Order, Scope } from './order.ts';
 import type { OriginalRequest } from './original.ts';
 import { type Parameters, parseParameters } from './parameters.ts';
 import { allowsAction, allowsResource } from './patterns.ts';
+import { mustAllowReferences } from './references.ts';
 import { environmentContent, type Rule, rules } from './rules.ts';
 
 export interface Circumstances {
@@ -36,8 +36,7 @@ export function authorize(claims: Claims, request: OriginalRequest, circumstance
   if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');
   const scope: Scope = { u: all.u, h: all.h, r: all.r ?? claims.r, types };
   const order = { name: rule.name, action: rule.action, all, scope, wants } as Order;
-  const source = sourceOf(order);
-  if (source !== null) mustAllowSource(claims, source);
+  mustAllowReferences(claims, order);
   return order;
 }
 

@@ -158,6 +158,35 @@ test.each<[string, Claims, string, string]>([
   expect(typeof order === 'string' ? order : order.name).toBe(expected);
 });
 
+const uses = { body: '{"environment":"team-b-secrets"}' };
+const installs = (r: string) => `PUT /container?u=0&i=2a&r=${r}&t=nginx`;
+const usesAny = ['container.install', 'environment.read'];
+
+test.each<[string, Claims, string]>([
+  ['says nothing of it', {}, 'container.install'],
+  ['allows both', { a: usesAny }, 'container.install'],
+  ['allows both by stars', { a: ['container.*', '*.read'] }, 'container.install'],
+  ['allows gears only', { a: ['container.*'] }, 'token_forbids'],
+  ['allows to replace environments', { a: ['container.*', 'environment.replace'] }, 'token_forbids'],
+  ['takes in both names', { a: usesAny, r: 'team-*' }, 'container.install'],
+  ["takes in the gear's name only", { a: usesAny, r: 'team-a-*' }, 'token_forbids'],
+  ["takes in the gear's name only, and says nothing of actions", { r: 'team-a-*' }, 'token_forbids'],
+  ["fixes the gear's name", { r: 'team-a-x' }, 'token_forbids'],
+  [
+    'fixes the body that names it',
+    { a: ['container.install'], r: 'team-a-x', b: bodyHash(uses.body) },
+    'container.install',
+  ],
+])('an environment that a gear is to have under a token that %s (security H1)', (_, claims, expected) => {
+  const order = ask(claims, installs('team-a-x'), uses);
+  expect(typeof order === 'string' ? order : order.name).toBe(expected);
+});
+
+test('a gear without an environment needs no right to read any', () => {
+  const claims = { a: ['container.install'], r: 'team-a-*' };
+  expect(ask(claims, installs('team-a-x'))).toMatchObject({ name: 'container.install' });
+});
+
 test('a token with a body is for that body to the byte, and a read has none', () => {
   const body = '{"start":false}';
   expect(ask({ b: bodyHash(body) }, install, { body })).toMatchObject({ name: 'container.install' });

@@ -1,0 +1,58 @@
+import type { Action } from '../jobs/actions.ts';
+import { Failure } from '../jobs/errors.ts';
+import type { Claims } from '../token/claims.ts';
+import { sourceOf } from './copies.ts';
+import type { Order, OrderOf } from './order.ts';
+import { allowsAction, allowsResource } from './patterns.ts';
+
+/** What a request refers to beside the resource that it names. */
+interface Reference {
+  kind: 'repository' | 'environment';
+  resource: string;
+  /** What the token must allow on it. */
+  action: Action;
+  /** Who fixes this claim names it by that, wherever it is and whatever else the token allows. */
+  namedBy: 't' | 'b';
+}
+
+function referencesOf(order: Order): Reference[] {
+  const source = sourceOf(order);
+  const environment = environmentOf(order);
+  return [
+    ...(source === null ? [] : [reference('repository', source, 'content.read', 't')]),
+    ...(environment === undefined ? [] : [reference('environment', environment, 'environment.read', 'b')]),
+  ];
+}
+
+const reference = (
+  kind: Reference['kind'],
+  resource: string,
+  action: Action,
+  namedBy: Reference['namedBy'],
+): Reference => ({ kind, resource, action, namedBy });
+
+/** The environment of the gear that an order is to install. */
+function environmentOf(order: Order): string | undefined {
+  if (!isInstall(order) || order.wants.command.type !== 'container.install') return undefined;
+  return order.wants.command.params.spec.environment;
+}
+
+const isInstall = (order: Order): order is OrderOf<'container.install'> => order.name === 'container.install';
+
+/**
+ * What a request refers to is authorized like what it names: a gear reads its environment, and a copy its source. Throws
+ * `token_forbids`, whether there is such a thing or not.
+ */
+export function mustAllowReferences(claims: Claims, order: Order): void {
+  for (const { kind, resource, action, namedBy } of referencesOf(order)) {
+    if (claims[namedBy] !== undefined) continue; // A request that says something else has been refused already.
+    const { a, r } = claims;
+    if (a !== undefined && !a.some((pattern) => allowsAction(pattern, action)))
+      throw new Failure(
+        'token_forbids',
+        `the token does not allow ${action}, which the ${kind} ${resource} needs`,
+      );
+    if (r !== undefined && !allowsResource(r, resource))
+      throw new Failure('token_forbids', `the token does not allow the ${kind} ${resource}`);
+  }
+}
