@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { clockEnvironment } from '../../test/support/clock.ts';
 import type { LabHost } from './lab-host.ts';
 import { realTime } from './real-time.ts';
 
@@ -18,17 +19,8 @@ export interface Program {
 /** The file that arms failpoints (src/cli/failpoints.ts). It does not outlive a boot. */
 export const failpointFile = '/run/geard.failpoint';
 
-/** What the clock of geard and its Redis says, as libfaketime reads it: `+1h`. It does not outlive a boot. */
+/** Says what the clock of geard and its Redis is (test/support/clock.ts). It does not outlive a boot. */
 export const clockFile = '/run/geard.clock';
-const clock = {
-  LD_PRELOAD: '/usr/$LIB/faketime/libfaketime.so.1',
-  FAKETIME_TIMESTAMP_FILE: clockFile,
-  FAKETIME_CACHE_DURATION: '1',
-  FAKETIME_DISABLE_SHM: '1',
-  // What has passed is measured by the monotonic clock, which nobody can set.
-  DONT_FAKE_MONOTONIC: '1',
-  NO_FAKE_STAT: '1',
-};
 
 const logFile = '/var/log/geard.log';
 const startsFile = '/var/log/geard.starts';
@@ -58,7 +50,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 Environment=GEARD_FAILPOINTS=${failpointFile}
-${Object.entries(clock)
+${Object.entries(clockEnvironment(clockFile))
   .map((entry) => `Environment=${entry.join('=')}`)
   .join('\n')}
 ExecStartPre=/bin/sh -c 'date +%%s%%3N >>${startsFile}'

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
-import { appendFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pause } from '../../src/lib/pause.ts';
+import { lastFile } from '../../src/queue/append-only-file.ts';
+import { clockText } from '../../test/support/clock.ts';
 import { ok } from '../../test/support/run.ts';
 import type { LabHost } from '../lab/lab-host.ts';
 import { leakedPorts } from '../lab/leaked-ports.ts';
@@ -113,13 +115,8 @@ async function stop(
 async function tearAppendOnlyFile(site: Site, host: LabHost): Promise<void> {
   await site.ready();
   await signalRedis(site, host, 'STOP');
-  const directory = host.path('/var/lib/gears/redis/appendonlydir');
-  const names = await readdir(directory).catch(() => []);
-  const last = names
-    .filter((name) => name.endsWith('.incr.aof'))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-    .at(-1);
-  if (last !== undefined) await appendFile(`${directory}/${last}`, '*3\r\n$3\r\nSET\r\n$12\r\nhalf-a-');
+  const last = await lastFile(host.path('/var/lib/gears/redis'));
+  if (last !== null) await appendFile(last, '*3\r\n$3\r\nSET\r\n$12\r\nhalf-a-');
   await signalAll(site, host, 'KILL', 'all');
 }
 
@@ -135,8 +132,7 @@ async function armFailpoint(host: LabHost, line: string): Promise<void> {
 }
 
 /** Sets the clock of geard and its Redis so many hours ahead of ours. */
-const setClock = (host: LabHost, hours: number) =>
-  writeWhole(host.path(clockFile), `${hours < 0 ? '-' : '+'}${Math.abs(hours)}h\n`);
+const setClock = (host: LabHost, hours: number) => writeWhole(host.path(clockFile), clockText(hours * 3_600));
 
 /** Never half: processes of ours read it all the time. */
 async function writeWhole(file: string, text: string): Promise<void> {

@@ -9,17 +9,9 @@ const pieceBytes = 64 * 1024;
  * nobody was told of that write, and no command ends with a zero. `directory` is Redis's own. Returns whether there were any.
  */
 export async function trimUnwritten(directory: string): Promise<boolean> {
-  const files = join(directory, 'appendonlydir');
-  const names = await readdir(files).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  const last = names
-    .filter((name) => name.endsWith('.incr.aof'))
-    .sort((one, other) => one.localeCompare(other, 'en', { numeric: true }))
-    .at(-1);
-  if (last === undefined) return false;
-  const file = await open(join(files, last), 'r+');
+  const last = await lastFile(directory);
+  if (last === null) return false;
+  const file = await open(last, 'r+');
   try {
     const { size } = await file.stat();
     const written = await lengthWritten(file, size);
@@ -30,6 +22,20 @@ export async function trimUnwritten(directory: string): Promise<boolean> {
   } finally {
     await file.close();
   }
+}
+
+/** The append-only file to which a Redis has written last; null: there is none. `directory` is Redis's own. */
+export async function lastFile(directory: string): Promise<string | null> {
+  const files = join(directory, 'appendonlydir');
+  const names = await readdir(files).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const last = names
+    .filter((name) => name.endsWith('.incr.aof'))
+    .sort((one, other) => one.localeCompare(other, 'en', { numeric: true }))
+    .at(-1);
+  return last === undefined ? null : join(files, last);
 }
 
 /** The length of a file without the zeros at its end. */

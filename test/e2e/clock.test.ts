@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import { newId } from '../support/client.ts';
+import { clockEnvironment, clockText } from '../support/clock.ts';
 import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -15,16 +16,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'geard-clock-'));
   await setClock(0);
   // The daemon and its Redis see the clock that the file says; a clock that is set does not change what has passed.
-  daemon = await openDaemon({
-    env: {
-      LD_PRELOAD: '/usr/$LIB/faketime/libfaketime.so.1',
-      FAKETIME_TIMESTAMP_FILE: join(directory, 'clock'),
-      FAKETIME_CACHE_DURATION: '1',
-      FAKETIME_DISABLE_SHM: '1',
-      DONT_FAKE_MONOTONIC: '1',
-      NO_FAKE_STAT: '1',
-    },
-  });
+  daemon = await openDaemon({ env: clockEnvironment(join(directory, 'clock')) });
 });
 afterAll(async () => {
   await daemon.close();
@@ -32,8 +24,7 @@ afterAll(async () => {
 });
 
 /** Sets the daemon's clock so many seconds ahead of ours. */
-const setClock = (seconds: number) =>
-  writeFile(join(directory, 'clock'), `${seconds < 0 ? '' : '+'}${seconds}\n`);
+const setClock = (seconds: number) => writeFile(join(directory, 'clock'), clockText(seconds));
 
 const job = async (id: string) => (await daemon.send<Job>('GET', `job/${id}`)).body;
 /** How far the daemon's clock is ahead of ours, in seconds. */
