@@ -1,16 +1,13 @@
 import { copiedFrom } from '../jobs/copy.ts';
 import type { Claims } from '../token/claims.ts';
-import type { Order, OrderOf } from './order.ts';
+import { isJobOrder, type Order } from './order.ts';
 
 /** The repository that an order is to copy; null where it is no such order. */
 export function sourceOf(order: Order): string | null {
-  return isRepositoryOrder(order) && order.wants.command.type === 'repository.create'
+  return isJobOrder(order) && order.wants.command.type === 'repository.create'
     ? copiedFrom(order.wants.command.params.url)
     : null;
 }
-
-const isRepositoryOrder = (order: Order): order is OrderOf<'repository.create'> =>
-  order.name === 'repository.create';
 
 /** Whether an order to copy may be carried out at its source on this host: `h` of the query is the copy's. */
 export const mayReadOn = ({ t, h }: Claims, host: string): boolean =>

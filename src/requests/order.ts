@@ -1,5 +1,5 @@
 import type { Action } from '../jobs/actions.ts';
-import type { Command, JobType } from '../jobs/registry.ts';
+import { type Command, isJobType, type JobType } from '../jobs/registry.ts';
 import type { RequestId } from '../jobs/request-id.ts';
 import type { archiveFormats } from '../jobs/streams.ts';
 import type { Parameters } from './parameters.ts';
@@ -55,3 +55,6 @@ export type OrderOf<N extends OrderName> = {
   [K in N]: { name: K; action: Action; all: Parameters; scope: Scope; wants: Wants[K] };
 }[N];
 export type Order = OrderOf<OrderName>;
+
+/** Whether an order is to become a job. */
+export const isJobOrder = (order: Order): order is OrderOf<JobType> => isJobType(order.name);

@@ -2,7 +2,7 @@ import type { Action } from '../jobs/actions.ts';
 import { Failure } from '../jobs/errors.ts';
 import type { Claims } from '../token/claims.ts';
 import { sourceOf } from './copies.ts';
-import type { Order, OrderOf } from './order.ts';
+import { isJobOrder, type Order } from './order.ts';
 import { allowsAction, allowsResource } from './patterns.ts';
 
 /** What a request refers to beside the resource that it names. */
@@ -17,27 +17,19 @@ interface Reference {
 
 function referencesOf(order: Order): Reference[] {
   const source = sourceOf(order);
+  if (source !== null)
+    return [{ kind: 'repository', resource: source, action: 'content.read', namedBy: 't' }];
   const environment = environmentOf(order);
-  return [
-    ...(source === null ? [] : [reference('repository', source, 'content.read', 't')]),
-    ...(environment === undefined ? [] : [reference('environment', environment, 'environment.read', 'b')]),
-  ];
+  if (environment !== undefined)
+    return [{ kind: 'environment', resource: environment, action: 'environment.read', namedBy: 'b' }];
+  return [];
 }
-
-const reference = (
-  kind: Reference['kind'],
-  resource: string,
-  action: Action,
-  namedBy: Reference['namedBy'],
-): Reference => ({ kind, resource, action, namedBy });
 
 /** The environment of the gear that an order is to install. */
 function environmentOf(order: Order): string | undefined {
-  if (!isInstall(order) || order.wants.command.type !== 'container.install') return undefined;
+  if (!isJobOrder(order) || order.wants.command.type !== 'container.install') return undefined;
   return order.wants.command.params.spec.environment;
 }
-
-const isInstall = (order: Order): order is OrderOf<'container.install'> => order.name === 'container.install';
 
 /**
  * What a request refers to is authorized like what it names: a gear reads its environment, and a copy its source. Throws

@@ -2,13 +2,12 @@ import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { aboutCopy } from '../jobs/copy.ts';
 import { Failure } from '../jobs/errors.ts';
-import { isJobType, type JobType } from '../jobs/registry.ts';
 import { isStreamName, type StreamName } from '../jobs/streams.ts';
 import type { JobRecord } from '../queue/open-worker-queue.ts';
 import { authorize } from '../requests/authorize.ts';
 import { mayReadOn, sourceOf } from '../requests/copies.ts';
 import { type Envelope, envelope } from '../requests/envelope.ts';
-import type { Change, Order, OrderName, OrderOf } from '../requests/order.ts';
+import { type Change, isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
 import { seesJob } from '../requests/scope.ts';
 import type { Claims } from '../token/claims.ts';
 import type { Sealer } from '../token/seal.ts';
@@ -189,8 +188,6 @@ function mustBeSoon({ until }: Envelope): void {
 const forAnotherHost = () => new Failure('token_forbids', 'the request is for another host');
 const notWhatItAsks = () => new Failure('token_forbids', 'the question is not what its request asks');
 const invalid = () => new Failure('token_invalid', 'the request needs a valid token');
-
-const isJobOrder = (order: Order): order is OrderOf<JobType> => isJobType(order.name);
 
 function isSame({ id, user, command, fingerprint }: Change, record: JobRecord, host: string): boolean {
   const { job } = record;
