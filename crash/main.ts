@@ -1,7 +1,7 @@
 /** Crashes geard by the thousand and counts what it promised; see docs/reliability.md. `npm run crash -- --help`. */
 import { join } from 'node:path';
 import type { Violation } from './check/violation.ts';
-import { closeSite, openSite } from './lab/site.ts';
+import { closeSite } from './lab/site.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import { tryMutants } from './mutate.ts';
 import { type Options, readOptions, usage } from './options.ts';
@@ -22,10 +22,8 @@ async function crash(options: Options): Promise<number> {
   const began = Date.now();
   const isEnough = (violations: readonly Violation[]) => violations.length > 0 && !options.keepGoing;
   const campaign: Campaign = { ...options, isEnough, bias: {}, logs, say };
-  const play = async (how: Campaign, into: Ledger) => {
-    const site = await openSite(directory, join(process.cwd(), 'bin/gear'), options);
-    return runCampaign(site, how, into).finally(() => site.close());
-  };
+  const play = (how: Campaign, into: Ledger) =>
+    runCampaign(directory, join(process.cwd(), 'bin/gear'), how, into);
   const first = await play(campaign, ledger);
   say([...tellLedger(ledger), `seed ${seed}, ${Math.round((Date.now() - began) / 1_000)} s`].join('\n'));
   if (first && options.round === null) await replay(campaign, first, (how) => play(how, openLedger()));

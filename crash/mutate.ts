@@ -1,7 +1,6 @@
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Violation } from './check/violation.ts';
-import { openSite } from './lab/site.ts';
 import { openLedger } from './ledger.ts';
 import { type Mutant, mutants } from './mutants.ts';
 import type { Bias } from './plan/round.ts';
@@ -54,28 +53,14 @@ async function firstRed(
   gear: string,
   { bias, rounds, expect }: Try,
 ): Promise<number | null> {
-  const site = await openSite(campaign.directory, gear, { fleet: false });
   const ledger = openLedger();
   let found = false;
   const isEnough = (violations: readonly Violation[]) => {
     found ||= violations.some(({ promise, what }) => expect.test(`${promise}: ${what}`));
     return found;
   };
-  try {
-    const how = {
-      ...campaign,
-      bias,
-      rounds,
-      round: null,
-      without: [],
-      fleet: false,
-      inTurn: false,
-      isEnough,
-    };
-    await runCampaign(site, how, ledger);
-  } finally {
-    await site.close();
-  }
+  const whole = { round: null, without: [], fleet: false, inTurn: false };
+  await runCampaign(campaign.directory, gear, { ...campaign, ...whole, bias, rounds, isEnough }, ledger);
   return found ? ledger.rounds : null;
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { checkRest, checkRound } from './check/check-round.ts';
 import { recoveries } from './check/recovery.ts';
 import type { Violation } from './check/violation.ts';
-import type { Site } from './lab/site.ts';
+import { openSite, type Site } from './lab/site.ts';
 import { enter, type Ledger } from './ledger.ts';
 import { tellFault } from './plan/fault.ts';
 import { type Operation, resourceOf } from './plan/operation.ts';
@@ -45,8 +45,21 @@ export interface Broken {
   violations: readonly Violation[];
 }
 
-/** Plays rounds on a site until they are over or that is enough. Returns the first that broke promises. */
-export async function runCampaign(site: Site, campaign: Campaign, ledger: Ledger): Promise<Broken | null> {
+/**
+ * Plays rounds on fresh hosts until they are over or that is enough. Returns the first that broke promises. `directory` is the
+ * lab's, `gear` the executable that is tried.
+ */
+export async function runCampaign(
+  directory: string,
+  gear: string,
+  campaign: Campaign,
+  ledger: Ledger,
+): Promise<Broken | null> {
+  const site = await openSite(directory, gear, campaign);
+  return playRounds(site, campaign, ledger).finally(() => site.close());
+}
+
+async function playRounds(site: Site, campaign: Campaign, ledger: Ledger): Promise<Broken | null> {
   const { seed, rounds, round: only, isEnough, say } = campaign;
   const watches = site.hosts.map(watchContainers);
   const world = emptyWorld();

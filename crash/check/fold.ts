@@ -1,5 +1,5 @@
 import type { Job } from '../../src/jobs/job.ts';
-import { realTime } from '../lab/real-time.ts';
+import { parseTime } from '../lab/real-time.ts';
 import { becomesJob, resourceOf, tell } from '../plan/operation.ts';
 import { apply, copyOf, type World } from '../plan/world.ts';
 import type { Sent } from '../play/client.ts';
@@ -39,7 +39,7 @@ export function fold(
   const folded: Folded = { violations: [], starts: new Map(), presence: presenceOf(world, requests) };
   const done = requests
     .flatMap(({ sent, job }) =>
-      job?.finishedAt ? [{ sent, job, ended: realTime(Date.parse(job.finishedAt)) }] : ([] as Done[]),
+      job?.finishedAt ? [{ sent, job, ended: parseTime(job.finishedAt) }] : ([] as Done[]),
     )
     .sort((one, other) => one.ended - other.ended);
   for (const one of done) {
@@ -106,7 +106,7 @@ function cutShort(world: World, { sent: { operation }, job }: Done, folded: Fold
 function raced({ sent: { operation }, job }: Done, done: readonly Done[]): boolean {
   if (operation.kind !== 'install') return false;
   const resource = `environment ${operation.spec.environment}`;
-  const began = realTime(Date.parse(job.startedAt ?? job.createdAt));
+  const began = parseTime(job.startedAt ?? job.createdAt);
   return done.some(({ sent, ended }) => resourceOf(sent.operation) === resource && ended >= began);
 }
 

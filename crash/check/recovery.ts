@@ -1,5 +1,5 @@
 import { parseJson } from '../../src/lib/parse-json.ts';
-import { realTime } from '../lab/real-time.ts';
+import { parseTime } from '../lab/real-time.ts';
 import type { Request } from './fold.ts';
 
 /** How long it took until a process was at work after its start, in milliseconds. */
@@ -26,11 +26,9 @@ export function recoveries(
   const atWork = { daemon: 'api listens', worker: 'worker is ready' }[role];
   const lines = log.split('\n').flatMap((text) => {
     const line = text.startsWith('{') ? (parseJson(text) as LogLine | undefined) : undefined;
-    return line?.msg ? [{ ...line, at: realTime(Date.parse(line.time)) }] : [];
+    return line?.msg ? [{ ...line, at: parseTime(line.time) }] : [];
   });
-  const created = new Map(
-    requests.flatMap(({ job }) => (job ? [[job.id, realTime(Date.parse(job.createdAt))]] : [])),
-  );
+  const created = new Map(requests.flatMap(({ job }) => (job ? [[job.id, parseTime(job.createdAt)]] : [])));
   return starts.flatMap((start, i) => {
     const next = starts[i + 1] ?? Number.POSITIVE_INFINITY;
     const own = lines.filter(({ at }) => at >= start && at < next);
