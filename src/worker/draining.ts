@@ -8,12 +8,11 @@ export async function isDraining(paths: HostPaths): Promise<boolean> {
   return (await readIfThere(paths.draining)) !== null;
 }
 
-/** Has the host take nothing new, or take everything again. Returns whether it was otherwise before. */
-export async function setDraining(paths: HostPaths, draining: boolean): Promise<boolean> {
-  if ((await isDraining(paths)) === draining) return false;
+/** Has the host take nothing new, or take everything again. */
+export async function setDraining(paths: HostPaths, draining: boolean): Promise<void> {
+  if ((await isDraining(paths)) === draining) return;
   if (draining) await writeDurably(paths.draining, `since ${new Date().toISOString()}\n`, 0o644);
   else await removeDurably(paths.draining);
-  return true;
 }
 
 /**

@@ -52,7 +52,7 @@ export async function execute(job: Job, command: Command, execution: Execution):
   } catch (error) {
     if (error instanceof HandedBack) throw error;
     const failure = error instanceof Cancelled ? null : asFailure(error, log);
-    const told = await takeBack(task.undo, failure, execution);
+    const told = await takeBack(task, failure, execution);
     if (failure === null) return { state: 'cancelled' };
     const detail = told ? `${failure.message}\n${told}` : failure.message;
     const where = { job: job.id, host: execution.room.host };
@@ -115,10 +115,12 @@ const onRetry =
   };
 
 /** Not by the job's own signal: that has aborted where the job was cancelled, and this must be done all the same. */
-async function takeBack(undo: Task['undo'], failure: Failure | null, execution: Execution): Promise<string> {
+async function takeBack(task: Task, failure: Failure | null, execution: Execution): Promise<string> {
   const { handedBack: signal, log } = execution;
   try {
-    return await withRetries(() => undo(failure), { signal, onRetry: async () => undefined });
+    if (failure?.transient && (!task.canUndo || (await task.isCommitted())))
+      return 'what was done by then stays; the same request with a new id goes on from there';
+    return await withRetries(() => task.undo(failure), { signal, onRetry: async () => undefined });
   } catch (error) {
     if (error instanceof HandedBack) throw error;
     log.error({ err: error }, 'what the job had begun could not be taken back');

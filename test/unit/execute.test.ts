@@ -137,6 +137,17 @@ test('a job that cannot be taken back is brought to its end when it is cancelled
   expect(await middle.go()).toEqual({ state: 'succeeded', result: 'done' });
 });
 
+test('a job that cannot be taken back and meets a fault that lasts says that what it has done stays', async () => {
+  const lasts = () => Promise.reject(new Failure('timeout', 'away', { transient: true }));
+  const { stop, go } = setUp(lasts);
+  Object.assign(stop, { undo: undefined });
+  const detail = 'away\nwhat was done by then stays; the same request with a new id goes on from there';
+  expect(await go()).toMatchObject({ state: 'failed', error: { code: 'timeout', detail } });
+  const absent = setUp(() => Promise.reject(new Failure('container_not_found', 'none')));
+  Object.assign(absent.stop, { undo: undefined });
+  expect(await absent.go()).toMatchObject({ state: 'failed', error: { detail: 'none' } });
+});
+
 test('a job whose effect is there for good when it is cancelled has succeeded, and is not taken back', async () => {
   const { stop, go } = setUp(undefined, { cancelled: true });
   Object.assign(stop, { isCommitted: async () => true });

@@ -1,4 +1,4 @@
-import type { ChangedUnit } from '../../jobs/drift.ts';
+import type { Drift } from '../../jobs/drift.ts';
 import type { Result } from '../../jobs/registry.ts';
 import type { JobContext } from '../context.ts';
 import { changeOf, resourceOfOurs } from '../domain/drift.ts';
@@ -13,18 +13,24 @@ import { lookForDrift } from './look.ts';
  * Brings the directory, units, links and reservations into line with the gears on the disk. What runs goes on as it
  * is, and what is foreign stays as it is. Can be repeated at any point: it does what is left to do.
  */
-export async function repairHost({ room, report, signal }: JobContext): Promise<Result<'host.repair'>> {
+export async function repairHost({
+  room,
+  report,
+  signal,
+  checkpoint,
+}: JobContext): Promise<Result<'host.repair'>> {
   report({ step: 'look', message: 'comparing directory, disk and systemd' });
-  const drift = await lookForDrift(room);
+  // A later run tells what an earlier one has mended too.
+  const drift: Drift = JSON.parse(await checkpoint(async () => JSON.stringify(await lookForDrift(room))));
   const rewritten: string[] = [];
   const linked: string[] = [];
-  for (const { resource } of drift.changedUnits) {
+  for (const { resource, text, link } of drift.changedUnits) {
     signal.throwIfAborted();
     if (room.busy.has(resource)) continue; // Its job sees to it.
     report({ step: 'unit', message: `mending ${room.paths.unitName(resource)}` });
-    const done = await room.gearLocks.hold(resource, () => mend(room, resource));
-    if (done.text) rewritten.push(resource);
-    if (done.link === 'missing') linked.push(resource);
+    await room.gearLocks.hold(resource, () => mend(room, resource));
+    if (text) rewritten.push(resource);
+    if (link === 'missing') linked.push(resource);
   }
   if (rewritten.length > 0) await room.systemd.reload();
   await room.systemd.settle();
@@ -38,18 +44,17 @@ export async function repairHost({ room, report, signal }: JobContext): Promise<
   };
 }
 
-/** Puts the text and the link of a unit back, as far as they are still otherwise. Returns what was so. */
-async function mend(room: Room, resource: string): Promise<Pick<ChangedUnit, 'text' | 'link'>> {
+/** Puts the text and the link of a unit back, as far as they are still otherwise. */
+async function mend(room: Room, resource: string): Promise<void> {
   const { paths } = room;
   const name = paths.unitName(resource);
   const text = (await readIfThere(paths.unit(resource))) ?? '';
   const { links, wanted } = await readUnitLinks();
   const unit = resourceOfOurs(name, text) === resource ? parseUnit(text) : null;
   const change = unit && changeOf(resource, text, links.get(name), paths);
-  if (!unit || !change) return { text: false, link: 'fine' };
+  if (!unit || !change) return;
   if (change.text) await writeDurably(paths.unit(resource), renderUnit(unit, paths), 0o644);
   if (change.link === 'missing') await linkUnit(room, resource, wanted.has(name) || (await runs(room, name)));
-  return change;
 }
 
 /** What runs is what was to run after a reboot too, unless somebody has said otherwise in a way that is lost. */

@@ -13,19 +13,21 @@ export async function readEnvironment(paths: HostPaths, name: string): Promise<E
   return parseEnvFile(text);
 }
 
+/** Whether an environment has other variables than these, or is not there. */
+export async function isOther(paths: HostPaths, name: string, env: EnvironmentVariable[]): Promise<boolean> {
+  return (await readIfThere(paths.environment(name))) !== renderEnvFile(env);
+}
+
 /**
- * Replaces the variables of an environment. Returns whether they were others before; where they were not, the
- * file keeps its time, by which a gear is told that it runs with an older environment.
+ * Replaces the variables of an environment. Where they are the same the file keeps its time, by which a gear is told that it
+ * runs with an older environment.
  */
 export async function writeEnvironment(
   paths: HostPaths,
   name: string,
   env: EnvironmentVariable[],
-): Promise<boolean> {
-  const text = renderEnvFile(env);
-  if ((await readIfThere(paths.environment(name))) === text) return false;
-  await writeDurably(paths.environment(name), text, 0o600);
-  return true;
+): Promise<void> {
+  if (await isOther(paths, name, env)) await writeDurably(paths.environment(name), renderEnvFile(env), 0o600);
 }
 
 /** When an environment was changed last, milliseconds since the epoch; null when there is none. */

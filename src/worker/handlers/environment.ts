@@ -4,7 +4,7 @@ import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { mergeVariables } from '../domain/env-file.ts';
 import { mustTakeNew } from '../draining.ts';
-import { readEnvironment, writeEnvironment } from '../environment/environment-files.ts';
+import { isOther, readEnvironment, writeEnvironment } from '../environment/environment-files.ts';
 import { gearsUsing, refreshEnvironment } from '../gear/refresh-environment.ts';
 import { isOnDisk } from '../on-disk.ts';
 
@@ -30,13 +30,15 @@ export const merge: Handler<'environment.merge'> = {
 async function change(
   { resource }: Params<'environment.replace'>,
   env: EnvironmentVariable[],
-  { room, job, report, signal }: JobContext,
+  { room, job, report, signal, checkpoint }: JobContext,
 ): Promise<Result<'environment.replace'>> {
   signal.throwIfAborted();
   report({ step: 'environment', message: `writing the environment ${resource}` });
-  const changed = await writeEnvironment(room.paths, resource, env);
+  // Where the first run has found none, that is what it remembers.
+  const seen = await checkpoint(async () => ((await isOther(room.paths, resource, env)) ? 'other' : 'same'));
+  await writeEnvironment(room.paths, resource, env);
   // Also where nothing has changed: an attempt that was cut short may have come no further.
   const gears = await gearsUsing(room, resource);
   for (const gear of gears) await refreshEnvironment(room, gear, job);
-  return { environment: resource, variables: env.length, changed, gears };
+  return { environment: resource, variables: env.length, changed: seen !== 'same', gears };
 }

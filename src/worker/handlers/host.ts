@@ -1,6 +1,6 @@
 import type { Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
-import { setDraining } from '../draining.ts';
+import { isDraining, setDraining } from '../draining.ts';
 import { repairHost } from '../drift/repair.ts';
 
 /** Has this host take nothing new. */
@@ -20,13 +20,14 @@ export const repair: Handler<'host.repair'> = {
 
 async function become(
   draining: boolean,
-  { room, report, signal }: JobContext,
+  { room, report, signal, checkpoint }: JobContext,
 ): Promise<Result<'host.drain'>> {
   signal.throwIfAborted();
   const message = draining ? 'taking nothing new from now on' : 'taking what comes again';
   report({ step: 'drain', message });
-  const changed = await setDraining(room.paths, draining);
+  const before = await checkpoint(async () => String(await isDraining(room.paths)));
+  await setDraining(room.paths, draining);
   // Also where nothing has changed: an attempt that was cut short may not have come to this.
   await room.directory.announce();
-  return { draining, changed };
+  return { draining, changed: before !== String(draining) };
 }

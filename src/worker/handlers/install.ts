@@ -7,7 +7,14 @@ import { type GearUnit, renderUnit, runImage } from '../domain/unit-file.ts';
 import { mustTakeNew } from '../draining.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
-import { isCommitted, readBefore, readGear, type StoredGear } from '../gear/gear-files.ts';
+import {
+  type Before,
+  isCommitted,
+  readBefore,
+  readCommitted,
+  readGear,
+  type StoredGear,
+} from '../gear/gear-files.ts';
 import { reservePorts } from '../gear/published-ports.ts';
 import { refreshHeld } from '../gear/refresh-environment.ts';
 import { runGear } from '../gear/run-gear.ts';
@@ -22,6 +29,12 @@ export const install: Handler<'container.install'> = {
     const { resource, spec, start } = params;
     const { room, signal, report, job } = context;
     const current = await readGear(room.paths, resource);
+    const committed = await readCommitted(room.paths, resource);
+    // An earlier run has come so far that nothing is left but to tell.
+    if (current && committed?.job === job) {
+      const container = start ? await room.docker.container(containerName(resource)) : null;
+      return finish(room, current, committed, container?.id ?? null);
+    }
     const pending = await readBefore(room.paths, resource);
     const exists = current !== null && pending?.text !== null;
     if (params.createOnly && exists)
@@ -46,22 +59,29 @@ export const install: Handler<'container.install'> = {
     const outdated = await outdatedRun(context, resource, before);
     const container = start ? await bringUp(unit, outdated, context) : null;
     await commit(room, unit);
-    // Its environment may have been changed before the unit named it, by a job that has not found this gear.
-    if (spec.environment !== undefined) await refreshHeld(room, resource, randomUUID().replaceAll('-', ''));
-    return installed(room, unit, container, before.text !== text);
+    return finish(room, { ...unit, text }, before, container);
   },
 
   isCommitted: ({ resource }, { room, job }) => isCommitted(room.paths, resource, job),
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
 };
 
-function installed(
+/** What comes after the commit; can be repeated. */
+async function finish(
   room: Room,
-  { resource, ports, spec }: GearUnit,
+  { resource, ports, spec, text }: Pick<StoredGear, 'resource' | 'ports' | 'spec' | 'text'>,
+  before: Before,
   container: string | null,
-  changed: boolean,
-): Result<'container.install'> {
-  return { unit: room.paths.unitName(resource), container, ports, image: spec.image, changed };
+): Promise<Result<'container.install'>> {
+  // Its environment may have been changed before the unit named it, by a job that has not found this gear.
+  if (spec.environment !== undefined) await refreshHeld(room, resource, randomUUID().replaceAll('-', ''));
+  return {
+    unit: room.paths.unitName(resource),
+    container,
+    ports,
+    image: spec.image,
+    changed: before.text !== text,
+  };
 }
 
 /** Values that have not changed keep their file, so that the unit's text changes only when the gear does. */
