@@ -23,10 +23,10 @@ export interface OpenRoom {
 
 const dockerSocket = '/var/run/docker.sock';
 
-/** What handlers work with, on this very host: real systemd, Docker and files, and no Redis. */
-export async function openRoom(): Promise<OpenRoom> {
+/** What handlers work with, on this very host: real systemd, Docker and files, and no Redis. `base`: where; default: anew. */
+export async function openRoom(base?: string): Promise<OpenRoom> {
   const log = pino({ level: 'silent' });
-  const paths = hostPaths(await makeBase());
+  const paths = hostPaths(base ?? (await makeBase()));
   await makeDirectories(paths.directories);
   await openRepositories(paths, log);
   const bus = await openBus({ log, deadlineMs: 25_000 });

@@ -43,8 +43,7 @@ export const create: Handler<'repository.create'> = {
     const repository = await adoptDraft(draft, job, room.repositories.limits);
     await mustBeSmallEnough(room, repository);
     if (url !== null) await mustBeSound(context, repository);
-    signal.throwIfAborted();
-    await moveIntoPlace(room.paths, repository, resource);
+    await moveIntoPlace(room.paths, repository, resource, signal);
     await removeDraft(draft);
     return made(room, resource);
   },

@@ -2,7 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../jobs/errors.ts';
+import { exec } from '../../lib/exec.ts';
 import { effect } from '../../lib/failpoint.ts';
+
+/** Milliseconds a file system may take to write everything that it holds in memory. */
+const syncDeadline = 60_000;
 
 const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
@@ -90,6 +94,25 @@ export async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Has everything that was written to a file system on its disk, with one syncfs(2) however many files it is. Throws a
+ * transient `host_unavailable` when the disk does not take it.
+ */
+export function syncFileSystem(path: string, signal: AbortSignal): Promise<void> {
+  return effect('filesystem.sync', async () => {
+    try {
+      const args = ['--file-system', '--', path];
+      const { status, stderr } = await exec('sync', args, { deadline: syncDeadline, signal });
+      if (status !== 0) throw new Error(stderr.trim());
+    } catch (cause) {
+      signal.throwIfAborted();
+      const detail =
+        'the disk of the host cannot be written to, or is too slow; look at it and its kernel log';
+      throw new Failure('host_unavailable', detail, { transient: true, cause });
+    }
+  });
 }
 
 export function isAbsence(error: unknown): boolean {

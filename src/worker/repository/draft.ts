@@ -5,7 +5,7 @@ import { MiB } from '../../jobs/bytes.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { gitUser } from '../domain/programs.ts';
-import { readIfThere, syncDirectory } from '../host/files.ts';
+import { readIfThere, syncDirectory, syncFileSystem } from '../host/files.ts';
 import { type CloneLimits, draftName } from './git-container.ts';
 
 /** The directory in which a job makes a repository before it is moved into place. Nobody lists names with a dot. */
@@ -79,8 +79,17 @@ export async function makerOf(paths: HostPaths, resource: string): Promise<strin
   return /^\[geard\]\n\tjob = ([0-9a-f]{32})$/m.exec(config ?? '')?.[1] ?? null;
 }
 
-/** Moves a repository into place. Throws `repository_exists`. */
-export async function moveIntoPlace(paths: HostPaths, repository: string, resource: string): Promise<void> {
+/**
+ * Moves a repository into place, which is when it has been made: git does not sync what it writes, so all of it is synced
+ * before. Throws `repository_exists`.
+ */
+export async function moveIntoPlace(
+  paths: HostPaths,
+  repository: string,
+  resource: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await syncFileSystem(repository, signal);
   try {
     await rename(repository, paths.repository(resource));
   } catch (error) {

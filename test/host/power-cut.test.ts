@@ -1,0 +1,42 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Disk, openDisk } from '../../crash/lab/disk.ts';
+import type { JobContext } from '../../src/worker/context.ts';
+import { create } from '../../src/worker/handlers/repository.ts';
+import { makerOf } from '../../src/worker/repository/draft.ts';
+import { type OpenRoom, openRoom } from '../support/room.ts';
+import { ok } from '../support/run.ts';
+
+let directory: string;
+let disk: Disk;
+let open: OpenRoom;
+beforeAll(async () => {
+  directory = await mkdtemp('/var/lib/gears-test-');
+  await ok('chmod', '755', directory);
+  disk = await openDisk(directory, 'h1', []);
+  open = await openRoom(join(directory, 'h1'));
+});
+afterAll(async () => {
+  await open.close().catch(() => undefined); // The place where the disk was mounted stays.
+  await disk.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+test('a repository that was made is whole after a power cut', async () => {
+  const job = '1'.repeat(32);
+  const context = {
+    job,
+    room: open.room,
+    signal: new AbortController().signal,
+    report: () => undefined,
+    checkpoint: (look: () => Promise<string>) => look(),
+    log: open.room.log,
+  } satisfies JobContext;
+  const made = await create.run({ resource: 'cut', url: null }, context);
+  await disk.cutPower();
+  expect(await readFile(join(made.path, 'HEAD'), 'utf8')).toBe('ref: refs/heads/main\n');
+  expect((await readdir(made.path)).sort()).toEqual(['HEAD', 'config', 'objects', 'refs']);
+  expect(await makerOf(open.paths, 'cut')).toBe(job);
+  expect(await ok('git', '-c', 'safe.directory=*', '-C', made.path, 'fsck', '--strict')).toBe('');
+});
