@@ -96,22 +96,23 @@ function contextOf(
     signal,
     checkpoint,
     log,
-    report: (progress) => {
-      report(progress).catch((error: Error) =>
-        log.debug({ reason: error.message }, 'progress was not recorded'),
-      );
-    },
+    report: (progress) => unlessLost(report(progress), log),
   };
+}
+
+/** What a job tells on its way gets lost while Redis takes no writes; the job goes on, and does not wait for it. */
+function unlessLost(told: Promise<void>, log: Logger): void {
+  told.catch((error: Error) => log.debug({ reason: error.message }, 'progress was not recorded'));
 }
 
 const onRetry =
   ({ report, countRetry, log }: Execution) =>
-  async (failure: Failure, delay: number) => {
+  (failure: Failure, delay: number) => {
     const { code, message, cause } = failure;
     const level = code === 'host_unavailable' ? 'warn' : 'info'; // A registry is not the operator's.
     log[level]({ code, reason: message, cause: cause && String(cause) }, 'a job waits for a fault to pass');
-    await report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` });
-    await countRetry();
+    unlessLost(report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` }), log);
+    unlessLost(countRetry(), log);
   };
 
 /** Not by the job's own signal: that has aborted where the job was cancelled, and this must be done all the same. */
@@ -120,7 +121,7 @@ async function takeBack(task: Task, failure: Failure | null, execution: Executio
   try {
     if (failure?.transient && (!task.canUndo || (await task.isCommitted())))
       return 'what was done by then stays; the same request with a new id goes on from there';
-    return await withRetries(() => task.undo(failure), { signal, onRetry: async () => undefined });
+    return await withRetries(() => task.undo(failure), { signal, onRetry: () => undefined });
   } catch (error) {
     if (error instanceof HandedBack) throw error;
     log.error({ err: error }, 'what the job had begun could not be taken back');

@@ -20,7 +20,7 @@ const longestDelay = 4_000;
 export interface RetryHooks {
   signal: AbortSignal;
   /** Told before each pause: what failed and in how many milliseconds it is tried again. */
-  onRetry(failure: Failure, delay: number): Promise<void>;
+  onRetry(failure: Failure, delay: number): void;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetr
       const hadCome = error.code === 'host_unavailable' && performance.now() - began > longAttempt;
       if (hadCome && long++ < mostLongAttempts) started = performance.now();
       if (performance.now() + delay - started > (patience[error.code] ?? 0)) throw error;
-      await onRetry(error, delay);
+      onRetry(error, delay);
       await pause(delay, signal);
     }
   }

@@ -193,7 +193,8 @@ export function createRunner(parts: RunnerParts): Runner {
         const failure = asDiskFailure(error);
         if (failure === null) throw error;
         tell(id, error);
-        if (!told) await ledger.progress(id, { step: 'wait', message: failure.message });
+        // Redis may take no writes for the same reason: the wait goes on, told or not.
+        if (!told) ledger.progress(id, { step: 'wait', message: failure.message }).catch(() => undefined);
         await pause(diskInterval, signal);
       }
     }

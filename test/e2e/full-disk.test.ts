@@ -2,7 +2,14 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { newId } from '../support/client.ts';
-import { type Daemon, makeBase, openDaemon, removeGearsOf, sampleImage } from '../support/daemon.ts';
+import {
+  type Daemon,
+  makeBase,
+  openDaemon,
+  removeGearsOf,
+  sampleImage,
+  startsOf,
+} from '../support/daemon.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -92,18 +99,39 @@ test('jobs wait while the worker has no room to note them, say so, and run once 
   for (const i of waiting) expect(await ended(i)).toMatchObject({ state: 'succeeded', attempts: 1 });
 });
 
-test('a job that is done while there is no room for its outcome is done once, and told when there is', async () => {
-  const disk = await openOn('jobs');
+/** A job that is done in three seconds. */
+async function putLate(r: string): Promise<string> {
   const i = newId();
   const late = {
     ports: [{ internal: 8080 }],
     command: ['/bin/sh', '-c', 'sleep 3; exec /bin/httpd -f -p 8080 -h /www'],
   };
-  await daemon.send('PUT', 'container', { u: '0', r: 'outcome', t: 'geard/sample', i }, { body: late });
+  await daemon.send('PUT', 'container', { u: '0', r, t: 'geard/sample', i }, { body: late });
   await until('the gear comes up', async () => (await job(i)).progress?.step === 'ready');
+  return i;
+}
+
+test('a job that is done while there is no room for its outcome is done once, and told when there is', async () => {
+  const disk = await openOn('jobs');
+  const i = await putLate('outcome');
   await disk.fill();
   await until('the client is told', async () => (await job(i)).progress?.message.startsWith(full));
   expect((await job(i)).state).toBe('running');
   await disk.free();
   expect(await ended(i)).toMatchObject({ state: 'succeeded', attempts: 1 });
+});
+
+test('a job that is done is not begun again where Redis takes no writes either', async () => {
+  const disk = await openOn('jobs');
+  const redis = (...command: string[]) =>
+    ok('redis-cli', '-s', join(daemon.base, 'redis/redis.sock'), ...command);
+  const i = await putLate('both');
+  await disk.fill();
+  await redis('config', 'set', 'maxmemory', '1');
+  await until('the operator is told', () => daemon.log().includes(full));
+  expect(daemon.log()).not.toContain('handed back');
+  await redis('config', 'set', 'maxmemory', '0');
+  await disk.free();
+  expect(await ended(i)).toMatchObject({ state: 'succeeded', attempts: 1 });
+  expect(await startsOf('both')).toBe(1);
 });

@@ -30,13 +30,20 @@ function setUp(run: () => Promise<unknown> = async () => 'done', { cancelled = f
     cancelled,
     signal: abort.signal,
     handedBack: handBack.signal,
-    report: async () => undefined,
+    report: vi.fn(async () => undefined),
     countRetry,
     checkpoint: (look: () => Promise<string>) => look(),
     log: pino({ level: 'silent' }),
   };
   const command = { type: 'container.stop', params: { resource: 'a' } } as const;
-  return { stop, abort, handBack, countRetry, go: (one = job()) => execute(one, command, execution) };
+  return {
+    stop,
+    abort,
+    handBack,
+    execution,
+    countRetry,
+    go: (one = job()) => execute(one, command, execution),
+  };
 }
 
 test('a job that has taken the worker down too often fails and has no effect', async () => {
@@ -113,6 +120,18 @@ test('a fault that passes is a retry and no crash', async () => {
   const { countRetry, go } = setUp(async () => (++tries < 3 ? away() : 'done'), { crashes: 19 });
   expect(await go()).toEqual({ state: 'succeeded', result: 'done' });
   expect(countRetry).toHaveBeenCalledTimes(2);
+});
+
+test('a wait is waited to its end while Redis takes no writes or does not answer', async () => {
+  const refused = () => Promise.reject(new Error('MISCONF Redis is configured to save RDB snapshots'));
+  for (const redis of [refused, () => new Promise<undefined>(() => undefined)]) {
+    let tries = 0;
+    const { stop, execution, countRetry, go } = setUp(async () => (++tries < 3 ? away() : 'done'));
+    execution.report.mockImplementation(redis);
+    countRetry.mockImplementation(redis);
+    expect(await go()).toEqual({ state: 'succeeded', result: 'done' });
+    expect(stop.undo).not.toHaveBeenCalled();
+  }
 });
 
 test('a full disk is waited for, and both client and operator are told to free space', async () => {

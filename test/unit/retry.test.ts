@@ -4,7 +4,7 @@ import { withRetries } from '../../src/worker/retry.ts';
 
 const hooks = (signal = new AbortController().signal) => {
   const delays: number[] = [];
-  return { delays, signal, onRetry: async (_: Failure, delay: number) => void delays.push(delay) };
+  return { delays, signal, onRetry: (_: Failure, delay: number) => void delays.push(delay) };
 };
 
 test('what may pass is tried again, each time a little later', async () => {
@@ -56,7 +56,7 @@ test('what will not pass is not tried again', async () => {
 
 test('a pause ends at once when the job is cancelled', async () => {
   const abort = new AbortController();
-  const told = { ...hooks(abort.signal), onRetry: async () => abort.abort(new Error('cancelled')) };
+  const told = { ...hooks(abort.signal), onRetry: () => abort.abort(new Error('cancelled')) };
   const away = () => Promise.reject(new Failure('host_unavailable', 'away', { transient: true }));
   await expect(withRetries(away, told)).rejects.toThrow('cancelled');
 });
