@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Gear, GearSummary } from '../../src/jobs/gear.ts';
 import { newId } from '../support/client.ts';
 import {
@@ -13,7 +13,7 @@ import {
   openDaemon,
   sampleImage,
 } from '../support/daemon.ts';
-import { ok } from '../support/run.ts';
+import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 let daemon: Daemon;
@@ -272,4 +272,33 @@ test("a slow pull holds up neither another gear's stop nor its own cancellation"
   expect((await daemon.send('GET', `job/${i}`)).body.state).toBe('running');
   const cancelled = await daemon.send('DELETE', `job/${i}`, {}, { headers: { Prefer: 'wait=30' } });
   expect(cancelled).toMatchObject({ status: 200, body: { state: 'cancelled' } });
+});
+
+/** An image with a mebibyte in it that the host does not have. */
+async function pushLarge(image: string): Promise<void> {
+  const make = 'head -c 1048576 /dev/urandom >/random';
+  await ok('docker', 'run', '--name=large', 'geard/sample', '/bin/sh', '-c', make);
+  const command = 'CMD ["/bin/httpd","-f","-p","8080","-h","/www"]';
+  await ok('docker', 'commit', `--change=${command}`, 'large', image);
+  await ok('docker', 'push', '--quiet', image);
+  await ok('docker', 'rm', 'large');
+  await ok('docker', 'image', 'rm', image);
+}
+
+test("where Docker's disk is full the job says so, and goes on when there is room", async () => {
+  const place = '/var/lib/docker/tmp'; // Where Docker puts what it pulls first.
+  await pushLarge('127.0.0.1:5000/team/large:1');
+  await ok('mount', '-t', 'tmpfs', '-o', 'size=64k', 'full-disk', place);
+  onTestFinished(async () => void (await run('umount', place)));
+  const i = newId();
+  await daemon.send('PUT', 'container', { u: '0', r: 'large', t: '127.0.0.1:5000/team/large:1', i });
+  const full = 'the disk of the host is full; free space on it';
+  await until('the client is told', async () => {
+    const { body } = await daemon.send('GET', `job/${i}`);
+    return body.progress?.message.startsWith(full);
+  });
+  await until('the operator is told', () => daemon.log().includes(full));
+  await ok('umount', place);
+  const { body } = await daemon.send('GET', `job/${i}`, { wait: '30' });
+  expect(body, JSON.stringify(body.error)).toMatchObject({ state: 'succeeded' });
 });

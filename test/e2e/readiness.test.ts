@@ -103,6 +103,7 @@ test.each([
     127,
     'runc create failed: unable to apply cgroup configuration: failed to write 1: no such file',
   ],
+  ['room', 125, 'docker: mkdir /var/lib/docker/overlay2/1f-init: no space left on device.'],
   ['name', 125, 'Conflict. The container name "/gear-made-name" is already in use by container "1f"'],
 ])('a container that Docker cannot make for once is made again: %s', async (what, status, lost) => {
   const r = `made-${what}`;

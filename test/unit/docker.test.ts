@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { createDocker } from '../../src/worker/host/docker.ts';
-import { asPullFailure } from '../../src/worker/host/docker-failures.ts';
+import { asDockerFailure, asPullFailure } from '../../src/worker/host/docker-failures.ts';
 import { followLayers, withTag } from '../../src/worker/host/docker-pull.ts';
 import { parseSocketTable } from '../../src/worker/host/listening.ts';
 
@@ -49,6 +49,17 @@ test.each([
   [`manifest verification failed for digest sha256:${'0'.repeat(64)}`, 'registry_failed', false],
 ])('the registry saying %j is %s', (message, code, transient) => {
   expect(asPullFailure('a', new Error(message))).toMatchObject({ code, transient });
+});
+
+test.each([
+  'write /var/lib/docker/tmp/GetImageBlob284: no space left on device',
+  'failed to register layer: Error processing tar file(exit status 1): write /a: no space left on device',
+  '(HTTP code 500) server error - mkdir /var/lib/docker/overlay2/1-init: no space left on device ',
+  'write /var/lib/docker/tmp/GetImageBlob284: disk quota exceeded',
+])('the engine saying %j has a full disk, which passes', (message) => {
+  const full = { code: 'host_unavailable', transient: true, message: expect.stringContaining('full; free') };
+  expect(asPullFailure('a', new Error(message))).toMatchObject(full);
+  expect(asDockerFailure(new Error(message))).toMatchObject(full);
 });
 
 test('only listening sockets count as listened on', () => {

@@ -1,6 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/pause.ts';
 import { takenDownByDocker } from '../host/docker-service.ts';
+import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 import { lastLines } from '../host/journal-tail.ts';
 import type { UnitState } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
@@ -47,6 +48,8 @@ export async function startFailure(
   if (takenDown) return takenDown;
   if (mainStatus >= refusedByDocker && mainStatus <= notFound && lines.some((line) => passing.test(line)))
     return new Failure('host_unavailable', 'Docker could not make the container', { transient: true });
+  if (mainStatus === refusedByDocker && lines.some(saysDiskIsFull))
+    return diskIsFull(new Error(lines.join('\n')));
   const said = lines.length > 0 ? `; its last lines:\n${lines.join('\n')}` : '; it logged nothing';
   if (
     mainStatus === refusedByDocker &&

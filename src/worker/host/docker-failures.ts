@@ -1,12 +1,14 @@
 import { Failure } from '../../jobs/errors.ts';
+import { diskIsFull, saysDiskIsFull } from './files.ts';
 
 export function hasStatus(error: unknown, status: number): boolean {
   return (error as { statusCode?: unknown } | null)?.statusCode === status;
 }
 
-/** What Docker's own error means here: the engine is away or overtaxed, which may pass. */
+/** What Docker's own error means here: its disk is full, or the engine is away or overtaxed; which may pass. */
 export function asDockerFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
+  if (saysDiskIsFull(String(error))) return diskIsFull(error);
   const detail = hasStatus(error, 409)
     ? 'Docker is busy with this container'
     : 'the Docker engine does not answer';
@@ -18,6 +20,7 @@ export function asPullFailure(reference: string, error: unknown): Failure {
   const { message, code } = error as Error & { code?: string };
   if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET' || code === 'EPIPE')
     return asDockerFailure(error);
+  if (saysDiskIsFull(message)) return diskIsFull(error);
   const said = oneLine(message);
   if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(said)) {
     return new Failure('registry_failed', `the registry does not allow to pull ${reference}: ${said}`, {

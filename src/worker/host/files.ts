@@ -39,6 +39,9 @@ export function asDiskFailure(error: unknown): Failure | null {
   return new Failure('host_unavailable', detail, { transient: true, cause: error });
 }
 
+/** Whether a program says so, in the words of the C library or of Go's. */
+export const saysDiskIsFull = (text: string) => /no space left on device|disk quota exceeded/i.test(text);
+
 export const diskIsFull = (cause: unknown) =>
   new Failure('host_unavailable', 'the disk of the host is full; free space on it', {
     transient: true,

@@ -5,7 +5,7 @@ import { createGitProgress } from '../domain/git-progress.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
 import { docker } from '../domain/programs.ts';
 import { runOfDocker, takenDownByDocker } from '../host/docker-service.ts';
-import { diskIsFull } from '../host/files.ts';
+import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 import { lastLines } from '../host/journal-tail.ts';
 import type { UnitState } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
@@ -23,8 +23,8 @@ export interface GitWork {
   isPrepared(): Promise<boolean>;
 }
 
-/** What git says where the disk is full. */
-const outOfRoom = /No space left on device|failed to write new configuration file/;
+/** What git says where the disk is full and it does not say that. */
+const outOfRoom = /failed to write new configuration file/;
 
 /** Says whose unit it is, so that a later attempt of the same job finds it again. */
 const describe = (resource: string, job: string) => `geard: makes the repository ${resource} (job ${job})`;
@@ -88,8 +88,9 @@ async function gitFailure(room: Room, unit: string, dockerBefore: string | null)
   const lines = await lastLines(unit, state.invocation || null, 10, journalDeadline);
   const passing = await takenDownByDocker(room.systemd, dockerBefore);
   if (passing) return passing;
+  if (lines.some((line) => saysDiskIsFull(line) || outOfRoom.test(line)))
+    return diskIsFull(new Error(lines.join('\n')));
   const said = lines.filter((line) => /^(?:fatal|error|remote|warning): /.test(line));
-  if (said.some((line) => outOfRoom.test(line))) return diskIsFull(new Error(said.join('\n')));
   const why = said.length > 0 ? said.join('\n') : `git ended with exit status ${state.mainStatus}`;
   return new Failure('clone_failed', why);
 }
