@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { type Job, type Outcome, type Progress, progress } from '../jobs/job.ts';
 import { kindOf } from '../jobs/registry.ts';
+import { effect } from '../lib/failpoint.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { channels, keys } from './keys.ts';
 import { type JobRecord, outcomeFields, readHash, readRecord } from './record.ts';
@@ -69,17 +70,17 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       const text = JSON.stringify(progress);
       const line = { time: new Date().toISOString(), ...progress };
       const stream = keys.progress(host, id);
-      await redis
+      const steps = redis
         .multi()
         .hset(keys.run(host, id), 'progress', text)
         .xadd(stream, 'MAXLEN', '~', mostLines, '*', 'line', JSON.stringify(line))
         .expire(stream, keepSeconds)
-        .publish(channels.news(host), id)
-        .exec();
+        .publish(channels.news(host), id);
+      await effect('redis.progress', () => steps.exec());
     },
 
     async retried(id) {
-      await redis.hincrby(keys.run(host, id), 'attempts', 1);
+      await effect('redis.retried', () => redis.hincrby(keys.run(host, id), 'attempts', 1));
     },
 
     async handBack(id) {
@@ -102,7 +103,8 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
 
     async drop({ id, type, resource }) {
       const line = keys.line(host, kindOf(type), resource);
-      await redis.multi().zrem(keys.open(host), id).zrem(line, id).exec();
+      const steps = redis.multi().zrem(keys.open(host), id).zrem(line, id);
+      await effect('redis.drop', () => steps.exec());
     },
   };
 }

@@ -2,6 +2,7 @@ import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Outcome } from '../jobs/job.ts';
+import { effect } from '../lib/failpoint.ts';
 import type { HostPaths } from './domain/paths.ts';
 import { readIfThere, removeDurably, writeDurably } from './host/files.ts';
 
@@ -35,10 +36,11 @@ export function createJournal(paths: HostPaths): Journal {
     },
     async write(id, entry) {
       await writeDurably(paths.journal(id), JSON.stringify(entry), 0o600);
-      for (const path of [paths.taken(id), paths.checkpoint(id)]) await rm(path, { force: true });
+      for (const path of [paths.taken(id), paths.checkpoint(id)])
+        await effect('file.remove', () => rm(path, { force: true }));
     },
     // Not durable: after a power cut a job whose token is over fails as expired, which is true.
-    take: (id, digest) => writeFile(paths.taken(id), digest, { mode: 0o600 }),
+    take: (id, digest) => effect('file.write', () => writeFile(paths.taken(id), digest, { mode: 0o600 })),
     wasTaken: async (id, digest) => (await readIfThere(paths.taken(id))) === digest,
     async checkpoint(id, look) {
       const seen = await readIfThere(paths.checkpoint(id));

@@ -5,6 +5,7 @@ import { type Disk, openDisk } from '../../crash/lab/disk.ts';
 import type { JobContext } from '../../src/worker/context.ts';
 import { create } from '../../src/worker/handlers/repository.ts';
 import { makerOf } from '../../src/worker/repository/draft.ts';
+import { effectsOf } from '../support/failpoints.ts';
 import { type OpenRoom, openRoom } from '../support/room.ts';
 import { ok } from '../support/run.ts';
 
@@ -23,8 +24,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-test('a repository that was made is whole after a power cut', async () => {
-  const job = '1'.repeat(32);
+/** A job that makes an empty repository. */
+function make(resource: string, job: string) {
   const context = {
     job,
     room: open.room,
@@ -33,10 +34,22 @@ test('a repository that was made is whole after a power cut', async () => {
     checkpoint: (look: () => Promise<string>) => look(),
     log: open.room.log,
   } satisfies JobContext;
-  const made = await create.run({ resource: 'cut', url: null }, context);
+  return create.run({ resource, url: null }, context);
+}
+
+test('a repository that was made is whole after a power cut', async () => {
+  const job = '1'.repeat(32);
+  const made = await make('cut', job);
   await disk.cutPower();
   expect(await readFile(join(made.path, 'HEAD'), 'utf8')).toBe('ref: refs/heads/main\n');
   expect((await readdir(made.path)).sort()).toEqual(['HEAD', 'config', 'objects', 'refs']);
   expect(await makerOf(open.paths, 'cut')).toBe(job);
   expect(await ok('git', '-c', 'safe.directory=*', '-C', made.path, 'fsck', '--strict')).toBe('');
+});
+
+test('a test can crash the worker at every step that makes a repository what it is', async () => {
+  const effects = await effectsOf(() => make('steps', '2'.repeat(32)));
+  const steps = effects.filter((name) => /^(?:draft|file|filesystem|directory)\./.test(name));
+  const made = ['draft.remove', 'draft.open', 'draft.adopt', 'file.write'];
+  expect(steps).toEqual([...made, 'filesystem.sync', 'file.rename', 'directory.fsync', 'draft.remove']);
 });

@@ -2,6 +2,7 @@ import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keys } from '../../src/queue/keys.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { effectsOf } from '../support/failpoints.ts';
 import { diskOf } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 
@@ -57,4 +58,17 @@ test('a job that is over is not handed back', async () => {
   await worker.ledger.finish(await read(), { state: 'succeeded', result: {} }, true);
   await worker.ledger.handBack(id);
   expect(await read()).toMatchObject({ job: { state: 'succeeded' } });
+});
+
+test('a test can crash the worker at every change that it makes to the record of a job', async () => {
+  const { ledger } = worker;
+  const changes = await effectsOf(async () => {
+    await begin();
+    await ledger.progress(id, { step: 'pull', message: 'pulling' });
+    await ledger.retried(id);
+    const record = await read();
+    await ledger.finish(record, { state: 'succeeded', result: {} }, true);
+    await ledger.drop(record.job);
+  });
+  expect(changes).toEqual(['begin', 'progress', 'retried', 'finish', 'drop'].map((name) => `redis.${name}`));
 });

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
+import { effect } from '../../lib/failpoint.ts';
 
 const stderr = 2;
 const headerLength = 8;
@@ -17,7 +18,8 @@ export async function followErrors(
   signal: AbortSignal,
 ): Promise<void> {
   const options = { stream: true, stdout: false, stderr: true, abortSignal: signal };
-  const stream = (await docker.getContainer(name).attach(options)) as unknown as Readable;
+  const attach = () => docker.getContainer(name).attach(options);
+  const stream = (await effect('docker.attach', attach)) as unknown as Readable;
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of stream) {
     rest = Buffer.concat([rest, chunk as Buffer]);

@@ -79,7 +79,8 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
 
     async makeImage({ image, from, env, gear, by: name }) {
       try {
-        const { Cmd, Entrypoint } = (await calls.getImage(from).inspect()).Config;
+        const { Cmd, Entrypoint } = (await effect('docker.image', () => calls.getImage(from).inspect()))
+          .Config;
         // Docker makes no container without a command; a gear of such an image names one itself.
         const command = Cmd?.length || Entrypoint?.length ? {} : { Cmd: ['-'] };
         await orNull('removeContainer', () => calls.getContainer(name).remove({ force: true, v: true }));
@@ -93,7 +94,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
           const query = { container: container.id, repo, tag, pause: false };
           await effect('docker.commit', () => container.commit({ _query: query, _body: config } as object));
         } finally {
-          await container.remove({ force: true, v: true });
+          await effect('docker.removeContainer', () => container.remove({ force: true, v: true }));
         }
       } catch (error) {
         throw asDockerFailure(error);

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { MiB } from '../../jobs/bytes.ts';
 import { Failure } from '../../jobs/errors.ts';
+import { effect } from '../../lib/failpoint.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { gitUser } from '../domain/programs.ts';
 import { readIfThere, syncDirectory, syncFileSystem } from '../host/files.ts';
@@ -14,8 +15,8 @@ export const draftOf = (paths: HostPaths, resource: string, job: string) =>
 
 /** Makes the draft's directory, empty, for git's own user. */
 export async function openDraft(draft: string): Promise<void> {
-  await rm(draft, { recursive: true, force: true });
-  await mkdir(draft, { mode: 0o700 });
+  await removeDraft(draft);
+  await effect('draft.open', () => mkdir(draft, { mode: 0o700 }));
   await chown(draft, gitUser.uid, gitUser.gid);
 }
 
@@ -24,7 +25,7 @@ export async function hasDraft(draft: string): Promise<boolean> {
 }
 
 export async function removeDraft(draft: string): Promise<void> {
-  await rm(draft, { recursive: true, force: true });
+  await effect('draft.remove', () => rm(draft, { recursive: true, force: true }));
 }
 
 /** What a bare repository consists of; whatever else git left is not taken over, its configuration is ours. */
@@ -37,7 +38,7 @@ const parts = new Set(['HEAD', 'objects', 'refs', 'packed-refs', 'shallow']);
 export async function adoptDraft(draft: string, job: string, limits: CloneLimits): Promise<string> {
   const repository = join(draft, draftName);
   // First of all: from here on nobody else can change what is looked at, and nothing in it is a pipe or a link.
-  await chown(draft, 0, gitUser.gid);
+  await effect('draft.adopt', () => chown(draft, 0, gitUser.gid));
   await chmod(draft, 0o750);
   const bytes = await takeOver(repository);
   if (bytes > limits.megabytes * MiB)
@@ -49,7 +50,8 @@ export async function adoptDraft(draft: string, job: string, limits: CloneLimits
   }
   await rm(join(repository, 'objects', 'info', 'alternates'), { force: true });
   await rm(join(repository, 'objects', 'info', 'http-alternates'), { force: true });
-  await writeFile(join(repository, 'config'), configuration(job, sha256), { mode: 0o644, flag: 'wx' });
+  const ours = configuration(job, sha256);
+  await effect('file.write', () => writeFile(join(repository, 'config'), ours, { mode: 0o644, flag: 'wx' }));
   return repository;
 }
 
@@ -91,7 +93,7 @@ export async function moveIntoPlace(
 ): Promise<void> {
   await syncFileSystem(repository, signal);
   try {
-    await rename(repository, paths.repository(resource));
+    await effect('file.rename', () => rename(repository, paths.repository(resource)));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
