@@ -2,6 +2,7 @@ import { readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename } from 'node:path';
 import { effect } from '../../lib/failpoint.ts';
+import { createLocks } from '../../lib/locks.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { isAbsence, syncDirectory } from './files.ts';
 
@@ -33,7 +34,36 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
       throw error;
     }
   };
+  /** Held from the look at a port until it is changed: what is stale for two is taken over by one. */
+  const locks = createLocks();
+  const remove = (external: number) =>
+    effect('port.release', () => rm(paths.port(external), { force: true }));
   const isStale = async (holder: string) => !isBusy(holder) && !(await exists(paths.unit(holder)));
+
+  /** Rests on one's holding the port's lock. */
+  async function reserve(external: number, resource: string): Promise<boolean> {
+    for (;;) {
+      try {
+        await effect('port.reserve', () => symlink(paths.portTarget(resource), paths.port(external)));
+        await syncDirectory(paths.ports);
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      const holder = await owner(external);
+      if (holder === resource) return true;
+      if (holder !== null && !(await isStale(holder))) return false;
+      await remove(external);
+    }
+  }
+
+  /** Removes a port that the condition holds for; whether it did. */
+  const removeIf = (external: number, condition: (holder: string | null) => Promise<boolean>) =>
+    locks.hold(String(external), async () => {
+      if (!(await condition(await owner(external)))) return false;
+      await remove(external);
+      return true;
+    });
 
   const reserved = async () => {
     const names = (await readdir(paths.ports)).filter((name) => /^\d{1,5}$/.test(name));
@@ -45,26 +75,10 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   return {
     all: async () => (await reserved()).map(({ port }) => port),
 
-    async reserve(external, resource) {
-      for (;;) {
-        try {
-          await effect('port.reserve', () => symlink(paths.portTarget(resource), paths.port(external)));
-          await syncDirectory(paths.ports);
-          return true;
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-        }
-        const holder = await owner(external);
-        if (holder === resource) return true;
-        if (holder !== null && !(await isStale(holder))) return false;
-        await rm(paths.port(external), { force: true });
-      }
-    },
+    reserve: (external, resource) => locks.hold(String(external), () => reserve(external, resource)),
 
     async release(external, resource) {
-      if ((await owner(external)) !== resource) return;
-      await effect('port.release', () => rm(paths.port(external), { force: true }));
-      await syncDirectory(paths.ports);
+      if (await removeIf(external, async (holder) => holder === resource)) await syncDirectory(paths.ports);
     },
 
     async list(resource) {
@@ -77,10 +91,8 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
 
     async releaseStale() {
       const released: number[] = [];
-      for (const { port, holder } of await reserved()) {
-        if (holder === null || !(await isStale(holder))) continue;
-        await rm(paths.port(port), { force: true });
-        released.push(port);
+      for (const { port } of await reserved()) {
+        if (await removeIf(port, async (holder) => holder !== null && isStale(holder))) released.push(port);
       }
       if (released.length > 0) await syncDirectory(paths.ports);
       return released;
