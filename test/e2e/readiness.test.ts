@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Gear } from '../../src/jobs/gear.ts';
 import { newId } from '../support/client.ts';
 import { activeState, containersOf, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
@@ -41,6 +41,15 @@ test('a new gear that does not listen in time has not started, says so, and leav
   });
   expect((await daemon.send('GET', 'container', { r: 'deaf' })).status).toBe(404);
   expect(await containersOf('deaf')).toEqual([]);
+});
+
+test('where a body does not say it the gear has as long as its worker was told', async () => {
+  const strict = await openDaemon({ env: { GEARD_START_SECONDS: '2' } });
+  onTestFinished(() => strict.close());
+  const deaf = { ports: [{ internal: 8080 }], command: shell('exec sleep 1000') };
+  const failed = await strict.change('PUT', 'container', { r: 'unsaid', t: 'geard/sample' }, deaf);
+  expect(failed).toMatchObject({ status: 500, body: { code: 'start_failed' } });
+  expect(failed.body.detail).toContain('nothing listens on port 8080 inside after 2 s');
 });
 
 test('an update that does not listen in time goes back to the version before, which answers', async () => {
