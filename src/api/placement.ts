@@ -3,11 +3,14 @@ import type { Command } from '../jobs/registry.ts';
 import type { Kind, LineKind } from '../jobs/resource.ts';
 import { type Candidate, type Choice, type Front, type HostEntry, roomOf } from '../queue/open-front.ts';
 
+/** What one has to know of the hosts to choose one. */
+export type Directory = Pick<Front, 'hosts' | 'host' | 'findHolder'>;
+
 /**
  * Where a request may go: to the host that is asked for, or to the one that has the name, or to the live host with the most
  * room. The directory decides between those named here, at once for all requests. Throws `host_not_found`.
  */
-export async function choiceFor(front: Front, command: Command, wanted?: string): Promise<Choice> {
+export async function choiceFor(front: Directory, command: Command, wanted?: string): Promise<Choice> {
   if (wanted !== undefined) return onlyTo(await existing(front, wanted));
   const hosts = await front.hosts();
   const [only] = hosts;
@@ -37,7 +40,7 @@ function candidateFor(
 }
 
 /** Why nobody takes something new. */
-export async function noHost(front: Front, wanted: string | undefined): Promise<Failure> {
+export async function noHost(front: Directory, wanted: string | undefined): Promise<Failure> {
   const draining = (await front.hosts()).find(
     ({ name, draining: drains }) => drains && (wanted ?? name) === name,
   );
@@ -50,14 +53,14 @@ export async function noHost(front: Front, wanted: string | undefined): Promise<
 }
 
 /** A host by its name. Throws `host_not_found`. */
-export async function existing(front: Front, name: string): Promise<HostEntry> {
+export async function existing(front: Directory, name: string): Promise<HostEntry> {
   const host = await front.host(name);
   if (!host) throw new Failure('host_not_found', `there is no host ${name}`);
   return host;
 }
 
 /** A gear that uses an environment belongs where that is. */
-async function holderOfEnvironment(front: Front, command: Command): Promise<string | null> {
+async function holderOfEnvironment(front: Directory, command: Command): Promise<string | null> {
   if (command.type !== 'container.install' || command.params.spec.environment === undefined) return null;
   return front.findHolder('environment', command.params.spec.environment);
 }
@@ -66,7 +69,12 @@ async function holderOfEnvironment(front: Front, command: Command): Promise<stri
  * The host that holds a resource, for a read. Throws the kind's own "not found", `host_conflict` where the request names
  * another host, and `host_unavailable` where nobody is there to be asked.
  */
-export async function holderOf(front: Front, kind: Kind, resource: string, wanted?: string): Promise<string> {
+export async function holderOf(
+  front: Directory,
+  kind: Kind,
+  resource: string,
+  wanted?: string,
+): Promise<string> {
   const host = await front.findHolder(kind, resource);
   if (!host) throw notFound(kind, resource);
   if (wanted !== undefined && wanted !== host) throw livesElsewhere(kind, host, wanted);

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { choiceFor, noHost } from '../../src/api/placement.ts';
+import { choiceFor, type Directory, noHost } from '../../src/api/placement.ts';
 import type { Command } from '../../src/jobs/registry.ts';
-import type { Front, HostEntry } from '../../src/queue/open-front.ts';
+import type { HostEntry } from '../../src/queue/open-front.ts';
 import { hostNamed } from '../support/queue.ts';
 
 type Hosts = Record<string, Partial<HostEntry> & Pick<HostEntry, 'state'>>;
 
-/** A front that knows these hosts, and who holds what (`kind:name`). */
-function frontOf(hosts: Hosts, holders: Record<string, string> = {}): Front {
+/** A directory that knows these hosts, and who holds what (`kind:name`). */
+function directoryOf(hosts: Hosts, holders: Record<string, string> = {}): Directory {
   const entries = Object.entries(hosts).map(([name, more]) => ({
     ...hostNamed(name, { draining: more.state === 'draining' }),
     ...more,
@@ -16,7 +16,7 @@ function frontOf(hosts: Hosts, holders: Record<string, string> = {}): Front {
     hosts: async () => entries,
     host: async (name: string) => entries.find((entry) => entry.name === name) ?? null,
     findHolder: async (kind: string, name: string) => holders[`${kind}:${name}`] ?? null,
-  } as unknown as Front;
+  };
 }
 
 const install = {
@@ -29,7 +29,7 @@ const beside = {
 } as unknown as Command;
 
 /** The hosts to choose from, or the only one there is; what that one takes nothing new. */
-async function choice(front: Front, command: Command, wanted?: string): Promise<string> {
+async function choice(front: Directory, command: Command, wanted?: string): Promise<string> {
   const { only, candidates } = await choiceFor(front, command, wanted);
   const hosts = candidates.map(({ host }) => host).join(' or ') || 'nobody';
   return only === null ? hosts : `only ${only}${hosts === 'nobody' ? ', nothing new' : ''}`;
@@ -42,14 +42,14 @@ test('a host that is draining or gone gets nothing new, however empty it is', as
     h3: { state: 'gone' },
     h4: { state: 'live' },
   };
-  expect(await choice(frontOf(hosts), install)).toBe('h2 or h4');
-  expect(await choice(frontOf(hosts), install, 'h1')).toBe('only h1, nothing new');
-  expect(await choice(frontOf(hosts), install, 'h2')).toBe('only h2');
-  expect(await choice(frontOf({ h1: { state: 'draining' } }), install)).toBe('nobody');
+  expect(await choice(directoryOf(hosts), install)).toBe('h2 or h4');
+  expect(await choice(directoryOf(hosts), install, 'h1')).toBe('only h1, nothing new');
+  expect(await choice(directoryOf(hosts), install, 'h2')).toBe('only h2');
+  expect(await choice(directoryOf({ h1: { state: 'draining' } }), install)).toBe('nobody');
 });
 
 test('a request for a host that is gone waits for it', async () => {
-  expect(await choice(frontOf({ h1: { state: 'gone' }, h2: { state: 'live' } }), install, 'h1')).toBe(
+  expect(await choice(directoryOf({ h1: { state: 'gone' }, h2: { state: 'live' } }), install, 'h1')).toBe(
     'only h1',
   );
 });
@@ -57,14 +57,14 @@ test('a request for a host that is gone waits for it', async () => {
 test('a gear that uses an environment goes where that is, unless that drains', async () => {
   const holders = { 'environment:shared': 'h1' };
   const to = (state: HostEntry['state']) =>
-    choice(frontOf({ h1: { state }, h2: { state: 'live' } }, holders), beside);
+    choice(directoryOf({ h1: { state }, h2: { state: 'live' } }, holders), beside);
   expect([await to('live'), await to('gone'), await to('draining')]).toEqual(['h1', 'h1', 'nobody']);
 });
 
 test('what speaks against a host is said: ports that are taken, and too little memory', async () => {
   const spec = { ports: [{ internal: 1, external: 4343 }], memory: 900 * 1024 * 1024 };
   const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
-  const front = frontOf({
+  const front = directoryOf({
     h1: { state: 'live', ports: [4343] },
     h2: { state: 'live', memoryTaken: 200 },
     h3: { state: 'live' },
@@ -74,10 +74,10 @@ test('what speaks against a host is said: ports that are taken, and too little m
 });
 
 test('who can take nothing new is named', async () => {
-  const drained = frontOf({ h1: { state: 'draining' }, h2: { state: 'gone' } });
+  const drained = directoryOf({ h1: { state: 'draining' }, h2: { state: 'gone' } });
   expect((await noHost(drained, undefined)).message).toBe('the host h1 is draining');
-  expect((await noHost(frontOf({ h1: { state: 'gone', draining: true } }), 'h1')).message).toBe(
+  expect((await noHost(directoryOf({ h1: { state: 'gone', draining: true } }), 'h1')).message).toBe(
     'the host h1 is draining',
   );
-  expect((await noHost(frontOf({}), undefined)).message).toContain('no host is live');
+  expect((await noHost(directoryOf({}), undefined)).message).toContain('no host is live');
 });
