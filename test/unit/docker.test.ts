@@ -8,7 +8,6 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createDocker } from '../../src/worker/host/docker.ts';
 import { asDockerFailure, asPullFailure } from '../../src/worker/host/docker-failures.ts';
 import { followLayers, withTag } from '../../src/worker/host/docker-pull.ts';
-import { parseSocketTable } from '../../src/worker/host/listening.ts';
 
 test('a reference without a tag means :latest, never every tag there is', () => {
   expect(['a', 'r:5000/a', 'a:1', `a@sha256:${'0'.repeat(64)}`].map(withTag)).toEqual([
@@ -60,16 +59,6 @@ test.each([
   const full = { code: 'host_unavailable', transient: true, message: expect.stringContaining('full; free') };
   expect(asPullFailure('a', new Error(message))).toMatchObject(full);
   expect(asDockerFailure(new Error(message))).toMatchObject(full);
-});
-
-test('only listening sockets count as listened on', () => {
-  const table = [
-    '  sl  local_address rem_address   st',
-    '   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1',
-    '   1: 0100007F:0050 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 2',
-    '   2: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0 0 0',
-  ].join('\n');
-  expect(parseSocketTable(table)).toEqual([8080, 443]);
 });
 
 /** An engine that has one image, and takes it for whatever it is asked for. */

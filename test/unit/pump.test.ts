@@ -1,7 +1,6 @@
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createLocks } from '../../src/lib/locks.ts';
 import { pump } from '../../src/lib/pump.ts';
 
 const never = new AbortController().signal;
@@ -45,19 +44,4 @@ test('who waits for a connection that nobody reads is let go when the client goe
   const pumped = pump(chunks(5, { count: 0 }), stuck, abort.signal);
   abort.abort(new Error('gone'));
   await expect(pumped).rejects.toThrow('gone');
-});
-
-test('work under one key is done one after the other, in the order of asking, also after a failure', async () => {
-  const { hold } = createLocks();
-  const order: string[] = [];
-  const first = hold('a', async () => {
-    await delay(10);
-    order.push('first');
-    throw new Error('no');
-  });
-  const second = hold('a', async () => order.push('second'));
-  const other = hold('b', async () => order.push('other'));
-  await Promise.allSettled([first, second, other]);
-  expect(order).toEqual(['other', 'first', 'second']);
-  await expect(first).rejects.toThrow('no');
 });
