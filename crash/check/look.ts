@@ -1,7 +1,9 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { type GearUnit, parseUnit } from '../../src/worker/domain/unit-file.ts';
 import type { LabHost } from '../lab/lab-host.ts';
+import { lookAtRepositories } from './repositories.ts';
 
 /** A host as systemd, Docker and its directories have it; geard is not asked. */
 export interface Look {
@@ -9,13 +11,22 @@ export interface Look {
   units: Map<string, UnitLook>;
   /** By name, those of gears and jobs and those that carry geard's label. */
   containers: Map<string, ContainerLook>;
-  /** Tags of images that carry the environment of a gear. */
+  /** Names of images that carry the environment of a gear. */
   images: string[];
+  /** Ids of images without a name. */
+  nameless: string[];
+  volumes: string[];
+  /** Those that Docker does not have by itself. */
+  networks: string[];
   /** Names in each directory below the base. */
   files: Record<'units' | 'env' | 'git' | 'jobs', string[]>;
+  /** What the unit files of gears say, by the names of the gears. */
+  said: Map<string, GearUnit>;
   /** External ports, and the unit that each is reserved for. */
   ports: Map<number, string>;
   environments: Map<string, string>;
+  /** By name, what is wrong with each of those below git/; null: nothing. */
+  repositories: Map<string, string | null>;
   /** Names of units in /etc/systemd/system, and in what a boot starts and what Docker starts. */
   linked: string[];
   wanted: string[][];
@@ -40,19 +51,30 @@ const base = '/var/lib/gears';
 const system = '/etc/systemd/system';
 
 export async function look(host: LabHost): Promise<Look> {
-  const [units, containers, images, ports, environments, linked, ...lists] = await Promise.all([
-    lookAtUnits(host),
-    lookAtContainers(host),
-    lookAtImages(host),
-    readLinks(host.path(`${base}/ports`)),
-    readFiles(host.path(`${base}/env`)),
-    names(host, system),
-    ...['units', 'env', 'git', 'jobs'].map((directory) => names(host, join(base, directory))),
-    ...['multi-user.target', 'docker.service'].map((unit) => names(host, join(system, `${unit}.wants`))),
-  ]);
+  const [units, containers, images, rest, unitTexts, repositories, ports, environments, linked, ...lists] =
+    await Promise.all([
+      lookAtUnits(host),
+      lookAtContainers(host),
+      lookAtImages(host),
+      lookAtVolumesAndNetworks(host),
+      readFiles(host.path(`${base}/units`)),
+      lookAtRepositories(host, `${base}/git`),
+      readLinks(host.path(`${base}/ports`)),
+      readFiles(host.path(`${base}/env`)),
+      names(host, system),
+      ...['units', 'env', 'git', 'jobs'].map((directory) => names(host, join(base, directory))),
+      ...['multi-user.target', 'docker.service'].map((unit) => names(host, join(system, `${unit}.wants`))),
+    ]);
   const [unitFiles = [], env = [], git = [], jobs = [], ...wanted] = lists;
   const files = { units: unitFiles, env, git, jobs };
-  return { units, containers, images, ports, environments, files, linked, wanted };
+  const said = new Map(
+    [...unitTexts].flatMap(([name, text]) => {
+      const unit = name.endsWith('.service') ? parseUnit(text) : null;
+      return unit ? [[unit.resource, unit] as const] : [];
+    }),
+  );
+  const onDisk = { ports, environments, repositories, files, said, linked, wanted };
+  return { units, containers, ...images, ...rest, ...onDisk };
 }
 
 async function lookAtUnits(host: LabHost): Promise<Look['units']> {
@@ -94,11 +116,26 @@ async function lookAtContainers(host: LabHost): Promise<Look['containers']> {
   );
 }
 
-async function lookAtImages(host: LabHost): Promise<string[]> {
-  const images = await askDocker<{ RepoTags: string[] | null }[]>(host, '/images/json');
-  return (images ?? [])
-    .flatMap(({ RepoTags }) => RepoTags ?? [])
-    .filter((tag) => tag.startsWith('geard-environment:'));
+async function lookAtImages(host: LabHost): Promise<Pick<Look, 'images' | 'nameless'>> {
+  const all = (await askDocker<{ Id: string; RepoTags: string[] | null }[]>(host, '/images/json')) ?? [];
+  const namesOf = ({ RepoTags }: (typeof all)[number]) =>
+    (RepoTags ?? []).filter((name) => name !== '<none>:<none>');
+  return {
+    images: all.flatMap(namesOf).filter((name) => name.startsWith('geard-environment:')),
+    nameless: all.filter((image) => namesOf(image).length === 0).map(({ Id }) => Id),
+  };
+}
+
+async function lookAtVolumesAndNetworks(host: LabHost): Promise<Pick<Look, 'volumes' | 'networks'>> {
+  const [volumes, networks] = await Promise.all([
+    askDocker<{ Volumes: { Name: string }[] | null }>(host, '/volumes'),
+    askDocker<{ Name: string }[]>(host, '/networks'),
+  ]);
+  const own = ['bridge', 'host', 'none'];
+  return {
+    volumes: (volumes?.Volumes ?? []).map(({ Name }) => Name),
+    networks: (networks ?? []).map(({ Name }) => Name).filter((name) => !own.includes(name)),
+  };
 }
 
 /** What Docker answers; null: there is no such thing. */

@@ -1,5 +1,6 @@
 import { parseEnvFile } from '../../src/worker/domain/env-file.ts';
 import type { Gear, World } from '../plan/world.ts';
+import { checkLeftovers } from './leftovers.ts';
 import type { ContainerLook, Look } from './look.ts';
 import { type Violation, violation } from './violation.ts';
 
@@ -9,10 +10,9 @@ const unitOf = (name: string) => `gear-${name}.service`;
 export function checkState(world: World, seen: Look): Violation[] {
   return [
     ...[...world.gears].flatMap(([name, gear]) => checkGear(name, gear, seen)),
-    ...checkAbsent(world, seen),
     ...checkEnvironments(world, seen),
     ...checkRepositories(world, seen),
-    ...leftBehind(seen),
+    ...checkLeftovers(world, seen),
   ];
 }
 
@@ -70,36 +70,6 @@ function checkContainer(
   return found;
 }
 
-/** Nothing is left of a gear that is not there, in any place that could bring it back. */
-function checkAbsent({ gears }: World, seen: Look): Violation[] {
-  const places: [string, string[]][] = [
-    ['its unit file', seen.files.units],
-    ['a link to its unit', seen.linked],
-    ['a boot that starts it', seen.wanted[0] ?? []],
-    ['Docker that starts it', seen.wanted[1] ?? []],
-    [
-      'its unit in the memory of systemd',
-      [...seen.units].flatMap(([name, { load, active }]) =>
-        load === 'not-found' && active === 'inactive' ? [] : [name],
-      ),
-    ],
-    ['its container', [...seen.containers.keys()].map((name) => `${name}.service`)],
-    ['a reservation of a port', [...seen.ports.values()]],
-    [
-      'an image with its environment',
-      seen.images.map((tag) => `${/^geard-environment:(.+)\.[0-9a-f]+$/.exec(tag)?.[1]}.service`),
-    ],
-  ];
-  return places.flatMap(([what, units]) =>
-    [...new Set(units)].flatMap((unit) => {
-      const name = /^gear-(.+)\.service$/.exec(unit)?.[1];
-      return name === undefined || gears.has(name)
-        ? []
-        : [violation('orphan', `gear ${name}: there is ${what} still`)];
-    }),
-  );
-}
-
 function checkEnvironments({ environments }: World, seen: Look): Violation[] {
   const all = new Set([...environments.keys(), ...seen.environments.keys()]);
   return [...all].flatMap((name) => {
@@ -117,36 +87,14 @@ function checkEnvironments({ environments }: World, seen: Look): Violation[] {
 const sorted = (env: Record<string, string> | undefined) =>
   env ? JSON.stringify(Object.entries(env).sort()) : 'absent';
 
-function checkRepositories({ repositories }: World, { files }: Look): Violation[] {
-  const there = files.git.filter((name) => !name.startsWith('.'));
+function checkRepositories({ repositories }: World, seen: Look): Violation[] {
   return [
     ...[...repositories]
-      .filter((name) => !there.includes(name))
+      .filter((name) => !seen.repositories.has(name))
       .map((name) => violation('wrong', `repository ${name} is absent`)),
-    ...there
-      .filter((name) => !repositories.has(name))
-      .map((name) => violation('orphan', `repository ${name} is there still`)),
+    ...[...seen.repositories].flatMap(([name, fault]) => {
+      if (!repositories.has(name)) return [violation('orphan', `repository ${name} is there still`)];
+      return fault === null ? [] : [violation('wrong', `repository ${name} is not whole: ${fault}`)];
+    }),
   ];
-}
-
-/** What only a job that is under way may have. */
-function leftBehind({ files, linked, wanted, units, containers }: Look): Violation[] {
-  const places = { ...files, 'the links of systemd': [...linked, ...wanted.flat()] };
-  const drafts = Object.entries(places).flatMap(([directory, names]) =>
-    names
-      .filter((name) => name.startsWith('.') || name.endsWith('.tmp'))
-      .map((name) => `${directory}/${name}`),
-  );
-  const before = files.units.filter((name) => name.endsWith('.before.json'));
-  // One that has ended stays to be looked at (docs/repositories.md).
-  const jobs = [...units].filter(
-    ([name, { sub }]) => name.startsWith('job-') && !/^(exited|dead|failed)$/.test(sub),
-  );
-  const others = [...containers.keys()].filter((name) => !name.startsWith('gear-'));
-  return [
-    ...drafts,
-    ...before,
-    ...jobs.map(([name]) => `unit ${name}`),
-    ...others.map((name) => `container ${name}`),
-  ].map((what) => violation('orphan', what));
 }

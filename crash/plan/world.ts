@@ -7,6 +7,8 @@ export interface World {
   gears: Map<string, Gear>;
   environments: Map<string, Record<string, string>>;
   repositories: Set<string>;
+  /** Named volumes, which outlive their gears. */
+  volumes: Set<string>;
   /** The host of each of them, as it was told: `gear a` to `h1`. */
   places: Map<string, string>;
   /** What is wrong and was told before: it is told once. */
@@ -33,6 +35,7 @@ export const emptyWorld = (): World => ({
   gears: new Map(),
   environments: new Map(),
   repositories: new Set(),
+  volumes: new Set(),
   places: new Map(),
   told: new Set(),
 });
@@ -120,11 +123,12 @@ export function partOf({ gears, environments, repositories, ...more }: World, ho
   };
 }
 
-export function copyOf({ gears, environments, repositories, places, told }: World): World {
+export function copyOf({ gears, environments, repositories, volumes, places, told }: World): World {
   return {
     gears: new Map([...gears].map(([name, gear]) => [name, { ...gear, unsure: { ...gear.unsure } }])),
     environments: new Map(environments),
     repositories: new Set(repositories),
+    volumes: new Set(volumes),
     places: new Map(places),
     told: new Set(told),
   };
