@@ -8,7 +8,7 @@ import type { ContainerWatch } from '../watch.ts';
 import { checkAnswers, checkReplays } from './answers.ts';
 import { fold } from './fold.ts';
 import { type Look, look } from './look.ts';
-import { checkStarts, startsByDocker, startsBySystemd } from './starts.ts';
+import { checkNotDoubled, checkNotMissing, startsByDocker, startsBySystemd, type Window } from './starts.ts';
 import { checkState, isEnabled, runs } from './state.ts';
 import type { Violation } from './violation.ts';
 
@@ -32,18 +32,26 @@ export async function checkRound(
   const { violations, starts, presence } = fold(world, requests, toleranceOf(struck));
   for (const host of booted) forgetWhatBootsForget(partOf(world, host.name));
   const state = await checkRest(site.hosts, world, restarted.length > 0 ? longRestTime : restTime);
-  const explained = restarted.map(({ from, to }) => ({ from, to: to + settling }));
+  const explained = restarted.flatMap(windowsOf);
   const byDocker = watches.flatMap((watch) => startsByDocker(watch, began));
   const bySystemd = await Promise.all(site.hosts.map((host) => startsBySystemd(host, began)));
   return [
     ...checkAnswers(requests, presence),
     ...violations,
     ...state,
-    ...checkStarts('Docker', byDocker, starts, explained),
+    ...checkNotDoubled('Docker', byDocker, starts, explained),
+    ...checkNotMissing('Docker', byDocker, starts),
+    ...checkNotDoubled('systemd', bySystemd.flat(), starts, explained),
     // What was told in the journal before a boot is gone.
-    ...(booted.length === 0 ? checkStarts('systemd', bySystemd.flat(), starts, explained) : []),
+    ...(booted.length === 0 ? checkNotMissing('systemd', bySystemd.flat(), starts) : []),
     ...(await checkReplays(site, requests)),
   ];
+}
+
+/** Docker and boots bring each gear up once; ports that Docker has lost have it restarted once more. */
+function windowsOf({ from, to, leaked }: Struck): Window[] {
+  const window = { from, to: to + settling };
+  return leaked ? [window, window] : [window];
 }
 
 /** Errors that a fault of this round explains. All faults pass, so that hardly any does. */

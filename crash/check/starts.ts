@@ -9,7 +9,7 @@ export interface Start {
   at: number;
 }
 
-/** A time in which gears are started though nobody has asked for it. */
+/** A time in which each gear may be started once though nobody has asked for it. */
 export interface Window {
   from: number;
   to: number;
@@ -31,7 +31,7 @@ export function startsByDocker(watch: ContainerWatch, since: number): Start[] {
 /** systemd's message that a unit was started (sd-messages.h, SD_MESSAGE_UNIT_STARTED). */
 const started = '39f53479d3a045ac8e11786248231fbf';
 
-/** The journal does not outlive a boot. */
+/** What was told before the last boot is gone: the journal does not outlive it. */
 export async function startsBySystemd(host: LabHost, since: number): Promise<Start[]> {
   await host.ok('journalctl', '--sync');
   const from = `--since=@${(since / 1_000).toFixed(3)}`;
@@ -58,21 +58,49 @@ export async function startsBySystemd(host: LabHost, since: number): Promise<Sta
     });
 }
 
-/** Each effect once: a gear was started as often as the jobs on it say, apart from what faults explain. */
-export function checkStarts(
+/** Each effect once: no gear was started more often than the jobs on it say, apart from what faults explain. */
+export function checkNotDoubled(
   who: string,
   starts: readonly Start[],
   expected: Folded['starts'],
   explained: readonly Window[],
 ): Violation[] {
+  return tellStarts(who, starts, expected, 'doubled', (own, { most }) => unexplained(own, explained) > most);
+}
+
+/** Each effect took place: no gear was started less often than the jobs on it say. */
+export function checkNotMissing(
+  who: string,
+  starts: readonly Start[],
+  expected: Folded['starts'],
+): Violation[] {
+  return tellStarts(who, starts, expected, 'missing', (own, { least }) => own.length < least);
+}
+
+function tellStarts(
+  who: string,
+  starts: readonly Start[],
+  expected: Folded['starts'],
+  promise: Violation['promise'],
+  breaks: (own: readonly Start[], expected: { least: number; most: number }) => boolean,
+): Violation[] {
   const gears = new Set([...expected.keys(), ...starts.map(({ gear }) => gear)]);
   return [...gears].flatMap((gear) => {
-    const { least, most } = expected.get(gear) ?? { least: 0, most: 0 };
-    const all = starts.filter((one) => one.gear === gear);
-    const unexplained = all.filter(({ at }) => !explained.some(({ from, to }) => at >= from && at <= to));
-    const times = all.map(({ at }) => new Date(at).toISOString().slice(11, 23)).join(', ');
-    const told = `gear ${gear}: ${who} has started it ${all.length} times (${times}), expected were ${least} to ${most}`;
-    if (unexplained.length > most) return [violation('doubled', told)];
-    return all.length < least ? [violation('missing', told)] : [];
+    const wanted = expected.get(gear) ?? { least: 0, most: 0 };
+    const own = starts.filter((one) => one.gear === gear);
+    if (!breaks(own, wanted)) return [];
+    const times = own.map(({ at }) => new Date(at).toISOString().slice(11, 23)).join(', ');
+    const told = `gear ${gear}: ${who} has started it ${own.length} times (${times})`;
+    return [violation(promise, `${told}, expected were ${wanted.least} to ${wanted.most}`)];
   });
+}
+
+/** How many starts of one gear no window explains; each explains one. What a window can explain that ends first, it does. */
+function unexplained(starts: readonly Start[], windows: readonly Window[]): number {
+  const left = [...starts].sort((one, other) => one.at - other.at);
+  for (const { from, to } of [...windows].sort((one, other) => one.to - other.to)) {
+    const first = left.findIndex(({ at }) => at >= from && at <= to);
+    if (first >= 0) left.splice(first, 1);
+  }
+  return left.length;
 }
