@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkRest, checkRound } from './check/check-round.ts';
-import { recoveries } from './check/recovery.ts';
+import { checkRecoveries, recoveries } from './check/recovery.ts';
 import type { Violation } from './check/violation.ts';
 import { openSite, type Site } from './lab/site.ts';
 import { enter, type Ledger } from './ledger.ts';
@@ -112,9 +112,10 @@ async function oneRound(
     throw error;
   });
   const took = Date.now() - began;
-  const violations = await checkRound(site, world, played, watches);
+  const state = await checkRound(site, world, played, watches);
   const { role } = site.program;
   const recovered = logs.flatMap(({ text, starts }) => recoveries(text(), role, starts(), played.requests));
+  const violations = [...state, ...checkRecoveries(recovered, played.struck)];
   enter(ledger, played, recovered, violations);
   for (const watch of watches) watch.forget(Date.now());
   const faults = played.struck.map(

@@ -1,9 +1,13 @@
 import { parseJson } from '../../src/lib/parse-json.ts';
 import { parseTime } from '../lab/real-time.ts';
+import type { Struck } from '../play/strike.ts';
 import type { Request } from './fold.ts';
+import { type Violation, violation } from './violation.ts';
 
 /** How long it took until a process was at work after its start, in milliseconds. */
 export interface Recovery {
+  /** When it was started, in milliseconds since the epoch. */
+  start: number;
   /** Until it said that it is ready: a worker that it takes jobs, a daemon that its api listens, /readyz with it. */
   ready: number;
   /** Until an unfinished job was begun or ended; null: there was none. */
@@ -36,6 +40,23 @@ export function recoveries(
     const resumed = own.find(
       ({ msg, id }) => /^job (begins|ends)$/.test(msg) && (created.get(id ?? '') ?? start) < start,
     );
-    return ready ? [{ ready: ready.at - start, resumed: resumed ? resumed.at - start : null }] : [];
+    return ready ? [{ start, ready: ready.at - start, resumed: resumed ? resumed.at - start : null }] : [];
+  });
+}
+
+/** Milliseconds from the start of a process within which it must be at work on what it has found unfinished. */
+const longestResume = 20_000;
+
+/** What was resumed late, apart from the time for which a fault stopped the process, its network or its disk. */
+export function checkRecoveries(recovered: readonly Recovery[], struck: readonly Struck[]): Violation[] {
+  const held = struck.filter(({ fault }) => 'seconds' in fault && fault.kind !== 'set the clock');
+  return recovered.flatMap(({ start, resumed }) => {
+    const end = start + (resumed ?? 0);
+    const idle = held
+      .map(({ from, to }) => Math.max(0, Math.min(to, end) - Math.max(from, start)))
+      .reduce((sum, time) => sum + time, 0);
+    const took = end - start - idle;
+    if (took <= longestResume) return [];
+    return [violation('late', `the first unfinished job was resumed ${took} ms after a start`)];
   });
 }

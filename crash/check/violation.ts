@@ -8,6 +8,7 @@ export const broken = {
   disordered: 'carried out in another order than accepted',
   replay: 'the same request became something else',
   wrong: 'another state than the operations come to',
+  late: 'unfinished jobs resumed more than 20 s after a start',
   orphan: 'left behind by what is over',
 } as const;
 
