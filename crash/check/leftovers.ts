@@ -71,16 +71,23 @@ function ofEarlierVersions({ gears }: World, seen: Look): string[] {
   });
 }
 
+/**
+ * What may be in jobs/ when no job is under way: outcomes, the host's identity, and that a job was taken which was cancelled in
+ * its line. That is a digest, which goes with the outcomes.
+ */
+const kept = /^(?:identity|[0-9a-f]{32}\.(?:json|taken))$/;
+
 /** What only a job that is under way may have. */
 function ofJobs(world: World, seen: Look): string[] {
   const { files, linked, wanted, units, containers, ports } = seen;
-  const places = { ...files, 'the links of systemd': [...linked, ...wanted.flat()] };
+  const { units: unitFiles, env, git } = files;
+  const places = { units: unitFiles, env, git, 'the links of systemd': [...linked, ...wanted.flat()] };
   const drafts = Object.entries(places).flatMap(([directory, names]) =>
     names
       .filter((name) => name.startsWith('.') || name.endsWith('.tmp') || name.endsWith('.before.json'))
       .map((name) => `${directory}/${name}`),
   );
-  const notes = files.jobs.filter((name) => !/^[0-9a-f]{32}\.json$|^\.|\.tmp$/.test(name));
+  const notes = files.jobs.filter((name) => !kept.test(name));
   // One that has ended well stays to be looked at (docs/repositories.md).
   const jobs = loaded(seen).filter((name) => {
     const resource = /^job-(.+)\.service$/.exec(name)?.[1];
