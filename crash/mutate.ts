@@ -2,7 +2,7 @@ import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Violation } from './check/violation.ts';
 import { openLedger } from './ledger.ts';
-import { type Mutant, mutants } from './mutants.ts';
+import { type Edit, mutants } from './mutants.ts';
 import type { Bias } from './plan/round.ts';
 import { type Campaign, runCampaign } from './run.ts';
 
@@ -22,15 +22,20 @@ export async function tryMutants(campaign: MutantCampaign, wanted: string | null
   let wrong = 0;
   for (const mutant of chosen) {
     say(`mutant ${mutant.name}: ${mutant.what}`);
-    const { bias, expect } = mutant;
-    const red = await firstRed(campaign, await makeMutant(mutant), { bias, rounds, expect });
+    const { bias, expect, sooner = [] } = mutant;
+    const red = await firstRed(campaign, await makeMutant(mutant.name, [...mutant.edits, ...sooner]), {
+      bias,
+      rounds,
+      expect,
+    });
     if (red === null) {
       wrong++;
       lines.push(`${mutant.name}: NOT FOUND in ${rounds} rounds`);
       continue;
     }
     say(`the same without it`);
-    const also = await firstRed(campaign, join(project, 'bin/gear'), { bias, rounds: red, expect: /./ });
+    const control = await makeMutant(`${mutant.name} mended`, sooner);
+    const also = await firstRed(campaign, control, { bias, rounds: red, expect: /./ });
     if (also !== null) wrong++;
     lines.push(
       `${mutant.name}: found in round ${red}; without it ${also === null ? 'green' : `RED in round ${also}`}`,
@@ -64,19 +69,23 @@ async function firstRed(
   return found ? ledger.rounds : null;
 }
 
-/** A copy of the program with the mutant's edits; returns its executable. */
-export async function makeMutant({ name, edits }: Mutant): Promise<string> {
+/** A copy of the program with some edits; returns its executable. */
+async function makeMutant(name: string, edits: readonly Edit[]): Promise<string> {
   const copy = join(place, name.replaceAll(' ', '-'));
   await rm(copy, { recursive: true, force: true });
   await mkdir(copy, { recursive: true });
   for (const part of ['dist', 'bin']) await cp(join(project, part), join(copy, part), { recursive: true });
   for (const part of ['package.json', 'contrib']) await symlink(join(project, part), join(copy, part));
-  for (const { file, find, replace } of edits) {
-    const path = join(copy, 'dist', file);
-    const parts = (await readFile(path, 'utf8')).split(find);
-    if (parts.length !== 2)
-      throw new Error(`mutant ${name}: dist/${file} has ${parts.length - 1} times, not once: ${find}`);
-    await writeFile(path, parts.join(replace));
+  for (const edit of edits) {
+    const path = join(copy, 'dist', edit.file);
+    await writeFile(path, applyEdit(edit, await readFile(path, 'utf8')));
   }
   return join(copy, 'bin/gear');
+}
+
+/** The text with an edit. Throws where it does not apply exactly once. */
+export function applyEdit({ file, find, replace }: Edit, text: string): string {
+  const parts = text.split(find);
+  if (parts.length !== 2) throw new Error(`dist/${file} has ${parts.length - 1} times, not once: ${find}`);
+  return parts.join(replace);
 }
