@@ -76,8 +76,10 @@ async function playRounds(site: Site, campaign: Campaign, ledger: Ledger): Promi
       if (isEnough(violations)) return first;
     }
     const last = await checkEnd(site, world);
-    if (last.length > 0)
-      say(['after Docker and the host were restarted at the end:', ...tellViolations(last)].join('\n'));
+    if (last.length > 0) {
+      const what = ['after Docker and the host were restarted at the end:', ...tellViolations(last)];
+      say([...what, `again, from the first round to the last: ${commandForAll(campaign)}`].join('\n'));
+    }
     for (const { promise } of last) ledger.violations.set(promise, (ledger.violations.get(promise) ?? 0) + 1);
     return first;
   } finally {
@@ -146,13 +148,21 @@ function followLogs({ hosts, program }: Site): { text(): string; starts(): numbe
 }
 
 /** How to play one round of a campaign again. */
-export function commandFor({ seed, fleet, inTurn, without: left }: Campaign, round: number): string {
+export const commandFor = (campaign: Campaign, round: number) => command(campaign, `--round ${round}`);
+
+/** How to play all of it again. What its end shows may have come of any round, so that nothing shorter is sure to show it. */
+const commandForAll = (campaign: Campaign) =>
+  campaign.round === null
+    ? command(campaign, `--rounds ${campaign.rounds} --keep-going`)
+    : commandFor(campaign, campaign.round);
+
+function command({ seed, fleet, inTurn, without: left }: Campaign, which: string): string {
   const more = [
     fleet ? ' --fleet' : '',
     inTurn ? ' --in-turn' : '',
     left.length > 0 ? ` --without ${left}` : '',
   ];
-  return `npm run crash -- --seed ${seed} --round ${round}${more.join('')}`;
+  return `npm run crash -- --seed ${seed} ${which}${more.join('')}`;
 }
 
 /** Carries operations out where nothing goes wrong. */
