@@ -13,13 +13,15 @@ export interface Ledger {
   acknowledged: number;
   ends: Record<string, number>;
   faults: Map<FaultKind, { planned: number; happened: number }>;
+  /** Names of effects before or after which a process has ended. */
+  passed: Set<string>;
   recoveries: Recovery[];
   violations: Map<Violation['promise'], number>;
 }
 
 export const openLedger = (): Ledger => ({
   ...{ rounds: 0, sent: 0, repeated: 0, acknowledged: 0, ends: {}, faults: new Map(), recoveries: [] },
-  ...{ violations: new Map() },
+  ...{ passed: new Set(), violations: new Map() },
 });
 
 export function enter(
@@ -41,6 +43,7 @@ export function enter(
     const counted = ledger.faults.get(fault.kind) ?? { planned: 0, happened: 0 };
     counted.planned++;
     if (happened) counted.happened++;
+    if (happened && fault.kind === 'failpoint') ledger.passed.add(fault.point.replace(/:.*/, ''));
     ledger.faults.set(fault.kind, counted);
   }
   ledger.recoveries.push(...recoveries);

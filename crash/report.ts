@@ -1,5 +1,6 @@
 import { broken, type Violation } from './check/violation.ts';
 import type { Ledger } from './ledger.ts';
+import { effectNames } from './plan/effects.ts';
 import { tellFault } from './plan/fault.ts';
 import { tell } from './plan/operation.ts';
 import { partsOf } from './plan/parts.ts';
@@ -7,7 +8,8 @@ import type { Round } from './plan/round.ts';
 
 /** What all rounds have come to, as lines. */
 export function tellLedger(ledger: Ledger): string[] {
-  const { rounds, sent, repeated, acknowledged, ends, faults, recoveries, violations } = ledger;
+  const { rounds, sent, repeated, acknowledged, ends, faults, passed, recoveries, violations } = ledger;
+  const never = effectNames.filter((name) => !passed.has(name));
   const counted = [...faults].map(([kind, { planned, happened }]) =>
     planned === happened ? `${kind} ${happened}` : `${kind} ${happened} (of ${planned} armed)`,
   );
@@ -20,6 +22,7 @@ export function tellLedger(ledger: Ledger): string[] {
       .map(([end, count]) => `${end} ${count}`)
       .join(', ')}`,
     `faults ${all}: ${counted.join(', ')}`,
+    `failpoints never hit by name: ${never.length} of ${effectNames.length}: ${never.join(', ') || 'none'}`,
     `from start to ready: ${spread(recoveries.map(({ ready }) => ready))}; to the first resumed job: ${spread(resumed)}`,
     ...(Object.keys(broken) as Violation['promise'][]).map(
       (promise) => `${promise.padEnd(11)} ${violations.get(promise) ?? 0}  (${broken[promise]})`,

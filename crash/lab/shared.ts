@@ -9,7 +9,14 @@ import { pause } from '../../src/lib/pause.ts';
 export interface Shared {
   /** A process in the namespace where they listen. */
   pid(): number;
-  kill(part: 'api' | 'redis'): Promise<void>;
+  /** Also where the api has killed itself it is started again. `meanwhile` is done while it is down. */
+  kill(part: 'api' | 'redis', meanwhile?: () => Promise<void>): Promise<void>;
+  /** Stops the api for so many milliseconds. */
+  stopApi(milliseconds: number): Promise<void>;
+  /** Arms the api's own failpoints. */
+  failpoints: string;
+  /** The directory of the Redis. */
+  data: string;
   /** Ends both. */
   close(): Promise<void>;
 }
@@ -27,6 +34,7 @@ export async function openShared(
 ): Promise<Shared> {
   const network = basename(directory);
   await mkdir(data, { recursive: true });
+  const failpoints = join(data, 'api.failpoint');
   const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
   const programs = {
     redis: [
@@ -34,7 +42,15 @@ export async function openShared(
       ...['--maxmemory-policy', 'noeviction', '--loglevel', 'warning'],
     ],
     api: [
-      ...[process.execPath, gear, 'api', '--listen', `127.0.0.1:${port}`],
+      ...[
+        'env',
+        `GEARD_FAILPOINTS=${failpoints}`,
+        process.execPath,
+        gear,
+        'api',
+        '--listen',
+        `127.0.0.1:${port}`,
+      ],
       ...['--redis', sharedRedis, '--test-token'],
     ],
   };
@@ -46,25 +62,44 @@ export async function openShared(
       detached: true,
     });
     running.set(name, child);
+    child.once('exit', () => void (ours.has(child) ? undefined : again(name)));
     await remember(join(directory, `${name}.pid`), child.pid ?? 0);
   };
+  /** Those that we have ended. */
+  const ours = new Set<ChildProcess>();
+  const again = async (name: keyof typeof programs) => {
+    await pause(beforeAgain);
+    if (!closed) await start(name);
+  };
+  let closed = false;
   await start('redis');
   await start('api');
-  const end = async (name: keyof typeof programs) => {
+  const end = async (name: keyof typeof programs): Promise<boolean> => {
     const child = running.get(name);
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return false;
+    ours.add(child);
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
+    return true;
   };
   return {
+    failpoints,
+    data,
     pid: () => running.get('redis')?.pid ?? 0,
-    async kill(name) {
-      await end(name);
-      await pause(beforeAgain);
-      await start(name);
+    async kill(name, meanwhile) {
+      if (!(await end(name))) return; // It is on its way up already.
+      await meanwhile?.();
+      await again(name);
+    },
+    async stopApi(milliseconds) {
+      const child = running.get('api');
+      child?.kill('SIGSTOP');
+      await pause(milliseconds);
+      child?.kill('SIGCONT');
     },
     async close() {
+      closed = true;
       await end('api');
       await end('redis');
     },

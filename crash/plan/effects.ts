@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { OperationKind } from './operation.ts';
 
 /** An effect of geard's (src/lib/failpoint.ts) that a round may pass. */
@@ -15,6 +17,7 @@ const onGears = ['install', 'start', 'stop', 'restart', 'remove'] as const;
 const points = (names: readonly string[], by: readonly OperationKind[], most: number): EffectPoint[] =>
   names.map((name) => ({ name, by, most }));
 
+/** Those of which is known what passes them. */
 export const effects: readonly EffectPoint[] = [
   ...points(['file.fsync', 'file.rename', 'directory.fsync'], jobs, 6),
   ...points(['file.remove'], ['install', 'remove'], 3),
@@ -33,3 +36,41 @@ export const effects: readonly EffectPoint[] = [
   ...points(['redis.acceptAtOnce', 'redis.take', 'redis.begin', 'redis.finish'], jobs, 4),
   ...points(['redis.cancel'], ['cancel'], 1),
 ];
+
+/** What names an effect in src: by itself, or as a script, a question to Docker or a call to systemd. */
+const namings: [under: string, prefix: string, naming: RegExp][] = [
+  ['', '', /\beffect(?:<[^>]*>)?\(\s*'([\w.]+)'/g],
+  ['queue/scripts', 'redis.', /^ {2}(\w+): \{ lua/gm],
+  ['worker/host', 'docker.', /\borNull\('(\w+)'/g],
+  ['worker/host', 'dbus.', /\b(?:manager|runJob)\(\s*'(\w+)'/g],
+];
+
+function namesInSource(): string[] {
+  const source = join(import.meta.dirname, '../../src');
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  const names = files.flatMap((file) => {
+    const text = readFileSync(join(source, file), 'utf8');
+    return namings
+      .filter(([under]) => file.startsWith(under) && !file.startsWith('lib/failpoint'))
+      .flatMap(([, prefix, naming]) => [...text.matchAll(naming)].map(([, name]) => `${prefix}${name}`));
+  });
+  return [...new Set(names)].sort();
+}
+
+/** All that the source has: a new one is tried without being named here. */
+export const effectNames: readonly string[] = [
+  ...new Set([...effects.map(({ name }) => name), ...namesInSource()]),
+];
+
+/** Those of which is not known what passes them. */
+export const otherEffects: readonly EffectPoint[] = points(
+  effectNames.filter((name) => !effects.some((known) => known.name === name)),
+  jobs,
+  2,
+);
+
+/** Whether it is the api that passes a point. */
+export const isPassedByApi = (point: string) =>
+  /^redis\.(?:acceptAtOnce|claimName|adoptName|strikeName|reserveId|freeId|recordJob|cancel):/.test(point);

@@ -1,5 +1,5 @@
 import type { Random } from '../random.ts';
-import { effects } from './effects.ts';
+import { effects, otherEffects } from './effects.ts';
 import type { OperationKind } from './operation.ts';
 
 /** What goes wrong. */
@@ -14,8 +14,8 @@ export type Fault =
   /** Of geard and its Redis only; time is not namespaced. */
   | { kind: 'set the clock'; hours: 1 | -1; seconds: number }
   /** Of a fleet only. */
-  | { kind: 'cut the network'; seconds: number }
-  | { kind: 'kill the api' | 'kill the shared Redis' };
+  | { kind: 'cut the network' | 'stop the api'; seconds: number }
+  | { kind: 'kill the api' | 'kill the shared Redis' | 'tear the shared append-only file' };
 export type FaultKind = Fault['kind'];
 
 /** How often each is drawn. What takes long is seldom. */
@@ -38,12 +38,17 @@ export const fleetFaults: Partial<Record<FaultKind, number>> = {
   ...usualFaults,
   'tear the append-only file': 0,
   'kill the api': 8,
+  'stop the api': 3,
+  'tear the shared append-only file': 3,
   'kill the shared Redis': 6,
   'cut the network': 6,
 };
 
 /** Some point of the hundreds that a round passes. */
 const anyPoint = { chance: 0.2, most: 250 };
+
+/** How often it is one of which is not known what passes it. */
+const otherPoint = 0.2;
 
 /** Seconds beyond every lock and heartbeat are seldom worth their time. */
 const longStop = { chance: 0.25, from: 10, to: 35 };
@@ -71,6 +76,7 @@ export function drawFault(
     case 'set the clock':
       return { kind, hours: random.pick([1, -1]), seconds: random.int(1, 8) };
     case 'cut the network':
+    case 'stop the api':
       return {
         kind,
         seconds: random.chance(longStop.chance) ? random.int(longStop.from, longStop.to) : random.int(1, 4),
@@ -82,10 +88,10 @@ export function drawFault(
 
 function drawFailpoint(random: Random, kinds: readonly OperationKind[]): Fault {
   const kind = 'failpoint';
+  if (random.chance(anyPoint.chance)) return { kind, point: '*', hits: random.int(1, anyPoint.most) };
   const passed = effects.filter(({ by }) => by.some((one) => kinds.includes(one)));
-  if (passed.length === 0 || random.chance(anyPoint.chance))
-    return { kind, point: '*', hits: random.int(1, anyPoint.most) };
-  const { name, most } = random.pick(passed);
+  const seldom = passed.length === 0 || random.chance(otherPoint);
+  const { name, most } = random.pick(seldom ? otherEffects : passed);
   return { kind, point: `${name}:${random.pick(['before', 'after'])}`, hits: random.int(1, most) };
 }
 

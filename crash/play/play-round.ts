@@ -5,7 +5,7 @@ import type { Site } from '../lab/site.ts';
 import { becomesJob } from '../plan/operation.ts';
 import type { PlannedFault, Round } from '../plan/round.ts';
 import { isAcknowledged, jobOf, type Sent, send } from './client.ts';
-import { disarmFailpoint, type Struck, strike } from './strike.ts';
+import { disarmFailpoint, failpointsOf, type Struck, strike } from './strike.ts';
 
 /** What has happened in a round. */
 export interface Played {
@@ -44,15 +44,18 @@ export async function playRound(site: Site, { steps, faults }: Round): Promise<P
       return { sent: one, job: hasJob ? await jobOf(site, one.operation.id, until) : null };
     }),
   );
-  for (const host of site.hosts) await noteFailpoints(host, struck);
+  await noteFailpoints(site, struck);
   await site.ready();
   return { began, requests, struck };
 }
 
-/** A failpoint that was passed ended a process; only the last one that was armed can be told. */
-async function noteFailpoints(host: LabHost, struck: Struck[]): Promise<void> {
-  const armed = struck.filter((one) => one.host === host && one.fault.kind === 'failpoint');
-  if (armed.length === 0) return;
-  const passed = await disarmFailpoint(host);
-  for (const one of armed) one.happened = passed && one === armed.at(-1);
+/** A failpoint that was passed ended a process; only the last one that was armed by a file can be told. */
+async function noteFailpoints(site: Site, struck: Struck[]): Promise<void> {
+  const last = new Map<string, Struck>();
+  for (const one of struck) {
+    if (one.fault.kind !== 'failpoint') continue;
+    one.happened = false;
+    last.set(failpointsOf(site, one.host, one.fault.point), one);
+  }
+  for (const [file, one] of last) one.happened = await disarmFailpoint(file);
 }

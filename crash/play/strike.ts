@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { appendFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pause } from '../../src/lib/pause.ts';
 import { lastFile } from '../../src/queue/append-only-file.ts';
@@ -9,6 +9,7 @@ import type { LabHost } from '../lab/lab-host.ts';
 import { leakedPorts } from '../lab/leaked-ports.ts';
 import { clockFile, failpointFile } from '../lab/program.ts';
 import type { Site } from '../lab/site.ts';
+import { isPassedByApi } from '../plan/effects.ts';
 import type { Fault } from '../plan/fault.ts';
 
 /** A fault that has happened. Times are milliseconds since the epoch. */
@@ -38,7 +39,7 @@ export async function strike(site: Site, host: LabHost, fault: Fault): Promise<S
 async function happen(site: Site, host: LabHost, fault: Fault): Promise<void> {
   switch (fault.kind) {
     case 'failpoint':
-      return armFailpoint(host, `${fault.point} ${fault.hits} SIGKILL`);
+      return armFailpoint(failpointsOf(site, host, fault.point), `${fault.point} ${fault.hits} SIGKILL`);
     case 'kill':
       return kill(site, host, fault.part);
     case 'stop':
@@ -72,6 +73,12 @@ async function happen(site: Site, host: LabHost, fault: Fault): Promise<void> {
       return site.shared?.kill('api');
     case 'kill the shared Redis':
       return site.shared?.kill('redis');
+    case 'stop the api':
+      return site.shared?.stopApi(fault.seconds * 1_000);
+    case 'tear the shared append-only file': {
+      const { shared } = site;
+      return shared?.kill('redis', () => tearLastCommand(shared.data));
+    }
     case 'cut the network':
       await cable(site, host, 'down');
       await pause(fault.seconds * 1_000);
@@ -109,15 +116,27 @@ async function stop(
 }
 
 /**
- * Leaves half a command at the end of the append-only file, as a power cut does. Redis stands still meanwhile, so that
- * nothing that it has acknowledged comes after it; one that is being started would go on writing behind it.
+ * Cuts the last write in its middle, as a power cut does. Redis stands still meanwhile, so that nothing that it has acknowledged
+ * comes after it; one that is being started would go on writing behind it.
  */
 async function tearAppendOnlyFile(site: Site, host: LabHost): Promise<void> {
   await site.ready();
   await signalRedis(site, host, 'STOP');
-  const last = await lastFile(host.path('/var/lib/gears/redis'));
-  if (last !== null) await appendFile(last, '*3\r\n$3\r\nSET\r\n$12\r\nhalf-a-');
+  await tearLastCommand(host.path('/var/lib/gears/redis'));
   await signalAll(site, host, 'KILL', 'all');
+}
+
+/**
+ * Has an append-only file end in the middle of the last transaction: the transaction again, cut. That nobody was told of this
+ * one is what a cut write is; the one before it may have been acknowledged.
+ */
+async function tearLastCommand(directory: string): Promise<void> {
+  const last = await lastFile(directory);
+  if (last === null) return;
+  const text = await readFile(last);
+  const from = text.lastIndexOf('*1\r\n$5\r\nMULTI\r\n');
+  const half = from < 0 ? '*3\r\n$3\r\nSET\r\n$12\r\nhalf-a-' : text.subarray(from, (from + text.length) / 2);
+  await appendFile(last, half);
 }
 
 /** Takes a host's cable out of the switch, or puts it in again. */
@@ -125,8 +144,11 @@ async function cable({ directory }: Site, host: LabHost, state: 'up' | 'down'): 
   await ok('ip', 'netns', 'exec', basename(directory), 'ip', 'link', 'set', host.name, state);
 }
 
-async function armFailpoint(host: LabHost, line: string): Promise<void> {
-  const file = host.path(failpointFile);
+/** The file that arms a point where it is passed. */
+export const failpointsOf = ({ shared }: Site, host: LabHost, point: string) =>
+  shared && isPassedByApi(point) ? shared.failpoints : host.path(failpointFile);
+
+async function armFailpoint(file: string, line: string): Promise<void> {
   await rm(`${file}.fired`, { force: true });
   await writeWhole(file, line);
 }
@@ -141,8 +163,7 @@ async function writeWhole(file: string, text: string): Promise<void> {
 }
 
 /** Takes a failpoint away; whether it was passed. */
-export async function disarmFailpoint(host: LabHost): Promise<boolean> {
-  const file = host.path(failpointFile);
+export async function disarmFailpoint(file: string): Promise<boolean> {
   await rm(file, { force: true });
   return existsSync(`${file}.fired`);
 }
