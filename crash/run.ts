@@ -6,7 +6,7 @@ import type { Violation } from './check/violation.ts';
 import { openSite, type Site } from './lab/site.ts';
 import { enter, type Ledger } from './ledger.ts';
 import { tellFault } from './plan/fault.ts';
-import { type Operation, resourceOf } from './plan/operation.ts';
+import { copied, isCopy, type Operation, resourceOf } from './plan/operation.ts';
 import { without } from './plan/parts.ts';
 import { type Bias, createPlan, type Round } from './plan/round.ts';
 import { apply, emptyWorld, type World } from './plan/world.ts';
@@ -33,11 +33,22 @@ export interface Campaign {
   say(line: string): void;
 }
 
-/** Gears that nothing is ever asked of: they must keep their containers. */
-const untouched: Operation[] = ['calm-1', 'calm-2'].map((name, i) => ({
-  ...{ id: `${i + 1}`.padStart(32, 'f'), name, kind: 'install' as const, start: true },
-  spec: { mark: name, port: i === 0 ? null : 0, environment: null },
-}));
+/** Gears and a repository that nothing is ever asked of: they must stay as they are. */
+const untouched: Operation[] = [
+  ...['calm-1', 'calm-2'].map((name, i) => ({
+    ...{ id: `${i + 1}`.padStart(32, 'f'), name, kind: 'install' as const, start: true, createOnly: false },
+    spec: { mark: name, port: i === 0 ? null : 0, environment: null, volume: null, fails: false },
+  })),
+  { id: '3'.padStart(32, 'f'), name: copied, kind: 'repository' },
+];
+
+/** Gives the repository that others are copied from its commit. */
+async function commitToCopied({ hosts }: Site, { places }: World): Promise<void> {
+  const host = hosts.find(({ name }) => name === places.get(`repository ${copied}`));
+  const as = '-c user.name=crash -c user.email=crash@localhost';
+  const commit = `git ${as} commit -q --allow-empty -m first && git push -q /var/lib/gears/git/${copied} HEAD`;
+  await host?.ok('sh', '-c', `git init -q -b main /tmp/work && cd /tmp/work && ${commit} && sync`);
+}
 
 /** A round in which promises were broken. */
 export interface Broken {
@@ -66,6 +77,7 @@ async function playRounds(site: Site, campaign: Campaign, ledger: Ledger): Promi
   const plan = createPlan(seed, campaign);
   let first: Broken | null = null;
   await bringAbout(site, world, untouched);
+  await commitToCopied(site, world);
   try {
     for (let number = 1; number <= (only ?? rounds); number++) {
       const round = plan.next();
@@ -183,9 +195,12 @@ function operationsFor({ gears, environments, repositories }: World): Operation[
   const id = () => (++next).toString(16).padStart(32, 'e');
   return [
     ...[...environments].map(([name, env]) => ({ id: id(), name, kind: 'replace' as const, env })),
-    ...[...repositories].map((name) => ({ id: id(), name, kind: 'repository' as const })),
+    ...[...repositories].map((name) => {
+      const kind = isCopy(name) ? ('copy' as const) : ('repository' as const);
+      return { id: id(), name, kind };
+    }),
     ...[...gears].flatMap(([name, { spec, running, enabled }]) => [
-      { id: id(), name, kind: 'install' as const, spec, start: enabled || !running },
+      { id: id(), name, kind: 'install' as const, spec, start: enabled || !running, createOnly: false },
       ...(running ? [] : [{ id: id(), name, kind: 'stop' as const }]),
     ]),
   ];

@@ -34,7 +34,9 @@ function mayBeRefused(sent: Sent, requests: readonly Request[], presence: Folded
   switch (code) {
     case 'container_not_found':
     case 'environment_not_found':
-      return wasAbsent(sent, presence.get(resourceOf(operation)) ?? []);
+      return wasOnce(sent, presence.get(resourceOf(operation)) ?? [], 'absent');
+    case 'precondition_failed':
+      return wasOnce(sent, presence.get(resourceOf(operation)) ?? [], 'there');
     case 'repository_exists':
       return requests.some(
         ({ sent: other }) =>
@@ -60,11 +62,15 @@ function mayBeRefused(sent: Sent, requests: readonly Request[], presence: Folded
   }
 }
 
-/** Whether there was no such thing at any moment while the request was on its way. */
-function wasAbsent({ sentAt, answeredAt }: Sent, history: { at: number; exists: boolean }[]): boolean {
+/** Whether the thing was there, or absent, at any moment while the request was on its way. */
+function wasOnce(
+  { sentAt, answeredAt }: Sent,
+  history: { at: number; exists: boolean }[],
+  how: 'there' | 'absent',
+): boolean {
   return history.some(({ at, exists }, i) => {
     const until = history[i + 1]?.at ?? Number.POSITIVE_INFINITY;
-    return !exists && at <= answeredAt + tick && until >= sentAt - tick;
+    return exists === (how === 'there') && at <= answeredAt + tick && until >= sentAt - tick;
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Job } from '../../src/jobs/job.ts';
 import { parseTime } from '../lab/real-time.ts';
-import { becomesJob, resourceOf, tell } from '../plan/operation.ts';
+import { becomesJob, type Operation, resourceOf, tell } from '../plan/operation.ts';
 import { apply, copyOf, type World } from '../plan/world.ts';
 import type { Sent } from '../play/client.ts';
 import { type Violation, violation } from './violation.ts';
@@ -77,10 +77,15 @@ function fail(
 ): void {
   const code = one.job.error?.code ?? 'none';
   const effect = apply(copyOf(world), one.sent.operation);
-  if ('refused' in effect && effect.refused === code) return;
-  if (code === 'environment_not_found' && raced(one, done)) return;
-  if (!tolerates(code)) folded.violations.push(violation('failed', tellEnd(one)));
-  cutShort(world, one, folded);
+  const expected = 'refused' in effect && effect.refused === code;
+  const { operation } = one.sent;
+  const fails = operation.kind === 'install' && operation.spec.fails && code === 'start_failed';
+  if (fails && (expected || raced(one, done))) takenBack(world, one, folded);
+  else if (expected || (code === 'environment_not_found' && raced(one, done))) return;
+  else {
+    if (!tolerates(code)) folded.violations.push(violation('failed', tellEnd(one)));
+    cutShort(world, one, folded);
+  }
 }
 
 function cancel(world: World, one: Done, requests: readonly Request[], folded: Folded): void {
@@ -99,7 +104,17 @@ function cutShort(world: World, { sent: { operation }, job }: Done, folded: Fold
   if (job.startedAt === null) return;
   const gear = world.gears.get(operation.name);
   if (gear && /^(start|stop|restart)$/.test(operation.kind)) gear.unsure = { running: true, enabled: true };
-  if (resourceOf(operation).startsWith('gear')) allow(folded, operation.name, 0, 2);
+  if (resourceOf(operation).startsWith('gear')) allow(folded, operation.name, 0, mostStarts(operation));
+}
+
+/** A job that is taken back may have started its own version and the one before; what fails systemd may start more than once. */
+const mostStarts = (operation: Operation) => (operation.kind === 'install' && operation.spec.fails ? 4 : 2);
+
+/** What did not start leaves the version before, which runs again if it ran. */
+function takenBack(world: World, { sent: { operation } }: Done, folded: Folded): void {
+  const gear = world.gears.get(operation.name);
+  if (gear?.running) gear.runs = gear.spec.mark;
+  allow(folded, operation.name, 0, mostStarts(operation));
 }
 
 /** Whether an environment was made while what uses it was installed. */

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LabHost } from '../lab/lab-host.ts';
+import { isCopy } from '../plan/operation.ts';
 
 /** By name, what is wrong with each repository below a directory of a host; null: nothing. */
 export async function lookAtRepositories(
@@ -30,14 +31,11 @@ async function faultOf(host: LabHost, repository: string): Promise<string | null
   const isThere = (path: string) => readdir(join(inside, path)).catch(() => null);
   const [refs, objects, packs] = await Promise.all(['refs', 'objects', 'objects/pack'].map(isThere));
   if (!refs || !objects) return 'it has no directory of refs or objects';
-  if (!packs?.length && objects.every((name) => name === 'info' || name === 'pack')) return null; // It is empty.
-  const fsck = ['fsck', '--full', '--no-dangling', '--no-progress'];
-  const { status, stderr } = await host.run(
-    'git',
-    '-c',
-    'safe.directory=*',
-    `--git-dir=${repository}`,
-    ...fsck,
-  );
+  const empty = !packs?.length && objects.every((name) => name === 'info' || name === 'pack');
+  if (empty && !isCopy(repository)) return null;
+  const git = ['git', '-c', 'safe.directory=*', `--git-dir=${repository}`];
+  const head = await host.run(...git, 'rev-parse', '--verify', 'HEAD^{commit}');
+  if (head.status !== 0) return `HEAD names no commit: ${head.stderr.trim()}`;
+  const { status, stderr } = await host.run(...git, 'fsck', '--full', '--no-dangling', '--no-progress');
   return status === 0 ? null : `git fsck: ${stderr.trim()}`;
 }

@@ -16,6 +16,7 @@ export interface Ask {
   method: string;
   /** With the query. */
   path: string;
+  headers?: Record<string, string>;
   body?: unknown;
   /** Milliseconds until nobody is said to answer. */
   patience: number;
@@ -40,14 +41,14 @@ export async function openDoor(pid: number, socket: string, port: number): Promi
     once(helper, 'exit').then(() => Promise.reject(new Error(`no way into the network of process ${pid}`))),
   ]);
 
-  const open = ({ method, path, body, patience }: Ask) =>
+  const open = ({ method, path, headers, body, patience }: Ask) =>
     new Promise<IncomingMessage>((resolve, reject) => {
       const createConnection = () => {
         const connection = connect(socket);
         connection.write(String(port).padStart(5, '0')); // What forward.mjs wants to know first.
         return connection;
       };
-      const sent = request({ method, path, createConnection, timeout: patience }, resolve);
+      const sent = request({ method, path, headers, createConnection, timeout: patience }, resolve);
       sent.on('timeout', () => sent.destroy(new Error('no answer in time')));
       sent.on('error', reject);
       sent.end(body === undefined ? undefined : JSON.stringify(body));

@@ -11,7 +11,11 @@ export interface EffectPoint {
   most: number;
 }
 
-const jobs = ['install', 'start', 'stop', 'restart', 'remove', 'repository', 'replace', 'merge'] as const;
+const onRepositories = ['repository', 'copy'] as const;
+const jobs = [
+  ...['install', 'start', 'stop', 'restart', 'remove', 'replace', 'merge'],
+  ...onRepositories,
+] as readonly OperationKind[];
 const onGears = ['install', 'start', 'stop', 'restart', 'remove'] as const;
 
 const points = (names: readonly string[], by: readonly OperationKind[], most: number): EffectPoint[] =>
@@ -29,9 +33,10 @@ export const effects: readonly EffectPoint[] = [
   ...points(['dbus.RestartUnit'], ['install', 'restart'], 1),
   ...points(['dbus.StopUnit', 'dbus.ResetFailedUnit'], ['stop', 'remove'], 1),
   ...points(['dbus.Reload'], ['install', 'remove', 'replace'], 1),
-  ...points(['dbus.StartTransientUnit'], ['repository'], 1),
+  ...points(['dbus.StartTransientUnit'], onRepositories, 1),
   ...points(['dbus.LoadUnit', 'dbus.Get'], onGears, 15),
   ...points(['docker.container', 'docker.removeContainer', 'docker.image'], onGears, 2),
+  ...points(['docker.volume', 'docker.removeVolume'], ['install'], 1),
   ...points(['docker.imagesOfGear'], ['install', 'remove'], 1),
   ...points(['redis.acceptAtOnce', 'redis.take', 'redis.begin', 'redis.finish'], jobs, 4),
   ...points(['redis.cancel'], ['cancel'], 1),

@@ -1,7 +1,11 @@
 /** What a client can ask for. */
-export type Operation = { /** The request id. */ id: string /** What it is about. */; name: string } & (
-  | { kind: 'install'; spec: Spec; start: boolean }
-  | { kind: 'start' | 'stop' | 'restart' | 'remove' | 'repository' | 'log' }
+export type Operation = {
+  /** The request id. */ id: string /** What it is about. */;
+  name: string;
+} /** `createOnly`: only where there is no such gear. */ & (
+  | { kind: 'install'; spec: Spec; start: boolean; createOnly: boolean }
+  /** `copy` makes a repository as a copy of `copied`. */
+  | { kind: 'start' | 'stop' | 'restart' | 'remove' | 'repository' | 'copy' | 'log' }
   | { kind: 'replace' | 'merge'; env: Record<string, string> }
   /** `target` is the request id of an operation of the same round. */
   | { kind: 'cancel'; target: string }
@@ -15,7 +19,17 @@ export interface Spec {
   /** Asks for the external port; 0: any; null: none. */
   port: number | null;
   environment: string | null;
+  /** The name of a Docker volume. */
+  volume: string | null;
+  /** Its process ends at once, so that the installation has to be taken back. */
+  fails: boolean;
 }
+
+/** The repository that others are copied from; it has a commit. */
+export const copied = 'calm-git';
+/** What a copy is called, so that it can be told that it must have a commit. */
+export const copyName = (name: string) => `${name}-copy`;
+export const isCopy = (name: string) => name.endsWith('-copy');
 
 export const image = 'geard/sample';
 /** What the sample image listens on. */
@@ -26,13 +40,14 @@ export const becomesJob = ({ kind }: Operation) => kind !== 'log' && kind !== 'c
 
 /** What the line is on which an operation waits for others. */
 export function resourceOf({ kind, name }: Operation): string {
-  if (kind === 'repository') return `repository ${name}`;
+  if (kind === 'repository' || kind === 'copy') return `repository ${name}`;
   return kind === 'replace' || kind === 'merge' ? `environment ${name}` : `gear ${name}`;
 }
 
 export interface HttpRequest {
   method: string;
   path: string;
+  headers?: Record<string, string>;
   body?: unknown;
 }
 
@@ -47,7 +62,10 @@ export function requestOf(operation: Operation): HttpRequest {
   });
   switch (operation.kind) {
     case 'install':
-      return send('PUT', 'container', { t: image }, bodyOf(operation.spec, operation.start));
+      return {
+        ...send('PUT', 'container', { t: image }, bodyOf(operation.spec, operation.start)),
+        ...(operation.createOnly ? { headers: { 'if-none-match': '*' } } : {}),
+      };
     case 'start':
       return send('PUT', 'container/started');
     case 'stop':
@@ -58,6 +76,8 @@ export function requestOf(operation: Operation): HttpRequest {
       return send('DELETE', 'container');
     case 'repository':
       return send('PUT', 'repository');
+    case 'copy':
+      return send('PUT', 'repository', { t: `gear://${copied}` });
     case 'replace':
       return send('PUT', 'environment', {}, { env: variables(operation.env) });
     case 'merge':
@@ -72,11 +92,13 @@ export function requestOf(operation: Operation): HttpRequest {
 const variables = (env: Record<string, string>) =>
   Object.entries(env).map(([name, value]) => ({ name, value }));
 
-function bodyOf({ mark, port, environment }: Spec, start: boolean) {
+function bodyOf({ mark, port, environment, volume, fails }: Spec, start: boolean) {
   return {
     ports: port === null ? [] : [{ internal: internalPort, ...(port > 0 ? { external: port } : {}) }],
     env: [{ name: 'MARK', value: mark }],
     ...(environment === null ? {} : { environment }),
+    ...(volume === null ? {} : { volumes: [{ name: volume, path: '/data' }] }),
+    ...(fails ? { command: ['false'] } : {}),
     start,
   };
 }

@@ -1,6 +1,6 @@
 import { createRandom, type Random } from '../random.ts';
 import { drawFault, type Fault, type FaultKind, fleetFaults, usualFaults } from './fault.ts';
-import { becomesJob, type Operation, type OperationKind, type Spec } from './operation.ts';
+import { becomesJob, copyName, type Operation, type OperationKind, type Spec } from './operation.ts';
 import { apply, copyOf, emptyWorld, type World } from './world.ts';
 
 /** What is sent in a round, and what goes wrong meanwhile; the same for the same seed. */
@@ -61,10 +61,10 @@ type Drawn = OperationKind | 'install again';
 
 const onExisting: Record<Drawn, number> = {
   ...{ install: 18, 'install again': 6, start: 7, stop: 10, restart: 22, remove: 13 },
-  ...{ replace: 7, merge: 5, repository: 7, log: 5, cancel: 7 },
+  ...{ replace: 7, merge: 5, repository: 5, copy: 3, log: 5, cancel: 7 },
 };
 const onAbsent: Partial<Record<Drawn, number>> = {
-  ...{ install: 60, restart: 2, remove: 2, replace: 12, merge: 5, repository: 12, log: 2, cancel: 5 },
+  ...{ install: 60, restart: 2, remove: 2, replace: 12, merge: 5, repository: 8, copy: 5, log: 2, cancel: 5 },
 };
 
 /** Plans one round after the other. */
@@ -112,22 +112,18 @@ function drawOne(
   const kind = random.weighted<Drawn>({ ...(gear ? onExisting : onAbsent), ...bias.operations });
   switch (kind) {
     case 'install':
-      return {
-        id,
-        name,
-        kind,
-        spec: drawSpec(random, world, name, id, fleet),
-        start: gear ? true : random.chance(0.9),
-      };
-    case 'install again':
-      return gear
-        ? { id, name, kind: 'install', spec: gear.spec, start: true }
-        : { id, name, kind: 'install', spec: drawSpec(random, world, name, id, fleet), start: true };
+      return drawInstall(random, world, name, id, fleet);
+    case 'install again': {
+      const spec = gear?.spec ?? drawSpec(random, world, name, id, fleet);
+      return { id, name, kind: 'install', spec, start: true, createOnly: false };
+    }
     case 'replace':
     case 'merge':
       return { id, name, kind, env: drawVariables(random) };
     case 'repository':
       return { id, kind, name: `${name}-${round}` };
+    case 'copy':
+      return { id, kind, name: copyName(`${name}-${round}`) };
     case 'cancel':
       if (targets.length === 0) return { id, name, kind: 'log' };
       return { id, name, kind, target: random.pick(targets).id };
@@ -136,13 +132,23 @@ function drawOne(
   }
 }
 
+function drawInstall(random: Random, world: World, name: string, id: string, fleet: boolean): Operation {
+  const exists = world.gears.has(name);
+  const spec = drawSpec(random, world, name, id, fleet);
+  const start = exists || spec.fails || random.chance(0.9);
+  return { id, name, kind: 'install', spec, start, createOnly: random.chance(exists ? 0.08 : 0.25) };
+}
+
 /** On a fleet an environment may live on another host than the gear. */
 function drawSpec(random: Random, world: World, name: string, id: string, fleet: boolean): Spec {
-  const port = random.pick([null, 0, firstPort + names.indexOf(name)]);
+  const fails = random.chance(0.08);
+  // What listens nowhere has started when its process runs, however soon it ends.
+  const port = fails ? 0 : random.pick([null, 0, firstPort + names.indexOf(name)]);
   const environments = [...world.environments.keys()];
   const environment =
     !fleet && environments.length > 0 && random.chance(0.3) ? random.pick(environments) : null;
-  return { mark: id.slice(0, 12), port, environment };
+  const mark = id.slice(0, 12);
+  return { mark, port, environment, volume: random.chance(0.15) ? `v-${mark}` : null, fails };
 }
 
 /** Lines in a value have the environment carried by an image. */

@@ -49,7 +49,7 @@ export function apply(world: World, operation: Operation): Effect {
   const { name } = operation;
   switch (operation.kind) {
     case 'install':
-      return install(world, name, operation.spec, operation.start);
+      return install(world, operation);
     case 'start':
     case 'stop':
     case 'restart':
@@ -57,6 +57,7 @@ export function apply(world: World, operation: Operation): Effect {
     case 'remove':
       return world.gears.delete(name) ? quiet : { refused: 'container_not_found' };
     case 'repository':
+    case 'copy':
       if (world.repositories.has(name)) return { refused: 'repository_exists' };
       world.repositories.add(name);
       return quiet;
@@ -68,10 +69,15 @@ export function apply(world: World, operation: Operation): Effect {
   }
 }
 
-function install({ gears, environments }: World, name: string, spec: Spec, start: boolean): Effect {
+function install(world: World, operation: Operation & { kind: 'install' }): Effect {
+  const { gears, environments, volumes } = world;
+  const { name, spec, start, createOnly } = operation;
+  const before = gears.get(name);
+  if (createOnly && before) return { refused: 'precondition_failed' };
   if (spec.environment !== null && !environments.has(spec.environment))
     return { refused: 'environment_not_found' };
-  const before = gears.get(name);
+  if (spec.fails) return { refused: 'start_failed' };
+  if (spec.volume !== null) volumes.add(spec.volume);
   const { running = false, runs = null } = before ?? {};
   const same = before !== undefined && isDeepStrictEqual(before.spec, spec);
   const stale = before?.stale ?? false;

@@ -30,8 +30,8 @@ test('a round has 4 to 9 requests, each with an id of its own, and faults that c
 test('operations come to what they say: starts, refusals, and what runs', () => {
   const world = emptyWorld();
   const gear = { id: '1', name: 'a' };
-  const spec = { mark: 'm', port: null, environment: null };
-  const install = () => apply(world, { ...gear, kind: 'install', spec, start: true });
+  const spec = { mark: 'm', port: null, environment: null, volume: null, fails: false };
+  const install = () => apply(world, { ...gear, kind: 'install', spec, start: true, createOnly: false });
   expect(apply(world, { ...gear, kind: 'restart' })).toEqual({ refused: 'container_not_found' });
   expect(install()).toEqual({ starts: 1, atMost: 1 });
   expect(install()).toEqual({ starts: 0, atMost: 0 });
@@ -41,4 +41,25 @@ test('operations come to what they say: starts, refusals, and what runs', () => 
   expect(install()).toEqual({ starts: 1, atMost: 1 });
   expect(apply(world, { ...gear, kind: 'remove' })).toEqual({ starts: 0, atMost: 0 });
   expect(world.gears.size).toBe(0);
+});
+
+test('an installation that fails and one that meets a gear where it may not leave everything as it was', () => {
+  const world = emptyWorld();
+  const spec = { mark: 'm', port: 0, environment: null, volume: 'v', fails: false };
+  const install = (more: Partial<typeof spec>, createOnly: boolean) =>
+    apply(world, {
+      id: '1',
+      name: 'a',
+      kind: 'install',
+      spec: { ...spec, ...more },
+      start: true,
+      createOnly,
+    });
+  expect(install({ fails: true }, false)).toEqual({ refused: 'start_failed' });
+  expect(world).toEqual(emptyWorld());
+  expect(install({}, true)).toEqual({ starts: 1, atMost: 1 });
+  expect(install({ mark: 'n' }, true)).toEqual({ refused: 'precondition_failed' });
+  expect(install({ mark: 'n', fails: true }, false)).toEqual({ refused: 'start_failed' });
+  expect(world.gears.get('a')).toMatchObject({ runs: 'm', spec });
+  expect(world.volumes).toEqual(new Set(['v']));
 });
