@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { run } from '../support/run.ts';
 
 /** One in which every kind of fault comes at a moment when jobs are under way. */
-const seed = '2';
+const seed = '3';
 const rounds = '11';
 /** What it may take from the first boot to the last, on a machine that has nothing else to do. */
 const mostSeconds = 90;
