@@ -84,15 +84,13 @@ function begin({ type, params }: Pick<Case, 'type' | 'params'>) {
     log: pino({ level: 'silent' }),
   });
   const handler = handlers[type] as unknown as Handler<JobType>;
-  const outcome = { state: 'cancelled' } as const;
   return {
     run: (signal?: AbortSignal) => handler.run(params, context(signal)),
     isCommitted: async () => (await handler.isCommitted?.(params, context())) ?? false,
     undo: async (why: Failure | null = null) => {
       await handler.undo?.(params, context(), why);
     },
-    end: () =>
-      journal.write(job, { fingerprint: job, outcome }).then(() => ok('rm', open.paths.journal(job))),
+    end: () => journal.clear(job),
   };
 }
 
@@ -469,14 +467,31 @@ test('an update that is taken back before its unit is written leaves the gear ru
   await job.end();
 });
 
+/** Has systemd wait for some seconds before it starts a gear. */
+async function slowly(name: string, seconds: number): Promise<() => Promise<string>> {
+  const dropIns = `/run/systemd/system/gear-${name}.service.d`;
+  await ok('mkdir', '-p', dropIns);
+  await writeFile(`${dropIns}/wait.conf`, `[Unit]\nAfter=faults-slow-${name}.service\n`);
+  await ok('systemctl', 'daemon-reload');
+  const unit = `--unit=faults-slow-${name}`;
+  await ok('systemd-run', '--no-block', unit, '--service-type=oneshot', 'sleep', String(seconds));
+  return () => ok('rm', '-r', dropIns);
+}
+
+test('an update that fails while systemd is about to start the gear, as after a boot, leaves it running', async () => {
+  await there('booting');
+  await ok('systemctl', 'stop', 'gear-booting');
+  const tidy = await slowly('booting', 3);
+  await ok('systemctl', 'start', '--no-block', 'gear-booting');
+  await perform('container.install', gear('booting', { ...exits }));
+  expect(await ok('systemctl', 'is-active', 'gear-booting')).toBe('active');
+  await tidy();
+});
+
 test('a restart that systemd has begun, and of which the worker was not told, is not begun again', async () => {
   await there('queued');
   // systemd stops the gear, and has something to wait for before it starts it.
-  const dropIns = '/run/systemd/system/gear-queued.service.d';
-  await ok('mkdir', '-p', dropIns);
-  await writeFile(`${dropIns}/wait.conf`, '[Unit]\nAfter=faults-slow.service\n');
-  await ok('systemctl', 'daemon-reload');
-  await ok('systemd-run', '--no-block', '--unit=faults-slow', '--service-type=oneshot', 'sleep', '4');
+  const tidy = await slowly('queued', 4);
   const job = begin({ type: 'container.restart', params: { resource: 'queued' } });
   const isActive = () =>
     run('systemctl', 'is-active', '--quiet', 'gear-queued').then(({ status }) => status === 0);
@@ -495,7 +510,7 @@ test('a restart that systemd has begun, and of which the worker was not told, is
   });
   expect(starts).toBe(1);
   await job.end();
-  await ok('rm', '-r', dropIns);
+  await tidy();
 });
 
 /** Tells one installation of a gear from another, and which one runs. */

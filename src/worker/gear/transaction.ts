@@ -25,15 +25,17 @@ import { missingVolumes, removeVolumes } from './volumes.ts';
  * that was known to be good; only which run of the unit is out of date is what is so now.
  */
 export async function openTransaction(
-  room: Room,
+  context: Pick<JobContext, 'room' | 'signal'>,
   unit: GearUnit,
   current: StoredGear | null,
   pending: Before | null,
   job: string,
 ): Promise<Before> {
+  const { room } = context;
   const { paths, systemd } = room;
   const name = paths.unitName(unit.resource);
-  const { active, invocation } = await systemd.state(name);
+  // At a boot, or when Docker comes up, what was running is about to be started.
+  const { active, invocation } = await untilIdle(context, unit.resource);
   const isNew = commandOf(current?.text ?? '') !== commandOf(renderUnit(unit, paths));
   const unread = current === null ? invocation : null;
   const last = pending ?? (await readCommitted(paths, unit.resource));
