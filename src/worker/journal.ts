@@ -13,6 +13,8 @@ import { readIfThere, removeDurably, writeDurably } from './host/files.ts';
 export interface Journal {
   read(id: string): Promise<JournalEntry | null>;
   write(id: string, entry: JournalEntry): Promise<void>;
+  /** Removes what was kept for a job that is over now. */
+  clear(id: string): Promise<void>;
   /** Notes that a request was taken while its token was valid: what waits or is begun again is not too late. */
   take(id: string, digest: string): Promise<void>;
   wasTaken(id: string, digest: string): Promise<boolean>;
@@ -34,8 +36,8 @@ export function createJournal(paths: HostPaths): Journal {
       const text = await readIfThere(paths.journal(id));
       return text === null ? null : journalEntry.parse(JSON.parse(text));
     },
-    async write(id, entry) {
-      await writeDurably(paths.journal(id), JSON.stringify(entry), 0o600);
+    write: (id, entry) => writeDurably(paths.journal(id), JSON.stringify(entry), 0o600),
+    async clear(id) {
       for (const path of [paths.taken(id), paths.checkpoint(id)])
         await effect('file.remove', () => rm(path, { force: true }));
     },

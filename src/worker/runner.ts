@@ -117,7 +117,7 @@ export function createRunner(parts: RunnerParts): Runner {
   async function run(id: string, entry: UnderWay): Promise<void> {
     const record = await ledger.read(id);
     if (!record) return ledger.forget(id);
-    if (isFinal(record.job.state)) return ledger.drop(record.job);
+    if (isFinal(record.job.state)) return drop(record);
     if (record.version > payloadVersion) return leaveQueued(record);
     // Before its turn: what is refused holds up nobody, and what is taken does not get too late by waiting.
     const admitted = (await journal.read(id)) ? null : await admit(record);
@@ -136,9 +136,15 @@ export function createRunner(parts: RunnerParts): Runner {
     stopping.signal.throwIfAborted();
     const turn = await ledger.begin(record);
     if (turn.turn === 'behind') return turn.first;
-    if (turn.turn === 'over') await ledger.drop(record.job);
+    if (turn.turn === 'over') await drop(record);
     else wakeNext(await bringToEnd(turn.record, admitted, entry).catch((error) => giveBack(record, error)));
     return null;
+  }
+
+  /** Of a job that has come to its end without us. */
+  async function drop({ job }: JobRecord): Promise<void> {
+    await journal.clear(job.id);
+    await ledger.drop(job);
   }
 
   /** Nobody's crash: the job is begun again by the next worker, or a little later. */
@@ -162,7 +168,7 @@ export function createRunner(parts: RunnerParts): Runner {
     try {
       const taken = await ledger.take(id);
       if (taken === 'over') {
-        await ledger.drop(record.job);
+        await drop(record);
         return 'over';
       }
       if (taken === 'expired') {
@@ -176,6 +182,7 @@ export function createRunner(parts: RunnerParts): Runner {
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       const problem = problemOf(error.code, error.message, { job: id, host: room.host });
+      await journal.clear(id); // It may have been taken before its issuer was revoked.
       wakeNext(await ledger.finish(record, { state: 'failed', error: problem }, await isHere(record)));
       return 'over';
     }
@@ -260,8 +267,11 @@ export function createRunner(parts: RunnerParts): Runner {
       const outcome = passed
         ? ((await superseded(record)) ?? (await executeOne(record, passed, entry, jobLog)))
         : recall(record, known);
-      const write = () => journal.write(id, { fingerprint: record.fingerprint, outcome });
-      if (!known) await untilStored(id, write, entry.handBack.signal);
+      const store = async () => {
+        if (!known) await journal.write(id, { fingerprint: record.fingerprint, outcome });
+        await journal.clear(id);
+      };
+      await untilStored(id, store, entry.handBack.signal);
       const next = await ledger.finish(record, outcome, await isHere(record));
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;

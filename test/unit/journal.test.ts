@@ -17,13 +17,14 @@ async function openJournal() {
   return createJournal(paths);
 }
 
-test('what a job has seen and that it was taken is forgotten when its outcome is written', async () => {
+test('what a job has seen and that it was taken is forgotten when it is over', async () => {
   const journal = await openJournal();
   await journal.take(id, 'digest');
   expect(await journal.wasTaken(id, 'digest')).toBe(true);
   expect(await journal.checkpoint(id, async () => 'first')).toBe('first');
   expect(await journal.checkpoint(id, async () => 'second')).toBe('first');
   await journal.write(id, { fingerprint: 'f', outcome: { state: 'cancelled' } });
+  await journal.clear(id);
   expect(await journal.read(id)).toEqual({ fingerprint: 'f', outcome: { state: 'cancelled' } });
   expect(await journal.wasTaken(id, 'digest')).toBe(false);
   expect(await journal.checkpoint(id, async () => 'second')).toBe('second');
@@ -34,6 +35,7 @@ test('a test can crash the worker at every change of the journal', async () => {
   const changes = await effectsOf(async () => {
     await journal.take(id, 'digest');
     await journal.write(id, { fingerprint: 'f', outcome: { state: 'cancelled' } });
+    await journal.clear(id);
   });
   const written = ['file.fsync', 'file.rename', 'directory.fsync'];
   expect(changes).toEqual(['file.write', ...written, 'file.remove', 'file.remove']);
