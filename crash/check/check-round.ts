@@ -41,7 +41,7 @@ export async function checkRound(
     ...state,
     ...checkNotDoubled('Docker', byDocker, starts, explained),
     ...checkNotMissing('Docker', byDocker, starts),
-    ...checkNotDoubled('systemd', bySystemd.flat(), starts, explained),
+    ...checkNotDoubled('systemd', bySystemd.flat(), starts, explained.map(withRefusals)),
     // What was told in the journal before a boot is gone.
     ...(booted.length === 0 ? checkNotMissing('systemd', bySystemd.flat(), starts) : []),
     ...(await checkReplays(site, requests)),
@@ -50,9 +50,11 @@ export async function checkRound(
 
 /** Docker and boots bring each gear up once; ports that Docker has lost have it restarted once more. */
 function windowsOf({ from, to, leaked }: Struck): Window[] {
-  const window = { from, to: to + settling };
-  return leaked ? [window, window] : [window];
+  return [{ from, to: to + settling, most: leaked ? 2 : 1 }];
 }
+
+/** systemd tries again what Docker has refused while it comes up; only what Docker has started has had an effect. */
+const withRefusals = (window: Window): Window => ({ ...window, most: Number.POSITIVE_INFINITY });
 
 /** Errors that a fault of this round explains. All faults pass, so that hardly any does. */
 function toleranceOf(struck: readonly Struck[]): (code: string) => boolean {

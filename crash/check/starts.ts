@@ -9,10 +9,11 @@ export interface Start {
   at: number;
 }
 
-/** A time in which each gear may be started once though nobody has asked for it. */
+/** A time in which each gear may be started so often though nobody has asked for it. */
 export interface Window {
   from: number;
   to: number;
+  most: number;
 }
 
 /** What is left of a name without what stands around it; null where that is not there. */
@@ -95,12 +96,15 @@ function tellStarts(
   });
 }
 
-/** How many starts of one gear no window explains; each explains one. What a window can explain that ends first, it does. */
+/** How many starts of one gear no window explains. What a window can explain that ends first, it does. */
 function unexplained(starts: readonly Start[], windows: readonly Window[]): number {
   const left = [...starts].sort((one, other) => one.at - other.at);
-  for (const { from, to } of [...windows].sort((one, other) => one.to - other.to)) {
-    const first = left.findIndex(({ at }) => at >= from && at <= to);
-    if (first >= 0) left.splice(first, 1);
+  for (const { from, to, most } of [...windows].sort((one, other) => one.to - other.to)) {
+    for (let n = 0; n < most; n++) {
+      const first = left.findIndex(({ at }) => at >= from && at <= to);
+      if (first < 0) break;
+      left.splice(first, 1);
+    }
   }
   return left.length;
 }

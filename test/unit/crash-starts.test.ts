@@ -3,7 +3,7 @@ import { checkNotDoubled, checkNotMissing } from '../../crash/check/starts.ts';
 
 const starts = (...times: number[]) => times.map((at) => ({ gear: 'a', at }));
 const once = new Map([['a', { least: 1, most: 1 }]]);
-const boot = { from: 100, to: 200 };
+const boot = { from: 100, to: 200, most: 1 };
 const doubled = (times: number[], windows = [boot]) =>
   checkNotDoubled('Docker', starts(...times), once, windows).map(({ promise }) => promise);
 
@@ -20,9 +20,15 @@ test('a boot explains no start before it or long after it', () => {
 });
 
 test('two faults explain one start each, also where their times overlap', () => {
-  const windows = [boot, { from: 120, to: 300 }];
+  const windows = [boot, { from: 120, to: 300, most: 1 }];
   expect(doubled([50, 150, 250], windows)).toEqual([]);
   expect(doubled([50, 110, 120, 250], windows)).toEqual(['doubled']);
+});
+
+test('a window may explain as many starts as it says', () => {
+  const any = { ...boot, most: Number.POSITIVE_INFINITY };
+  expect(doubled([50, 110, 120, 130], [any])).toEqual([]);
+  expect(doubled([50, 60, 110, 120], [any])).toEqual(['doubled']);
 });
 
 test('a gear that nobody asked for must not be started at all, and one that was asked for must', () => {
