@@ -71,11 +71,8 @@ function ofEarlierVersions({ gears }: World, seen: Look): string[] {
   });
 }
 
-/**
- * What may be in jobs/ when no job is under way: outcomes, the host's identity, and that a job was taken which was cancelled in
- * its line. That is a digest, which goes with the outcomes.
- */
-const kept = /^(?:identity|[0-9a-f]{32}\.(?:json|taken))$/;
+/** What may be in jobs/ when no job is under way: outcomes and the host's identity. */
+const kept = /^(?:identity|[0-9a-f]{32}\.json)$/;
 
 /** What only a job that is under way may have. */
 function ofJobs(world: World, seen: Look): string[] {
