@@ -11,7 +11,7 @@ export function checkLeftovers(world: World, seen: Look): Violation[] {
 
 /** What lies beside a gear's unit, secrets among it; the first group is the gear. */
 const besideUnit = /^gear-(.+)\.(?:[0-9a-f]{32}\.env|committed\.json|failed\.json)$/;
-const environmentImage = /^geard-environment:gear-(.+)\.([0-9a-f]{32})$/;
+const environmentImage = /^geard\.invalid\/environment:gear-(.+)\.([0-9a-f]{32})$/;
 
 /** Nothing is left of a gear that is not there, in any place that could bring it back or tell its secrets. */
 function ofAbsentGears({ gears }: World, seen: Look): string[] {

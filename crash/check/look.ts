@@ -121,7 +121,7 @@ async function lookAtImages(host: LabHost): Promise<Pick<Look, 'images' | 'namel
   const namesOf = ({ RepoTags }: (typeof all)[number]) =>
     (RepoTags ?? []).filter((name) => name !== '<none>:<none>');
   return {
-    images: all.flatMap(namesOf).filter((name) => name.startsWith('geard-environment:')),
+    images: all.flatMap(namesOf).filter((name) => name.startsWith('geard.invalid/environment:')),
     nameless: all.filter((image) => namesOf(image).length === 0).map(({ Id }) => Id),
   };
 }

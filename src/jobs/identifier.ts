@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ownRegistry } from './image-name.ts';
 
 /**
  * Names that callers may choose. Every pattern is anchored and every length is checked before the pattern is
@@ -38,7 +39,15 @@ export const imageReference = named(
   255,
   /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[a-f0-9]{64})?$(?![\r\n])/,
   'be an image reference such as nginx:1.27 or registry.example:5000/team/app@sha256:…',
-);
+)
+  .refine(
+    (reference) => !/^(?:sha256:)?[a-f0-9]{64}$/.test(reference),
+    't must be a name or a name with a digest; an image is never named by its id',
+  )
+  .refine(
+    (reference) => !reference.startsWith(`${ownRegistry}/`),
+    `t must not name an image of ${ownRegistry}, which geard has made for itself`,
+  );
 
 export const environmentName = named(
   'an environment name',

@@ -127,9 +127,9 @@ test('a value that comes to need another way is there after a restart by hand, a
       async () => (await valueIn('turns', 'A').catch(() => null)) === value,
     );
   }
-  expect(await ok('docker', 'images', '--quiet', 'geard-environment')).not.toBe('');
+  expect(await ok('docker', 'images', '--quiet', 'geard.invalid/environment')).not.toBe('');
   await daemon.change('DELETE', 'container', { r: 'turns' });
-  expect(await ok('docker', 'images', '--format', '{{.Tag}}', 'geard-environment')).not.toContain(
+  expect(await ok('docker', 'images', '--format', '{{.Tag}}', 'geard.invalid/environment')).not.toContain(
     'gear-turns.',
   );
 });

@@ -7,16 +7,7 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { createDocker } from '../../src/worker/host/docker.ts';
 import { asDockerFailure, asPullFailure } from '../../src/worker/host/docker-failures.ts';
-import { followLayers, withTag } from '../../src/worker/host/docker-pull.ts';
-
-test('a reference without a tag means :latest, never every tag there is', () => {
-  expect(['a', 'r:5000/a', 'a:1', `a@sha256:${'0'.repeat(64)}`].map(withTag)).toEqual([
-    'a:latest',
-    'r:5000/a:latest',
-    'a:1',
-    `a@sha256:${'0'.repeat(64)}`,
-  ]);
-});
+import { followLayers } from '../../src/worker/host/docker-pull.ts';
 
 test('progress adds up all layers and never falls', () => {
   const seen: number[] = [];
@@ -62,7 +53,7 @@ test.each([
 });
 
 /** An engine that has one image, and takes it for whatever it is asked for. */
-async function engineWith(image: { Id: string; RepoDigests: string[] | null }): Promise<string> {
+async function engineWith(image: { Id: string; RepoTags?: string[]; RepoDigests: string[] | null }): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'geard-engine-'));
   const socket = join(directory, 'socket');
   const engine = createServer((_req, res) => {
@@ -79,11 +70,28 @@ async function engineWith(image: { Id: string; RepoDigests: string[] | null }): 
 
 test('an image with another digest than the reference is not the image, whatever the engine says', async () => {
   const [right, wrong] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
-  const socketPath = await engineWith({ Id: 'sha256:1', RepoDigests: [`r:5000/git@${right}`] });
+  const socketPath = await engineWith({
+    Id: 'sha256:1',
+    RepoTags: ['r:5000/git:1'],
+    RepoDigests: [`r:5000/git@${right}`],
+  });
   const docker = createDocker({ socketPath, log: pino({ level: 'silent' }) });
   onTestFinished(() => docker.close());
   expect(await docker.image(`r:5000/git@${wrong}`)).toBeNull();
   expect(await docker.image(`r:5000/git:1@${wrong}`)).toBeNull();
   for (const reference of [`r:5000/git@${right}`, `r:5000/git:1@${right}`, 'r:5000/git:1'])
     expect(await docker.image(reference), reference).toMatchObject({ id: 'sha256:1' });
+});
+
+test('an engine that takes a name for the beginning of an id gives no image', async () => {
+  const socketPath = await engineWith({
+    Id: `sha256:${'ab'.repeat(32)}`,
+    RepoTags: ['secret:1'],
+    RepoDigests: [],
+  });
+  const docker = createDocker({ socketPath, log: pino({ level: 'silent' }) });
+  onTestFinished(() => docker.close());
+  for (const reference of ['ab', 'abab', 'secret', 'secret:2', 'r/secret:1'])
+    expect(await docker.image(reference), reference).toBeNull();
+  expect(await docker.image('docker.io/library/secret:1')).not.toBeNull();
 });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ownRegistry } from '../../jobs/image-name.ts';
 
 /** Where everything of a host lies below its base directory. Names come validated: see jobs/identifier.ts. */
 export interface HostPaths {
@@ -41,12 +42,12 @@ export const containerName = (resource: string) => `gear-${resource}`;
 
 /** The image that carries a gear's environment; a tag names one version of it. See gear/environment-image.ts. */
 export const environmentImage = (resource: string, tag: string) =>
-  `geard-environment:${containerName(resource)}.${tag}`;
+  `${ownRegistry}/environment:${containerName(resource)}.${tag}`;
 /** The container that such an image is made from; it never runs. */
 export const imageMaker = (resource: string) => `geard-environment-${resource}`;
 /** Matches the images that `environmentImage` names for a gear; the first group is the tag. */
 export const environmentImages = (resource: string) =>
-  new RegExp(`^geard-environment:gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})$`);
+  new RegExp(`^${escapeRegExp(ownRegistry)}/environment:gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})$`);
 
 /** The transient unit that makes a repository, and its container. */
 export const jobUnit = (resource: string) => `job-${resource}.service`;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/container.ts';
 import { resourceName } from '../../jobs/identifier.ts';
+import { imageName } from '../../jobs/image-name.ts';
 import { requestId } from '../../jobs/request-id.ts';
 import { containerName, environmentImage, type HostPaths } from './paths.ts';
 import { docker, dockerRun } from './programs.ts';
@@ -95,7 +96,7 @@ export function runImage({
   spec,
   imageTag,
 }: Pick<GearUnit, 'resource' | 'spec' | 'imageTag'>): string {
-  return imageTag === null ? spec.image : environmentImage(resource, imageTag);
+  return imageTag === null ? imageName(spec.image) : environmentImage(resource, imageTag);
 }
 
 function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): string[] {

@@ -1,4 +1,5 @@
 import type Dockerode from 'dockerode';
+import { imageName } from '../../jobs/image-name.ts';
 import { asPullFailure } from './docker-failures.ts';
 
 export interface PullProgress {
@@ -23,7 +24,7 @@ export async function pullImage(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const stream = await docker.pull(withTag(reference), { abortSignal: signal });
+    const stream = await docker.pull(imageName(reference), { abortSignal: signal });
     const layers = followLayers(onProgress);
     await new Promise<void>((resolve, reject) => {
       const ended = (error: Error | null) => (error ? reject(error) : resolve());
@@ -36,12 +37,6 @@ export async function pullImage(
     if (signal.aborted) throw signal.reason;
     throw asPullFailure(reference, error);
   }
-}
-
-/** Without a tag the engine would pull every tag there is. */
-export function withTag(reference: string): string {
-  const name = reference.slice(reference.lastIndexOf('/') + 1);
-  return name.includes(':') || name.includes('@') ? reference : `${reference}:latest`;
 }
 
 /** Downloading takes longer than unpacking; so much of a layer's work is done when it is there. */

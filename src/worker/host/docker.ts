@@ -1,6 +1,7 @@
 import Dockerode from 'dockerode';
 import type { Logger } from 'pino';
 import type { EnvironmentVariable } from '../../jobs/environment.ts';
+import { imageName } from '../../jobs/image-name.ts';
 import { effect } from '../../lib/failpoint.ts';
 import { followErrors } from './docker-attach.ts';
 import { type ContainerEvent, followEvents } from './docker-events.ts';
@@ -27,7 +28,7 @@ export interface DockerImage {
 
 /** What we want of the Docker engine. Throws a transient `host_unavailable` while it is away. */
 export interface Docker {
-  /** The image with this reference on the host, or null; one with another digest than the reference's is not it. */
+  /** The image that a reference names, or null; an id, or the beginning of one, names none. */
   image(reference: string): Promise<DockerImage | null>;
   /** Makes an image that differs from another one in its environment only: NAME=value each; `by` a container of this name. */
   makeImage(wanted: { image: string; from: string; env: string[]; gear: string; by: string }): Promise<void>;
@@ -68,8 +69,10 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
   const events = followEvents(streams, log);
   return {
     async image(reference) {
-      const found = await orNull('image', () => calls.getImage(reference).inspect());
-      if (!found || !hasDigestOf(reference, found.RepoDigests)) return null;
+      const wanted = imageName(reference);
+      const found = await orNull('image', () => calls.getImage(wanted).inspect());
+      const names = [...(found?.RepoTags ?? []), ...(found?.RepoDigests ?? [])];
+      if (!found || !names.some((name) => imageName(name) === wanted)) return null;
       const env = (found.Config.Env ?? []).map((entry) => {
         const [name = '', ...value] = entry.split('=');
         return { name, value: value.join('=') };
@@ -158,12 +161,6 @@ async function unlessInUse(removal: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (!hasStatus((error as Error).cause, 409)) throw error;
   }
-}
-
-/** A reference by digest names exactly one image, whatever an engine makes of the rest of it. */
-function hasDigestOf(reference: string, repoDigests: string[] | null | undefined): boolean {
-  const digest = reference.split('@')[1];
-  return digest === undefined || (repoDigests ?? []).some((known) => known.endsWith(`@${digest}`));
 }
 
 /** The answer, or null where Docker does not know the thing. */

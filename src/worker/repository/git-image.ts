@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../jobs/errors.ts';
+import { ownRegistry } from '../../jobs/image-name.ts';
 import { openProgram } from '../../lib/exec.ts';
 import { effect } from '../../lib/failpoint.ts';
 import { createLocks } from '../../lib/locks.ts';
@@ -9,8 +10,8 @@ import type { JobContext } from '../context.ts';
 import { ensureImage } from '../ensure-image.ts';
 import type { Room } from '../room.ts';
 
-/** The image that this host builds for itself. No registry can serve a name below .invalid (RFC 2606). */
-const builtImage = 'geard.invalid/githost';
+/** The image that this host builds for itself. */
+const builtImage = `${ownRegistry}/githost`;
 const script = fileURLToPath(new URL('../../../contrib/githost/image', import.meta.url));
 
 /** Milliseconds a build may take; half a second is usual. */
