@@ -22,6 +22,14 @@ const port = z.strictObject({
   external: integer('external', 0, 65535).optional(),
 });
 
+const volume = z.strictObject({
+  name: volumeName,
+  path: containerPath,
+  /** The gear whose volume it is; default: the gear itself. */
+  of: resourceName.optional(),
+});
+export type Volume = z.infer<typeof volume>;
+
 const commandWord = text(
   'a word of command',
   4096,
@@ -84,7 +92,7 @@ export const gearBody = z.strictObject({
   environment: resourceName.optional(),
   command: z.array(commandWord).max(128, 'command: at most 128 words').default([]),
   volumes: z
-    .array(z.strictObject({ name: volumeName, path: containerPath }))
+    .array(volume)
     .max(64, 'volumes: at most 64')
     .refine(...unique((v: { path: string }) => v.path, 'a volume path'))
     .default([]),
@@ -124,6 +132,7 @@ export const containerInstall = defineJob({
   errors: [
     'image_not_found',
     'environment_not_found',
+    'container_not_found',
     'registry_failed',
     'port_taken',
     'ports_exhausted',

@@ -7,7 +7,7 @@ import { allowsAction, allowsResource } from './patterns.ts';
 
 /** What a request refers to beside the resource that it names. */
 interface Reference {
-  kind: 'repository' | 'environment';
+  kind: 'repository' | 'environment' | 'gear';
   resource: string;
   /** What the token must allow on it. */
   action: Action;
@@ -19,20 +19,24 @@ function referencesOf(order: Order): Reference[] {
   const source = sourceOf(order);
   if (source !== null)
     return [{ kind: 'repository', resource: source, action: 'content.read', namedBy: 't' }];
-  const environment = environmentOf(order);
-  if (environment !== undefined)
-    return [{ kind: 'environment', resource: environment, action: 'environment.read', namedBy: 'b' }];
-  return [];
+  if (!isJobOrder(order) || order.wants.command.type !== 'container.install') return [];
+  const { resource, spec } = order.wants.command.params;
+  const environments = spec.environment === undefined ? [] : [spec.environment];
+  const owners = spec.volumes.flatMap(({ of }) => (of === undefined || of === resource ? [] : [of]));
+  return [
+    ...environments.map((name) => inBody('environment', name, 'environment.read')),
+    ...owners.map((name) => inBody('gear', name, 'container.install')),
+  ];
 }
 
-/** The environment of the gear that an order is to install. */
-function environmentOf(order: Order): string | undefined {
-  if (!isJobOrder(order) || order.wants.command.type !== 'container.install') return undefined;
-  return order.wants.command.params.spec.environment;
-}
+const inBody = (kind: Reference['kind'], resource: string, action: Action): Reference => ({
+  ...{ kind, resource, action },
+  namedBy: 'b',
+});
 
 /**
- * What a request refers to is authorized like what it names: a gear reads its environment, and a copy its source. Throws
+ * What a request refers to is authorized like what it names: a gear reads its environment and the volumes
+ * that others share with it, and a copy its source. Throws
  * `token_forbids`, whether there is such a thing or not.
  */
 export function mustAllowReferences(claims: Claims, order: Order): void {

@@ -79,7 +79,7 @@ test('a gear that was stopped and does not listen when it is started again is st
   expect(await activeState('first-only')).toBe('inactive');
   expect(await gear('first-only')).toMatchObject({ enabled: false });
   await daemon.change('DELETE', 'container', { r: 'first-only' });
-  await ok('docker', 'volume', 'rm', 'readiness-once');
+  await ok('docker', 'volume', 'rm', 'gear-first-only..readiness-once');
 });
 
 test('another startSeconds alone changes the unit and restarts nothing', async () => {
@@ -98,12 +98,12 @@ test.each([0, 3601, 'soon', 1.5])('startSeconds of %j is refused at the door', a
 
 test('a failed installation takes away the volumes that it has made, and no other', async () => {
   const failing = (name: string) => ({ volumes: [{ name, path: '/data' }], command: shell('exit 3') });
-  await ok('docker', 'volume', 'create', 'readiness-kept');
+  await ok('docker', 'volume', 'create', 'gear-volumes..readiness-kept');
   for (const name of ['readiness-kept', 'readiness-made'])
     expect(await install('volumes', failing(name))).toMatchObject({ body: { code: 'start_failed' } });
   const left = await ok('docker', 'volume', 'ls', '--quiet', '--filter', 'name=readiness-');
-  expect(left.split('\n')).toEqual(['readiness-kept']);
-  await ok('docker', 'volume', 'rm', 'readiness-kept');
+  expect(left.split('\n')).toEqual(['gear-volumes..readiness-kept']);
+  await ok('docker', 'volume', 'rm', 'gear-volumes..readiness-kept');
 });
 
 test.each([
@@ -122,7 +122,7 @@ test.each([
   expect(answer, answer.body.detail).toMatchObject({ status: 200, body: { state: 'succeeded' } });
   expect(answer.body.attempts).toBeGreaterThan(1);
   await daemon.change('DELETE', 'container', { r });
-  await ok('docker', 'volume', 'rm', `readiness-${r}`);
+  await ok('docker', 'volume', 'rm', `gear-${r}..readiness-${r}`);
 });
 
 test('systemd re-executed in the middle of jobs fails none of them', async () => {

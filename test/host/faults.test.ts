@@ -143,7 +143,7 @@ const rich = (name: string) => ({
   volumes: [{ name: `faults-${name}`, path: '/data' }],
 });
 const exits = { command: ['/bin/sh', '-c', 'exit 3'] };
-const noVolume = (name: string) => open.room.docker.removeVolume(`faults-${name}`);
+const noVolume = (name: string) => open.room.docker.removeVolume(`gear-${name}..faults-${name}`);
 
 /** These run side by side; each has gears and names of its own. */
 const lanes: Case[][] = [

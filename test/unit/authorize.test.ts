@@ -182,6 +182,26 @@ test.each<[string, Claims, string]>([
   expect(typeof order === 'string' ? order : order.name).toBe(expected);
 });
 
+const shares = { body: '{"volumes":[{"name":"data","path":"/data","of":"team-b-db"}]}' };
+
+test.each<[string, Claims, string]>([
+  ['says nothing of it', {}, 'container.install'],
+  ['takes in both names', { a: ['container.install'], r: 'team-*' }, 'container.install'],
+  ["takes in the gear's name only", { a: ['*.*'], r: 'team-a-*' }, 'token_forbids'],
+  ["fixes the gear's name", { r: 'team-a-x' }, 'token_forbids'],
+  ['fixes the body that names it', { r: 'team-a-x', b: bodyHash(shares.body) }, 'container.install'],
+])('a volume of another gear under a token that %s (security H3)', (_, claims, expected) => {
+  const order = ask(claims, installs('team-a-x'), shares);
+  expect(typeof order === 'string' ? order : order.name).toBe(expected);
+});
+
+test('a gear’s own volume needs no more than the gear', () => {
+  const own = {
+    body: '{"volumes":[{"name":"data","path":"/a"},{"name":"data","path":"/b","of":"team-a-x"}]}',
+  };
+  expect(ask({ r: 'team-a-*' }, installs('team-a-x'), own)).toMatchObject({ name: 'container.install' });
+});
+
 test('a gear without an environment needs no right to read any', () => {
   const claims = { a: ['container.install'], r: 'team-a-*' };
   expect(ask(claims, installs('team-a-x'))).toMatchObject({ name: 'container.install' });

@@ -53,7 +53,11 @@ test.each([
 });
 
 /** An engine that has one image, and takes it for whatever it is asked for. */
-async function engineWith(image: { Id: string; RepoTags?: string[]; RepoDigests: string[] | null }): Promise<string> {
+async function engineWith(image: {
+  Id: string;
+  RepoTags?: string[];
+  RepoDigests: string[] | null;
+}): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'geard-engine-'));
   const socket = join(directory, 'socket');
   const engine = createServer((_req, res) => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Volume } from '../../jobs/container.ts';
 import { ownRegistry } from '../../jobs/image-name.ts';
 
 /** Where everything of a host lies below its base directory. Names come validated: see jobs/identifier.ts. */
@@ -48,6 +49,13 @@ export const imageMaker = (resource: string) => `geard-environment-${resource}`;
 /** Matches the images that `environmentImage` names for a gear; the first group is the tag. */
 export const environmentImages = (resource: string) =>
   new RegExp(`^${escapeRegExp(ownRegistry)}/environment:gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})$`);
+
+/**
+ * The Docker volume that a gear's volume is. Two dots follow no other name that a gear may have, so that every volume is of one
+ * gear, and no volume that geard has not made is of any.
+ */
+export const dockerVolume = (resource: string, { name, of = resource }: Volume) =>
+  `${containerName(of)}..${name}`;
 
 /** The transient unit that makes a repository, and its container. */
 export const jobUnit = (resource: string) => `job-${resource}.service`;

@@ -3,7 +3,7 @@ import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../.
 import { resourceName } from '../../jobs/identifier.ts';
 import { imageName } from '../../jobs/image-name.ts';
 import { requestId } from '../../jobs/request-id.ts';
-import { containerName, environmentImage, type HostPaths } from './paths.ts';
+import { containerName, dockerVolume, environmentImage, type HostPaths } from './paths.ts';
 import { docker, dockerRun } from './programs.ts';
 import { quoteWord } from './quote.ts';
 
@@ -82,7 +82,7 @@ export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
     `--pids-limit=${mostProcesses}`,
     ...ports.map(({ internal, external }) => `--publish=${external}:${internal}`),
     ...(unit.imageTag === null ? envFiles(unit, paths) : []),
-    ...spec.volumes.map((volume) => `--volume=${volume.name}:${volume.path}`),
+    ...spec.volumes.map((volume) => `--volume=${dockerVolume(resource, volume)}:${volume.path}`),
     ...(spec.memory === undefined ? [] : [`--memory=${spec.memory}`]),
     ...(spec.cpus === undefined ? [] : [`--cpus=${spec.cpus}`]),
     runImage(unit),

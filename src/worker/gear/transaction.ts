@@ -48,7 +48,7 @@ export async function openTransaction(
         enabled: current !== null && (await systemd.isEnabled(name)),
         active: current !== null && active !== 'inactive' && active !== 'failed',
         replaced,
-        volumes: await missingVolumes(room, unit.spec),
+        volumes: await missingVolumes(room, unit),
       };
   await writeBefore(paths, unit.resource, before);
   return before;

@@ -1,17 +1,38 @@
-import type { GearSpec } from '../../jobs/container.ts';
+import { Failure } from '../../jobs/errors.ts';
+import { dockerVolume } from '../domain/paths.ts';
+import type { GearUnit } from '../domain/unit-file.ts';
 import type { Room } from '../room.ts';
 import { listGears, readGear } from './gear-files.ts';
 
-/** The volumes of a gear that are not there yet: Docker makes them when it first starts. */
-export async function missingVolumes({ docker }: Room, { volumes }: GearSpec): Promise<string[]> {
-  const there = await Promise.all(volumes.map(({ name }) => docker.hasVolume(name)));
-  return volumes.flatMap(({ name }, i) => (there[i] ? [] : [name]));
+const volumesOf = ({ resource, spec }: Pick<GearUnit, 'resource' | 'spec'>) =>
+  spec.volumes.map((volume) => dockerVolume(resource, volume));
+
+/** Refuses to share a volume of a gear that is not on this host: Docker would make an empty one. */
+export async function mustHaveOwners(
+  { paths }: Room,
+  resource: string,
+  { volumes }: GearUnit['spec'],
+): Promise<void> {
+  for (const { name, of } of volumes) {
+    if (of !== undefined && of !== resource && !(await readGear(paths, of)))
+      throw new Failure(
+        'container_not_found',
+        `there is no gear ${of} on the host to share its volume ${name}`,
+      );
+  }
 }
 
-/** Removes volumes that an installation has made which is taken back, but none that a gear names by now. */
+/** The Docker volumes of a gear that are not there yet: Docker makes them when it first starts. */
+export async function missingVolumes({ docker }: Room, unit: GearUnit): Promise<string[]> {
+  const names = volumesOf(unit);
+  const there = await Promise.all(names.map((name) => docker.hasVolume(name)));
+  return names.filter((_, i) => !there[i]);
+}
+
+/** Removes volumes that an installation has made which is taken back, but none that a gear has by now. */
 export async function removeVolumes(room: Room, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   const gears = await Promise.all((await listGears(room.paths)).map((gear) => readGear(room.paths, gear)));
-  const used = new Set(gears.flatMap((gear) => gear?.spec.volumes.map(({ name }) => name) ?? []));
+  const used = new Set(gears.flatMap((gear) => (gear ? volumesOf(gear) : [])));
   for (const name of names) if (!used.has(name)) await room.docker.removeVolume(name);
 }

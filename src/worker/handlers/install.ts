@@ -19,6 +19,7 @@ import { reservePorts } from '../gear/published-ports.ts';
 import { refreshHeld } from '../gear/refresh-environment.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
+import { mustHaveOwners } from '../gear/volumes.ts';
 import type { Room } from '../room.ts';
 
 type Install = Params<'container.install'>;
@@ -41,6 +42,7 @@ export const install: Handler<'container.install'> = {
       throw new Failure('precondition_failed', `the gear ${resource} exists already`);
     if (current === null) await mustTakeNew(context);
     const environment = await environmentOf(room, spec);
+    await mustHaveOwners(room, resource, spec);
     report({ step: 'image', message: `looking for ${spec.image}` });
     await ensureImage(spec.image, context);
     report({ step: 'ports', message: 'reserving ports' });
