@@ -55,7 +55,7 @@ async function openHost(host: string) {
   const busy = new Set<string>();
   const room: Room = {
     ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent },
-    ...{ reservations, gearLocks: createLocks(), busy, startSeconds: 60 },
+    ...{ reservations, gearLocks: createLocks(), busy, startSeconds: 60, hashKey: '' },
     directory: { held: queue.held, announce: announcer.everything },
   };
   return runHost(options, { queue, announcer, room, busy, handlers, closers });

@@ -13,6 +13,12 @@ export interface FailedUpdate {
   unitText: string;
 }
 
+/** A variable without its value; the hash tells a changed value from the same one. */
+export interface HiddenVariable {
+  name: string;
+  hash: string;
+}
+
 /** A gear as GET container shows it. */
 export interface Gear {
   resource: string;
@@ -21,7 +27,8 @@ export interface Gear {
   /** The text of the unit file that is in force. */
   unitText: string;
   image: string;
-  spec: GearSpec;
+  /** The values of variables only for who may read environments. */
+  spec: Omit<GearSpec, 'env'> & { env: EnvironmentVariable[] | HiddenVariable[] };
   ports: PublishedPort[];
   /** Whether it runs after a reboot. */
   enabled: boolean;

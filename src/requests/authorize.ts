@@ -8,7 +8,7 @@ import { isTooLong, type Lifetimes } from '../token/verifier.ts';
 import type { Order, Scope } from './order.ts';
 import type { OriginalRequest } from './original.ts';
 import { type Parameters, parseParameters } from './parameters.ts';
-import { allowsAction, allowsResource } from './patterns.ts';
+import { allows, allowsAction, allowsResource } from './patterns.ts';
 import { mustAllowReferences } from './references.ts';
 import { environmentContent, type Rule, rules } from './rules.ts';
 
@@ -34,7 +34,8 @@ export function authorize(claims: Claims, request: OriginalRequest, circumstance
   if (changesSomething(rule.action)) mustAllowChange(claims, request, circumstances);
   const wants = rule.wants({ request, all, found });
   if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');
-  const scope: Scope = { u: all.u, h: all.h, r: all.r ?? claims.r, types };
+  const values = allows(claims, 'environment.read');
+  const scope: Scope = { u: all.u, h: all.h, r: all.r ?? claims.r, values, types };
   const order = { name: rule.name, action: rule.action, all, scope, wants } as Order;
   mustAllowReferences(claims, order);
   return order;
@@ -100,8 +101,9 @@ const fixes = (name: string) => new Failure('token_forbids', `the token fixes ${
  * Refuses what `a` does not take in. Who may make jobs of some types may watch those, or nobody could follow the
  * Location of an answer; the types are returned where it is only that.
  */
-function mustBeAllowed({ a }: Claims, { action }: Rule): string[] | undefined {
-  if (a === undefined || a.some((pattern) => allowsAction(pattern, action))) return undefined;
+function mustBeAllowed(claims: Claims, { action }: Rule): string[] | undefined {
+  if (allows(claims, action)) return undefined;
+  const { a = [] } = claims;
   if (action === 'job.read' || action === 'job.log') {
     const types = a.filter((pattern) => Object.keys(jobs).some((type) => allowsAction(pattern, type)));
     if (types.length > 0) return types;

@@ -46,6 +46,8 @@ export interface Scope {
   h?: string | undefined;
   /** A name, or the beginning of names and a star. */
   r?: string | undefined;
+  /** Whether values of variables may be read. */
+  values?: boolean;
   /** Patterns of the types of jobs. */
   types?: readonly string[] | undefined;
 }

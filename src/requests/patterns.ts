@@ -1,3 +1,9 @@
+import type { Claims } from '../token/claims.ts';
+
+/** Whether a token's `a` takes in an action; without one it takes in all. */
+export const allows = ({ a }: Claims, action: string): boolean =>
+  a === undefined || a.some((pattern) => allowsAction(pattern, action));
+
 /** Whether a pattern of a token's `a`, such as `container.*` or `*.read`, takes in an action. */
 export function allowsAction(pattern: string, action: string): boolean {
   const [room, deed] = pattern.split('.');

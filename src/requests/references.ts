@@ -3,7 +3,7 @@ import { Failure } from '../jobs/errors.ts';
 import type { Claims } from '../token/claims.ts';
 import { sourceOf } from './copies.ts';
 import { isJobOrder, type Order } from './order.ts';
-import { allowsAction, allowsResource } from './patterns.ts';
+import { allows, allowsResource } from './patterns.ts';
 
 /** What a request refers to beside the resource that it names. */
 interface Reference {
@@ -42,8 +42,8 @@ const inBody = (kind: Reference['kind'], resource: string, action: Action): Refe
 export function mustAllowReferences(claims: Claims, order: Order): void {
   for (const { kind, resource, action, namedBy } of referencesOf(order)) {
     if (claims[namedBy] !== undefined) continue; // A request that says something else has been refused already.
-    const { a, r } = claims;
-    if (a !== undefined && !a.some((pattern) => allowsAction(pattern, action)))
+    const { r } = claims;
+    if (!allows(claims, action))
       throw new Failure(
         'token_forbids',
         `the token does not allow ${action}, which the ${kind} ${resource} needs`,

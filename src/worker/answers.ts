@@ -43,8 +43,8 @@ export function createAnswers({ room, gate, cancel, readJob, sources, relay, log
       return { head };
     },
     'container.read': async (sealed) => {
-      const { wants } = await gate.order(sealed, ['container.read']);
-      return showGear(room, wants.resource);
+      const { wants, scope } = await gate.order(sealed, ['container.read']);
+      return showGear(room, wants.resource, scope.values ?? false);
     },
     'container.list': async (sealed, args) => {
       const { scope } = await gate.order(sealed, ['container.list']);

@@ -5,6 +5,7 @@ import { openWorkerQueue } from '../queue/open-worker-queue.ts';
 import { createAnnouncer } from './announcer.ts';
 import { parseAllowance } from './domain/clone-target.ts';
 import { hostPaths } from './domain/paths.ts';
+import { readHashKey } from './gear/hidden-values.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
@@ -62,6 +63,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const room: Room = {
       ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
       startSeconds: options.startSeconds,
+      hashKey: await readHashKey(paths),
       directory: { held: queue.held, announce: announcer.everything },
     };
     return await runHost(options, { queue, announcer, room, busy, handlers, closers });

@@ -23,6 +23,8 @@ export interface Room {
   repositories: RepositorySettings;
   /** Seconds in which a gear must listen on its ports, where its spec does not say. */
   startSeconds: number;
+  /** The key of the host's hashes of values. */
+  hashKey: string;
   log: Logger;
 }
 

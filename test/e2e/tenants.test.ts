@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Gear } from '../../src/jobs/gear.ts';
 import type { Job } from '../../src/jobs/job.ts';
 import type { Answer, Client } from '../support/client.ts';
 import { sampleImage } from '../support/daemon.ts';
@@ -73,6 +74,18 @@ test('a gear of A that names an environment of B is refused and reads nothing (s
   const tried = await spy('geard/sample', { environment: 'team-b-env' });
   expect(tried.answer).toMatchObject({ status: 403, body: { code: 'token_forbids' } });
   expectNothing(tried);
+});
+
+test('who may read gears and no environments sees names and hashes in place of values (security M9)', async () => {
+  const read = async (actions: string[]) => {
+    const reader = await fleet.as({ r: 'team-b-*', a: actions });
+    return (await reader.send<Gear>('GET', 'container', { r: 'team-b-db' })).body;
+  };
+  const hidden = await read(['container.read']);
+  expect(hidden.spec.env).toEqual([{ name: 'INLINE', hash: expect.stringMatching(/^[\w-]{43}$/) }]);
+  for (const secret of secrets.slice(0, 2)) expect(JSON.stringify(hidden)).not.toContain(secret);
+  expect((await read(['*.read'])).spec.env).toEqual([{ name: 'INLINE', value: 'B-INLINE\nB-IMAGE' }]);
+  expect((await read(['container.read'])).spec.env).toEqual(hidden.spec.env);
 });
 
 describe('an image of B is run by nobody else, whatever it is called (security H2)', () => {

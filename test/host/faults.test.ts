@@ -451,7 +451,7 @@ test('an update that has failed is kept to be read, also where its taking back i
   };
   await expect(interrupted.run(cutShort, () => job.undo(why))).rejects.toThrow(Injected);
   await job.undo(why);
-  const { failedUpdate } = await showGear(open.room, 'kept');
+  const { failedUpdate } = await showGear(open.room, 'kept', true);
   expect(failedUpdate).toMatchObject({ error: { code: 'start_failed' } });
   await job.end();
 });

@@ -49,6 +49,7 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
       fetch: () => Promise.reject(new Error('there is no api')),
     },
     startSeconds: 30,
+    hashKey: 'key',
     log,
   };
   await room.systemd.settle();

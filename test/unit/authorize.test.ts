@@ -202,6 +202,16 @@ test('a gear’s own volume needs no more than the gear', () => {
   expect(ask({ r: 'team-a-*' }, installs('team-a-x'), own)).toMatchObject({ name: 'container.install' });
 });
 
+test.each<[string, Claims, boolean]>([
+  ['says nothing of actions', {}, true],
+  ['allows to read gears', { a: ['container.read'] }, false],
+  ['allows all of gears', { a: ['container.*'] }, false],
+  ['allows to read gears and environments', { a: ['container.read', 'environment.read'] }, true],
+  ['allows to read everything', { a: ['*.read'] }, true],
+])('values of variables under a token that %s (security M9)', (_, claims, values) => {
+  expect(ask(claims, 'GET /container?r=web')).toMatchObject({ scope: { values } });
+});
+
 test('a gear without an environment needs no right to read any', () => {
   const claims = { a: ['container.install'], r: 'team-a-*' };
   expect(ask(claims, installs('team-a-x'))).toMatchObject({ name: 'container.install' });

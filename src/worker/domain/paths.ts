@@ -10,6 +10,8 @@ export interface HostPaths {
   jobs: string;
   /** There while the host takes nothing new. */
   draining: string;
+  /** The key of the host's hashes of values. */
+  hashKey: string;
   /** All directories, to be made before anything else. */
   directories: string[];
   unitName(resource: string): string;
@@ -77,6 +79,7 @@ export function hostPaths(base: string): HostPaths {
     ports,
     jobs,
     draining: join(base, 'draining'),
+    hashKey: join(base, 'hash.key'),
     directories: [base, units, env, ports, jobs, repositories],
     unitName,
     unit: (resource) => join(units, unitName(resource)),

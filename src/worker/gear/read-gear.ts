@@ -3,9 +3,10 @@ import { containerName } from '../domain/paths.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
 import type { Room } from '../room.ts';
 import { mustHaveGear, readFailedUpdate, readGear, type StoredGear } from './gear-files.ts';
+import { hideValues } from './hidden-values.ts';
 
-/** A gear as it is now. Throws `container_not_found`. */
-export async function showGear(room: Room, resource: string): Promise<Gear> {
+/** A gear as it is now; `values`: whether with the values of its variables. Throws `container_not_found`. */
+export async function showGear(room: Room, resource: string, values: boolean): Promise<Gear> {
   const gear = await mustHaveGear(room.paths, resource);
   const [summary, container, failedUpdate, changedAt] = await Promise.all([
     summarise(room, gear),
@@ -15,7 +16,7 @@ export async function showGear(room: Room, resource: string): Promise<Gear> {
   ]);
   return {
     ...summary,
-    spec: gear.spec,
+    spec: { ...gear.spec, env: values ? gear.spec.env : hideValues(gear.spec.env, room.hashKey) },
     container: container?.id ?? null,
     environment: usedEnvironment(gear, summary, changedAt),
     unitText: gear.text,
