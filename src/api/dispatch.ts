@@ -31,7 +31,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
     context.log.type = name;
     if (isJobType(name)) await bodyRead(req, res);
     const request = originalOf(req, method);
-    const order = authorize(context.claims, request, { now: Date.now() / 1000, lifetimes });
+    const order = authorize(context.claims, request, lifetimes);
     logOrder(req, order);
     const { token } = context;
     context.seal = (purpose) => {

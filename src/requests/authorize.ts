@@ -12,18 +12,12 @@ import { allows, allowsAction, allowsResource } from './patterns.ts';
 import { mustAllowReferences } from './references.ts';
 import { environmentContent, type Rule, rules } from './rules.ts';
 
-export interface Circumstances {
-  /** Seconds since the epoch. */
-  now: number;
-  lifetimes: Lifetimes;
-}
-
 /**
  * What a request comes to under the claims of its token: a claim fixes its parameter, what the token leaves open comes
  * from the query. Pure, so that the api and the worker come to the same. Throws why not: `token_forbids`,
  * `invalid_request`, `not_found` or `method_not_allowed`.
  */
-export function authorize(claims: Claims, request: OriginalRequest, circumstances: Circumstances): Order {
+export function authorize(claims: Claims, request: OriginalRequest, lifetimes: Lifetimes): Order {
   const matched = ruleOf(request.method, request.path);
   const found = find(matched, request.path) ?? '';
   const all = fix(claims, parseParameters(request.query));
@@ -31,7 +25,7 @@ export function authorize(claims: Claims, request: OriginalRequest, circumstance
   const types = mustBeAllowed(claims, rule);
   if (rule.ofHost && claims.r !== undefined)
     throw new Failure('token_forbids', 'the token is for resources of a name, not for hosts');
-  if (changesSomething(rule.action)) mustAllowChange(claims, request, circumstances);
+  if (changesSomething(rule.action)) mustAllowChange(claims, request, lifetimes);
   const wants = rule.wants({ request, all, found });
   if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');
   const values = allows(claims, 'environment.read');
@@ -111,8 +105,8 @@ function mustBeAllowed(claims: Claims, { action }: Rule): string[] | undefined {
   throw new Failure('token_forbids', `the token does not allow ${action}`);
 }
 
-function mustAllowChange(claims: Claims, { body }: OriginalRequest, { now, lifetimes }: Circumstances): void {
-  if (isTooLong(claims, now, lifetimes.change))
+function mustAllowChange(claims: Claims, { body }: OriginalRequest, lifetimes: Lifetimes): void {
+  if (isTooLong(claims, lifetimes.change))
     throw new Failure('token_forbids', 'the token is valid for too long to change anything');
   if (claims.b !== undefined && claims.b !== hash('sha256', body, 'base64url'))
     throw new Failure('token_forbids', 'the token is for another body');

@@ -50,15 +50,17 @@ export function createVerifier({ keys, fleet, lifetimes, testToken: allowed }: V
   };
 }
 
-/** Whether a token is neither over nor valid for longer than any may be. `now` in seconds since the epoch. */
-export function isCurrent({ d }: Claims, now: number, { change, read }: Lifetimes): boolean {
-  return d === undefined || (!isOver({ d }, now) && !isTooLong({ d }, now, Math.max(change, read)));
+/** Whether a token is valid now, and not for longer than any may be. `now` in seconds since the epoch. */
+export function isCurrent(claims: Claims, now: number, { change, read }: Lifetimes): boolean {
+  const isMade = (claims.iat ?? 0) <= now + skew;
+  return isMade && !isOver(claims, now) && !isTooLong(claims, Math.max(change, read));
 }
 
 export const isOver = ({ d }: Claims, now: number) => d !== undefined && now > d + skew;
 
-export const isTooLong = ({ d }: Claims, now: number, longest: number) =>
-  d !== undefined && d > now + longest + skew;
+/** Counted from when it was made: a token that was made for a year is not one for a day on its last day. */
+export const isTooLong = ({ d, iat }: Claims, longest: number) =>
+  d !== undefined && iat !== undefined && d > iat + longest + skew;
 
 /** Opens tokens, the same ones only once for each set of keys: a client sends its token with every request. */
 function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims | null> {

@@ -63,7 +63,7 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
     const claims = await verifier.read(opened.token);
     if (!claims) throw invalid();
     return {
-      order: authorize(claims, opened.request, { now: now(), lifetimes: verifier.lifetimes }),
+      order: authorize(claims, opened.request, verifier.lifetimes),
       claims,
     };
   }

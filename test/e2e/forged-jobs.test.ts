@@ -35,7 +35,7 @@ const change = (line: string, id: string, body = ''): OriginalRequest => {
 
 /** A record as an api would write it for a request. */
 function recordOf(request: OriginalRequest, sealed: string): Hash {
-  const order = authorize({}, request, { now: now(), lifetimes });
+  const order = authorize({}, request, lifetimes);
   const { id, user, command, fingerprint } = order.wants as Change & { command: Command };
   const { type, params } = command;
   const createdAt = new Date().toISOString();

@@ -20,7 +20,7 @@ function request(line: string, more: Partial<OriginalRequest> = {}): OriginalReq
 
 function ask(claims: Claims, line: string, more: Partial<OriginalRequest> = {}) {
   try {
-    return authorize(claims, request(line, more), { now, lifetimes });
+    return authorize(claims, request(line, more), lifetimes);
   } catch (error) {
     if (error instanceof Failure) return error.code;
     throw error;
@@ -79,9 +79,15 @@ test.each<[string, Claims, string, unknown]>([
     'PUT /container?u=0&i=1&t=nginx',
     'invalid_request',
   ],
-  ['lives too long to change anything', { d: now + 25 * hour }, install, 'token_forbids'],
-  ['lives long and only reads', { d: now + 25 * hour }, 'GET /container?r=web', 'container.read'],
-  ['lives long and is to cancel', { d: now + 25 * hour }, 'DELETE /job/2a', 'token_forbids'],
+  ['lives too long to change anything', { iat: now, d: now + 25 * hour }, install, 'token_forbids'],
+  [
+    'was made for too long to change anything, on its last day',
+    { iat: now - 25 * hour, d: now },
+    install,
+    'token_forbids',
+  ],
+  ['lives long and only reads', { iat: now, d: now + 25 * hour }, 'GET /container?r=web', 'container.read'],
+  ['lives long and is to cancel', { iat: now, d: now + 25 * hour }, 'DELETE /job/2a', 'token_forbids'],
   ['fixes another job than the path', { i: '2b' }, 'GET /job/2a', 'token_forbids'],
   ['fixes the job of the path', { i: '2b' }, 'GET /job/2b', 'job.read'],
   ['is for installing, and its job is watched', { a: ['container.install'] }, 'GET /job/2a', 'job.read'],
@@ -104,7 +110,12 @@ test.each<[string, Claims, string, unknown]>([
   ['is for gears of a name, not for hosts', { r: 'h*' }, 'PUT /host/draining?u=0&i=1&h=h1', 'token_forbids'],
   ['is for gears of a name, not for all drift', { r: 'web' }, 'GET /drift', 'token_forbids'],
   ['leaves the host open that nobody says', {}, 'PUT /host/draining?u=0&i=1', 'invalid_request'],
-  ['lives too long to drain a host', { d: now + 25 * hour }, 'PUT /host/live?u=0&i=1&h=h1', 'token_forbids'],
+  [
+    'lives too long to drain a host',
+    { iat: now, d: now + 25 * hour },
+    'PUT /host/live?u=0&i=1&h=h1',
+    'token_forbids',
+  ],
   ['is for draining, and its job is watched', { a: ['host.drain'] }, 'GET /job/2a', 'job.read'],
   ['fixes the kind of content', { t: 'gitarchive' }, 'GET /content?r=web', 'content.archive'],
   ['fixes the kind of content to another', { t: 'gitarchive' }, 'GET /content?r=web&t=env', 'token_forbids'],

@@ -49,7 +49,7 @@ async function record(
 ): Promise<JobRecord> {
   const token = await trust.mint(claims);
   const content: Envelope = { token, request, until: null };
-  const order = authorize({}, request, { now: now(), lifetimes });
+  const order = authorize({}, request, lifetimes);
   const { id, user, command, fingerprint } = order.wants as Change;
   const job = { id, host, user, type: command.type, resource: command.params.resource, ...forge.job };
   return {

@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 const text = (value: unknown) => Buffer.from(JSON.stringify(value));
 const b64 = (value: unknown) => text(value).toString('base64url');
-const claims = (more: Partial<TokenClaims> = {}) => ({ aud: 'geard', d: now() + 900, ...more });
+const claims = (more: Partial<TokenClaims> = {}) => ({ aud: 'geard', iat: now(), d: now() + 900, ...more });
 const outer = () => ({ alg: 'ECDH-ES', enc: 'A256GCM', kid: trust.daemon.kid });
 const inner = () => ({ alg: 'EdDSA', kid: trust.issuer.kid });
 
@@ -53,7 +53,7 @@ test('what an issuer says to a daemon is what the daemon hears', async () => {
 });
 
 test('a token with optional headers that mean nothing else is taken, as other libraries write them', async () => {
-  const token = await encrypt(await sign(claims({ iat: now() }), { typ: 'JWT' }), { typ: 'JWT', cty: 'JWT' });
+  const token = await encrypt(await sign(claims(), { typ: 'JWT' }), { typ: 'JWT', cty: 'JWT' });
   expect(await verify(token)).not.toBeNull();
 });
 
@@ -69,6 +69,12 @@ test('the test token is valid only where it was allowed, and everything that res
 test.each([
   ['it expired a minute and more ago', () => ({ d: now() - 62 })],
   ['it is valid for longer than any may be', () => ({ d: now() + 168 * hour + 65 })],
+  [
+    'it was made for longer, on its last day (security L4)',
+    () => ({ iat: now() - 168 * hour, d: now() + hour }),
+  ],
+  ['it does not say when it was made', () => ({ iat: undefined })],
+  ['it is made in the future', () => ({ iat: now() + 3 * hour, d: now() + 4 * hour })],
   ['it is for another fleet', () => ({ aud: 'other' })],
   ['it names no fleet', () => ({ aud: undefined })],
   ['it names several fleets', () => ({ aud: ['geard'] })],

@@ -46,7 +46,7 @@ export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): 
   async function sourceIn({ token, request }: Envelope): Promise<string> {
     const claims = await verifier.read(token);
     if (!claims) throw new Failure('token_invalid', 'the request needs a valid token');
-    const order = authorize(claims, request, { now: Date.now() / 1000, lifetimes: verifier.lifetimes });
+    const order = authorize(claims, request, verifier.lifetimes);
     const source = sourceOf(order);
     if (source === null) throw new Failure('token_forbids', 'the job copies nothing');
     return source;

@@ -1,6 +1,7 @@
+import type { TokenClaims } from '../../token/claims.ts';
 import { readKeyring } from '../../token/key-files.ts';
 import { openToken } from '../../token/open-token.ts';
-import { isOver, isTooLong, type Lifetimes, tokenLabel } from '../../token/verifier.ts';
+import { isCurrent, isOver, isTooLong, type Lifetimes, tokenLabel } from '../../token/verifier.ts';
 import { sayDuration } from './duration.ts';
 
 export interface Inspected {
@@ -34,20 +35,19 @@ export async function inspectToken(token: string, options: InspectOptions): Prom
     `daemon: ${daemon}`,
     `expires: ${expires}`,
     `claims: ${JSON.stringify(claims, null, 2)}`,
-    `accepted now: ${refusal === null ? whatFor(claims.d, now, options) : `no, ${refusal}`}`,
+    `accepted now: ${refusal === null ? whatFor(claims, options) : `no, ${refusal}`}`,
   ]);
 }
 
 const said = (accepted: boolean, lines: string[]): Inspected => ({ accepted, text: `${lines.join('\n')}\n` });
 
-function whyNot({ aud, d }: { aud: string; d: number }, now: number, { fleet, lifetimes }: InspectOptions) {
+function whyNot({ aud, d, iat }: TokenClaims, now: number, { fleet, lifetimes }: InspectOptions) {
   if (aud !== fleet) return `it is for the fleet ${aud}, not for ${fleet}`;
   if (isOver({ d }, now)) return 'it is over';
-  if (isTooLong({ d }, now, Math.max(lifetimes.change, lifetimes.read))) return 'it is valid for too long';
+  if (isTooLong({ d, iat }, Math.max(lifetimes.change, lifetimes.read))) return 'it is valid for too long';
+  if (!isCurrent({ d, iat }, now, lifetimes)) return 'it is made in the future';
   return null;
 }
 
-const whatFor = (d: number, now: number, { lifetimes }: InspectOptions) =>
-  isTooLong({ d }, now, lifetimes.change)
-    ? 'yes, to read; it is valid for too long to change anything'
-    : 'yes';
+const whatFor = (claims: TokenClaims, { lifetimes }: InspectOptions) =>
+  isTooLong(claims, lifetimes.change) ? 'yes, to read; it is valid for too long to change anything' : 'yes';
