@@ -13,6 +13,8 @@ export interface RequestContext {
   claims: Claims;
   /** The token itself; never logged. */
   token: string;
+  /** Whether the token is valid still: it may have come to its end, or its issuer's, since. */
+  isValid(): Promise<boolean>;
   /** What the request log shows besides method and status; never a token or a value. */
   log: {
     id?: string;
@@ -41,7 +43,15 @@ export function openContext(req: Request, res: Response): RequestContext {
   const seal = () => {
     throw new Error('this request has not been authorized');
   };
-  const context = { prefix: '', claims: {}, token: '', log: {}, seal, gone: () => signalOf(res) };
+  const context = {
+    prefix: '',
+    claims: {},
+    token: '',
+    log: {},
+    isValid: async () => false,
+    seal,
+    gone: () => signalOf(res),
+  };
   (req as WithContext)[key] = context;
   return context;
 }

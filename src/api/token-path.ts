@@ -42,6 +42,7 @@ export function requireToken({ verify }: Verifier): RequestHandler {
     clearTimeout(timer);
     context.claims = claims;
     context.token = token;
+    context.isValid = async () => (await verify(token)) !== null;
     if (inPath) {
       context.prefix = inPath[0];
       req.url = req.url.slice(inPath[0].length);

@@ -200,6 +200,36 @@ test("a revoked issuer's queued jobs do not run", { timeout: 120_000 }, async ()
   await until('the refusal is in the audit log', () => audited.test(outputOf(fleet.processes.worker)));
 });
 
+/** Resolves with what a stream had sent when its connection was broken; rejects where it came to its end. */
+async function untilBroken(response: Response): Promise<string> {
+  let text = '';
+  const read = async () => {
+    for await (const chunk of response.body ?? []) text += Buffer.from(chunk).toString();
+  };
+  await expect(read(), 'the stream ends').rejects.toThrow();
+  return text;
+}
+
+test('a stream that is open when its token comes to its end, or its issuer is revoked, is broken (security L5)', {
+  timeout: 120_000,
+}, async () => {
+  const [passing] = await makeKeys(fleet.keys, ['issuer']);
+  const revoked = passing?.kid ?? '';
+  await fleet.handOut();
+  const follower = await fleet.as({}, revoked);
+  const follow = ({ url }: { url: string }) => fetch(`${url}/container/log?r=one-time&lines=0&for=3600`);
+  const followed = async () => {
+    const response = await follow(follower);
+    return response.ok && response;
+  };
+  const byRevoked = await until('the new issuer counts everywhere', followed, 60_000);
+  const stays = (await keyIdsKnown()).find((kid) => kid !== revoked);
+  const byShort = await follow(await fleet.as({ d: now() - 50 }, stays)); // For a minute after it: clocks differ.
+  expect(byShort.status).toBe(200);
+  await fleet.revoke('issuer', revoked);
+  await Promise.all([untilBroken(byShort), untilBroken(byRevoked)]);
+});
+
 /** The issuers that api and worker still know. */
 async function keyIdsKnown(): Promise<string[]> {
   const { keyNames } = await import('../../src/token/key-files.ts');

@@ -3,6 +3,9 @@ import { Failure } from '../../jobs/errors.ts';
 import { pump } from '../../lib/pump.ts';
 import { brokenOff, contextOf } from '../request-context.ts';
 
+/** Milliseconds between two looks at whether the token of an open stream is still valid. */
+const validityInterval = 5_000;
+
 /** Refuses clients to whom a body that was cut off would look like a whole one (RFC 9112, 6.3 and 8). */
 export function mustDetectCuts(req: Request): void {
   if (req.httpVersionMajor < 1 || req.httpVersion === '1.0') {
@@ -12,7 +15,7 @@ export function mustDetectCuts(req: Request): void {
 
 /**
  * Sends a stream whose outcome is known. Whatever goes wrong from here on breaks the connection: a part never looks
- * like the whole.
+ * like the whole. That happens too when its token is over, or its issuer is revoked.
  */
 export async function sendStream(
   req: Request,
@@ -21,7 +24,7 @@ export async function sendStream(
   body: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { log } = contextOf(req);
+  const { log, isValid } = contextOf(req);
   // A proxy in between is to pass on what there is at once.
   res.writeHead(200, { 'X-Accel-Buffering': 'no', ...headers });
   if (req.method === 'HEAD') {
@@ -29,6 +32,11 @@ export async function sendStream(
     return;
   }
   res.flushHeaders();
+  const watch = setInterval(async () => {
+    if (await isValid()) return;
+    log.reason = 'the token is no longer valid';
+    res.destroy();
+  }, validityInterval);
   try {
     await pump(body, res, signal);
     log.outcome = 'streamed';
@@ -36,5 +44,7 @@ export async function sendStream(
     if (signal.aborted) return; // The client has gone, or we are going.
     log.outcome = brokenOff;
     log.reason = (error as Error).message;
+  } finally {
+    clearInterval(watch);
   }
 }
