@@ -7,7 +7,7 @@ export interface World {
   gears: Map<string, Gear>;
   environments: Map<string, Record<string, string>>;
   repositories: Set<string>;
-  /** Named volumes, which outlive their gears. */
+  /** Docker volumes of gears, which outlive them. */
   volumes: Set<string>;
   /** The host of each of them, as it was told: `gear a` to `h1`. */
   places: Map<string, string>;
@@ -77,7 +77,7 @@ function install(world: World, operation: Operation & { kind: 'install' }): Effe
   if (spec.environment !== null && !environments.has(spec.environment))
     return { refused: 'environment_not_found' };
   if (spec.fails) return { refused: 'start_failed' };
-  if (spec.volume !== null) volumes.add(spec.volume);
+  if (spec.volume !== null) volumes.add(`gear-${name}..${spec.volume}`);
   const { running = false, runs = null } = before ?? {};
   const same = before !== undefined && isDeepStrictEqual(before.spec, spec);
   const stale = before?.stale ?? false;

@@ -61,5 +61,5 @@ test('an installation that fails and one that meets a gear where it may not leav
   expect(install({ mark: 'n' }, true)).toEqual({ refused: 'precondition_failed' });
   expect(install({ mark: 'n', fails: true }, false)).toEqual({ refused: 'start_failed' });
   expect(world.gears.get('a')).toMatchObject({ runs: 'm', spec });
-  expect(world.volumes).toEqual(new Set(['v']));
+  expect(world.volumes).toEqual(new Set(['gear-a..v']));
 });
