@@ -17,6 +17,7 @@ import { createAnnouncer } from '../../src/worker/announcer.ts';
 import type { Handlers } from '../../src/worker/context.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
+import { createJournalWatch } from '../../src/worker/host/journal-watch.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
 import { holderOf } from '../../src/worker/identity.ts';
 import type { Room } from '../../src/worker/room.ts';
@@ -55,7 +56,14 @@ async function openHost(host: string) {
   const busy = new Set<string>();
   const room: Room = {
     ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent },
-    ...{ reservations, gearLocks: createLocks(), busy, startSeconds: 60, hashKey: '' },
+    ...{
+      reservations,
+      gearLocks: createLocks(),
+      busy,
+      startSeconds: 60,
+      hashKey: '',
+      journalWatch: createJournalWatch(0),
+    },
     directory: { held: queue.held, announce: announcer.everything },
   };
   return runHost(options, { queue, announcer, room, busy, handlers, closers });

@@ -11,6 +11,7 @@ import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
 import { makeDirectories, sweepTemporaryFiles } from './host/files.ts';
 import { lockHost } from './host/host-lock.ts';
+import { createJournalWatch } from './host/journal-watch.ts';
 import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
 import { holderOf } from './identity.ts';
@@ -64,6 +65,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
       startSeconds: options.startSeconds,
       hashKey: await readHashKey(paths),
+      journalWatch: createJournalWatch(),
       directory: { held: queue.held, announce: announcer.everything },
     };
     return await runHost(options, { queue, announcer, room, busy, handlers, closers });

@@ -4,6 +4,7 @@ import type { Locks } from '../lib/locks.ts';
 import type { CloneAllowance } from './domain/clone-target.ts';
 import type { HostPaths } from './domain/paths.ts';
 import type { Docker } from './host/docker.ts';
+import type { JournalWatch } from './host/journal-watch.ts';
 import type { Reservations } from './host/ports.ts';
 import type { Systemd } from './host/systemd.ts';
 import type { CloneLimits } from './repository/git-container.ts';
@@ -25,6 +26,7 @@ export interface Room {
   startSeconds: number;
   /** The key of the host's hashes of values. */
   hashKey: string;
+  journalWatch: JournalWatch;
   log: Logger;
 }
 

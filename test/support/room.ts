@@ -5,6 +5,7 @@ import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
 import { openBus } from '../../src/worker/host/bus.ts';
 import { createDocker } from '../../src/worker/host/docker.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
+import { createJournalWatch } from '../../src/worker/host/journal-watch.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
 import { createSystemd } from '../../src/worker/host/systemd.ts';
 import { openRepositories } from '../../src/worker/repository/draft.ts';
@@ -50,6 +51,7 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
     },
     startSeconds: 30,
     hashKey: 'key',
+    journalWatch: createJournalWatch(),
     log,
   };
   await room.systemd.settle();
