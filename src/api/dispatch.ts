@@ -34,9 +34,10 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
     const order = authorize(context.claims, request, { now: Date.now() / 1000, lifetimes });
     logOrder(req, order);
     const { token } = context;
-    context.seal = (host, use) => {
-      const content: Envelope = { token, request, until: use === 'job' ? null : Date.now() + answerTime };
-      return sealer.seal(content, token, host);
+    context.seal = (purpose) => {
+      const until = purpose.use === 'answer' ? Date.now() + answerTime : null;
+      const content: Envelope = { token, request, until };
+      return sealer.seal(content, token, purpose);
     };
     await (handlers[order.name] as OrderHandler<OrderName>)(req, res, order);
   };

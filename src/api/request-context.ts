@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Order } from '../requests/order.ts';
 import type { Claims } from '../token/claims.ts';
+import type { Purpose } from '../token/seal.ts';
 
 /** The outcome of an answer that we could not bring to its end. */
 export const brokenOff = 'broken off';
@@ -22,8 +23,8 @@ export interface RequestContext {
     /** The token by its hash. */
     token?: string;
   };
-  /** The request itself with its token, sealed for the worker of a host: for a job, or for an answer soon. */
-  seal(host: string, use: 'job' | 'answer'): string;
+  /** The request itself with its token, sealed for the worker of a host and for one purpose. */
+  seal(purpose: Purpose): string;
   /**
    * A signal that aborts when the client goes away, or has gone already. It is made for requests that wait only: every
    * request ends with a closed response, and an abort there would cost each some microseconds.

@@ -19,7 +19,7 @@ export async function submit(
 ): Promise<void> {
   const { seal, gone } = contextOf(req);
   const waited = preferredWait(req);
-  const wish = { ...change, seal: (host: string) => seal(host, 'job') };
+  const wish = { ...change, seal: (host: string) => seal({ use: 'job', host, job: change.id }) };
   const placed = await place(front, wish, wanted);
   if (placed.replayed && placed.fingerprint !== change.fingerprint) {
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { Failure } from '../jobs/errors.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import type { KeySource } from './keyring.ts';
 import { openPieces, sealPieces } from './seal-stream.ts';
@@ -6,21 +7,35 @@ import { openPieces, sealPieces } from './seal-stream.ts';
 /**
  * Seals what travels from an api to a worker, token and body included, so that nothing between the two can read or
  * change it: AES-256-GCM (NIST SP 800-38D) under a key that HKDF (RFC 5869) makes from the secret of a daemon key and
- * a salt of this process. The host it is for is authenticated with it.
+ * a salt of this process. What it is for is authenticated with it.
  *
  * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` where there are no keys because only the test token
  * is taken. A seal hides; that nothing is done but what an issuer allows is up to the token in it.
  */
 export interface Sealer {
-  /** `token` says which key: whoever can verify it has that one. */
-  seal(content: unknown, token: string, host: string): string;
-  /** What was sealed for the host, or null. */
-  open(sealed: string, host: string): unknown;
+  /**
+   * `token` says which key: whoever can verify it has that one. Throws `token_invalid` where that key is gone; then so is
+   * the token.
+   */
+  seal(content: unknown, token: string, purpose: Purpose): string;
+  /** What was sealed for this purpose, or null. */
+  open(sealed: string, purpose: Purpose): unknown;
   /** Seals what goes from one worker to another; `token` says which key, `about` what it is. */
   sealStream(body: AsyncIterable<Uint8Array>, token: string, about: string): AsyncIterable<Uint8Array>;
   /** What was sealed so; throws where it was not, or has changed or was cut short on its way. */
   openStream(sealed: AsyncIterable<Uint8Array>, about: string): AsyncIterable<Uint8Array>;
 }
+
+/** What a sealed request is for; it serves nothing else. */
+export interface Purpose {
+  /** To be a job, to end one, to be answered now, or to have a copy brought from its source. */
+  use: 'job' | 'cancel' | 'answer' | 'copy';
+  host: string;
+  /** The id of the job, where it is known before the seal is opened. */
+  job?: string;
+}
+
+const nameOf = ({ use, host, job = '' }: Purpose) => JSON.stringify([use, host, job]);
 
 const algorithm = 'aes-256-gcm';
 const tagBytes = 16;
@@ -56,24 +71,26 @@ export function createSealer(
   const sealsNothing = () => testToken && keys().daemons.size === 0;
 
   return {
-    seal(content, token, host) {
+    seal(content, token, purpose) {
       const text = JSON.stringify(content);
+      const name = nameOf(purpose);
+      if (sealsNothing()) return `0.${Buffer.from(JSON.stringify({ name, text })).toString('base64url')}`;
       const kid = kidFor(token);
       const key = kid === undefined ? null : keyFor(kid, salt);
-      if (!key) return `0.${Buffer.from(text).toString('base64url')}`;
+      if (!key) throw new Failure('token_invalid', 'the request needs a valid token');
       const nonce = randomBytes(12);
-      const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(host));
+      const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(name));
       const parts = [cipher.update(text, 'utf8'), cipher.final()];
       const sealed = Buffer.concat([...parts, cipher.getAuthTag()]);
       return `1.${kid}.${salt}.${nonce.toString('base64url')}.${sealed.toString('base64url')}`;
     },
 
-    open(sealed, host) {
+    open(sealed, purpose) {
       const [version, kid = '', withSalt = '', nonce = '', body = ''] = sealed.split('.', 6);
-      if (version === '0')
-        return testToken ? parseJson(Buffer.from(kid, 'base64url').toString('utf8')) : null;
+      const name = nameOf(purpose);
+      if (version === '0') return testToken ? openPlain(kid, name) : null;
       const key = version === '1' ? keyFor(kid, withSalt) : null;
-      return key ? parseJson(decrypt(key, nonce, body, host) ?? '') : null;
+      return key ? parseJson(decrypt(key, nonce, body, name) ?? '') : null;
     },
 
     sealStream(body, token, about) {
@@ -88,16 +105,21 @@ export function createSealer(
   };
 }
 
-function decrypt(key: Buffer, nonce: string, body: string, host: string): string | null {
+function openPlain(text: string, name: string): unknown {
+  const plain = parseJson(Buffer.from(text, 'base64url').toString('utf8')) as Record<string, unknown> | null;
+  return plain?.['name'] === name ? parseJson(String(plain['text'])) : null;
+}
+
+function decrypt(key: Buffer, nonce: string, body: string, name: string): string | null {
   const bytes = Buffer.from(body, 'base64url');
   const iv = Buffer.from(nonce, 'base64url');
   if (bytes.length < tagBytes || iv.length !== 12) return null;
   try {
     const decipher = createDecipheriv(algorithm, key, iv, { authTagLength: tagBytes })
-      .setAAD(Buffer.from(host))
+      .setAAD(Buffer.from(name))
       .setAuthTag(bytes.subarray(-tagBytes));
     return Buffer.concat([decipher.update(bytes.subarray(0, -tagBytes)), decipher.final()]).toString('utf8');
   } catch {
-    return null; // Not sealed by us, or for another host.
+    return null; // Not sealed by us, or for something else.
   }
 }

@@ -10,7 +10,7 @@ import { type Envelope, envelope } from '../requests/envelope.ts';
 import { type Change, isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
 import { seesJob } from '../requests/scope.ts';
 import type { Claims } from '../token/claims.ts';
-import type { Sealer } from '../token/seal.ts';
+import type { Purpose, Sealer } from '../token/seal.ts';
 import { isCurrent, isOver, tokenLabel, type Verifier } from '../token/verifier.ts';
 
 /**
@@ -110,21 +110,26 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
     return { source, about: aboutCopy(order.wants.id, source) };
   }
 
-  function open(sealed: string): Envelope {
-    const parsed = envelope.safeParse(sealer.open(sealed, host));
-    if (!parsed.success) throw invalid();
-    return parsed.data;
+  /** What was sealed for this host and one of some uses. */
+  function open(sealed: string, uses: readonly Use[], job?: string): Envelope {
+    for (const use of uses) {
+      const parsed = envelope.safeParse(sealer.open(sealed, { use, host, ...(job && { job }) }));
+      if (parsed.success) return parsed.data;
+    }
+    throw invalid();
   }
+
+  const openJob = ({ sealed, job }: JobRecord) => open(sealed, ['job'], job.id);
 
   /** Lets a refusal through to the audit log. */
   async function audited<T>(
     what: object,
-    sealed: string,
+    unseal: () => Envelope,
     check: (opened: Envelope) => Promise<T>,
   ): Promise<T> {
     let token: string | undefined;
     try {
-      const opened = open(sealed);
+      const opened = unseal();
       token = tokenLabel(opened.token);
       return await check(opened);
     } catch (error) {
@@ -136,11 +141,15 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
 
   return {
     job: (record, known) =>
-      audited({ job: record.job.id }, record.sealed, (opened) => passJob(opened, record, known)),
+      audited(
+        { job: record.job.id },
+        () => openJob(record),
+        (opened) => passJob(opened, record, known),
+      ),
 
     async allows(record) {
       try {
-        await passJob(open(record.sealed), record, async () => false);
+        await passJob(openJob(record), record, async () => false);
         return true;
       } catch (error) {
         if (error instanceof Failure) return false;
@@ -151,32 +160,46 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
     turnedAway: ({ job: { id } }, reason) => audit.warn({ job: id, reason }, 'refused'),
 
     cancels: (sealed, { job }) =>
-      audited({ job: job.id }, sealed, async (opened) => {
-        const { order } = await pass(opened);
-        return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
-      }).catch(() => false),
+      audited(
+        { job: job.id },
+        () => open(sealed, ['cancel'], job.id),
+        async (opened) => {
+          const { order } = await pass(opened);
+          return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
+        },
+      ).catch(() => false),
 
     order: (sealed, names) =>
-      audited({ question: names }, sealed, async (opened) => {
-        const order = await passNow(opened);
-        if (!names.some((name) => name === order.name)) throw notWhatItAsks();
-        return order as never;
-      }),
+      audited(
+        { question: names },
+        () => open(sealed, ['answer']),
+        async (opened) => {
+          const order = await passNow(opened);
+          if (!names.some((name) => name === order.name)) throw notWhatItAsks();
+          return order as never;
+        },
+      ),
 
     stream: (sealed) =>
-      audited({ question: 'stream' }, sealed, async (opened) => {
-        const copy = await copied(opened);
-        if (copy !== null) {
-          const { source, about } = copy;
-          const send = (body: AsyncIterable<Uint8Array>) => sealer.sealStream(body, opened.token, about);
-          return { name: 'repository.bundle', wants: { resource: source }, send };
-        }
-        const { name, wants } = await passNow(opened);
-        if (!isStreamName(name)) throw notWhatItAsks();
-        return { name, wants, send: (body) => body };
-      }),
+      audited(
+        { question: 'stream' },
+        () => open(sealed, ['answer', 'copy']),
+        async (opened) => {
+          const copy = await copied(opened);
+          if (copy !== null) {
+            const { source, about } = copy;
+            const send = (body: AsyncIterable<Uint8Array>) => sealer.sealStream(body, opened.token, about);
+            return { name: 'repository.bundle', wants: { resource: source }, send };
+          }
+          const { name, wants } = await passNow(opened);
+          if (!isStreamName(name)) throw notWhatItAsks();
+          return { name, wants, send: (body) => body };
+        },
+      ),
   };
 }
+
+type Use = Purpose['use'];
 
 /** Seconds since the epoch. */
 const now = () => Date.now() / 1000;

@@ -204,7 +204,7 @@ test('an api in the wrong hands reads nothing at a source that no issuer has all
   };
   const ask = async (claims: object, until: number | null, asked = request, host = 'h1') => {
     const token = await fleet.mint(claims);
-    const sealed = sealer.seal({ token, request: asked, until }, token, host);
+    const sealed = sealer.seal({ token, request: asked, until }, token, { use: 'copy', host });
     const [id, api] = [crypto.randomUUID(), crypto.randomUUID()];
     const subscriber = fleet.redis.redis.duplicate();
     const answer = new Promise<string>((resolve) =>

@@ -45,7 +45,8 @@ function recordOf(request: OriginalRequest, sealed: string): Hash {
 /** What an api that is in the wrong hands can do: it has a daemon's key and seals what it likes. */
 async function sealAs(sealer: Sealer, request: OriginalRequest, token: string, host = 'h1'): Promise<Hash> {
   const content: Envelope = { token, request, until: null };
-  return recordOf(request, sealer.seal(content, token, host));
+  const job = String(new URLSearchParams(request.query).get('i'));
+  return recordOf(request, sealer.seal(content, token, { use: 'job', host, job }));
 }
 
 /** A hundred requests that were done, with the records they had before. */
@@ -188,7 +189,8 @@ test('a question that was forged, altered or repeated too late is not answered',
     return text;
   };
   const token = await fleet.mint({ a: ['container.read'] });
-  const of = (until: number, host = 'h1') => sealer.seal({ token, request, until }, token, host);
+  const of = (until: number, host = 'h1') =>
+    sealer.seal({ token, request, until }, token, { use: 'answer', host });
   expect(await ask(of(Date.now() + 10_000))).toContain('"resource":"target"');
   for (const sealed of [
     '',

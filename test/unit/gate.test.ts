@@ -8,7 +8,7 @@ import type { OriginalRequest } from '../../src/requests/original.ts';
 import type { TokenClaims } from '../../src/token/claims.ts';
 import { outerKeyId } from '../../src/token/format.ts';
 import type { Keyring } from '../../src/token/keyring.ts';
-import { createSealer } from '../../src/token/seal.ts';
+import { createSealer, type Purpose } from '../../src/token/seal.ts';
 import { createVerifier, type Verifier } from '../../src/token/verifier.ts';
 import { createGate, type Gate } from '../../src/worker/gate.ts';
 import { lifetimes, makeIssuer, makeTrust, now, ringOf, type Trust } from '../support/tokens.ts';
@@ -36,6 +36,7 @@ const stop: OriginalRequest = {
   body: '',
 };
 const never = async () => false;
+const answer: Purpose = { use: 'answer', host: 'h1' };
 
 /** A job as an api would record it; `forge` writes what it likes into it. */
 async function record(
@@ -44,7 +45,7 @@ async function record(
     request = stop,
     host = 'h1',
   }: { claims?: Partial<TokenClaims>; request?: OriginalRequest; host?: string } = {},
-  forge: { job?: object; fingerprint?: string; sealed?: string } = {},
+  forge: { job?: object; fingerprint?: string; sealed?: string; purpose?: Partial<Purpose> } = {},
 ): Promise<JobRecord> {
   const token = await trust.mint(claims);
   const content: Envelope = { token, request, until: null };
@@ -55,7 +56,8 @@ async function record(
     job: job as JobRecord['job'],
     version: 1,
     fingerprint: forge.fingerprint ?? fingerprint,
-    sealed: forge.sealed ?? sealer().seal(content, token, host),
+    sealed:
+      forge.sealed ?? sealer().seal(content, token, { use: 'job', host, job: job.id, ...forge.purpose }),
     cancel: null,
     crashes: 1,
     waitsUntil: null,
@@ -90,6 +92,10 @@ test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], s
   ['is recorded for another host', {}, { job: { host: 'h2' } }, 'token_forbids'],
   ['has another fingerprint', {}, { fingerprint: 'x' }, 'token_forbids'],
   ['was sealed for another host', { host: 'h2' }, { job: { host: 'h1' } }, 'token_invalid'],
+  ['was sealed to end it', {}, { purpose: { use: 'cancel' } }, 'token_invalid'],
+  ['was sealed for a copy at its source (security M8)', {}, { purpose: { use: 'copy' } }, 'token_invalid'],
+  ['was sealed for an answer now', {}, { purpose: { use: 'answer' } }, 'token_invalid'],
+  ['was sealed for another id', {}, { purpose: { job: 'b'.repeat(32) } }, 'token_invalid'],
   ['has a token for another host', { claims: { h: 'h2' } }, {}, 'token_forbids'],
   ['has a token for another gear', { claims: { r: 'db' } }, {}, 'token_forbids'],
   ['has a token for another action', { claims: { a: ['*.read'] } }, {}, 'token_forbids'],
@@ -106,8 +112,10 @@ test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], s
 test('a job whose request only reads is refused', async () => {
   const token = await trust.mint();
   const request: OriginalRequest = { method: 'GET', path: '/jobs', query: '', body: '' };
-  const sealed = sealer().seal({ token, request, until: null }, token, 'h1');
-  expect(await codeOf({ ...(await record()), sealed })).toBe('token_forbids');
+  const one = await record();
+  const purpose: Purpose = { use: 'job', host: 'h1', job: one.job.id };
+  const sealed = sealer().seal({ token, request, until: null }, token, purpose);
+  expect(await codeOf({ ...one, sealed })).toBe('token_forbids');
 });
 
 test('a job that was taken in time may wait longer than its token lives, one that was not may not', async () => {
@@ -127,7 +135,7 @@ test('a question is answered for as long as it says, and only the one that its r
   const ask = async (until: number | null, claims: Partial<TokenClaims> = {}) => {
     const token = await trust.mint(claims);
     const request: OriginalRequest = { method: 'GET', path: '/container', query: 'r=web', body: '' };
-    return sealer().seal({ token, request, until }, token, 'h1');
+    return sealer().seal({ token, request, until }, token, answer);
   };
   const soon = Date.now() + 60_000;
   expect((await gate.order(await ask(soon), ['container.read'])).wants).toEqual({ resource: 'web' });
@@ -152,7 +160,7 @@ test("what a copy reads passes at its source, which the copy's own host is not",
     const token = await trust.mint(claims);
     const query = `u=0&i=2a&r=team-b&t=gear%3A%2F%2Fteam-a${more}`;
     const request: OriginalRequest = { method: 'PUT', path: '/repository', query, body: '' };
-    return gate.stream(sealer().seal({ token, request, until }, token, 'h1'));
+    return gate.stream(sealer().seal({ token, request, until }, token, { use: 'copy', host: 'h1' }));
   };
   const bundle = { name: 'repository.bundle', wants: { resource: 'team-a' }, send: expect.any(Function) };
   const source = { t: 'gear://team-a' };
@@ -179,7 +187,7 @@ test("what a copy reads passes at its source, which the copy's own host is not",
 test('a request that makes no stream opens none', async () => {
   const token = await trust.mint();
   const sealed = (request: OriginalRequest) =>
-    sealer().seal({ token, request, until: Date.now() + 60_000 }, token, 'h1');
+    sealer().seal({ token, request, until: Date.now() + 60_000 }, token, answer);
   for (const query of ['u=0&i=2a&r=a', 'u=0&i=2a&r=a&t=https://example.org/b']) {
     const asked = gate.stream(sealed({ method: 'PUT', path: '/repository', query, body: '' }));
     await expect(asked).rejects.toMatchObject({ code: 'token_forbids' });
@@ -192,7 +200,8 @@ test('the end of a job is asked for by a request of its own, which may be about 
   const cancel = async (id: string, claims: Partial<TokenClaims> = {}) => {
     const token = await trust.mint(claims);
     const request: OriginalRequest = { method: 'DELETE', path: `/job/${id}`, query: '', body: '' };
-    return sealer().seal({ token, request, until: null }, token, 'h1');
+    const purpose: Purpose = { use: 'cancel', host: 'h1', job: id.padStart(32, '0') };
+    return sealer().seal({ token, request, until: null }, token, purpose);
   };
   expect(await gate.cancels(await cancel('2a'), one)).toBe(true);
   expect(await gate.cancels(await cancel('2b'), one)).toBe(false);

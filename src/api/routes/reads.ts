@@ -23,7 +23,7 @@ export function reads(front: Front): Reads {
   return {
     async 'container.read'(req, res, { all, wants }) {
       const host = await holderOf(front, 'gear', wants.resource, all.h);
-      const sealed = contextOf(req).seal(host, 'answer');
+      const sealed = contextOf(req).seal({ use: 'answer', host });
       sendJson(res, 200, await front.ask(host, 'container.read', sealed, {}));
     },
 
@@ -38,7 +38,12 @@ export function reads(front: Front): Reads {
 
     async 'environment.read'(req, res, { all, wants }) {
       const host = await holderOf(front, 'environment', wants.resource, all.h);
-      const variables = await front.ask(host, 'environment.read', contextOf(req).seal(host, 'answer'), {});
+      const variables = await front.ask(
+        host,
+        'environment.read',
+        contextOf(req).seal({ use: 'answer', host }),
+        {},
+      );
       // JSON's string is what the contract's NAME="value" becomes when a value has quotes and line breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
       sendText(res, 200, lines.join(''), 'text/plain');
@@ -73,7 +78,7 @@ export function reads(front: Front): Reads {
       const { seal } = contextOf(req);
       const asked = all.h === undefined ? await front.hosts() : [await existing(front, all.h)];
       const ask = (host: string) =>
-        front.ask(host, 'drift.read', seal(host, 'answer'), {}, driftDeadline).catch(() => null);
+        front.ask(host, 'drift.read', seal({ use: 'answer', host }), {}, driftDeadline).catch(() => null);
       const hosts = await Promise.all(
         asked.map(async ({ name, state }) => ({
           host: name,
@@ -100,7 +105,7 @@ async function firstGears(
     const isGone = (states.get(host) ?? 'gone') === 'gone';
     const answer = isGone
       ? null
-      : await front.ask(host, 'container.list', seal(host, 'answer'), { names }).catch(() => null);
+      : await front.ask(host, 'container.list', seal({ use: 'answer', host }), { names }).catch(() => null);
     if (answer) return answer;
     const held = new Set(await front.held(host, 'gear'));
     return byName(

@@ -23,7 +23,7 @@ export function streamRoutes(front: Front, open: OpenStreamOf): StreamRoutes {
       const host = await holderOf(front, 'gear', resource, all.h);
       const { seal, gone } = contextOf(req);
       const signal = gone();
-      const { body } = await open(host, 'container.log', seal(host, 'answer'), how, signal);
+      const { body } = await open(host, 'container.log', seal({ use: 'answer', host }), how, signal);
       await sendStream(req, res, { 'Content-Type': `${format}; charset=utf-8` }, body, signal);
     },
 
@@ -44,7 +44,7 @@ export function streamRoutes(front: Front, open: OpenStreamOf): StreamRoutes {
       const { seal, gone } = contextOf(req);
       const signal = gone();
       const how = { known: knownEntities(req) };
-      const { head, body } = await open(host, 'content.archive', seal(host, 'answer'), how, signal);
+      const { head, body } = await open(host, 'content.archive', seal({ use: 'answer', host }), how, signal);
       // An archive may be kept by its client, which then asks whether it is still so.
       const headers = { ETag: head.etag, 'Cache-Control': 'private, no-cache' };
       if (head.notModified) {

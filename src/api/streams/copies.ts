@@ -36,7 +36,9 @@ export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): 
   async function requestOf({ host, job }: Fetch): Promise<Envelope> {
     const record = await front.job(job);
     const isRunning = record?.job.host === host && !isFinal(record.job.state);
-    const opened = envelope.safeParse(isRunning ? sealer.open(record.sealed, host) : null);
+    const opened = envelope.safeParse(
+      isRunning ? sealer.open(record.sealed, { use: 'job', host, job }) : null,
+    );
     if (opened.success) return opened.data;
     throw new Failure('token_invalid', 'the host has no such job');
   }
@@ -53,7 +55,10 @@ export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): 
   async function* everythingFor(fetch: Fetch, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const asked = await requestOf(fetch);
     const host = await holderOf(front, 'repository', await sourceIn(asked));
-    const sealed = sealer.seal({ ...asked, until: Date.now() + answerTime }, asked.token, host);
+    const sealed = sealer.seal({ ...asked, until: Date.now() + answerTime }, asked.token, {
+      use: 'copy',
+      host,
+    });
     const { body } = await open(host, 'repository.bundle', sealed, {}, signal);
     yield* body;
   }
