@@ -32,13 +32,14 @@ export function jobRoutes(front: Front): JobRoutes {
       const record = visible(await front.job(id), scope);
       const { host } = record.job;
       const { seal, gone } = contextOf(req);
-      const before = await front.cancel(record, seal({ use: 'cancel', host, job: record.job.id }));
+      const sealed = seal({ use: 'cancel', host, job: record.job.id });
+      const before = await front.cancel(record, sealed);
       if (before === 'absent') throw notFound();
       if (before === 'final')
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
       // The worker also finds the wish by itself; asking it only makes it sooner.
       if (before === 'running')
-        front.ask(host, 'job.cancel', seal({ use: 'answer', host }), {}, 1_000).catch(() => undefined);
+        front.ask(host, 'job.cancel', sealed, {}, 1_000).catch(() => undefined);
       const waited = preferredWait(req);
       const latest = waited ? await front.wait(id, waited * 1000, gone()) : await front.job(id);
       // Cancelling is done when the job is over, whatever it came to: that is an answer, not a failure.
