@@ -59,6 +59,6 @@ export interface Questions {
   'drift.read': { args: object; answer: Drift };
   /** Has the worker send a stream through Redis; what it fails with is told before the first byte. */
   'stream.open': { args: { id: string; how: object }; answer: { head: unknown } };
-  'job.cancel': { args: object; answer: { aborting: boolean } };
+  'job.cancel': { args: { id: string }; answer: { aborting: boolean } };
 }
 export type Question = keyof Questions;

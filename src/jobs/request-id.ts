@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import { Failure } from './errors.ts';
 
 /** A request id: 16 bytes as 32 lower-case hex digits. It is also the id of the job the request becomes. */
 export type RequestId = string;
+
+/** As it is told and stored. */
+export const requestId = z.string().regex(/^[0-9a-f]{32}$/);
 
 const written = /^[0-9a-fA-F]{1,32}$/;
 

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
 import { hostName } from '../jobs/identifier.ts';
+import { requestId } from '../jobs/request-id.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { channels, hostOfChannel, keys } from './keys.ts';
 import { claimFrames, type FrameReader, openFrames, sendFrames } from './relay.ts';
@@ -11,7 +12,7 @@ import { claimFrames, type FrameReader, openFrames, sendFrames } from './relay.t
  * frames to read from and says so on its own channel; every api hears it, and the first one that claims the stream sends
  * what the job's request is to copy. An api that dies is silence on the stream, and the worker asks again.
  */
-const wanted = z.strictObject({ job: z.string().regex(/^[0-9a-f]{32}$/), frames: z.uuid() });
+const wanted = z.strictObject({ job: requestId, frames: z.uuid() });
 
 /** What a worker asks the apis for. */
 export interface Fetch {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
 import { maxListed } from '../jobs/gear.ts';
 import { resourceName } from '../jobs/identifier.ts';
+import { requestId } from '../jobs/request-id.ts';
 import type { Answers, JobRecord, WorkerQueue } from '../queue/open-worker-queue.ts';
 import { seesResource } from '../requests/scope.ts';
 import { lookForDrift } from './drift/look.ts';
@@ -13,6 +14,7 @@ import type { Room } from './room.ts';
 import type { Sources } from './streams/open-source.ts';
 
 const listed = z.strictObject({ names: z.array(resourceName).max(maxListed) });
+const aboutJob = z.strictObject({ id: requestId });
 const aboutStream = z.strictObject({ id: z.uuid(), how: z.object({}).loose() });
 
 export interface AnswerParts {
@@ -60,11 +62,11 @@ export function createAnswers({ room, gate, cancel, readJob, sources, relay, log
       await gate.order(sealed, ['drift.read']);
       return lookForDrift(room);
     },
-    'job.cancel': async (sealed) => {
-      const { wants } = await gate.order(sealed, ['job.cancel']);
-      const record = await readJob(wants.id);
+    'job.cancel': async (sealed, args) => {
+      const { id } = checked(aboutJob, args);
+      const record = await readJob(id);
       const may = record !== null && (await gate.cancels(sealed, record));
-      return { aborting: may && cancel(wants.id) };
+      return { aborting: may && cancel(id) };
     },
   };
 }

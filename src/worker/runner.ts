@@ -5,6 +5,7 @@ import { resourceName } from '../jobs/identifier.ts';
 import { isFinal, type Job, type Outcome } from '../jobs/job.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { kindOf } from '../jobs/registry.ts';
+import { requestId } from '../jobs/request-id.ts';
 import { pause } from '../lib/pause.ts';
 import { heartbeatInterval, type JobRecord, type WorkerLedger } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
@@ -93,7 +94,7 @@ export function createRunner(parts: RunnerParts): Runner {
     if (known?.behind && !underWay.has(known.behind)) known.wake();
     if (known) return known.over;
     if (stopping.signal.aborted) return Promise.reject(new HandedBack());
-    if (!/^[0-9a-f]{32}$/.test(id)) return Promise.resolve();
+    if (!requestId.safeParse(id).success) return Promise.resolve();
     const [abort, handBack] = [new AbortController(), new AbortController()];
     const entry: UnderWay = { over: Promise.resolve(), abort, handBack, behind: null, wake: () => {} };
     underWay.set(id, entry);

@@ -38,8 +38,7 @@ export function jobRoutes(front: Front): JobRoutes {
       if (before === 'final')
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
       // The worker also finds the wish by itself; asking it only makes it sooner.
-      if (before === 'running')
-        front.ask(host, 'job.cancel', sealed, {}, 1_000).catch(() => undefined);
+      if (before === 'running') front.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
       const waited = preferredWait(req);
       const latest = waited ? await front.wait(id, waited * 1000, gone()) : await front.job(id);
       // Cancelling is done when the job is over, whatever it came to: that is an answer, not a failure.

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/container.ts';
 import { resourceName } from '../../jobs/identifier.ts';
+import { requestId } from '../../jobs/request-id.ts';
 import { containerName, environmentImage, type HostPaths } from './paths.ts';
 import { docker, dockerRun } from './programs.ts';
 import { quoteWord } from './quote.ts';
@@ -104,17 +105,12 @@ function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): strin
   return files.map((path) => `--env-file=${path}`);
 }
 
-const tag = z
-  .string()
-  .regex(/^[0-9a-f]{32}$/)
-  .nullable();
-
 const encoded = z.strictObject({
   spec: gearSpec,
   ports: z.array(publishedPort),
-  envTag: tag,
+  envTag: requestId.nullable(),
   // Units of earlier versions have none.
-  imageTag: tag.default(null),
+  imageTag: requestId.nullable().default(null),
 });
 
 /** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
