@@ -4,6 +4,7 @@ import { payloadVersion } from '../jobs/payload-version.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
 import type { Choice, Limits, Wish } from './accept.ts';
 import { keys } from './keys.ts';
+import { entryKeys } from './names.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
 
@@ -67,7 +68,7 @@ function needsOf(command: Command): string {
 }
 
 export function directoryKeys({ command }: Wish): string[] {
-  return [keys.holders(jobs[command.type].on), keys.spread, keys.epoch];
+  return [...entryKeys(jobs[command.type].on), keys.epoch];
 }
 
 export function recordKeys({ command, id }: Wish, host: string): string[] {

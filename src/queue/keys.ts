@@ -13,6 +13,8 @@ export const keys = {
   id: (id: string) => `geard:id:${id}`,
   /** Hash: name of a gear, a repository or an environment → entry of the host that holds it, or has been asked to. */
   holders: (kind: LineKind) => `geard:${fleet}:holders:${kind}`,
+  /** Sorted set: the names in `holders`, for going through them in their order. */
+  names: (kind: LineKind) => `geard:${fleet}:names:${kind}`,
   /** Hash: what the entries come to for each host; see scripts/accept.ts. */
   spread: `geard:${fleet}:spread`,
   /** Set: names of the hosts that have ever announced themselves. */

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { kinds } from '../jobs/resource.ts';
 import { channels, keys } from './keys.ts';
-import { readEntries, strikeEntry } from './names.ts';
+import { scanEntries, strikeEntry } from './names.ts';
 import { runScript } from './scripts/run-script.ts';
 
 /** What went with a host. */
@@ -25,8 +25,9 @@ export async function removeHost(redis: Redis, host: string, keepSeconds: number
     if (over === 1) removed.jobs++;
   }
   for (const kind of kinds) {
-    for (const [name, entry] of await readEntries(redis, kind)) {
-      if (entry.host === host && (await strikeEntry(redis, kind, name, entry, 0))) removed.names++;
+    for await (const entries of scanEntries(redis, kind)) {
+      for (const [name, entry] of entries)
+        if (entry.host === host && (await strikeEntry(redis, kind, name, entry, 0))) removed.names++;
     }
   }
   await redis.srem(keys.hosts, host);

@@ -134,7 +134,9 @@ async function live(): Promise<void> {
     verdict: 'accepted',
   });
   expect((await front.hosts()).map(({ name }) => name)).toEqual(['h1']);
-  expect(await front.held('h1', 'gear')).toEqual(['a']);
+  expect(await front.held('h1', 'gear', ['a', 'b'])).toEqual(['a']);
+  for (const scope of [{}, { h: 'h1' }])
+    expect(await front.listNames('gear', scope, 9)).toEqual({ names: [['a', 'h1']], next: null });
   await until('an api has asked who is there', () => heard.length > 0);
   await redis.redis.hset(keys.holders('gear'), 'gone', '{"host":"h1","at":0,"by":"","memory":0,"ports":[]}');
   const sweeper = await connect('geard-api');

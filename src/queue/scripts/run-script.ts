@@ -6,10 +6,10 @@ import { abandon, begin, cancel, expire, finish, forget, forgetId, handBack, tak
 
 /** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given. */
 const scripts = {
-  acceptAtOnce: { lua: acceptAtOnce, keys: 10 },
-  claimName: { lua: claimName, keys: 3 },
-  adoptName: { lua: adoptName, keys: 2 },
-  strikeName: { lua: strikeName, keys: 2 },
+  acceptAtOnce: { lua: acceptAtOnce, keys: 11 },
+  claimName: { lua: claimName, keys: 4 },
+  adoptName: { lua: adoptName, keys: 3 },
+  strikeName: { lua: strikeName, keys: 3 },
   reserveId: { lua: reserveId, keys: 1 },
   freeId: { lua: freeId, keys: 1 },
   recordJob: { lua: recordJob, keys: 6 },
