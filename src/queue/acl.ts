@@ -33,7 +33,9 @@ export function apiAcl(name: string, password: string): string {
     rules(words`hset hdel hincrby`, { write: [keys.holders(any as never), keys.spread] }),
     rules(words`zadd zrem`, { write: [keys.names(any as never)] }),
     rules(words`sadd srem`, { write: [keys.hosts] }),
-    rules(words`zadd zrem`, { write: [keys.jobs(anyHost)] }),
+    rules(words`zadd zrem expire`, {
+      write: [keys.jobs(anyHost), keys.jobsBy(anyHost, any as never, any), keys.resources(anyHost)],
+    }),
     rules(words`zadd`, { write: [keys.open(anyHost), keys.line(anyHost, any as never, any)] }),
     rules(words`hset hsetnx hdel expire`, { write: [keys.job(anyHost, any)] }),
     rules(words`lpush ltrim expire`, { write: [keys.asks(anyHost)] }),

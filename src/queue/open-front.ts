@@ -154,7 +154,7 @@ export function openFront(options: FrontOptions): Front {
     progressLines: guarded((host, id, after) => readProgress(redis, host, id, after)),
     listJobs: guarded(async (filter, limit, after, signal) => {
       const names = filter.h === undefined ? await redis.smembers(keys.hosts) : [filter.h];
-      return listJobs(redis, names, records.jobOf, filter, { limit, after, signal });
+      return listJobs(redis, names, records.shown, filter, { limit, after, signal });
     }),
     cancel: guarded((record, sealed) => cancelJob(redis, record, sealed, keepSeconds)),
     hosts: guarded(hosts.read),

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { kinds } from '../jobs/resource.ts';
-import { channels, keys } from './keys.ts';
+import { channels, keys, listKeys } from './keys.ts';
+import { readJobOf } from './ledger.ts';
 import { scanEntries, strikeEntry } from './names.ts';
 import { runScript } from './scripts/run-script.ts';
 
@@ -20,8 +21,11 @@ export async function removeHost(redis: Redis, host: string, keepSeconds: number
   const removed: Removed = { names: 0, jobs: 0 };
   const now = new Date().toISOString();
   for (const id of await redis.zrange(keys.open(host), '0', '-1')) {
+    const record = await readJobOf(redis, host, id);
+    if (!record) continue;
     const args = [now, keepSeconds, channels.news(host), id];
-    const over = await runScript(redis, 'abandon', [keys.job(host, id), keys.run(host, id)], args);
+    const scriptKeys = [keys.job(host, id), keys.run(host, id), ...listKeys(host, record.job, 'failed')];
+    const over = await runScript(redis, 'abandon', scriptKeys, args);
     if (over === 1) removed.jobs++;
   }
   for (const kind of kinds) {

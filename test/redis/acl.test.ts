@@ -130,6 +130,12 @@ async function live(): Promise<void> {
   if (!record) throw new Error('no record');
   expect(await front.cancel(record, 'sealed')).toBe('queued');
   expect((await front.listJobs({}, 10)).jobs.map((job) => job.id)).toEqual([id(2), id(1)]);
+  for (const filter of [
+    { u: '0', r: 'a*' },
+    { state: 'cancelled' as const, r: 'a' },
+  ])
+    expect((await front.listJobs(filter, 1)).jobs.map((job) => job.id)).toEqual([id(2)]);
+  expect((await front.listJobs({ u: '0' }, 1, id(2))).jobs.map((job) => job.id)).toEqual([id(1)]);
   expect(await front.accept(wish(3, 'container.install'), anyOf('h1'))).toMatchObject({
     verdict: 'accepted',
   });

@@ -1,3 +1,5 @@
+import { enlist } from './lists.ts';
+
 /**
  * What accepting a request is made of, in steps that each touch keys of one slot of a Redis Cluster. Elsewhere they are
  * run at once (`acceptAtOnce`), in a Cluster one after the other, each taken back where a later one refuses; see
@@ -138,7 +140,7 @@ end
  *   exists    it does already (needs = absence) and no unfinished job may change that
  *   full      host | line
  */
-const record = `
+const record = `${enlist}
 local function write(k, a, fields)
   if redis.call('EXISTS', k.job) == 1 then return 'known' end
   local time = redis.call('TIME')
@@ -155,8 +157,8 @@ local function write(k, a, fields)
   local order = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', k.sequence) or 0) + 1)
   local score = string.format('%.0f', order)
   redis.call('SET', k.sequence, score)
-  redis.call('HSET', k.job, unpack(fields))
-  redis.call('ZADD', k.jobs, score, a.id)
+  redis.call('HSET', k.job, 'order', score, unpack(fields))
+  enlist(k, a.id, a.resource, score, a.seconds)
   redis.call('ZADD', k.open, score, a.id)
   redis.call('ZADD', k.line, score, a.id)
   return 'accepted'
@@ -165,7 +167,7 @@ end
 
 const recordKeys = (first: number) =>
   `{job = KEYS[${first}], sequence = KEYS[${first + 1}], open = KEYS[${first + 2}],
-    line = KEYS[${first + 3}], held = KEYS[${first + 4}], jobs = KEYS[${first + 5}]}`;
+    line = KEYS[${first + 3}], held = KEYS[${first + 4}], names = KEYS[${first + 5}], lists = {unpack(KEYS, ${first + 6})}}`;
 
 /**
  * KEYS holders, names, spread, epoch
@@ -209,8 +211,8 @@ return 1
 `;
 
 /**
- * KEYS job, sequence, open, line, held, jobs
- * ARGV what (JSON: id, resource, deadline, needs, settled, mostOpen, mostInLine), then field, value, … of the job
+ * KEYS job, sequence, open, line, held, names of resources, lists
+ * ARGV what (JSON: id, resource, seconds, deadline, needs, settled, mostOpen, mostInLine), then field, value, … of the job
  */
 export const recordJob = `${record}
 return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
@@ -220,7 +222,7 @@ return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
  * All steps, for a host that is known or guessed. Where they do not all go well no job is recorded and no id bound; a name that
  * was claimed for another host than the guessed one stays claimed.
  *
- * KEYS holders, names, spread, epoch, ledger, job, sequence, open, line, held, jobs
+ * KEYS holders, names, spread, epoch, ledger, job, sequence, open, line, held, names of resources, lists
  * ARGV claim (JSON; empty where no name is needed), host, instead, value of the ledger, its seconds, what (JSON), then field,
  *      value, … of the job
  * Returns verdict, more, entry, the name's verdict, names and memory of each candidate: verdicts of the steps, and elsewhere (the

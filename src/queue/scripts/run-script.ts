@@ -6,22 +6,22 @@ import { abandon, begin, cancel, expire, finish, forget, forgetId, handBack, tak
 
 /** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given. */
 const scripts = {
-  acceptAtOnce: { lua: acceptAtOnce, keys: 11 },
+  acceptAtOnce: { lua: acceptAtOnce, keys: 14 },
   claimName: { lua: claimName, keys: 4 },
   adoptName: { lua: adoptName, keys: 3 },
   strikeName: { lua: strikeName, keys: 3 },
   reserveId: { lua: reserveId, keys: 1 },
   freeId: { lua: freeId, keys: 1 },
-  recordJob: { lua: recordJob, keys: 6 },
+  recordJob: { lua: recordJob, keys: 9 },
   take: { lua: take, keys: 2 },
   begin: { lua: begin, keys: 3 },
   handBack: { lua: handBack, keys: 1 },
-  finish: { lua: finish, keys: 5 },
+  finish: { lua: finish, keys: 10 },
   forget: { lua: forget, keys: 2 },
   forgetId: { lua: forgetId, keys: 2 },
-  cancel: { lua: cancel, keys: 2 },
-  expire: { lua: expire, keys: 2 },
-  abandon: { lua: abandon, keys: 2 },
+  cancel: { lua: cancel, keys: 7 },
+  expire: { lua: expire, keys: 7 },
+  abandon: { lua: abandon, keys: 7 },
   announce: { lua: announce, keys: 2 },
 } as const;
 
