@@ -51,12 +51,12 @@ async function openHost(host: string) {
   closers.push(() => real.close());
   const queue = { ...real, announceHeld: async () => {} }; // What has been recorded is what there is.
   const reservations = createReservations(paths, () => false);
-  const announcer = createAnnouncer({ ...options, queue, paths, reservations });
+  const announcer = createAnnouncer({ ...options, queue, paths });
   const busy = new Set<string>();
   const room: Room = {
     ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent },
     ...{ reservations, gearLocks: createLocks(), busy, startSeconds: 60 },
-    directory: { held: queue.held, announce: announcer.everything },
+    directory: { held: queue.held, announce: announcer.everything, changed: async () => {} },
   };
   return runHost(options, { queue, announcer, room, busy, handlers, closers });
 }

@@ -5,18 +5,17 @@ import { every, timeout } from '../lib/every.ts';
 import { createLocks } from '../lib/locks.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { HostPaths } from './domain/paths.ts';
-import { parseUnit } from './domain/unit-file.ts';
 import { isDraining } from './draining.ts';
-import { listGears } from './gear/gear-files.ts';
-import { readIfThere } from './host/files.ts';
-import type { Reservations } from './host/ports.ts';
+import { createAllocations } from './gear/allocations.ts';
 import { listOnDisk } from './on-disk.ts';
 import type { HostOptions } from './run-host.ts';
 
 /** Says that this host lives and what is on its disk, so that the fleet can find it. */
 export interface Announcer {
-  /** Says all of it now; nothing, once the host has withdrawn. */
+  /** Looks at the disk and says all of it now; nothing, once the host has withdrawn. */
   everything(): Promise<void>;
+  /** A gear is otherwise than before: from now on that is said of it. */
+  changed(gear: string): Promise<void>;
   /**
    * Says it again and again, and whenever Redis or an api has come back; `address` is from where streams may be
    * fetched. `ready` resolves when it was said for the first time, and rejects with `NameTaken` where another worker has
@@ -28,7 +27,6 @@ export interface Announcer {
 export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'onFatal' | 'log'> {
   queue: Pick<WorkerQueue, 'announceHeld' | 'announceHost' | 'withdrawHost' | 'onAsked'>;
   paths: HostPaths;
-  reservations: Pick<Reservations, 'all'>;
 }
 
 /** Milliseconds between two comparisons of directory and disk. */
@@ -42,18 +40,21 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
   let withdrawn = false;
   /** What is said of the host is said one after the other, or an old word could come after the last one. */
   const turns = createLocks();
-  const announcement = async () => ({
-    name: host,
-    version,
-    draining: await isDraining(paths),
-    address,
-    ...(await roomOf(parts)),
-  });
+  const allocations = createAllocations(paths);
+  const announcement = async () => {
+    const { gears, memory, ports } = allocations.sum();
+    return {
+      ...{ name: host, version, draining: await isDraining(paths), address, gears, ports },
+      memory: Math.floor(totalmem() / MiB),
+      memoryTaken: Math.ceil(memory / MiB),
+    };
+  };
   const say = (said: 'held' | '') =>
     turns.hold(host, async () => {
       if (!withdrawn) await queue.announceHost(await announcement(), said);
     });
   const everything = async () => {
+    await allocations.readAll();
     for (const kind of kinds) await queue.announceHeld(kind, () => listOnDisk(paths, kind));
     await say('held');
   };
@@ -66,10 +67,11 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     });
   return {
     everything,
+    changed: allocations.read,
     keep(from) {
       address = from;
       // First the name, or the resources of two hosts would be told under it.
-      const ready = beat().then(everything);
+      const ready = allocations.readAll().then(beat).then(everything);
       queue.onAsked(() => {
         ready
           .then(unlessTaken(everything))
@@ -89,18 +91,5 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
         },
       };
     },
-  };
-}
-
-/** What the host has, and what of it its gears were promised. */
-async function roomOf({ paths, reservations }: AnnouncerParts) {
-  const gears = await listGears(paths);
-  const texts = await Promise.all(gears.map((gear) => readIfThere(paths.unit(gear))));
-  const promised = texts.reduce((sum, text) => sum + (parseUnit(text ?? '')?.spec.memory ?? 0), 0);
-  return {
-    gears: gears.length,
-    memory: Math.floor(totalmem() / MiB),
-    memoryTaken: Math.ceil(promised / MiB),
-    ports: await reservations.all(),
   };
 }

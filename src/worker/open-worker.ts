@@ -58,11 +58,11 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       fetch: async (job, source, signal) =>
         options.sealer.openStream(await queue.fetch(job, signal), aboutCopy(job, source)),
     };
-    const announcer = createAnnouncer({ ...options, queue, paths, reservations });
+    const announcer = createAnnouncer({ ...options, queue, paths });
     const room: Room = {
       ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
       startSeconds: options.startSeconds,
-      directory: { held: queue.held, announce: announcer.everything },
+      directory: { held: queue.held, announce: announcer.everything, changed: announcer.changed },
     };
     return await runHost(options, { queue, announcer, room, busy, handlers, closers });
   } catch (error) {

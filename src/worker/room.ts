@@ -32,6 +32,8 @@ export interface Directory {
   held(kind: Kind): Promise<string[]>;
   /** Tells everybody what is on the disk now; what this host has said is known when it resolves. */
   announce(): Promise<void>;
+  /** Has everybody told before long what a gear is now. */
+  changed(gear: string): Promise<void>;
 }
 
 /** How repositories are made. */

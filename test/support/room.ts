@@ -40,7 +40,7 @@ export async function openRoom(): Promise<OpenRoom> {
     reservations: createReservations(paths, (resource) => busy.has(resource)),
     gearLocks: createLocks(),
     busy,
-    directory: { held: async () => [], announce: async () => undefined },
+    directory: { held: async () => [], announce: async () => undefined, changed: async () => undefined },
     repositories: {
       image: null,
       dockerSocket,
