@@ -33,8 +33,22 @@ async function callsFor(names: string[]): Promise<number> {
   return calls;
 }
 
-test('a page of gears costs what is on it, however many the host has', async () => {
-  const one = await callsFor(['listed-7']);
-  expect(one).toBeGreaterThan(0);
-  expect(await callsFor(['listed-0', 'nobody', 'listed-149'])).toBe(2 * one);
+test('the states of all gears on a page take one call to systemd (security M3, house 7.9)', async () => {
+  expect(await callsFor(['listed-7'])).toBe(1);
+  expect(await callsFor(['listed-0', 'nobody', 'listed-149'])).toBe(1);
+  expect(await callsFor(Array.from({ length: 150 }, (_, n) => `listed-${n}`))).toBe(1);
+  expect(await callsFor(['nobody'])).toBe(0);
+});
+
+test('what a page tells of a gear is what systemd and GET container tell', async () => {
+  const unit = open.paths.unitName('listed-3');
+  await open.room.systemd.link(open.paths.unit('listed-3'), true);
+  await open.room.systemd.settle();
+  const [gear] = await showGears(open.room, ['listed-3']);
+  const { active, sub } = await open.room.systemd.state(unit);
+  expect(gear).toEqual({
+    ...{ resource: 'listed-3', host: 'h1', unit, image: 'geard/sample', ports: [], enabled: true },
+    systemd: { active, sub },
+  });
+  expect(active).toBe('inactive');
 });

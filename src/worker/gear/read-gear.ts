@@ -2,7 +2,7 @@ import type { Gear, GearSummary } from '../../jobs/gear.ts';
 import { containerName } from '../domain/paths.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
 import type { Room } from '../room.ts';
-import { mustHaveGear, readFailedUpdate, readGear, type StoredGear } from './gear-files.ts';
+import { mustHaveGear, readFailedUpdate, readUnit, type StoredGear } from './gear-files.ts';
 
 /** A gear as it is now. Throws `container_not_found`. */
 export async function showGear(room: Room, resource: string): Promise<Gear> {
@@ -38,10 +38,23 @@ function usedEnvironment(
   return { name: spec.environment, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
-/** Those of some names that are gears of the host, also the stopped ones. */
-export async function showGears(room: Room, names: readonly string[]): Promise<GearSummary[]> {
-  const all = await Promise.all(names.map((resource) => readGear(room.paths, resource)));
-  return Promise.all(all.flatMap((gear) => (gear ? [summarise(room, gear)] : [])));
+/** Those of some names that are gears of the host, also the stopped ones; systemd is asked once for all of them. */
+export async function showGears(
+  { host, paths, systemd }: Room,
+  names: readonly string[],
+): Promise<GearSummary[]> {
+  const found = await Promise.all(names.map((resource) => readUnit(paths, resource)));
+  const gears = found.filter((gear) => gear !== null);
+  const units = gears.map(({ resource }) => paths.unitName(resource));
+  const [states, enabled] = await Promise.all([
+    units.length > 0 ? systemd.states(units) : new Map(),
+    Promise.all(units.map((unit) => systemd.isEnabled(unit))),
+  ]);
+  return gears.flatMap(({ resource, ports, spec }, i): GearSummary[] => {
+    const unit = units[i] as string;
+    const state = states.get(unit) ?? null;
+    return [{ resource, host, unit, image: spec.image, ports, enabled: enabled[i] ?? null, systemd: state }];
+  });
 }
 
 type Summary = Pick<Gear, 'resource' | 'host' | 'unit' | 'image' | 'ports' | 'enabled' | 'systemd'>;

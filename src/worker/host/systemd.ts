@@ -53,6 +53,8 @@ export interface Systemd {
   /** Reloads if links have changed since: systemd then knows what the directories say, no less and no more. */
   settle(): Promise<void>;
   state(unit: string): Promise<UnitState>;
+  /** The states of many units by their names, in one call. */
+  states(units: string[]): Promise<Map<string, Pick<UnitState, 'active' | 'sub'>>>;
   /** What changes as a unit comes and goes; cheap enough to be asked for again and again. */
   activity(unit: string): Promise<UnitActivity>;
   resetFailed(unit: string): Promise<void>;
@@ -120,6 +122,14 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     async state(unit) {
       const [path] = await manager('LoadUnit', 's', [unit]);
       return readState(bus, String(path));
+    },
+
+    async states(names) {
+      const [units] = await manager('ListUnitsByNames', 'as', [names]);
+      const states = units as string[][];
+      return new Map(
+        states.map(([name, , , active, sub]) => [String(name), { active: String(active), sub: String(sub) }]),
+      );
     },
 
     async activity(unit) {
