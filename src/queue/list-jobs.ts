@@ -5,27 +5,13 @@ import type { Scope } from '../requests/order.ts';
 import { seesJob } from '../requests/scope.ts';
 import { keys } from './keys.ts';
 import { hostInLedger } from './ledger.ts';
+import { type List, type Listed, newest, type Place, readBatch } from './merged-lists.ts';
 import { rangeOf } from './names.ts';
 import type { JobRecord } from './record.ts';
 
 export interface JobFilter extends Scope {
   state?: JobState | undefined;
 }
-
-/** A list of a host's jobs by the order of their acceptance; see scripts/lists.ts. */
-interface List {
-  host: string;
-  key: string;
-}
-
-/** A place in all lists together: orders fall, and of one order, which jobs of several hosts may have, ids. */
-interface Place {
-  order: number;
-  id: string;
-}
-
-/** An id in a list. */
-type Listed = Place & List;
 
 /** Ids read, and records looked at, at a time. */
 const mostAtOnce = 250;
@@ -59,10 +45,10 @@ export async function listJobs(
   if (place === null) return { jobs, next: null };
   let shown: Place = place;
   const lists = await fewest(redis, hosts, filter);
-  for (let looked = 0; looked < mostLooked; ) {
+  let wanted = limit + 1; // Whether there is more.
+  for (let looked = 0; looked < mostLooked; wanted *= 2) {
     signal?.throwIfAborted();
-    const wanted = Math.min(mostAtOnce, limit - jobs.length + 1); // Whether there is more.
-    const { listed, end } = firstOf(await readBatch(redis, lists, place, wanted), wanted);
+    const { listed, end } = await readBatch(redis, lists, place, Math.min(wanted, mostAtOnce));
     const records = await Promise.all(listed.map(({ host, id }) => read(host, id)));
     const gone = listed.filter((_, i) => !records[i]);
     await sweep(redis, gone);
@@ -75,12 +61,10 @@ export async function listJobs(
     }
     if (end === null) return { jobs, next: null };
     place = end;
-    looked += listed.length;
+    looked += Math.max(listed.length, 1); // Redis may hold anything.
   }
   return { jobs, next: textOf(place) };
 }
-
-const newest: Place = { order: Number.POSITIVE_INFINITY, id: '' };
 
 /** It tells no id but that of a job which was shown. */
 const textOf = ({ order, id }: Place) => `${order}-${id}`;
@@ -140,56 +124,6 @@ async function sizeOf(redis: Redis, lists: List[]): Promise<number> {
   const sizes = await Promise.all(lists.map(({ key }) => redis.zcard(key)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
-
-interface Batch {
-  listed: Listed[];
-  /** The place down to which these are all; null: there are no more. */
-  end: Place | null;
-}
-
-/** The next ids of some lists as of one, about so many: of many lists a part of that is read of each. */
-async function readBatch(redis: Redis, lists: List[], after: Place, wanted: number): Promise<Batch> {
-  const each = Math.min(wanted, Math.max(4, Math.ceil((4 * wanted) / lists.length)));
-  const pages = await Promise.all(lists.map((list) => readList(redis, list, after, each)));
-  // Below the place where the first of them breaks off it may have more than we know.
-  const order = pages.reduce((most, { end }) => Math.max(most, end), Number.NEGATIVE_INFINITY);
-  const listed = new Map<string, Listed>(); // One id may be in several lists.
-  for (const one of pages.flatMap((page) => page.listed)) if (one.order >= order) listed.set(one.id, one);
-  return {
-    listed: [...listed.values()].sort((a, b) => (isBefore(a, b) ? -1 : 1)),
-    end: order === Number.NEGATIVE_INFINITY ? null : { order, id: '' },
-  };
-}
-
-/** About so many of a batch, for one of many lists may have many more: those of one order stay together. */
-function firstOf({ listed, end }: Batch, most: number): Batch {
-  let count = Math.min(most, listed.length);
-  while (count > 0 && listed[count]?.order === listed[count - 1]?.order) count++;
-  const last = listed[count - 1];
-  if (!last || count === listed.length) return { listed, end };
-  return { listed: listed.slice(0, count), end: { order: last.order, id: '' } };
-}
-
-/** The next ids of a list, and the order of the last one where there may be more. Within a host no two have the same order. */
-async function readList(
-  redis: Redis,
-  list: List,
-  after: Place,
-  count: number,
-): Promise<{ listed: Listed[]; end: number }> {
-  const from = after.order === Number.POSITIVE_INFINITY ? '+inf' : after.order;
-  const flat = await redis.zrevrangebyscore(list.key, from, '-inf', 'WITHSCORES', 'LIMIT', 0, count + 1);
-  const read: Listed[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2)
-    read.push({ ...list, id: String(flat[i]), order: Number(flat[i + 1]) });
-  return {
-    listed: read.filter((one) => isBefore(after, one)),
-    end: read.length > count ? (read.at(-1)?.order ?? 0) : Number.NEGATIVE_INFINITY,
-  };
-}
-
-/** Newer first; what was accepted in the same microsecond, by its id, and a place without one comes last. */
-const isBefore = (a: Place, b: Place) => a.order > b.order || (a.order === b.order && a.id > b.id);
 
 /** Takes ids out of lists; what is open is its worker's. */
 async function sweep(redis: Redis, gone: Listed[]): Promise<void> {

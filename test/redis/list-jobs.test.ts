@@ -114,6 +114,10 @@ test('where no list fits, a page looks at a bounded number of jobs, and says whe
   expect(first).toMatchObject({ ids: [], next: `${orderOf(count) - first.looked / 2 + 1}-` });
   expect(first.looked).toBeLessThan(1_250);
   expect((await pages(filter, 100)).seen).toEqual([]);
+  await redis.redis.config('RESETSTAT');
+  await page(filter, 1); // A small page is not looked for in small steps.
+  const info = await redis.redis.info('commandstats');
+  expect(Number(/^cmdstat_zrevrangebyscore:calls=(\d+)/m.exec(info)?.[1])).toBeLessThan(2 * 15);
 });
 
 test('whether an id of others exists can not be told from what comes behind it (security L6)', async () => {
