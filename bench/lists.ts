@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { gearSpec } from '../src/jobs/container.ts';
 import { problemOf } from '../src/jobs/errors.ts';
 import type { Outcome } from '../src/jobs/job.ts';
@@ -32,8 +32,24 @@ const names = [
   ...Array.from({ length: 10 }, (_, n) => smallGear(n)),
 ];
 
-/** Gears that are stopped: their units are real, and nothing of them runs. */
+/** Has the units of all gears count as running, without a process and without a container. */
+const dropIn = '/run/systemd/system/gear-team-.service.d';
+const nothing = `[Service]
+Type=oneshot
+RemainAfterExit=yes
+Restart=no
+RestartForceExitStatus=
+ExecStartPre=
+ExecStart=
+ExecStart=/bin/true
+ExecStop=
+ExecStopPost=
+`;
+
+/** Gears whose units are real and active; nothing of them runs. */
 async function writeGears({ base }: KeyedFleet): Promise<void> {
+  await mkdir(dropIn, { recursive: true });
+  await writeFile(`${dropIn}/nothing.conf`, nothing);
   const paths = hostPaths(base);
   await mkdir(paths.units, { recursive: true });
   for (const [n, resource] of names.entries()) {
@@ -43,15 +59,25 @@ async function writeGears({ base }: KeyedFleet): Promise<void> {
     await placeLinks(paths.unit(resource), false);
   }
   await ok('systemctl', 'daemon-reload');
+  await ok('systemctl', 'start', ...names.map((name) => `gear-${name}.service`));
 }
+
+/** What a job is on. */
+function gearOf(n: number) {
+  const isSmall = n % (jobs / smallTeam) === 0;
+  return { isSmall, resource: isSmall ? smallGear(n % 10) : bigGear(n % (gears - 10)) };
+}
+
+/** How many jobs are on a gear. */
+const jobsOn = (gear: string) =>
+  Array.from({ length: jobs }, (_, n) => gearOf(n + 1)).filter(({ resource }) => resource === gear).length;
 
 /** Jobs that have been accepted and have ended, by the scripts that do that. */
 async function writeJobs({ redis: { redis } }: KeyedFleet): Promise<void> {
   const ledger = createWorkerLedger(redis, 'h1', keepSeconds);
   const limits = { host: jobs, line: jobs };
   const one = async (n: number) => {
-    const isSmall = n % (jobs / smallTeam) === 0;
-    const resource = isSmall ? smallGear(n % 10) : bigGear(n % (gears - 10));
+    const { isSmall, resource } = gearOf(n);
     const wish: Wish = {
       ...{ id: n.toString(16).padStart(32, '0'), user: isSmall ? 'a' : 'b', fingerprint: 'f'.repeat(43) },
       ...{ command: { type: 'container.stop', params: { resource } }, expires: 86_400 },
@@ -154,7 +180,7 @@ export async function benchLists(): Promise<Row[]> {
       [all, 'jobs?limit=1000', 2, jobs],
       [all, 'jobs?state=failed', 200, jobs / failsEvery],
       [all, 'jobs?u=a', 100, smallTeam],
-      [all, 'jobs?r=team-b-0007', 100, Math.floor(jobs / (gears - 10))],
+      [all, 'jobs?r=team-b-0007', 100, jobsOn(bigGear(7))],
       [small, 'jobs?limit=200', 100, smallTeam],
       [small, 'jobs?r=team-a-11', 200, 0],
       [all, 'containers', 20, gears],
@@ -167,5 +193,6 @@ export async function benchLists(): Promise<Row[]> {
     return rows;
   } finally {
     await fleet.close();
+    await rm(dropIn, { recursive: true });
   }
 }

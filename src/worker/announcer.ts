@@ -6,7 +6,7 @@ import { createLocks } from '../lib/locks.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { HostPaths } from './domain/paths.ts';
 import { isDraining } from './draining.ts';
-import { createAllocations } from './gear/allocations.ts';
+import type { GearIndex, IndexedGear } from './gear/gear-index.ts';
 import { listOnDisk } from './on-disk.ts';
 import type { HostOptions } from './run-host.ts';
 
@@ -14,8 +14,6 @@ import type { HostOptions } from './run-host.ts';
 export interface Announcer {
   /** Looks at the disk and says all of it now; nothing, once the host has withdrawn. */
   everything(): Promise<void>;
-  /** A gear is otherwise than before: from now on that is said of it. */
-  changed(gear: string): Promise<void>;
   /**
    * Says it again and again, and whenever Redis or an api has come back; `address` is from where streams may be
    * fetched. `ready` resolves when it was said for the first time, and rejects with `NameTaken` where another worker has
@@ -27,6 +25,7 @@ export interface Announcer {
 export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'onFatal' | 'log'> {
   queue: Pick<WorkerQueue, 'announceHeld' | 'announceHost' | 'withdrawHost' | 'onAsked'>;
   paths: HostPaths;
+  gears: GearIndex;
 }
 
 /** Milliseconds between two comparisons of directory and disk. */
@@ -35,26 +34,24 @@ const tidyInterval = 180_000;
 const farewell = 1_000;
 
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
-  const { queue, paths, host, version, onFatal, log } = parts;
+  const { queue, paths, gears, host, version, onFatal, log } = parts;
   let address: string | null = null;
   let withdrawn = false;
   /** What is said of the host is said one after the other, or an old word could come after the last one. */
   const turns = createLocks();
-  const allocations = createAllocations(paths);
-  const announcement = async () => {
-    const { gears, memory, ports } = allocations.sum();
-    return {
-      ...{ name: host, version, draining: await isDraining(paths), address, gears, ports },
-      memory: Math.floor(totalmem() / MiB),
-      memoryTaken: Math.ceil(memory / MiB),
-    };
-  };
+  const announcement = async () => ({
+    name: host,
+    version,
+    draining: await isDraining(paths),
+    address,
+    ...roomOf(gears.all()),
+  });
   const say = (said: 'held' | '') =>
     turns.hold(host, async () => {
       if (!withdrawn) await queue.announceHost(await announcement(), said);
     });
   const everything = async () => {
-    await allocations.readAll();
+    await gears.readAll();
     for (const kind of kinds) await queue.announceHeld(kind, () => listOnDisk(paths, kind));
     await say('held');
   };
@@ -67,11 +64,10 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     });
   return {
     everything,
-    changed: allocations.read,
     keep(from) {
       address = from;
       // First the name, or the resources of two hosts would be told under it.
-      const ready = allocations.readAll().then(beat).then(everything);
+      const ready = gears.readAll().then(beat).then(everything);
       queue.onAsked(() => {
         ready
           .then(unlessTaken(everything))
@@ -91,5 +87,16 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
         },
       };
     },
+  };
+}
+
+/** What the host has, and what of it its gears were promised. */
+function roomOf(gears: IndexedGear[]) {
+  const promised = gears.reduce((sum, { memory }) => sum + memory, 0);
+  return {
+    gears: gears.length,
+    memory: Math.floor(totalmem() / MiB),
+    memoryTaken: Math.ceil(promised / MiB),
+    ports: gears.flatMap(({ ports }) => ports.map(({ external }) => external)).sort((a, b) => a - b),
   };
 }

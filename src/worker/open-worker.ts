@@ -5,6 +5,7 @@ import { openWorkerQueue } from '../queue/open-worker-queue.ts';
 import { createAnnouncer } from './announcer.ts';
 import { parseAllowance } from './domain/clone-target.ts';
 import { hostPaths } from './domain/paths.ts';
+import { createGearIndex } from './gear/gear-index.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
@@ -50,6 +51,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     await systemd.settle(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const reservations = createReservations(paths, (resource) => busy.has(resource));
+    const gears = createGearIndex(paths);
     const repositories: RepositorySettings = {
       image: options.githostImage,
       dockerSocket: options.docker,
@@ -58,11 +60,11 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       fetch: async (job, source, signal) =>
         options.sealer.openStream(await queue.fetch(job, signal), aboutCopy(job, source)),
     };
-    const announcer = createAnnouncer({ ...options, queue, paths });
+    const announcer = createAnnouncer({ ...options, queue, paths, gears });
     const room: Room = {
-      ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
-      startSeconds: options.startSeconds,
-      directory: { held: queue.held, announce: announcer.everything, changed: announcer.changed },
+      ...{ host, paths, systemd, docker, reservations, gears, gearLocks: createLocks(), busy, repositories },
+      ...{ startSeconds: options.startSeconds, log },
+      directory: { held: queue.held, announce: announcer.everything },
     };
     return await runHost(options, { queue, announcer, room, busy, handlers, closers });
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Kind } from '../jobs/resource.ts';
 import type { Locks } from '../lib/locks.ts';
 import type { CloneAllowance } from './domain/clone-target.ts';
 import type { HostPaths } from './domain/paths.ts';
+import type { GearIndex } from './gear/gear-index.ts';
 import type { Docker } from './host/docker.ts';
 import type { Reservations } from './host/ports.ts';
 import type { Systemd } from './host/systemd.ts';
@@ -15,6 +16,7 @@ export interface Room {
   systemd: Systemd;
   docker: Docker;
   reservations: Reservations;
+  gears: GearIndex;
   /** Held while a gear's unit is being worked on, by its own jobs and by those of its environment. */
   gearLocks: Locks;
   /** The gears on which a job runs now. */
@@ -32,8 +34,6 @@ export interface Directory {
   held(kind: Kind): Promise<string[]>;
   /** Tells everybody what is on the disk now; what this host has said is known when it resolves. */
   announce(): Promise<void>;
-  /** Has everybody told before long what a gear is now. */
-  changed(gear: string): Promise<void>;
 }
 
 /** How repositories are made. */

@@ -262,7 +262,7 @@ export function createRunner(parts: RunnerParts): Runner {
         : recall(record, known);
       const write = () => journal.write(id, { fingerprint: record.fingerprint, outcome });
       if (!known) await untilStored(id, write, entry.handBack.signal);
-      if (kind === 'gear') await room.directory.changed(resource);
+      if (kind === 'gear') await room.gears.read(resource);
       const next = await ledger.finish(record, outcome, await isHere(record));
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;

@@ -8,6 +8,7 @@ import { type HostReport, heartbeatInterval } from '../../src/queue/directory.ts
 import { createAnnouncer } from '../../src/worker/announcer.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { type GearUnit, renderUnit } from '../../src/worker/domain/unit-file.ts';
+import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
 import { until } from '../support/until.ts';
 
@@ -51,11 +52,12 @@ async function anAnnouncer(...units: GearUnit[]) {
   };
   const log = pino({ level: 'silent' });
   const onFatal = () => undefined;
-  const announcer = createAnnouncer({ queue, paths, host: 'h1', version: '1', onFatal, log });
+  const gears = createGearIndex(paths);
+  const announcer = createAnnouncer({ queue, paths, gears, host: 'h1', version: '1', onFatal, log });
   const live = announcer.keep(null);
   await live.ready;
   expect(said).toEqual(['beat', 'held']);
-  return { announcer, live, said, hosts, holdUp, paths, write };
+  return { announcer, gears, live, said, hosts, holdUp, paths, write };
 }
 
 test('a host that has withdrawn is not announced again by what was about to be said', async () => {
@@ -95,14 +97,12 @@ const gear = (resource: string, megabytes: number, external: number): GearUnit =
 test('a sign of life tells what is in memory: no unit and no port is read for it (house 7.9)', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
-  const { announcer, live, said, hosts, holdUp, paths, write } = await anAnnouncer(
+  const { announcer, gears, live, said, hosts, holdUp, paths, write } = await anAnnouncer(
     gear('a', 100, 4_001),
     gear('b', 200, 4_002),
   );
-  const told = (...all: [gears: number, memoryTaken: number, ports: number[]]) => {
-    const [gears, memoryTaken, ports] = all;
-    expect(hosts.at(-1)).toMatchObject({ gears, memoryTaken, ports });
-  };
+  const told = (count: number, memoryTaken: number, ports: number[]) =>
+    expect(hosts.at(-1)).toMatchObject({ gears: count, memoryTaken, ports });
   told(2, 300, [4_001, 4_002]);
   const beat = async () => {
     const { pass, arrival, goOn } = barrier();
@@ -117,8 +117,8 @@ test('a sign of life tells what is in memory: no unit and no port is read for it
   await rm(paths.unit('a'));
   await beat();
   told(2, 300, [4_001, 4_002]); // Nobody has said that there is something to look at.
-  await announcer.changed('b');
-  await announcer.changed('a');
+  await gears.read('b');
+  await gears.read('a');
   await beat();
   told(1, 500, [4_003]);
   await write(gear('c', 50, 4_004)); // By hand: the next comparison with the disk finds it.

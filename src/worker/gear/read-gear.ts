@@ -1,8 +1,9 @@
 import type { Gear, GearSummary } from '../../jobs/gear.ts';
 import { containerName } from '../domain/paths.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
+import type { UnitState } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
-import { mustHaveGear, readFailedUpdate, readUnit, type StoredGear } from './gear-files.ts';
+import { mustHaveGear, readFailedUpdate, type StoredGear } from './gear-files.ts';
 
 /** A gear as it is now. Throws `container_not_found`. */
 export async function showGear(room: Room, resource: string): Promise<Gear> {
@@ -38,22 +39,34 @@ function usedEnvironment(
   return { name: spec.environment, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
-/** Those of some names that are gears of the host, also the stopped ones; systemd is asked once for all of them. */
-export async function showGears(
-  { host, paths, systemd }: Room,
+/** What systemd knows of all gears together. */
+export interface UnitStates {
+  states: Map<string, Pick<UnitState, 'active' | 'sub'>>;
+  enabled: Set<string>;
+}
+
+/** Asks systemd once for all gears: it has more to do for each that it is asked for by name. */
+export async function readUnitStates({ systemd }: Room): Promise<UnitStates> {
+  const [loaded, enabled] = await Promise.all([systemd.loaded('gear-*.service'), systemd.enabled()]);
+  return { states: new Map(loaded.map(({ name, active, sub }) => [name, { active, sub }])), enabled };
+}
+
+/** What systemd does not have in memory. */
+const notLoaded = { active: 'inactive', sub: 'dead' };
+
+/** Those of some names that are gears of the host, also the stopped ones. */
+export function showGears(
+  { host, paths, gears }: Room,
   names: readonly string[],
-): Promise<GearSummary[]> {
-  const found = await Promise.all(names.map((resource) => readUnit(paths, resource)));
-  const gears = found.filter((gear) => gear !== null);
-  const units = gears.map(({ resource }) => paths.unitName(resource));
-  const [states, enabled] = await Promise.all([
-    units.length > 0 ? systemd.states(units) : new Map(),
-    Promise.all(units.map((unit) => systemd.isEnabled(unit))),
-  ]);
-  return gears.flatMap(({ resource, ports, spec }, i): GearSummary[] => {
-    const unit = units[i] as string;
-    const state = states.get(unit) ?? null;
-    return [{ resource, host, unit, image: spec.image, ports, enabled: enabled[i] ?? null, systemd: state }];
+  { states, enabled }: UnitStates,
+): GearSummary[] {
+  return names.flatMap((name): GearSummary[] => {
+    const gear = gears.get(name);
+    if (!gear) return [];
+    const { resource, image, ports } = gear;
+    const unit = paths.unitName(name);
+    const systemd = states.get(unit) ?? notLoaded;
+    return [{ resource, host, unit, image, ports, enabled: enabled.has(unit), systemd }];
   });
 }
 
