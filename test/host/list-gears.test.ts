@@ -15,7 +15,6 @@ beforeAll(async () => {
   });
   for (const resource of all)
     await writeUnit(open.room, { resource, spec, ports: [], envTag: null, imageTag: null }, []);
-  await open.room.gears.readAll();
 });
 afterAll(() => open.close());
 
