@@ -7,7 +7,7 @@ import { keys } from './keys.ts';
 import { hostInLedger } from './ledger.ts';
 import { type List, type Listed, newest, type Place, readBatch } from './merged-lists.ts';
 import { rangeOf } from './names.ts';
-import type { JobRecord } from './record.ts';
+import type { RecordReader } from './read-records.ts';
 
 export interface JobFilter extends Scope {
   state?: JobState | undefined;
@@ -31,12 +31,12 @@ export interface JobPage {
 /**
  * Jobs of some hosts, newest first, that pass a filter; fewer than the limit where so many records were looked at. `after` is the
  * `next` of a page, or the id of a job that passes the filter but for its state; behind any other id there is nothing. Ids whose
- * record has expired are swept on the way. `read` has the record of a job.
+ * record has expired are swept on the way.
  */
 export async function listJobs(
   redis: Redis,
   hosts: string[],
-  read: (host: string, id: string) => Promise<JobRecord | null>,
+  read: RecordReader['shown'],
   filter: JobFilter,
   { limit, after, signal }: { limit: number; after?: string | undefined; signal?: AbortSignal | undefined },
 ): Promise<JobPage> {
@@ -49,7 +49,7 @@ export async function listJobs(
   for (let looked = 0; looked < mostLooked; wanted *= 2) {
     signal?.throwIfAborted();
     const { listed, end } = await readBatch(redis, lists, place, Math.min(wanted, mostAtOnce));
-    const records = await Promise.all(listed.map(({ host, id }) => read(host, id)));
+    const records = await read(listed);
     const gone = listed.filter((_, i) => !records[i]);
     await sweep(redis, gone);
     for (const [i, { order, id }] of listed.entries()) {
@@ -71,7 +71,7 @@ const textOf = ({ order, id }: Place) => `${order}-${id}`;
 
 async function placeOf(
   redis: Redis,
-  read: (host: string, id: string) => Promise<JobRecord | null>,
+  read: RecordReader['shown'],
   scope: Scope,
   after: string,
 ): Promise<Place | null> {
@@ -81,7 +81,7 @@ async function placeOf(
   const bound = await redis.get(keys.id(id));
   if (bound === null) return null;
   const host = hostInLedger(bound);
-  const [record, score] = await Promise.all([read(host, id), redis.zscore(keys.jobs(host), id)]);
+  const [[record], score] = await Promise.all([read([{ host, id }]), redis.zscore(keys.jobs(host), id)]);
   return record && score !== null && seesJob(scope, record.job) ? { order: Number(score), id } : null;
 }
 

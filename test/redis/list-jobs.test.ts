@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobState } from '../../src/jobs/job.ts';
 import { keys, listKeys } from '../../src/queue/keys.ts';
-import { readJobOf } from '../../src/queue/ledger.ts';
 import { type JobFilter, listJobs } from '../../src/queue/list-jobs.ts';
+import { createRecordReader } from '../../src/queue/read-records.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 
 const count = 6_000;
@@ -42,9 +42,10 @@ afterAll(() => redis.close());
 /** A page, and how many records were looked at for it. */
 async function page(filter: JobFilter, limit: number, after?: string, signal?: AbortSignal) {
   let looked = 0;
-  const read = (host: string, id: string) => {
-    looked++;
-    return readJobOf(redis.redis, host, id);
+  const reader = createRecordReader(redis.redis, { now: Date.now }, 1_000);
+  const read: typeof reader.shown = (places) => {
+    looked += places.length;
+    return reader.shown(places);
   };
   const { h = ['h1', 'h2'] } = filter;
   const options = { limit, after, signal };
