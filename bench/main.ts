@@ -4,6 +4,7 @@ import { benchAccept } from './accept.ts';
 import { benchFollowers } from './followers.ts';
 import { benchInstall } from './install.ts';
 import { benchInstallMany } from './install-many.ts';
+import { benchLists } from './lists.ts';
 import { benchMemory } from './memory.ts';
 import { benchStreams } from './streams.ts';
 import { printRow, printTitle } from './table.ts';
@@ -17,6 +18,7 @@ const benches = {
   memory: benchMemory,
   streams: benchStreams,
   followers: benchFollowers,
+  lists: benchLists,
 };
 const wanted = process.argv.slice(2);
 

@@ -82,7 +82,7 @@ const infoNumber = (info: string, field: string) =>
   Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1]);
 
 /** CPU seconds of a process and its children that have ended: utime to cstime of proc(5), in ticks of 10 ms. */
-function cpuSeconds(pid = 0): number {
+export function cpuSeconds(pid = 0): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;

@@ -16,6 +16,7 @@ import { createVerifier } from '../../src/token/verifier.ts';
 import { createAnnouncer } from '../../src/worker/announcer.ts';
 import type { Handlers } from '../../src/worker/context.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
 import { createJournalWatch } from '../../src/worker/host/journal-watch.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
@@ -52,12 +53,14 @@ async function openHost(host: string) {
   closers.push(() => real.close());
   const queue = { ...real, announceHeld: async () => {} }; // What has been recorded is what there is.
   const reservations = createReservations(paths, () => false);
-  const announcer = createAnnouncer({ ...options, queue, paths, reservations });
+  const gears = { ...createGearIndex(paths), read: async () => {} }; // There are no units.
+  const announcer = createAnnouncer({ ...options, queue, paths, gears });
   const busy = new Set<string>();
   const room: Room = {
     ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent },
     ...{
       reservations,
+      gears,
       gearLocks: createLocks(),
       busy,
       startSeconds: 60,

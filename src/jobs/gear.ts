@@ -49,10 +49,10 @@ export interface Gear {
 /** Gears of a list that a host is asked about at a time. */
 export const maxListed = 1_000;
 
-/** A gear in a list: the same without texts. While its host does not answer only its name is known. */
+/** A gear in a list: what can be told of many at once. While its host does not answer only its name is known. */
 export type GearSummary = Pick<Gear, 'resource' | 'host' | 'unit'> & {
-  [K in 'image' | 'ports' | 'enabled' | 'systemd']: Gear[K] | null;
-};
+  [K in 'image' | 'ports' | 'enabled']: Gear[K] | null;
+} & { systemd: Pick<Gear['systemd'], 'active' | 'sub'> | null };
 
 /**
  * What the api may ask a worker without a job: reads, and the wish to cancel. What about is in the client's own request,

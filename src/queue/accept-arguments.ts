@@ -2,8 +2,9 @@ import { MiB } from '../jobs/bytes.ts';
 import type { Job } from '../jobs/job.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
-import type { Choice, Limits, Wish } from './accept.ts';
-import { keys } from './keys.ts';
+import type { AcceptParts, Choice, Wish } from './accept.ts';
+import { keys, listKeys } from './keys.ts';
+import { entryKeys } from './names.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
 
@@ -49,16 +50,20 @@ export function roomOf(command: Command): { memory: number; ports: number[] } {
   };
 }
 
+/** A job that is still not over a day after it could have begun is entered into its lists again at its end. */
+const day = 24 * 60 * 60;
+
 /** What the host's records are asked, as JSON. */
 export function recordArgument(
-  { command, id }: Wish,
-  limits: Limits,
+  { command, id, expires }: Wish,
+  { limits, keepSeconds }: Pick<AcceptParts, 'limits' | 'keepSeconds'>,
   deadline: number,
   settled: boolean,
 ): string {
   const { resource } = command.params;
   const most = { mostOpen: limits.host, mostInLine: limits.line };
-  return JSON.stringify({ id, resource, deadline, needs: needsOf(command), settled, ...most });
+  const seconds = expires + day + keepSeconds;
+  return JSON.stringify({ id, resource, seconds, deadline, needs: needsOf(command), settled, ...most });
 }
 
 function needsOf(command: Command): string {
@@ -67,15 +72,16 @@ function needsOf(command: Command): string {
 }
 
 export function directoryKeys({ command }: Wish): string[] {
-  return [keys.holders(jobs[command.type].on), keys.spread, keys.epoch];
+  return [...entryKeys(jobs[command.type].on), keys.epoch];
 }
 
-export function recordKeys({ command, id }: Wish, host: string): string[] {
+export function recordKeys({ command, id, user }: Wish, host: string): string[] {
   const { on } = jobs[command.type];
-  const line = keys.line(host, on, command.params.resource);
+  const { resource } = command.params;
+  const line = keys.line(host, on, resource);
   return [
-    ...[keys.job(host, id), keys.sequence(host), keys.open(host), line],
-    ...[keys.held(host, on), keys.jobs(host)],
+    ...[keys.job(host, id), keys.sequence(host), keys.open(host), line, keys.held(host, on)],
+    ...listKeys(host, { user, resource }),
   ];
 }
 

@@ -9,7 +9,7 @@ import { creates, directoryKeys, needsName, newJob } from './accept-arguments.ts
 import type { RedisClock } from './clock.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Guess, Guesses } from './guesses.ts';
-import { channels, keys } from './keys.ts';
+import { channels, keys, listKeys } from './keys.ts';
 import type { HostLearner } from './learn-hosts.ts';
 import { hostInLedger, readJobOf } from './ledger.ts';
 import { entrySettled, readEntry, releaseEntry, strikeEntry } from './names.ts';
@@ -286,12 +286,13 @@ async function refused(attempt: Attempt, verdict: string, more: string | null): 
  */
 export async function cancelJob(
   redis: Redis,
-  { job: { id, host } }: JobRecord,
+  { job }: JobRecord,
   sealed: string,
   keepSeconds: number,
 ): Promise<'queued' | 'running' | 'final' | 'absent'> {
+  const { id, host } = job;
   const now = new Date().toISOString();
-  const scriptKeys = [keys.job(host, id), keys.run(host, id)];
+  const scriptKeys = [keys.job(host, id), keys.run(host, id), ...listKeys(host, job, 'cancelled')];
   const args = [now, sealed, keepSeconds, channels.news(host), id];
   return (await runScript(redis, 'cancel', scriptKeys, args)) as 'queued' | 'running' | 'final' | 'absent';
 }

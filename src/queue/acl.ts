@@ -16,7 +16,7 @@ const always = words`
 const scripts = words`eval evalsha`;
 const reading = words`
   get mget exists type hget hmget hgetall hscan hexists smembers sismember zcard zrange zrevrangebyscore zrangebyscore zscore
-  xrange xread xlen llen lrange lindex pttl ttl`;
+  zrangebylex zrandmember smismember xrange xread xlen llen lrange lindex pttl ttl`;
 
 /** Everything that one does with a key one may name, and nothing that tells of other keys. */
 const dataCommands = words`@read @write -@admin -@dangerous -@scripting -scan -randomkey -dbsize`;
@@ -31,8 +31,11 @@ export function apiAcl(name: string, password: string): string {
     rules(words`set`, { write: [keys.id(any)] }),
     rules(words`set`, { write: [keys.epoch, keys.sequence(anyHost)] }),
     rules(words`hset hdel hincrby`, { write: [keys.holders(any as never), keys.spread] }),
+    rules(words`zadd zrem`, { write: [keys.names(any as never)] }),
     rules(words`sadd srem`, { write: [keys.hosts] }),
-    rules(words`zadd zrem`, { write: [keys.jobs(anyHost)] }),
+    rules(words`zadd zrem expire`, {
+      write: [keys.jobs(anyHost), keys.jobsBy(anyHost, any as never, any), keys.resources(anyHost)],
+    }),
     rules(words`zadd`, { write: [keys.open(anyHost), keys.line(anyHost, any as never, any)] }),
     rules(words`hset hsetnx hdel expire`, { write: [keys.job(anyHost, any)] }),
     rules(words`lpush ltrim expire`, { write: [keys.asks(anyHost)] }),

@@ -91,6 +91,12 @@ export async function readHeld(redis: Redis, host: string, kind: Kind): Promise<
   return (await redis.smembers(keys.held(host, kind))).filter((name) => resourceName.safeParse(name).success);
 }
 
+/** Those of some names that a host holds, as it was last announced. */
+export async function heldAmong(redis: Redis, host: string, kind: Kind, names: string[]): Promise<string[]> {
+  const held = names.length > 0 ? await redis.smismember(keys.held(host, kind), ...names) : [];
+  return names.filter((_, i) => held[i] === 1);
+}
+
 /** A worker as it holds the name of its host. */
 export interface Holder {
   /** Of the host's disk: who has it may take over from a worker that was there before. */

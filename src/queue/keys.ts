@@ -13,6 +13,8 @@ export const keys = {
   id: (id: string) => `geard:id:${id}`,
   /** Hash: name of a gear, a repository or an environment → entry of the host that holds it, or has been asked to. */
   holders: (kind: LineKind) => `geard:${fleet}:holders:${kind}`,
+  /** Sorted set: the names in `holders`, for going through them in their order. */
+  names: (kind: LineKind) => `geard:${fleet}:names:${kind}`,
   /** Hash: what the entries come to for each host; see scripts/accept.ts. */
   spread: `geard:${fleet}:spread`,
   /** Set: names of the hosts that have ever announced themselves. */
@@ -29,8 +31,13 @@ export const keys = {
   host: (host: string) => `geard:{${host}}:host`,
   /** String: the worker that has the host's name, as JSON; expires when it falls silent. */
   lease: (host: string) => `geard:{${host}}:lease`,
-  /** Sorted set: ids of all jobs of a host by order of acceptance. */
-  jobs: (host: string) => `geard:{${host}}:jobs-accepted`,
+  /** Sorted set: ids of all jobs of a host by order of acceptance; see scripts/lists.ts. */
+  jobs: (host: string) => `geard:{${host}}:accepted`,
+  /** Sorted set: those of them that have something in common. An unfinished job is in the list of no state; see `open`. */
+  jobsBy: (host: string, what: 'resource' | 'user' | 'state', value: string) =>
+    `geard:{${host}}:accepted:${what}:${value}`,
+  /** Sorted set: the resources in whose names there are jobs of a host, for going through them in their order. */
+  resources: (host: string) => `geard:{${host}}:resources`,
   /** String: the order of the last job that was accepted. */
   sequence: (host: string) => `geard:{${host}}:sequence`,
   /** Set: names of what is on the host's disk. */
@@ -46,6 +53,19 @@ export const keys = {
   /** Where BullMQ keeps a host's queue. */
   queuePrefix: (host: string) => `geard:{${host}}`,
 } as const;
+
+/** Where a job is found in lists, as scripts take it (scripts/lists.ts); `state` when it has ended. */
+export const listKeys = (
+  host: string,
+  { user, resource }: { user: string; resource: string },
+  state?: string,
+): string[] => [
+  keys.resources(host),
+  keys.jobsBy(host, 'resource', resource),
+  keys.jobsBy(host, 'user', user),
+  keys.jobs(host),
+  ...(state === undefined ? [] : [keys.jobsBy(host, 'state', state)]),
+];
 
 /** The name of the BullMQ queue below each host's prefix. */
 export const queueName = 'jobs';

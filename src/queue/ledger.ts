@@ -4,7 +4,7 @@ import { type Job, type Outcome, type Progress, progress } from '../jobs/job.ts'
 import { kindOf } from '../jobs/registry.ts';
 import { effect } from '../lib/failpoint.ts';
 import { parseJson } from '../lib/parse-json.ts';
-import { channels, keys } from './keys.ts';
+import { channels, keys, listKeys } from './keys.ts';
 import { type JobRecord, outcomeFields, readHash, readRecord } from './record.ts';
 import { runScript } from './scripts/run-script.ts';
 
@@ -87,10 +87,18 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       await runScript(redis, 'handBack', [keys.run(host, id)], []);
     },
 
-    async finish({ job: { id, type, resource } }, outcome, present) {
+    async finish({ job: { id, type, resource, user } }, outcome, present) {
       const kind = kindOf(type);
       const [open, line] = [keys.open(host), keys.line(host, kind, resource)];
-      const scriptKeys = [keys.job(host, id), keys.run(host, id), open, line, keys.held(host, kind)];
+      const lists = listKeys(host, { user, resource }, outcome.state);
+      const scriptKeys = [
+        keys.job(host, id),
+        keys.run(host, id),
+        open,
+        line,
+        keys.held(host, kind),
+        ...lists,
+      ];
       const fields = outcomeFields(outcome, new Date().toISOString());
       const told = [channels.news(host), channels.here(host), `free ${kind} ${resource}`];
       const args = [id, resource, present ? 1 : 0, keepSeconds, ...told, ...fields];

@@ -1,125 +1,136 @@
 import type { Redis } from 'ioredis';
-import type { Job, JobState } from '../jobs/job.ts';
+import { isFinal, type Job, type JobState } from '../jobs/job.ts';
+import { parseRequestId } from '../jobs/request-id.ts';
 import type { Scope } from '../requests/order.ts';
 import { seesJob } from '../requests/scope.ts';
 import { keys } from './keys.ts';
 import { hostInLedger } from './ledger.ts';
-import type { JobRecord } from './record.ts';
+import { type List, type Listed, newest, type Place, readBatch } from './merged-lists.ts';
+import { rangeOf } from './names.ts';
+import type { RecordReader } from './read-records.ts';
 
 export interface JobFilter extends Scope {
   state?: JobState | undefined;
 }
 
-/** An id in the list of a host, by the order of its acceptance. */
-interface Listed {
-  host: string;
-  id: string;
-  score: number;
-}
-
-/** Ids read of a host, and records looked at, at a time. */
-const atOnce = 50;
+/** Ids read, and records looked at, at a time. */
+const mostAtOnce = 250;
 
 /** Records that are looked at for one page: a filter that fits few jobs must not cost the whole history. */
-const maxLooked = 5_000;
+const mostLooked = 1_000;
+
+/** Lists that are read side by side for a name's beginning; for one that takes in more names, other lists are read. */
+const mostNamed = 1_000;
 
 export interface JobPage {
   jobs: Job[];
-  /** The id after which the next page goes on; null: there is no more. */
+  /** The `after` of the next page; null: there is no more. */
   next: string | null;
 }
 
 /**
- * Jobs of some hosts, newest first, after a given one, that pass a filter; fewer than the limit where so many records were
- * looked at. Ids whose record has expired are swept on the way. `read` has the record of a job.
+ * Jobs of some hosts, newest first, that pass a filter; fewer than the limit where so many records were looked at. `after` is the
+ * `next` of a page, or the id of a job that passes the filter but for its state; behind any other id there is nothing. Ids whose
+ * record has expired are swept on the way.
  */
 export async function listJobs(
   redis: Redis,
   hosts: string[],
-  read: (host: string, id: string) => Promise<JobRecord | null>,
+  read: RecordReader['shown'],
   filter: JobFilter,
   { limit, after, signal }: { limit: number; after?: string | undefined; signal?: AbortSignal | undefined },
 ): Promise<JobPage> {
-  const last = after === undefined ? null : await findListed(redis, after);
+  let place = after === undefined ? newest : await placeOf(redis, read, filter, after);
   const jobs: Job[] = [];
-  if (after !== undefined && last === null) return { jobs, next: null };
-  const merged = mergeLists(redis, hosts, last);
-  let next = after ?? null;
-  for (let looked = 0; looked < maxLooked; looked += atOnce) {
+  if (place === null) return { jobs, next: null };
+  let shown: Place = place;
+  const lists = await fewest(redis, hosts, filter);
+  let wanted = limit + 1; // Whether there is more.
+  for (let looked = 0; looked < mostLooked; wanted *= 2) {
     signal?.throwIfAborted();
-    const page = await take(merged, atOnce);
-    const records = await Promise.all(page.map(({ host, id }) => read(host, id)));
-    for (const [i, { host, id }] of page.entries()) {
-      if (jobs.length === limit) return { jobs, next };
+    const { listed, end } = await readBatch(redis, lists, place, Math.min(wanted, mostAtOnce));
+    const records = await read(listed);
+    const gone = listed.filter((_, i) => !records[i]);
+    await sweep(redis, gone);
+    for (const [i, { order, id }] of listed.entries()) {
       const job = records[i]?.job;
-      if (!job) await redis.zrem(keys.jobs(host), id);
-      else next = id;
-      if (job && takes(filter, job)) jobs.push(job);
+      if (!job || !takes(filter, job)) continue;
+      if (jobs.length === limit) return { jobs, next: textOf(shown) };
+      jobs.push(job);
+      shown = { order, id };
     }
-    if (page.length < atOnce) return { jobs, next: null };
+    if (end === null) return { jobs, next: null };
+    place = end;
+    looked += Math.max(listed.length, 1); // Redis may hold anything.
   }
-  return { jobs, next };
+  return { jobs, next: textOf(place) };
 }
 
-async function findListed(redis: Redis, id: string): Promise<Listed | null> {
+/** It tells no id but that of a job which was shown. */
+const textOf = ({ order, id }: Place) => `${order}-${id}`;
+
+async function placeOf(
+  redis: Redis,
+  read: RecordReader['shown'],
+  scope: Scope,
+  after: string,
+): Promise<Place | null> {
+  const [, order, shown = ''] = /^(\d{1,16})-([0-9a-f]{32})?$/.exec(after) ?? [];
+  if (order !== undefined) return { order: Number(order), id: shown };
+  const id = parseRequestId(after);
   const bound = await redis.get(keys.id(id));
   if (bound === null) return null;
   const host = hostInLedger(bound);
-  const score = await redis.zscore(keys.jobs(host), id);
-  return score === null ? null : { host, id, score: Number(score) };
+  const [[record], score] = await Promise.all([read([{ host, id }]), redis.zscore(keys.jobs(host), id)]);
+  return record && score !== null && seesJob(scope, record.job) ? { order: Number(score), id } : null;
 }
 
-/** The lists of all hosts as one, newest first; each is read only as far as it is needed. */
-async function* mergeLists(redis: Redis, hosts: string[], after: Listed | null): AsyncGenerator<Listed> {
+/** Lists that have all jobs which pass a filter, and of such lists those with the fewest ids. */
+async function fewest(redis: Redis, hosts: string[], { u, r, state }: JobFilter): Promise<List[]> {
+  const of = (...names: ((host: string) => string)[]) =>
+    hosts.flatMap((host) => names.map((name) => ({ host, key: name(host) })));
+  const choices = [
+    u === undefined ? null : of((host) => keys.jobsBy(host, 'user', u)),
+    r === undefined || r === '*' ? null : await listsOn(redis, hosts, r),
+    state === undefined ? null : of(...listsIn(state)),
+  ].filter((lists) => lists !== null);
+  if (choices.length === 0) return of(keys.jobs);
+  if (choices.length === 1) return choices[0] as List[];
+  const sizes = await Promise.all(choices.map((lists) => sizeOf(redis, lists)));
+  return choices[sizes.indexOf(Math.min(...sizes))] as List[];
+}
+
+/** The lists of jobs on resources whose names a pattern takes in; null: too many. */
+async function listsOn(redis: Redis, hosts: string[], pattern: string): Promise<List[] | null> {
+  const on = (host: string, name: string) => ({ host, key: keys.jobsBy(host, 'resource', name) });
+  if (!pattern.endsWith('*')) return hosts.map((host) => on(host, pattern));
+  const range = [...rangeOf(pattern), 'LIMIT', 0, mostNamed + 1] as const;
   const lists = await Promise.all(
-    hosts.map(async (host) => {
-      const list = readList(redis, host, after);
-      return { list, next: (await list.next()).value };
-    }),
+    hosts.map(async (host) =>
+      (await redis.zrangebylex(keys.resources(host), ...range)).map((name) => on(host, name)),
+    ),
   );
-  for (;;) {
-    const first = lists.reduce<(typeof lists)[number] | null>(
-      (best, one) => (one.next && (!best?.next || isBefore(one.next, best.next)) ? one : best),
-      null,
-    );
-    if (!first?.next) return;
-    yield first.next;
-    first.next = (await first.list.next()).value;
-  }
+  return lists.flat().length > mostNamed ? null : lists.flat();
 }
 
-/** Newer first; what was accepted in the same microsecond, by its id. */
-const isBefore = (a: Listed, b: Listed) => a.score > b.score || (a.score === b.score && a.id > b.id);
-
-async function* readList(
-  redis: Redis,
-  host: string,
-  after: Listed | null,
-): AsyncGenerator<Listed, undefined> {
-  let highest = after === null ? '+inf' : String(after.score);
-  for (;;) {
-    const flat = await redis.zrevrangebyscore(
-      ...([keys.jobs(host), highest, '-inf', 'WITHSCORES', 'LIMIT', 0, atOnce] as const),
-    );
-    const page: Listed[] = [];
-    for (let i = 0; i + 1 < flat.length; i += 2) {
-      page.push({ host, id: String(flat[i]), score: Number(flat[i + 1]) });
-    }
-    for (const one of page) if (after === null || isBefore(after, one)) yield one;
-    if (page.length < atOnce) return;
-    // Within a host no two have the same place.
-    highest = `(${page.at(-1)?.score}`;
-  }
+/** A job that has waited for too long has failed, and is among the open ones until somebody reads it. */
+function listsIn(state: JobState): ((host: string) => string)[] {
+  const ended = (host: string) => keys.jobsBy(host, 'state', state);
+  if (!isFinal(state)) return [keys.open];
+  return state === 'failed' ? [ended, keys.open] : [ended];
 }
 
-async function take<T>(source: AsyncGenerator<T>, count: number): Promise<T[]> {
-  const taken: T[] = [];
-  while (taken.length < count) {
-    const { value, done } = await source.next();
-    if (done) break;
-    taken.push(value);
-  }
-  return taken;
+async function sizeOf(redis: Redis, lists: List[]): Promise<number> {
+  const sizes = await Promise.all(lists.map(({ key }) => redis.zcard(key)));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Takes ids out of lists; what is open is its worker's. */
+async function sweep(redis: Redis, gone: Listed[]): Promise<void> {
+  const ids = new Map<string, string[]>();
+  for (const { host, key, id } of gone)
+    if (key !== keys.open(host)) ids.set(key, [...(ids.get(key) ?? []), id]);
+  await Promise.all([...ids].map(([key, some]) => redis.zrem(key, ...some)));
 }
 
 function takes({ state, ...scope }: JobFilter, job: Job): boolean {

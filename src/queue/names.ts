@@ -1,8 +1,11 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import type { LineKind } from '../jobs/resource.ts';
+import type { Kind, LineKind } from '../jobs/resource.ts';
 import { parseJson } from '../lib/parse-json.ts';
+import type { Scope } from '../requests/order.ts';
+import { allowsResource } from '../requests/patterns.ts';
 import { commandTimeout } from './connection.ts';
+import { readHeld } from './directory.ts';
 import { keys } from './keys.ts';
 import { readHash } from './record.ts';
 import { runScript } from './scripts/run-script.ts';
@@ -24,6 +27,9 @@ export interface Entry {
   attempt: string;
   text: string;
 }
+
+/** The keys with which a script changes the directory. */
+export const entryKeys = (kind: LineKind) => [keys.holders(kind), keys.names(kind), keys.spread];
 
 export function parseEntry(text: string | null): Entry | null {
   const parsed = entry.safeParse(parseJson(text ?? ''));
@@ -57,8 +63,7 @@ export async function strikeEntry(
   { text }: Pick<Entry, 'text'>,
   age = entrySettled,
 ): Promise<boolean> {
-  const scriptKeys = [keys.holders(kind), keys.spread];
-  return (await runScript(redis, 'strikeName', scriptKeys, [kind, resource, text, age])) === 1;
+  return (await runScript(redis, 'strikeName', entryKeys(kind), [kind, resource, text, age])) === 1;
 }
 
 /**
@@ -82,14 +87,52 @@ export async function adoptEntry(
   resource: string,
   host: string,
 ): Promise<Entry> {
-  const scriptKeys = [keys.holders(kind), keys.spread];
-  const text = String(await runScript(redis, 'adoptName', scriptKeys, [kind, resource, host]));
+  const text = String(await runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]));
   return parseEntry(text) ?? { host: '', attempt: '', text };
 }
 
-/** All entries of a kind. */
-export async function readEntries(redis: Redis, kind: LineKind): Promise<Map<string, Entry>> {
-  return parseEntries(Object.entries(await redis.hgetall(keys.holders(kind))));
+/**
+ * What a pattern (requests/patterns.ts) takes in of a sorted set of names, behind one of them: its least and its greatest member.
+ * Names are ASCII.
+ */
+export function rangeOf(pattern: string, after = ''): [from: string, to: string] {
+  const isBeginning = pattern.endsWith('*');
+  const first = isBeginning ? pattern.slice(0, -1) : pattern;
+  return [after < first ? `[${first}` : `(${after}`, isBeginning ? `(${first}\x7f` : `[${first}`];
+}
+
+/** Names that somebody may see, in their order. */
+export interface NamePage {
+  /** Each with the host that holds it, or has been asked to. */
+  names: [name: string, host: string][];
+  /** The name after which the next page goes on; null: there is no more. */
+  next: string | null;
+}
+
+/** The first names of a kind in a scope behind one of them; of one host, those that it holds. */
+export async function listNames(
+  redis: Redis,
+  kind: Kind,
+  { r = '*', h }: Scope,
+  { limit, after }: { limit: number; after?: string | undefined },
+): Promise<NamePage> {
+  const most = limit + 1; // Whether there is more.
+  const found =
+    h === undefined
+      ? await redis.zrangebylex(keys.names(kind), ...rangeOf(r, after), 'LIMIT', 0, most)
+      : (await readHeld(redis, h, kind))
+          .filter((name) => allowsResource(r, name) && (after === undefined || name > after))
+          .sort()
+          .slice(0, most);
+  const page = found.slice(0, limit);
+  const texts = page.length > 0 ? await redis.hmget(keys.holders(kind), ...page) : [];
+  return {
+    names: page.flatMap((name, i): NamePage['names'] => {
+      const host = parseEntry(texts[i] ?? null)?.host;
+      return host === undefined || host !== (h ?? host) ? [] : [[name, host]];
+    }),
+    next: found.length > limit ? (page.at(-1) ?? null) : null,
+  };
 }
 
 /** About how many entries are read at a time. */

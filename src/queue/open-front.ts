@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import { type OpenStream, parseHead, type StreamName } from '../jobs/streams.ts';
+import type { Scope } from '../requests/order.ts';
 import { type Accepted, accept, type Choice, cancelJob, type Limits, type Wish } from './accept.ts';
 import { type Asker, createAsker } from './asks.ts';
 import { followClock } from './clock.ts';
@@ -12,14 +13,14 @@ import {
   sendingConnection,
 } from './connection.ts';
 import { createDeliveries } from './deliveries.ts';
-import { createHostsReader, type HostEntry, readHeld, readHost } from './directory.ts';
+import { createHostsReader, type HostEntry, heldAmong, readHost } from './directory.ts';
 import { type Fetch, hearFetches, sendTo } from './fetches.ts';
 import { createGuesses } from './guesses.ts';
 import { channels, keys } from './keys.ts';
 import { learnHosts } from './learn-hosts.ts';
 import { type ProgressLine, readProgress } from './ledger.ts';
 import { type JobFilter, type JobPage, listJobs } from './list-jobs.ts';
-import { findHolder, readEntries } from './names.ts';
+import { findHolder, listNames, type NamePage } from './names.ts';
 import { watchFitness } from './preflight.ts';
 import { guarded } from './queue-failure.ts';
 import { createRecordReader } from './read-records.ts';
@@ -34,6 +35,7 @@ export type { RedisAccess } from './connection.ts';
 export type { HostEntry } from './directory.ts';
 export type { Fetch } from './fetches.ts';
 export type { ProgressLine } from './ledger.ts';
+export type { NamePage } from './names.ts';
 export type { JobRecord } from './record.ts';
 
 /** Everything an api does with Redis. A call that Redis does not answer fails fast with `queue_unavailable`. */
@@ -54,12 +56,12 @@ export interface Front extends Asker {
   host(name: string): Promise<HostEntry | null>;
   /** Forgets a host that is never to come back. */
   removeHost(name: string): Promise<Removed>;
-  /** All names of a kind with the hosts that hold them, or have been asked to. */
-  holders(kind: Kind): Promise<Map<string, string>>;
+  /** See names.ts. */
+  listNames(kind: Kind, scope: Scope, limit: number, after?: string): Promise<NamePage>;
   /** The host that holds a resource, or null. */
   findHolder(kind: Kind, resource: string): Promise<string | null>;
-  /** The names of what a host holds, as it was last announced. */
-  held(host: string, kind: Kind): Promise<string[]>;
+  /** Those of some names that a host holds, as it was last announced. */
+  held(host: string, kind: Kind, names: string[]): Promise<string[]>;
   /** Has a worker send a stream through Redis. Throws what the worker threw, before the first byte. */
   relay(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream>;
   /** Calls the listener when a worker asks for what one of its jobs is to copy; see fetches.ts. */
@@ -152,20 +154,19 @@ export function openFront(options: FrontOptions): Front {
     progressLines: guarded((host, id, after) => readProgress(redis, host, id, after)),
     listJobs: guarded(async (filter, limit, after, signal) => {
       const names = filter.h === undefined ? await redis.smembers(keys.hosts) : [filter.h];
-      return listJobs(redis, names, records.jobOf, filter, { limit, after, signal });
+      return listJobs(redis, names, records.shown, filter, { limit, after, signal });
     }),
     cancel: guarded((record, sealed) => cancelJob(redis, record, sealed, keepSeconds)),
     hosts: guarded(hosts.read),
     host: guarded((name) => surely(() => readHost(redis, clock, name))),
-    holders: guarded(async (kind) => {
+    listNames: guarded(async (kind, scope, limit, after) => {
       await learner.look();
       await learner.settled();
-      const entries = await readEntries(redis, kind);
-      return new Map([...entries].map(([name, { host }]) => [name, host]));
+      return listNames(redis, kind, scope, { limit, after });
     }),
     removeHost: guarded((name) => removeHost(redis, name, keepSeconds).finally(hosts.forget)),
     findHolder: guarded((kind, resource) => surely(() => findHolder(redis, kind, resource))),
-    held: guarded((host, kind) => readHeld(redis, host, kind)),
+    held: guarded((host, kind, names) => heldAmong(redis, host, kind, names)),
     ask: guarded(asker.ask),
     relay: guarded(relay),
     onFetch: (listener) => hearFetches(subscriber, listener),

@@ -41,7 +41,7 @@ export async function recordAtOnce(attempt: Attempt, job: Job): Promise<Reply> {
   const args = [
     ...[guess ? claimAnywhere(attempt) : claimOn(attempt, host), host, instead],
     ...[ledgerValue(host, deadline), idSeconds(parts.keepSeconds)],
-    ...[recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)],
+    ...[recordArgument(wish, parts, deadline, settled), ...recordFields(job, wish)],
   ];
   const reply = await runScript(parts.redis, 'acceptAtOnce', scriptKeys, args);
   const [verdict, more, text, name, room] = reply as [...Reply, (string | null)[]];
@@ -63,7 +63,7 @@ export async function recordInSteps({ parts, wish, settled, instead }: Attempt, 
     ...[host, instead, value, idSeconds(parts.keepSeconds)],
   ]);
   if (bound !== null) return ['taken', String(bound), '', ''];
-  const args = [recordArgument(wish, parts.limits, deadline, settled), ...recordFields(job, wish)];
+  const args = [recordArgument(wish, parts, deadline, settled), ...recordFields(job, wish)];
   const reply = (await runScript(redis, 'recordJob', recordKeys(wish, host), args)) as Reply;
   if (reply[0] !== 'accepted' && reply[0] !== 'known')
     await runScript(redis, 'freeId', ledger, [value, host]);

@@ -62,6 +62,9 @@ const accepted = z.object({
 });
 type Accepted = z.infer<typeof accepted>;
 
+/** All of it but the sealed requests, which may be a hundred times as large and are for the worker only. */
+export const shownFields = Object.keys(accepted.omit({ sealed: true, cancel: true }).shape);
+
 const unknownReason = 'why it failed cannot be read';
 const error = z.object({
   code: toldFailure.shape.code.catch('internal'), // A newer worker may have codes that we do not know.

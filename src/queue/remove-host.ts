@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { kinds } from '../jobs/resource.ts';
-import { channels, keys } from './keys.ts';
-import { readEntries, strikeEntry } from './names.ts';
+import { channels, keys, listKeys } from './keys.ts';
+import { readJobOf } from './ledger.ts';
+import { scanEntries, strikeEntry } from './names.ts';
 import { runScript } from './scripts/run-script.ts';
 
 /** What went with a host. */
@@ -20,13 +21,17 @@ export async function removeHost(redis: Redis, host: string, keepSeconds: number
   const removed: Removed = { names: 0, jobs: 0 };
   const now = new Date().toISOString();
   for (const id of await redis.zrange(keys.open(host), '0', '-1')) {
+    const record = await readJobOf(redis, host, id);
+    if (!record) continue;
     const args = [now, keepSeconds, channels.news(host), id];
-    const over = await runScript(redis, 'abandon', [keys.job(host, id), keys.run(host, id)], args);
+    const scriptKeys = [keys.job(host, id), keys.run(host, id), ...listKeys(host, record.job, 'failed')];
+    const over = await runScript(redis, 'abandon', scriptKeys, args);
     if (over === 1) removed.jobs++;
   }
   for (const kind of kinds) {
-    for (const [name, entry] of await readEntries(redis, kind)) {
-      if (entry.host === host && (await strikeEntry(redis, kind, name, entry, 0))) removed.names++;
+    for await (const entries of scanEntries(redis, kind)) {
+      for (const [name, entry] of entries)
+        if (entry.host === host && (await strikeEntry(redis, kind, name, entry, 0))) removed.names++;
     }
   }
   await redis.srem(keys.hosts, host);

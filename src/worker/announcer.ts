@@ -5,17 +5,14 @@ import { every, timeout } from '../lib/every.ts';
 import { createLocks } from '../lib/locks.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../queue/open-worker-queue.ts';
 import type { HostPaths } from './domain/paths.ts';
-import { parseUnit } from './domain/unit-file.ts';
 import { isDraining } from './draining.ts';
-import { listGears } from './gear/gear-files.ts';
-import { readIfThere } from './host/files.ts';
-import type { Reservations } from './host/ports.ts';
+import type { GearIndex, IndexedGear } from './gear/gear-index.ts';
 import { listOnDisk } from './on-disk.ts';
 import type { HostOptions } from './run-host.ts';
 
 /** Says that this host lives and what is on its disk, so that the fleet can find it. */
 export interface Announcer {
-  /** Says all of it now; nothing, once the host has withdrawn. */
+  /** Looks at the disk and says all of it now; nothing, once the host has withdrawn. */
   everything(): Promise<void>;
   /**
    * Says it again and again, and whenever Redis or an api has come back; `address` is from where streams may be
@@ -28,7 +25,7 @@ export interface Announcer {
 export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'onFatal' | 'log'> {
   queue: Pick<WorkerQueue, 'announceHeld' | 'announceHost' | 'withdrawHost' | 'onAsked'>;
   paths: HostPaths;
-  reservations: Pick<Reservations, 'all'>;
+  gears: GearIndex;
 }
 
 /** Milliseconds between two comparisons of directory and disk. */
@@ -37,7 +34,7 @@ const tidyInterval = 180_000;
 const farewell = 1_000;
 
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
-  const { queue, paths, host, version, onFatal, log } = parts;
+  const { queue, paths, gears, host, version, onFatal, log } = parts;
   let address: string | null = null;
   let withdrawn = false;
   /** What is said of the host is said one after the other, or an old word could come after the last one. */
@@ -47,13 +44,14 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     version,
     draining: await isDraining(paths),
     address,
-    ...(await roomOf(parts)),
+    ...roomOf(gears.all()),
   });
   const say = (said: 'held' | '') =>
     turns.hold(host, async () => {
       if (!withdrawn) await queue.announceHost(await announcement(), said);
     });
   const everything = async () => {
+    await gears.readAll();
     for (const kind of kinds) await queue.announceHeld(kind, () => listOnDisk(paths, kind));
     await say('held');
   };
@@ -69,7 +67,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     keep(from) {
       address = from;
       // First the name, or the resources of two hosts would be told under it.
-      const ready = beat().then(everything);
+      const ready = gears.readAll().then(beat).then(everything);
       queue.onAsked(() => {
         ready
           .then(unlessTaken(everything))
@@ -93,14 +91,12 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
 }
 
 /** What the host has, and what of it its gears were promised. */
-async function roomOf({ paths, reservations }: AnnouncerParts) {
-  const gears = await listGears(paths);
-  const texts = await Promise.all(gears.map((gear) => readIfThere(paths.unit(gear))));
-  const promised = texts.reduce((sum, text) => sum + (parseUnit(text ?? '')?.spec.memory ?? 0), 0);
+function roomOf(gears: IndexedGear[]) {
+  const promised = gears.reduce((sum, { memory }) => sum + memory, 0);
   return {
     gears: gears.length,
     memory: Math.floor(totalmem() / MiB),
     memoryTaken: Math.ceil(promised / MiB),
-    ports: await reservations.all(),
+    ports: gears.flatMap(({ ports }) => ports.map(({ external }) => external)).sort((a, b) => a - b),
   };
 }

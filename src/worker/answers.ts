@@ -4,12 +4,13 @@ import { Failure } from '../jobs/errors.ts';
 import { maxListed } from '../jobs/gear.ts';
 import { resourceName } from '../jobs/identifier.ts';
 import { requestId } from '../jobs/request-id.ts';
+import { shareCalls } from '../lib/share-calls.ts';
 import type { Answers, JobRecord, WorkerQueue } from '../queue/open-worker-queue.ts';
 import { seesResource } from '../requests/scope.ts';
 import { lookForDrift } from './drift/look.ts';
 import { readEnvironment } from './environment/environment-files.ts';
 import type { Gate } from './gate.ts';
-import { showGear, showGears } from './gear/read-gear.ts';
+import { readUnitStates, showGear, showGears } from './gear/read-gear.ts';
 import type { Room } from './room.ts';
 import type { Sources } from './streams/open-source.ts';
 
@@ -31,6 +32,7 @@ export interface AnswerParts {
 
 /** What an api may ask this worker. What about is in the client's request, which the gate lets pass or not. */
 export function createAnswers({ room, gate, cancel, readJob, sources, relay, log }: AnswerParts): Answers {
+  const unitStates = shareCalls(() => readUnitStates(room), 0);
   return {
     'stream.open': async (sealed, args) => {
       const { name, wants, send } = await gate.stream(sealed);
@@ -49,10 +51,8 @@ export function createAnswers({ room, gate, cancel, readJob, sources, relay, log
     'container.list': async (sealed, args) => {
       const { scope } = await gate.order(sealed, ['container.list']);
       const { names } = checked(listed, args);
-      return showGears(
-        room,
-        names.filter((name) => seesResource(scope, name)),
-      );
+      const visible = names.filter((name) => seesResource(scope, name));
+      return showGears(room, visible, await unitStates());
     },
     'environment.read': async (sealed) => {
       const { wants } = await gate.order(sealed, ['environment.read']);

@@ -5,6 +5,7 @@ import { openWorkerQueue } from '../queue/open-worker-queue.ts';
 import { createAnnouncer } from './announcer.ts';
 import { parseAllowance } from './domain/clone-target.ts';
 import { hostPaths } from './domain/paths.ts';
+import { createGearIndex } from './gear/gear-index.ts';
 import { readHashKey } from './gear/hidden-values.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
@@ -52,6 +53,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     await systemd.settle(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const reservations = createReservations(paths, (resource) => busy.has(resource));
+    const gears = createGearIndex(paths);
     const repositories: RepositorySettings = {
       image: options.githostImage,
       dockerSocket: options.docker,
@@ -60,10 +62,10 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       fetch: async (job, source, signal) =>
         options.sealer.openStream(await queue.fetch(job, signal), aboutCopy(job, source)),
     };
-    const announcer = createAnnouncer({ ...options, queue, paths, reservations });
+    const announcer = createAnnouncer({ ...options, queue, paths, gears });
     const room: Room = {
-      ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
-      startSeconds: options.startSeconds,
+      ...{ host, paths, systemd, docker, reservations, gears, gearLocks: createLocks(), busy, repositories },
+      ...{ startSeconds: options.startSeconds, log },
       hashKey: await readHashKey(paths),
       journalWatch: createJournalWatch(),
       directory: { held: queue.held, announce: announcer.everything },

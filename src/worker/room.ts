@@ -3,6 +3,7 @@ import type { Kind } from '../jobs/resource.ts';
 import type { Locks } from '../lib/locks.ts';
 import type { CloneAllowance } from './domain/clone-target.ts';
 import type { HostPaths } from './domain/paths.ts';
+import type { GearIndex } from './gear/gear-index.ts';
 import type { Docker } from './host/docker.ts';
 import type { JournalWatch } from './host/journal-watch.ts';
 import type { Reservations } from './host/ports.ts';
@@ -16,6 +17,7 @@ export interface Room {
   systemd: Systemd;
   docker: Docker;
   reservations: Reservations;
+  gears: GearIndex;
   /** Held while a gear's unit is being worked on, by its own jobs and by those of its environment. */
   gearLocks: Locks;
   /** The gears on which a job runs now. */

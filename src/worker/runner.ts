@@ -273,6 +273,7 @@ export function createRunner(parts: RunnerParts): Runner {
         await journal.clear(id);
       };
       await untilStored(id, store, entry.handBack.signal);
+      if (kind === 'gear') await room.gears.read(resource);
       const next = await ledger.finish(record, outcome, await isHere(record));
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;

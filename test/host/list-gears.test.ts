@@ -1,40 +1,52 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jobs } from '../../src/jobs/registry.ts';
 import { listenToFailpoints } from '../../src/lib/failpoint.ts';
-import { showGears } from '../../src/worker/gear/read-gear.ts';
+import { readUnitStates, showGears } from '../../src/worker/gear/read-gear.ts';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
 import { type OpenRoom, openRoom } from '../support/room.ts';
 
 let open: OpenRoom;
+const all = Array.from({ length: 150 }, (_, n) => `listed-${n}`);
 beforeAll(async () => {
   open = await openRoom();
   const { spec } = jobs['container.install'].params.parse({
     ...{ resource: 'a', start: false, createOnly: false },
     spec: { image: 'geard/sample' },
   });
-  for (let n = 0; n < 150; n++)
-    await writeUnit(
-      open.room,
-      { resource: `listed-${n}`, spec, ports: [], envTag: null, imageTag: null },
-      [],
-    );
+  for (const resource of all)
+    await writeUnit(open.room, { resource, spec, ports: [], envTag: null, imageTag: null }, []);
 });
 afterAll(() => open.close());
 
-/** How many calls to systemd a page takes. */
-async function callsFor(names: string[]): Promise<number> {
+/** The gears on a page, and how many calls to systemd they take. */
+async function page(names: string[]) {
   let calls = 0;
   listenToFailpoints((point) => {
     if (point.startsWith('dbus.') && point.endsWith(':before')) calls++;
   });
-  const gears = await showGears(open.room, names);
+  const gears = showGears(open.room, names, await readUnitStates(open.room));
   listenToFailpoints(null);
-  expect(gears.map(({ resource }) => resource)).toEqual(names.filter((name) => name !== 'nobody'));
-  return calls;
+  return { gears, calls };
 }
 
-test('a page of gears costs what is on it, however many the host has', async () => {
-  const one = await callsFor(['listed-7']);
-  expect(one).toBeGreaterThan(0);
-  expect(await callsFor(['listed-0', 'nobody', 'listed-149'])).toBe(2 * one);
+test('the states of all gears on a page take one call to systemd (security M3, house 7.9)', async () => {
+  for (const names of [['listed-7'], ['listed-0', 'nobody', 'listed-149'], all]) {
+    const { gears, calls } = await page(names);
+    expect(calls).toBe(1);
+    expect(gears.map(({ resource }) => resource)).toEqual(names.filter((name) => name !== 'nobody'));
+  }
+});
+
+test('what a page tells of a gear is what systemd and GET container tell', async () => {
+  const { systemd, paths } = open.room;
+  const unit = paths.unitName('listed-3');
+  const told = async () => (await page(['listed-3'])).gears[0];
+  expect(await told()).toEqual({
+    ...{ resource: 'listed-3', host: 'h1', unit, image: 'geard/sample', ports: [], enabled: false },
+    systemd: { active: 'inactive', sub: 'dead' },
+  });
+  await systemd.link(paths.unit('listed-3'), true);
+  await systemd.settle();
+  const { active, sub } = await systemd.state(unit); // Which has systemd load it.
+  expect(await told()).toMatchObject({ enabled: true, systemd: { active, sub } });
 });

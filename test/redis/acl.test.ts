@@ -130,11 +130,19 @@ async function live(): Promise<void> {
   if (!record) throw new Error('no record');
   expect(await front.cancel(record, 'sealed')).toBe('queued');
   expect((await front.listJobs({}, 10)).jobs.map((job) => job.id)).toEqual([id(2), id(1)]);
+  for (const filter of [
+    { u: '0', r: 'a*' },
+    { state: 'cancelled' as const, r: 'a' },
+  ])
+    expect((await front.listJobs(filter, 1)).jobs.map((job) => job.id)).toEqual([id(2)]);
+  expect((await front.listJobs({ u: '0' }, 1, id(2))).jobs.map((job) => job.id)).toEqual([id(1)]);
   expect(await front.accept(wish(3, 'container.install'), anyOf('h1'))).toMatchObject({
     verdict: 'accepted',
   });
   expect((await front.hosts()).map(({ name }) => name)).toEqual(['h1']);
-  expect(await front.held('h1', 'gear')).toEqual(['a']);
+  expect(await front.held('h1', 'gear', ['a', 'b'])).toEqual(['a']);
+  for (const scope of [{}, { h: 'h1' }])
+    expect(await front.listNames('gear', scope, 9)).toEqual({ names: [['a', 'h1']], next: null });
   await until('an api has asked who is there', () => heard.length > 0);
   await redis.redis.hset(keys.holders('gear'), 'gone', '{"host":"h1","at":0,"by":"","memory":0,"ports":[]}');
   const sweeper = await connect('geard-api');

@@ -15,6 +15,8 @@ export interface FleetQueue {
   worker: WorkerQueue;
   /** Ids as they were delivered. */
   delivered: string[];
+  /** The names that the worker was asked about for lists of gears; it says that it has none of them. */
+  asked: string[][];
   /** Has the host hold gears, and the api know it. */
   hold(...resources: string[]): Promise<void>;
   /** A request to stop a gear, accepted. */
@@ -59,10 +61,15 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
     ...{ ...shared, redis: access('geard-h1'), host: 'h1', holder: diskOf('1') },
   });
   const delivered: string[] = [];
+  const asked: string[][] = [];
   const held: string[] = [];
   const fail = async () => Promise.reject(new Error('nobody asks that here'));
   const answers: Answers = {
-    ...{ 'container.read': fail, 'container.list': async () => [], 'environment.read': async () => [] },
+    ...{ 'container.read': fail, 'environment.read': async () => [] },
+    async 'container.list'(_sealed, args) {
+      asked.push((args as { names: string[] }).names);
+      return [];
+    },
     ...{ 'drift.read': fail, 'job.cancel': async () => ({ aborting: true }) },
     async 'stream.open'(_sealed, args) {
       const { id, how } = args as { id: string; how: { size: number } };
@@ -87,6 +94,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
     front,
     worker,
     delivered,
+    asked,
     async hold(...resources) {
       held.push(...resources);
       await announce();

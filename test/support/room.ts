@@ -2,6 +2,7 @@ import pino from 'pino';
 import { createLocks } from '../../src/lib/locks.ts';
 import { parseAllowance } from '../../src/worker/domain/clone-target.ts';
 import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
+import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { openBus } from '../../src/worker/host/bus.ts';
 import { createDocker } from '../../src/worker/host/docker.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
@@ -39,6 +40,7 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
     systemd: await createSystemd(bus, log),
     docker,
     reservations: createReservations(paths, (resource) => busy.has(resource)),
+    gears: createGearIndex(paths),
     gearLocks: createLocks(),
     busy,
     directory: { held: async () => [], announce: async () => undefined },

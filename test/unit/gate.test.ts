@@ -184,6 +184,16 @@ test("what a copy reads passes at its source, which the copy's own host is not",
   expect(audit).toHaveLength(8);
 });
 
+test('whether a job would pass is told without a line in the audit log (house 7.14)', async () => {
+  const forged = await record({}, { job: { resource: 'db' } });
+  expect(await gate.allows(await record())).toBe(true);
+  expect(await gate.allows(forged)).toBe(false);
+  expect(await gate.allows(await record({}, { sealed: '' }))).toBe(false);
+  expect(audit).toEqual([]);
+  expect(await codeOf(forged)).toBe('token_forbids'); // What is to be done is told.
+  expect(audit).toHaveLength(1);
+});
+
 test('a request that makes no stream opens none', async () => {
   const token = await trust.mint();
   const sealed = (request: OriginalRequest) =>

@@ -1,5 +1,4 @@
 import { Failure } from '../../jobs/errors.ts';
-import { parseRequestId } from '../../jobs/request-id.ts';
 import type { Front, JobRecord } from '../../queue/open-front.ts';
 import type { Scope } from '../../requests/order.ts';
 import { seesJob } from '../../requests/scope.ts';
@@ -22,9 +21,8 @@ export function jobRoutes(front: Front): JobRoutes {
     },
 
     async 'job.list'(req, res, { all: { state, limit, after }, scope }) {
-      const from = after === undefined ? undefined : parseRequestId(after);
       const gone = contextOf(req).gone();
-      const { jobs, next } = await front.listJobs({ state, ...scope }, limit ?? 100, from, gone);
+      const { jobs, next } = await front.listJobs({ state, ...scope }, limit ?? 100, after, gone);
       sendJson(res, 200, { jobs, ...(next === null ? {} : { next }) });
     },
 

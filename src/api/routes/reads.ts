@@ -1,7 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
-import type { Front } from '../../queue/open-front.ts';
-import { seesResource } from '../../requests/scope.ts';
+import type { Front, NamePage } from '../../queue/open-front.ts';
+import type { Scope } from '../../requests/order.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
 import { contextOf, type RequestContext } from '../request-context.ts';
@@ -27,13 +27,10 @@ export function reads(front: Front): Reads {
       sendJson(res, 200, await front.ask(host, 'container.read', sealed, {}));
     },
 
-    async 'container.list'(req, res, { all, scope }) {
-      if (all.h !== undefined) await existing(front, all.h);
-      const holders = [...(await front.holders('gear'))]
-        .filter(([name, host]) => seesResource(scope, name) && (all.h ?? host) === host)
-        .filter(([name]) => all.after === undefined || name > all.after)
-        .sort(([a], [b]) => (a < b ? -1 : 1));
-      sendJson(res, 200, { containers: await firstGears(front, contextOf(req), holders, all.limit) });
+    async 'container.list'(req, res, { all: { h, after, limit = usualLimit }, scope }) {
+      if (h !== undefined) await existing(front, h);
+      const { containers, next } = await listGears(front, contextOf(req), scope, limit, after);
+      sendJson(res, 200, { containers, ...(next === null ? {} : { next }) });
     },
 
     async 'environment.read'(req, res, { all, wants }) {
@@ -90,40 +87,55 @@ export function reads(front: Front): Reads {
   };
 }
 
-/**
- * The first gears of some names and their hosts. Only hosts of those are asked; what is not yet on its host, or no longer,
- * is left out, and what lies on one that does not answer is shown without its state.
- */
-async function firstGears(
+/** Times that names are read for one page: each may be of a gear that is not yet on its host, or no longer. */
+const mostRounds = 5;
+
+/** The first gears in a scope behind a name, and where to go on. Stops when the client has left. */
+async function listGears(
   front: Front,
-  { seal }: RequestContext,
-  holders: [name: string, host: string][],
-  limit = usualLimit,
-): Promise<GearSummary[]> {
+  { seal, gone }: RequestContext,
+  scope: Scope,
+  limit: number,
+  after?: string,
+): Promise<{ containers: GearSummary[]; next: string | null }> {
   const states = new Map((await front.hosts()).map(({ name, state }) => [name, state]));
   const ask = async (host: string, names: string[]) => {
     const isGone = (states.get(host) ?? 'gone') === 'gone';
     const answer = isGone
       ? null
       : await front.ask(host, 'container.list', seal({ use: 'answer', host }), { names }).catch(() => null);
-    if (answer) return answer;
-    const held = new Set(await front.held(host, 'gear'));
-    return byName(
-      host,
-      names.filter((name) => held.has(name)),
-    );
+    return answer ?? byName(host, await front.held(host, 'gear', names));
   };
-  const found: GearSummary[] = [];
-  for (let at = 0; at < holders.length && found.length < limit; ) {
-    const chunk = holders.slice(at, at + limit - found.length);
-    at += chunk.length;
-    const names = new Map<string, string[]>();
-    for (const [name, host] of chunk) names.set(host, [...(names.get(host) ?? []), name]);
-    const answers = await Promise.all([...names].map(([host, some]) => ask(host, some)));
-    const gears = new Map(answers.flat().map((gear) => [gear.resource, gear]));
-    found.push(...chunk.flatMap(([name]) => gears.get(name) ?? []));
+  const signal = gone();
+  const containers: GearSummary[] = [];
+  let next = after ?? null;
+  for (let round = 0; round < mostRounds && containers.length < limit; round++) {
+    signal.throwIfAborted();
+    const page = await front.listNames('gear', scope, limit - containers.length, next ?? undefined);
+    containers.push(...(await readGears(page.names, ask)));
+    next = page.next;
+    if (next === null) break;
   }
-  return found;
+  return { containers, next };
+}
+
+/**
+ * Gears by their names and hosts, in that order. Only their hosts are asked; what is not yet on its host, or no longer, is left
+ * out, and what lies on one that does not answer is shown without its state.
+ */
+async function readGears(
+  holders: NamePage['names'],
+  ask: (host: string, names: string[]) => Promise<GearSummary[]>,
+): Promise<GearSummary[]> {
+  const names = new Map<string, string[]>();
+  for (const [name, host] of holders) {
+    const some = names.get(host) ?? [];
+    names.set(host, some);
+    some.push(name);
+  }
+  const answers = await Promise.all([...names].map(([host, some]) => ask(host, some)));
+  const gears = new Map(answers.flat().map((gear) => [gear.resource, gear]));
+  return holders.flatMap(([name]) => gears.get(name) ?? []);
 }
 
 function byName(host: string, names: string[]): GearSummary[] {

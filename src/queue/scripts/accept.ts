@@ -1,3 +1,5 @@
+import { enlist } from './lists.ts';
+
 /**
  * What accepting a request is made of, in steps that each touch keys of one slot of a Redis Cluster. Elsewhere they are
  * run at once (`acceptAtOnce`), in a Cluster one after the other, each taken back where a later one refuses; see
@@ -6,7 +8,8 @@
  * A name's entry in the directory is JSON: `host`, `at` and `by` (when somebody last asked for the name to be made there, in
  * ms, and the id of that request), `memory` (MiB) and `ports` (what was asked for), and `attempt`, which
  * tells that request from the same one sent twice. An entry is taken back only as it was read, and only when no request that could have counted on it is still on its way. `spread` counts what the entries of
- * each host come to: it is changed together with them, so that simultaneous requests for new names see each other.
+ * each host come to, `names` has their names in order: both are changed together with them, so that simultaneous requests for
+ * new names see each other.
  */
 const directory = `
 local function now()
@@ -23,19 +26,23 @@ local function count(spread, kind, entry, sign)
   end
 end
 
-local function enter(holders, spread, kind, resource, entry)
+local function enter(d, kind, resource, entry)
   local text = cjson.encode(entry)
-  count(spread, kind, entry, 1)
-  redis.call('HSET', holders, resource, text)
+  count(d.spread, kind, entry, 1)
+  redis.call('HSET', d.holders, resource, text)
+  redis.call('ZADD', d.names, 0, resource)
   return text
 end
 
-local function strike(holders, spread, kind, resource, text)
-  if redis.call('HGET', holders, resource) ~= text then return false end
-  count(spread, kind, cjson.decode(text), -1)
-  redis.call('HDEL', holders, resource)
+local function strike(d, kind, resource, text)
+  if redis.call('HGET', d.holders, resource) ~= text then return false end
+  count(d.spread, kind, cjson.decode(text), -1)
+  redis.call('HDEL', d.holders, resource)
+  redis.call('ZREM', d.names, resource)
   return true
 end
+
+local d = {holders = KEYS[1], names = KEYS[2], spread = KEYS[3], epoch = KEYS[4]}
 `;
 
 /**
@@ -88,26 +95,26 @@ end
  *   lost      this is not the directory that the caller knows
  */
 const claim = `
-local function claim(holders, spread, epoch, a)
-  if (redis.call('GET', epoch) or '') ~= a.epoch then return 'lost' end
-  local text = redis.call('HGET', holders, a.resource)
+local function claim(d, a)
+  if (redis.call('GET', d.epoch) or '') ~= a.epoch then return 'lost' end
+  local text = redis.call('HGET', d.holders, a.resource)
   local entry = {at = now(), by = a.id, attempt = a.attempt, memory = a.memory, ports = a.ports}
   if not text then
     if not a.creates then return 'missing' end
-    local host, crowded, room = choose(spread, a.kind, a.memory, a.ports, a.candidates)
+    local host, crowded, room = choose(d.spread, a.kind, a.memory, a.ports, a.candidates)
     if not host then return 'nowhere' end
     if crowded and a.some then return 'crowded' end
     entry.host = host
-    return 'claimed', host, enter(holders, spread, a.kind, a.resource, entry), room
+    return 'claimed', host, enter(d, a.kind, a.resource, entry), room
   end
   local before = cjson.decode(text)
   local verdict = (a.settled and entry.at - before.at > a.settled) and 'settled' or 'held'
   if not a.creates or before.attempt == a.attempt or (a.only and a.only ~= before.host) then
     return verdict, before.host, text
   end
-  count(spread, a.kind, before, -1)
+  count(d.spread, a.kind, before, -1)
   entry.host = before.host
-  return verdict, entry.host, enter(holders, spread, a.kind, a.resource, entry)
+  return verdict, entry.host, enter(d, a.kind, a.resource, entry)
 end
 `;
 
@@ -133,7 +140,7 @@ end
  *   exists    it does already (needs = absence) and no unfinished job may change that
  *   full      host | line
  */
-const record = `
+const record = `${enlist}
 local function write(k, a, fields)
   if redis.call('EXISTS', k.job) == 1 then return 'known' end
   local time = redis.call('TIME')
@@ -150,8 +157,8 @@ local function write(k, a, fields)
   local order = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', k.sequence) or 0) + 1)
   local score = string.format('%.0f', order)
   redis.call('SET', k.sequence, score)
-  redis.call('HSET', k.job, unpack(fields))
-  redis.call('ZADD', k.jobs, score, a.id)
+  redis.call('HSET', k.job, 'order', score, unpack(fields))
+  enlist(k, a.id, a.resource, score, a.seconds)
   redis.call('ZADD', k.open, score, a.id)
   redis.call('ZADD', k.line, score, a.id)
   return 'accepted'
@@ -160,35 +167,35 @@ end
 
 const recordKeys = (first: number) =>
   `{job = KEYS[${first}], sequence = KEYS[${first + 1}], open = KEYS[${first + 2}],
-    line = KEYS[${first + 3}], held = KEYS[${first + 4}], jobs = KEYS[${first + 5}]}`;
+    line = KEYS[${first + 3}], held = KEYS[${first + 4}], names = KEYS[${first + 5}], lists = {unpack(KEYS, ${first + 6})}}`;
 
 /**
- * KEYS holders, spread, epoch
+ * KEYS holders, names, spread, epoch
  * ARGV claim (JSON: epoch, id, attempt, kind, resource, creates, memory, ports, only (a host or absent), candidates [{host, memory, avoid}],
  *      some (whether there are more candidates), settled (ms, or absent))
  */
 export const claimName = `${directory}${choose}${claim}
-return {claim(KEYS[1], KEYS[2], KEYS[3], cjson.decode(ARGV[1]))}
+return {claim(d, cjson.decode(ARGV[1]))}
 `;
 
 /**
- * Puts a name into the directory that a host holds, unless it is there. KEYS holders, spread; ARGV kind, resource, host
+ * Puts a name into the directory that a host holds, unless it is there. KEYS holders, names, spread; ARGV kind, resource, host
  * Returns the entry that is there now.
  */
 export const adoptName = `${directory}
 local text = redis.call('HGET', KEYS[1], ARGV[2])
 if text then return text end
-return enter(KEYS[1], KEYS[2], ARGV[1], ARGV[2], {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}})
+return enter(d, ARGV[1], ARGV[2], {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}})
 `;
 
 /**
- * Takes a name out of the directory, as its entry was read. KEYS holders, spread
+ * Takes a name out of the directory, as its entry was read. KEYS holders, names, spread
  * ARGV kind, resource, entry, ms since which nobody may have asked for it
  * Returns 1 when it is out, 0 when somebody may still count on it
  */
 export const strikeName = `${directory}
 if now() - cjson.decode(ARGV[3]).at < tonumber(ARGV[4]) then return 0 end
-return strike(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]) and 1 or 0
+return strike(d, ARGV[1], ARGV[2], ARGV[3]) and 1 or 0
 `;
 
 /** KEYS ledger; ARGV host, instead, value, seconds. Returns nil or what the id is bound to. */
@@ -204,8 +211,8 @@ return 1
 `;
 
 /**
- * KEYS job, sequence, open, line, held, jobs
- * ARGV what (JSON: id, resource, deadline, needs, settled, mostOpen, mostInLine), then field, value, … of the job
+ * KEYS job, sequence, open, line, held, names of resources, lists
+ * ARGV what (JSON: id, resource, seconds, deadline, needs, settled, mostOpen, mostInLine), then field, value, … of the job
  */
 export const recordJob = `${record}
 return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
@@ -215,29 +222,29 @@ return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
  * All steps, for a host that is known or guessed. Where they do not all go well no job is recorded and no id bound; a name that
  * was claimed for another host than the guessed one stays claimed.
  *
- * KEYS holders, spread, epoch, ledger, job, sequence, open, line, held, jobs
+ * KEYS holders, names, spread, epoch, ledger, job, sequence, open, line, held, names of resources, lists
  * ARGV claim (JSON; empty where no name is needed), host, instead, value of the ledger, its seconds, what (JSON), then field,
  *      value, … of the job
  * Returns verdict, more, entry, the name's verdict, names and memory of each candidate: verdicts of the steps, and elsewhere (the
  * host), taken (what the id is bound to)
  */
 export const acceptAtOnce = `${directory}${choose}${claim}${reserve}${record}
-local holders, spread, host = KEYS[1], KEYS[2], ARGV[2]
-local before = redis.call('GET', KEYS[4])
+local ledger, host = KEYS[5], ARGV[2]
+local before = redis.call('GET', ledger)
 if before and before ~= ARGV[3] and hostOf(before) ~= host then return {'taken', before} end
 local name = ARGV[1] ~= '' and cjson.decode(ARGV[1])
 local what = cjson.decode(ARGV[6])
 if now() > what.deadline then return {'late'} end
 local entered, holder, entry, room = 'held', host, ''
-if name then entered, holder, entry, room = claim(holders, spread, KEYS[3], name) end
+if name then entered, holder, entry, room = claim(d, name) end
 if not holder then return {entered} end
 if holder ~= host then return {'elsewhere', holder, entry, entered, room or {}} end
 if entered == 'settled' then what.settled = true end
-local verdict, more = write(${recordKeys(5)}, what, {unpack(ARGV, 7)})
+local verdict, more = write(${recordKeys(6)}, what, {unpack(ARGV, 7)})
 if verdict == 'accepted' then
-  redis.call('SET', KEYS[4], ARGV[4], 'EX', ARGV[5])
+  redis.call('SET', ledger, ARGV[4], 'EX', ARGV[5])
 elseif entered == 'claimed' then
-  strike(holders, spread, name.kind, name.resource, entry)
+  strike(d, name.kind, name.resource, entry)
 end
 return {verdict, more or '', entry, entered, room or {}}
 `;

@@ -2,26 +2,27 @@ import type { Redis } from 'ioredis';
 import { effect } from '../../lib/failpoint.ts';
 import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
 import { announce } from './announce.ts';
-import { abandon, begin, cancel, expire, finish, forget, forgetId, handBack, take } from './run.ts';
+import { abandon, begin, cancel, expire, finish, forget, forgetId, handBack, readJobs, take } from './run.ts';
 
-/** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given. */
+/** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given (null: any). */
 const scripts = {
-  acceptAtOnce: { lua: acceptAtOnce, keys: 10 },
-  claimName: { lua: claimName, keys: 3 },
-  adoptName: { lua: adoptName, keys: 2 },
-  strikeName: { lua: strikeName, keys: 2 },
+  acceptAtOnce: { lua: acceptAtOnce, keys: 14 },
+  claimName: { lua: claimName, keys: 4 },
+  adoptName: { lua: adoptName, keys: 3 },
+  strikeName: { lua: strikeName, keys: 3 },
   reserveId: { lua: reserveId, keys: 1 },
   freeId: { lua: freeId, keys: 1 },
-  recordJob: { lua: recordJob, keys: 6 },
+  recordJob: { lua: recordJob, keys: 9 },
+  readJobs: { lua: readJobs, keys: null },
   take: { lua: take, keys: 2 },
   begin: { lua: begin, keys: 3 },
   handBack: { lua: handBack, keys: 1 },
-  finish: { lua: finish, keys: 5 },
+  finish: { lua: finish, keys: 10 },
   forget: { lua: forget, keys: 2 },
   forgetId: { lua: forgetId, keys: 2 },
-  cancel: { lua: cancel, keys: 2 },
-  expire: { lua: expire, keys: 2 },
-  abandon: { lua: abandon, keys: 2 },
+  cancel: { lua: cancel, keys: 7 },
+  expire: { lua: expire, keys: 7 },
+  abandon: { lua: abandon, keys: 7 },
   announce: { lua: announce, keys: 2 },
 } as const;
 
@@ -33,7 +34,7 @@ export type Script = keyof typeof scripts;
  */
 export function defineScripts(redis: Redis): void {
   for (const [name, { lua, keys }] of Object.entries(scripts)) {
-    redis.defineCommand(`geard:${name}`, { lua, numberOfKeys: keys });
+    redis.defineCommand(`geard:${name}`, keys === null ? { lua } : { lua, numberOfKeys: keys });
   }
 }
 
@@ -47,5 +48,6 @@ export function runScript(
   const commands = redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>;
   const run = commands[`geard:${name}`];
   if (!run) throw new Error('the connection does not know the scripts');
-  return effect(`redis.${name}`, () => run.call(redis, ...scriptKeys, ...args));
+  const count = scripts[name].keys === null ? [scriptKeys.length] : [];
+  return effect(`redis.${name}`, () => run.call(redis, ...count, ...scriptKeys, ...args));
 }

@@ -1,3 +1,5 @@
+import { enlist } from './lists.ts';
+
 /**
  * What a worker does to the records of its jobs, and an api to those of which it is asked the end. Every script touches keys
  * of one host only.
@@ -9,14 +11,32 @@ local function isOver(state) return state and state ~= 'queued' and state ~= 'ru
 `;
 
 /** Ends a job for its host, in a field that says how; false where that was done before. The request itself goes. */
-const endAs = `
-local function endAs(job, field, now, seconds, channel, id)
+const endAs = `${enlist}
+local job, run = KEYS[1], KEYS[2]
+local function endAs(field, now, seconds, channel, id)
   if redis.call('HSETNX', job, field, now) == 0 then return false end
   redis.call('HDEL', job, 'sealed')
   redis.call('EXPIRE', job, seconds)
+  enlistEnded({job = job, names = KEYS[3], lists = {unpack(KEYS, 4)}}, id, seconds)
   redis.call('PUBLISH', channel, id)
   return true
 end
+`;
+
+/**
+ * Reads jobs of a host; asked for one by one they cost the reader three times as much.
+ *
+ * KEYS job, run, job, run, …
+ * ARGV fields of a job
+ * Returns the values of these fields, what the worker has said (field, value, …), the values of these fields, …
+ */
+export const readJobs = `
+local read = {}
+for i = 1, #KEYS, 2 do
+  read[i] = redis.call('HMGET', KEYS[i], unpack(ARGV))
+  read[i + 1] = redis.call('HGETALL', KEYS[i + 1])
+end
+return read
 `;
 
 /**
@@ -44,32 +64,30 @@ return 'taken'
 /**
  * Ends a job whose host is never to come back. A worker that does come back does not begin it again.
  *
- * KEYS job, run
+ * KEYS job, run, names of resources, lists
  * ARGV now (RFC 3339), seconds to keep the job, channel, id
  * Returns 1 when it is over by that
  */
 export const abandon = `${isOver}${endAs}
-local job, run = KEYS[1], KEYS[2]
 local state = redis.call('HGET', run, 'state')
 if redis.call('EXISTS', job) == 0 or isOver(state) then return 0 end
 if redis.call('HEXISTS', job, 'cancelledAt') == 1 or redis.call('HEXISTS', job, 'expiredAt') == 1 then return 0 end
-return endAs(job, 'abandonedAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4]) and 1 or 0
+return endAs('abandonedAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4]) and 1 or 0
 `;
 
 /**
  * Ends a job that no worker has taken in time.
  *
- * KEYS job, run
+ * KEYS job, run, names of resources, lists
  * ARGV now (RFC 3339), seconds to keep the job, channel, id
  * Returns 1 when it is over by that, 0 when a worker has it or it is not yet time
  */
 export const expire = `${endAs}
-local job, run = KEYS[1], KEYS[2]
 local expires = redis.call('HGET', job, 'expiresAt')
 if not expires or redis.call('HEXISTS', job, 'cancelledAt') == 1 then return 0 end
 if redis.call('HEXISTS', run, 'state') == 1 or redis.call('HEXISTS', run, 'takenAt') == 1 then return 0 end
 if redis.call('TIME')[1] * 1000 <= tonumber(expires) then return 0 end
-endAs(job, 'expiredAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+endAs('expiredAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 return 1
 `;
 
@@ -114,12 +132,12 @@ return redis.call('HINCRBY', KEYS[1], 'crashes', -1)
  * Ends a job: final state, out of the queue, what the host holds brought up to date, everybody told. Ending it again
  * changes nothing. The request itself goes.
  *
- * KEYS job, run, open, line, held
+ * KEYS job, run, open, line, held, names of resources, lists
  * ARGV id, resource, present (1: the resource is on the host, 0: it is not), seconds to keep the job, channel, channel of
  *      the host's signs of life, what to say there when the name is free, then field, value, … of the outcome
  * Returns the id that is first in line now, or nil
  */
-export const finish = `${isOver}
+export const finish = `${isOver}${enlist}
 local job, run, open, line, held = unpack(KEYS)
 local id, resource = ARGV[1], ARGV[2]
 local state = redis.call('HGET', run, 'state')
@@ -128,6 +146,7 @@ if not isOver(state) and redis.call('EXISTS', job) == 1 then
   redis.call('HDEL', job, 'sealed', 'cancel')
   redis.call('EXPIRE', job, ARGV[4])
   redis.call('EXPIRE', run, ARGV[4])
+  enlistEnded({job = job, names = KEYS[6], lists = {unpack(KEYS, 7)}}, id, ARGV[4])
 end
 redis.call('ZREM', open, id)
 redis.call('ZREM', line, id)
@@ -168,18 +187,18 @@ if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[1]) 
 /**
  * Asks for the end of a job. One that was never begun is over with it.
  *
- * KEYS job, run
+ * KEYS job, run, names of resources, lists
  * ARGV now (RFC 3339), the request to cancel as it is sealed, seconds to keep the job, channel, id
  * Returns absent | final | queued (it is cancelled now) | running (its worker is to be told)
  */
 export const cancel = `${isOver}${endAs}
-if redis.call('EXISTS', KEYS[1]) == 0 then return 'absent' end
-local state = redis.call('HGET', KEYS[2], 'state')
-if isOver(state) or redis.call('HEXISTS', KEYS[1], 'abandonedAt') == 1 then return 'final' end
+if redis.call('EXISTS', job) == 0 then return 'absent' end
+local state = redis.call('HGET', run, 'state')
+if isOver(state) or redis.call('HEXISTS', job, 'abandonedAt') == 1 then return 'final' end
 if state then
-  redis.call('HSET', KEYS[1], 'cancel', ARGV[2])
+  redis.call('HSET', job, 'cancel', ARGV[2])
   return 'running'
 end
-if redis.call('HEXISTS', KEYS[1], 'expiredAt') == 1 then return 'final' end
-return endAs(KEYS[1], 'cancelledAt', ARGV[1], ARGV[3], ARGV[4], ARGV[5]) and 'queued' or 'final'
+if redis.call('HEXISTS', job, 'expiredAt') == 1 then return 'final' end
+return endAs('cancelledAt', ARGV[1], ARGV[3], ARGV[4], ARGV[5]) and 'queued' or 'final'
 `;

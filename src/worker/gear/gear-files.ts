@@ -31,12 +31,17 @@ const before = z.object({
 });
 export type Before = z.infer<typeof before>;
 
-/** The gear's unit with the values of its environment, or null when there is none (or none of ours). */
-export async function readGear(paths: HostPaths, resource: string): Promise<StoredGear | null> {
+/** The gear's unit, or null when there is none (or none of ours). The values of inline variables are empty. */
+export async function readUnit(paths: HostPaths, resource: string): Promise<StoredGear | null> {
   const text = await readIfThere(paths.unit(resource));
   const unit = text === null ? null : parseUnit(text);
-  if (text === null || unit?.resource !== resource) return null;
-  return { ...unit, text, spec: { ...unit.spec, env: await readValues(paths, unit) } };
+  return text === null || unit?.resource !== resource ? null : { ...unit, text };
+}
+
+/** The gear's unit with the values of its environment, or null. */
+export async function readGear(paths: HostPaths, resource: string): Promise<StoredGear | null> {
+  const unit = await readUnit(paths, resource);
+  return unit && { ...unit, spec: { ...unit.spec, env: await readValues(paths, unit) } };
 }
 
 /** Throws `container_not_found` where there is no such gear. */

@@ -1,8 +1,9 @@
 import type { Gear, GearSummary } from '../../jobs/gear.ts';
 import { containerName } from '../domain/paths.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
+import type { UnitState } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
-import { mustHaveGear, readFailedUpdate, readGear, type StoredGear } from './gear-files.ts';
+import { mustHaveGear, readFailedUpdate, type StoredGear } from './gear-files.ts';
 import { hideValues } from './hidden-values.ts';
 
 /** A gear as it is now; `values`: whether with the values of its variables. Throws `container_not_found`. */
@@ -39,10 +40,35 @@ function usedEnvironment(
   return { name: spec.environment, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
+/** What systemd knows of all gears together. */
+export interface UnitStates {
+  states: Map<string, Pick<UnitState, 'active' | 'sub'>>;
+  enabled: Set<string>;
+}
+
+/** Asks systemd once for all gears: it has more to do for each that it is asked for by name. */
+export async function readUnitStates({ systemd }: Room): Promise<UnitStates> {
+  const [loaded, enabled] = await Promise.all([systemd.loaded('gear-*.service'), systemd.enabled()]);
+  return { states: new Map(loaded.map(({ name, active, sub }) => [name, { active, sub }])), enabled };
+}
+
+/** What systemd does not have in memory. */
+const notLoaded = { active: 'inactive', sub: 'dead' };
+
 /** Those of some names that are gears of the host, also the stopped ones. */
-export async function showGears(room: Room, names: readonly string[]): Promise<GearSummary[]> {
-  const all = await Promise.all(names.map((resource) => readGear(room.paths, resource)));
-  return Promise.all(all.flatMap((gear) => (gear ? [summarise(room, gear)] : [])));
+export function showGears(
+  { host, paths, gears }: Room,
+  names: readonly string[],
+  { states, enabled }: UnitStates,
+): GearSummary[] {
+  return names.flatMap((name): GearSummary[] => {
+    const gear = gears.get(name);
+    if (!gear) return [];
+    const { resource, image, ports } = gear;
+    const unit = paths.unitName(name);
+    const systemd = states.get(unit) ?? notLoaded;
+    return [{ resource, host, unit, image, ports, enabled: enabled.has(unit), systemd }];
+  });
 }
 
 type Summary = Pick<Gear, 'resource' | 'host' | 'unit' | 'image' | 'ports' | 'enabled' | 'systemd'>;

@@ -75,12 +75,13 @@ const commandOf = (text: string) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '';
 
 /** Puts a unit in place, with the values of its environment. */
 export async function writeUnit(
-  { paths }: Room,
+  { paths, gears }: Room,
   unit: GearUnit,
   env: { name: string; value: string }[],
 ): Promise<void> {
   if (unit.envTag !== null) await writeValues(paths, unit.resource, unit.envTag, env);
   await writeDurably(paths.unit(unit.resource), renderUnit(unit, paths), 0o644);
+  await gears.read(unit.resource);
 }
 
 /** Links the unit into systemd; enabled is what runs after a reboot. systemd knows it after `settle` or `reload`. */

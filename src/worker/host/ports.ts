@@ -13,8 +13,6 @@ export interface Reservations {
   /** Gives a port back, if it is this gear's. */
   release(external: number, resource: string): Promise<void>;
   list(resource: string): Promise<number[]>;
-  /** Ports of all gears. */
-  all(): Promise<number[]>;
   /** Ports of all other gears. */
   others(resource: string): Promise<number[]>;
   /** Gives back what no gear has any more; returns which ports. */
@@ -73,8 +71,6 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   };
 
   return {
-    all: async () => (await reserved()).map(({ port }) => port),
-
     reserve: (external, resource) => locks.hold(String(external), () => reserve(external, resource)),
 
     async release(external, resource) {

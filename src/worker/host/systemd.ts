@@ -1,9 +1,9 @@
 import { Variant } from 'dbus-next';
 import type { Logger } from 'pino';
-import { pause } from '../../lib/pause.ts';
+import { shareCalls } from '../../lib/share-calls.ts';
 import { type Bus, BusError } from './bus.ts';
 import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
-import { isWanted, placeLinks, removeLinks, removeWants } from './unit-links.ts';
+import { isWanted, placeLinks, removeLinks, removeWants, wantedUnits } from './unit-links.ts';
 
 /** A unit as systemd sees it. */
 export interface UnitState {
@@ -48,6 +48,8 @@ export interface Systemd {
   /** Takes all links of a unit away. `settle` makes it known. */
   unlink(unit: string): Promise<void>;
   isEnabled(unit: string): Promise<boolean>;
+  /** Names of all units that are enabled as ours are, and of others. */
+  enabled(): Promise<Set<string>>;
   /** Has systemd read changed unit files and links. Calls that come while one waits share it. */
   reload(): Promise<void>;
   /** Reloads if links have changed since: systemd then knows what the directories say, no less and no more. */
@@ -57,7 +59,7 @@ export interface Systemd {
   activity(unit: string): Promise<UnitActivity>;
   resetFailed(unit: string): Promise<void>;
   /** The units in systemd's memory whose names match a pattern. */
-  loaded(pattern: string): Promise<{ name: string; active: string }[]>;
+  loaded(pattern: string): Promise<({ name: string } & Pick<UnitState, 'active' | 'sub'>)[]>;
   /** The file that a unit was read from; empty where there was none. */
   fragment(unit: string): Promise<string>;
   /** Begins a transient unit that runs once and stays to be looked at; see systemd-run(1), --remain-after-exit. */
@@ -114,6 +116,7 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     disable: (unit) => changeLinks(removeWants(unit)),
     unlink: (unit) => changeLinks(removeLinks(unit)),
     isEnabled: isWanted,
+    enabled: wantedUnits,
     reload,
     settle: async () => (read < changes ? reload() : undefined),
 
@@ -157,9 +160,10 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
 
     async loaded(pattern) {
       const [units] = await manager('ListUnitsByPatterns', 'asas', [[], [pattern]]);
-      return (units as string[][]).map(([name, , , active]) => ({
+      return (units as string[][]).map(([name, , , active, sub]) => ({
         name: String(name),
         active: String(active),
+        sub: String(sub),
       }));
     },
 
@@ -234,30 +238,4 @@ const hexOf = (bytes: unknown) => Buffer.from(bytes as number[]).toString('hex')
 function fromMicroseconds(time: unknown): string | null {
   const microseconds = Number(time);
   return microseconds === 0 ? null : new Date(microseconds / 1000).toISOString();
-}
-
-/**
- * At most one call runs and one waits; who comes while one waits gets that one's result. After one has ended the next begins
- * so many milliseconds later, so that many who come one after the other share it.
- */
-function shareCalls(call: () => Promise<void>, rest: number): () => Promise<void> {
-  let busy: Promise<void> | null = null;
-  let waiting: Promise<void> | null = null;
-  const begin = () => {
-    waiting = null;
-    const called = call();
-    busy = called
-      .catch(() => undefined)
-      .then(() => pause(rest))
-      .finally(() => {
-        busy = null;
-      });
-    return called;
-  };
-  return () => {
-    if (waiting !== null) return waiting;
-    if (busy === null) return begin();
-    waiting = busy.then(begin);
-    return waiting;
-  };
 }

@@ -38,6 +38,19 @@ export async function isWanted(unit: string): Promise<boolean> {
   return targets.some((target) => target !== undefined);
 }
 
+/** All that is started at boot with the gears. */
+export async function wantedUnits(): Promise<Set<string>> {
+  const names = await Promise.all(
+    wantsDirectories().map((directory) => readdir(directory).catch(noneIfAbsent)),
+  );
+  return new Set(names.flat());
+}
+
+function noneIfAbsent(error: unknown): string[] {
+  if (isAbsence(error)) return [];
+  throw error;
+}
+
 /**
  * Links a unit file into systemd, and into what is to start it at boot or out of that, as `systemctl link`, `enable` and
  * `disable` do; on disk when it resolves. Other than theirs, the unit is never without its link meanwhile: a reload in

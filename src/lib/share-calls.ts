@@ -1,0 +1,27 @@
+import { pause } from './pause.ts';
+
+/**
+ * At most one call runs and one waits; who comes while one waits gets that one's result. After one has ended the next begins
+ * so many milliseconds later, so that many who come one after the other share it.
+ */
+export function shareCalls<T>(call: () => Promise<T>, rest: number): () => Promise<T> {
+  let busy: Promise<void> | null = null;
+  let waiting: Promise<T> | null = null;
+  const begin = () => {
+    waiting = null;
+    const called = call();
+    busy = called
+      .catch(() => undefined)
+      .then(() => pause(rest))
+      .finally(() => {
+        busy = null;
+      });
+    return called;
+  };
+  return () => {
+    if (waiting !== null) return waiting;
+    if (busy === null) return begin();
+    waiting = busy.then(begin);
+    return waiting;
+  };
+}

@@ -1,0 +1,46 @@
+import { createLocks } from '../../lib/locks.ts';
+import type { HostPaths } from '../domain/paths.ts';
+import type { GearUnit } from '../domain/unit-file.ts';
+import { listGears, readUnit } from './gear-files.ts';
+
+/**
+ * The gears of a host in memory, as their units say: they are told every few seconds, and listed often. A unit that was changed by
+ * hand is read when all are compared with the disk.
+ */
+export interface GearIndex {
+  /** Reads the units of all gears. */
+  readAll(): Promise<void>;
+  /** Reads the unit of one gear, which has changed. */
+  read(gear: string): Promise<void>;
+  get(gear: string): IndexedGear | undefined;
+  all(): IndexedGear[];
+}
+
+export interface IndexedGear extends Pick<GearUnit, 'resource' | 'ports'> {
+  image: string;
+  /** Bytes that it was promised. */
+  memory: number;
+}
+
+export function createGearIndex(paths: HostPaths): GearIndex {
+  let index = new Map<string, IndexedGear>();
+  /** One after the other, or what was read first could be kept last. */
+  const turns = createLocks();
+  const readInto = async (map: typeof index, gear: string) => {
+    const unit = await readUnit(paths, gear);
+    if (!unit) return void map.delete(gear);
+    const { resource, ports, spec } = unit;
+    map.set(gear, { resource, ports, image: spec.image, memory: spec.memory ?? 0 });
+  };
+  return {
+    readAll: () =>
+      turns.hold('', async () => {
+        const fresh: typeof index = new Map();
+        await Promise.all((await listGears(paths)).map((gear) => readInto(fresh, gear)));
+        index = fresh;
+      }),
+    read: (gear) => turns.hold('', () => readInto(index, gear)),
+    get: (gear) => index.get(gear),
+    all: () => [...index.values()],
+  };
+}

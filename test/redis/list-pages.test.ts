@@ -1,0 +1,61 @@
+import pino from 'pino';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { RunningApi } from '../../src/api/start-api.ts';
+import { type Client, createClient } from '../support/client.ts';
+import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
+import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { openTestApi } from '../support/test-api.ts';
+
+let redis: TestRedis;
+let queue: FleetQueue;
+let api: RunningApi;
+let client: Client;
+const names = Array.from({ length: 20 }, (_, n) => `g${String(n).padStart(2, '0')}`);
+
+beforeEach(async () => {
+  redis = await openTestRedis();
+  queue = await openFleetQueue(redis.url);
+  await queue.hold(...names);
+  api = await openTestApi(queue.front, pino({ level: 'silent' }));
+  client = createClient(`${api.url}/token/__test__`);
+});
+afterEach(async () => {
+  await api.close(0);
+  await queue.close();
+  await redis.close();
+});
+
+test('a host is asked only for the gears on a page, and a page ends early where they are not there', async () => {
+  // The worker has none of the gears that the directory has on its host.
+  const { body } = await client.send('GET', 'containers', { limit: '3', after: 'g01' });
+  expect(queue.asked.flat()).toEqual(names.slice(2, 17));
+  expect(Math.max(...queue.asked.map(({ length }) => length))).toBe(3);
+  expect(body).toEqual({ containers: [], next: 'g16' });
+  expect((await client.send('GET', 'containers', { limit: '3', after: 'g16' })).body).toEqual({
+    containers: [],
+  });
+});
+
+test('a host is asked for nothing but the gear that is named', async () => {
+  await client.send('GET', 'containers', { r: 'g07' });
+  expect(queue.asked).toEqual([['g07']]);
+});
+
+test('pages of jobs go on after their next, or after a job, and nonsense is refused', async () => {
+  const ids: string[] = [];
+  for (const name of names.slice(0, 4)) ids.unshift(await queue.accepted(name));
+  const page = async (query: Record<string, string>) => {
+    const { status, body } = await client.send<{ jobs: { id: string }[]; next?: string }>(
+      'GET',
+      'jobs',
+      query,
+    );
+    return { status, ids: body.jobs?.map(({ id }) => id), next: body.next };
+  };
+  const first = await page({ limit: '2' });
+  expect(first.ids).toEqual(ids.slice(0, 2));
+  expect(await page({ limit: '2', after: first.next ?? '' })).toEqual({ status: 200, ids: ids.slice(2) });
+  expect((await page({ after: ids[2] ?? '' })).ids).toEqual(ids.slice(3));
+  for (const after of ['-', 'x', '1-2', '12345678901234567-', ''])
+    expect(await page({ after })).toMatchObject({ status: 400 });
+});
