@@ -3,7 +3,7 @@ import { createClosers } from '../lib/closers.ts';
 import { createLocks } from '../lib/locks.ts';
 import { openWorkerQueue } from '../queue/open-worker-queue.ts';
 import { createAnnouncer } from './announcer.ts';
-import { parseAllowance } from './domain/clone-target.ts';
+import { parseAllowance } from './domain/addresses.ts';
 import { hostPaths } from './domain/paths.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
@@ -24,6 +24,7 @@ export interface WorkerOptions extends HostOptions {
   githostImage: string | null;
   cloneAllow: readonly string[];
   cloneLimits: CloneLimits;
+  registryAllow: readonly string[];
   startSeconds: number;
 }
 
@@ -61,6 +62,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const announcer = createAnnouncer({ ...options, queue, paths, reservations });
     const room: Room = {
       ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
+      registries: parseAllowance(options.registryAllow),
       startSeconds: options.startSeconds,
       directory: { held: queue.held, announce: announcer.everything },
     };

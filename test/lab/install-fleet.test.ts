@@ -99,7 +99,7 @@ test('at that level gears are installed, logged, changed, stopped and removed', 
   for (const state of ['stopped', 'started', 'restarted'])
     expect(await host.change('PUT', `container/${state}`, 'r=web'), state).toMatchObject(done);
   expect(await host.change('DELETE', 'container', 'r=web')).toMatchObject(done);
-  const missing = await host.change('PUT', 'container', 'r=none&t=127.0.0.1:1%2Fnone:1');
+  const missing = await host.change('PUT', 'container', 'r=none&t=registry.invalid%2Fnone:1');
   expect(missing).toMatchObject({ code: 'registry_failed' });
 });
 

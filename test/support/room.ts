@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { createLocks } from '../../src/lib/locks.ts';
-import { parseAllowance } from '../../src/worker/domain/clone-target.ts';
+import { parseAllowance } from '../../src/worker/domain/addresses.ts';
 import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
 import { openBus } from '../../src/worker/host/bus.ts';
 import { createDocker } from '../../src/worker/host/docker.ts';
@@ -48,6 +48,7 @@ export async function openRoom(): Promise<OpenRoom> {
       limits: { seconds: 60, megabytes: 100, objects: 10_000 },
       fetch: () => Promise.reject(new Error('there is no api')),
     },
+    registries: parseAllowance([]),
     startSeconds: 30,
     log,
   };

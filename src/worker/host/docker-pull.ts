@@ -1,4 +1,5 @@
 import type Dockerode from 'dockerode';
+import type { Logger } from 'pino';
 import { asPullFailure } from './docker-failures.ts';
 
 export interface PullProgress {
@@ -17,7 +18,7 @@ interface PullEvent {
 
 /** Pulls an image; see the interface for what it throws. */
 export async function pullImage(
-  docker: Dockerode,
+  { docker, log }: { docker: Dockerode; log: Logger },
   reference: string,
   onProgress: (progress: PullProgress) => void,
   signal: AbortSignal,
@@ -34,6 +35,7 @@ export async function pullImage(
     });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    log.warn({ image: reference, err: error }, 'an image could not be pulled');
     throw asPullFailure(reference, error);
   }
 }
