@@ -38,7 +38,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
   const closers = createClosers();
   try {
     await makeDirectories(paths.directories);
-    closers.push(await lockHost(base));
+    closers.push(await lockHost(base, paths.lock));
     await openRepositories(paths, log);
     for (const directory of paths.directories) await sweepTemporaryFiles(directory);
     const bus = await openBus({ log, deadlineMs: busDeadline });

@@ -6,6 +6,8 @@ export interface HostPaths {
   units: string;
   ports: string;
   jobs: string;
+  /** Locked by the worker that runs. */
+  lock: string;
   /** There while the host takes nothing new. */
   draining: string;
   /** All directories, to be made before anything else. */
@@ -67,6 +69,7 @@ export function hostPaths(base: string): HostPaths {
     units,
     ports,
     jobs,
+    lock: join(base, 'lock'),
     draining: join(base, 'draining'),
     directories: [base, units, env, ports, jobs, repositories],
     unitName,
