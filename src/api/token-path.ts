@@ -1,7 +1,9 @@
 import type { RequestHandler } from 'express';
 import { Failure } from '../jobs/errors.ts';
+import { testToken } from '../token/claims.ts';
 import { tokenLabel, type Verifier } from '../token/verifier.ts';
 import { contextOf } from './request-context.ts';
+import { mustComeFromHere } from './test-token-origin.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
 /** What anybody may ask. */
@@ -40,6 +42,7 @@ export function requireToken({ verify }: Verifier): RequestHandler {
       throw new Failure('token_invalid', 'the request needs a valid token');
     }
     clearTimeout(timer);
+    if (token === testToken) mustComeFromHere(req);
     context.claims = claims;
     context.token = token;
     if (inPath) {
