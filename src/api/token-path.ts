@@ -8,6 +8,13 @@ import { mustComeFromHere } from './test-token-origin.ts';
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
 /** What anybody may ask. */
 const openPaths = new Set(['/healthz', '/readyz']);
+/** Of every answer: the URL may be the credential, and what is in logs and archives is anybody's. */
+const headers = [
+  ['Cache-Control', 'no-store'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'; sandbox"],
+] as const;
 const bearer = /^Bearer +(\S{1,4096})$/i;
 
 /**
@@ -22,8 +29,7 @@ const refusalTime = 5;
  */
 export function requireToken({ verify }: Verifier): RequestHandler {
   return async (req, res, next) => {
-    res.setHeader('Cache-Control', 'no-store');
-    res.setHeader('Referrer-Policy', 'no-referrer');
+    for (const [name, value] of headers) res.setHeader(name, value);
     const inPath = prefixed.exec(req.url);
     if (!inPath && openPaths.has(req.path)) {
       next();
