@@ -50,6 +50,7 @@ export function requireToken({ verify }: Verifier): RequestHandler {
     clearTimeout(timer);
     if (token === testToken) mustComeFromHere(req);
     context.claims = claims;
+    if (claims.u !== undefined) context.log.user = claims.u;
     context.token = token;
     if (inPath) {
       context.prefix = inPath[0];

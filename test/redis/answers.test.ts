@@ -1,9 +1,11 @@
 import pino from 'pino';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { RunningApi } from '../../src/api/start-api.ts';
 import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { openTestApi } from '../support/test-api.ts';
+import { makeTrust } from '../support/tokens.ts';
+import { until } from '../support/until.ts';
 
 let redis: TestRedis;
 let queue: FleetQueue;
@@ -35,4 +37,44 @@ test.each([
     'referrer-policy': 'no-referrer',
     'cache-control': 'no-store',
   });
+});
+
+test('what the api refuses is in the audit log, with who has asked from where, and never the token', async () => {
+  const trust = await makeTrust();
+  const said: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => void said.push(line) });
+  const strict = await openTestApi(queue.front, log, trust.verifier);
+  onTestFinished(() => strict.close(0));
+  const linesOf = async (path: string, headers: Record<string, string> = {}) => {
+    said.length = 0;
+    await (await fetch(`${strict.url}${path}`, { headers })).text();
+    await until('the request is in the log', () => said.length > 0);
+    return said.map((line) => JSON.parse(line));
+  };
+  const peer = '127.0.0.1';
+  const label = expect.stringMatching(/^token:[0-9a-f]{12}$/);
+  const token = await trust.mint({ a: ['job.read'], u: 'alice' });
+  const headers = { Authorization: `Bearer ${token}` };
+
+  const audit = { audit: true, level: 40, msg: 'refused', peer, reason: expect.any(String) };
+  expect(await linesOf('/jobs')).toEqual([expect.objectContaining({ ...audit, status: 401 })]);
+  expect(await linesOf('/token/stolen/jobs')).toEqual([
+    expect.objectContaining({ ...audit, status: 401, token: label }),
+  ]);
+  const forbidden = { ...audit, status: 403, token: label, user: 'alice', type: 'container.list' };
+  expect(await linesOf('/containers', headers)).toEqual([expect.objectContaining(forbidden)]);
+  expect(await linesOf('/jobs?u=bob', headers)).toEqual([
+    expect.objectContaining({ ...audit, status: 403, user: 'alice' }),
+  ]);
+
+  const [answered, ...more] = await linesOf('/jobs', headers);
+  expect(answered).toMatchObject({ msg: 'request', status: 200, peer, user: 'alice', token: label });
+  expect(answered).not.toHaveProperty('audit');
+  expect(more).toEqual([]);
+  const open = await trust.mint({ a: ['job.read'] });
+  expect(await linesOf('/jobs?u=bob', { Authorization: `Bearer ${open}` })).toEqual([
+    expect.objectContaining({ msg: 'request', user: 'bob' }),
+  ]);
+  await linesOf(`/token/${token}/containers`);
+  expect(said.join()).not.toContain(token);
 });
