@@ -148,6 +148,12 @@ export const optionTable = {
     help: 'the key (PEM) of our certificate; nobody else may read it',
     schema: absolutePath,
   },
+  insecureRedis: {
+    flag: '--insecure-redis',
+    env: 'GEARD_INSECURE_REDIS',
+    help: 'take a Redis beyond loopback without TLS or without a password all the same',
+    schema: onOff,
+  },
   keys: {
     flag: '--keys',
     env: 'GEARD_KEYS',
@@ -356,7 +362,15 @@ export const optionTable = {
 export type OptionName = keyof typeof optionTable;
 export type Settings = { [K in OptionName]: z.infer<(typeof optionTable)[K]['schema']> };
 
-const ofRedis = ['redis', 'redisUser', 'redisPasswordFile', 'redisCa', 'redisCert', 'redisKey'] as const;
+const ofRedis = [
+  'redis',
+  'redisUser',
+  'redisPasswordFile',
+  'redisCa',
+  'redisCert',
+  'redisKey',
+  'insecureRedis',
+] as const;
 const ofTokens = ['keys', 'fleet', 'tokenHours', 'tokenReadHours', 'testToken'] as const;
 const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel'] as const;
 const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
