@@ -78,3 +78,26 @@ test('what the api refuses is in the audit log, with who has asked from where, a
   await linesOf(`/token/${token}/containers`);
   expect(said.join()).not.toContain(token);
 });
+
+test("somebody else's job is as absent as none, also to who waits for it", async () => {
+  await queue.hold('web');
+  const ofBob = await queue.accepted('web');
+  const none = 'f'.repeat(32);
+  const answers = await Promise.all(
+    [ofBob, none].map(async (id) => {
+      const began = performance.now();
+      const answer = await fetch(`${api.url}/token/__test__/job/${id}?u=alice&wait=20`);
+      expect(performance.now() - began).toBeLessThan(5_000);
+      return [answer.status, await answer.text()];
+    }),
+  );
+  expect(answers[0]).toEqual(answers[1]);
+  expect(answers[0]?.[0]).toBe(404);
+});
+
+test('a token for names learns the name and the state of a host, and nothing of what else is on it', async () => {
+  const hostsOf = async (query: string) =>
+    ((await (await fetch(`${api.url}/token/__test__/hosts?${query}`)).json()) as { hosts: object[] }).hosts;
+  expect(await hostsOf('')).toEqual([expect.objectContaining({ gears: expect.any(Number) })]);
+  expect(await hostsOf('r=team-a')).toEqual([{ name: 'h1', state: expect.any(String) }]);
+});
