@@ -125,7 +125,7 @@ describe('drift', () => {
     const held = keys.held('h1', 'gear');
     await fleet.redis.redis.srem(held, 'forgotten');
     await fleet.redis.redis.sadd(held, 'nobody');
-    await writeFile(unit('edited'), text.replace('RestartSec=1', 'RestartSec=99'));
+    await writeFile(unit('edited'), text.replace('RestartSec=5', 'RestartSec=99'));
     await rm(etc('gear-unlinked.service'));
     await rm(etc('gear-stopped.service'));
     await ok('systemctl', 'disable', '--quiet', 'gear-disabled');
