@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type InstalledHost, openInstalledHost } from '../support/installed-host.ts';
+import { type InstalledHost, issuer, openInstalledHost } from '../support/installed-host.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -45,14 +45,17 @@ async function startRedis(): Promise<void> {
   );
 }
 
-const copyKeys = () =>
-  host.ok('sh', '-c', 'cp /etc/geard/keys/*.daemon.key /etc/geard/keys/*.issuer.pub /etc/geard/api/keys/');
+/** Makes keys and hands out what api and worker need of them. */
+async function makeKeys(): Promise<void> {
+  await host.ok('gear', 'token', 'keygen', issuer);
+  const copy = `cd ${issuer} && for to in keys api/keys; do cp *.daemon.key *.issuer.pub /etc/geard/$to/; done`;
+  await host.ok('sh', '-c', copy);
+}
 
 test('api and worker are installed side by side, and start when they have keys', async () => {
   const first = await host.install('api', 'worker', '--start');
   expect(first).toMatchObject({ status: 1, stderr: expect.stringContaining('there are no keys') });
-  await host.ok('gear', 'token', 'keygen', '/etc/geard/keys');
-  await copyKeys();
+  await makeKeys();
   await startRedis();
   const second = await host.install('api', 'worker', '--start');
   expect(second, second.stderr).toMatchObject({ status: 0 });
@@ -154,8 +157,7 @@ async function usesAllKeys(unit: string): Promise<boolean> {
 test('a key copied to the api counts after a reload, without a restart', async () => {
   const pid = () => host.ok('systemctl', 'show', '--property=MainPID', '--value', 'geard-api');
   const before = await pid();
-  await host.ok('gear', 'token', 'keygen', '/etc/geard/keys');
-  await copyKeys();
+  await makeKeys();
   await host.ok('systemctl', 'reload', 'geard-api');
   for (const unit of ['geard-api', 'geard-worker'])
     await until(`${unit} uses the new keys`, () => usesAllKeys(unit));
