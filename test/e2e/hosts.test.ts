@@ -173,7 +173,7 @@ describe('drift', () => {
     expect((await repair()).result).toEqual({ ...nothingDone, foreign });
 
     expect(await readFile(unit('edited'), 'utf8')).toBe(text);
-    expect(await ok('systemctl', 'show', '--value', '--property=RestartUSec', 'gear-edited')).toBe('1s');
+    expect(await ok('systemctl', 'show', '--value', '--property=RestartUSec', 'gear-edited')).toBe('5s');
     for (const r of ['disabled', 'unlinked'])
       expect(await ok('systemctl', 'is-enabled', `gear-${r}`)).toBe('enabled');
     expect((await run('systemctl', 'is-enabled', 'gear-stopped')).stdout.trim()).toBe('linked');
