@@ -8,19 +8,21 @@ parts=$project/contrib/install.d
 versions=/usr/local/lib/geard # each version in a directory of its own; `current` leads to the one that is used
 link=/usr/local/bin/gear
 settings=/etc/geard
-user=geard-api
+issuer=/root/geard-issuer # where services do not look
 
 usage() {
   cat <<'END'
-usage: contrib/install.sh [daemon|api|worker]… [--start] [--node PROGRAM]
+usage: contrib/install.sh [api|worker|redis|daemon]… [--start] [--node PROGRAM]
        contrib/install.sh --uninstall
 
-  daemon           api, worker and a Redis of its own, on one host (default)
-  api, worker      the parts of a fleet; one of them on a host, or both
+  api, worker      the front door, which is nobody on this host, and what executes the jobs; one of them, or both
+  redis            a Redis for the two of them, where both are on this host; a fleet brings its own
+  daemon           all of it in one process, which is root
   --start          starts it now and at every boot
   --node PROGRAM   the Node.js to run with, 20.19 or later (default: the one in PATH)
   --uninstall      takes away program, units and user; gears go on running, their files, settings and keys stay
 
+Without words it is what this host has already; on a new one redis, api and worker.
 Installing again, from this or another version, replaces the program and restarts what runs of it.
 END
 }
@@ -36,7 +38,7 @@ misuse() { printf 'install.sh: %s\n' "$*" >&2; usage >&2; exit 2; }
 roles=() start=no node='' uninstall=no
 while [ $# -gt 0 ]; do
   case $1 in
-  daemon | api | worker) roles+=("$1") ;;
+  daemon | api | worker | redis) roles+=("$1") ;;
   --start) start=yes ;;
   --node)
     [ $# -ge 2 ] || misuse '--node takes the path of a program'
@@ -50,7 +52,6 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ "$uninstall" = no ] || [ "$start$node${roles[*]}" = no ] || misuse '--uninstall takes nothing else'
-[ ${#roles[@]} -gt 0 ] || roles=(daemon)
 [ ${#roles[@]} -eq 1 ] || [[ " ${roles[*]} " != *' daemon '* ]] || misuse 'the daemon is api and worker already'
 
 [ "$(id -u)" = 0 ] || die 'this needs root: run it with sudo'
@@ -60,6 +61,7 @@ if [ $uninstall = yes ]; then
   take_away
   exit 0
 fi
+[ ${#roles[@]} -gt 0 ] || choose_roles
 check_roles
 check_link
 find_node
@@ -67,6 +69,7 @@ look_for_what_gears_need
 changed=no
 install_program
 install_units
+make_redis
 make_keys
 restart_running
 remove_old_programs

@@ -12,20 +12,25 @@ take_away() {
   rmdir --ignore-fail-on-non-empty $lib/{systemd/system,systemd,sysusers.d,tmpfiles.d} 2>/dev/null || true
   systemctl daemon-reload
   say 'removed: units'
-  remove_user
+  remove_users
   [[ $(readlink "$link") != "$versions"/* ]] || rm -f "$link"
   rm -rf "$versions"
   # The name of git-image.ts. Where no such image was built, or Docker is gone already, there is nothing to do.
   docker image rm --force geard.invalid/githost >/dev/null 2>&1 || true
   say "removed: $versions, $link, the git image that was built here"
-  say "kept: /var/lib/gears (or what GEARD_BASE names): gears, repositories, environments; $settings: settings and keys"
+  say "kept: /var/lib/gears (or what GEARD_BASE names): gears, repositories, environments; /var/lib/geard-redis: jobs; $settings: settings and keys"
   say 'Gears go on running: systemctl list-units "gear-*". To stop them all: systemctl stop gear.slice'
 }
 
-# Its number may be somebody else's one day; what it could read is root's again.
-remove_user() {
-  id "$user" >/dev/null 2>&1 || return 0
-  [ ! -d "$settings/api" ] || chown -R root:root "$settings/api"
-  userdel "$user"
-  say "removed: the user $user"
+# Their numbers may be somebody else's one day; what they could read is root's again.
+remove_users() {
+  local user place
+  for place in "$settings/api" "$settings/redis" /var/lib/geard-redis; do
+    [ ! -d "$place" ] || chown -R root:root "$place"
+  done
+  for user in "${users[@]}"; do
+    id "$user" >/dev/null 2>&1 || continue
+    userdel "$user"
+    say "removed: the user $user"
+  done
 }

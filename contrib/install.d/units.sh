@@ -1,27 +1,37 @@
 # shellcheck shell=bash
-# Units, directories, the api's user, settings, keys; what runs and what is to run.
+# Units, directories, users, settings, keys; what runs and what is to run.
 
 lib=/usr/local/lib
-unit_files=(geard.service geard-api.service geard-worker.service gear.target gear.slice gear-small.slice)
-services=(geard.service geard-api.service geard-worker.service)
+services=(geard.service geard-redis.service geard-api.service geard-worker.service)
+unit_files=("${services[@]}" gear.target gear.slice gear-small.slice)
+users=(geard-api geard-redis)
 
 service_of() { if [ "$1" = daemon ]; then echo geard.service; else echo "geard-$1.service"; fi; }
+wanted() { [[ " ${roles[*]} " == *" $1 "* ]]; }
 enabled() { systemctl --quiet is-enabled "$1" 2>/dev/null; }
+
+choose_roles() {
+  local role
+  for role in daemon redis api worker; do ! enabled "$(service_of "$role")" || roles+=("$role"); done
+  [ ${#roles[@]} -gt 0 ] || roles=(redis api worker)
+}
 
 # The daemon is api and worker: on one host there is either it or they.
 check_roles() {
   local other others=(geard.service)
-  [ "${roles[0]}" != daemon ] || others=(geard-api.service geard-worker.service)
+  [ "${roles[0]}" != daemon ] || others=(geard-redis.service geard-api.service geard-worker.service)
   for other in "${others[@]}"; do
     ! enabled "$other" || die "this host runs $other, which ${roles[*]} cannot run beside; first: systemctl disable --now $other"
   done
 }
 
 look_for_what_gears_need() {
-  [ "${roles[*]}" != api ] || return 0
+  ! wanted redis || command -v redis-server >/dev/null ||
+    die 'redis-server is missing; install 7.0 or later (Debian: redis-server), or bring a Redis and install api and worker'
+  wanted worker || wanted daemon || return 0
   [ -x /usr/bin/docker ] || say 'note: /usr/bin/docker is missing; gears need it (Debian: docker.io)'
   command -v git >/dev/null || say 'note: git is missing; repositories need it (Debian: git)'
-  [ "${roles[0]}" != daemon ] || command -v valkey-server redis-server >/dev/null ||
+  ! wanted daemon || command -v valkey-server redis-server >/dev/null ||
     say 'note: redis-server is missing; the daemon needs it unless GEARD_REDIS_URL names one (Debian: redis-server)'
 }
 
@@ -49,20 +59,78 @@ install_units() {
   systemctl daemon-reload
 }
 
+socket=unix:/run/geard-redis/redis.sock
+names_another_redis() { grep -hs '^GEARD_REDIS_URL=.' "$settings"/{geard,api,worker}.env | grep -qvxF "GEARD_REDIS_URL=$socket"; }
+
+# Users of the host's Redis for api and worker, each with a password in a file that only it reads. What is made last tells that
+# all of it is there.
+make_redis() {
+  local acl=$settings/redis/users.acl host
+  wanted redis && [ ! -e "$acl" ] || return 0
+  ! names_another_redis || die "the settings in $settings name a Redis already; say api, worker or both, without redis"
+  host=$(host_name)
+  (
+    umask 077
+    new_password >"$settings/redis/admin.password"
+    new_password >"$settings/api/redis.password"
+    new_password >"$settings/redis.password"
+    redis_settings geard-api "$settings/api/redis.password" >>"$settings/api.env"
+    redis_settings "geard-$host" "$settings/redis.password" >>"$settings/worker.env"
+    grep -qs '^GEARD_HOST=' "$settings"/{geard,worker}.env || echo "GEARD_HOST=$host" >>"$settings/worker.env"
+    {
+      # Not `default off`: by that user's rights Redis loads its own append-only file.
+      "$link" redis-acl admin --password-file "$settings/redis/admin.password"
+      "$link" redis-acl api --password-file "$settings/api/redis.password"
+      "$link" redis-acl worker --host "$host" --password-file "$settings/redis.password"
+    } >"$acl.new"
+    mv "$acl.new" "$acl"
+  )
+  systemd-tmpfiles --create geard.conf
+  say "redis: its users are in $acl, where it is in $settings/api.env and worker.env"
+}
+
+new_password() { head -c 32 /dev/urandom | od -An -vtx1 | tr -d ' \n'; }
+redis_settings() {
+  printf '%s\n' "GEARD_REDIS_URL=$socket" "GEARD_REDIS_USER=$1" "GEARD_REDIS_PASSWORD_FILE=$2"
+}
+
+# The name of this host in the fleet as the worker takes it, which its rights in Redis are for.
+host_name() {
+  local name
+  name=$(sed -n 's/^GEARD_HOST=//p' "$settings"/{geard,worker}.env 2>/dev/null | tail -n 1)
+  [ -n "$name" ] || name=$(uname -n | tr '[:upper:]' '[:lower:]' | cut -d. -f1 | tr -c 'a-z0-9\n-' - | sed 's/^-*//' | cut -c1-63)
+  echo "${name:-localhost}"
+}
+
 keys_of() { if [ "$1" = api ]; then echo "$settings/api/keys"; else echo "$settings/keys"; fi; }
 has_keys() { compgen -G "$(keys_of "$1")/*.daemon.key" >/dev/null && compgen -G "$(keys_of "$1")/*.issuer.pub" >/dev/null; }
 has_own_ideas() { grep -qsE '^GEARD_(KEYS|TEST_TOKEN)=' "$settings/geard.env" "$settings/$1.env"; }
 
-# A daemon is a fleet of its own. In a larger one keys are made once and brought here.
+has_what_it_needs() { [ "$1" = redis ] || has_keys "$1" || has_own_ideas "$1"; }
+
+# A host by itself is a fleet of its own. In a larger one keys are made once and brought here. What makes tokens is not left
+# where services read.
 make_keys() {
-  [ "${roles[0]}" = daemon ] && ! has_keys daemon && ! has_own_ideas daemon || return 0
-  "$link" token keygen "$settings/keys"
+  local role
+  wanted daemon || wanted redis || return 0
+  for role in "${roles[@]}"; do
+    [ "$role" = redis ] || ! has_what_it_needs "$role" || return 0
+  done
+  "$link" token keygen "$issuer" >/dev/null
+  for role in "${roles[@]}"; do
+    [ "$role" = redis ] || install -m 600 "$issuer"/*.daemon.key "$issuer"/*.issuer.pub "$(keys_of "$role")"
+  done
+  rm "$issuer"/*.daemon.key
+  systemd-tmpfiles --create geard.conf
+  say "keys: made. $issuer makes tokens, and whoever has it may allow everything: take it to the machine where"
+  say '      tokens are made, and remove it here (docs/tokens.md)'
 }
 
 restart_running() {
   local service
   [ $changed = yes ] || return 0
   for service in "${services[@]}"; do
+    [ "$service" != geard-redis.service ] || continue # Nothing of ours is in it.
     systemctl --quiet is-active "$service" || continue
     systemctl restart "$service" || true
     wait_for "$service"
@@ -75,7 +143,7 @@ tell_how_to_start() {
   for role in "${roles[@]}"; do
     ! enabled "$(service_of "$role")" || continue
     names+=("$(service_of "$role")")
-    has_keys "$role" || has_own_ideas "$role" || say "keys: copy *.issuer.pub and *.daemon.key into $(keys_of "$role")"
+    has_what_it_needs "$role" || say "keys: copy *.issuer.pub and *.daemon.key into $(keys_of "$role")"
   done
   say "settings: $settings/geard.env"
   [ ${#names[@]} -eq 0 ] || say "to start it: systemctl enable --now gear.target ${names[*]}"
@@ -84,7 +152,7 @@ tell_how_to_start() {
 start_roles() {
   local role service
   for role in "${roles[@]}"; do
-    has_keys "$role" || has_own_ideas "$role" ||
+    has_what_it_needs "$role" ||
       die "installed, but not started: there are no keys. Copy *.issuer.pub and *.daemon.key into $(keys_of "$role") and run this again"
   done
   for role in "${roles[@]}"; do

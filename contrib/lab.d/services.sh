@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # One Redis and one api for all hosts, beside the switch; a worker on each host.
 
-redis_url=redis://10.77.0.254:6379
+redis_options='--redis redis://10.77.0.254:6379 --insecure-redis' # nobody but the lab reaches the switch
 api_address=127.0.0.1:2223
 
 start_services() {
@@ -10,7 +10,7 @@ start_services() {
     --appendonly yes --maxmemory-policy noeviction --save '' --loglevel warning
   local i
   for ((i = 1; i <= $1; i++)); do start_worker "h$i"; done
-  start_beside api node "$project/bin/gear" api --listen $api_address --redis $redis_url --test-token
+  start_beside api node "$project/bin/gear" api --listen $api_address $redis_options --test-token
   if ! alive "$lab/forward.pid" >/dev/null; then
     node "$parts/forward.mjs" "$(alive "$lab/api.pid")" "$lab/forward.sock" --only 2223 \
       </dev/null >"$lab/forward.log" 2>&1 9>&- &
@@ -44,7 +44,7 @@ start_worker() {
 Description=geard worker
 After=docker.service dbus.service
 [Service]
-ExecStart=$(command -v node) $project/bin/gear worker --host $1 --redis $redis_url --test-token
+ExecStart=$(command -v node) $project/bin/gear worker --host $1 $redis_options --test-token
 Restart=on-failure
 RestartSec=1
 KillMode=mixed

@@ -52,7 +52,7 @@ export async function openSite(
   const program = programFor(fleet ? 'worker' : 'daemon');
   for (const host of hosts) {
     await host.ok(join(project, 'contrib', 'sample', 'image'));
-    await installProgram(program, host, gear, fleet ? ['--redis', sharedRedis] : []);
+    await installProgram(program, host, gear, fleet ? sharedRedis : []);
   }
   const pid = () => shared?.pid() ?? (hosts[0] as LabHost).pid();
   let door = await openDoor(pid(), join(disks, 'door'), port);

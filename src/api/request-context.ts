@@ -21,9 +21,12 @@ export interface RequestContext {
     type?: string;
     resource?: string;
     outcome?: string;
+    /** The token was refused, or what was asked with it: the line is one of the audit log. */
+    audit?: true;
     reason?: string;
     /** The token by its hash. */
     token?: string;
+    user?: string;
   };
   /** The request itself with its token, sealed for the worker of a host and for one purpose. */
   seal(purpose: Purpose): string;
@@ -70,8 +73,9 @@ export function contextOf(req: Request): RequestContext {
 }
 
 /** Has the request log say what a request is about. */
-export function logOrder(req: Request, { wants }: Order): void {
+export function logOrder(req: Request, { all, wants }: Order): void {
   const { log } = contextOf(req);
+  if (all.u !== undefined) log.user = all.u;
   if ('id' in wants) log.id = wants.id;
   if ('resource' in wants) log.resource = wants.resource;
   if ('command' in wants) log.resource = wants.command.params.resource;

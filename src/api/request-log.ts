@@ -2,18 +2,24 @@ import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { brokenOff, openContext } from './request-context.ts';
 
-/** Opens a request's context and logs one line when it is over: no URL and no header, for they hold tokens. */
+/**
+ * Opens a request's context and logs one line when it is over: no URL and no header, for they hold tokens. One that was
+ * refused is a line of the audit log.
+ */
 export function requestLog(log: Logger): RequestHandler {
   return (req, res, next) => {
     const started = performance.now();
     const { method } = req;
+    const peer = req.socket.remoteAddress; // Unknown once the connection is closed.
     const context = openContext(req, res);
     res.once('close', () => {
       const ms = Math.round((performance.now() - started) * 10) / 10;
       const { outcome: became = 'answered' } = context.log;
       // What we break off ourselves is not finished either.
       const outcome = res.writableFinished || became === brokenOff ? became : 'client went away';
-      log.info({ method, status: res.statusCode, ...context.log, outcome, ms }, 'request');
+      const line = { method, status: res.statusCode, peer, ...context.log, outcome, ms };
+      if (context.log.audit) log.warn(line, 'refused');
+      else log.info(line, 'request');
     });
     next();
   };

@@ -18,7 +18,12 @@ export function sendText(res: Response, status: number, text: string, type: stri
 
 /** A problem document, or one readable line for who asks for text. */
 export function sendProblem(req: Request, res: Response, problem: Problem): void {
-  contextOf(req).log.outcome = problem.code;
+  const { log } = contextOf(req);
+  log.outcome = problem.code;
+  if (problem.status === 401 || problem.status === 403) {
+    log.audit = true;
+    log.reason = problem.detail;
+  }
   if (problem.status === 429 || problem.status === 503) res.set('Retry-After', '1');
   if (req.accepts(['application/problem+json', 'application/json', 'text/plain']) === 'text/plain') {
     sendText(res, problem.status, `${problem.title} (${problem.code}): ${problem.detail}\n`, 'text/plain');

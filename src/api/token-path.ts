@@ -1,11 +1,20 @@
 import type { RequestHandler } from 'express';
 import { Failure } from '../jobs/errors.ts';
+import { testToken } from '../token/claims.ts';
 import { tokenLabel, type Verifier } from '../token/verifier.ts';
 import { contextOf } from './request-context.ts';
+import { mustComeFromHere } from './test-token-origin.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
 /** What anybody may ask. */
 const openPaths = new Set(['/healthz', '/readyz']);
+/** Of every answer: the URL may be the credential, and what is in logs and archives is anybody's. */
+const headers = [
+  ['Cache-Control', 'no-store'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'; sandbox"],
+] as const;
 const bearer = /^Bearer +(\S{1,4096})$/i;
 
 /**
@@ -20,8 +29,7 @@ const refusalTime = 5;
  */
 export function requireToken({ verify }: Verifier): RequestHandler {
   return async (req, res, next) => {
-    res.setHeader('Cache-Control', 'no-store');
-    res.setHeader('Referrer-Policy', 'no-referrer');
+    for (const [name, value] of headers) res.setHeader(name, value);
     const inPath = prefixed.exec(req.url);
     if (!inPath && openPaths.has(req.path)) {
       next();
@@ -40,7 +48,9 @@ export function requireToken({ verify }: Verifier): RequestHandler {
       throw new Failure('token_invalid', 'the request needs a valid token');
     }
     clearTimeout(timer);
+    if (token === testToken) mustComeFromHere(req);
     context.claims = claims;
+    if (claims.u !== undefined) context.log.user = claims.u;
     context.token = token;
     context.isValid = async () => (await verify(token)) !== null;
     if (inPath) {

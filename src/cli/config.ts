@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { speaksTls } from '../queue/redis-url.ts';
+import { holdsPassword, hostsOf, speaksTls } from '../queue/redis-url.ts';
 import {
   type OptionDefinition,
   type OptionName,
@@ -56,6 +56,7 @@ export function readConfig(
     keys: null,
     streamListen: null,
     githostImage: null,
+    insecureRedis: false,
     testToken: false,
     insecureTestToken: false,
     ...settings,
@@ -100,6 +101,7 @@ function given(option: OptionDefinition, flag: string | boolean | undefined, env
 function contradictions(role: Role, settings: Partial<Settings>): string[] {
   return [
     ...wrongWithRedis(role, settings),
+    ...insecureWithRedis(settings),
     ...wrongWithTokens(settings),
     ...wrongWithStreams(role, settings),
   ];
@@ -122,6 +124,23 @@ function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
   if ((redisCert === undefined) !== (redisKey === undefined)) {
     wrong.push('--redis-cert and --redis-key belong together: give both');
   }
+  return wrong;
+}
+
+/** Whoever reads or writes a Redis learns of every job, and can lose or delay them. */
+function insecureWithRedis({ redis, redisPasswordFile, insecureRedis }: Partial<Settings>): string[] {
+  if (redis === undefined || insecureRedis || hostsOf(redis).every(isLoopback)) return [];
+  const allTheSame = 'or say --insecure-redis if nobody else reaches its network';
+  const wrong: string[] = [];
+  if (!speaksTls(redis))
+    wrong.push(
+      `--redis: beyond loopback others can read and change what is said without TLS: say rediss://… or rediss+…, ${allTheSame}`,
+    );
+  if (redisPasswordFile === undefined && !holdsPassword(redis))
+    wrong.push(
+      '--redis: beyond loopback others can use a Redis that wants no password: make users with "gear redis-acl" ' +
+        `and say --redis-user and --redis-password-file, ${allTheSame}`,
+    );
   return wrong;
 }
 

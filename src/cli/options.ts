@@ -64,7 +64,7 @@ const apiUrl = z
   .transform((text) => text.replace(/\/+$/, ''));
 
 /** Addresses, networks and names, with commas between them. */
-const cloneAllowance = z
+const addressAllowance = z
   .string()
   .max(4096)
   .transform((text) =>
@@ -147,6 +147,12 @@ export const optionTable = {
     takes: '<file>',
     help: 'the key (PEM) of our certificate; nobody else may read it',
     schema: absolutePath,
+  },
+  insecureRedis: {
+    flag: '--insecure-redis',
+    env: 'GEARD_INSECURE_REDIS',
+    help: 'take a Redis beyond loopback without TLS or without a password all the same',
+    schema: onOff,
   },
   keys: {
     flag: '--keys',
@@ -231,7 +237,15 @@ export const optionTable = {
     takes: '<list>',
     default: '',
     help: 'private addresses, networks (10.0.0.0/8) and host names that may be cloned from, with commas',
-    schema: cloneAllowance,
+    schema: addressAllowance,
+  },
+  registryAllow: {
+    flag: '--registry-allow',
+    env: 'GEARD_REGISTRY_ALLOW',
+    takes: '<list>',
+    default: '',
+    help: 'private addresses, networks and host names of registries that images may be pulled from, with commas',
+    schema: addressAllowance,
   },
   cloneSeconds: {
     flag: '--clone-seconds',
@@ -348,12 +362,20 @@ export const optionTable = {
 export type OptionName = keyof typeof optionTable;
 export type Settings = { [K in OptionName]: z.infer<(typeof optionTable)[K]['schema']> };
 
-const ofRedis = ['redis', 'redisUser', 'redisPasswordFile', 'redisCa', 'redisCert', 'redisKey'] as const;
+const ofRedis = [
+  'redis',
+  'redisUser',
+  'redisPasswordFile',
+  'redisCa',
+  'redisCert',
+  'redisKey',
+  'insecureRedis',
+] as const;
 const ofTokens = ['keys', 'fleet', 'tokenHours', 'tokenReadHours', 'testToken'] as const;
 const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel'] as const;
 const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
 const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'] as const;
-const ofJobs = ['startSeconds', 'maxParallelJobs', ...ofClones] as const;
+const ofJobs = ['startSeconds', 'maxParallelJobs', 'registryAllow', ...ofClones] as const;
 const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofJobs] as const;
 
 /** Which options each role takes. */

@@ -15,6 +15,8 @@ export interface ProgramOptions {
 export interface ExecOptions extends ProgramOptions {
   /** Milliseconds until the program is killed. */
   deadline: number;
+  /** An open file that the program gets as its descriptor 3. */
+  descriptor?: number;
 }
 
 export interface ExecResult {
@@ -48,7 +50,7 @@ export async function exec(program: string, args: string[], wanted: ExecOptions)
   const signals = [AbortSignal.timeout(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
   const child = spawn(program, args, {
     ...options({ ...wanted, signal: AbortSignal.any(signals) }),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(wanted.descriptor === undefined ? [] : [wanted.descriptor])],
   });
   const limit = wanted.maxOutput ?? 1024 * 1024;
   const [stdout, stderr, status] = await Promise.all([

@@ -16,10 +16,24 @@ const several =
   /^redis(?<tls>s?)\+(?<kind>sentinel|cluster):\/\/(?:(?<who>[^\s@/]*)@)?(?<list>[^\s@/]+)(?:\/(?<master>[A-Za-z0-9._-]+)(?:\/(?<database>\d{1,4}))?)?$/;
 
 /** Whether a text says where a Redis is. */
-export const isRedisUrl = (text: string) => single.test(text) || parseAddresses(text) !== null;
+export const isRedisUrl = (text: string) =>
+  (single.test(text) && URL.canParse(text)) || parseAddresses(text) !== null;
 
 /** Whether what a URL leads to is spoken to with TLS. */
 export const speaksTls = (url: string) => url.startsWith('rediss');
+
+/** The hosts that a URL names; none for a socket. */
+export function hostsOf(url: string): string[] {
+  if (url.startsWith('unix:')) return [];
+  const many = parseAddresses(url)?.addresses.map(({ host }) => host);
+  return many ?? [new URL(url).hostname.replace(/^\[|\]$/g, '')];
+}
+
+/** Whether a password stands in a URL. */
+export function holdsPassword(url: string): boolean {
+  const many = parseAddresses(url);
+  return Boolean(many ? many.password : new URL(url).password);
+}
 
 /** What a URL with several addresses says; null where it is another one, or none. */
 export function parseAddresses(url: string): ManyAddresses | null {

@@ -36,10 +36,31 @@ export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer
 }
 
 function parse(text: string): unknown {
+  let json: unknown;
   try {
-    return JSON.parse(text);
+    json = JSON.parse(text);
   } catch {
     throw new Failure('invalid_request', 'the body is not JSON');
+  }
+  mustNameFieldsOnce(text);
+  return json;
+}
+
+/** What tells in JSON where objects begin and end, and the strings, of which those before a colon are names. */
+const strings = /"[^"\\]*(?:\\.[^"\\]*)*"(?<colon>\s*:)?|[{}]/g;
+
+/** Refuses JSON in which an object names a field twice, in whatever case: of the same name JSON.parse keeps the last. */
+function mustNameFieldsOnce(text: string): void {
+  const objects: Set<string>[] = [];
+  for (const { 0: found, groups } of text.matchAll(strings)) {
+    if (found === '{') objects.push(new Set());
+    else if (found === '}') objects.pop();
+    else if (groups?.['colon'] !== undefined) {
+      const name = String(JSON.parse(found.slice(0, -groups['colon'].length))).toLowerCase();
+      const names = objects.at(-1);
+      if (names?.has(name)) throw new Failure('invalid_request', 'the body names a field twice');
+      names?.add(name);
+    }
   }
 }
 
@@ -52,7 +73,6 @@ function foldNames(value: unknown, depth: number): unknown {
   for (const [name, item] of Object.entries(value)) {
     const lower = name.toLowerCase();
     const known = camelCase.get(lower) ?? lower;
-    if (folded.has(known)) throw new Failure('invalid_request', 'the body names a field twice');
     if (known === '__proto__') throw new Failure('invalid_request', 'the body has an unknown field');
     folded.set(known, foldNames(item, depth + 1));
   }

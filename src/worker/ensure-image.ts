@@ -1,10 +1,12 @@
 import { Failure } from '../jobs/errors.ts';
 import type { JobContext } from './context.ts';
+import { mustAllowRegistry } from './registry-address.ts';
 
 /** Makes sure that the image is on the host, pulling it when it is not. */
 export async function ensureImage(reference: string, { room, report, signal }: JobContext): Promise<void> {
   const present = await room.docker.image(reference);
   if (present) return;
+  await mustAllowRegistry(reference, room.registries);
   report({ step: 'pull', message: `pulling ${reference}`, percent: 0 });
   await room.docker.pull(
     reference,

@@ -47,6 +47,8 @@ export interface PassedJob {
   change: Change;
   /** Of the request and its token, to know them again by. */
   digest: string;
+  /** The token, as logs name it. */
+  token: string;
 }
 
 export interface GateParts {
@@ -87,7 +89,7 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
       const detail = 'the token was no longer valid when the host took the job; give it more time';
       throw new Failure('expired', detail);
     }
-    return { change: order.wants, digest };
+    return { change: order.wants, digest, token: tokenLabel(opened.token) };
   }
 
   /** Of a request that is to be answered now. */
@@ -142,7 +144,7 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
   return {
     job: (record, known) =>
       audited(
-        { job: record.job.id },
+        { job: record.job.id, user: record.job.user },
         () => openJob(record),
         (opened) => passJob(opened, record, known),
       ),
@@ -157,11 +159,11 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
       }
     },
 
-    turnedAway: ({ job: { id } }, reason) => audit.warn({ job: id, reason }, 'refused'),
+    turnedAway: ({ job: { id, user } }, reason) => audit.warn({ job: id, user, reason }, 'refused'),
 
     cancels: (sealed, { job }) =>
       audited(
-        { job: job.id },
+        { job: job.id, user: job.user },
         () => open(sealed, ['cancel'], job.id),
         async (opened) => {
           const { order } = await pass(opened);

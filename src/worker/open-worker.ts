@@ -3,7 +3,7 @@ import { createClosers } from '../lib/closers.ts';
 import { createLocks } from '../lib/locks.ts';
 import { openWorkerQueue } from '../queue/open-worker-queue.ts';
 import { createAnnouncer } from './announcer.ts';
-import { parseAllowance } from './domain/clone-target.ts';
+import { parseAllowance } from './domain/addresses.ts';
 import { hostPaths } from './domain/paths.ts';
 import { createGearIndex } from './gear/gear-index.ts';
 import { readHashKey } from './gear/hidden-values.ts';
@@ -27,6 +27,7 @@ export interface WorkerOptions extends HostOptions {
   githostImage: string | null;
   cloneAllow: readonly string[];
   cloneLimits: CloneLimits;
+  registryAllow: readonly string[];
   startSeconds: number;
 }
 
@@ -40,7 +41,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
   const closers = createClosers();
   try {
     await makeDirectories(paths.directories);
-    closers.push(await lockHost(base));
+    closers.push(await lockHost(base, paths.lock));
     await openRepositories(paths, log);
     for (const directory of paths.directories) await sweepTemporaryFiles(directory);
     const bus = await openBus({ log, deadlineMs: busDeadline });
@@ -68,6 +69,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       ...{ startSeconds: options.startSeconds, log },
       hashKey: await readHashKey(paths),
       journalWatch: createJournalWatch(),
+      registries: parseAllowance(options.registryAllow),
       directory: { held: queue.held, announce: announcer.everything },
     };
     return await runHost(options, { queue, announcer, room, busy, handlers, closers });

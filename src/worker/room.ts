@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import type { Locks } from '../lib/locks.ts';
-import type { CloneAllowance } from './domain/clone-target.ts';
+import type { AddressAllowance } from './domain/addresses.ts';
 import type { HostPaths } from './domain/paths.ts';
 import type { GearIndex } from './gear/gear-index.ts';
 import type { Docker } from './host/docker.ts';
@@ -24,6 +24,8 @@ export interface Room {
   busy: ReadonlySet<string>;
   directory: Directory;
   repositories: RepositorySettings;
+  /** Private registries that images may be pulled from. */
+  registries: AddressAllowance;
   /** Seconds in which a gear must listen on its ports, where its spec does not say. */
   startSeconds: number;
   /** The key of the host's hashes of values. */
@@ -45,7 +47,7 @@ export interface RepositorySettings {
   /** The image with git in it; null: one that this host builds, by way of this socket of Docker's. */
   image: string | null;
   dockerSocket: string;
-  allowance: CloneAllowance;
+  allowance: AddressAllowance;
   limits: CloneLimits;
   /** Has what a job is to copy brought from its host; see jobs/copy.ts. The body throws when it does not come whole. */
   fetch(job: string, source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;

@@ -253,7 +253,7 @@ export function createRunner(parts: RunnerParts): Runner {
     admitted: Admitted | null,
     entry: UnderWay,
   ): Promise<string | null> {
-    const { id, type, resource, attempts } = record.job;
+    const { id, type, resource, user, attempts } = record.job;
     const started = performance.now();
     const jobLog = log.child({ id, type, resource });
     const known = await journal.read(id);
@@ -261,7 +261,7 @@ export function createRunner(parts: RunnerParts): Runner {
     const passed = known ? null : isFresh ? admitted : await admit(record);
     if (passed === 'over') return null;
     if (known) gate.turnedAway(record, 'it was done before; its outcome is told again');
-    else jobLog.info({ attempts }, 'job begins');
+    else jobLog.info({ attempts, user, token: passed?.token }, 'job begins');
     const kind = kindOf(type);
     if (kind === 'gear') busy.add(resource);
     try {

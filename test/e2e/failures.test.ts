@@ -19,7 +19,7 @@ import { until } from '../support/until.ts';
 let daemon: Daemon;
 beforeAll(async () => {
   await sampleImage();
-  daemon = await openDaemon();
+  daemon = await openDaemon({ env: { GEARD_REGISTRY_ALLOW: '127.0.0.1' } });
 });
 afterAll(() => daemon.close());
 
@@ -256,9 +256,40 @@ test('an image that is not there is pulled, and what a registry answers is told 
   const parameters = { u: '0', r: 'unreachable', t: '127.0.0.1:5009/team/sample:1', i };
   const away = await daemon.send('PUT', 'container', parameters, { headers: { Prefer: 'wait=60' } });
   expect(away).toMatchObject({ status: 502, body: { code: 'registry_failed' } });
-  expect(away.body.detail).toContain('cannot be reached');
+  expect(away.body.detail).toContain('could not be reached or gave no image');
   const { body: job } = await daemon.send('GET', `job/${i}`);
   expect(job.attempts).toBeGreaterThan(2);
+});
+
+test('a failed pull does not tell an open port from a closed one; what the engine said is in the log', async () => {
+  const page = createServer((_req, res) => res.writeHead(404).end('404 page not found'));
+  page.listen(5003, '127.0.0.1');
+  const details = await Promise.all(
+    [5003, 5009].map(async (port) => {
+      const { body } = await install(`port-${port}`, {}, `127.0.0.1:${port}/latest/meta-data`);
+      return `${body.code}: ${body.detail.replaceAll(String(port), 'PORT')}`;
+    }),
+  );
+  page.close();
+  page.closeAllConnections();
+  expect(new Set(details).size, details.join('\n')).toBe(1);
+  expect(details[0]).not.toMatch(/refused|timeout|http|dial/i);
+  expect(daemon.log()).toContain('connection refused');
+});
+
+test('a registry at a private address that is not allowed is not asked', async () => {
+  const asked: string[] = [];
+  const inside = createServer((req, res) => {
+    asked.push(req.url ?? '');
+    res.writeHead(404).end();
+  }).listen(5004, '::1');
+  for (const name of ['127.1.2.3:5004', 'localhost:5004', '0x7f000002:5004', '169.254.169.254']) {
+    const refused = await install('inside', {}, `${name}/latest/meta-data`);
+    expect(refused, name).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    expect(refused.body.detail).toContain('--registry-allow');
+  }
+  inside.close();
+  expect(asked).toEqual([]);
 });
 
 test("a slow pull holds up neither another gear's stop nor its own cancellation", async () => {

@@ -33,7 +33,7 @@ const succeeded = { body: { state: 'succeeded' } };
 
 /** A fleet whose worker has this image configured, until the end of the test. */
 async function withImage(image: string): Promise<Fleet> {
-  const opened = await openFleet('auto', ['--githost-image', image]);
+  const opened = await openFleet('auto', ['--githost-image', image, '--registry-allow', '127.0.0.1']);
   onTestFinished(() => opened.close());
   return opened;
 }

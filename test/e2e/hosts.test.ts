@@ -125,7 +125,7 @@ describe('drift', () => {
     const held = keys.held('h1', 'gear');
     await fleet.redis.redis.srem(held, 'forgotten');
     await fleet.redis.redis.sadd(held, 'nobody');
-    await writeFile(unit('edited'), text.replace('RestartSec=1', 'RestartSec=99'));
+    await writeFile(unit('edited'), text.replace('RestartSec=5', 'RestartSec=99'));
     await rm(etc('gear-unlinked.service'));
     await rm(etc('gear-stopped.service'));
     await ok('systemctl', 'disable', '--quiet', 'gear-disabled');
@@ -173,7 +173,7 @@ describe('drift', () => {
     expect((await repair()).result).toEqual({ ...nothingDone, foreign });
 
     expect(await readFile(unit('edited'), 'utf8')).toBe(text);
-    expect(await ok('systemctl', 'show', '--value', '--property=RestartUSec', 'gear-edited')).toBe('1s');
+    expect(await ok('systemctl', 'show', '--value', '--property=RestartUSec', 'gear-edited')).toBe('5s');
     for (const r of ['disabled', 'unlinked'])
       expect(await ok('systemctl', 'is-enabled', `gear-${r}`)).toBe('enabled');
     expect((await run('systemctl', 'is-enabled', 'gear-stopped')).stdout.trim()).toBe('linked');

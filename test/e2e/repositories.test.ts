@@ -68,6 +68,25 @@ test('an empty repository is made by a transient unit that can be looked at afte
   expect((await run('systemctl', 'is-active', 'job-empty')).stdout.trim()).toBe('active');
 });
 
+test('what is pushed is checked: an entry that an archive could lead out by is refused', async () => {
+  expect((await create(strict, 'pushed')).body).toMatchObject({ state: 'succeeded' });
+  const work = await mkdtemp(join(tmpdir(), 'geard-work-'));
+  onTestFinished(() => rm(work, { recursive: true }));
+  const inWork = (...args: string[]) => git('-C', work, ...args);
+  await inWork('init', '--quiet');
+  await writeFile(join(work, 'file'), 'x');
+  const blob = await inWork('hash-object', '-w', 'file');
+  await writeFile(join(work, 'tree'), Buffer.concat([Buffer.from('100644 ..\0'), Buffer.from(blob, 'hex')]));
+  const tree = await inWork('hash-object', '-t', 'tree', '-w', '--literally', 'tree');
+  const who = ['-c', 'user.name=S', '-c', 'user.email=s@example.org'];
+  const commit = await inWork(...who, 'commit-tree', tree, '-m', 'x');
+  const target = `${strict.base}/git/pushed`;
+  const pushed = await run('git', '-C', work, 'push', '--quiet', target, `${commit}:refs/heads/main`);
+  expect(pushed.status).not.toBe(0);
+  expect(pushed.stderr).toContain("contains '..'");
+  expect(await git('--git-dir', target, 'for-each-ref')).toBe('');
+});
+
 test('a unit that systemd does not start at once is waited for', async () => {
   const [slow, dropIns] = ['slow-before-job.service', '/run/systemd/system/job-delayed.service.d'];
   await mkdir(dropIns, { recursive: true });

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 let daemon: Daemon;
 beforeAll(async () => {
   await sampleImage();
-  daemon = await openDaemon();
+  daemon = await openDaemon({ env: { GEARD_REGISTRY_ALLOW: '127.0.0.1' } });
 });
 afterAll(() => daemon.close());
 

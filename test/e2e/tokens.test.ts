@@ -79,6 +79,18 @@ test('who may install may watch the job, and sees and does nothing else', async 
   expect(body.jobs).toEqual([]);
 });
 
+test("the worker's log says who has asked for a job, by which token", async () => {
+  const token = await fleet.mint({ u: 'alice' });
+  const alice = createClient(`${fleet.api}/token/${token}`);
+  const { body } = await alice.change('PUT', 'container/restarted', { r: 'one-time', u: 'alice' });
+  const lines = outputOf(fleet.processes.worker)
+    .split('\n')
+    .filter((line) => line.includes(body.id));
+  const label = `token:${hash('sha256', token, 'hex').slice(0, 12)}`;
+  const begins = lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'job begins');
+  expect(begins).toMatchObject({ user: 'alice', token: label });
+});
+
 test('a list has only what the token is about', async () => {
   const all = await fleet.as({ a: ['*.*'] });
   await all.change('PUT', 'container', { r: 'list-a', t: 'geard/sample' });

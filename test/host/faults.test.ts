@@ -213,7 +213,7 @@ const ofTheHost: Case[] = [
   one('a repair', 'host.repair', { resource: 'h1' }, async () => {
     await there('mend');
     await ok('rm', '/etc/systemd/system/gear-mend.service');
-    await ok('sed', '-i', 's/RestartSec=1/RestartSec=9/', open.paths.unit('mend'));
+    await ok('sed', '-i', 's/RestartSec=5/RestartSec=9/', open.paths.unit('mend'));
   }),
   one('draining', 'host.drain', { resource: 'h1' }, () => perform('host.undrain', { resource: 'h1' })),
   one('draining no more', 'host.undrain', { resource: 'h1' }, () =>

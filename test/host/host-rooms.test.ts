@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readlink, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readlink, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -7,7 +7,6 @@ import { listenToFailpoints } from '../../src/lib/failpoint.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { type Bus, openBus } from '../../src/worker/host/bus.ts';
 import { readIfThere, writeDurably } from '../../src/worker/host/files.ts';
-import { lockHost } from '../../src/worker/host/host-lock.ts';
 import { listeningPorts } from '../../src/worker/host/listening.ts';
 import { createReservations, portIsFree } from '../../src/worker/host/ports.ts';
 import { createSystemd, type Systemd } from '../../src/worker/host/systemd.ts';
@@ -191,14 +190,6 @@ test('a unit of this name that somebody else has made stays as it is', async () 
   await systemd.unlink('gear-room-theirs.service');
   expect(await readIfThere(place)).toBe(unit('/bin/true'));
   await ok('rm', place);
-});
-
-test('one base directory has one worker, and a second one is told', async () => {
-  const release = await lockHost(base);
-  await symlink(base, `${base}/alias`);
-  await expect(lockHost(`${base}/alias`)).rejects.toThrow('another worker runs');
-  await release();
-  await (await lockHost(base))();
 });
 
 test('a port is reserved for one gear at a time; what a crash left over is taken over', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type InstalledHost, openInstalledHost } from '../support/installed-host.ts';
+import { type InstalledHost, issuer, openInstalledHost } from '../support/installed-host.ts';
 import { until } from '../support/until.ts';
 
 let host: InstalledHost;
@@ -16,10 +16,12 @@ const ready = () =>
   );
 const gearAnswers = async () =>
   expect(await host.ok('curl', '-fsS', '-m', '5', 'http://127.0.0.1:4343/')).toContain('gear');
+const parts = ['geard-redis', 'geard-api', 'geard-worker'];
+const mainPids = () => Promise.all(parts.map(mainPid));
 const mainPid = (unit: string) => host.ok('systemctl', 'show', '--property=MainPID', '--value', unit);
 const programs = async () => (await host.ok('ls', '/usr/local/lib/geard')).split('\n');
 
-test('the tarball alone makes a daemon, without a network, and a gear by a real token', async () => {
+test('the tarball alone makes api, worker and Redis, without a network, and a gear by a real token', async () => {
   expect(await host.ok('ip', 'route', 'show', 'default')).toBe('');
   const installed = await host.install('--start');
   expect(installed, installed.stderr).toMatchObject({ status: 0 });
@@ -30,7 +32,37 @@ test('the tarball alone makes a daemon, without a network, and a gear by a real 
   const job = JSON.parse(await host.ok('curl', '-sS', '-X', 'PUT', '-H', 'Prefer: wait=60', '-d', body, url));
   expect(job).toMatchObject({ state: 'succeeded' });
   await gearAnswers();
-  expect((await host.try('systemctl', 'is-enabled', 'geard')).stdout.trim()).toBe('enabled');
+  for (const unit of parts) {
+    expect((await host.try('systemctl', 'is-enabled', unit)).stdout.trim(), unit).toBe('enabled');
+    expect(installed.stdout).toContain(`runs, now and after every boot: ${unit}.service`);
+  }
+  expect(installed.stdout).toMatch(
+    new RegExp(`${issuer} makes tokens, .*: take it to [\\s\\S]*and remove it here`),
+  );
+});
+
+test('what makes tokens is nowhere that a service could read, and nobody is root but who must be', async () => {
+  expect(await host.ok('find', '/etc/geard', '-name', '*.issuer.key')).toBe('');
+  const files = (await host.ok('ls', issuer)).split('\n').map((name) => name.replace(/^[^.]+\./, ''));
+  expect(files.sort()).toEqual(['daemon.pub', 'issuer.key', 'issuer.pub']);
+  expect(await host.ok('stat', '-c', '%U %a', issuer)).toMatch(/^root 700$/);
+  const users = parts.map(async (unit) => host.ok('ps', '-o', 'user=', '-p', await mainPid(unit)));
+  expect(await Promise.all(users)).toEqual(['geard-redis', 'geard-api', 'root']);
+  for (const unit of ['geard-api', 'geard-worker']) {
+    const inUnit = ['nsenter', '--mount', `--target=${await mainPid(unit)}`, 'ls', issuer];
+    expect((await host.try(...inUnit)).status, unit).not.toBe(0);
+  }
+});
+
+test('the Redis of the host takes nobody without a password, and nobody else reaches its socket', async () => {
+  const ping = ['redis-cli', '-s', '/run/geard-redis/redis.sock', 'ping'];
+  expect((await host.try(...ping)).stdout).toContain('NOAUTH');
+  const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+  expect((await host.try(...asNobody, ...ping)).stderr).toContain('Permission denied');
+  const flush = `redis-cli -s /run/geard-redis/redis.sock --user geard-api --pass "$(cat /etc/geard/api/redis.password)" flushall`;
+  expect((await host.try('sh', '-c', flush)).stdout).toContain('NOPERM');
+  expect(await host.ok('stat', '-c', '%U %a', '/etc/geard/api/redis.password')).toBe('geard-api 600');
+  expect(await host.ok('stat', '-c', '%U %a', '/etc/geard/redis.password')).toBe('root 600');
 });
 
 test('repositories are made and copied where nobody prepared an image and no registry is reached', async () => {
@@ -41,27 +73,35 @@ test('repositories are made and copied where nobody prepared an image and no reg
   );
   const copied = await host.change('PUT', 'repository', 'r=site-2&t=gear%3A%2F%2Fsite');
   expect(copied).toMatchObject({ state: 'succeeded' });
-  const said = await host.ok('journalctl', '--unit=geard', '--output=cat');
+  const said = await host.ok('journalctl', '--unit=geard-*', '--output=cat');
   expect(said).not.toMatch(/"level":(?:40|50|60)|EPERM|EACCES|EROFS/);
 });
 
 test('installed again it changes nothing', async () => {
-  const before = [await mainPid('geard'), await programs()];
+  const before = [await mainPids(), await programs()];
   const again = await host.install('--start');
   expect(again, again.stderr).toMatchObject({ status: 0 });
   expect(again.stdout).toContain('is there already');
-  expect([await mainPid('geard'), await programs()]).toEqual(before);
+  expect([await mainPids(), await programs()]).toEqual(before);
 });
 
-test('another version replaces the one before and restarts the daemon; gears notice nothing', async () => {
-  const [daemon, gear, before] = [await mainPid('geard'), await mainPid('gear-web'), await programs()];
+test('another version replaces the one before and restarts api and worker; gears and Redis notice nothing', async () => {
+  const [[redis, api, worker], gear, before] = [
+    await mainPids(),
+    await mainPid('gear-web'),
+    await programs(),
+  ];
   await host.ok('sh', '-c', 'echo >>/root/release/package/docs/operations.md');
   const { status, stdout } = await host.install();
   expect(status).toBe(0);
-  expect(stdout).toContain('restarted: geard.service');
+  expect(stdout).toMatch(/restarted: geard-api.service\nrestarted: geard-worker.service/);
   expect(await programs()).toHaveLength(before.length);
   expect(await programs()).not.toEqual(before);
-  expect(await mainPid('geard')).not.toBe(daemon);
+  expect(await mainPids()).toEqual([
+    redis,
+    expect.not.stringMatching(`^${api}$`),
+    expect.not.stringMatching(`^${worker}$`),
+  ]);
   expect(await mainPid('gear-web')).toBe(gear);
   await ready();
   expect(JSON.parse(await host.curl('GET', 'container?r=web'))).toMatchObject({ resource: 'web' });
@@ -72,7 +112,7 @@ test('it says what is wrong and how to mend it, and changes nothing', async () =
   expect(await host.install('--uninstall', 'daemon')).toMatchObject({ status: 2 });
   expect(await host.install('daemon', 'api')).toMatchObject({ status: 2 });
   for (const [args, mending] of [
-    [['worker'], 'systemctl disable --now geard.service'],
+    [['daemon'], 'systemctl disable --now geard-redis.service'],
     [['--node', '/bin/false'], 'or name another one with --node'],
     [['--node', '/nowhere'], '/nowhere is no program'],
   ] as const) {
@@ -88,7 +128,7 @@ test('it says what is wrong and how to mend it, and changes nothing', async () =
 
 test('settings that are wrong are told by --start', async () => {
   await host.write('/etc/geard/geard.env', 'GEARD_LISTEN=nowhere\n');
-  await host.ok('systemctl', 'stop', 'geard');
+  await host.ok('systemctl', 'stop', 'geard-api');
   const { status, stderr } = await host.install('--start');
   expect(status).toBe(1);
   expect(stderr).toMatch(/GEARD_LISTEN \(--listen\)[\s\S]*mend what it says above/);
@@ -118,16 +158,41 @@ test('uninstalled, nothing of ours is left but what was made with it, and the ge
     '/etc/systemd/system/gear-web.service',
     '/etc/systemd/system/multi-user.target.wants/gear-web.service',
   ]);
-  expect(await host.try('id', 'geard-api')).toMatchObject({ status: 1 });
+  for (const user of ['geard-api', 'geard-redis'])
+    expect(await host.try('id', user)).toMatchObject({ status: 1 });
   expect(await host.ok('docker', 'images', '--quiet', '--filter=reference=*/githost')).toBe('');
-  expect((await host.try('pgrep', '-f', 'gear daemon')).status).toBe(1);
-  expect(await host.ok('ls', '/etc/geard/keys')).toContain('.issuer.key');
+  expect((await host.try('pgrep', '-f', 'gear api|gear worker|geard-redis')).status).toBe(1);
+  expect(await host.ok('ls', '/etc/geard/keys')).toContain('.daemon.key');
   await gearAnswers();
   expect(await host.install('--uninstall')).toMatchObject({ status: 0 });
   await host.ok('systemctl', 'restart', 'gear-web');
   await until('the gear answers again', async () =>
     (await host.try('curl', '-fsS', '-m', '2', 'http://127.0.0.1:4343/')).stdout.includes('gear'),
   );
+});
+
+test('installed once more it goes on with what there was, with the same keys and jobs', async () => {
+  const keys = await host.ok('ls', '/etc/geard/keys', issuer);
+  const again = await host.install('--start');
+  expect(again, again.stderr).toMatchObject({ status: 0 });
+  await ready();
+  expect(await host.ok('ls', '/etc/geard/keys', issuer)).toBe(keys);
+  expect(JSON.parse(await host.curl('GET', 'container?r=web'))).toMatchObject({ resource: 'web' });
+  expect(await host.curl('GET', 'jobs?limit=1')).toContain('"succeeded"');
+  expect(await host.install('--uninstall')).toMatchObject({ status: 0 });
+});
+
+test('all of it in one process is still to be had by name', async () => {
+  const installed = await host.install('daemon', '--start');
+  expect(installed, installed.stderr).toMatchObject({ status: 0 });
+  await ready();
+  expect(JSON.parse(await host.curl('GET', 'container?r=web'))).toMatchObject({ resource: 'web' });
+  const refused = await host.install('worker');
+  expect(refused).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('systemctl disable --now geard.service'),
+  });
+  expect(await host.install('--uninstall')).toMatchObject({ status: 0 });
 });
 
 test('npm installs the tarball without a network and without a cache', async () => {

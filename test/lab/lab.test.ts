@@ -170,7 +170,7 @@ test('one Redis, one api and a worker on each host work together', async () => {
   const get = async (path: string) =>
     JSON.parse(await ok('curl', '-sS', `http://127.0.0.1:2223/token/__test__/${path}`));
   const live = async () =>
-    (await get('hosts')).hosts.filter(({ state }: { state: string }) => state === 'live');
+    ((await get('hosts')).hosts ?? []).filter(({ state }: { state: string }) => state === 'live');
   await until('both workers have announced themselves', async () => (await live()).length === 2);
   await onHost('h2', `${project}/contrib/sample/image`);
   const args = [

@@ -17,7 +17,7 @@ export interface InstalledHost {
   write(path: string, text: string, mode?: string): Promise<void>;
   /** contrib/install.sh of the tarball, by a root who is careful with what he makes (umask 077). */
   install(...args: string[]): Promise<Ran>;
-  /** A token made with the keys that were made on the host. */
+  /** A token made with the keys that the installation has made on the host. */
   token(...args: string[]): Promise<string>;
   /** Sends a request to the api with curl, with a token that is good for everything unless another one is given. */
   curl(method: string, path: string, body?: unknown, token?: string): Promise<string>;
@@ -27,6 +27,8 @@ export interface InstalledHost {
 }
 
 const unpacked = '/root/release';
+/** What makes tokens. */
+export const issuer = '/root/geard-issuer';
 
 export async function openInstalledHost(name: string): Promise<InstalledHost> {
   process.env['GEARD_LAB_DIR'] = `/run/geard-lab-${name}`;
@@ -52,7 +54,7 @@ export async function openInstalledHost(name: string): Promise<InstalledHost> {
     },
     install: (...args) =>
       attempt('sh', '-c', 'umask 077; exec "$@"', 'sh', `${unpacked}/package/contrib/install.sh`, ...args),
-    token: (...args) => must('gear', 'token', 'create', '--keys', '/etc/geard/keys', ...args),
+    token: (...args) => must('gear', 'token', 'create', '--keys', issuer, ...args),
     async curl(method, path, body, token) {
       const good = token ?? (await host.token('--action', '*.*'));
       const data = body === undefined ? [] : ['-d', JSON.stringify(body)];

@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { createLocks } from '../../src/lib/locks.ts';
-import { parseAllowance } from '../../src/worker/domain/clone-target.ts';
+import { parseAllowance } from '../../src/worker/domain/addresses.ts';
 import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { openBus } from '../../src/worker/host/bus.ts';
@@ -51,6 +51,7 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
       limits: { seconds: 60, megabytes: 100, objects: 10_000 },
       fetch: () => Promise.reject(new Error('there is no api')),
     },
+    registries: parseAllowance([]),
     startSeconds: 30,
     hashKey: 'key',
     journalWatch: createJournalWatch(),

@@ -3,15 +3,21 @@ import { type RunningApi, startApi } from '../../src/api/start-api.ts';
 import type { Front } from '../../src/queue/open-front.ts';
 import { noKeys } from '../../src/token/keyring.ts';
 import { createSealer } from '../../src/token/seal.ts';
-import { createVerifier } from '../../src/token/verifier.ts';
+import { createVerifier, type Verifier } from '../../src/token/verifier.ts';
 import { lifetimes } from './tokens.ts';
 
-/** An api before a queue, in this process, for the test token. */
-export function openTestApi(front: Front, log: Logger): Promise<RunningApi> {
+const testTokenOnly = createVerifier({ keys: noKeys, fleet: 'geard', lifetimes, testToken: true });
+
+/** An api before a queue, in this process; for the test token unless it is told which to take. */
+export function openTestApi(
+  front: Front,
+  log: Logger,
+  verifier: Verifier = testTokenOnly,
+): Promise<RunningApi> {
   return startApi(
     {
       front,
-      verifier: createVerifier({ keys: noKeys, fleet: 'geard', lifetimes, testToken: true }),
+      verifier,
       sealer: createSealer(noKeys, () => null, true),
       version: '1',
       transport: 'relay',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { canonicalCloneUrl } from '../../src/jobs/clone-url.ts';
 import { refName } from '../../src/jobs/identifier.ts';
-import { isLoopback, isPublic, parseAllowance } from '../../src/worker/domain/clone-target.ts';
+import { isLoopback, isPublic, parseAllowance } from '../../src/worker/domain/addresses.ts';
 import { createGitProgress, type GitProgress } from '../../src/worker/domain/git-progress.ts';
 import { hostileRefs, hostileUrls } from '../support/hostile.ts';
 
@@ -53,6 +53,8 @@ test.each([
   '2001:db8::1',
   '2001::1',
   '2002:7f00:1::',
+  '3fff::1',
+  '3fff:fff:ffff::1',
 ])('%s is not of the Internet', (address) => {
   expect(isPublic(address)).toBe(false);
 });
@@ -67,7 +69,7 @@ test.each([
   expect(isPublic(address)).toBe(true);
 });
 
-test('what --clone-allow names is allowed, and nothing beside it', () => {
+test('what --clone-allow or --registry-allow names is allowed, and nothing beside it', () => {
   const allowance = parseAllowance(['10.0.0.0/8', 'git.local', '::1', '127.0.0.1']);
   expect(['10.200.1.1', '127.0.0.1', '::ffff:127.0.0.1', '::1'].map(allowance.allowsAddress)).toEqual(
     Array(4).fill(true),

@@ -35,13 +35,13 @@ test('everything that is wrong is said at once, each by the name it was given un
 });
 
 test('the test token is not served beyond loopback unless that is asked for by name', () => {
-  expect(lines('api', { testToken: true, redis: 'redis://r', listen: '0.0.0.0:2223' }, {}).join()).toContain(
-    '--insecure-test-token',
-  );
+  expect(
+    lines('api', { testToken: true, redis: 'redis://127.0.0.1', listen: '0.0.0.0:2223' }, {}).join(),
+  ).toContain('--insecure-test-token');
   expect(
     lines(
       'api',
-      { testToken: true, redis: 'redis://r', listen: '0.0.0.0:2223', insecureTestToken: true },
+      { testToken: true, redis: 'redis://127.0.0.1', listen: '0.0.0.0:2223', insecureTestToken: true },
       {},
     ),
   ).toEqual([]);
@@ -49,7 +49,7 @@ test('the test token is not served beyond loopback unless that is asked for by n
 
 test('without a way to verify tokens nothing starts', () => {
   for (const role of ['daemon', 'api', 'worker'] as const) {
-    const [line, ...others] = lines(role, { redis: 'redis://r' }, {});
+    const [line, ...others] = lines(role, { redis: 'redis://127.0.0.1' }, {});
     expect(line).toContain('--keys is missing');
     expect(line).toContain('gear token keygen');
     expect(line).toContain('--test-token');
@@ -64,16 +64,47 @@ test('api and worker do not start without a Redis to meet in', () => {
 });
 
 test.each([
-  ['TLS without a rediss:// address', { redis: 'redis://r', redisCa: '/ca' }, '--redis rediss://'],
+  ['TLS without a rediss:// address', { redis: 'redis://127.0.0.1', redisCa: '/ca' }, '--redis rediss://'],
   [
     'TLS for a Cluster that is not spoken to with it',
-    { redis: 'redis+cluster://r:1', redisCa: '/ca' },
+    { redis: 'redis+cluster://127.0.0.1:1', redisCa: '/ca' },
     'rediss+',
   ],
   ['a certificate without its key', { redis: 'rediss://r', redisCert: '/c' }, 'belong together'],
   ['a user of a Redis that is not named', { redisUser: 'x' }, 'is for the Redis that --redis names'],
 ])('%s is refused', (_, flags, reason) => {
   expect(lines('daemon', { testToken: true, ...flags }, {}).join()).toContain(reason);
+});
+
+const withRedis = (redis: string, more: Record<string, string | boolean> = {}) =>
+  lines('api', { testToken: true, redis, ...more }, {}).join('\n');
+
+test.each([
+  ['redis://r'],
+  ['redis://10.0.0.1:6379'],
+  ['redis://127.0.0.1.example'],
+  ['redis://[2001:db8::1]:6379/3'],
+  ['redis+sentinel://127.0.0.1:1,10.0.0.1:1/m'],
+  ['redis+cluster://127.0.0.1:1,r:1'],
+])('%s is beyond loopback: it is taken with TLS and a password, or where that is asked for by name', (redis) => {
+  expect(withRedis(redis)).toMatch(/rediss:\/\/[\s\S]*--redis-password-file/);
+  expect(withRedis(redis, { redisPasswordFile: '/p' })).toMatch(/rediss:\/\/[^\n]*--insecure-redis[^\n]*$/);
+  const secure = redis.replace('redis', 'rediss');
+  expect(withRedis(secure)).toMatch(/^[^\n]*--redis-password-file[^\n]*--insecure-redis[^\n]*$/);
+  expect(withRedis(secure, { redisPasswordFile: '/p' })).toBe('');
+  expect(withRedis(secure.replace('://', '://u:p@'))).toBe('');
+  expect(withRedis(redis, { insecureRedis: true })).toBe('');
+});
+
+test.each([
+  'unix:/run/redis.sock',
+  'redis://localhost',
+  'redis://127.0.0.2:6379/1',
+  'redis://[::1]:6379',
+  'redis+sentinel://127.0.0.1:1,[::1]:2/m',
+  'redis+cluster://localhost:1',
+])('%s is this machine: it is taken as it is', (redis) => {
+  expect(withRedis(redis)).toBe('');
 });
 
 test('docs/operations.md has every option with its variable, and no other', () => {

@@ -38,7 +38,24 @@ test.each([
   ['received unexpected HTTP status: 503 Service Unavailable', 'registry_failed', true],
   [`manifest verification failed for digest sha256:${'0'.repeat(64)}`, 'registry_failed', false],
 ])('the registry saying %j is %s', (message, code, transient) => {
-  expect(asPullFailure('a', new Error(message))).toMatchObject({ code, transient });
+  const failure = asPullFailure('a', new Error(message));
+  expect(failure).toMatchObject({ code, transient });
+  expect(failure.message).not.toContain(message);
+});
+
+test('what keeps a registry from giving an image has the same words, whatever it is', () => {
+  const said = [
+    'Get "http://r:1/v2/": dial tcp 10.0.0.1:1: connect: connection refused',
+    'Get "https://r:1/v2/": net/http: TLS handshake timeout',
+    'Get "https://r:1/v2/": net/http: request canceled while waiting for connection',
+    'Get "https://r:1/v2/": x509: certificate signed by unknown authority',
+    'Get "https://r:1/v2/": http: server gave HTTP response to HTTPS client',
+    'received unexpected HTTP status: 500 Internal Server Error',
+    `error parsing HTTP 404 response body: invalid character 'p': "404 page not found"`,
+    `error parsing HTTP 403 response body: invalid character '<': "<p>Forbidden</p>"`,
+  ];
+  const told = said.map((message) => asPullFailure('r:1/a', new Error(message)).message);
+  expect(new Set(told)).toEqual(new Set(['the registry of r:1/a could not be reached or gave no image']));
 });
 
 test.each([

@@ -30,6 +30,16 @@ describe('the unit file', () => {
     expect(text + encoded).not.toContain('hunter2');
   });
 
+  test('has a gear that fails at once started again for ever, and not so often that the host is busy with it', () => {
+    const spec = gearSpec.parse({ image: 'a' });
+    const lines = renderUnit({ resource: 'a', spec, ports: [], envTag: null, imageTag: null }, paths).split(
+      '\n',
+    );
+    expect(lines).toEqual(expect.arrayContaining(['Restart=on-failure', 'StartLimitIntervalSec=0']));
+    const [pause] = lines.flatMap((line) => /^RestartSec=(\d+)$/.exec(line)?.[1] ?? []);
+    expect(Number(pause)).toBeGreaterThanOrEqual(5);
+  });
+
   test('keeps every line its own, whatever words a command has', () => {
     fc.assert(
       fc.property(someGear, (gear) => {

@@ -72,7 +72,9 @@ const codeOf = async (one: JobRecord, known = never) =>
   );
 
 test('a job whose request an issuer allows passes, with the command that the request says', async () => {
-  const { change } = await gate.job(await record({ claims: { r: 'web', a: ['container.stop'] } }), never);
+  const one = await record({ claims: { r: 'web', a: ['container.stop'] } });
+  const { change, token } = await gate.job(one, never);
+  expect(token).toMatch(/^token:[0-9a-f]{12}$/);
   expect(change.command).toEqual({ type: 'container.stop', params: { resource: 'web' } });
   expect(audit).toEqual([]);
 });
@@ -105,7 +107,8 @@ test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], s
 ])('a job that %s is refused, and the audit log says so without the token', async (_, made, forge, code) => {
   const one = await record(made, forge);
   expect(await codeOf(one)).toBe(code);
-  expect(audit).toEqual([expect.objectContaining({ msg: 'refused', audit: true, job: one.job.id, code })]);
+  const { id, user } = one.job;
+  expect(audit).toEqual([expect.objectContaining({ msg: 'refused', audit: true, job: id, user, code })]);
   expect(JSON.stringify(audit)).not.toMatch(/eyJ|\.\./);
 });
 

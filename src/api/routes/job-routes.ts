@@ -1,4 +1,5 @@
 import { Failure } from '../../jobs/errors.ts';
+import { isFinal } from '../../jobs/job.ts';
 import type { Front, JobRecord } from '../../queue/open-front.ts';
 import type { Scope } from '../../requests/order.ts';
 import { seesJob } from '../../requests/scope.ts';
@@ -14,9 +15,10 @@ export function jobRoutes(front: Front): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
-      const { job } = seconds
-        ? visible(await front.wait(id, seconds * 1000, contextOf(req).gone()), scope)
-        : visible(await front.job(id), scope);
+      // Before the wait: how long it takes would tell that there is a job, and when it ends.
+      const now = visible(await front.job(id), scope);
+      const wait = () => front.wait(id, Number(seconds) * 1000, contextOf(req).gone());
+      const { job } = seconds && !isFinal(now.job.state) ? visible(await wait(), scope) : now;
       sendJson(res, 200, job);
     },
 

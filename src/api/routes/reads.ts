@@ -51,13 +51,16 @@ export function reads(front: Front): Reads {
         .filter(({ name }) => name > after && (scope.h === undefined || name === scope.h))
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .slice(0, limit)
-        .map(({ name, state, gears, version, lastSeen }) => ({
-          name,
-          state,
-          gears,
-          version,
-          lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
-        }));
+        .map(({ name, state, gears, version, lastSeen }) => {
+          if (scope.r !== undefined) return { name, state }; // What else is on a host is not for who has a few names.
+          return {
+            name,
+            state,
+            gears,
+            version,
+            lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
+          };
+        });
       sendJson(res, 200, { hosts });
     },
 

@@ -1,13 +1,13 @@
 import type { Drift } from '../../jobs/drift.ts';
 import type { Result } from '../../jobs/registry.ts';
 
-/** A host as GET hosts tells it. */
+/** A host as GET hosts tells it; a token for names gets its name and state only. */
 export interface HostLine {
   name: string;
   state: string;
-  gears: number;
-  version: string;
-  lastSeen: string | null;
+  gears?: number;
+  version?: string;
+  lastSeen?: string | null;
 }
 
 export interface DriftOfHost {
@@ -22,8 +22,8 @@ export function showHosts(hosts: HostLine[]): string {
   const rows = hosts.map(({ name, state, gears, version, lastSeen }) => [
     name,
     state,
-    String(gears),
-    version,
+    String(gears ?? '-'),
+    version ?? '-',
     lastSeen ?? '-',
   ]);
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => (row[i] ?? '').length)));

@@ -8,6 +8,8 @@ export interface HostPaths {
   units: string;
   ports: string;
   jobs: string;
+  /** Locked by the worker that runs. */
+  lock: string;
   /** There while the host takes nothing new. */
   draining: string;
   /** The key of the host's hashes of values. */
@@ -78,6 +80,7 @@ export function hostPaths(base: string): HostPaths {
     units,
     ports,
     jobs,
+    lock: join(base, 'lock'),
     draining: join(base, 'draining'),
     hashKey: join(base, 'hash.key'),
     directories: [base, units, env, ports, jobs, repositories],

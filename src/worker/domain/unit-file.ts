@@ -22,6 +22,12 @@ export interface GearUnit {
 /** Seconds Docker gives the container's process after SIGTERM; systemd waits longer than Docker does. */
 const stopTimeout = 10;
 
+/**
+ * Seconds between a failure and the next start, for ever: a gear that fails at once is not to keep the host busy. A pause that
+ * grows needs systemd 254 (RestartSteps=).
+ */
+const restartPause = 5;
+
 /** The units that start a gear which is to run: at boot, and whenever Docker is started. */
 export const wantedBy = ['multi-user.target', 'docker.service'] as const;
 
@@ -52,7 +58,7 @@ ExecStart=:${runCommand(unit, paths).map(quoteWord).join(' ')}
 ExecStop=-${docker} stop --time ${stopTimeout} ${name}
 ExecStopPost=-${docker} rm --force --volumes ${name}
 Restart=on-failure
-RestartSec=1
+RestartSec=${restartPause}
 SuccessExitStatus=143 137
 RestartForceExitStatus=143 137
 KillMode=mixed

@@ -15,32 +15,35 @@ export function asDockerFailure(error: unknown): Failure {
   return new Failure('host_unavailable', detail, { transient: true, cause: error });
 }
 
-/** What a failed pull means, told apart by the words of the engine and the registry. */
+/**
+ * What a failed pull means, told apart by the words of the engine and the registry. These stay in the log: they tell what
+ * answers at an address, and who does not.
+ */
 export function asPullFailure(reference: string, error: unknown): Failure {
   const { message, code } = error as Error & { code?: string };
   if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET' || code === 'EPIPE')
     return asDockerFailure(error);
   if (saysDiskIsFull(message)) return diskIsFull(error);
-  const said = oneLine(message);
-  if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(said)) {
-    return new Failure('registry_failed', `the registry does not allow to pull ${reference}: ${said}`, {
+  // What answers there speaks HTTP and is no registry.
+  if (/error parsing HTTP/i.test(message)) return registryUnreachable(reference, error);
+  if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(message)) {
+    return new Failure('registry_failed', `the registry does not allow to pull ${reference}`, {
       cause: error,
     });
   }
-  if (/manifest unknown|not found|does not exist|name unknown|no such image/i.test(said)) {
+  if (/manifest unknown|not found|does not exist|name unknown|no such image/i.test(message)) {
     return new Failure('image_not_found', `there is no image ${reference} in its registry`, { cause: error });
   }
-  if (/verification failed/i.test(said)) {
-    return new Failure('registry_failed', `the registry gives another image than ${reference}: ${said}`, {
+  if (/verification failed/i.test(message)) {
+    return new Failure('registry_failed', `the registry gives another image than ${reference}`, {
       cause: error,
     });
   }
-  const detail = `the registry of ${reference} cannot be reached: ${said}`;
-  return new Failure('registry_failed', detail, { transient: true, cause: error });
+  return registryUnreachable(reference, error);
 }
 
-const oneLine = (text: string) =>
-  text
-    .replace(/[\p{Cc}\s]+/gu, ' ')
-    .trim()
-    .slice(0, 300);
+/** The same words for whatever keeps a registry from giving an image. */
+export function registryUnreachable(reference: string, cause: unknown): Failure {
+  const detail = `the registry of ${reference} could not be reached or gave no image`;
+  return new Failure('registry_failed', detail, { transient: true, cause });
+}

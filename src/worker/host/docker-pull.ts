@@ -1,4 +1,5 @@
 import type Dockerode from 'dockerode';
+import type { Logger } from 'pino';
 import { imageName } from '../../jobs/image-name.ts';
 import { asPullFailure } from './docker-failures.ts';
 
@@ -18,7 +19,7 @@ interface PullEvent {
 
 /** Pulls an image; see the interface for what it throws. */
 export async function pullImage(
-  docker: Dockerode,
+  { docker, log }: { docker: Dockerode; log: Logger },
   reference: string,
   onProgress: (progress: PullProgress) => void,
   signal: AbortSignal,
@@ -35,6 +36,7 @@ export async function pullImage(
     });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    log.warn({ image: reference, err: error }, 'an image could not be pulled');
     throw asPullFailure(reference, error);
   }
 }

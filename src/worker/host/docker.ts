@@ -115,7 +115,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
     removeImage: (image) => unlessInUse(orNull('removeImage', () => calls.getImage(image).remove())),
 
     pull: (reference, onProgress, signal) =>
-      effect('docker.pull', () => pullImage(streams, reference, onProgress, signal)),
+      effect('docker.pull', () => pullImage({ docker: streams, log }, reference, onProgress, signal)),
 
     async container(name) {
       const found = await orNull('container', () => calls.getContainer(name).inspect());

@@ -1,27 +1,37 @@
-import { createHash } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type FileHandle, open } from 'node:fs/promises';
+import { exec } from '../../lib/exec.ts';
+
+/** Milliseconds that flock may take. */
+const deadline = 5_000;
+/** What flock exits with where another process has the lock. */
+const taken = 9;
 
 /**
- * Makes this process the only worker of a base directory. The lock is an abstract Unix socket (unix(7)): the
- * kernel gives it to one process at a time and takes it back whenever that process ends, however it ends.
- * Returns how to give it up; rejects with a sentence when another worker has it.
+ * Makes this process the only worker of a base directory, by a lock (flock(2)) on a file that only root can open. The kernel
+ * takes it back when the process ends, however it ends. Returns how to give it up; rejects with a sentence when another
+ * worker has it.
  */
-export async function lockHost(base: string): Promise<() => Promise<void>> {
-  const digest = createHash('sha256')
-    .update(await realpath(base))
-    .digest('hex')
-    .slice(0, 32);
-  const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(
-        taken ? new Error(`another worker runs on this host with --base ${base}; stop it first`) : error,
-      );
-    });
-    server.listen(`\0geard-worker-${digest}`, resolve);
-  });
-  server.unref();
-  return () => new Promise((resolve) => server.close(() => resolve()));
+export async function lockHost(base: string, path: string): Promise<() => Promise<void>> {
+  const file = await open(path, 'a+', 0o600);
+  try {
+    await lock(file, base);
+    // For whoever finds it taken. Where the disk is full there is nothing to read, and the lock holds all the same.
+    await file.truncate().catch(() => undefined);
+    await file.write(`${process.pid}\n`).catch(() => undefined);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return () => file.close();
+}
+
+/** Node cannot lock. A lock belongs to the open file, which the program is given and which stays open here. */
+async function lock(file: FileHandle, base: string): Promise<void> {
+  const args = ['--exclusive', '--nonblock', `--conflict-exit-code=${taken}`, '3'];
+  const { status, stderr } = await exec('flock', args, { deadline, descriptor: file.fd });
+  if (status === 0) return;
+  if (status !== taken) throw new Error(`flock of util-linux has failed: ${stderr.trim()}`);
+  const pid = /^\d+/.exec(await file.readFile('utf8'))?.[0];
+  const who = pid === undefined ? '' : ` (process ${pid})`;
+  throw new Error(`another worker runs on this host with --base ${base}${who}; stop it first`);
 }

@@ -68,11 +68,14 @@ async function takeOver(path: string): Promise<number> {
   return bytes;
 }
 
-/** Readable by all, also what root pushes with another umask: the directory above lets only git's own user in. */
+/**
+ * Readable by all, also what root pushes with another umask: the directory above lets only git's own user in. What is pushed is
+ * checked as what is cloned is: archives are made of it.
+ */
 function configuration(job: string, sha256: boolean): string {
   const format = sha256 ? '\trepositoryformatversion = 1\n' : '\trepositoryformatversion = 0\n';
   const extensions = sha256 ? '[extensions]\n\tobjectformat = sha256\n' : '';
-  return `[core]\n${format}\tfilemode = true\n\tbare = true\n\tsharedRepository = world\n${extensions}[geard]\n\tjob = ${job}\n`;
+  return `[core]\n${format}\tfilemode = true\n\tbare = true\n\tsharedRepository = world\n${extensions}[transfer]\n\tfsckObjects = true\n[geard]\n\tjob = ${job}\n`;
 }
 
 /** The job that made a repository; null where there is none, or none of ours. */

@@ -1,8 +1,8 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 
 /**
- * Addresses that are nobody's on the Internet (IANA's special-purpose registries, RFC 6890): cloning from them would
- * let a caller reach what only this host can.
+ * Addresses that are nobody's on the Internet (IANA's special-purpose registries, RFC 6890): to clone or pull from them
+ * would let a caller reach what only this host can.
  */
 const special = new BlockList();
 const networks4 = [
@@ -22,25 +22,26 @@ const networks4 = [
   ['224.0.0.0', 3],
 ] as const;
 for (const [network, prefix] of networks4) special.addSubnet(network, prefix, 'ipv4');
-// Of IPv6 only 2000::/3 is the Internet; in it, Teredo, documentation and 6to4 are not.
+// Of IPv6 only 2000::/3 is the Internet; in it, Teredo, documentation (RFC 3849, RFC 9637) and 6to4 are not.
 for (const [network, prefix] of [
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
+  ['3fff::', 20],
 ] as const) {
   special.addSubnet(network, prefix, 'ipv6');
 }
 const internet6 = new BlockList();
 internet6.addSubnet('2000::', 3, 'ipv6');
 
-/** What --clone-allow names: may be cloned from although it is private. */
-export interface CloneAllowance {
+/** What --clone-allow or --registry-allow names: may be reached although it is private. */
+export interface AddressAllowance {
   allowsName(host: string): boolean;
   allowsAddress(address: string): boolean;
 }
 
 /** Parses addresses, networks and names; the option has checked their form. */
-export function parseAllowance(parts: readonly string[]): CloneAllowance {
+export function parseAllowance(parts: readonly string[]): AddressAllowance {
   const addresses = new BlockList();
   const names = new Set<string>();
   for (const part of parts) {

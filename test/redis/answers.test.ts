@@ -1,0 +1,103 @@
+import pino from 'pino';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { RunningApi } from '../../src/api/start-api.ts';
+import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
+import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { openTestApi } from '../support/test-api.ts';
+import { makeTrust } from '../support/tokens.ts';
+import { until } from '../support/until.ts';
+
+let redis: TestRedis;
+let queue: FleetQueue;
+let api: RunningApi;
+beforeAll(async () => {
+  redis = await openTestRedis();
+  queue = await openFleetQueue(redis.url);
+  api = await openTestApi(queue.front, pino({ level: 'silent' }));
+});
+afterAll(async () => {
+  await api.close(0);
+  await queue.close();
+  await redis.close();
+});
+
+test.each([
+  ['/token/__test__/jobs', 200],
+  ['/readyz', 200],
+  ['/nothing', 401],
+  ['/token/__test__/nothing', 404],
+  ['/token/__test__/job/1?wait=x', 400],
+])('no browser takes the answer to %s for a page, wherever it comes from', async (path, status) => {
+  const answer = await fetch(`${api.url}${path}`);
+  expect(answer.status).toBe(status);
+  await answer.text();
+  expect(Object.fromEntries(answer.headers)).toMatchObject({
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-store',
+  });
+});
+
+test('what the api refuses is in the audit log, with who has asked from where, and never the token', async () => {
+  const trust = await makeTrust();
+  const said: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => void said.push(line) });
+  const strict = await openTestApi(queue.front, log, trust.verifier);
+  onTestFinished(() => strict.close(0));
+  const linesOf = async (path: string, headers: Record<string, string> = {}) => {
+    said.length = 0;
+    await (await fetch(`${strict.url}${path}`, { headers })).text();
+    await until('the request is in the log', () => said.length > 0);
+    return said.map((line) => JSON.parse(line));
+  };
+  const peer = '127.0.0.1';
+  const label = expect.stringMatching(/^token:[0-9a-f]{12}$/);
+  const token = await trust.mint({ a: ['job.read'], u: 'alice' });
+  const headers = { Authorization: `Bearer ${token}` };
+
+  const audit = { audit: true, level: 40, msg: 'refused', peer, reason: expect.any(String) };
+  expect(await linesOf('/jobs')).toEqual([expect.objectContaining({ ...audit, status: 401 })]);
+  expect(await linesOf('/token/stolen/jobs')).toEqual([
+    expect.objectContaining({ ...audit, status: 401, token: label }),
+  ]);
+  const forbidden = { ...audit, status: 403, token: label, user: 'alice', type: 'container.list' };
+  expect(await linesOf('/containers', headers)).toEqual([expect.objectContaining(forbidden)]);
+  expect(await linesOf('/jobs?u=bob', headers)).toEqual([
+    expect.objectContaining({ ...audit, status: 403, user: 'alice' }),
+  ]);
+
+  const [answered, ...more] = await linesOf('/jobs', headers);
+  expect(answered).toMatchObject({ msg: 'request', status: 200, peer, user: 'alice', token: label });
+  expect(answered).not.toHaveProperty('audit');
+  expect(more).toEqual([]);
+  const open = await trust.mint({ a: ['job.read'] });
+  expect(await linesOf('/jobs?u=bob', { Authorization: `Bearer ${open}` })).toEqual([
+    expect.objectContaining({ msg: 'request', user: 'bob' }),
+  ]);
+  await linesOf(`/token/${token}/containers`);
+  expect(said.join()).not.toContain(token);
+});
+
+test("somebody else's job is as absent as none, also to who waits for it", async () => {
+  await queue.hold('web');
+  const ofBob = await queue.accepted('web');
+  const none = 'f'.repeat(32);
+  const answers = await Promise.all(
+    [ofBob, none].map(async (id) => {
+      const began = performance.now();
+      const answer = await fetch(`${api.url}/token/__test__/job/${id}?u=alice&wait=20`);
+      expect(performance.now() - began).toBeLessThan(5_000);
+      return [answer.status, await answer.text()];
+    }),
+  );
+  expect(answers[0]).toEqual(answers[1]);
+  expect(answers[0]?.[0]).toBe(404);
+});
+
+test('a token for names learns the name and the state of a host, and nothing of what else is on it', async () => {
+  const hostsOf = async (query: string) =>
+    ((await (await fetch(`${api.url}/token/__test__/hosts?${query}`)).json()) as { hosts: object[] }).hosts;
+  expect(await hostsOf('')).toEqual([expect.objectContaining({ gears: expect.any(Number) })]);
+  expect(await hostsOf('r=team-a')).toEqual([{ name: 'h1', state: expect.any(String) }]);
+});

@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import pino from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RunningApi } from '../../src/api/start-api.ts';
+import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
+import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { openTestApi } from '../support/test-api.ts';
+
+let redis: TestRedis;
+let queue: FleetQueue;
+let api: RunningApi;
+let port: string;
+beforeAll(async () => {
+  redis = await openTestRedis();
+  queue = await openFleetQueue(redis.url);
+  api = await openTestApi(queue.front, pino({ level: 'silent' }));
+  ({ port } = new URL(api.url));
+});
+afterAll(async () => {
+  await api.close(0);
+  await queue.close();
+  await redis.close();
+});
+
+/** The status and code of an answer. */
+async function ask(headers: Record<string, string>, path = '/token/__test__/jobs', method = 'GET') {
+  const asked = request(`${api.url}${path}`, { method, headers, setHost: headers['Host'] === undefined });
+  asked.end();
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const chunk of answer) text += chunk;
+  return [answer.statusCode, JSON.parse(text || '{}').code];
+}
+
+test.each([
+  'localhost',
+  'LocalHost:1',
+  '127.0.0.1',
+  '127.0.0.1:2223',
+  '[::1]',
+  '[::1]:2223',
+])('the test token is taken by the name %s', async (host) => {
+  expect(await ask({ Host: host })).toEqual([200, undefined]);
+});
+
+test.each([
+  'evil.example',
+  'evil.example:2223',
+  'localhost.evil.example',
+  '127.0.0.1.evil.example',
+  '10.0.0.1:2223',
+  'localhost@evil.example',
+  '',
+])('the test token is not taken by the name %j, to which a name server may have led a browser', async (host) => {
+  expect(await ask({ Host: host })).toEqual([403, 'token_forbids']);
+  const change = '/token/__test__/container?u=0&d=1&t=app&r=1&i=1';
+  expect(await ask({ Host: host }, change, 'PUT')).toEqual([403, 'token_forbids']);
+});
+
+test.each([
+  { Origin: 'http://evil.example' },
+  { Origin: 'http://localhost:4343' },
+  { Origin: 'null' },
+  { 'Sec-Fetch-Site': 'cross-site' },
+  { 'Sec-Fetch-Site': 'same-site' },
+])('the test token is not taken from a page of another origin: %j', async (headers) => {
+  expect(await ask({ ...headers, Host: `localhost:${port}` })).toEqual([403, 'token_forbids']);
+});
+
+test.each([
+  {},
+  { 'Sec-Fetch-Site': 'none' },
+  { 'Sec-Fetch-Site': 'same-origin' },
+])('the test token is taken from a page of our own: %j', async (headers) => {
+  const origin = { Origin: `http://localhost:${port}`, Host: `localhost:${port}` };
+  expect(await ask({ ...headers, ...origin })).toEqual([200, undefined]);
+});
+
+test('a token that is not valid is told so, by whatever name it comes', async () => {
+  expect(await ask({ Host: 'evil.example' }, '/token/nothing/jobs')).toEqual([401, 'token_invalid']);
+});
