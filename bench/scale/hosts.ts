@@ -54,7 +54,7 @@ async function openHost(host: string) {
   const announcer = createAnnouncer({ ...options, queue, paths, reservations });
   const busy = new Set<string>();
   const room: Room = {
-    ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent },
+    ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent, networks: absent },
     ...{ reservations, gearLocks: createLocks(), busy, startSeconds: 60 },
     directory: { held: queue.held, announce: announcer.everything },
   };

@@ -4,7 +4,9 @@ import { createLocks } from '../lib/locks.ts';
 import { openWorkerQueue } from '../queue/open-worker-queue.ts';
 import { createAnnouncer } from './announcer.ts';
 import { parseAllowance } from './domain/clone-target.ts';
+import type { AddressRange } from './domain/networks.ts';
 import { hostPaths } from './domain/paths.ts';
+import { tidyNetworks } from './gear/networks.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
@@ -25,6 +27,7 @@ export interface WorkerOptions extends HostOptions {
   cloneAllow: readonly string[];
   cloneLimits: CloneLimits;
   startSeconds: number;
+  networkPool: AddressRange;
 }
 
 /** Milliseconds a D-Bus call may take. */
@@ -62,8 +65,10 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const room: Room = {
       ...{ host, paths, systemd, docker, reservations, gearLocks: createLocks(), busy, repositories, log },
       startSeconds: options.startSeconds,
+      networks: { pool: options.networkPool, locks: createLocks() },
       directory: { held: queue.held, announce: announcer.everything },
     };
+    await tidyNetworks(room);
     return await runHost(options, { queue, announcer, room, busy, handlers, closers });
   } catch (error) {
     await closers.close();

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import type { Locks } from '../lib/locks.ts';
 import type { CloneAllowance } from './domain/clone-target.ts';
+import type { AddressRange } from './domain/networks.ts';
 import type { HostPaths } from './domain/paths.ts';
 import type { Docker } from './host/docker.ts';
 import type { Reservations } from './host/ports.ts';
@@ -20,6 +21,8 @@ export interface Room {
   /** The gears on which a job runs now. */
   busy: ReadonlySet<string>;
   directory: Directory;
+  /** From where gears' networks get their addresses; held while networks are made or removed. */
+  networks: { pool: AddressRange; locks: Locks };
   repositories: RepositorySettings;
   /** Seconds in which a gear must listen on its ports, where its spec does not say. */
   startSeconds: number;

@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { createLocks } from '../../src/lib/locks.ts';
 import { parseAllowance } from '../../src/worker/domain/clone-target.ts';
+import { type AddressRange, parsePool } from '../../src/worker/domain/networks.ts';
 import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
 import { openBus } from '../../src/worker/host/bus.ts';
 import { createDocker } from '../../src/worker/host/docker.ts';
@@ -49,6 +50,7 @@ export async function openRoom(): Promise<OpenRoom> {
       fetch: () => Promise.reject(new Error('there is no api')),
     },
     startSeconds: 30,
+    networks: { pool: parsePool('10.240.0.0/16') as AddressRange, locks: createLocks() },
     log,
   };
   await room.systemd.settle();

@@ -1,4 +1,5 @@
 import { Failure } from '../../jobs/errors.ts';
+import { effect } from '../../lib/failpoint.ts';
 
 export function hasStatus(error: unknown, status: number): boolean {
   return (error as { statusCode?: unknown } | null)?.statusCode === status;
@@ -11,6 +12,16 @@ export function asDockerFailure(error: unknown): Failure {
     ? 'Docker is busy with this container'
     : 'the Docker engine does not answer';
   return new Failure('host_unavailable', detail, { transient: true, cause: error });
+}
+
+/** The answer, or null where Docker does not know the thing. */
+export async function orNull<T>(name: string, ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await effect(`docker.${name}`, ask);
+  } catch (error) {
+    if (hasStatus(error, 404)) return null;
+    throw asDockerFailure(error);
+  }
 }
 
 /** What a failed pull means, told apart by the words of the engine and the registry. */

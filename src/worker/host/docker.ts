@@ -4,7 +4,8 @@ import type { EnvironmentVariable } from '../../jobs/environment.ts';
 import { effect } from '../../lib/failpoint.ts';
 import { followErrors } from './docker-attach.ts';
 import { type ContainerEvent, followEvents } from './docker-events.ts';
-import { asDockerFailure, hasStatus } from './docker-failures.ts';
+import { asDockerFailure, hasStatus, orNull } from './docker-failures.ts';
+import { type DockerNetworks, dockerNetworks } from './docker-networks.ts';
 import { type PullProgress, pullImage } from './docker-pull.ts';
 
 export type { ContainerEvent } from './docker-events.ts';
@@ -26,7 +27,7 @@ export interface DockerImage {
 }
 
 /** What we want of the Docker engine. Throws a transient `host_unavailable` while it is away. */
-export interface Docker {
+export interface Docker extends DockerNetworks {
   /** The image with this reference on the host, or null; one with another digest than the reference's is not it. */
   image(reference: string): Promise<DockerImage | null>;
   /** Makes an image that differs from another one in its environment only: NAME=value each; `by` a container of this name. */
@@ -67,6 +68,8 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
   const streams = new Dockerode({ socketPath });
   const events = followEvents(streams, log);
   return {
+    ...dockerNetworks(calls),
+
     async image(reference) {
       const found = await orNull('image', () => calls.getImage(reference).inspect());
       if (!found || !hasDigestOf(reference, found.RepoDigests)) return null;
@@ -163,14 +166,4 @@ async function unlessInUse(removal: Promise<unknown>): Promise<void> {
 function hasDigestOf(reference: string, repoDigests: string[] | null | undefined): boolean {
   const digest = reference.split('@')[1];
   return digest === undefined || (repoDigests ?? []).some((known) => known.endsWith(`@${digest}`));
-}
-
-/** The answer, or null where Docker does not know the thing. */
-async function orNull<T>(name: string, ask: () => Promise<T>): Promise<T | null> {
-  try {
-    return await effect(`docker.${name}`, ask);
-  } catch (error) {
-    if (hasStatus(error, 404)) return null;
-    throw asDockerFailure(error);
-  }
 }

@@ -1,6 +1,7 @@
 import { Variant } from 'dbus-next';
 import type { Logger } from 'pino';
 import { pause } from '../../lib/pause.ts';
+import { networkRules } from '../domain/networks.ts';
 import { type Bus, BusError } from './bus.ts';
 import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
 import { isWanted, placeLinks, removeLinks, removeWants } from './unit-links.ts';
@@ -56,6 +57,8 @@ export interface Systemd {
   /** What changes as a unit comes and goes; cheap enough to be asked for again and again. */
   activity(unit: string): Promise<UnitActivity>;
   resetFailed(unit: string): Promise<void>;
+  /** Has the rules of the network loaded again, where the host has them. Calls that come while one waits share it. */
+  reloadNetworkRules(): Promise<JobResult | 'absent'>;
   /** The units in systemd's memory whose names match a pattern. */
   loaded(pattern: string): Promise<{ name: string; active: string }[]>;
   /** The file that a unit was read from; empty where there was none. */
@@ -77,6 +80,8 @@ export interface OneRun {
 
 /** Milliseconds between two reloads: each has systemd read every unit of the host. */
 const reloadRest = 200;
+/** Milliseconds for the rules of the network to be loaded. */
+const rulesDeadline = 15_000;
 
 export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   const manager = (member: string, signature = '', body: unknown[] = []) =>
@@ -105,6 +110,13 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   const runJob = (member: string, unit: string, options: JobOptions) =>
     jobs.run(() => manager(member, 'ss', [unit, 'replace']), options);
 
+  const reloadNetworkRules = shareCalls<JobResult | 'absent'>(async () => {
+    const [path] = await manager('LoadUnit', 's', [networkRules]);
+    const active = await getter(bus, String(path))(unitInterface, 'ActiveState');
+    if (active !== 'active' && active !== 'reloading') return 'absent';
+    return runJob('ReloadUnit', networkRules, { deadlineMs: rulesDeadline });
+  }, 0);
+
   return {
     start: (unit, options) => runJob('StartUnit', unit, options),
     stop: (unit, options) => runJob('StopUnit', unit, options).catch(unlessGone('done')),
@@ -115,6 +127,7 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     unlink: (unit) => changeLinks(removeLinks(unit)),
     isEnabled: isWanted,
     reload,
+    reloadNetworkRules,
     settle: async () => (read < changes ? reload() : undefined),
 
     async state(unit) {
@@ -240,9 +253,9 @@ function fromMicroseconds(time: unknown): string | null {
  * At most one call runs and one waits; who comes while one waits gets that one's result. After one has ended the next begins
  * so many milliseconds later, so that many who come one after the other share it.
  */
-function shareCalls(call: () => Promise<void>, rest: number): () => Promise<void> {
-  let busy: Promise<void> | null = null;
-  let waiting: Promise<void> | null = null;
+function shareCalls<T>(call: () => Promise<T>, rest: number): () => Promise<T> {
+  let busy: Promise<unknown> | null = null;
+  let waiting: Promise<T> | null = null;
   const begin = () => {
     waiting = null;
     const called = call();
