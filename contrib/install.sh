@@ -31,6 +31,7 @@ misuse() { printf 'install.sh: %s\n' "$*" >&2; usage >&2; exit 2; }
 
 . "$parts/program.sh"
 . "$parts/units.sh"
+. "$parts/network.sh"
 . "$parts/uninstall.sh"
 
 roles=() start=no node='' uninstall=no
@@ -67,6 +68,7 @@ look_for_what_gears_need
 changed=no
 install_program
 install_units
+install_network
 make_keys
 restart_running
 remove_old_programs

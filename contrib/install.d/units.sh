@@ -20,6 +20,7 @@ check_roles() {
 look_for_what_gears_need() {
   [ "${roles[*]}" != api ] || return 0
   [ -x /usr/bin/docker ] || say 'note: /usr/bin/docker is missing; gears need it (Debian: docker.io)'
+  command -v nft >/dev/null || say 'note: nft is missing; without it nothing keeps gears apart (Debian: nftables)'
   command -v git >/dev/null || say 'note: git is missing; repositories need it (Debian: git)'
   [ "${roles[0]}" != daemon ] || command -v valkey-server redis-server >/dev/null ||
     say 'note: redis-server is missing; the daemon needs it unless GEARD_REDIS_URL names one (Debian: redis-server)'
