@@ -115,9 +115,14 @@ test('uninstalled, nothing of ours is left but what was made with it, and the ge
   expect(ours.sort()).toEqual([
     '/etc/geard',
     '/etc/systemd/system/docker.service.wants/gear-web.service',
+    '/etc/systemd/system/docker.service.wants/geard-network.service',
     '/etc/systemd/system/gear-web.service',
     '/etc/systemd/system/multi-user.target.wants/gear-web.service',
+    '/etc/systemd/system/multi-user.target.wants/geard-network.service',
+    '/usr/local/lib/geard-network',
+    '/usr/local/lib/systemd/system/geard-network.service',
   ]);
+  expect(stdout).toContain('kept: geard-network.service, as long as there are gears');
   expect(await host.try('id', 'geard-api')).toMatchObject({ status: 1 });
   expect(await host.ok('docker', 'images', '--quiet', '--filter=reference=*/githost')).toBe('');
   expect((await host.try('pgrep', '-f', 'gear daemon')).status).toBe(1);
@@ -128,6 +133,15 @@ test('uninstalled, nothing of ours is left but what was made with it, and the ge
   await until('the gear answers again', async () =>
     (await host.try('curl', '-fsS', '-m', '2', 'http://127.0.0.1:4343/')).stdout.includes('gear'),
   );
+});
+
+test('uninstalled when there are no gears any more, the rules of the network are gone', async () => {
+  expect(await host.ok('nft', 'list', 'tables')).toContain('inet geard');
+  await host.ok('systemctl', 'disable', '--now', 'gear-web');
+  await host.ok('rm', '-f', '/etc/systemd/system/gear-web.service');
+  expect(await host.install('--uninstall')).toMatchObject({ status: 0 });
+  expect(await host.ok('nft', 'list', 'tables')).not.toContain('geard');
+  expect(await host.ok('find', '/etc', '/usr/local', '-xdev', '-name', 'geard-network*')).toBe('');
 });
 
 test('npm installs the tarball without a network and without a cache', async () => {
