@@ -313,6 +313,7 @@ test('what a crash has left is removed by the next worker, and no network that g
     code: 'host_unavailable',
     detail: expect.stringContaining('geard has not made'),
   });
+  expect(await host.ok('docker', 'network', 'ls', '--format', '{{.Name}}')).toContain('gear-foreign');
 });
 
 test('an operator opens a destination; what he writes wrongly closes all private ones and is told', async () => {

@@ -118,9 +118,9 @@ export async function rollBack(context: JobContext, resource: string, why: Failu
   // Where the text is as it was, what ran runs on, or an earlier run of this has started it again already.
   if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(room, resource);
   if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
+  await releaseNetwork(room, resource, failed?.network);
   await removeDurably(room.paths.unit(resource)); // Not to count as a gear that names the volumes.
   await removeVolumes(room, before.volumes);
-  await releaseNetwork(room, resource, failed?.network);
   await removeGear(room, resource);
   return '';
 }
@@ -144,10 +144,11 @@ async function restore(
       unitText: failed.text,
     });
   }
+  const old = parseUnit(before.text);
+  await releaseNetwork(room, resource, failed?.network, old?.network);
   await writeDurably(paths.unit(resource), before.text, 0o644);
   await linkUnit(room, resource, before.enabled);
   await systemd.reload();
-  const old = parseUnit(before.text);
   await releaseOthers(room, resource, old?.ports ?? []);
   if (old) await ensureNetwork(room, old);
   await removeVolumes(room, before.volumes);
@@ -156,7 +157,6 @@ async function restore(
     : 'the earlier unit is back, stopped as it was';
   await removeStaleValues(paths, resource, old?.envTag ?? null);
   await removeStaleImages(room, resource, old?.imageTag ?? null);
-  await releaseNetwork(room, resource, failed?.network, old?.network);
   await removeDurably(paths.before(resource));
   return told;
 }

@@ -15,7 +15,7 @@ export interface DockerNetworks {
   networks(): Promise<DockerNetwork[]>;
   /** Makes a bridge of this name with a network; false where Docker has given the addresses or the name to another one. */
   createNetwork(wanted: { name: string; bridge: string; subnet: string }): Promise<boolean>;
-  /** Removes a network if it is there; one that a container uses stays. */
+  /** Removes a network of ours if it is there; one that a container uses stays. */
   removeNetwork(name: string): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export function dockerNetworks(calls: Dockerode): DockerNetworks {
       return (found ?? []).map(({ Name, IPAM, Labels }) => ({
         name: Name,
         subnets: (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
-        ours: Labels?.[networkLabel] === Name,
+        ours: isOurs({ Labels }, Name),
       }));
     },
 
@@ -52,11 +52,17 @@ export function dockerNetworks(calls: Dockerode): DockerNetworks {
     },
 
     async removeNetwork(name) {
+      const network = calls.getNetwork(name);
+      const found = await orNull('network', () => network.inspect());
+      if (!isOurs(found ?? {}, name)) return;
       try {
-        await orNull('removeNetwork', () => calls.getNetwork(name).remove());
+        await orNull('removeNetwork', () => network.remove());
       } catch (error) {
         if (!hasStatus((error as Error).cause, 403)) throw error;
       }
     },
   };
 }
+
+const isOurs = ({ Labels }: { Labels?: Record<string, string> | null | undefined }, name: string) =>
+  Labels?.[networkLabel] === name;
