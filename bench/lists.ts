@@ -56,7 +56,10 @@ async function writeGears({ base }: KeyedFleet): Promise<void> {
   for (const [n, resource] of names.entries()) {
     const spec = gearSpec.parse({ image: 'geard/sample', env: [{ name: 'A', value: 'b' }], memory: '64m' });
     const unit = { resource, spec, ports: [{ internal: 8080, external: 20_000 + n }] };
-    await writeFile(paths.unit(resource), renderUnit({ ...unit, envTag: null, imageTag: null }, paths));
+    await writeFile(
+      paths.unit(resource),
+      renderUnit({ ...unit, envTag: null, imageTag: null, network: null }, paths),
+    );
     await placeLinks(paths.unit(resource), false);
   }
   await ok('systemctl', 'daemon-reload');

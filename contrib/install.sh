@@ -33,6 +33,7 @@ misuse() { printf 'install.sh: %s\n' "$*" >&2; usage >&2; exit 2; }
 
 . "$parts/program.sh"
 . "$parts/units.sh"
+. "$parts/network.sh"
 . "$parts/uninstall.sh"
 
 roles=() start=no node='' uninstall=no
@@ -69,6 +70,7 @@ look_for_what_gears_need
 changed=no
 install_program
 install_units
+install_network
 make_redis
 make_keys
 restart_running

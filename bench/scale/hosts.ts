@@ -57,7 +57,16 @@ async function openHost(host: string) {
   const announcer = createAnnouncer({ ...options, queue, paths, gears });
   const busy = new Set<string>();
   const room: Room = {
-    ...{ host, paths, log, systemd: absent, docker: absent, repositories: absent, registries: absent },
+    ...{
+      host,
+      paths,
+      log,
+      systemd: absent,
+      docker: absent,
+      repositories: absent,
+      registries: absent,
+      networks: absent,
+    },
     ...{
       reservations,
       gears,

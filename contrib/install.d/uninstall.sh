@@ -7,6 +7,7 @@ take_away() {
     systemctl disable --quiet --now "$unit" 2>/dev/null || true
     systemctl reset-failed "$unit" 2>/dev/null || true
   done
+  remove_network
   for unit in "${unit_files[@]}"; do rm -f "$lib/systemd/system/$unit"; done
   rm -f $lib/sysusers.d/geard.conf $lib/tmpfiles.d/geard.conf
   rmdir --ignore-fail-on-non-empty $lib/{systemd/system,systemd,sysusers.d,tmpfiles.d} 2>/dev/null || true

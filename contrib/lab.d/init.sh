@@ -68,6 +68,11 @@ mkdir -p "$root/etc/tmpfiles.d"
 ln -sf /dev/null "$root/etc/tmpfiles.d/tmp.conf"
 : >"$root/etc/fstab"
 
+# The rules that keep gears apart, as contrib/install.sh puts them on a host.
+. "$project/contrib/install.d/network.sh"
+while read -r mode from to; do install -D -m "$mode" "$from" "$root$to"; done < <(network_files "$project/contrib")
+systemctl --root="$root" --quiet enable "$network_service"
+
 hostname "$host"
 echo "$host" >"$root/etc/hostname"
 printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n' "$host" >"$root/etc/hosts"

@@ -5,7 +5,7 @@ preflight() {
   [ "$(id -u)" = 0 ] || die 'this needs root: run it with sudo'
   local missing=() pair
   for pair in systemctl:systemd /lib/systemd/systemd:systemd-sysv dbus-daemon:dbus dockerd:docker.io \
-    containerd:containerd runc:runc ip:iproute2 iptables:iptables nsenter:util-linux flock:util-linux \
+    containerd:containerd runc:runc ip:iproute2 iptables:iptables nft:nftables nsenter:util-linux flock:util-linux \
     redis-server:redis-server node:nodejs; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair%%:*}" "${pair#*:}")
   done

@@ -105,7 +105,7 @@ programs=(redis-server:redis-server curl:curl git:git unzip:unzip ps:procps open
 sample_programs=(busybox:busybox-static)
 lab_programs=(
   systemctl:systemd /lib/systemd/systemd:systemd-sysv dbus-daemon:dbus dockerd:docker.io containerd:containerd
-  ip:iproute2 iptables:iptables nsenter:util-linux docker-registry:docker-registry
+  ip:iproute2 iptables:iptables nft:nftables nsenter:util-linux docker-registry:docker-registry
 )
 
 prepare() {

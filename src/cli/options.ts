@@ -6,6 +6,7 @@ import { hostName, imageReference, userName } from '../jobs/identifier.ts';
 import { transports } from '../jobs/streams.ts';
 import { isRedisUrl } from '../queue/redis-url.ts';
 import { fleetName } from '../token/claims.ts';
+import { parsePool } from '../worker/domain/networks.ts';
 
 /** One setting: a flag on the command line and an environment variable, which the flag overrides. */
 export interface OptionDefinition {
@@ -62,6 +63,12 @@ const apiUrl = z
     'must be the URL of an api, such as https://geard.example.com',
   )
   .transform((text) => text.replace(/\/+$/, ''));
+
+const networkPool = z
+  .string()
+  .max(18)
+  .transform(parsePool)
+  .refine((pool) => pool !== null, 'must be an IPv4 network of at least 64 addresses, such as 10.128.0.0/12');
 
 /** Addresses, networks and names, with commas between them. */
 const addressAllowance = z
@@ -287,6 +294,14 @@ export const optionTable = {
     help: 'how many jobs of this host run side by side; the others wait',
     schema: wholeNumber(1, 1000),
   },
+  networkPool: {
+    flag: '--network-pool',
+    env: 'GEARD_NETWORK_POOL',
+    takes: '<network>',
+    default: '10.128.0.0/12',
+    help: "private addresses that nobody else uses: gears' networks get 64 of them each",
+    schema: networkPool,
+  },
   testToken: {
     flag: '--test-token',
     env: 'GEARD_TEST_TOKEN',
@@ -375,7 +390,7 @@ const ofTokens = ['keys', 'fleet', 'tokenHours', 'tokenReadHours', 'testToken'] 
 const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel'] as const;
 const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
 const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'] as const;
-const ofJobs = ['startSeconds', 'maxParallelJobs', 'registryAllow', ...ofClones] as const;
+const ofJobs = ['startSeconds', 'maxParallelJobs', 'registryAllow', 'networkPool', ...ofClones] as const;
 const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofJobs] as const;
 
 /** Which options each role takes. */

@@ -96,6 +96,8 @@ export const gearBody = z.strictObject({
     .max(64, 'volumes: at most 64')
     .refine(...unique((v: { path: string }) => v.path, 'a volume path'))
     .default([]),
+  /** The common network in which it finds other gears of its host; without one it has a network of its own. */
+  network: resourceName.optional(),
   memory: memory.optional(),
   cpus: cpus.optional(),
   /** Seconds in which it must listen on its ports; default: --start-seconds of its host's worker. */

@@ -19,5 +19,7 @@ export interface Drift {
   /** Names in the directory of which there is no unit on the disk. */
   entriesWithoutUnit: string[];
   changedUnits: ChangedUnit[];
+  /** Gears whose Docker network is gone. */
+  withoutNetwork: string[];
   foreign: Foreign[];
 }

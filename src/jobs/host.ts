@@ -30,6 +30,8 @@ export const hostRepair = defineJob({
     rewritten: names,
     /** Gears whose unit systemd can find again. */
     linked: names,
+    /** Gears whose Docker network was made again. */
+    networks: names,
     /** External ports that were reserved for gears that are gone. */
     released: z.array(z.number()),
     /** Units and containers that are none of ours, untouched. */

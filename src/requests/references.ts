@@ -7,10 +7,10 @@ import { allows, allowsResource } from './patterns.ts';
 
 /** What a request refers to beside the resource that it names. */
 interface Reference {
-  kind: 'repository' | 'environment' | 'gear';
+  kind: 'repository' | 'environment' | 'gear' | 'network';
   resource: string;
-  /** What the token must allow on it. */
-  action: Action;
+  /** What the token must allow on it; a network needs no more than its name. */
+  action?: Action;
   /** Who fixes this claim names it by that, wherever it is and whatever else the token allows. */
   namedBy: 't' | 'b';
 }
@@ -21,29 +21,30 @@ function referencesOf(order: Order): Reference[] {
     return [{ kind: 'repository', resource: source, action: 'content.read', namedBy: 't' }];
   if (!isJobOrder(order) || order.wants.command.type !== 'container.install') return [];
   const { resource, spec } = order.wants.command.params;
-  const environments = spec.environment === undefined ? [] : [spec.environment];
-  const owners = spec.volumes.flatMap(({ of }) => (of === undefined || of === resource ? [] : [of]));
+  const { environment, network, volumes } = spec;
+  const owners = volumes.flatMap(({ of }) => (of === undefined || of === resource ? [] : [of]));
   return [
-    ...environments.map((name) => inBody('environment', name, 'environment.read')),
-    ...owners.map((name) => inBody('gear', name, 'container.install')),
+    ...(environment === undefined ? [] : [inBody('environment', environment, 'environment.read')]),
+    ...(network === undefined ? [] : [inBody('network', network)]),
+    ...owners.map((owner) => inBody('gear', owner, 'container.install')),
   ];
 }
 
-const inBody = (kind: Reference['kind'], resource: string, action: Action): Reference => ({
-  ...{ kind, resource, action },
-  namedBy: 'b',
+const inBody = (kind: Reference['kind'], resource: string, action?: Action): Reference => ({
+  ...{ kind, resource, namedBy: 'b' },
+  ...(action && { action }),
 });
 
 /**
- * What a request refers to is authorized like what it names: a gear reads its environment and the volumes
- * that others share with it, and a copy its source. Throws
- * `token_forbids`, whether there is such a thing or not.
+ * What a request refers to is authorized like what it names: a gear reads its environment and the volumes that others share
+ * with it, reaches what is in its network, and a copy reads its source. Throws `token_forbids`, whether there is such a
+ * thing or not.
  */
 export function mustAllowReferences(claims: Claims, order: Order): void {
   for (const { kind, resource, action, namedBy } of referencesOf(order)) {
     if (claims[namedBy] !== undefined) continue; // A request that says something else has been refused already.
     const { r } = claims;
-    if (!allows(claims, action))
+    if (action !== undefined && !allows(claims, action))
       throw new Failure(
         'token_forbids',
         `the token does not allow ${action}, which the ${kind} ${resource} needs`,

@@ -4,9 +4,11 @@ import { createLocks } from '../lib/locks.ts';
 import { openWorkerQueue } from '../queue/open-worker-queue.ts';
 import { createAnnouncer } from './announcer.ts';
 import { parseAllowance } from './domain/addresses.ts';
+import type { AddressRange } from './domain/networks.ts';
 import { hostPaths } from './domain/paths.ts';
 import { createGearIndex } from './gear/gear-index.ts';
 import { readHashKey } from './gear/hidden-values.ts';
+import { tidyNetworks } from './gear/networks.ts';
 import { handlers } from './handlers/handlers.ts';
 import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
@@ -29,6 +31,7 @@ export interface WorkerOptions extends HostOptions {
   cloneLimits: CloneLimits;
   registryAllow: readonly string[];
   startSeconds: number;
+  networkPool: AddressRange;
 }
 
 /** Milliseconds a D-Bus call may take. */
@@ -70,8 +73,10 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       hashKey: await readHashKey(paths),
       journalWatch: createJournalWatch(),
       registries: parseAllowance(options.registryAllow),
+      networks: { pool: options.networkPool, locks: createLocks() },
       directory: { held: queue.held, announce: announcer.everything },
     };
+    await tidyNetworks(room);
     return await runHost(options, { queue, announcer, room, busy, handlers, closers });
   } catch (error) {
     await closers.close();

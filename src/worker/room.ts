@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Kind } from '../jobs/resource.ts';
 import type { Locks } from '../lib/locks.ts';
 import type { AddressAllowance } from './domain/addresses.ts';
+import type { AddressRange } from './domain/networks.ts';
 import type { HostPaths } from './domain/paths.ts';
 import type { GearIndex } from './gear/gear-index.ts';
 import type { Docker } from './host/docker.ts';
@@ -23,6 +24,8 @@ export interface Room {
   /** The gears on which a job runs now. */
   busy: ReadonlySet<string>;
   directory: Directory;
+  /** From where gears' networks get their addresses; held while networks are made or removed. */
+  networks: { pool: AddressRange; locks: Locks };
   repositories: RepositorySettings;
   /** Private registries that images may be pulled from. */
   registries: AddressAllowance;

@@ -184,6 +184,9 @@ const lanes: Case[][] = [
     one('an update', 'container.install', gear('update', { cpus: 0.5 }), () =>
       there('update', { cpus: 0.7 }),
     ),
+    one('an update into a common network', 'container.install', gear('move', { network: 'move' }), () =>
+      there('move'),
+    ),
     one('an installation of what is stopped', 'container.install', gear('idle'), async () => {
       await there('idle');
       await perform('container.stop', { resource: 'idle' });
@@ -212,6 +215,8 @@ const lanes: Case[][] = [
 const ofTheHost: Case[] = [
   one('a repair', 'host.repair', { resource: 'h1' }, async () => {
     await there('mend');
+    await perform('container.stop', { resource: 'mend' });
+    await ok('docker', 'network', 'rm', 'gear-mend');
     await ok('rm', '/etc/systemd/system/gear-mend.service');
     await ok('sed', '-i', 's/RestartSec=5/RestartSec=9/', open.paths.unit('mend'));
   }),
@@ -241,6 +246,7 @@ async function stateOf({ params: { resource } }: Case): Promise<string> {
     isWantedBy('multi-user.target'),
     ok('docker', 'ps', '--all', '--format', '{{.Names}}', '--filter', `name=${resource}`),
     ok('docker', 'image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', ...label),
+    ok('docker', 'network', 'ls', '--format', '{{.Name}}', '--filter', `name=gear.*-${resource}$`),
     ok('docker', 'volume', 'ls', '--quiet', '--filter', `name=faults-${resource}`),
     ok('cat', open.paths.unit(resource)).catch(() => 'no unit'),
   ]);

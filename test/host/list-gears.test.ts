@@ -14,7 +14,11 @@ beforeAll(async () => {
     spec: { image: 'geard/sample' },
   });
   for (const resource of all)
-    await writeUnit(open.room, { resource, spec, ports: [], envTag: null, imageTag: null }, []);
+    await writeUnit(
+      open.room,
+      { resource, spec, ports: [], envTag: null, imageTag: null, network: null },
+      [],
+    );
 });
 afterAll(() => open.close());
 

@@ -155,9 +155,14 @@ test('uninstalled, nothing of ours is left but what was made with it, and the ge
   expect(ours.sort()).toEqual([
     '/etc/geard',
     '/etc/systemd/system/docker.service.wants/gear-web.service',
+    '/etc/systemd/system/docker.service.wants/geard-network.service',
     '/etc/systemd/system/gear-web.service',
     '/etc/systemd/system/multi-user.target.wants/gear-web.service',
+    '/etc/systemd/system/multi-user.target.wants/geard-network.service',
+    '/usr/local/lib/geard-network',
+    '/usr/local/lib/systemd/system/geard-network.service',
   ]);
+  expect(stdout).toContain('kept: geard-network.service, as long as there are gears');
   for (const user of ['geard-api', 'geard-redis'])
     expect(await host.try('id', user)).toMatchObject({ status: 1 });
   expect(await host.ok('docker', 'images', '--quiet', '--filter=reference=*/githost')).toBe('');
@@ -193,6 +198,15 @@ test('all of it in one process is still to be had by name', async () => {
     stderr: expect.stringContaining('systemctl disable --now geard.service'),
   });
   expect(await host.install('--uninstall')).toMatchObject({ status: 0 });
+});
+
+test('uninstalled when there are no gears any more, the rules of the network are gone', async () => {
+  expect(await host.ok('nft', 'list', 'tables')).toContain('inet geard');
+  await host.ok('systemctl', 'disable', '--now', 'gear-web');
+  await host.ok('rm', '-f', '/etc/systemd/system/gear-web.service');
+  expect(await host.install('--uninstall')).toMatchObject({ status: 0 });
+  expect(await host.ok('nft', 'list', 'tables')).not.toContain('geard');
+  expect(await host.ok('find', '/etc', '/usr/local', '-xdev', '-name', 'geard-network*')).toBe('');
 });
 
 test('npm installs the tarball without a network and without a cache', async () => {

@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { createLocks } from '../../src/lib/locks.ts';
 import { parseAllowance } from '../../src/worker/domain/addresses.ts';
+import { type AddressRange, parsePool } from '../../src/worker/domain/networks.ts';
 import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { openBus } from '../../src/worker/host/bus.ts';
@@ -55,6 +56,7 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
     startSeconds: 30,
     hashKey: 'key',
     journalWatch: createJournalWatch(),
+    networks: { pool: parsePool('10.240.0.0/16') as AddressRange, locks: createLocks() },
     log,
   };
   await room.systemd.settle();

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { gearSpec } from '../../src/jobs/container.ts';
+import { networkOf } from '../../src/worker/domain/networks.ts';
 import type { GearUnit } from '../../src/worker/domain/unit-file.ts';
 
 /** Words that have meant something to some parser somewhere. */
@@ -59,13 +60,15 @@ export const someGear: fc.Arbitrary<GearUnit> = fc
     env: fc.uniqueArray(fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,8}$/), { maxLength: 3 }),
     volumes: fc.uniqueArray(fc.stringMatching(/^\/[a-z]{1,8}$/), { maxLength: 3 }),
     environment: fc.option(name, { nil: undefined }),
+    network: fc.option(name, { nil: undefined }),
+    isOfBefore: fc.boolean(),
     memory: fc.option(fc.integer({ min: 6 * 1024 * 1024, max: 2 ** 40 }), { nil: undefined }),
     cpus: fc.option(
       fc.integer({ min: 1, max: 400 }).map((n) => n / 100),
       { nil: undefined },
     ),
   })
-  .map(({ resource, ports, env, volumes, ...rest }) => ({
+  .map(({ resource, ports, env, volumes, isOfBefore, ...rest }) => ({
     resource,
     spec: gearSpec.parse({
       ...rest,
@@ -77,4 +80,5 @@ export const someGear: fc.Arbitrary<GearUnit> = fc
     ports: ports.map((internal, i) => ({ internal, external: 4000 + i })),
     envTag: env.length > 0 ? '0123456789abcdef0123456789abcdef' : null,
     imageTag: null,
+    network: isOfBefore ? null : networkOf(resource, rest),
   }));

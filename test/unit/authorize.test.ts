@@ -223,6 +223,20 @@ test.each<[string, Claims, boolean]>([
   expect(ask(claims, 'GET /container?r=web')).toMatchObject({ scope: { values } });
 });
 
+const joins = { body: '{"network":"team-b-net"}' };
+test.each<[string, Claims, unknown]>([
+  ['leaves all open', {}, 'container.install'],
+  ['is for its names', { r: 'team-b-*' }, 'container.install'],
+  ['is for other names', { r: 'team-a-*' }, 'token_forbids'],
+  ['is for the gear alone', { r: 'team-b-web' }, 'token_forbids'],
+  ['allows to install only', { a: ['container.install'], r: 'team-b-*' }, 'container.install'],
+  ['binds the body', { r: 'team-a-*', b: bodyHash(shares.body) }, 'container.install'],
+])('a network that a gear is to share under a token that %s (security H4)', (_, claims, expected) => {
+  const r = claims.r?.replace('*', 'web') ?? 'web';
+  const asked = ask(claims, `PUT /container?u=0&i=2a&r=${r}&t=nginx`, joins);
+  expect(typeof asked === 'string' ? asked : asked.name).toBe(expected);
+});
+
 test('a gear without an environment needs no right to read any', () => {
   const claims = { a: ['container.install'], r: 'team-a-*' };
   expect(ask(claims, installs('team-a-x'))).toMatchObject({ name: 'container.install' });

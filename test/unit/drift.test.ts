@@ -6,7 +6,13 @@ import { type GearUnit, renderUnit } from '../../src/worker/domain/unit-file.ts'
 import { someGear } from '../support/some-gear.ts';
 
 const paths = hostPaths('/var/lib/gears');
-const none = { unitsWithoutEntry: [], entriesWithoutUnit: [], changedUnits: [], foreign: [] };
+const none = {
+  unitsWithoutEntry: [],
+  entriesWithoutUnit: [],
+  changedUnits: [],
+  withoutNetwork: [],
+  foreign: [],
+};
 
 /** A host on which everything is as it was made. */
 function hostWith(...gears: GearUnit[]) {
@@ -18,6 +24,7 @@ function hostWith(...gears: GearUnit[]) {
     ),
     loaded: names,
     containers: gears.map(({ resource }) => ({ name: `gear-${resource}`, gear: resource as string | null })),
+    networks: gears.flatMap(({ network }) => network ?? []),
     held: gears.map(({ resource }) => resource),
     busy: new Set<string>(),
   };
@@ -94,8 +101,13 @@ test('a link of ours that leads nowhere is nobody else’s', () => {
   expect(drift(host)).toEqual(none);
 });
 
+test('a gear whose Docker network is gone is found', () => {
+  const host = hostWith({ ...gear('a'), network: 'gear-a' }, { ...gear('b'), network: null });
+  expect(drift({ ...host, networks: ['bridge', 'gear-b'] })).toEqual({ ...none, withoutNetwork: ['a'] });
+});
+
 test('of a gear on which a job runs nothing is said', () => {
-  const host = { ...hostWith(gear('a')), held: ['b'], busy: new Set(['a', 'b', 'c']) };
+  const host = { ...hostWith(gear('a')), networks: [], held: ['b'], busy: new Set(['a', 'b', 'c']) };
   host.units.set('gear-a.service', `${host.units.get('gear-a.service')}#`);
   host.loaded.push('gear-c.service');
   expect(drift(host)).toEqual(none);

@@ -101,19 +101,25 @@ test('hosts are shown in columns', () => {
 });
 
 test('drift is shown a line for each, and what is only foreign is nothing to mend', () => {
-  const none = { unitsWithoutEntry: [], entriesWithoutUnit: [], changedUnits: [] };
+  const none = { unitsWithoutEntry: [], entriesWithoutUnit: [], changedUnits: [], withoutNetwork: [] };
   const foreign = [{ kind: 'unit' as const, name: 'gear-x.service' }];
   expect(showDrift({ host: 'h1', drift: { ...none, foreign } })).toBe(
     'h1: gear-x.service: a unit that is none of ours\n',
   );
   expect(hasDrift({ host: 'h1', drift: { ...none, foreign } })).toBe(false);
   expect(hasDrift({ host: 'h1', drift: { ...none, foreign, entriesWithoutUnit: ['a'] } })).toBe(true);
+  const lost = { host: 'h1', drift: { ...none, foreign: [], withoutNetwork: ['a'] } };
+  expect(hasDrift(lost)).toBe(true);
+  expect(showDrift(lost)).toBe('h1: a: its Docker network is gone\n');
   expect(hasDrift({ host: 'h1', drift: null })).toBe(true);
   expect(showDrift({ host: 'h1', drift: { ...none, foreign: [] } })).toBe('h1: no drift\n');
 });
 
 test('a repair tells what it has done and what it has left alone', () => {
-  const nothing = { announced: [], forgotten: [], rewritten: [], linked: [], released: [], foreign: [] };
+  const nothing = {
+    ...{ announced: [], forgotten: [], rewritten: [], linked: [], networks: [], released: [] },
+    foreign: [],
+  };
   const foreign = [{ kind: 'container' as const, name: 'gear-x' }];
   expect(showRepair('h1', nothing)).toBe('h1: nothing to repair\n');
   expect(showRepair('h1', { ...nothing, rewritten: ['a', 'b'], released: [4000], foreign })).toBe(

@@ -41,7 +41,8 @@ export function showHosts(hosts: HostLine[]): string {
 /** Whether there is anything that a repair could mend, or a host that did not answer. */
 export const hasDrift = ({ drift }: DriftOfHost) =>
   drift === null ||
-  drift.unitsWithoutEntry.length + drift.entriesWithoutUnit.length + drift.changedUnits.length > 0;
+  [drift.unitsWithoutEntry, drift.entriesWithoutUnit, drift.changedUnits, drift.withoutNetwork].flat()
+    .length > 0;
 
 /** What of a host is otherwise, a line for each. */
 export function showDrift({ host, drift }: DriftOfHost): string {
@@ -53,6 +54,7 @@ export function showDrift({ host, drift }: DriftOfHost): string {
       ...(text ? [`${resource}: the unit was changed`] : []),
       ...(link === 'fine' ? [] : [`${resource}: the link below /etc/systemd/system is ${link}`]),
     ]),
+    ...drift.withoutNetwork.map((gear) => `${gear}: its Docker network is gone`),
     ...drift.foreign.map(({ kind, name }) => `${name}: a ${kind} that is none of ours`),
   ];
   return lines.length > 0 ? lines.map((line) => `${host}: ${line}\n`).join('') : `${host}: no drift\n`;
@@ -60,8 +62,7 @@ export function showDrift({ host, drift }: DriftOfHost): string {
 
 /** What a repair has done, a line for each kind. */
 export function showRepair(host: string, result: Result<'host.repair'>): string {
-  const { announced, forgotten, rewritten, linked, released, foreign } = result;
-  const done = { announced, forgotten, rewritten, linked, released };
+  const { foreign, ...done } = result;
   const lines = Object.entries(done)
     .filter(([, names]) => names.length > 0)
     .map(([what, names]) => `${host}: ${what} ${names.join(', ')}\n`);

@@ -11,6 +11,8 @@ export interface Sight {
   /** Names of the units that systemd has from anywhere, or runs. */
   loaded: readonly string[];
   containers: readonly { name: string; gear: string | null }[];
+  /** Names of Docker's networks. */
+  networks: readonly string[];
   /** The gears that the directory has the host hold. */
   held: readonly string[];
   /** Gears on which a job runs: nothing is said of them, for they are just being changed. */
@@ -18,7 +20,8 @@ export interface Sight {
 }
 
 /** What of a host is otherwise than geard has made it. */
-export function findDrift({ units, links, loaded, containers, held, busy }: Sight, paths: HostPaths): Drift {
+export function findDrift(sight: Sight, paths: HostPaths): Drift {
+  const { units, links, loaded, containers, networks, held, busy } = sight;
   const all = [...units.keys()].sort();
   const ours = all.flatMap((name) => resourceOfOurs(name, units.get(name) ?? '') ?? []);
   const quiet = (resource: string) => !busy.has(resource);
@@ -30,6 +33,10 @@ export function findDrift({ units, links, loaded, containers, held, busy }: Sigh
     changedUnits: ours.filter(quiet).flatMap((resource) => {
       const name = unitName(resource);
       return changeOf(resource, units.get(name) ?? '', links.get(name), paths) ?? [];
+    }),
+    withoutNetwork: ours.filter(quiet).filter((resource) => {
+      const { network } = parseUnit(units.get(unitName(resource)) ?? '') ?? { network: null };
+      return network !== null && !networks.includes(network);
     }),
     foreign: [
       ...foreignUnits({ units, links, loaded }, new Set(ours), paths).filter(({ name }) =>

@@ -17,6 +17,8 @@ export interface GearUnit {
   envTag: string | null;
   /** The version of the image that carries the whole environment; null: Docker's env files carry it. */
   imageTag: string | null;
+  /** The Docker network that it runs in; null: Docker's default one, as units of earlier versions say. */
+  network: string | null;
 }
 
 /** Seconds Docker gives the container's process after SIGTERM; systemd waits longer than Docker does. */
@@ -86,6 +88,7 @@ export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
     '--cap-drop=ALL',
     ...capabilities.map((capability) => `--cap-add=${capability}`),
     `--pids-limit=${mostProcesses}`,
+    ...networkWords(unit),
     ...ports.map(({ internal, external }) => `--publish=${external}:${internal}`),
     ...(unit.imageTag === null ? envFiles(unit, paths) : []),
     ...spec.volumes.map((volume) => `--volume=${dockerVolume(resource, volume)}:${volume.path}`),
@@ -94,6 +97,12 @@ export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
     runImage(unit),
     ...spec.command,
   ];
+}
+
+/** In a common network gears find each other by their names, which Docker's own DNS knows. */
+function networkWords({ resource, spec, network }: GearUnit): string[] {
+  if (network === null) return [];
+  return [`--network=${network}`, ...(spec.network === undefined ? [] : [`--network-alias=${resource}`])];
 }
 
 /** The image a gear's container is made from. */
@@ -116,16 +125,20 @@ const encoded = z.strictObject({
   spec: gearSpec,
   ports: z.array(publishedPort),
   envTag: requestId.nullable(),
-  // Units of earlier versions have none.
+  // Units of earlier versions have none of these.
   imageTag: requestId.nullable().default(null),
+  network: z
+    .string()
+    .regex(/^geard?-[A-Za-z0-9_.-]{1,80}$/)
+    .nullable()
+    .default(null),
 });
 
 /** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
-function encode({ spec, ports, envTag, imageTag }: GearUnit): string {
+function encode({ spec, ports, envTag, imageTag, network }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
-  return Buffer.from(JSON.stringify({ spec: { ...spec, env }, ports, envTag, imageTag })).toString(
-    'base64url',
-  );
+  const content = { spec: { ...spec, env }, ports, envTag, imageTag, network };
+  return Buffer.from(JSON.stringify(content)).toString('base64url');
 }
 
 /** Reads a unit of ours back; null for any other text. The values of inline variables are empty. */

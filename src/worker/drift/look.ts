@@ -12,10 +12,11 @@ export async function lookForDrift(room: Room): Promise<Drift> {
   const { paths, systemd, docker, directory } = room;
   // A job may begin or end while we look: what it works on counts as busy if it was so before or after.
   const before = [...room.busy];
-  const [{ links }, loaded, containers, held, units] = await Promise.all([
+  const [{ links }, loaded, containers, networks, held, units] = await Promise.all([
     readUnitLinks(),
     systemd.loaded('gear-*.service'),
     docker.containersNamed(containerName('')),
+    docker.networks(),
     directory.held('gear'),
     readUnits(paths.units),
   ]);
@@ -23,7 +24,8 @@ export async function lookForDrift(room: Room): Promise<Drift> {
   const strangers = loaded.filter(({ name }) => !units.has(name) && !links.has(name));
   const real = await Promise.all(strangers.map((unit) => isThere(room, unit)));
   const found = strangers.filter((_, i) => real[i]).map(({ name }) => name);
-  return findDrift({ units, links, loaded: found, containers, held, busy }, paths);
+  const networkNames = networks.map(({ name }) => name);
+  return findDrift({ units, links, loaded: found, containers, networks: networkNames, held, busy }, paths);
 }
 
 /** systemd remembers for a while what has been removed, or was only asked for. */

@@ -3,6 +3,8 @@ import type { Result } from '../../jobs/registry.ts';
 import type { JobContext } from '../context.ts';
 import { changeOf, resourceOfOurs } from '../domain/drift.ts';
 import { parseUnit, renderUnit } from '../domain/unit-file.ts';
+import { readGear } from '../gear/gear-files.ts';
+import { ensureNetwork, removeUnusedNetworks } from '../gear/networks.ts';
 import { linkUnit } from '../gear/transaction.ts';
 import { readIfThere, writeDurably } from '../host/files.ts';
 import { readUnitLinks } from '../host/unit-links.ts';
@@ -32,6 +34,15 @@ export async function repairHost({
     if (text) rewritten.push(resource);
     if (link === 'missing') linked.push(resource);
   }
+  const networks: string[] = [];
+  for (const resource of drift.withoutNetwork) {
+    signal.throwIfAborted();
+    const gear = await readGear(room.paths, resource);
+    if (!gear) continue;
+    await ensureNetwork(room, gear);
+    networks.push(resource);
+  }
+  await removeUnusedNetworks(room);
   if (rewritten.length > 0) await room.systemd.reload();
   await room.systemd.settle();
   const released = await room.reservations.releaseStale();
@@ -40,7 +51,7 @@ export async function repairHost({
   return {
     announced: drift.unitsWithoutEntry,
     forgotten: drift.entriesWithoutUnit,
-    ...{ rewritten, linked, released, foreign: drift.foreign },
+    ...{ rewritten, linked, networks, released, foreign: drift.foreign },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
+import { networkRules } from '../domain/networks.ts';
 import { choosePorts } from '../domain/ports.ts';
 import { portIsFree } from '../host/ports.ts';
 import type { Room } from '../room.ts';
@@ -9,18 +10,22 @@ import type { Room } from '../room.ts';
  * ones. Throws `port_taken` or `ports_exhausted`; what it had reserved before is then as it was.
  */
 export async function reservePorts(
-  { reservations }: Room,
+  room: Room,
   resource: string,
   wanted: GearSpec['ports'],
   current: PublishedPort[],
 ): Promise<PublishedPort[]> {
+  const { reservations } = room;
   const own = new Set(await reservations.list(resource));
   const unusable = new Set(await reservations.others(resource));
   // Each round either succeeds or has learnt of one more port that cannot be used.
   for (;;) {
     const chosen = choosePorts(wanted, current, (port) => unusable.has(port));
     const taken = await reserveAll(reservations, resource, chosen, own);
-    if (taken === null) return chosen;
+    if (taken === null) {
+      if (chosen.some(({ external }) => !own.has(external))) await tellRules(room);
+      return chosen;
+    }
     const asked = wanted.some(({ external }) => external === taken);
     if (asked) throw new Failure('port_taken', `the external port ${taken} is taken`);
     unusable.add(taken);
@@ -48,13 +53,16 @@ async function reserveAll(
 }
 
 /** Gives back what a gear has reserved besides these. */
-export async function releaseOthers(
-  { reservations }: Room,
-  resource: string,
-  keep: PublishedPort[],
-): Promise<void> {
+export async function releaseOthers(room: Room, resource: string, keep: PublishedPort[]): Promise<void> {
   const kept = new Set(keep.map(({ external }) => external));
-  for (const port of await reservations.list(resource)) {
-    if (!kept.has(port)) await reservations.release(port, resource);
-  }
+  const left = (await room.reservations.list(resource)).filter((port) => !kept.has(port));
+  for (const port of left) await room.reservations.release(port, resource);
+  if (left.length > 0) await tellRules(room);
+}
+
+/** The rules let gears reach the ports that are reserved; see docs/networks.md. A host may do without them. */
+async function tellRules({ systemd, log }: Room): Promise<void> {
+  const result = await systemd.reloadNetworkRules();
+  if (result !== 'done' && result !== 'absent')
+    log.warn({ unit: networkRules, result }, 'the rules of the network were not loaded again');
 }

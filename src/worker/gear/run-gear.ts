@@ -7,6 +7,7 @@ import { runOfDocker } from '../host/docker-service.ts';
 import { portIsFree } from '../host/ports.ts';
 import type { UnitActivity } from '../host/systemd.ts';
 import type { Room } from '../room.ts';
+import { ensureNetwork } from './networks.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
 
@@ -18,6 +19,7 @@ export interface Startable {
   resource: string;
   ports: PublishedPort[];
   spec: Pick<GearSpec, 'startSeconds'>;
+  network: string | null;
 }
 
 /**
@@ -26,13 +28,15 @@ export interface Startable {
  * ports meanwhile, and a transient `host_unavailable` where Docker has taken it down.
  */
 export async function runGear(
-  { resource, ports, spec }: Startable,
+  { resource, ports, spec, network }: Startable,
   how: 'start' | 'restart',
   { room, report, signal }: Pick<JobContext, 'room' | 'report' | 'signal'>,
 ): Promise<{ container: string }> {
   const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
   if ((await systemd.state(unit)).needsReload) await systemd.reload();
+  // Whoever tidies up in Docker (`docker network prune`) takes the networks of gears that are stopped.
+  await ensureNetwork(room, { network });
   const { active, pending } = await systemd.activity(unit);
   if ((active === 'inactive' || active === 'failed') && !pending) {
     await portsMustBeFree(ports);

@@ -16,6 +16,7 @@ import {
   writeFailedUpdate,
   writeValues,
 } from './gear-files.ts';
+import { ensureNetwork, networkIn, releaseNetwork } from './networks.ts';
 import { releaseOthers } from './published-ports.ts';
 import { runGear, settleStopped, stopGear, untilIdle } from './run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
@@ -95,6 +96,8 @@ export async function commit(room: Room, unit: GearUnit): Promise<void> {
   await releaseOthers(room, unit.resource, unit.ports);
   await removeStaleValues(room.paths, unit.resource, unit.envTag);
   await removeStaleImages(room, unit.resource, unit.imageTag);
+  const before = await readBefore(room.paths, unit.resource);
+  await releaseNetwork(room, unit.resource, networkIn(before?.text), unit.network);
   await removeDurably(room.paths.failedUpdate(unit.resource));
   await renameDurably(room.paths.before(unit.resource), room.paths.committed(unit.resource));
 }
@@ -118,6 +121,7 @@ export async function rollBack(context: JobContext, resource: string, why: Failu
   // Where the text is as it was, what ran runs on, or an earlier run of this has started it again already.
   if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(room, resource);
   if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
+  await releaseNetwork(room, resource, failed?.network);
   await removeDurably(room.paths.unit(resource)); // Not to count as a gear that names the volumes.
   await removeVolumes(room, before.volumes);
   await removeGear(room, resource);
@@ -143,11 +147,13 @@ async function restore(
       unitText: failed.text,
     });
   }
+  const old = parseUnit(before.text);
+  await releaseNetwork(room, resource, failed?.network, old?.network);
   await writeDurably(paths.unit(resource), before.text, 0o644);
   await linkUnit(room, resource, before.enabled);
   await systemd.reload();
-  const old = parseUnit(before.text);
   await releaseOthers(room, resource, old?.ports ?? []);
+  if (old) await ensureNetwork(room, old);
   await removeVolumes(room, before.volumes);
   const told = before.active
     ? await runAgain(context, resource, old)
@@ -162,7 +168,7 @@ async function restore(
 async function runAgain({ room }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
   try {
     // The job's own signal may have aborted already; what ran before is to run again all the same.
-    const gear = old ?? { resource, ports: [], spec: {} };
+    const gear = old ?? { resource, ports: [], spec: {}, network: null };
     await runGear(gear, 'start', { room, report: () => {}, signal: new AbortController().signal });
     return 'the earlier unit is back and runs';
   } catch (error) {
@@ -174,6 +180,7 @@ async function runAgain({ room }: JobContext, resource: string, old: GearUnit | 
 /** Removes a gear that has been stopped: its unit, links, values and reservations. Nothing of any other gear. */
 export async function removeGear(room: Room, resource: string): Promise<void> {
   const { paths, systemd } = room;
+  await releaseNetwork(room, resource, (await readGear(paths, resource))?.network);
   await systemd.unlink(paths.unitName(resource));
   await removeDurably(paths.unit(resource));
   await settleStopped(room, resource);

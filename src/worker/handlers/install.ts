@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Failure } from '../../jobs/errors.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
+import { networkOf } from '../domain/networks.ts';
 import { containerName } from '../domain/paths.ts';
 import { type GearUnit, renderUnit, runImage } from '../domain/unit-file.ts';
 import { mustTakeNew } from '../draining.ts';
@@ -15,6 +16,7 @@ import {
   readGear,
   type StoredGear,
 } from '../gear/gear-files.ts';
+import { ensureNetwork } from '../gear/networks.ts';
 import { reservePorts } from '../gear/published-ports.ts';
 import { refreshHeld } from '../gear/refresh-environment.ts';
 import { runGear } from '../gear/run-gear.ts';
@@ -49,7 +51,9 @@ export const install: Handler<'container.install'> = {
     const ports = await reservePorts(room, resource, spec.ports, current?.ports ?? []);
     const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
     const imageTag = await carryEnvironment(room, carrier, environment, job);
-    const unit: GearUnit = { resource, spec, ports, envTag: envTagOf(params, current, job), imageTag };
+    const envTag = envTagOf(params, current, job);
+    const network = networkOf(resource, spec);
+    const unit: GearUnit = { resource, spec, ports, envTag, imageTag, network };
     const text = renderUnit(unit, room.paths);
     signal.throwIfAborted();
     const before = await openTransaction(context, unit, current, pending, job);
@@ -57,6 +61,7 @@ export const install: Handler<'container.install'> = {
       report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
       await writeUnit(room, unit, spec.env);
     }
+    await ensureNetwork(room, unit);
     await linkUnit(room, resource, start);
     const outdated = await outdatedRun(context, resource, before);
     const container = start ? await bringUp(unit, outdated, context) : null;

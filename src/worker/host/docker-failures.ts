@@ -1,4 +1,5 @@
 import { Failure } from '../../jobs/errors.ts';
+import { effect } from '../../lib/failpoint.ts';
 import { diskIsFull, saysDiskIsFull } from './files.ts';
 
 export function hasStatus(error: unknown, status: number): boolean {
@@ -13,6 +14,16 @@ export function asDockerFailure(error: unknown): Failure {
     ? 'Docker is busy with this container'
     : 'the Docker engine does not answer';
   return new Failure('host_unavailable', detail, { transient: true, cause: error });
+}
+
+/** The answer, or null where Docker does not know the thing. */
+export async function orNull<T>(name: string, ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await effect(`docker.${name}`, ask);
+  } catch (error) {
+    if (hasStatus(error, 404)) return null;
+    throw asDockerFailure(error);
+  }
 }
 
 /**

@@ -5,7 +5,8 @@ import { imageName } from '../../jobs/image-name.ts';
 import { effect } from '../../lib/failpoint.ts';
 import { followErrors } from './docker-attach.ts';
 import { type ContainerEvent, followEvents } from './docker-events.ts';
-import { asDockerFailure, hasStatus } from './docker-failures.ts';
+import { asDockerFailure, hasStatus, orNull } from './docker-failures.ts';
+import { type DockerNetworks, dockerNetworks } from './docker-networks.ts';
 import { type PullProgress, pullImage } from './docker-pull.ts';
 
 export type { ContainerEvent } from './docker-events.ts';
@@ -27,7 +28,7 @@ export interface DockerImage {
 }
 
 /** What we want of the Docker engine. Throws a transient `host_unavailable` while it is away. */
-export interface Docker {
+export interface Docker extends DockerNetworks {
   /** The image that a reference names, or null; an id, or the beginning of one, names none. */
   image(reference: string): Promise<DockerImage | null>;
   /** Makes an image that differs from another one in its environment only: NAME=value each; `by` a container of this name. */
@@ -68,6 +69,8 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
   const streams = new Dockerode({ socketPath });
   const events = followEvents(streams, log);
   return {
+    ...dockerNetworks(calls),
+
     async image(reference) {
       const wanted = imageName(reference);
       const found = await orNull('image', () => calls.getImage(wanted).inspect());
@@ -160,15 +163,5 @@ async function unlessInUse(removal: Promise<unknown>): Promise<void> {
     await removal;
   } catch (error) {
     if (!hasStatus((error as Error).cause, 409)) throw error;
-  }
-}
-
-/** The answer, or null where Docker does not know the thing. */
-async function orNull<T>(name: string, ask: () => Promise<T>): Promise<T | null> {
-  try {
-    return await effect(`docker.${name}`, ask);
-  } catch (error) {
-    if (hasStatus(error, 404)) return null;
-    throw asDockerFailure(error);
   }
 }

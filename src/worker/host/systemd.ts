@@ -1,6 +1,7 @@
 import { Variant } from 'dbus-next';
 import type { Logger } from 'pino';
 import { shareCalls } from '../../lib/share-calls.ts';
+import { networkRules } from '../domain/networks.ts';
 import { type Bus, BusError } from './bus.ts';
 import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
 import { isWanted, placeLinks, removeLinks, removeWants, wantedUnits } from './unit-links.ts';
@@ -58,6 +59,8 @@ export interface Systemd {
   /** What changes as a unit comes and goes; cheap enough to be asked for again and again. */
   activity(unit: string): Promise<UnitActivity>;
   resetFailed(unit: string): Promise<void>;
+  /** Has the rules of the network loaded again, where the host has them. Calls that come while one waits share it. */
+  reloadNetworkRules(): Promise<JobResult | 'absent'>;
   /** The units in systemd's memory whose names match a pattern. */
   loaded(pattern: string): Promise<({ name: string } & Pick<UnitState, 'active' | 'sub'>)[]>;
   /** The file that a unit was read from; empty where there was none. */
@@ -79,6 +82,8 @@ export interface OneRun {
 
 /** Milliseconds between two reloads: each has systemd read every unit of the host. */
 const reloadRest = 200;
+/** Milliseconds for the rules of the network to be loaded. */
+const rulesDeadline = 15_000;
 
 export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   const manager = (member: string, signature = '', body: unknown[] = []) =>
@@ -107,6 +112,13 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   const runJob = (member: string, unit: string, options: JobOptions) =>
     jobs.run(() => manager(member, 'ss', [unit, 'replace']), options);
 
+  const reloadNetworkRules = shareCalls<JobResult | 'absent'>(async () => {
+    const [path] = await manager('LoadUnit', 's', [networkRules]);
+    const active = await getter(bus, String(path))(unitInterface, 'ActiveState');
+    if (active !== 'active' && active !== 'reloading') return 'absent';
+    return runJob('ReloadUnit', networkRules, { deadlineMs: rulesDeadline });
+  }, 0);
+
   return {
     start: (unit, options) => runJob('StartUnit', unit, options),
     stop: (unit, options) => runJob('StopUnit', unit, options).catch(unlessGone('done')),
@@ -118,6 +130,7 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     isEnabled: isWanted,
     enabled: wantedUnits,
     reload,
+    reloadNetworkRules,
     settle: async () => (read < changes ? reload() : undefined),
 
     async state(unit) {

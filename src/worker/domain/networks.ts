@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { isIPv4 } from 'node:net';
+import type { GearSpec } from '../../jobs/container.ts';
+
+/** The Docker network in which a gear runs: a common one that its spec names, or one of its own. */
+export const networkOf = (resource: string, { network }: Pick<GearSpec, 'network'>) =>
+  network === undefined ? ownNetwork(resource) : `geard-network-${network}`;
+
+export const ownNetwork = (resource: string) => `gear-${resource}`;
+
+/**
+ * The interface of a network on the host. The rules of geard-network.service know the interfaces of gears by how these names
+ * begin; the kernel takes 15 characters (IFNAMSIZ).
+ */
+export const bridgeOf = (network: string) =>
+  `gear-${createHash('sha256').update(network).digest('hex').slice(0, 10)}`;
+
+/** IPv4 addresses as numbers, the first and the last of a network. */
+export interface AddressRange {
+  first: number;
+  last: number;
+}
+
+/** Bits of a gear network's prefix: 61 gears beside the network's own, the host's and the broadcast address. */
+const prefix = 26;
+const size = 2 ** (32 - prefix);
+
+/** The addresses of a network such as 10.0.0.0/8; null for any other text. */
+export function parseNetwork(text: string): AddressRange | null {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  if (!isIPv4(address) || !/^\d{1,2}$/.test(bits) || Number(bits) > 32 || rest.length > 0) return null;
+  const length = 2 ** (32 - Number(bits));
+  const number = address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
+  const first = number - (number % length);
+  return { first, last: first + length - 1 };
+}
+
+/** The pool from which gear networks are taken; null where not even one fits. */
+export function parsePool(text: string): AddressRange | null {
+  const pool = parseNetwork(text);
+  return pool !== null && pool.last - pool.first + 1 >= size ? pool : null;
+}
+
+/** The first network of a pool that touches nothing that is taken; null when there is none. */
+export function freeNetwork(pool: AddressRange, taken: readonly AddressRange[]): string | null {
+  for (let first = pool.first; first + size - 1 <= pool.last; ) {
+    const clash = taken.find((other) => other.first <= first + size - 1 && first <= other.last);
+    if (!clash) return `${[24, 16, 8, 0].map((bits) => (first >>> bits) & 255).join('.')}/${prefix}`;
+    first = (Math.floor(clash.last / size) + 1) * size;
+  }
+  return null;
+}
+
+/** The unit that keeps the rules by which gears are apart; contrib/install.sh brings it. */
+export const networkRules = 'geard-network.service';
