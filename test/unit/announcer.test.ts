@@ -92,6 +92,7 @@ const gear = (resource: string, megabytes: number, external: number): GearUnit =
   ports: [{ internal: 80, external }],
   envTag: null,
   imageTag: null,
+  network: null,
 });
 
 test('a sign of life tells what is in memory: no unit and no port is read for it (house 7.9)', async () => {
