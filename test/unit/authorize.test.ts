@@ -230,7 +230,7 @@ test.each<[string, Claims, unknown]>([
   ['is for other names', { r: 'team-a-*' }, 'token_forbids'],
   ['is for the gear alone', { r: 'team-b-web' }, 'token_forbids'],
   ['allows to install only', { a: ['container.install'], r: 'team-b-*' }, 'container.install'],
-  ['binds the body', { r: 'team-a-*', b: bodyHash(shares.body) }, 'container.install'],
+  ['binds the body', { r: 'team-a-*', b: bodyHash(joins.body) }, 'container.install'],
 ])('a network that a gear is to share under a token that %s (security H4)', (_, claims, expected) => {
   const r = claims.r?.replace('*', 'web') ?? 'web';
   const asked = ask(claims, `PUT /container?u=0&i=2a&r=${r}&t=nginx`, joins);
