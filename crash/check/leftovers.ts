@@ -100,6 +100,8 @@ function ofJobs(world: World, seen: Look): string[] {
     ...unreserved.map(([port, unit]) => `port ${port}, which is a link to ${unit}`),
     ...seen.nameless.map((id) => `image ${id}, which has no name`),
     ...seen.volumes.filter((name) => !world.volumes.has(name)).map((name) => `volume ${name}`),
-    ...seen.networks.map((name) => `network ${name}`),
+    ...seen.networks
+      .filter((name) => !world.gears.has(name.replace(/^gear-/, '')))
+      .map((name) => `network ${name}`),
   ];
 }
