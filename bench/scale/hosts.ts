@@ -18,7 +18,6 @@ import type { Handlers } from '../../src/worker/context.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
-import { createJournalWatch } from '../../src/worker/host/journal-watch.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
 import { holderOf } from '../../src/worker/identity.ts';
 import type { Room } from '../../src/worker/room.ts';
@@ -74,7 +73,6 @@ async function openHost(host: string) {
       busy,
       startSeconds: 60,
       hashKey: '',
-      journalWatch: createJournalWatch(0),
     },
     directory: { held: queue.held, announce: announcer.everything },
   };

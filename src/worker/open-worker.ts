@@ -14,7 +14,6 @@ import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
 import { makeDirectories, sweepTemporaryFiles } from './host/files.ts';
 import { lockHost } from './host/host-lock.ts';
-import { createJournalWatch } from './host/journal-watch.ts';
 import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
 import { holderOf } from './identity.ts';
@@ -71,7 +70,6 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       ...{ host, paths, systemd, docker, reservations, gears, gearLocks: createLocks(), busy, repositories },
       ...{ startSeconds: options.startSeconds, log },
       hashKey: await readHashKey(paths),
-      journalWatch: createJournalWatch(),
       registries: parseAllowance(options.registryAllow),
       networks: { pool: options.networkPool, locks: createLocks() },
       directory: { held: queue.held, announce: announcer.everything },

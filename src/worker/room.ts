@@ -6,7 +6,6 @@ import type { AddressRange } from './domain/networks.ts';
 import type { HostPaths } from './domain/paths.ts';
 import type { GearIndex } from './gear/gear-index.ts';
 import type { Docker } from './host/docker.ts';
-import type { JournalWatch } from './host/journal-watch.ts';
 import type { Reservations } from './host/ports.ts';
 import type { Systemd } from './host/systemd.ts';
 import type { CloneLimits } from './repository/git-container.ts';
@@ -33,7 +32,6 @@ export interface Room {
   startSeconds: number;
   /** The key of the host's hashes of values. */
   hashKey: string;
-  journalWatch: JournalWatch;
   log: Logger;
 }
 

@@ -7,7 +7,6 @@ import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { openBus } from '../../src/worker/host/bus.ts';
 import { createDocker } from '../../src/worker/host/docker.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
-import { createJournalWatch } from '../../src/worker/host/journal-watch.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
 import { createSystemd } from '../../src/worker/host/systemd.ts';
 import { openRepositories } from '../../src/worker/repository/draft.ts';
@@ -55,7 +54,6 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
     registries: parseAllowance([]),
     startSeconds: 30,
     hashKey: 'key',
-    journalWatch: createJournalWatch(),
     networks: { pool: parsePool('10.240.0.0/16') as AddressRange, locks: createLocks() },
     log,
   };

@@ -1,10 +1,6 @@
-import pLimit from 'p-limit';
 import { Failure } from '../../jobs/errors.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
 import { createExportParser, exportFields, type JournalRecord } from '../domain/journal-export.ts';
-
-/** Hundreds may begin to follow at once; so many look at a time. */
-const turns = pLimit(8);
 
 /** Milliseconds one look into the journal may take. */
 const lookDeadline = 10_000;
@@ -23,6 +19,8 @@ export interface JournalRange {
 export interface JournalReader<T> {
   /** What it has read, as it reads on. Ends when it has ended; throws when it failed. */
   read: AsyncIterable<T>;
+  /** Has `read` end soon. */
+  stop(): void;
   /** Ends it at once. */
   close(): Promise<void>;
 }
@@ -53,8 +51,7 @@ const cursorIn = (text: string) => /^__CURSOR=(.+)$/m.exec(text)?.[1] ?? null;
 
 async function look(args: string[]): Promise<string> {
   const options = { deadline: lookDeadline };
-  const words = ['--quiet', '--no-pager', ...args];
-  const { status, stdout, stderr } = await turns(() => exec('journalctl', words, options));
+  const { status, stdout, stderr } = await exec('journalctl', ['--quiet', '--no-pager', ...args], options);
   // journalctl ends with 1 where it finds nothing.
   if (status !== 0 && stderr !== '') throw journalAway(stderr);
   return stdout;
@@ -62,48 +59,6 @@ async function look(args: string[]): Promise<string> {
 
 const journalAway = (said: string) =>
   new Failure('host_unavailable', 'the journal cannot be read', { cause: new Error(said.trim()) });
-
-/** Somebody who hears of what a unit logs. */
-export interface JournalFollower {
-  /** Resolves when it hears no more. */
-  ended: Promise<void>;
-  close(): void;
-}
-
-/** Passes on what a unit has logged after the range's cursor, and whatever it logs. */
-export function followRecords(
-  range: JournalRange,
-  onRecords: (records: JournalRecord[]) => void,
-): JournalFollower {
-  const { read, close } = readRecords({ ...range, follow: true });
-  const follow = async () => {
-    for await (const records of read) if (records.length > 0) onRecords(records);
-  };
-  return { ended: follow().catch(() => undefined), close: () => void close() };
-}
-
-/** Bytes that one who follows a log reads before the next one's turn. */
-const batchBytes = 1024 * 1024;
-
-/** The next records of a range, as many as are to be had at a time; none: there are no more. Rejects when the signal aborts. */
-export function readBatch(range: JournalRange, signal: AbortSignal): Promise<JournalRecord[]> {
-  return turns(async () => {
-    signal.throwIfAborted();
-    const { read, close } = readRecords(range);
-    const batch: JournalRecord[] = [];
-    let bytes = 0;
-    try {
-      for await (const records of read) {
-        batch.push(...records);
-        bytes += records.reduce((sum, { message }) => sum + message.length, 0);
-        if (bytes >= batchBytes || batch.length >= 10_000) break;
-      }
-    } finally {
-      await close();
-    }
-    return batch;
-  });
-}
 
 /** Reads records with their cursors. */
 export function readRecords(range: JournalRange): JournalReader<JournalRecord[]> {
@@ -135,18 +90,23 @@ function open({ unit, lines, after, follow }: JournalRange, output: string[]): P
 }
 
 function reader<T>(program: Program, source: () => AsyncIterable<T>): JournalReader<T> {
+  let stopped = false;
   async function* read() {
     try {
       yield* source();
       const { status, stderr } = await program.ended;
-      if (status !== 0 && stderr !== '') throw journalAway(stderr);
-      if (status === null) throw journalAway('journalctl was killed');
+      if (!stopped && status !== 0 && stderr !== '') throw journalAway(stderr);
+      if (!stopped && status === null) throw journalAway('journalctl was killed');
     } finally {
       await program.kill();
     }
   }
   return {
     read: read(),
+    stop: () => {
+      stopped = true;
+      program.stop();
+    },
     close: () => program.kill(),
   };
 }

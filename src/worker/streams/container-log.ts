@@ -1,5 +1,4 @@
 import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
-import { pause } from '../../lib/pause.ts';
 import { createLogWriter, type LogWriter } from '../domain/log-format.ts';
 import { mustHaveGear } from '../gear/gear-files.ts';
 import {
@@ -8,21 +7,16 @@ import {
   hasCutLines,
   type JournalReader,
   newestCursor,
-  readBatch,
   readMessages,
   readRecords,
   syncJournal,
 } from '../host/journal.ts';
-import type { UnitWatch } from '../host/journal-watch.ts';
 import type { Room } from '../room.ts';
 
 type LogArgs = StreamArgs<'container.log'>;
 
 /** Milliseconds after its time is up that a reader may take for what was logged until then. */
 const catchUp = 5_000;
-
-/** Milliseconds in which lines that come close together are gathered. */
-const gathering = 50;
 
 /** Where the stream stands in the journal; null: at its beginning. */
 interface Position {
@@ -31,7 +25,7 @@ interface Position {
 
 /** Streams the journal of a gear's unit: history, then what comes, until the time is up. */
 export async function containerLog(
-  { paths, journalWatch }: Room,
+  { paths }: Room,
   args: LogArgs,
   signal: AbortSignal,
 ): Promise<OpenStream<'container.log'>> {
@@ -39,12 +33,10 @@ export async function containerLog(
   const unit = paths.unitName(args.resource);
   const until = performance.now() + args.seconds * 1000;
   const known = args.after === null || (await hasCursor(args.after));
-  const watch = () => journalWatch.watch(unit);
-  return { head: {}, body: bodyOf(watch, unit, args, known, until, signal) };
+  return { head: {}, body: bodyOf(unit, args, known, until, signal) };
 }
 
 async function* bodyOf(
-  watch: () => UnitWatch,
   unit: string,
   args: LogArgs,
   afterIsKnown: boolean,
@@ -63,7 +55,7 @@ async function* bodyOf(
     position.cursor = await newestCursor();
     if (args.lines > 0) yield* history(unit, args, position, writer, signal);
   }
-  if (args.seconds > 0) yield* follow(watch(), unit, position, writer, until, signal);
+  if (args.seconds > 0) yield* follow(unit, position, writer, until, signal);
   // Without following, what comes after a record is history as well, for which a reader may take its time.
   const patience = args.seconds > 0 ? catchUp : Number.POSITIVE_INFINITY;
   if (args.seconds > 0 || args.after !== null) yield* rest(unit, position, writer, patience, signal);
@@ -110,27 +102,23 @@ async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, position: Posit
 
 /** What is logged while the time lasts. */
 async function* follow(
-  watch: UnitWatch,
   unit: string,
   position: Position,
   writer: LogWriter,
   until: number,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
+  const reader = readRecords({ unit, ...startOf(position), follow: true });
+  const timer = setTimeout(reader.stop, until - performance.now());
   try {
-    for (let left = until - performance.now(); left > 0; left = until - performance.now()) {
-      const { version } = watch; // Before reading: what is logged meanwhile is news.
-      const records =
-        watch.after(position.cursor) ?? (await readBatch({ unit, ...startOf(position) }, signal));
-      if (records.length === 0) {
-        await watch.changed({ version, ...position }, left, signal);
-        await pause(gathering, signal);
-      } else yield writer.records(records);
+    for await (const records of closedBy(signal, reader)) {
+      if (records.length === 0) continue;
+      yield writer.records(records);
       position.cursor = records.at(-1)?.cursor ?? position.cursor;
-      signal.throwIfAborted();
+      if (performance.now() >= until) return;
     }
   } finally {
-    watch.close();
+    clearTimeout(timer);
   }
 }
 
