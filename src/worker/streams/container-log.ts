@@ -1,3 +1,4 @@
+import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
 import { createLogWriter, type LogWriter } from '../domain/log-format.ts';
 import { mustHaveGear } from '../gear/gear-files.ts';
@@ -120,6 +121,9 @@ async function* follow(
   } finally {
     clearTimeout(timer);
   }
+  // Without an inotify instance journalctl ends at once, and says nothing (systemd, pull request 9341).
+  if (performance.now() < until - 100)
+    throw new Failure('host_unavailable', 'the journal could not be followed to the end');
 }
 
 /**
