@@ -94,8 +94,8 @@ describe('drift', () => {
     return body.hosts[0]?.drift as Drift;
   };
   const repair = async () => (await fleet.change('PUT', 'host/repaired', h1)).body;
-  const none = { unitsWithoutEntry: [], entriesWithoutUnit: [], changedUnits: [], foreign: [] };
-  const nothingDone = { announced: [], forgotten: [], rewritten: [], linked: [], released: [] };
+  const none = { unitsWithoutEntry: [], entriesWithoutUnit: [], changedUnits: [], foreign: [], withoutNetwork: [] };
+  const nothingDone = { announced: [], forgotten: [], rewritten: [], linked: [], released: [], networks: [] };
 
   beforeAll(async () => {
     for (const r of ['forgotten', 'edited', 'unlinked', 'disabled', 'stopped', 'steady'])
@@ -145,6 +145,7 @@ describe('drift', () => {
       { kind: 'container', name: 'gear-box' },
     ];
     expect(await read()).toEqual({
+      withoutNetwork: [],
       unitsWithoutEntry: ['forgotten'],
       entriesWithoutUnit: ['nobody'],
       changedUnits: [
