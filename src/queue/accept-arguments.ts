@@ -1,9 +1,10 @@
 import { MiB } from '../jobs/bytes.ts';
 import type { Job } from '../jobs/job.ts';
+import type { JobLimits } from '../jobs/limits.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
-import type { Choice, Limits, Wish } from './accept.ts';
-import { keys } from './keys.ts';
+import type { Choice, Wish } from './accept.ts';
+import { chargeKeys, keys } from './keys.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
 
@@ -51,14 +52,15 @@ export function roomOf(command: Command): { memory: number; ports: number[] } {
 
 /** What the host's records are asked, as JSON. */
 export function recordArgument(
-  { command, id }: Wish,
-  limits: Limits,
+  { command, id, tenant }: Wish,
+  limits: JobLimits,
   deadline: number,
   settled: boolean,
 ): string {
   const { resource } = command.params;
-  const most = { mostOpen: limits.host, mostInLine: limits.line };
-  return JSON.stringify({ id, resource, deadline, needs: needsOf(command), settled, ...most });
+  const { userQueueMegabytes, maxQueueMegabytes, ...counts } = limits;
+  const most = { ...counts, userBytes: userQueueMegabytes * MiB, maxBytes: maxQueueMegabytes * MiB };
+  return JSON.stringify({ id, tenant, resource, deadline, needs: needsOf(command), settled, ...most });
 }
 
 function needsOf(command: Command): string {
@@ -75,7 +77,7 @@ export function recordKeys({ command, id }: Wish, host: string): string[] {
   const line = keys.line(host, on, command.params.resource);
   return [
     ...[keys.job(host, id), keys.sequence(host), keys.open(host), line],
-    ...[keys.held(host, on), keys.jobs(host)],
+    ...[keys.held(host, on), keys.jobs(host), ...chargeKeys(host)],
   ];
 }
 

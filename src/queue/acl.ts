@@ -31,6 +31,7 @@ export function apiAcl(name: string, password: string): string {
     rules(words`set`, { write: [keys.id(any)] }),
     rules(words`set`, { write: [keys.epoch, keys.sequence(anyHost)] }),
     rules(words`hset hdel hincrby`, { write: [keys.holders(any as never), keys.spread] }),
+    rules(words`hset hdel hincrby`, { write: [keys.charges(anyHost), keys.charged(anyHost)] }),
     rules(words`sadd srem`, { write: [keys.hosts] }),
     rules(words`zadd zrem`, { write: [keys.jobs(anyHost)] }),
     rules(words`zadd`, { write: [keys.open(anyHost), keys.line(anyHost, any as never, any)] }),

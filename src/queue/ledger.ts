@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Job, type Outcome, type Progress, progress } from '../jobs/job.ts';
 import { kindOf } from '../jobs/registry.ts';
 import { parseJson } from '../lib/parse-json.ts';
-import { channels, keys } from './keys.ts';
+import { channels, chargeKeys, keys } from './keys.ts';
 import { type JobRecord, outcomeFields, readHash, readRecord } from './record.ts';
 import { runScript } from './scripts/run-script.ts';
 
@@ -89,7 +89,8 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     async finish({ job: { id, type, resource } }, outcome, present) {
       const kind = kindOf(type);
       const [open, line] = [keys.open(host), keys.line(host, kind, resource)];
-      const scriptKeys = [keys.job(host, id), keys.run(host, id), open, line, keys.held(host, kind)];
+      const mine = [keys.job(host, id), keys.run(host, id), open, line, keys.held(host, kind)];
+      const scriptKeys = [...mine, ...chargeKeys(host)];
       const fields = outcomeFields(outcome, new Date().toISOString());
       const told = [channels.news(host), channels.here(host), `free ${kind} ${resource}`];
       const args = [id, resource, present ? 1 : 0, keepSeconds, ...told, ...fields];
@@ -97,12 +98,12 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     },
 
     async forget(id) {
-      await runScript(redis, 'forgetId', [keys.job(host, id), keys.open(host)], [id]);
+      await runScript(redis, 'forgetId', [keys.job(host, id), keys.open(host), ...chargeKeys(host)], [id]);
     },
 
     async drop({ id, type, resource }) {
       const line = keys.line(host, kindOf(type), resource);
-      await redis.multi().zrem(keys.open(host), id).zrem(line, id).exec();
+      await runScript(redis, 'drop', [keys.open(host), line, ...chargeKeys(host)], [id]);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { RedisClock } from './clock.ts';
-import { channels, keys } from './keys.ts';
+import { channels, chargeKeys, keys } from './keys.ts';
 import { hostInLedger, readJobOf } from './ledger.ts';
 import type { JobRecord } from './record.ts';
 import { runScript } from './scripts/run-script.ts';
@@ -23,7 +23,8 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
     const { waitsUntil, job } = record ?? { waitsUntil: null, job: null };
     if (job?.state !== 'queued' || waitsUntil === null || clock.now() <= waitsUntil) return record;
     const args = [new Date().toISOString(), keepSeconds, channels.news(host), id];
-    const over = await runScript(redis, 'expire', [keys.job(host, id), keys.run(host, id)], args);
+    const scriptKeys = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
+    const over = await runScript(redis, 'expire', scriptKeys, args);
     return over === 1 ? readJobOf(redis, host, id) : record;
   }
   return {

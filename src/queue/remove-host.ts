@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { kinds } from '../jobs/resource.ts';
-import { channels, keys } from './keys.ts';
+import { channels, chargeKeys, keys } from './keys.ts';
 import { readEntries, strikeEntry } from './names.ts';
 import { runScript } from './scripts/run-script.ts';
 
@@ -21,7 +21,8 @@ export async function removeHost(redis: Redis, host: string, keepSeconds: number
   const now = new Date().toISOString();
   for (const id of await redis.zrange(keys.open(host), '0', '-1')) {
     const args = [now, keepSeconds, channels.news(host), id];
-    const over = await runScript(redis, 'abandon', [keys.job(host, id), keys.run(host, id)], args);
+    const scriptKeys = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
+    const over = await runScript(redis, 'abandon', scriptKeys, args);
     if (over === 1) removed.jobs++;
   }
   for (const kind of kinds) {

@@ -1,3 +1,5 @@
+import { chargeJob, charges } from './charges.ts';
+
 /**
  * What accepting a request is made of, in steps that each touch keys of one slot of a Redis Cluster. Elsewhere they are
  * run at once (`acceptAtOnce`), in a Cluster one after the other, each taken back where a later one refuses; see
@@ -131,9 +133,9 @@ end
  *   free      nothing here has the name, and nothing was asked to: it may go to another host; only where `settled`
  *   missing   the host does not hold the resource
  *   exists    it does already (needs = absence) and no unfinished job may change that
- *   full      host | line
+ *   full      maxJobs | maxJobsPerGear | userJobs | userQueueMegabytes | maxQueueMegabytes
  */
-const record = `
+const record = `${charges}${chargeJob}
 local function write(k, a, fields)
   if redis.call('EXISTS', k.job) == 1 then return 'known' end
   local time = redis.call('TIME')
@@ -145,8 +147,10 @@ local function write(k, a, fields)
     if a.needs == 'presence' then return 'missing' end
     if a.settled then return 'free' end
   end
-  if redis.call('ZCARD', k.open) >= a.mostOpen then return 'full', 'host' end
-  if waiting >= a.mostInLine then return 'full', 'line' end
+  if redis.call('ZCARD', k.open) >= a.maxJobs then return 'full', 'maxJobs' end
+  if waiting >= a.maxJobsPerGear then return 'full', 'maxJobsPerGear' end
+  local limit = chargeJob(k, a, fields)
+  if limit then return 'full', limit end
   local order = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', k.sequence) or 0) + 1)
   local score = string.format('%.0f', order)
   redis.call('SET', k.sequence, score)
@@ -160,7 +164,8 @@ end
 
 const recordKeys = (first: number) =>
   `{job = KEYS[${first}], sequence = KEYS[${first + 1}], open = KEYS[${first + 2}],
-    line = KEYS[${first + 3}], held = KEYS[${first + 4}], jobs = KEYS[${first + 5}]}`;
+    line = KEYS[${first + 3}], held = KEYS[${first + 4}], jobs = KEYS[${first + 5}],
+    charges = KEYS[${first + 6}], charged = KEYS[${first + 7}]}`;
 
 /**
  * KEYS holders, spread, epoch
@@ -204,8 +209,8 @@ return 1
 `;
 
 /**
- * KEYS job, sequence, open, line, held, jobs
- * ARGV what (JSON: id, resource, deadline, needs, settled, mostOpen, mostInLine), then field, value, … of the job
+ * KEYS job, sequence, open, line, held, jobs, charges, charged
+ * ARGV what (JSON: id, tenant, resource, deadline, needs, settled, maxJobs, maxJobsPerGear, userJobs, userBytes, maxBytes), then field, value, … of the job
  */
 export const recordJob = `${record}
 return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
@@ -215,7 +220,7 @@ return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
  * All steps, for a host that is known or guessed. Where they do not all go well no job is recorded and no id bound; a name that
  * was claimed for another host than the guessed one stays claimed.
  *
- * KEYS holders, spread, epoch, ledger, job, sequence, open, line, held, jobs
+ * KEYS holders, spread, epoch, ledger, job, sequence, open, line, held, jobs, charges, charged
  * ARGV claim (JSON; empty where no name is needed), host, instead, value of the ledger, its seconds, what (JSON), then field,
  *      value, … of the job
  * Returns verdict, more, entry, the name's verdict, names and memory of each candidate: verdicts of the steps, and elsewhere (the

@@ -2,26 +2,27 @@ import type { Redis } from 'ioredis';
 import { effect } from '../../lib/failpoint.ts';
 import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
 import { announce } from './announce.ts';
-import { abandon, begin, cancel, expire, finish, forget, forgetId, handBack, take } from './run.ts';
+import { abandon, begin, cancel, drop, expire, finish, forget, forgetId, handBack, take } from './run.ts';
 
 /** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given. */
 const scripts = {
-  acceptAtOnce: { lua: acceptAtOnce, keys: 10 },
+  acceptAtOnce: { lua: acceptAtOnce, keys: 12 },
   claimName: { lua: claimName, keys: 3 },
   adoptName: { lua: adoptName, keys: 2 },
   strikeName: { lua: strikeName, keys: 2 },
   reserveId: { lua: reserveId, keys: 1 },
   freeId: { lua: freeId, keys: 1 },
-  recordJob: { lua: recordJob, keys: 6 },
+  recordJob: { lua: recordJob, keys: 8 },
   take: { lua: take, keys: 2 },
   begin: { lua: begin, keys: 3 },
   handBack: { lua: handBack, keys: 1 },
-  finish: { lua: finish, keys: 5 },
+  finish: { lua: finish, keys: 7 },
   forget: { lua: forget, keys: 2 },
-  forgetId: { lua: forgetId, keys: 2 },
-  cancel: { lua: cancel, keys: 2 },
-  expire: { lua: expire, keys: 2 },
-  abandon: { lua: abandon, keys: 2 },
+  forgetId: { lua: forgetId, keys: 4 },
+  drop: { lua: drop, keys: 4 },
+  cancel: { lua: cancel, keys: 4 },
+  expire: { lua: expire, keys: 4 },
+  abandon: { lua: abandon, keys: 4 },
   announce: { lua: announce, keys: 2 },
 } as const;
 

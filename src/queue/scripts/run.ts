@@ -1,3 +1,5 @@
+import { charges } from './charges.ts';
+
 /**
  * What a worker does to the records of its jobs, and an api to those of which it is asked the end. Every script touches keys
  * of one host only.
@@ -8,10 +10,14 @@ const isOver = `
 local function isOver(state) return state and state ~= 'queued' and state ~= 'running' end
 `;
 
-/** Ends a job for its host, in a field that says how; false where that was done before. The request itself goes. */
-const endAs = `
+/**
+ * Ends a job for its host, in a field that says how; false where that was done before. The request itself goes, and what was
+ * charged for it. KEYS 3 and 4 are charges and charged.
+ */
+const endAs = `${charges}
 local function endAs(job, field, now, seconds, channel, id)
   if redis.call('HSETNX', job, field, now) == 0 then return false end
+  release(KEYS[3], KEYS[4], id)
   redis.call('HDEL', job, 'sealed')
   redis.call('EXPIRE', job, seconds)
   redis.call('PUBLISH', channel, id)
@@ -44,7 +50,7 @@ return 'taken'
 /**
  * Ends a job whose host is never to come back. A worker that does come back does not begin it again.
  *
- * KEYS job, run
+ * KEYS job, run, charges, charged
  * ARGV now (RFC 3339), seconds to keep the job, channel, id
  * Returns 1 when it is over by that
  */
@@ -59,7 +65,7 @@ return endAs(job, 'abandonedAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4]) and 1 or 0
 /**
  * Ends a job that no worker has taken in time.
  *
- * KEYS job, run
+ * KEYS job, run, charges, charged
  * ARGV now (RFC 3339), seconds to keep the job, channel, id
  * Returns 1 when it is over by that, 0 when a worker has it or it is not yet time
  */
@@ -114,13 +120,13 @@ return redis.call('HINCRBY', KEYS[1], 'crashes', -1)
  * Ends a job: final state, out of the queue, what the host holds brought up to date, everybody told. Ending it again
  * changes nothing. The request itself goes.
  *
- * KEYS job, run, open, line, held
+ * KEYS job, run, open, line, held, charges, charged
  * ARGV id, resource, present (1: the resource is on the host, 0: it is not), seconds to keep the job, channel, channel of
  *      the host's signs of life, what to say there when the name is free, then field, value, … of the outcome
  * Returns the id that is first in line now, or nil
  */
-export const finish = `${isOver}
-local job, run, open, line, held = unpack(KEYS)
+export const finish = `${isOver}${charges}
+local job, run, open, line, held, charges, charged = unpack(KEYS)
 local id, resource = ARGV[1], ARGV[2]
 local state = redis.call('HGET', run, 'state')
 if not isOver(state) and redis.call('EXISTS', job) == 1 then
@@ -131,6 +137,7 @@ if not isOver(state) and redis.call('EXISTS', job) == 1 then
 end
 redis.call('ZREM', open, id)
 redis.call('ZREM', line, id)
+release(charges, charged, id)
 local first = redis.call('ZRANGE', line, 0, 0)[1]
 if ARGV[3] == '1' then
   redis.call('SADD', held, resource)
@@ -158,17 +165,31 @@ return 0
 /**
  * Takes an id out of a host's queue that has no record; one that was recorded meanwhile stays.
  *
- * KEYS job, open
+ * KEYS job, open, charges, charged
  * ARGV id
  */
-export const forgetId = `
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[1]) end
+export const forgetId = `${charges}
+if redis.call('EXISTS', KEYS[1]) == 1 then return end
+redis.call('ZREM', KEYS[2], ARGV[1])
+release(KEYS[3], KEYS[4], ARGV[1])
+`;
+
+/**
+ * Takes an id out of a host's queue whose job is over, or that has no record.
+ *
+ * KEYS open, line, charges, charged
+ * ARGV id
+ */
+export const drop = `${charges}
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+release(KEYS[3], KEYS[4], ARGV[1])
 `;
 
 /**
  * Asks for the end of a job. One that was never begun is over with it.
  *
- * KEYS job, run
+ * KEYS job, run, charges, charged
  * ARGV now (RFC 3339), the request to cancel as it is sealed, seconds to keep the job, channel, id
  * Returns absent | final | queued (it is cancelled now) | running (its worker is to be told)
  */
