@@ -1,7 +1,8 @@
 import type { RequestHandler } from 'express';
 import { Failure } from '../jobs/errors.ts';
-import { tokenLabel, type Verifier } from '../token/verifier.ts';
+import { tenantOf, tokenLabel, type Verifier } from '../token/verifier.ts';
 import { contextOf } from './request-context.ts';
+import type { PlacesOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
 /** What anybody may ask. */
@@ -18,7 +19,7 @@ const refusalTime = 5;
  * Takes the token off the path, or out of the Authorization header, and lets only valid ones pass. The rest of
  * the path is what the routes see.
  */
-export function requireToken({ verify }: Verifier): RequestHandler {
+export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestHandler {
   return async (req, res, next) => {
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('Referrer-Policy', 'no-referrer');
@@ -42,11 +43,14 @@ export function requireToken({ verify }: Verifier): RequestHandler {
     clearTimeout(timer);
     context.claims = claims;
     context.token = token;
+    context.tenant = tenantOf(claims, token);
+    context.occupy = placesOf(context.tenant, res);
     if (inPath) {
       context.prefix = inPath[0];
       req.url = req.url.slice(inPath[0].length);
       if (!req.url.startsWith('/')) req.url = `/${req.url}`;
     }
+    context.occupy('userRequests');
     next();
   };
 }

@@ -25,7 +25,7 @@ export interface Announcer {
   keep(address: string | null): { ready: Promise<void>; stop(): Promise<void> };
 }
 
-export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'onFatal' | 'log'> {
+export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'limits' | 'onFatal' | 'log'> {
   queue: Pick<WorkerQueue, 'announceHeld' | 'announceHost' | 'withdrawHost' | 'onAsked'>;
   paths: HostPaths;
   reservations: Pick<Reservations, 'all'>;
@@ -37,7 +37,7 @@ const tidyInterval = 180_000;
 const farewell = 1_000;
 
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
-  const { queue, paths, host, version, onFatal, log } = parts;
+  const { queue, paths, host, version, limits, onFatal, log } = parts;
   let address: string | null = null;
   let withdrawn = false;
   /** What is said of the host is said one after the other, or an old word could come after the last one. */
@@ -47,6 +47,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     version,
     draining: await isDraining(paths),
     address,
+    limits,
     ...(await roomOf(parts)),
   });
   const say = (said: 'held' | '') =>

@@ -4,6 +4,7 @@ import type { Front } from '../../src/queue/open-front.ts';
 import { noKeys } from '../../src/token/keyring.ts';
 import { createSealer } from '../../src/token/seal.ts';
 import { createVerifier } from '../../src/token/verifier.ts';
+import { userLimits } from './limits.ts';
 import { lifetimes } from './tokens.ts';
 
 /** An api before a queue, in this process, for the test token. */
@@ -14,6 +15,7 @@ export function openTestApi(front: Front, log: Logger): Promise<RunningApi> {
       verifier: createVerifier({ keys: noKeys, fleet: 'geard', lifetimes, testToken: true }),
       sealer: createSealer(noKeys, () => null, true),
       version: '1',
+      limits: userLimits(),
       transport: 'relay',
       log,
     },

@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createAnnouncer } from '../../src/worker/announcer.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
+import { hostLimits } from '../support/limits.ts';
 import { until } from '../support/until.ts';
 
 /** A point at which a call stops until it may go on. */
@@ -45,7 +46,10 @@ async function anAnnouncer() {
   const log = pino({ level: 'silent' });
   const onFatal = () => undefined;
   const reservations = { all: async () => [] };
-  const announcer = createAnnouncer({ queue, paths, reservations, host: 'h1', version: '1', onFatal, log });
+  const limits = hostLimits();
+  const announcer = createAnnouncer({
+    ...{ queue, paths, reservations, host: 'h1', version: '1', limits, onFatal, log },
+  });
   const live = announcer.keep(null);
   await live.ready;
   expect(said).toEqual(['beat', 'held']);
