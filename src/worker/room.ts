@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import type { HostLimits } from '../jobs/limits.ts';
 import type { Kind } from '../jobs/resource.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import type { Locks } from '../lib/locks.ts';
 import type { CloneAllowance } from './domain/clone-target.ts';
 import type { HostPaths } from './domain/paths.ts';
@@ -20,6 +22,9 @@ export interface Room {
   /** The gears on which a job runs now. */
   busy: ReadonlySet<string>;
   directory: Directory;
+  limits: HostLimits;
+  /** Held while an image is pulled. */
+  pulls: Limiter;
   repositories: RepositorySettings;
   /** Seconds in which a gear must listen on its ports, where its spec does not say. */
   startSeconds: number;

@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { Limiter, shared } from '../../src/lib/limiter.ts';
 import { createLocks } from '../../src/lib/locks.ts';
 import { parseAllowance } from '../../src/worker/domain/clone-target.ts';
 import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
@@ -10,6 +11,7 @@ import { createSystemd } from '../../src/worker/host/systemd.ts';
 import { openRepositories } from '../../src/worker/repository/draft.ts';
 import type { Room } from '../../src/worker/room.ts';
 import { makeBase, removeGearsOf } from './daemon.ts';
+import { hostLimits } from './limits.ts';
 import { ok } from './run.ts';
 
 export interface OpenRoom {
@@ -49,6 +51,8 @@ export async function openRoom(): Promise<OpenRoom> {
       fetch: () => Promise.reject(new Error('there is no api')),
     },
     startSeconds: 30,
+    limits: hostLimits(),
+    pulls: new Limiter(shared(16)),
     log,
   };
   await room.systemd.settle();
