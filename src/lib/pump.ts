@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 
 /** Milliseconds for which a reader may take nothing at all. */
-const longestStall = 300_000;
+const longestStall = 30_000;
 
 /**
  * Writes a body to a connection, at the pace of whoever reads it, and ends it. Rejects with what the body threw, or
