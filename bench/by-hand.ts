@@ -28,7 +28,8 @@ export async function dockerRunAndSee(name: string, port: number): Promise<void>
 /** The very unit geard would write, written and started by hand. */
 export async function unitByHand(resource: string, port: number): Promise<void> {
   const spec = gearSpec.parse({ image: 'geard/sample', ports: [{ internal: 8080, external: port }] });
-  const unit = { resource, spec, ports: [{ internal: 8080, external: port }], envTag: null, imageTag: null };
+  const ports = [{ internal: 8080, external: port }];
+  const unit = { resource, spec, ports, envTag: null, imageTag: null, pids: 1_024, addresses: [] };
   await writeFile(unitPath(resource), renderUnit(unit, hostPaths('/var/lib/gears')));
   await ok('systemctl', 'start', `gear-${resource}`);
   await untilItListens(`gear-${resource}`);

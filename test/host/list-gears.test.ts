@@ -15,7 +15,7 @@ beforeAll(async () => {
   for (let n = 0; n < 150; n++)
     await writeUnit(
       open.room,
-      { resource: `listed-${n}`, spec, ports: [], envTag: null, imageTag: null },
+      { resource: `listed-${n}`, spec, ports: [], envTag: null, imageTag: null, pids: 64, addresses: [] },
       [],
     );
 });

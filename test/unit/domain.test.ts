@@ -22,7 +22,7 @@ describe('the unit file', () => {
   test('holds no value of a variable', () => {
     const spec = gearSpec.parse({ image: 'a', env: [{ name: 'SECRET', value: 'hunter2-hunter2' }] });
     const text = renderUnit(
-      { resource: 'a', spec, ports: [], envTag: 'f'.repeat(32), imageTag: null },
+      { resource: 'a', spec, ports: [], envTag: 'f'.repeat(32), imageTag: null, pids: 64, addresses: [] },
       paths,
     );
     const encoded = Buffer.from(/^Spec=(.*)$/m.exec(text)?.[1] ?? '', 'base64url').toString();

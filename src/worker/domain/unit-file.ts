@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/container.ts';
 import { resourceName } from '../../jobs/identifier.ts';
@@ -14,6 +15,10 @@ export interface GearUnit {
   ports: PublishedPort[];
   /** The version of the inline environment's values; null when there are none. */
   envTag: string | null;
+  /** Processes and threads that it may have. */
+  pids: number;
+  /** Addresses on which its ports are published; none: all. */
+  addresses: string[];
   /** The version of the image that carries the whole environment; null: Docker's env files carry it. */
   imageTag: string | null;
 }
@@ -26,7 +31,6 @@ export const wantedBy = ['multi-user.target', 'docker.service'] as const;
 
 /** What an image's process may do at most; the rest of Docker's own list is dropped. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID'];
-const mostProcesses = 4096;
 
 /**
  * The text of the unit. It needs nothing of ours to run: systemd, Docker and the files it names are enough.
@@ -70,7 +74,7 @@ Spec=${encode(unit)}
 
 /** The command line that runs the gear, as words. */
 export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
-  const { resource, spec, ports } = unit;
+  const { resource, spec, pids } = unit;
   return [
     ...dockerRun,
     `--name=${containerName(resource)}`,
@@ -78,8 +82,8 @@ export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
     '--security-opt=no-new-privileges',
     '--cap-drop=ALL',
     ...capabilities.map((capability) => `--cap-add=${capability}`),
-    `--pids-limit=${mostProcesses}`,
-    ...ports.map(({ internal, external }) => `--publish=${external}:${internal}`),
+    `--pids-limit=${pids}`,
+    ...publications(unit),
     ...(unit.imageTag === null ? envFiles(unit, paths) : []),
     ...spec.volumes.map((volume) => `--volume=${volume.name}:${volume.path}`),
     ...(spec.memory === undefined ? [] : [`--memory=${spec.memory}`]),
@@ -98,6 +102,13 @@ export function runImage({
   return imageTag === null ? spec.image : environmentImage(resource, imageTag);
 }
 
+function publications({ ports, addresses }: GearUnit): string[] {
+  const on = addresses.map((address) => `${isIPv6(address) ? `[${address}]` : address}:`);
+  return (on.length > 0 ? on : ['']).flatMap((prefix) =>
+    ports.map(({ internal, external }) => `--publish=${prefix}${external}:${internal}`),
+  );
+}
+
 function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): string[] {
   const files: string[] = [];
   if (spec.environment !== undefined) files.push(paths.environment(spec.environment));
@@ -109,16 +120,17 @@ const encoded = z.strictObject({
   spec: gearSpec,
   ports: z.array(publishedPort),
   envTag: requestId.nullable(),
-  // Units of earlier versions have none.
+  // Units of earlier versions have none of these.
   imageTag: requestId.nullable().default(null),
+  pids: z.number().int().default(4096),
+  addresses: z.array(z.string()).default([]),
 });
 
 /** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
-function encode({ spec, ports, envTag, imageTag }: GearUnit): string {
+function encode({ spec, ports, envTag, imageTag, pids, addresses }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
-  return Buffer.from(JSON.stringify({ spec: { ...spec, env }, ports, envTag, imageTag })).toString(
-    'base64url',
-  );
+  const content = { spec: { ...spec, env }, ports, envTag, imageTag, pids, addresses };
+  return Buffer.from(JSON.stringify(content)).toString('base64url');
 }
 
 /** Reads a unit of ours back; null for any other text. The values of inline variables are empty. */

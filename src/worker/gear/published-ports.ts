@@ -1,5 +1,6 @@
 import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
+import { includesPort } from '../../jobs/limits.ts';
 import { choosePorts } from '../domain/ports.ts';
 import { portIsFree } from '../host/ports.ts';
 import type { Room } from '../room.ts';
@@ -9,17 +10,22 @@ import type { Room } from '../room.ts';
  * ones. Throws `port_taken` or `ports_exhausted`; what it had reserved before is then as it was.
  */
 export async function reservePorts(
-  { reservations }: Room,
+  { reservations, limits }: Room,
   resource: string,
   wanted: GearSpec['ports'],
   current: PublishedPort[],
 ): Promise<PublishedPort[]> {
+  const { publishPorts, publishAddress } = limits;
   const own = new Set(await reservations.list(resource));
   const unusable = new Set(await reservations.others(resource));
   // Each round either succeeds or has learnt of one more port that cannot be used.
   for (;;) {
-    const chosen = choosePorts(wanted, current, (port) => unusable.has(port));
-    const taken = await reserveAll(reservations, resource, chosen, own);
+    const chosen = choosePorts(
+      wanted,
+      current,
+      (port) => unusable.has(port) || !includesPort(publishPorts, port),
+    );
+    const taken = await reserveAll(reservations, resource, chosen, own, publishAddress);
     if (taken === null) return chosen;
     const asked = wanted.some(({ external }) => external === taken);
     if (asked) throw new Failure('port_taken', `the external port ${taken} is taken`);
@@ -33,6 +39,7 @@ async function reserveAll(
   resource: string,
   ports: PublishedPort[],
   own: Set<number>,
+  addresses: readonly string[],
 ): Promise<number | null> {
   const added: number[] = [];
   for (const { external } of ports) {
@@ -40,7 +47,7 @@ async function reserveAll(
     // Reserved first and looked at then, so that no two gears look at the same free port.
     const reserved = await reservations.reserve(external, resource);
     if (reserved) added.push(external);
-    if (reserved && (await portIsFree(external))) continue;
+    if (reserved && (await portIsFree(external, addresses))) continue;
     for (const port of added) await reservations.release(port, resource);
     return external;
   }
