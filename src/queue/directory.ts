@@ -34,8 +34,8 @@ const announcement = z.object({
   memoryTaken: z.number().int().nonnegative().default(0),
   /** External ports that its gears have. */
   ports: z.array(z.number().int()).max(mostPorts).default([]),
-  /** What it does at a time and gives a gear; null: its worker has not said so. */
-  limits: hostLimits.nullable().default(null),
+  /** What it does at a time and gives a gear; null: its worker has not said so in a way that we know. */
+  limits: hostLimits.nullable().catch(null),
   /** Milliseconds since the epoch, by Redis's clock. */
   lastSeen: z.number(),
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import { Failure, problemOf } from '../jobs/errors.ts';
 import { resourceName } from '../jobs/identifier.ts';
@@ -85,6 +86,7 @@ export function createRunner(parts: RunnerParts): Runner {
   const underWay = new Map<string, UnderWay>();
   const turns = new Limiter(shared(maxParallelJobs));
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal); // Every job that waits for its turn listens to it.
   let newestTold = payloadVersion;
   let lastTold = { reason: '', at: 0 };
 
