@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Problem } from '../../src/jobs/errors.ts';
@@ -73,19 +74,17 @@ const statusOf = async (client: Client, path: string, parameters: Record<string,
 
 test('requests in flight: the one too many is 429, another user is answered (security M3)', async () => {
   const { hostname, port } = new URL(alice.url);
-  const sockets: Socket[] = [];
-  const half = () => {
+  /** A request whose body is still to come. */
+  const half = (): Socket => {
     const socket = connect(Number(port), hostname);
-    sockets.push(socket);
     const path = `${new URL(alice.url).pathname}/container/stopped?r=alice-0&i=${newId()}`;
     socket.write(`PUT ${path} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n`);
     onTestFinished(() => void socket.destroy());
+    return socket;
   };
-  const refused = await until('alice is at her limit', async () => {
-    half(); // One that came while we looked was refused itself.
-    const answer = await alice.send('GET', 'container', { r: 'alice-0' });
-    return answer.status === 429 ? answer : null;
-  });
+  const sockets = Array.from({ length: 5 }, half);
+  await Promise.race(sockets.map((socket) => once(socket, 'data'))); // One is refused, and four are held.
+  const refused = await alice.send('GET', 'container', { r: 'alice-0' });
   expectLimit(refused, 'userRequests');
   expect(await statusOf(bob, 'container', { r: 'bob-0' })).toBe(200);
   for (const socket of sockets) socket.destroy();
