@@ -47,14 +47,14 @@ test('who waits for a connection that nobody reads is let go when the client goe
   await expect(pumped).rejects.toThrow('gone');
 });
 
-test('a reader that takes nothing for 30 seconds is cut off, and its source ends (security M6)', async () => {
+test('a reader that takes nothing for 100 seconds is cut off, and its source ends (security M6)', async () => {
   vi.useFakeTimers();
   try {
     const stuck = new Writable({ highWaterMark: 1, write: () => undefined });
     const taken = { count: 0 };
     const pumped = pump(chunks(5, taken), stuck, never);
     const cut = expect(pumped).rejects.toThrow('the reader takes nothing');
-    await vi.advanceTimersByTimeAsync(29_000);
+    await vi.advanceTimersByTimeAsync(99_000);
     expect(stuck.destroyed).toBe(false);
     await vi.advanceTimersByTimeAsync(1_000);
     await cut;
