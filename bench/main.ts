@@ -7,7 +7,6 @@ import { benchInstallMany } from './install-many.ts';
 import { benchMemory } from './memory.ts';
 import { benchStreams } from './streams.ts';
 import { printRow, printTitle } from './table.ts';
-import { benchTenants } from './tenants.ts';
 import { benchTokens } from './tokens.ts';
 
 const benches = {
@@ -18,7 +17,6 @@ const benches = {
   memory: benchMemory,
   streams: benchStreams,
   followers: benchFollowers,
-  tenants: benchTenants,
 };
 const wanted = process.argv.slice(2);
 
