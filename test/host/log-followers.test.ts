@@ -25,6 +25,7 @@ beforeAll(async () => {
   const nothing = { report: () => undefined, checkpoint: (look: () => Promise<string>) => look() };
   await handlers['container.install'].run(params, {
     job: 'a'.repeat(32),
+    tenant: '0',
     room: open.room,
     signal,
     ...nothing,
