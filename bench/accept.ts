@@ -2,6 +2,7 @@ import { keys } from '../src/queue/keys.ts';
 import { end, startNode } from '../test/support/processes.ts';
 import { openTestRedis } from '../test/support/redis.ts';
 import { requestsPerSecond } from './load.ts';
+import { noLimits } from './no-limits.ts';
 import { median, type Row, ratios } from './table.ts';
 
 const rounds = 7;
@@ -21,9 +22,8 @@ export async function benchAccept(): Promise<Row[]> {
   await redis.redis.set(keys.host('h1'), JSON.stringify(host));
   await redis.redis.sadd(keys.hosts, 'h1');
   const listen = `127.0.0.1:${apiPort}`;
-  const limits = ['--max-jobs', '100000', '--max-jobs-per-gear', '100000'];
   const api = await startNode(
-    ['bin/gear', 'api', '--test-token', '--redis', redis.url, '--listen', listen, ...limits],
+    ['bin/gear', 'api', '--test-token', '--redis', redis.url, '--listen', listen, ...noLimits],
     /api listens/,
   );
   const bare = await startNode(

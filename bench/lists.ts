@@ -12,6 +12,7 @@ import { renderUnit } from '../src/worker/domain/unit-file.ts';
 import { placeLinks } from '../src/worker/host/unit-links.ts';
 import type { Client } from '../test/support/client.ts';
 import { type KeyedFleet, openKeyedFleet } from '../test/support/keyed-fleet.ts';
+import { jobLimits } from '../test/support/limits.ts';
 import { ok } from '../test/support/run.ts';
 import { until } from '../test/support/until.ts';
 import { cpuSeconds } from './scale/fleet.ts';
@@ -58,7 +59,7 @@ async function writeGears({ base }: KeyedFleet): Promise<void> {
     const unit = { resource, spec, ports: [{ internal: 8080, external: 20_000 + n }] };
     await writeFile(
       paths.unit(resource),
-      renderUnit({ ...unit, envTag: null, imageTag: null, network: null }, paths),
+      renderUnit({ ...unit, envTag: null, imageTag: null, pids: 1_024, addresses: [], network: null }, paths),
     );
     await placeLinks(paths.unit(resource), false);
   }
@@ -79,11 +80,12 @@ const jobsOn = (gear: string) =>
 /** Jobs that have been accepted and have ended, by the scripts that do that. */
 async function writeJobs({ redis: { redis } }: KeyedFleet): Promise<void> {
   const ledger = createWorkerLedger(redis, 'h1', keepSeconds);
-  const limits = { host: jobs, line: jobs };
+  const limits = jobLimits({ maxJobs: jobs, maxJobsPerGear: jobs, userJobs: jobs });
   const one = async (n: number) => {
     const { isSmall, resource } = gearOf(n);
     const wish: Wish = {
-      ...{ id: n.toString(16).padStart(32, '0'), user: isSmall ? 'a' : 'b', fingerprint: 'f'.repeat(43) },
+      ...{ id: n.toString(16).padStart(32, '0'), fingerprint: 'f'.repeat(43) },
+      ...{ user: isSmall ? 'a' : 'b', tenant: isSmall ? 'a' : 'b' },
       ...{ command: { type: 'container.stop', params: { resource } }, expires: 86_400 },
       seal: () => 'sealed'.repeat(100),
     };

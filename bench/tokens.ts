@@ -8,6 +8,7 @@ import { createVerifier } from '../src/token/verifier.ts';
 import { end, startNode } from '../test/support/processes.ts';
 import { openTestRedis } from '../test/support/redis.ts';
 import { requestsPerSecond } from './load.ts';
+import { noLimits } from './no-limits.ts';
 import { median, type Row, ratios } from './table.ts';
 
 const rounds = 7;
@@ -71,7 +72,7 @@ async function accepting(directory: string, tokens: string[]): Promise<Row[]> {
   const host = { name: 'h1', version: 'bench', gears: 0, address: null, lastSeen: Date.now() + 3_600_000 };
   await redis.redis.set(keys.host('h1'), JSON.stringify(host));
   await redis.redis.sadd(keys.hosts, 'h1');
-  const limits = ['--max-jobs', '100000', '--max-jobs-per-gear', '100000', '--redis', redis.url];
+  const limits = [...noLimits, '--redis', redis.url];
   const api = (port: number, ...how: string[]) =>
     startNode(['bin/gear', 'api', ...how, ...limits, '--listen', `127.0.0.1:${port}`], /api listens/);
   const apis = [await api(ports.test, '--test-token'), await api(ports.real, '--keys', directory)];

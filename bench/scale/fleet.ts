@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { end, startNode } from '../../test/support/processes.ts';
 import { openTestRedis, type TestRedis } from '../../test/support/redis.ts';
+import { noLimits } from '../no-limits.ts';
 
 /**
  * Hosts that share a process. One process for all: each more of them costs by itself, as its replies come in smaller packets,
@@ -35,9 +36,8 @@ export async function openSimulatedFleet(size: number, port: number): Promise<Si
   // What a host writes down goes into memory: disks of 300 hosts are not what one disk can stand for.
   const directory = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'geard-scale-'));
   const redis = await openTestRedis(['--appendonly', 'yes', '--appendfsync', 'everysec']);
-  const limits = ['--max-jobs', '100000'];
   const api = await startNode(
-    ['bin/gear', 'api', '--test-token', '--redis', redis.url, '--listen', `127.0.0.1:${port}`, ...limits],
+    ['bin/gear', 'api', '--test-token', '--redis', redis.url, '--listen', `127.0.0.1:${port}`, ...noLimits],
     /api listens/,
   );
   const emptyBytes = await usedBytes(redis);

@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import { jobs } from '../../src/jobs/registry.ts';
 import { createClosers } from '../../src/lib/closers.ts';
+import { Limiter, shared } from '../../src/lib/limiter.ts';
 import { createLocks } from '../../src/lib/locks.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { openWorkerQueue } from '../../src/queue/open-worker-queue.ts';
@@ -22,6 +23,7 @@ import { createReservations } from '../../src/worker/host/ports.ts';
 import { holderOf } from '../../src/worker/identity.ts';
 import type { Room } from '../../src/worker/room.ts';
 import { runHost } from '../../src/worker/run-host.ts';
+import { hostLimits } from '../../test/support/limits.ts';
 
 const [url = '', directory = '', first = '1', count = '1'] = process.argv.slice(2);
 const log = createLogger('warn');
@@ -44,7 +46,7 @@ async function openHost(host: string) {
   await makeDirectories(paths.directories);
   const options = {
     ...{ host, verifier, sealer, log, redis: { url }, version: 'simulated', streamListen: null },
-    ...{ keepSeconds: 7 * day, journalSeconds: 8 * day, maxParallelJobs: 16 },
+    ...{ keepSeconds: 7 * day, journalSeconds: 8 * day, limits: hostLimits() },
     onFatal: (error: Error) => log.fatal({ reason: error.message }, 'stopping'),
   };
   const closers = createClosers();
@@ -74,6 +76,7 @@ async function openHost(host: string) {
       startSeconds: 60,
       hashKey: '',
     },
+    ...{ limits: options.limits, pulls: new Limiter(shared(1)) },
     directory: { held: queue.held, announce: announcer.everything },
   };
   return runHost(options, { queue, announcer, room, busy, handlers, closers });

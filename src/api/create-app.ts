@@ -1,5 +1,6 @@
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
+import type { UserLimits } from '../jobs/limits.ts';
 import type { Front } from '../queue/open-front.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
@@ -13,28 +14,30 @@ import { reads } from './routes/reads.ts';
 import { streamRoutes } from './routes/streams.ts';
 import type { OpenStreamOf } from './streams/open-stream.ts';
 import { requireToken } from './token-path.ts';
+import { createUserLimits } from './user-limits.ts';
 
 export interface ApiParts {
   front: Front;
   verifier: Verifier;
   sealer: Sealer;
   version: string;
+  limits: UserLimits;
   /** Opens a worker's streams. */
   open: OpenStreamOf;
   log: Logger;
 }
 
 /** The HTTP surface. It knows the queue's front and nothing of systemd or Docker. */
-export function createApp({ front, verifier, sealer, version, open, log }: ApiParts): Express {
+export function createApp({ front, verifier, sealer, version, limits, open, log }: ApiParts): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').disable('query parser');
   app.enable('case sensitive routing').enable('strict routing');
   app.use(requestLog(log));
-  app.use(requireToken(verifier));
+  app.use(requireToken(verifier, createUserLimits(limits)));
   probes(app, front, version);
   const handlers = {
     ...changes(front),
-    ...reads(front),
+    ...reads(front, limits),
     ...jobRoutes(front),
     ...streamRoutes(front, open),
   };

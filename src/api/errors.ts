@@ -29,12 +29,14 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     if (!failure) log.error({ err: error }, 'a request failed for a reason of our own');
     if (failure?.code === 'method_not_allowed') res.set('Allow', methodsOf(req.path).join(', '));
     const { id } = contextOf(req).log;
-    sendProblem(req, res, problem(failure, failure?.code === 'request_id_reused' ? id : undefined));
+    const job = failure?.code === 'request_id_reused' ? id : undefined;
+    sendProblem(req, res, problem(failure, { ...(job && { job }), ...limitOf(failure) }));
   };
 }
 
-function problem(failure: Failure | null, job: string | undefined): Problem {
-  const where = job === undefined ? {} : { job };
+const limitOf = (failure: Failure | null) => (failure?.limit ? { limit: failure.limit } : {});
+
+function problem(failure: Failure | null, where: Pick<Problem, 'job' | 'limit'>): Problem {
   return failure
     ? problemOf(failure.code, failure.message, where)
     : problemOf('internal', 'this is our fault; the log of the api says more');

@@ -1,4 +1,5 @@
 import { type ErrorCode, Failure } from '../jobs/errors.ts';
+import { beyondLimits } from '../jobs/limits.ts';
 import type { Command } from '../jobs/registry.ts';
 import type { Kind, LineKind } from '../jobs/resource.ts';
 import { type Candidate, type Choice, type Front, type HostEntry, roomOf } from '../queue/open-front.ts';
@@ -8,19 +9,30 @@ export type Directory = Pick<Front, 'hosts' | 'host' | 'findHolder'>;
 
 /**
  * Where a request may go: to the host that is asked for, or to the one that has the name, or to the live host with the most
- * room. The directory decides between those named here, at once for all requests. Throws `host_not_found`.
+ * room. The directory decides between those named here, at once for all requests. Throws `host_not_found`, or `invalid_request` where no host grants what is asked for.
  */
 export async function choiceFor(front: Directory, command: Command, wanted?: string): Promise<Choice> {
-  if (wanted !== undefined) return onlyTo(await existing(front, wanted));
-  const hosts = await front.hosts();
+  const hosts = wanted === undefined ? await front.hosts() : [await existing(front, wanted)];
+  const granting = grantedBy(hosts, command);
   const [only] = hosts;
-  if (hosts.length === 1 && only?.state === 'live') return onlyTo(only);
+  if (only && (wanted !== undefined || (hosts.length === 1 && only.state === 'live'))) return onlyTo(only);
   const holder = await holderOfEnvironment(front, command);
-  const fitting = hosts.filter(({ name, state, draining }) =>
+  const fitting = granting.filter(({ name, state, draining }) =>
     holder === null ? state === 'live' : name === holder && !draining,
   );
   const asked = roomOf(command);
   return { only: null, candidates: fitting.map((host) => candidateFor(asked, host)) };
+}
+
+/** The hosts whose limits take in what a gear asks for. Throws `invalid_request` where those of no host do. */
+function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
+  if (command.type !== 'container.install') return hosts;
+  const { spec } = command.params;
+  const beyond = hosts.map(({ limits }) => limits && beyondLimits(spec, limits));
+  const granting = hosts.filter((_, i) => beyond[i] === null);
+  const why = beyond.find((one) => one !== null);
+  if (granting.length === 0 && why) throw new Failure('invalid_request', why);
+  return granting;
 }
 
 /** To one host, which takes nothing new while it drains. */

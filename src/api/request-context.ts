@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { Order } from '../requests/order.ts';
 import type { Claims } from '../token/claims.ts';
 import type { Purpose } from '../token/seal.ts';
+import type { Place } from './user-limits.ts';
 
 /** The outcome of an answer that we could not bring to its end. */
 export const brokenOff = 'broken off';
@@ -15,6 +16,10 @@ export interface RequestContext {
   token: string;
   /** Whether the token is valid still: it may have come to its end, or its issuer's, since. */
   isValid(): Promise<boolean>;
+  /** Whom the request is counted for; see tenantOf. */
+  tenant: string;
+  /** Has the request occupy a place of its user's, instead of the one it has; see user-limits.ts. */
+  occupy(place: Place): void;
   /** What the request log shows besides method and status; never a token or a value. */
   log: {
     id?: string;
@@ -43,17 +48,12 @@ type WithContext = Request & { [key]?: RequestContext };
 
 /** Gives a request its context; called once, first of all. */
 export function openContext(req: Request, res: Response): RequestContext {
-  const seal = () => {
+  const unknown = () => {
     throw new Error('this request has not been authorized');
   };
-  const context = {
-    prefix: '',
-    claims: {},
-    token: '',
-    log: {},
-    isValid: async () => false,
-    seal,
-    gone: () => signalOf(res),
+  const context: RequestContext = {
+    ...{ prefix: '', claims: {}, token: '', tenant: '', log: {} },
+    ...{ isValid: async () => false, occupy: unknown, seal: unknown, gone: () => signalOf(res) },
   };
   (req as WithContext)[key] = context;
   return context;

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { Failure } from '../jobs/errors.ts';
+import { Failure, limitReached } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
 import type { Accepted, Front, JobRecord, Wish } from '../queue/open-front.ts';
@@ -17,9 +17,10 @@ export async function submit(
   change: Change,
   wanted: string | undefined,
 ): Promise<void> {
-  const { seal, gone } = contextOf(req);
+  const { tenant, seal, occupy, gone } = contextOf(req);
   const waited = preferredWait(req);
-  const wish = { ...change, seal: (host: string) => seal({ use: 'job', host, job: change.id }) };
+  if (waited) occupy('userWaits');
+  const wish = { ...change, tenant, seal: (host: string) => seal({ use: 'job', host, job: change.id }) };
   const placed = await place(front, wish, wanted);
   if (placed.replayed && placed.fingerprint !== change.fingerprint) {
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
@@ -78,11 +79,22 @@ function refusal(
             `the ${kind} ${resource} exists already and If-None-Match: * was given`,
           );
     case 'full':
-      return new Failure(
-        'queue_full',
-        refused.what === 'line'
-          ? `too many unfinished jobs on the ${kind} ${resource}`
-          : 'too many unfinished jobs on the host',
-      );
+      return full(refused.limit, `${kind} ${resource}`);
+  }
+}
+
+function full(limit: Extract<Refused, { verdict: 'full' }>['limit'], resource: string): Failure {
+  const queueFull = (what: string) => new Failure('queue_full', `${what} (limit ${limit})`, { limit });
+  switch (limit) {
+    case 'maxJobs':
+      return queueFull('too many unfinished jobs on the host');
+    case 'maxJobsPerGear':
+      return queueFull(`too many unfinished jobs on the ${resource}`);
+    case 'maxQueueMegabytes':
+      return queueFull('the unfinished jobs of the host take too much room');
+    case 'userJobs':
+      return limitReached(limit, 'you have too many unfinished jobs on the host; wait for one to end');
+    case 'userQueueMegabytes':
+      return limitReached(limit, 'your unfinished jobs on the host take too much room; wait for one to end');
   }
 }

@@ -1,9 +1,10 @@
 import type { RequestHandler } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { testToken } from '../token/claims.ts';
-import { tokenLabel, type Verifier } from '../token/verifier.ts';
+import { tenantOf, tokenLabel, type Verifier } from '../token/verifier.ts';
 import { contextOf } from './request-context.ts';
 import { mustComeFromHere } from './test-token-origin.ts';
+import type { PlacesOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
 /** What anybody may ask. */
@@ -27,7 +28,7 @@ const refusalTime = 5;
  * Takes the token off the path, or out of the Authorization header, and lets only valid ones pass. The rest of
  * the path is what the routes see.
  */
-export function requireToken({ verify }: Verifier): RequestHandler {
+export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestHandler {
   return async (req, res, next) => {
     for (const [name, value] of headers) res.setHeader(name, value);
     const inPath = prefixed.exec(req.url);
@@ -53,11 +54,14 @@ export function requireToken({ verify }: Verifier): RequestHandler {
     if (claims.u !== undefined) context.log.user = claims.u;
     context.token = token;
     context.isValid = async () => (await verify(token)) !== null;
+    context.tenant = tenantOf(claims, token);
+    context.occupy = placesOf(context.tenant, res);
     if (inPath) {
       context.prefix = inPath[0];
       req.url = req.url.slice(inPath[0].length);
       if (!req.url.startsWith('/')) req.url = `/${req.url}`;
     }
+    context.occupy('userRequests');
     next();
   };
 }

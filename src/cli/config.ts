@@ -104,6 +104,7 @@ function contradictions(role: Role, settings: Partial<Settings>): string[] {
     ...insecureWithRedis(settings),
     ...wrongWithTokens(settings),
     ...wrongWithStreams(role, settings),
+    ...wrongWithLimits(settings),
   ];
 }
 
@@ -176,6 +177,14 @@ function wrongWithStreams(role: Role, { stream, streamListen }: Partial<Settings
     );
   }
   return wrong;
+}
+
+function wrongWithLimits({ gearMemory, maxGearMemory, gearCpus, maxGearCpus }: Partial<Settings>): string[] {
+  const isMore = (usual = 0, most = usual) => usual > most;
+  return [
+    ...(isMore(gearMemory, maxGearMemory) ? ['--gear-memory is more than --max-gear-memory'] : []),
+    ...(isMore(gearCpus, maxGearCpus) ? ['--gear-cpus is more than --max-gear-cpus'] : []),
+  ];
 }
 
 function isLoopback(host: string): boolean {

@@ -7,30 +7,15 @@ import { transports } from '../jobs/streams.ts';
 import { isRedisUrl } from '../queue/redis-url.ts';
 import { fleetName } from '../token/claims.ts';
 import { parsePool } from '../worker/domain/networks.ts';
+import { limitOptions, ofApiLimits, ofHostLimits } from './limit-options.ts';
+import { type OptionDefinition, wholeNumber } from './option-definition.ts';
 
-/** One setting: a flag on the command line and an environment variable, which the flag overrides. */
-export interface OptionDefinition {
-  flag: string;
-  env: string;
-  help: string;
-  /** What the flag takes; none for a switch. */
-  takes?: string;
-  default?: string;
-  schema: z.ZodType;
-}
+export type { OptionDefinition } from './option-definition.ts';
 
 const absolutePath = z
   .string()
   .regex(/^\/[^\0\r\n]*$/, 'must be an absolute path')
   .max(1024);
-
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .max(10)
-    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .refine((n) => n >= min && n <= max, `must be a whole number from ${min} to ${max}`);
 
 const onOff = z
   .enum(['1', 'true', 'yes', '0', 'false', 'no', ''], 'must be 1 or 0')
@@ -286,14 +271,6 @@ export const optionTable = {
     help: 'how long a gear may take until it listens on its ports, where its spec does not say',
     schema: wholeNumber(1, maxStartSeconds),
   },
-  maxParallelJobs: {
-    flag: '--max-parallel-jobs',
-    env: 'GEARD_MAX_PARALLEL_JOBS',
-    takes: '<number>',
-    default: '16',
-    help: 'how many jobs of this host run side by side; the others wait',
-    schema: wholeNumber(1, 1000),
-  },
   networkPool: {
     flag: '--network-pool',
     env: 'GEARD_NETWORK_POOL',
@@ -302,6 +279,7 @@ export const optionTable = {
     help: "private addresses that nobody else uses: gears' networks get 64 of them each",
     schema: networkPool,
   },
+  ...limitOptions,
   testToken: {
     flag: '--test-token',
     env: 'GEARD_TEST_TOKEN',
@@ -321,22 +299,6 @@ export const optionTable = {
     default: '7',
     help: 'how long a finished job and its request id are remembered',
     schema: wholeNumber(1, 3650),
-  },
-  maxJobs: {
-    flag: '--max-jobs',
-    env: 'GEARD_MAX_JOBS',
-    takes: '<number>',
-    default: '10000',
-    help: 'unfinished jobs of one host before new ones are refused',
-    schema: wholeNumber(1, 100_000),
-  },
-  maxJobsPerGear: {
-    flag: '--max-jobs-per-gear',
-    env: 'GEARD_MAX_JOBS_PER_GEAR',
-    takes: '<number>',
-    default: '100',
-    help: 'unfinished jobs on one gear before new ones are refused',
-    schema: wholeNumber(1, 100_000),
   },
   logLevel: {
     flag: '--log-level',
@@ -388,9 +350,9 @@ const ofRedis = [
 ] as const;
 const ofTokens = ['keys', 'fleet', 'tokenHours', 'tokenReadHours', 'testToken'] as const;
 const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel'] as const;
-const ofApi = ['listen', 'insecureTestToken', 'maxJobs', 'maxJobsPerGear'] as const;
+const ofApi = ['listen', 'insecureTestToken', ...ofApiLimits] as const;
 const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'] as const;
-const ofJobs = ['startSeconds', 'maxParallelJobs', 'registryAllow', 'networkPool', ...ofClones] as const;
+const ofJobs = ['startSeconds', 'registryAllow', 'networkPool', ...ofHostLimits, ...ofClones] as const;
 const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofJobs] as const;
 
 /** Which options each role takes. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { RunningApi } from '../api/start-api.ts';
+import { hostLimits, jobLimits, userLimits } from '../jobs/limits.ts';
 import { type Closers, createClosers } from '../lib/closers.ts';
 import type { RedisAccess } from '../queue/open-front.ts';
 import type { Config } from './config.ts';
@@ -41,6 +42,7 @@ export async function openRole(
         ...shared(config),
         ...tokens,
         redis,
+        limits: hostLimits.parse(config),
         journalSeconds: journalSeconds(config),
         streamListen: streamPlace(role, config),
         cloneLimits: {
@@ -105,11 +107,13 @@ async function openApi({ config, redis, tokens, expected, log, closers }: ApiOpt
     import('../queue/open-front.ts'),
     import('../api/start-api.ts'),
   ]);
-  const limits = { host: config.maxJobs, line: config.maxJobsPerGear };
   const { keepSeconds } = shared(config);
-  const front = openFront({ redis, limits, keepSeconds, expected, log });
+  const front = openFront({ redis, limits: jobLimits.parse(config), keepSeconds, expected, log });
   closers.push(front.close);
-  const api = await startApi({ ...tokens, front, version, transport: config.stream, log }, config.listen);
+  const api = await startApi(
+    { ...tokens, front, version, limits: userLimits.parse(config), transport: config.stream, log },
+    config.listen,
+  );
   closers.push(() => api.close(requestGrace));
   return api;
 }

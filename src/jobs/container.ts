@@ -43,7 +43,7 @@ export const maxStartSeconds = 3_600;
 const unitOf = { '': 1, b: 1, k: 1024, m: MiB, g: 1024 * MiB } as const;
 
 /** Bytes, or Docker's way to write them (64m, 1g). Docker takes no less than 6 MiB. */
-const memory = z
+export const memory = z
   .union(
     [
       z.number(),
@@ -63,7 +63,7 @@ const memory = z
   })
   .refine((n) => Number.isInteger(n) && n >= 6 * MiB && n <= 2 ** 50, 'memory must be at least 6m (6 MiB)');
 
-const cpus = z
+export const cpus = z
   .union(
     [
       z.number(),
@@ -132,6 +132,7 @@ export const containerInstall = defineJob({
     changed: z.boolean(),
   }),
   errors: [
+    'invalid_request',
     'image_not_found',
     'environment_not_found',
     'container_not_found',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type LimitName, limitNames } from './limits.ts';
 import { saidText } from './schema.ts';
 
 /** The one table of error codes: what each means on the wire. docs/errors.md is held against it by a test. */
@@ -25,6 +26,7 @@ const table = {
   body_too_large: { status: 413, title: 'The body is too large' },
   request_id_reused: { status: 422, title: 'The request id was used for another request' },
   queue_full: { status: 429, title: 'The queue is full' },
+  limit_reached: { status: 429, title: 'A limit is reached' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   expired: { status: 500, title: 'The job came too late' },
   start_failed: { status: 500, title: 'The gear did not start' },
@@ -40,7 +42,15 @@ export type ErrorCode = keyof typeof table;
 export const errorCodes = Object.keys(table) as ErrorCode[];
 
 /** A failure as one process tells it to another; the status and the title always come from the table here. */
-export const toldFailure = z.object({ code: z.enum(errorCodes), detail: saidText(8_000) });
+export const toldFailure = z.object({
+  code: z.enum(errorCodes),
+  detail: saidText(8_000),
+  limit: z.enum(limitNames).optional().catch(undefined),
+});
+
+/** What another process has told, as a failure here. */
+export const failureOf = ({ code, detail, limit }: z.infer<typeof toldFailure>) =>
+  new Failure(code, detail, { limit });
 
 /** An RFC 9457 problem document. */
 export interface Problem {
@@ -51,11 +61,15 @@ export interface Problem {
   code: ErrorCode;
   job?: string;
   host?: string;
+  /** Of `limit_reached`: which; see limits.ts. */
+  limit?: LimitName;
 }
 
 export interface FailureOptions {
   /** The same attempt may succeed a little later: the worker tries again with backoff. */
   transient?: boolean;
+  /** Of `limit_reached`: which. */
+  limit?: LimitName | undefined;
   cause?: unknown;
 }
 
@@ -66,20 +80,26 @@ export interface FailureOptions {
 export class Failure extends Error {
   readonly code: ErrorCode;
   readonly transient: boolean;
+  readonly limit: LimitName | undefined;
 
   constructor(code: ErrorCode, detail: string, options: FailureOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'Failure';
     this.code = code;
     this.transient = options.transient ?? false;
+    this.limit = options.limit;
   }
 }
 
-/** The problem document of a code; `where` adds the job or the host it happened to. */
+/** Somebody has as much as a limit allows. `what` is not granted, and when it will be. */
+export const limitReached = (limit: LimitName, what: string) =>
+  new Failure('limit_reached', `${what} (limit ${limit})`, { limit });
+
+/** The problem document of a code; `where` adds the job or the host it happened to, or the limit. */
 export function problemOf(
   code: ErrorCode,
   detail: string,
-  where: { job?: string; host?: string } = {},
+  where: Pick<Problem, 'job' | 'host' | 'limit'> = {},
 ): Problem {
   const { status, title } = table[code];
   return { type: `urn:geard:${code}`, title, status, detail, code, ...where };

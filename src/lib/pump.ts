@@ -1,7 +1,10 @@
 import type { Writable } from 'node:stream';
 
-/** Milliseconds for which a reader may take nothing at all. */
-const longestStall = 300_000;
+/**
+ * Milliseconds for which a reader may seem to take nothing. The kernel's buffers hide what it takes: where they may grow to
+ * 32 MiB (tcp(7)), one that reads a megabyte a second seems to stand still for half a minute.
+ */
+const longestStall = 100_000;
 
 /**
  * Writes a body to a connection, at the pace of whoever reads it, and ends it. Rejects with what the body threw, or

@@ -3,7 +3,7 @@ import type { Job } from '../jobs/job.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
 import type { AcceptParts, Choice, Wish } from './accept.ts';
-import { keys, listKeys } from './keys.ts';
+import { chargeKeys, keys, listKeys } from './keys.ts';
 import { entryKeys } from './names.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
@@ -55,15 +55,25 @@ const day = 24 * 60 * 60;
 
 /** What the host's records are asked, as JSON. */
 export function recordArgument(
-  { command, id, expires }: Wish,
+  { command, id, tenant, expires }: Wish,
   { limits, keepSeconds }: Pick<AcceptParts, 'limits' | 'keepSeconds'>,
   deadline: number,
   settled: boolean,
 ): string {
   const { resource } = command.params;
-  const most = { mostOpen: limits.host, mostInLine: limits.line };
+  const { userQueueMegabytes, maxQueueMegabytes, ...counts } = limits;
+  const most = { ...counts, userBytes: userQueueMegabytes * MiB, maxBytes: maxQueueMegabytes * MiB };
   const seconds = expires + day + keepSeconds;
-  return JSON.stringify({ id, resource, seconds, deadline, needs: needsOf(command), settled, ...most });
+  return JSON.stringify({
+    id,
+    tenant,
+    resource,
+    seconds,
+    deadline,
+    needs: needsOf(command),
+    settled,
+    ...most,
+  });
 }
 
 function needsOf(command: Command): string {
@@ -81,6 +91,7 @@ export function recordKeys({ command, id, user }: Wish, host: string): string[] 
   const line = keys.line(host, on, resource);
   return [
     ...[keys.job(host, id), keys.sequence(host), keys.open(host), line, keys.held(host, on)],
+    ...chargeKeys(host),
     ...listKeys(host, { user, resource }),
   ];
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { Failure } from '../jobs/errors.ts';
 import type { Job } from '../jobs/job.ts';
+import { type JobLimits, jobLimits } from '../jobs/limits.ts';
 import { jobs } from '../jobs/registry.ts';
 import { pause } from '../lib/pause.ts';
 import type { Change } from '../requests/order.ts';
@@ -9,7 +10,7 @@ import { creates, directoryKeys, needsName, newJob } from './accept-arguments.ts
 import type { RedisClock } from './clock.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Guess, Guesses } from './guesses.ts';
-import { channels, keys, listKeys } from './keys.ts';
+import { channels, chargeKeys, keys, listKeys } from './keys.ts';
 import type { HostLearner } from './learn-hosts.ts';
 import { hostInLedger, readJobOf } from './ledger.ts';
 import { entrySettled, readEntry, releaseEntry, strikeEntry } from './names.ts';
@@ -20,6 +21,8 @@ import { runScript } from './scripts/run-script.ts';
 
 /** A change that has passed the door, ready to be recorded. */
 export interface Wish extends Change {
+  /** Whom the job is counted for; see tenantOf. */
+  tenant: string;
   /** The request as it came, sealed for the worker of a host. */
   seal(host: string): string;
 }
@@ -52,14 +55,7 @@ export type Accepted =
   | { verdict: 'exists' }
   /** There is no host to take the name. */
   | { verdict: 'nowhere' }
-  | { verdict: 'full'; what: 'host' | 'line' };
-
-export interface Limits {
-  /** Unfinished jobs of one host. */
-  host: number;
-  /** Unfinished jobs on one gear. */
-  line: number;
-}
+  | { verdict: 'full'; limit: keyof JobLimits };
 
 export interface AcceptParts {
   redis: Redis;
@@ -67,7 +63,7 @@ export interface AcceptParts {
   deliveries: Deliveries;
   learner: HostLearner;
   guesses: Guesses;
-  limits: Limits;
+  limits: JobLimits;
   /** Seconds for which a finished job and its id are kept. */
   keepSeconds: number;
   /** Whether one script may touch everything; in a Cluster only what lies in one slot. */
@@ -274,7 +270,7 @@ async function refused(attempt: Attempt, verdict: string, more: string | null): 
     case 'nowhere':
       return { verdict };
     case 'full':
-      return { verdict, what: more === 'line' ? 'line' : 'host' };
+      return { verdict, limit: jobLimits.keyof().parse(more) };
     default:
       throw new Failure('queue_unavailable', 'the queue answered too late; send the request again');
   }
@@ -292,7 +288,8 @@ export async function cancelJob(
 ): Promise<'queued' | 'running' | 'final' | 'absent'> {
   const { id, host } = job;
   const now = new Date().toISOString();
-  const scriptKeys = [keys.job(host, id), keys.run(host, id), ...listKeys(host, job, 'cancelled')];
+  const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
+  const scriptKeys = [...mine, ...listKeys(host, job, 'cancelled')];
   const args = [now, sealed, keepSeconds, channels.news(host), id];
   return (await runScript(redis, 'cancel', scriptKeys, args)) as 'queued' | 'running' | 'final' | 'absent';
 }

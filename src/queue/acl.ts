@@ -32,6 +32,7 @@ export function apiAcl(name: string, password: string): string {
     rules(words`set`, { write: [keys.epoch, keys.sequence(anyHost)] }),
     rules(words`hset hdel hincrby`, { write: [keys.holders(any as never), keys.spread] }),
     rules(words`zadd zrem`, { write: [keys.names(any as never)] }),
+    rules(words`hset hdel hincrby`, { write: [keys.charges(anyHost), keys.charged(anyHost)] }),
     rules(words`sadd srem`, { write: [keys.hosts] }),
     rules(words`zadd zrem expire`, {
       write: [keys.jobs(anyHost), keys.jobsBy(anyHost, any as never, any), keys.resources(anyHost)],

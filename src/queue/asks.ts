@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { Failure, toldFailure } from '../jobs/errors.ts';
+import { Failure, failureOf, toldFailure } from '../jobs/errors.ts';
 import type { Question, Questions } from '../jobs/gear.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { parseJson } from '../lib/parse-json.ts';
@@ -37,6 +37,9 @@ const mostWaiting = 1_000;
 
 /** Milliseconds that a worker has for an answer: a client hears within two seconds that there is none. */
 const usualTimeout = 1_800;
+
+/** Milliseconds that any answer is waited for at most; AbortSignal.timeout takes no endless time. */
+const longestTimeout = 60_000;
 
 export interface Asker {
   /** Throws what the worker threw, or `host_unavailable` when no answer came in time. */
@@ -109,19 +112,21 @@ export function createAsker(redis: Redis, subscriber: Redis, clock: RedisClock):
         .expire(keys.asks(host), 60)
         .exec();
       const { answer, failure } = await reply;
-      if (failure) throw new Failure(failure.code, failure.detail);
+      if (failure) throw failureOf(failure);
       return answer as never;
     },
   };
 }
 
 export type Answers = {
-  [Q in Question]: (sealed: string, args: unknown) => Promise<Questions[Q]['answer']>;
+  /** The signal aborts when nobody waits for the answer any more. */
+  [Q in Question]: (sealed: string, args: unknown, signal: AbortSignal) => Promise<Questions[Q]['answer']>;
 };
 
 /**
  * Answers questions until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
- * Requests and arguments are passed on unchecked: the answers check them.
+ * Requests and arguments are passed on unchecked: the answers check them, and answer by turns. No more than so many
+ * questions are held here; the others stay on the list, which has a bound of its own.
  */
 export async function answerQuestions(
   redis: Redis,
@@ -132,18 +137,25 @@ export async function answerQuestions(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  const held = new Set<Promise<void>>();
   const handle = async (text: string) => {
     const parsed = asked.safeParse(parseJson(text));
     if (!parsed.success || parsed.data.until < clock.now()) return;
-    const { id, api } = parsed.data;
-    const reply = await answerOne(answers, parsed.data, log);
+    const { id, api, until } = parsed.data;
+    const inTime = AbortSignal.timeout(Math.min(Math.ceil(until - clock.now()), longestTimeout));
+    const reply = await answerOne(answers, parsed.data, inTime, log);
+    if (reply === null) return;
     await redis.publish(channels.replies(host, api), JSON.stringify({ id, ...reply }));
   };
   while (!signal.aborted) {
     try {
       const next = await blocking.brpop(keys.asks(host), 5);
-      if (next)
-        handle(next[1]).catch((error: Error) => log.warn({ reason: error.message }, 'an answer got lost'));
+      if (!next) continue;
+      const handled: Promise<void> = handle(next[1])
+        .catch((error: Error) => log.warn({ reason: error.message }, 'an answer got lost'))
+        .finally(() => held.delete(handled));
+      held.add(handled);
+      if (held.size >= mostWaiting) await Promise.race(held);
     } catch (error) {
       if (signal.aborted) return;
       log.debug({ reason: (error as Error).message }, 'questions cannot be read');
@@ -155,6 +167,7 @@ export async function answerQuestions(
 async function answerOne(
   answers: Answers,
   { v, question, sealed, args }: z.infer<typeof asked>,
+  inTime: AbortSignal,
   log: Logger,
 ) {
   try {
@@ -163,11 +176,13 @@ async function answerOne(
         'host_unavailable',
         'the worker of this host is older than the api and does not know this; upgrade it',
       );
-    return { answer: await answers[question as Question](sealed, args) };
+    return { answer: await answers[question as Question](sealed, args, inTime) };
   } catch (error) {
+    if (error === inTime.reason) return null;
     if (!(error instanceof Failure) || error.code === 'internal')
       log.error({ err: error, question }, 'a question could not be answered');
-    if (error instanceof Failure) return { failure: { code: error.code, detail: error.message } };
+    if (error instanceof Failure)
+      return { failure: { code: error.code, detail: error.message, limit: error.limit } };
     return { failure: { code: 'internal', detail: 'the worker could not answer' } };
   }
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { hostName, resourceName } from '../jobs/identifier.ts';
+import { hostLimits } from '../jobs/limits.ts';
 import type { Kind } from '../jobs/resource.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import type { RedisClock } from './clock.ts';
@@ -33,6 +34,8 @@ const announcement = z.object({
   memoryTaken: z.number().int().nonnegative().default(0),
   /** External ports that its gears have. */
   ports: z.array(z.number().int()).max(mostPorts).default([]),
+  /** What it does at a time and gives a gear; null: its worker has not said so in a way that we know. */
+  limits: hostLimits.nullable().catch(null),
   /** Milliseconds since the epoch, by Redis's clock. */
   lastSeen: z.number(),
 });

@@ -46,6 +46,10 @@ export const keys = {
   open: (host: string) => `geard:{${host}}:open`,
   /** Sorted set: the unfinished jobs on one resource, or on the host itself, by order of acceptance; the first one may run. */
   line: (host: string, kind: LineKind, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
+  /** Hash: id of an unfinished job → bytes of its record and whom they are counted for; see scripts/charges.ts. */
+  charges: (host: string) => `geard:{${host}}:charges`,
+  /** Hash: what the charges come to, `jobs:<tenant>`, `bytes:<tenant>` and `bytes` of all. */
+  charged: (host: string) => `geard:{${host}}:charged`,
   /** Stream: the frames of one stream from or to a worker; it exists as long as somebody reads it. */
   frames: (host: string, id: string) => `geard:{${host}}:frames:${id}`,
   /** List: questions to a worker. */
@@ -53,6 +57,9 @@ export const keys = {
   /** Where BullMQ keeps a host's queue. */
   queuePrefix: (host: string) => `geard:{${host}}`,
 } as const;
+
+/** The keys of what is charged for the unfinished jobs of a host. */
+export const chargeKeys = (host: string) => [keys.charges(host), keys.charged(host)];
 
 /** Where a job is found in lists, as scripts take it (scripts/lists.ts); `state` when it has ended. */
 export const listKeys = (

@@ -4,7 +4,7 @@ import { type Job, type Outcome, type Progress, progress } from '../jobs/job.ts'
 import { kindOf } from '../jobs/registry.ts';
 import { effect } from '../lib/failpoint.ts';
 import { parseJson } from '../lib/parse-json.ts';
-import { channels, keys, listKeys } from './keys.ts';
+import { channels, chargeKeys, keys, listKeys } from './keys.ts';
 import { type JobRecord, outcomeFields, readHash, readRecord } from './record.ts';
 import { runScript } from './scripts/run-script.ts';
 
@@ -90,15 +90,9 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     async finish({ job: { id, type, resource, user } }, outcome, present) {
       const kind = kindOf(type);
       const [open, line] = [keys.open(host), keys.line(host, kind, resource)];
+      const mine = [keys.job(host, id), keys.run(host, id), open, line, keys.held(host, kind)];
       const lists = listKeys(host, { user, resource }, outcome.state);
-      const scriptKeys = [
-        keys.job(host, id),
-        keys.run(host, id),
-        open,
-        line,
-        keys.held(host, kind),
-        ...lists,
-      ];
+      const scriptKeys = [...mine, ...chargeKeys(host), ...lists];
       const fields = outcomeFields(outcome, new Date().toISOString());
       const told = [channels.news(host), channels.here(host), `free ${kind} ${resource}`];
       const args = [id, resource, present ? 1 : 0, keepSeconds, ...told, ...fields];
@@ -106,13 +100,12 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     },
 
     async forget(id) {
-      await runScript(redis, 'forgetId', [keys.job(host, id), keys.open(host)], [id]);
+      await runScript(redis, 'forgetId', [keys.job(host, id), keys.open(host), ...chargeKeys(host)], [id]);
     },
 
     async drop({ id, type, resource }) {
       const line = keys.line(host, kindOf(type), resource);
-      const steps = redis.multi().zrem(keys.open(host), id).zrem(line, id);
-      await effect('redis.drop', () => steps.exec());
+      await runScript(redis, 'drop', [keys.open(host), line, ...chargeKeys(host)], [id]);
     },
   };
 }

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
+import type { JobLimits } from '../jobs/limits.ts';
 import type { Kind } from '../jobs/resource.ts';
 import { type OpenStream, parseHead, type StreamName } from '../jobs/streams.ts';
 import type { Scope } from '../requests/order.ts';
-import { type Accepted, accept, type Choice, cancelJob, type Limits, type Wish } from './accept.ts';
+import { type Accepted, accept, type Choice, cancelJob, type Wish } from './accept.ts';
 import { type Asker, createAsker } from './asks.ts';
 import { followClock } from './clock.ts';
 import {
@@ -89,7 +90,7 @@ const openDeadline = 15_000;
 
 export interface FrontOptions {
   redis: RedisAccess;
-  limits: Limits;
+  limits: JobLimits;
   /** Seconds for which a finished job and its id are kept. */
   keepSeconds: number;
   /** Hosts that are to be heard of before a new Redis is relied upon. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { RedisClock } from './clock.ts';
-import { channels, keys, listKeys } from './keys.ts';
+import { channels, chargeKeys, keys, listKeys } from './keys.ts';
 import { hostInLedger, readJobOf } from './ledger.ts';
 import { type JobRecord, readHash, readRecord, shownFields } from './record.ts';
 import { runScript } from './scripts/run-script.ts';
@@ -28,7 +28,8 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
     const { waitsUntil, job } = record ?? { waitsUntil: null, job: null };
     if (job?.state !== 'queued' || waitsUntil === null || clock.now() <= waitsUntil) return record;
     const args = [new Date().toISOString(), keepSeconds, channels.news(host), id];
-    const scriptKeys = [keys.job(host, id), keys.run(host, id), ...listKeys(host, job, 'failed')];
+    const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
+    const scriptKeys = [...mine, ...listKeys(host, job, 'failed')];
     const over = await runScript(redis, 'expire', scriptKeys, args);
     return over === 1 ? readJobOf(redis, host, id) : record;
   }

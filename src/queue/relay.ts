@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { Failure, toldFailure } from '../jobs/errors.ts';
+import { Failure, failureOf, toldFailure } from '../jobs/errors.ts';
 import { parseJson } from '../lib/parse-json.ts';
 
 /**
@@ -266,7 +266,7 @@ function following(id: string): string {
 
 function whyItFailed(told: Buffer): Failure {
   const { success, data } = toldFailure.safeParse(parseJson(told.toString('utf8')));
-  return success ? new Failure(data.code, data.detail) : cutOff('its source failed');
+  return success ? failureOf(data) : cutOff('its source failed');
 }
 
 const cutOff = (why: string) => new Failure('host_unavailable', `the stream was cut off: ${why}`);

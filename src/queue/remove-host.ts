@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { kinds } from '../jobs/resource.ts';
-import { channels, keys, listKeys } from './keys.ts';
+import { channels, chargeKeys, keys, listKeys } from './keys.ts';
 import { readJobOf } from './ledger.ts';
 import { scanEntries, strikeEntry } from './names.ts';
 import { runScript } from './scripts/run-script.ts';
@@ -24,7 +24,8 @@ export async function removeHost(redis: Redis, host: string, keepSeconds: number
     const record = await readJobOf(redis, host, id);
     if (!record) continue;
     const args = [now, keepSeconds, channels.news(host), id];
-    const scriptKeys = [keys.job(host, id), keys.run(host, id), ...listKeys(host, record.job, 'failed')];
+    const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
+    const scriptKeys = [...mine, ...listKeys(host, record.job, 'failed')];
     const over = await runScript(redis, 'abandon', scriptKeys, args);
     if (over === 1) removed.jobs++;
   }

@@ -22,7 +22,7 @@ export interface Announcer {
   keep(address: string | null): { ready: Promise<void>; stop(): Promise<void> };
 }
 
-export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'onFatal' | 'log'> {
+export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'limits' | 'onFatal' | 'log'> {
   queue: Pick<WorkerQueue, 'announceHeld' | 'announceHost' | 'withdrawHost' | 'onAsked'>;
   paths: HostPaths;
   gears: GearIndex;
@@ -34,7 +34,7 @@ const tidyInterval = 180_000;
 const farewell = 1_000;
 
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
-  const { queue, paths, gears, host, version, onFatal, log } = parts;
+  const { queue, paths, gears, host, version, limits, onFatal, log } = parts;
   let address: string | null = null;
   let withdrawn = false;
   /** What is said of the host is said one after the other, or an old word could come after the last one. */
@@ -44,6 +44,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     version,
     draining: await isDraining(paths),
     address,
+    limits,
     ...roomOf(gears.all()),
   });
   const say = (said: 'held' | '') =>

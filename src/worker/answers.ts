@@ -4,8 +4,10 @@ import { Failure } from '../jobs/errors.ts';
 import { maxListed } from '../jobs/gear.ts';
 import { resourceName } from '../jobs/identifier.ts';
 import { requestId } from '../jobs/request-id.ts';
+import { Limiter, shared } from '../lib/limiter.ts';
 import { shareCalls } from '../lib/share-calls.ts';
 import type { Answers, JobRecord, WorkerQueue } from '../queue/open-worker-queue.ts';
+import type { OrderName, OrderOf } from '../requests/order.ts';
 import { seesResource } from '../requests/scope.ts';
 import { lookForDrift } from './drift/look.ts';
 import { readEnvironment } from './environment/environment-files.ts';
@@ -27,41 +29,46 @@ export interface AnswerParts {
   sources: Sources;
   /** Sends a stream through Redis; see queue/relay.ts. */
   relay: WorkerQueue['relay'];
+  /** Reads at a time. */
+  maxAnswers: number;
   log: Logger;
 }
 
 /** What an api may ask this worker. What about is in the client's request, which the gate lets pass or not. */
-export function createAnswers({ room, gate, cancel, readJob, sources, relay, log }: AnswerParts): Answers {
+export function createAnswers(parts: AnswerParts): Answers {
+  const { room, gate, cancel, readJob, sources, relay, maxAnswers, log } = parts;
   const unitStates = shareCalls(() => readUnitStates(room), 0);
+  const turns = new Limiter(shared(maxAnswers));
+  /** An answer to a request that may be made, when its user's turn has come; none when nobody waits for it any more. */
+  const inTurn =
+    <N extends OrderName, T>(name: N, answer: (order: OrderOf<N>, args: unknown) => Promise<T>) =>
+    async (sealed: string, args: unknown, signal: AbortSignal) => {
+      const { order, tenant } = await gate.order(sealed, [name]);
+      return turns.run(tenant, () => answer(order, args), signal);
+    };
   return {
     'stream.open': async (sealed, args) => {
-      const { name, wants, send } = await gate.stream(sealed);
+      const { name, tenant, wants, send } = await gate.stream(sealed);
       const { id, how } = checked(aboutStream, args);
       const abort = new AbortController();
-      const { head, body } = await sources.open(name, { ...how, ...wants }, abort.signal);
+      const { head, body } = await sources.open(name, { ...how, ...wants }, tenant, abort.signal);
       relay(id, send(body), (reason) => abort.abort(reason)).catch((error: Error) =>
         log.debug({ reason: error.message }, 'a stream was broken off'),
       );
       return { head };
     },
-    'container.read': async (sealed) => {
-      const { wants, scope } = await gate.order(sealed, ['container.read']);
-      return showGear(room, wants.resource, scope.values ?? false);
-    },
-    'container.list': async (sealed, args) => {
-      const { scope } = await gate.order(sealed, ['container.list']);
+    'container.read': inTurn('container.read', async ({ wants, scope }) =>
+      showGear(room, wants.resource, scope.values ?? false),
+    ),
+    'container.list': inTurn('container.list', async ({ scope }, args) => {
       const { names } = checked(listed, args);
       const visible = names.filter((name) => seesResource(scope, name));
       return showGears(room, visible, await unitStates());
-    },
-    'environment.read': async (sealed) => {
-      const { wants } = await gate.order(sealed, ['environment.read']);
-      return readEnvironment(room.paths, wants.resource);
-    },
-    'drift.read': async (sealed) => {
-      await gate.order(sealed, ['drift.read']);
-      return lookForDrift(room);
-    },
+    }),
+    'environment.read': inTurn('environment.read', async ({ wants }) =>
+      readEnvironment(room.paths, wants.resource),
+    ),
+    'drift.read': inTurn('drift.read', async () => lookForDrift(room)),
     'job.cancel': async (sealed, args) => {
       const { id } = checked(aboutJob, args);
       const record = await readJob(id);

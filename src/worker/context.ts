@@ -8,6 +8,8 @@ import type { Room } from './room.ts';
 export interface JobContext {
   /** The job's id. */
   job: string;
+  /** Whom it is counted for; see tenantOf. */
+  tenant: string;
   room: Room;
   /** Aborts with `HandedBack` or, where the job can be taken back, with `Cancelled`. */
   signal: AbortSignal;

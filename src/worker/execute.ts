@@ -11,7 +11,7 @@ import type { Room } from './room.ts';
 /** So often a job may take its worker down; one that does each time must not do so for ever. */
 const maxCrashes = 20;
 
-export interface Execution extends Pick<JobContext, 'checkpoint' | 'log'> {
+export interface Execution extends Pick<JobContext, 'tenant' | 'checkpoint' | 'log'> {
   room: Room;
   handlers: Handlers;
   /** How often the job has taken a worker down before. */
@@ -88,10 +88,11 @@ function bind<T extends JobType>(
 function contextOf(
   { id }: Job,
   signal: AbortSignal,
-  { room, report, checkpoint, log }: Execution,
+  { room, tenant, report, checkpoint, log }: Execution,
 ): JobContext {
   return {
     job: id,
+    tenant,
     room,
     signal,
     checkpoint,

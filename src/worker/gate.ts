@@ -11,7 +11,7 @@ import { type Change, isJobOrder, type Order, type OrderName, type OrderOf } fro
 import { seesJob } from '../requests/scope.ts';
 import type { Claims } from '../token/claims.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
-import { isCurrent, isOver, tokenLabel, type Verifier } from '../token/verifier.ts';
+import { isCurrent, isOver, tenantOf, tokenLabel, type Verifier } from '../token/verifier.ts';
 
 /**
  * What stands between Redis, the network and this host: nothing is done here but what a token allows that an issuer of
@@ -29,14 +29,19 @@ export interface Gate {
   turnedAway(record: JobRecord, reason: string): void;
   /** Whether a sealed request asks for the end of a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
-  /** The order in a sealed request for an answer now, which must be one of those named. */
-  order<N extends OrderName>(sealed: string, names: readonly N[]): Promise<OrderOf<N>>;
+  /** The order in a sealed request for an answer now, which must be one of those named, and whom it is counted for. */
+  order<N extends OrderName>(
+    sealed: string,
+    names: readonly N[],
+  ): Promise<{ order: OrderOf<N>; tenant: string }>;
   /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
   stream(sealed: string): Promise<PassedStream>;
 }
 
 export interface PassedStream {
   name: StreamName;
+  /** Whom it is counted for. */
+  tenant: string;
   /** What it is of. */
   wants: object;
   /** What is to be sent of what its source gives: for another worker it is sealed. */
@@ -45,6 +50,8 @@ export interface PassedStream {
 
 export interface PassedJob {
   change: Change;
+  /** Whom it is counted for. */
+  tenant: string;
   /** Of the request and its token, to know them again by. */
   digest: string;
   /** The token, as logs name it. */
@@ -89,19 +96,20 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
       const detail = 'the token was no longer valid when the host took the job; give it more time';
       throw new Failure('expired', detail);
     }
-    return { change: order.wants, digest, token: tokenLabel(opened.token) };
+    const tenant = tenantOf(claims, opened.token);
+    return { change: order.wants, tenant, digest, token: tokenLabel(opened.token) };
   }
 
   /** Of a request that is to be answered now. */
-  async function passNow(opened: Envelope): Promise<Order> {
+  async function passNow(opened: Envelope): Promise<{ order: Order; tenant: string }> {
     mustBeSoon(opened);
     const { order, claims } = await pass(opened);
     if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
-    return order;
+    return { order, tenant: tenantOf(claims, opened.token) };
   }
 
   /** The copy that a request has made from here; null where it has none made. */
-  async function copied(opened: Envelope): Promise<{ source: string; about: string } | null> {
+  async function copied(opened: Envelope): Promise<{ source: string; about: string; tenant: string } | null> {
     const { order, claims } = await read(opened);
     const source = sourceOf(order);
     if (source === null || !isJobOrder(order)) return null;
@@ -109,7 +117,8 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
     if (!mayReadOn(claims, host)) throw forAnotherHost();
     if (isOver(claims, now()))
       throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
-    return { source, about: aboutCopy(order.wants.id, source) };
+    const tenant = tenantOf(claims, opened.token);
+    return { source, about: aboutCopy(order.wants.id, source), tenant };
   }
 
   /** What was sealed for this host and one of some uses. */
@@ -176,9 +185,9 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
         { question: names },
         () => open(sealed, ['answer']),
         async (opened) => {
-          const order = await passNow(opened);
+          const { order, tenant } = await passNow(opened);
           if (!names.some((name) => name === order.name)) throw notWhatItAsks();
-          return order as never;
+          return { order: order as never, tenant };
         },
       ),
 
@@ -189,13 +198,14 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
         async (opened) => {
           const copy = await copied(opened);
           if (copy !== null) {
-            const { source, about } = copy;
+            const { source, about, tenant } = copy;
             const send = (body: AsyncIterable<Uint8Array>) => sealer.sealStream(body, opened.token, about);
-            return { name: 'repository.bundle', wants: { resource: source }, send };
+            return { name: 'repository.bundle', tenant, wants: { resource: source }, send };
           }
-          const { name, wants } = await passNow(opened);
+          const { order, tenant } = await passNow(opened);
+          const { name, wants } = order;
           if (!isStreamName(name)) throw notWhatItAsks();
-          return { name, wants, send: (body) => body };
+          return { name, tenant, wants, send: (body) => body };
         },
       ),
   };

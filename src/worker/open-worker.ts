@@ -1,5 +1,6 @@
 import { aboutCopy } from '../jobs/copy.ts';
 import { createClosers } from '../lib/closers.ts';
+import { Limiter, shared } from '../lib/limiter.ts';
 import { createLocks } from '../lib/locks.ts';
 import { openWorkerQueue } from '../queue/open-worker-queue.ts';
 import { createAnnouncer } from './announcer.ts';
@@ -38,7 +39,7 @@ const busDeadline = 25_000;
 
 /** Opens the worker of this host; rejects when another one is open. Resolves when it has announced itself. */
 export async function openWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { host, base, log } = options;
+  const { host, base, limits, log } = options;
   const paths = hostPaths(base);
   const closers = createClosers();
   try {
@@ -68,7 +69,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const announcer = createAnnouncer({ ...options, queue, paths, gears });
     const room: Room = {
       ...{ host, paths, systemd, docker, reservations, gears, gearLocks: createLocks(), busy, repositories },
-      ...{ startSeconds: options.startSeconds, log },
+      ...{ startSeconds: options.startSeconds, limits, pulls: new Limiter(shared(limits.maxPulls)), log },
       hashKey: await readHashKey(paths),
       registries: parseAllowance(options.registryAllow),
       networks: { pool: options.networkPool, locks: createLocks() },

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import type { HostLimits } from '../jobs/limits.ts';
 import type { Kind } from '../jobs/resource.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import type { Locks } from '../lib/locks.ts';
 import type { AddressAllowance } from './domain/addresses.ts';
 import type { AddressRange } from './domain/networks.ts';
@@ -25,6 +27,9 @@ export interface Room {
   directory: Directory;
   /** From where gears' networks get their addresses; held while networks are made or removed. */
   networks: { pool: AddressRange; locks: Locks };
+  limits: HostLimits;
+  /** Held while an image is pulled. */
+  pulls: Limiter;
   repositories: RepositorySettings;
   /** Private registries that images may be pulled from. */
   registries: AddressAllowance;

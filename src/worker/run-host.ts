@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { HostLimits } from '../jobs/limits.ts';
 import type { Closers } from '../lib/closers.ts';
 import { every, timeout } from '../lib/every.ts';
 import type { RedisAccess, WorkerQueue } from '../queue/open-worker-queue.ts';
@@ -21,7 +22,7 @@ export interface HostOptions {
   /** Seconds for which a finished job is kept, in Redis and in the worker's own journal. */
   keepSeconds: number;
   journalSeconds: number;
-  maxParallelJobs: number;
+  limits: HostLimits;
   version: string;
   /** Where apis may fetch streams directly; null: through Redis only. */
   streamListen: { host: string; port: number } | null;
@@ -60,9 +61,8 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   const { queue, announcer, room, busy, handlers, closers } = parts;
   const journal = createJournal(room.paths);
   const gate = createGate(options);
-  const { maxParallelJobs } = options;
   const { ledger } = queue;
-  const runner = createRunner({ ledger, gate, journal, room, handlers, busy, maxParallelJobs, log });
+  const runner = createRunner({ ledger, gate, journal, room, handlers, busy, ...options.limits, log });
   const sources = createSources(room);
   closers.push(sources.close);
   const server = await openServer(gate, sources, options);
@@ -74,7 +74,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   queue.open(
     runner.deliver,
     createAnswers({
-      ...{ room, gate, sources, log },
+      ...{ room, gate, sources, ...options.limits, log },
       ...{ cancel: runner.cancel, readJob: queue.ledger.read, relay: queue.relay },
     }),
   );

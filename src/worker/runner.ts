@@ -1,4 +1,4 @@
-import pLimit from 'p-limit';
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import { Failure, problemOf } from '../jobs/errors.ts';
 import { resourceName } from '../jobs/identifier.ts';
@@ -6,6 +6,7 @@ import { isFinal, type Job, type Outcome } from '../jobs/job.ts';
 import { payloadVersion } from '../jobs/payload-version.ts';
 import { kindOf } from '../jobs/registry.ts';
 import { requestId } from '../jobs/request-id.ts';
+import { Limiter, shared } from '../lib/limiter.ts';
 import { pause } from '../lib/pause.ts';
 import { heartbeatInterval, type JobRecord, type WorkerLedger } from '../queue/open-worker-queue.ts';
 import type { Handlers } from './context.ts';
@@ -37,7 +38,7 @@ export interface RunnerParts {
   handlers: Handlers;
   /** Kept up to date by the runner: the gears on which a job runs. */
   busy: Set<string>;
-  /** Jobs that run side by side; the others wait. */
+  /** Jobs that run side by side; the others wait, each for its user's turn. */
   maxParallelJobs: number;
   log: Logger;
 }
@@ -72,7 +73,7 @@ const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
 
 /**
  * Runs the jobs of a host. Jobs of one gear run in the order in which they were accepted, jobs of different gears side by
- * side, so many at a time.
+ * side, so many at a time and by turns between users.
  *
  * Invariants:
  * 1. A job is under way at most once in this process, and one process is the worker of this host (lockHost).
@@ -83,8 +84,9 @@ const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
 export function createRunner(parts: RunnerParts): Runner {
   const { ledger, gate, journal, room, handlers, busy, maxParallelJobs, log } = parts;
   const underWay = new Map<string, UnderWay>();
-  const slot = pLimit(maxParallelJobs);
+  const turns = new Limiter(shared(maxParallelJobs));
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal); // Every job that waits for its turn listens to it.
   let newestTold = payloadVersion;
   let lastTold = { reason: '', at: 0 };
 
@@ -123,8 +125,9 @@ export function createRunner(parts: RunnerParts): Runner {
     // Before its turn: what is refused holds up nobody, and what is taken does not get too late by waiting.
     const admitted = (await journal.read(id)) ? null : await admit(record);
     if (admitted === 'over') return;
+    const tenant = admitted?.tenant ?? record.job.user;
     for (;;) {
-      const first = await slot(() => takeTurn(record, admitted, entry));
+      const first = await turns.run(tenant, () => takeTurn(record, admitted, entry), stopping.signal);
       if (first === null) return;
       const woken = untilWoken(entry, first);
       await ensureStarted(first, record);
@@ -286,7 +289,7 @@ export function createRunner(parts: RunnerParts): Runner {
 
   async function executeOne(
     record: JobRecord,
-    { change: { command } }: PassedJob,
+    { change: { command }, tenant }: PassedJob,
     entry: UnderWay,
     jobLog: Logger,
   ): Promise<Outcome> {
@@ -295,6 +298,7 @@ export function createRunner(parts: RunnerParts): Runner {
     const work = () =>
       execute(record.job, command, {
         room,
+        tenant,
         handlers,
         crashes: record.crashes - 1, // Without this time.
         cancelled,

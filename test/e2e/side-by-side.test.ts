@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 let fleet: Fleet;
 beforeAll(async () => {
   await sampleImage();
-  fleet = await openFleet('relay', ['--max-parallel-jobs', '2']);
+  fleet = await openFleet('relay', ['--max-parallel-jobs', '4']);
 });
 afterAll(() => fleet.close());
 
@@ -22,7 +22,7 @@ const ended = (i: string) =>
     return body.finishedAt ? body : null;
   });
 
-test('no more jobs run side by side than --max-parallel-jobs, and all of them come to their end', async () => {
+test('one user has half of --max-parallel-jobs side by side, and all jobs come to their end', async () => {
   const slow = {
     ports: [{ internal: 8080 }],
     command: ['/bin/sh', '-c', 'sleep 1; exec /bin/httpd -f -p 8080 -h /www'],

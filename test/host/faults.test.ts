@@ -77,6 +77,7 @@ function begin({ type, params }: Pick<Case, 'type' | 'params'>) {
   const job = nextJob();
   const context = (signal = new AbortController().signal): JobContext => ({
     job,
+    tenant: '0',
     room: open.room,
     signal,
     report: () => undefined,

@@ -28,6 +28,7 @@ afterAll(async () => {
 function make(resource: string, job: string) {
   const context = {
     job,
+    tenant: '0',
     room: open.room,
     signal: new AbortController().signal,
     report: () => undefined,

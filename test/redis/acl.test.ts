@@ -8,6 +8,7 @@ import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-q
 import { defineScripts } from '../../src/queue/scripts/run-script.ts';
 import { sweepDirectory } from '../../src/queue/sweep-directory.ts';
 import { rulesOf } from '../support/acl.ts';
+import { jobLimits } from '../support/limits.ts';
 import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -51,7 +52,7 @@ async function live(): Promise<void> {
   const access = (username: string) => ({ url: redis.url, username, password: username });
   const front: Front = openFront({
     redis: access('geard-api'),
-    limits: { host: 9, line: 9 },
+    limits: jobLimits(),
     keepSeconds: 100,
     expected: ['h1'],
     log,
@@ -61,7 +62,7 @@ async function live(): Promise<void> {
   });
   await connected(front);
   const wish = (n: number, type: 'container.install' | 'container.stop') => ({
-    ...{ id: id(n), user: '0', fingerprint: 'f', expires: 60, seal: () => 'sealed' },
+    ...{ id: id(n), user: '0', tenant: '0', fingerprint: 'f', expires: 60, seal: () => 'sealed' },
     command: { type, params: { resource: 'a', spec: { ports: [] } } } as never,
   });
   const heard: string[] = [];

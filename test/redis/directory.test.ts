@@ -9,6 +9,7 @@ import { adoptEntry, findHolder, readEntry, releaseEntry } from '../../src/queue
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
 import { sweepDirectory } from '../../src/queue/sweep-directory.ts';
+import { jobLimits } from '../support/limits.ts';
 import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -36,7 +37,7 @@ const install = (resource: string, more: object = {}): Command =>
   }) as never;
 const stop = (resource: string): Command => ({ type: 'container.stop', params: { resource } });
 const request = (command: Command, more: Partial<Wish> = {}): Wish => ({
-  ...{ id: id(), command, fingerprint: 'f', user: '0', expires: 86_400 },
+  ...{ id: id(), command, fingerprint: 'f', user: '0', tenant: '0', expires: 86_400 },
   seal: (host) => `sealed for ${host}`,
   ...more,
 });
@@ -50,7 +51,7 @@ function parts(atOnce: boolean): AcceptParts {
     clock: { now: () => Date.now() },
     guesses: createGuesses(),
     learner: { settled, look: settled, epoch: () => '', close: () => undefined },
-    limits: { host: 1_000, line: 3 },
+    limits: jobLimits({ maxJobsPerGear: 3 }),
   };
 }
 
@@ -61,7 +62,7 @@ const hostOf = (accepted: Accepted) =>
   accepted.verdict === 'accepted' ? accepted.job.host : accepted.verdict;
 
 function openApi(expected: string[] = [], to = log): Front {
-  const limits = { host: 100, line: 100 };
+  const limits = jobLimits();
   const front = openFront({ redis: { url: redis.url }, limits, keepSeconds: 1_000, expected, log: to });
   closers.push(front.close);
   return front;
@@ -133,7 +134,7 @@ test.each(
 });
 
 test.each(ways)('%s: what is refused leaves no claim to a name and binds no id', async (_, atOnce) => {
-  const full = { ...parts(atOnce), limits: { host: 0, line: 0 } };
+  const full = { ...parts(atOnce), limits: jobLimits({ maxJobs: 0 }) };
   const refused = request(install('none'));
   expect(await accept(full, refused, anyOf(...hosts))).toMatchObject({ verdict: 'full' });
   expect(await accept(parts(atOnce), request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
@@ -151,7 +152,7 @@ test('a wrong guess changes nothing but the way: the directory chooses, and take
   expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1', 'h2')))).toBe('h1');
   expect(hostOf(await accept(wrong, request(stop('second')), anyOf('h3', 'h1')))).toBe('h1');
   expect(await accept(wrong, request(stop('nobody')), anyOf('h3', 'h1'))).toEqual({ verdict: 'missing' });
-  const full = { ...wrong, limits: { host: 0, line: 0 } };
+  const full = { ...wrong, limits: jobLimits({ maxJobs: 0 }) };
   expect(await accept(full, request(install('third')), anyOf('h3', 'h2'))).toMatchObject({ verdict: 'full' });
   expect((await redis.redis.hkeys(keys.holders('gear'))).sort()).toEqual(['first', 'second']);
 });
@@ -214,7 +215,7 @@ test.each(
       };
     },
   });
-  const full = { ...parts(atOnce), redis: slow, guesses: alwaysH3, limits: { host: 0, line: 0 } };
+  const full = { ...parts(atOnce), redis: slow, guesses: alwaysH3, limits: jobLimits({ maxJobs: 0 }) };
   expect(await accept(full, wish, anyOf('h3', 'h1'))).toMatchObject({ verdict: 'full' });
   expect(second?.verdict).toBe('accepted');
   expect(await findHolder(redis.redis, 'gear', 'twice')).toBe('h1');

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import { type Fetch, type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { jobLimits } from '../support/limits.ts';
 import { diskOf } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -37,7 +38,7 @@ type Body = (signal: AbortSignal, fetch: Fetch) => AsyncIterable<Uint8Array>;
 
 /** An api that brings what it is asked for; returns what became of each. */
 async function openApi(body: Body): Promise<{ front: Front; outcomes: Promise<unknown>[] }> {
-  const limits = { host: 9, line: 9 };
+  const limits = jobLimits();
   const front = openFront({ redis: { url: redis.url }, limits, keepSeconds: 100, expected: [], log });
   fronts.push(front);
   const outcomes: Promise<unknown>[] = [];

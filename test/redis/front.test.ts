@@ -6,6 +6,7 @@ import { channels, keys } from '../../src/queue/keys.ts';
 import { adoptEntry } from '../../src/queue/names.ts';
 import { type Front, openFront } from '../../src/queue/open-front.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { jobLimits } from '../support/limits.ts';
 import { connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -20,7 +21,7 @@ beforeEach(async () => {
   await redis.redis.sadd(keys.hosts, 'h1');
   front = openFront({
     redis: { url: redis.url },
-    limits: { host: 60, line: 55 },
+    limits: jobLimits({ maxJobs: 60, maxJobsPerGear: 55 }),
     keepSeconds: 1000,
     expected: ['h1'],
     log,
@@ -47,6 +48,7 @@ const request = (command: Command, more: Partial<Wish> = {}): Wish => ({
   command,
   fingerprint: 'f',
   user: '0',
+  tenant: '0',
   expires: 86_400,
   seal: (host) => `sealed for ${host}`,
   ...more,
@@ -79,9 +81,12 @@ test('a full line and a full host refuse more', async () => {
   await holds('a');
   await holds('b');
   for (let i = 0; i < 55; i++) await front.accept(request(stop('a')), to('h1'));
-  expect(await front.accept(request(stop('a')), to('h1'))).toEqual({ verdict: 'full', what: 'line' });
+  expect(await front.accept(request(stop('a')), to('h1'))).toEqual({
+    verdict: 'full',
+    limit: 'maxJobsPerGear',
+  });
   for (let i = 0; i < 5; i++) await front.accept(request(stop('b')), to('h1'));
-  expect(await front.accept(request(stop('b')), to('h1'))).toEqual({ verdict: 'full', what: 'host' });
+  expect(await front.accept(request(stop('b')), to('h1'))).toEqual({ verdict: 'full', limit: 'maxJobs' });
 });
 
 test('only the first in line begins, and its end lets the next one begin', async () => {

@@ -6,6 +6,7 @@ import type { Wish } from '../../src/queue/accept.ts';
 import { type Front, openFront, type RedisAccess } from '../../src/queue/open-front.ts';
 import { type Answers, openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
 import { passwords } from './acl.ts';
+import { jobLimits } from './limits.ts';
 import { diskOf, hostNamed, to } from './queue.ts';
 import { until } from './until.ts';
 
@@ -34,7 +35,7 @@ const newId = () => (++count).toString(16).padStart(32, '0');
 export const stopping = (resource: string): Wish => {
   const command: Command = { type: 'container.stop', params: { resource } };
   const seal = (host: string) => `sealed for ${host}`;
-  return { id: newId(), command, fingerprint: 'f', user: '0', expires: 86_400, seal };
+  return { id: newId(), command, fingerprint: 'f', user: '0', tenant: '0', expires: 86_400, seal };
 };
 
 /** What a client is told where a call fails (null where it does not), and after how many milliseconds. */
@@ -55,7 +56,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
     roles ? { url, username, password: passwords[username] } : { url };
   const shared = { keepSeconds: 1_000, log };
   const front = openFront({
-    ...{ ...shared, redis: access('geard-api'), limits: { host: 1_000, line: 1_000 }, expected: ['h1'] },
+    ...{ ...shared, redis: access('geard-api'), limits: jobLimits(), expected: ['h1'] },
   });
   const worker = openWorkerQueue({
     ...{ ...shared, redis: access('geard-h1'), host: 'h1', holder: diskOf('1') },

@@ -49,6 +49,7 @@ let nextPort = 12_900;
 export async function openKeyedFleet(
   transport: Transport = 'relay',
   redisOptions: string[] = [],
+  more: { api?: string[]; worker?: string[] } = {},
 ): Promise<KeyedFleet> {
   const base = await makeBase();
   const directory = await mkdtemp(join(tmpdir(), 'geard-fleet-'));
@@ -76,13 +77,20 @@ export async function openKeyedFleet(
   ];
   const startWorker = (role: 'worker' | 'other', host: string, port: number) => {
     const listen = transport === 'relay' ? [] : ['--stream-listen', `127.0.0.1:${port}`];
-    const place = ['--base', bases[role], '--host', host, ...listen];
+    const place = ['--base', bases[role], '--host', host, ...listen, ...(more.worker ?? [])];
     return startNode(['bin/gear', 'worker', ...access(`geard-${host}`, role), ...place], /worker is ready/);
   };
   const starts = {
     api: () =>
       startNode(
-        ['bin/gear', 'api', ...access('geard-api', 'api'), '--listen', `127.0.0.1:${apiPort}`],
+        [
+          'bin/gear',
+          'api',
+          ...access('geard-api', 'api'),
+          '--listen',
+          `127.0.0.1:${apiPort}`,
+          ...(more.api ?? []),
+        ],
         /api listens/,
       ),
     worker: () => startWorker('worker', 'h1', workerPort),

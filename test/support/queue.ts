@@ -14,6 +14,7 @@ export const hostNamed = (name: string, more: Partial<Announcement> = {}): Annou
     memory: 1_000,
     memoryTaken: 0,
     ports: [],
+    limits: null,
   },
   lastSeen: Date.now(),
   ...more,

@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { Limiter, shared } from '../../src/lib/limiter.ts';
 import { createLocks } from '../../src/lib/locks.ts';
 import { parseAllowance } from '../../src/worker/domain/addresses.ts';
 import { type AddressRange, parsePool } from '../../src/worker/domain/networks.ts';
@@ -12,6 +13,7 @@ import { createSystemd } from '../../src/worker/host/systemd.ts';
 import { openRepositories } from '../../src/worker/repository/draft.ts';
 import type { Room } from '../../src/worker/room.ts';
 import { makeBase, removeGearsOf } from './daemon.ts';
+import { hostLimits } from './limits.ts';
 import { ok } from './run.ts';
 
 export interface OpenRoom {
@@ -55,6 +57,8 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
     startSeconds: 30,
     hashKey: 'key',
     networks: { pool: parsePool('10.240.0.0/16') as AddressRange, locks: createLocks() },
+    limits: hostLimits(),
+    pulls: new Limiter(shared(16)),
     log,
   };
   await room.systemd.settle();

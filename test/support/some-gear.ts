@@ -63,15 +63,17 @@ export const someGear: fc.Arbitrary<GearUnit> = fc
     network: fc.option(name, { nil: undefined }),
     isOfBefore: fc.boolean(),
     memory: fc.option(fc.integer({ min: 6 * 1024 * 1024, max: 2 ** 40 }), { nil: undefined }),
+    pids: fc.integer({ min: 1, max: 100_000 }),
+    addresses: fc.subarray(['192.0.2.1', '2001:db8::1']),
     cpus: fc.option(
       fc.integer({ min: 1, max: 400 }).map((n) => n / 100),
       { nil: undefined },
     ),
   })
-  .map(({ resource, ports, env, volumes, isOfBefore, ...rest }) => ({
+  .map(({ resource, ports, env, volumes, isOfBefore, pids, addresses, ...body }) => ({
     resource,
     spec: gearSpec.parse({
-      ...rest,
+      ...body,
       image: 'registry.example:5000/team/app:1.2',
       ports: ports.map((internal) => ({ internal })),
       env: env.map((variable) => ({ name: variable, value: 'x' })),
@@ -80,5 +82,7 @@ export const someGear: fc.Arbitrary<GearUnit> = fc
     ports: ports.map((internal, i) => ({ internal, external: 4000 + i })),
     envTag: env.length > 0 ? '0123456789abcdef0123456789abcdef' : null,
     imageTag: null,
-    network: isOfBefore ? null : networkOf(resource, rest),
+    pids,
+    addresses,
+    network: isOfBefore ? null : networkOf(resource, body),
   }));

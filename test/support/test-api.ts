@@ -4,6 +4,7 @@ import type { Front } from '../../src/queue/open-front.ts';
 import { noKeys } from '../../src/token/keyring.ts';
 import { createSealer } from '../../src/token/seal.ts';
 import { createVerifier, type Verifier } from '../../src/token/verifier.ts';
+import { userLimits } from './limits.ts';
 import { lifetimes } from './tokens.ts';
 
 const testTokenOnly = createVerifier({ keys: noKeys, fleet: 'geard', lifetimes, testToken: true });
@@ -20,6 +21,7 @@ export function openTestApi(
       verifier,
       sealer: createSealer(noKeys, () => null, true),
       version: '1',
+      limits: userLimits(),
       transport: 'relay',
       log,
     },

@@ -10,6 +10,7 @@ import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { type GearUnit, renderUnit } from '../../src/worker/domain/unit-file.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
+import { hostLimits } from '../support/limits.ts';
 import { until } from '../support/until.ts';
 
 /** A point at which a call stops until it may go on. */
@@ -53,7 +54,10 @@ async function anAnnouncer(...units: GearUnit[]) {
   const log = pino({ level: 'silent' });
   const onFatal = () => undefined;
   const gears = createGearIndex(paths);
-  const announcer = createAnnouncer({ queue, paths, gears, host: 'h1', version: '1', onFatal, log });
+  const limits = hostLimits();
+  const announcer = createAnnouncer({
+    ...{ queue, paths, gears, host: 'h1', version: '1', limits, onFatal, log },
+  });
   const live = announcer.keep(null);
   await live.ready;
   expect(said).toEqual(['beat', 'held']);
@@ -91,6 +95,8 @@ const gear = (resource: string, megabytes: number, external: number): GearUnit =
   spec: gearSpec.parse({ image: 'geard/sample', memory: `${megabytes}m` }),
   ports: [{ internal: 80, external }],
   envTag: null,
+  pids: 64,
+  addresses: [],
   imageTag: null,
   network: null,
 });

@@ -19,11 +19,14 @@ const rolesOf = (name: OptionName) =>
 /** What is set for a role; other options are for who asks an api. */
 const ofRoles = names.filter((name) => rolesOf(name).length > 0);
 
+/** Their defaults differ from machine to machine. */
+const ofTheHost = new Set<OptionName>(['host', 'maxGearMemory', 'maxGearCpus']);
+
 /** How an option stands in the environment file. */
 function block(name: OptionName): string {
   const { flag, env, help, takes, default: preset }: OptionDefinition = optionTable[name];
   const off = takes === undefined ? '0' : '';
-  const value = name === 'host' ? '' : (preset ?? off); // The host's name differs from machine to machine.
+  const value = ofTheHost.has(name) ? '' : (preset ?? off);
   return `# ${flag} (${rolesOf(name).join(', ')}): ${help}\n#${env}=${value}\n`;
 }
 

@@ -22,7 +22,10 @@ describe('the unit file', () => {
   test('holds no value of a variable', () => {
     const spec = gearSpec.parse({ image: 'a', env: [{ name: 'SECRET', value: 'hunter2-hunter2' }] });
     const text = renderUnit(
-      { resource: 'a', spec, ports: [], envTag: 'f'.repeat(32), imageTag: null, network: null },
+      {
+        ...{ resource: 'a', spec, ports: [], envTag: 'f'.repeat(32), imageTag: null },
+        ...{ pids: 64, addresses: [], network: null },
+      },
       paths,
     );
     const encoded = Buffer.from(/^Spec=(.*)$/m.exec(text)?.[1] ?? '', 'base64url').toString();
@@ -33,7 +36,10 @@ describe('the unit file', () => {
   test('has a gear that fails at once started again for ever, and not so often that the host is busy with it', () => {
     const spec = gearSpec.parse({ image: 'a' });
     const lines = renderUnit(
-      { resource: 'a', spec, ports: [], envTag: null, imageTag: null, network: null },
+      {
+        ...{ resource: 'a', spec, ports: [], envTag: null, imageTag: null },
+        ...{ pids: 64, addresses: [], network: null },
+      },
       paths,
     ).split('\n');
     expect(lines).toEqual(expect.arrayContaining(['Restart=on-failure', 'StartLimitIntervalSec=0']));

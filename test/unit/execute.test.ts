@@ -33,6 +33,7 @@ function setUp(run: () => Promise<unknown> = async () => 'done', { cancelled = f
     report: vi.fn(async () => undefined),
     countRetry,
     checkpoint: (look: () => Promise<string>) => look(),
+    tenant: '0',
     log: pino({ level: 'silent' }),
   };
   const command = { type: 'container.stop', params: { resource: 'a' } } as const;

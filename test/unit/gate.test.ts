@@ -141,7 +141,9 @@ test('a question is answered for as long as it says, and only the one that its r
     return sealer().seal({ token, request, until }, token, answer);
   };
   const soon = Date.now() + 60_000;
-  expect((await gate.order(await ask(soon), ['container.read'])).wants).toEqual({ resource: 'web' });
+  const { order, tenant } = await gate.order(await ask(soon, { u: 'alice' }), ['container.read']);
+  expect(order.wants).toEqual({ resource: 'web' });
+  expect(tenant).toBe('alice');
   const refused = async (sealed: string, code: string) =>
     expect(gate.order(sealed, ['container.read'])).rejects.toMatchObject({ code });
   await refused(await ask(Date.now() - 1), 'token_invalid');
@@ -165,7 +167,8 @@ test("what a copy reads passes at its source, which the copy's own host is not",
     const request: OriginalRequest = { method: 'PUT', path: '/repository', query, body: '' };
     return gate.stream(sealer().seal({ token, request, until }, token, { use: 'copy', host: 'h1' }));
   };
-  const bundle = { name: 'repository.bundle', wants: { resource: 'team-a' }, send: expect.any(Function) };
+  const sent = { wants: { resource: 'team-a' }, send: expect.any(Function) };
+  const bundle = { name: 'repository.bundle', tenant: expect.stringMatching(/^token:/), ...sent };
   const source = { t: 'gear://team-a' };
   expect(await copy()).toEqual(bundle);
   expect(await copy({ r: 'team-*', a: ['repository.create', 'content.read'] })).toEqual(bundle);

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { choiceFor, type Directory, noHost } from '../../src/api/placement.ts';
 import type { Command } from '../../src/jobs/registry.ts';
 import type { HostEntry } from '../../src/queue/open-front.ts';
+import { hostLimits } from '../support/limits.ts';
 import { hostNamed } from '../support/queue.ts';
 
 type Hosts = Record<string, Partial<HostEntry> & Pick<HostEntry, 'state'>>;
@@ -71,6 +72,23 @@ test('what speaks against a host is said: ports that are taken, and too little m
   });
   const { candidates } = await choiceFor(front, asked);
   expect(candidates.map(({ avoid }) => avoid)).toEqual([2, 1, 0]);
+});
+
+test('a gear goes where it is granted what it asks for, and is refused where no host grants that', async () => {
+  const spec = { ports: [], memory: 900 };
+  const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
+  const granting = (maxGearMemory: number) => ({
+    state: 'live' as const,
+    limits: hostLimits({ maxGearMemory }),
+  });
+  const [small, large] = [granting(800), granting(1_000)];
+  expect(await choice(directoryOf({ h1: small, h2: large, h3: { state: 'live' } }), asked)).toBe('h2 or h3');
+  const refused = {
+    code: 'invalid_request',
+    message: 'memory may be at most 800 bytes (limit maxGearMemory)',
+  };
+  await expect(choice(directoryOf({ h1: small }), asked)).rejects.toMatchObject(refused);
+  await expect(choice(directoryOf({ h1: small, h2: large }), asked, 'h1')).rejects.toMatchObject(refused);
 });
 
 test('who can take nothing new is named', async () => {

@@ -1,6 +1,6 @@
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { pump } from '../../src/lib/pump.ts';
 
 const never = new AbortController().signal;
@@ -44,4 +44,21 @@ test('who waits for a connection that nobody reads is let go when the client goe
   const pumped = pump(chunks(5, { count: 0 }), stuck, abort.signal);
   abort.abort(new Error('gone'));
   await expect(pumped).rejects.toThrow('gone');
+});
+
+test('a reader that takes nothing for 100 seconds is cut off, and its source ends (security M6)', async () => {
+  vi.useFakeTimers();
+  try {
+    const stuck = new Writable({ highWaterMark: 1, write: () => undefined });
+    const taken = { count: 0 };
+    const pumped = pump(chunks(5, taken), stuck, never);
+    const cut = expect(pumped).rejects.toThrow('the reader takes nothing');
+    await vi.advanceTimersByTimeAsync(99_000);
+    expect(stuck.destroyed).toBe(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await cut;
+    expect(stuck.destroyed).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
 });

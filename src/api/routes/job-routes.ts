@@ -15,9 +15,11 @@ export function jobRoutes(front: Front): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
+      const { occupy, gone } = contextOf(req);
+      if (seconds) occupy('userWaits');
       // Before the wait: how long it takes would tell that there is a job, and when it ends.
       const now = visible(await front.job(id), scope);
-      const wait = () => front.wait(id, Number(seconds) * 1000, contextOf(req).gone());
+      const wait = () => front.wait(id, Number(seconds) * 1000, gone());
       const { job } = seconds && !isFinal(now.job.state) ? visible(await wait(), scope) : now;
       sendJson(res, 200, job);
     },
@@ -31,7 +33,9 @@ export function jobRoutes(front: Front): JobRoutes {
     async 'job.cancel'(req, res, { scope, wants: { id } }) {
       const record = visible(await front.job(id), scope);
       const { host } = record.job;
-      const { seal, gone } = contextOf(req);
+      const { seal, occupy, gone } = contextOf(req);
+      const waited = preferredWait(req);
+      if (waited) occupy('userWaits');
       const sealed = seal({ use: 'cancel', host, job: record.job.id });
       const before = await front.cancel(record, sealed);
       if (before === 'absent') throw notFound();
@@ -39,7 +43,6 @@ export function jobRoutes(front: Front): JobRoutes {
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
       // The worker also finds the wish by itself; asking it only makes it sooner.
       if (before === 'running') front.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
-      const waited = preferredWait(req);
       const latest = waited ? await front.wait(id, waited * 1000, gone()) : await front.job(id);
       // Cancelling is done when the job is over, whatever it came to: that is an answer, not a failure.
       const job = (latest ?? record).job;

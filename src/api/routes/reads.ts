@@ -1,5 +1,6 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { GearSummary } from '../../jobs/gear.ts';
+import type { UserLimits } from '../../jobs/limits.ts';
 import type { Front, NamePage } from '../../queue/open-front.ts';
 import type { Scope } from '../../requests/order.ts';
 import type { OrderHandlers } from '../dispatch.ts';
@@ -19,7 +20,7 @@ const driftDeadline = 15_000;
 const usualLimit = 100;
 
 /** Reads of gears and hosts. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
-export function reads(front: Front): Reads {
+export function reads(front: Front, limits: UserLimits): Reads {
   return {
     async 'container.read'(req, res, { all, wants }) {
       const host = await holderOf(front, 'gear', wants.resource, all.h);
@@ -51,17 +52,18 @@ export function reads(front: Front): Reads {
         .filter(({ name }) => name > after && (scope.h === undefined || name === scope.h))
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .slice(0, limit)
-        .map(({ name, state, gears, version, lastSeen }) => {
+        .map(({ name, state, gears, limits: granted, version, lastSeen }) => {
           if (scope.r !== undefined) return { name, state }; // What else is on a host is not for who has a few names.
           return {
             name,
             state,
             gears,
+            limits: granted,
             version,
             lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
           };
         });
-      sendJson(res, 200, { hosts });
+      sendJson(res, 200, { hosts, limits });
     },
 
     async 'host.remove'(_req, res, { wants: { host } }) {

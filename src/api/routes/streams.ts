@@ -17,11 +17,12 @@ export function streamRoutes(front: Front, open: OpenStreamOf): StreamRoutes {
   return {
     async 'container.log'(req, res, { all, wants: { resource } }) {
       mustDetectCuts(req);
+      const { seal, occupy, gone } = contextOf(req);
+      occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const how = { format, after: last === null ? null : checked(journalCursor, last) };
       const host = await holderOf(front, 'gear', resource, all.h);
-      const { seal, gone } = contextOf(req);
       const signal = gone();
       const { body } = await open(host, 'container.log', seal({ use: 'answer', host }), how, signal);
       await sendStream(req, res, { 'Content-Type': `${format}; charset=utf-8` }, body, signal);
@@ -29,19 +30,22 @@ export function streamRoutes(front: Front, open: OpenStreamOf): StreamRoutes {
 
     async 'job.log'(req, res, { scope, wants: { id } }) {
       mustDetectCuts(req);
+      const { occupy, gone } = contextOf(req);
+      occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const after = last === null ? null : checked(jobEventId, last);
       const record = visible(await front.job(id), scope);
-      const signal = contextOf(req).gone();
+      const signal = gone();
       const body = jobLog(front, record, format, after, signal);
       await sendStream(req, res, { 'Content-Type': `${format}; charset=utf-8` }, body, signal);
     },
 
     async 'content.archive'(req, res, { all, wants: { resource, format } }) {
       mustDetectCuts(req);
+      const { seal, occupy, gone } = contextOf(req);
+      occupy('userArchives');
       const host = await holderOf(front, 'repository', resource, all.h);
-      const { seal, gone } = contextOf(req);
       const signal = gone();
       const how = { known: knownEntities(req) };
       const { head, body } = await open(host, 'content.archive', seal({ use: 'answer', host }), how, signal);

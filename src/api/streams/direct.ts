@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from 'node:http';
 import { directPath, headHeader } from '../../jobs/direct.ts';
-import { Failure, toldFailure } from '../../jobs/errors.ts';
+import { failureOf, toldFailure } from '../../jobs/errors.ts';
 import { type OpenStream, parseHead } from '../../jobs/streams.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { WantedStream } from '../../queue/open-front.ts';
@@ -73,8 +73,7 @@ async function refusal(address: string, response: IncomingMessage): Promise<Erro
     chunks.push(chunk as Buffer);
   }
   try {
-    const { code, detail } = toldFailure.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
-    return new Failure(code, detail);
+    return failureOf(toldFailure.parse(JSON.parse(Buffer.concat(chunks).toString('utf8'))));
   } catch (error) {
     return new Unreachable(address, error);
   }

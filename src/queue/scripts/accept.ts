@@ -1,3 +1,4 @@
+import { chargeJob, charges } from './charges.ts';
 import { enlist } from './lists.ts';
 
 /**
@@ -138,9 +139,9 @@ end
  *   free      nothing here has the name, and nothing was asked to: it may go to another host; only where `settled`
  *   missing   the host does not hold the resource
  *   exists    it does already (needs = absence) and no unfinished job may change that
- *   full      host | line
+ *   full      maxJobs | maxJobsPerGear | userJobs | userQueueMegabytes | maxQueueMegabytes
  */
-const record = `${enlist}
+const record = `${enlist}${charges}${chargeJob}
 local function write(k, a, fields)
   if redis.call('EXISTS', k.job) == 1 then return 'known' end
   local time = redis.call('TIME')
@@ -152,8 +153,10 @@ local function write(k, a, fields)
     if a.needs == 'presence' then return 'missing' end
     if a.settled then return 'free' end
   end
-  if redis.call('ZCARD', k.open) >= a.mostOpen then return 'full', 'host' end
-  if waiting >= a.mostInLine then return 'full', 'line' end
+  if redis.call('ZCARD', k.open) >= a.maxJobs then return 'full', 'maxJobs' end
+  if waiting >= a.maxJobsPerGear then return 'full', 'maxJobsPerGear' end
+  local limit = chargeJob(k, a, fields)
+  if limit then return 'full', limit end
   local order = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', k.sequence) or 0) + 1)
   local score = string.format('%.0f', order)
   redis.call('SET', k.sequence, score)
@@ -167,7 +170,8 @@ end
 
 const recordKeys = (first: number) =>
   `{job = KEYS[${first}], sequence = KEYS[${first + 1}], open = KEYS[${first + 2}],
-    line = KEYS[${first + 3}], held = KEYS[${first + 4}], names = KEYS[${first + 5}], lists = {unpack(KEYS, ${first + 6})}}`;
+    line = KEYS[${first + 3}], held = KEYS[${first + 4}], charges = KEYS[${first + 5}], charged = KEYS[${first + 6}],
+    names = KEYS[${first + 7}], lists = {unpack(KEYS, ${first + 8})}}`;
 
 /**
  * KEYS holders, names, spread, epoch
@@ -211,8 +215,9 @@ return 1
 `;
 
 /**
- * KEYS job, sequence, open, line, held, names of resources, lists
- * ARGV what (JSON: id, resource, seconds, deadline, needs, settled, mostOpen, mostInLine), then field, value, … of the job
+ * KEYS job, sequence, open, line, held, charges, charged, names of resources, lists
+ * ARGV what (JSON: id, tenant, resource, seconds, deadline, needs, settled, maxJobs, maxJobsPerGear, userJobs, userBytes, maxBytes),
+ *      then field, value, … of the job
  */
 export const recordJob = `${record}
 return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
@@ -222,7 +227,7 @@ return {write(${recordKeys(1)}, cjson.decode(ARGV[1]), {unpack(ARGV, 2)})}
  * All steps, for a host that is known or guessed. Where they do not all go well no job is recorded and no id bound; a name that
  * was claimed for another host than the guessed one stays claimed.
  *
- * KEYS holders, names, spread, epoch, ledger, job, sequence, open, line, held, names of resources, lists
+ * KEYS holders, names, spread, epoch, ledger, job, sequence, open, line, held, charges, charged, names of resources, lists
  * ARGV claim (JSON; empty where no name is needed), host, instead, value of the ledger, its seconds, what (JSON), then field,
  *      value, … of the job
  * Returns verdict, more, entry, the name's verdict, names and memory of each candidate: verdicts of the steps, and elsewhere (the

@@ -2,27 +2,40 @@ import type { Redis } from 'ioredis';
 import { effect } from '../../lib/failpoint.ts';
 import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
 import { announce } from './announce.ts';
-import { abandon, begin, cancel, expire, finish, forget, forgetId, handBack, readJobs, take } from './run.ts';
+import {
+  abandon,
+  begin,
+  cancel,
+  drop,
+  expire,
+  finish,
+  forget,
+  forgetId,
+  handBack,
+  readJobs,
+  take,
+} from './run.ts';
 
 /** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given (null: any). */
 const scripts = {
-  acceptAtOnce: { lua: acceptAtOnce, keys: 14 },
+  acceptAtOnce: { lua: acceptAtOnce, keys: 16 },
   claimName: { lua: claimName, keys: 4 },
   adoptName: { lua: adoptName, keys: 3 },
   strikeName: { lua: strikeName, keys: 3 },
   reserveId: { lua: reserveId, keys: 1 },
   freeId: { lua: freeId, keys: 1 },
-  recordJob: { lua: recordJob, keys: 9 },
+  recordJob: { lua: recordJob, keys: 11 },
   readJobs: { lua: readJobs, keys: null },
   take: { lua: take, keys: 2 },
   begin: { lua: begin, keys: 3 },
   handBack: { lua: handBack, keys: 1 },
-  finish: { lua: finish, keys: 10 },
+  finish: { lua: finish, keys: 12 },
   forget: { lua: forget, keys: 2 },
-  forgetId: { lua: forgetId, keys: 2 },
-  cancel: { lua: cancel, keys: 7 },
-  expire: { lua: expire, keys: 7 },
-  abandon: { lua: abandon, keys: 7 },
+  forgetId: { lua: forgetId, keys: 4 },
+  drop: { lua: drop, keys: 4 },
+  cancel: { lua: cancel, keys: 9 },
+  expire: { lua: expire, keys: 9 },
+  abandon: { lua: abandon, keys: 9 },
   announce: { lua: announce, keys: 2 },
 } as const;
 

@@ -1,3 +1,4 @@
+import { charges } from './charges.ts';
 import { enlist } from './lists.ts';
 
 /**
@@ -10,14 +11,18 @@ const isOver = `
 local function isOver(state) return state and state ~= 'queued' and state ~= 'running' end
 `;
 
-/** Ends a job for its host, in a field that says how; false where that was done before. The request itself goes. */
-const endAs = `${enlist}
+/**
+ * Ends a job for its host, in a field that says how; false where that was done before. The request itself goes, and what was
+ * charged for it. KEYS job, run, charges, charged, names of resources, lists.
+ */
+const endAs = `${enlist}${charges}
 local job, run = KEYS[1], KEYS[2]
 local function endAs(field, now, seconds, channel, id)
   if redis.call('HSETNX', job, field, now) == 0 then return false end
+  release(KEYS[3], KEYS[4], id)
   redis.call('HDEL', job, 'sealed')
   redis.call('EXPIRE', job, seconds)
-  enlistEnded({job = job, names = KEYS[3], lists = {unpack(KEYS, 4)}}, id, seconds)
+  enlistEnded({job = job, names = KEYS[5], lists = {unpack(KEYS, 6)}}, id, seconds)
   redis.call('PUBLISH', channel, id)
   return true
 end
@@ -64,7 +69,7 @@ return 'taken'
 /**
  * Ends a job whose host is never to come back. A worker that does come back does not begin it again.
  *
- * KEYS job, run, names of resources, lists
+ * KEYS job, run, charges, charged, names of resources, lists
  * ARGV now (RFC 3339), seconds to keep the job, channel, id
  * Returns 1 when it is over by that
  */
@@ -78,7 +83,7 @@ return endAs('abandonedAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4]) and 1 or 0
 /**
  * Ends a job that no worker has taken in time.
  *
- * KEYS job, run, names of resources, lists
+ * KEYS job, run, charges, charged, names of resources, lists
  * ARGV now (RFC 3339), seconds to keep the job, channel, id
  * Returns 1 when it is over by that, 0 when a worker has it or it is not yet time
  */
@@ -132,13 +137,13 @@ return redis.call('HINCRBY', KEYS[1], 'crashes', -1)
  * Ends a job: final state, out of the queue, what the host holds brought up to date, everybody told. Ending it again
  * changes nothing. The request itself goes.
  *
- * KEYS job, run, open, line, held, names of resources, lists
+ * KEYS job, run, open, line, held, charges, charged, names of resources, lists
  * ARGV id, resource, present (1: the resource is on the host, 0: it is not), seconds to keep the job, channel, channel of
  *      the host's signs of life, what to say there when the name is free, then field, value, … of the outcome
  * Returns the id that is first in line now, or nil
  */
-export const finish = `${isOver}${enlist}
-local job, run, open, line, held = unpack(KEYS)
+export const finish = `${isOver}${enlist}${charges}
+local job, run, open, line, held, charges, charged = unpack(KEYS)
 local id, resource = ARGV[1], ARGV[2]
 local state = redis.call('HGET', run, 'state')
 if not isOver(state) and redis.call('EXISTS', job) == 1 then
@@ -146,10 +151,11 @@ if not isOver(state) and redis.call('EXISTS', job) == 1 then
   redis.call('HDEL', job, 'sealed', 'cancel')
   redis.call('EXPIRE', job, ARGV[4])
   redis.call('EXPIRE', run, ARGV[4])
-  enlistEnded({job = job, names = KEYS[6], lists = {unpack(KEYS, 7)}}, id, ARGV[4])
+  enlistEnded({job = job, names = KEYS[8], lists = {unpack(KEYS, 9)}}, id, ARGV[4])
 end
 redis.call('ZREM', open, id)
 redis.call('ZREM', line, id)
+release(charges, charged, id)
 local first = redis.call('ZRANGE', line, 0, 0)[1]
 if ARGV[3] == '1' then
   redis.call('SADD', held, resource)
@@ -177,17 +183,31 @@ return 0
 /**
  * Takes an id out of a host's queue that has no record; one that was recorded meanwhile stays.
  *
- * KEYS job, open
+ * KEYS job, open, charges, charged
  * ARGV id
  */
-export const forgetId = `
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[1]) end
+export const forgetId = `${charges}
+if redis.call('EXISTS', KEYS[1]) == 1 then return end
+redis.call('ZREM', KEYS[2], ARGV[1])
+release(KEYS[3], KEYS[4], ARGV[1])
+`;
+
+/**
+ * Takes an id out of a host's queue whose job is over, or that has no record.
+ *
+ * KEYS open, line, charges, charged
+ * ARGV id
+ */
+export const drop = `${charges}
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+release(KEYS[3], KEYS[4], ARGV[1])
 `;
 
 /**
  * Asks for the end of a job. One that was never begun is over with it.
  *
- * KEYS job, run, names of resources, lists
+ * KEYS job, run, charges, charged, names of resources, lists
  * ARGV now (RFC 3339), the request to cancel as it is sealed, seconds to keep the job, channel, id
  * Returns absent | final | queued (it is cancelled now) | running (its worker is to be told)
  */

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/container.ts';
 import { resourceName } from '../../jobs/identifier.ts';
@@ -15,6 +16,10 @@ export interface GearUnit {
   ports: PublishedPort[];
   /** The version of the inline environment's values; null when there are none. */
   envTag: string | null;
+  /** Processes and threads that it may have. */
+  pids: number;
+  /** Addresses on which its ports are published; none: all. */
+  addresses: string[];
   /** The version of the image that carries the whole environment; null: Docker's env files carry it. */
   imageTag: string | null;
   /** The Docker network that it runs in; null: Docker's default one, as units of earlier versions say. */
@@ -35,7 +40,6 @@ export const wantedBy = ['multi-user.target', 'docker.service'] as const;
 
 /** What an image's process may do at most; the rest of Docker's own list is dropped. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID'];
-const mostProcesses = 4096;
 
 /**
  * The text of the unit. It needs nothing of ours to run: systemd, Docker and the files it names are enough.
@@ -79,7 +83,7 @@ Spec=${encode(unit)}
 
 /** The command line that runs the gear, as words. */
 export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
-  const { resource, spec, ports } = unit;
+  const { resource, spec, pids } = unit;
   return [
     ...dockerRun,
     `--name=${containerName(resource)}`,
@@ -87,9 +91,9 @@ export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
     '--security-opt=no-new-privileges',
     '--cap-drop=ALL',
     ...capabilities.map((capability) => `--cap-add=${capability}`),
-    `--pids-limit=${mostProcesses}`,
+    `--pids-limit=${pids}`,
     ...networkWords(unit),
-    ...ports.map(({ internal, external }) => `--publish=${external}:${internal}`),
+    ...publications(unit),
     ...(unit.imageTag === null ? envFiles(unit, paths) : []),
     ...spec.volumes.map((volume) => `--volume=${dockerVolume(resource, volume)}:${volume.path}`),
     ...(spec.memory === undefined ? [] : [`--memory=${spec.memory}`]),
@@ -114,6 +118,13 @@ export function runImage({
   return imageTag === null ? imageName(spec.image) : environmentImage(resource, imageTag);
 }
 
+function publications({ ports, addresses }: GearUnit): string[] {
+  const on = addresses.map((address) => `${isIPv6(address) ? `[${address}]` : address}:`);
+  return (on.length > 0 ? on : ['']).flatMap((prefix) =>
+    ports.map(({ internal, external }) => `--publish=${prefix}${external}:${internal}`),
+  );
+}
+
 function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): string[] {
   const files: string[] = [];
   if (spec.environment !== undefined) files.push(paths.environment(spec.environment));
@@ -127,6 +138,8 @@ const encoded = z.strictObject({
   envTag: requestId.nullable(),
   // Units of earlier versions have none of these.
   imageTag: requestId.nullable().default(null),
+  pids: z.number().int().default(4096),
+  addresses: z.array(z.string()).default([]),
   network: z
     .string()
     .regex(/^geard?-[A-Za-z0-9_.-]{1,80}$/)
@@ -135,9 +148,9 @@ const encoded = z.strictObject({
 });
 
 /** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
-function encode({ spec, ports, envTag, imageTag, network }: GearUnit): string {
+function encode({ spec, ports, envTag, imageTag, pids, addresses, network }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
-  const content = { spec: { ...spec, env }, ports, envTag, imageTag, network };
+  const content = { spec: { ...spec, env }, ports, envTag, imageTag, pids, addresses, network };
   return Buffer.from(JSON.stringify(content)).toString('base64url');
 }
 

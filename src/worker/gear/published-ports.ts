@@ -1,5 +1,6 @@
 import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
+import { includesPort } from '../../jobs/limits.ts';
 import { networkRules } from '../domain/networks.ts';
 import { choosePorts } from '../domain/ports.ts';
 import { portIsFree } from '../host/ports.ts';
@@ -15,13 +16,18 @@ export async function reservePorts(
   wanted: GearSpec['ports'],
   current: PublishedPort[],
 ): Promise<PublishedPort[]> {
-  const { reservations } = room;
+  const { reservations, limits } = room;
+  const { publishPorts, publishAddress } = limits;
   const own = new Set(await reservations.list(resource));
   const unusable = new Set(await reservations.others(resource));
   // Each round either succeeds or has learnt of one more port that cannot be used.
   for (;;) {
-    const chosen = choosePorts(wanted, current, (port) => unusable.has(port));
-    const taken = await reserveAll(reservations, resource, chosen, own);
+    const chosen = choosePorts(
+      wanted,
+      current,
+      (port) => unusable.has(port) || !includesPort(publishPorts, port),
+    );
+    const taken = await reserveAll(reservations, resource, chosen, own, publishAddress);
     if (taken === null) {
       if (chosen.some(({ external }) => !own.has(external))) await tellRules(room);
       return chosen;
@@ -38,6 +44,7 @@ async function reserveAll(
   resource: string,
   ports: PublishedPort[],
   own: Set<number>,
+  addresses: readonly string[],
 ): Promise<number | null> {
   const added: number[] = [];
   for (const { external } of ports) {
@@ -45,7 +52,7 @@ async function reserveAll(
     // Reserved first and looked at then, so that no two gears look at the same free port.
     const reserved = await reservations.reserve(external, resource);
     if (reserved) added.push(external);
-    if (reserved && (await portIsFree(external))) continue;
+    if (reserved && (await portIsFree(external, addresses))) continue;
     for (const port of added) await reservations.release(port, resource);
     return external;
   }

@@ -18,6 +18,7 @@ const systemdDeadline = 60_000;
 export interface Startable {
   resource: string;
   ports: PublishedPort[];
+  addresses: string[];
   spec: Pick<GearSpec, 'startSeconds'>;
   network: string | null;
 }
@@ -28,7 +29,7 @@ export interface Startable {
  * ports meanwhile, and a transient `host_unavailable` where Docker has taken it down.
  */
 export async function runGear(
-  { resource, ports, spec, network }: Startable,
+  { resource, ports, addresses, spec, network }: Startable,
   how: 'start' | 'restart',
   { room, report, signal }: Pick<JobContext, 'room' | 'report' | 'signal'>,
 ): Promise<{ container: string }> {
@@ -39,7 +40,7 @@ export async function runGear(
   await ensureNetwork(room, { network });
   const { active, pending } = await systemd.activity(unit);
   if ((active === 'inactive' || active === 'failed') && !pending) {
-    await portsMustBeFree(ports);
+    await portsMustBeFree(ports, addresses);
     // A container of this name that no unit runs any more would stand in the way of the new one.
     await docker.removeContainer(containerName(resource));
   }
@@ -78,9 +79,9 @@ export async function untilIdle(
   }
 }
 
-async function portsMustBeFree(ports: PublishedPort[]): Promise<void> {
+async function portsMustBeFree(ports: PublishedPort[], addresses: string[]): Promise<void> {
   for (const { external } of ports) {
-    if (!(await portIsFree(external))) {
+    if (!(await portIsFree(external, addresses))) {
       throw new Failure('port_taken', `the external port ${external} is taken by a program that is no gear`);
     }
   }

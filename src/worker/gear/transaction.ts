@@ -168,7 +168,7 @@ async function restore(
 async function runAgain({ room }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
   try {
     // The job's own signal may have aborted already; what ran before is to run again all the same.
-    const gear = old ?? { resource, ports: [], spec: {}, network: null };
+    const gear = old ?? { resource, ports: [], addresses: [], spec: {}, network: null };
     await runGear(gear, 'start', { room, report: () => {}, signal: new AbortController().signal });
     return 'the earlier unit is back and runs';
   } catch (error) {

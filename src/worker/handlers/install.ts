@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Failure } from '../../jobs/errors.ts';
+import { beyondLimits, type HostLimits } from '../../jobs/limits.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { networkOf } from '../domain/networks.ts';
@@ -29,7 +30,7 @@ type Install = Params<'container.install'>;
 /** Installs or updates a gear and starts it; when it fails, the host is left as it was before. */
 export const install: Handler<'container.install'> = {
   async run(params, context) {
-    const { resource, spec, start } = params;
+    const { resource, start } = params;
     const { room, signal, report, job } = context;
     const current = await readGear(room.paths, resource);
     const committed = await readCommitted(room.paths, resource);
@@ -43,6 +44,7 @@ export const install: Handler<'container.install'> = {
     if (params.createOnly && exists)
       throw new Failure('precondition_failed', `the gear ${resource} exists already`);
     if (current === null) await mustTakeNew(context);
+    const spec = granted(params.spec, room.limits);
     const environment = await environmentOf(room, spec);
     await mustHaveOwners(room, resource, spec);
     report({ step: 'image', message: `looking for ${spec.image}` });
@@ -51,9 +53,10 @@ export const install: Handler<'container.install'> = {
     const ports = await reservePorts(room, resource, spec.ports, current?.ports ?? []);
     const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
     const imageTag = await carryEnvironment(room, carrier, environment, job);
+    const { gearPids: pids, publishAddress: addresses } = room.limits;
     const envTag = envTagOf(params, current, job);
     const network = networkOf(resource, spec);
-    const unit: GearUnit = { resource, spec, ports, envTag, imageTag, network };
+    const unit: GearUnit = { resource, spec, ports, envTag, imageTag, pids, addresses, network };
     const text = renderUnit(unit, room.paths);
     signal.throwIfAborted();
     const before = await openTransaction(context, unit, current, pending, job);
@@ -72,6 +75,13 @@ export const install: Handler<'container.install'> = {
   isCommitted: ({ resource }, { room, job }) => isCommitted(room.paths, resource, job),
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
 };
+
+/** A spec with what the host gives where it names nothing. Throws `invalid_request` where it asks for more than the host gives. */
+function granted(spec: Install['spec'], limits: HostLimits): Install['spec'] {
+  const beyond = beyondLimits(spec, limits);
+  if (beyond !== null) throw new Failure('invalid_request', beyond);
+  return { ...spec, memory: spec.memory ?? limits.gearMemory, cpus: spec.cpus ?? limits.gearCpus };
+}
 
 /** What comes after the commit; can be repeated. */
 async function finish(

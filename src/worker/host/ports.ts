@@ -106,8 +106,10 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Whether a program could listen on a port on every address now. */
-export async function portIsFree(port: number): Promise<boolean> {
+/** Whether a program could listen on a port now, on these addresses or, where none is named, on all. */
+export async function portIsFree(port: number, addresses: readonly string[] = []): Promise<boolean> {
+  const named = await Promise.all(addresses.map((address) => canListen(port, address)));
+  if (named.length > 0) return !named.includes(false); // An address that is not there is Docker's to tell.
   const free = await canListen(port, '::');
   return free === 'no IPv6' ? (await canListen(port, '0.0.0.0')) === true : free;
 }

@@ -1,4 +1,4 @@
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, limitReached } from '../../jobs/errors.ts';
 import type { Program } from '../../lib/exec.ts';
 
 /**
@@ -31,6 +31,8 @@ async function* wholeOutput(program: Program, what: string, signal: AbortSignal)
     for await (const chunk of program.stdout) yield chunk as Buffer;
     const { status, stderr } = await program.ended;
     signal.throwIfAborted();
+    if (/out of memory/i.test(stderr))
+      throw limitReached('archiveMegabytes', `git needs more memory for ${what} than it may take`);
     if (status !== 0)
       throw new Failure('internal', `git could not make ${what}`, { cause: new Error(stderr) });
   } catch (error) {

@@ -1,3 +1,4 @@
+import { MiB } from '../../jobs/bytes.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
 import { gitUser } from '../domain/programs.ts';
@@ -38,8 +39,14 @@ export async function askGit(
   throw new Failure('internal', 'git cannot read the repository', { cause: new Error(stderr.trim()) });
 }
 
-/** Bytes of memory and seconds of computing that an archive may take: a tree may hold itself a billion times. */
+/** Bytes of memory and seconds of computing that git may take: a tree may hold itself a billion times. */
 const archiveLimits = ['--as=4294967296', '--cpu=1800', '--core=0'];
+
+/** Large files are not held in memory but passed on as they are read; what is remembered of others is little. */
+const sparing = [
+  ...['core.bigFileThreshold=1m', 'core.deltaBaseCacheLimit=16m'],
+  ...['pack.threads=1', 'pack.windowMemory=32m', 'pack.deltaCacheSize=16m'],
+].flatMap((setting) => ['-c', setting]);
 
 /**
  * Checks every object of a repository (git-fsck(1)). Cloning does so by itself except from a "dumb" HTTP server, whose
@@ -60,12 +67,14 @@ export async function findFault(
   ).slice(0, 300);
 }
 
-/** Runs git for what it prints, within limits. */
-export function openGit(repository: string, args: string[]): Program {
-  return openProgram('prlimit', [...archiveLimits, '--', 'git', ...common(repository), ...args], {
-    user: gitUser,
-    env,
-  });
+/**
+ * Runs git for what it prints, within limits: of its memory what it writes to counts, not the files that it maps. Where memory
+ * runs short on the host it is ended before anything else (choom(1)).
+ */
+export function openGit(repository: string, args: string[], megabytes: number): Program {
+  const limits = ['prlimit', ...archiveLimits, `--data=${megabytes * MiB}`];
+  const git = ['git', ...common(repository), ...sparing, ...args];
+  return openProgram('choom', ['-n', '1000', '--', ...limits, '--', ...git], { user: gitUser, env });
 }
 
 /** The commit HEAD names; null while there is none. */

@@ -8,7 +8,7 @@ import type { Room } from '../room.ts';
 
 /** Streams `git archive` of a ref. Throws `repository_not_found`, `repository_empty` or `ref_not_found`. */
 export async function contentArchive(
-  { paths }: Room,
+  { paths, limits }: Room,
   { resource, ref, format, known }: StreamArgs<'content.archive'>,
   signal: AbortSignal,
 ): Promise<OpenStream<'content.archive'>> {
@@ -27,7 +27,7 @@ export async function contentArchive(
   };
   if (head.notModified) return { head, body: nothing() };
   // A commit, not its tree: its time becomes the files', so that the same commit gives the same bytes.
-  const program = openGit(repository, ['archive', `--format=${format}`, commit]);
+  const program = openGit(repository, ['archive', `--format=${format}`, commit], limits.archiveMegabytes);
   return { head, body: await outputOf(program, 'the archive', signal) };
 }
 

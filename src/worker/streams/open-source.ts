@@ -1,4 +1,4 @@
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, limitReached } from '../../jobs/errors.ts';
 import {
   isStreamName,
   type OpenStream,
@@ -7,6 +7,7 @@ import {
   streams,
 } from '../../jobs/streams.ts';
 import { explain } from '../../lib/explain.ts';
+import { Limiter, shared } from '../../lib/limiter.ts';
 import type { Room } from '../room.ts';
 import { containerLog } from './container-log.ts';
 import { contentArchive } from './content-archive.ts';
@@ -25,26 +26,42 @@ const sources: { [S in StreamName]: Source<S> } = {
   'repository.bundle': repositoryBundle,
 };
 
-/** Streams that a worker sends at a time; each has a process of its own. */
-const mostStreams = 256;
+/** Milliseconds for which a stream waits for its turn: an api waits a little longer. */
+const patience = 10_000;
 
 export interface Sources {
-  /** Opens a stream by what an api has sent, which is checked here. `signal` is the caller's own. */
-  open(name: string, args: unknown, signal: AbortSignal): Promise<OpenStream>;
+  /**
+   * Opens a stream by what an api has sent, which is checked here, when it is the user's turn. `signal` is the caller's own.
+   * Throws `limit_reached` where that takes too long.
+   */
+  open(name: string, args: unknown, tenant: string, signal: AbortSignal): Promise<OpenStream>;
   /** Breaks off everything that is still being sent. */
   close(): void;
 }
 
 export function createSources(room: Room): Sources {
   const running = new Set<AbortController>();
+  const logs = new Limiter(shared(room.limits.maxStreams));
+  const archives = new Limiter(shared(room.limits.maxArchives));
+  /** Each stream has a process of its own, and one that makes an archive needs memory. */
+  const placeFor = (name: StreamName, tenant: string, signal: AbortSignal) => {
+    const isLog = name === 'container.log';
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+    return (isLog ? logs : archives).wait(tenant, inTime).catch(() => {
+      signal.throwIfAborted();
+      throw isLog
+        ? limitReached('maxStreams', 'the host sends too many logs; try again later')
+        : limitReached('maxArchives', 'the host makes too many archives; try again later');
+    });
+  };
   return {
-    async open(name, args, signal) {
-      if (running.size >= mostStreams)
-        throw new Failure('queue_full', 'the host sends too many streams already');
+    async open(name, args, tenant, signal) {
       const checked = check(name, args);
+      const release = await placeFor(checked.name, tenant, signal);
       const abort = new AbortController();
       const over = () => {
         running.delete(abort);
+        release();
         signal.removeEventListener('abort', passOn);
       };
       // Also where nobody has begun to read: a body that is not read does not end by itself.

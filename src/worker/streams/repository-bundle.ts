@@ -9,7 +9,7 @@ import type { Room } from '../room.ts';
 
 /** Streams everything in a repository for a copy of it, as jobs/copy.ts says. Throws `repository_not_found`. */
 export async function repositoryBundle(
-  { paths }: Room,
+  { paths, limits }: Room,
   { resource }: StreamArgs<'repository.bundle'>,
   signal: AbortSignal,
 ): Promise<OpenStream<'repository.bundle'>> {
@@ -21,7 +21,7 @@ export async function repositoryBundle(
   const bundle = empty
     ? []
     : await outputOf(
-        openGit(repository, ['bundle', 'create', '--quiet', '-', '--all']),
+        openGit(repository, ['bundle', 'create', '--quiet', '-', '--all'], limits.archiveMegabytes),
         'the bundle',
         signal,
       );

@@ -65,8 +65,8 @@ async function open({ gate, sources }: StreamServerParts, req: IncomingMessage, 
     throw new Failure('not_found', 'this port sends streams to apis only');
   const asked = directRequest.safeParse(await readJson(req));
   if (!asked.success) throw new Failure('invalid_request', 'the request is not one of an api');
-  const { name, wants, send } = await gate.stream(asked.data.sealed);
-  const { head, body } = await sources.open(name, { ...asked.data.how, ...wants }, signal);
+  const { name, tenant, wants, send } = await gate.stream(asked.data.sealed);
+  const { head, body } = await sources.open(name, { ...asked.data.how, ...wants }, tenant, signal);
   return { head, body: send(body) };
 }
 
@@ -92,7 +92,7 @@ function refuse({ host, log }: StreamServerParts, res: ServerResponse, error: un
     log.error({ err: error }, 'a stream could not be opened');
   const problem =
     error instanceof Failure
-      ? problemOf(error.code, error.message, { host })
+      ? problemOf(error.code, error.message, { host, ...(error.limit && { limit: error.limit }) })
       : problemOf('internal', 'the worker could not open the stream', { host });
   res.writeHead(problem.status, { 'Content-Type': 'application/problem+json' });
   res.end(JSON.stringify(problem));

@@ -1,0 +1,115 @@
+/** Gives a place back; doing so again changes nothing. */
+export type Release = () => void;
+
+export interface Bounds {
+  /** Places there are. */
+  all: number;
+  /** Of these, so many at a time for one key. */
+  perKey: number;
+}
+
+interface Waiting {
+  give(release: Release): void;
+}
+
+/**
+ * Places that are held for a while, so many in all and so many for one key. Where none is free the keys that wait get
+ * theirs by turns (round robin), and within a key in the order of asking: who asks often waits behind himself only.
+ */
+export class Limiter {
+  readonly #bounds: Bounds;
+  #held = 0;
+  readonly #heldBy = new Map<string, number>();
+  /** Who waits, by key; the first key that may have more is the next. */
+  readonly #waiting = new Map<string, Set<Waiting>>();
+
+  constructor(bounds: Bounds) {
+    this.#bounds = bounds;
+  }
+
+  /** A place, if there is one at once; otherwise null. */
+  take(key: string): Release | null {
+    if (this.#held >= this.#bounds.all || !this.#mayHaveMore(key)) return null;
+    this.#held++;
+    this.#heldBy.set(key, (this.#heldBy.get(key) ?? 0) + 1);
+    let given = false;
+    return () => {
+      if (given) return;
+      given = true;
+      this.#giveBack(key);
+    };
+  }
+
+  /** A place when it is the key's turn. Rejects with the signal's reason when it aborts first. */
+  wait(key: string, signal: AbortSignal): Promise<Release> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const release = this.take(key);
+    if (release) return Promise.resolve(release);
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        give(place) {
+          signal.removeEventListener('abort', leave);
+          resolve(place);
+        },
+      };
+      const leave = () => {
+        this.#drop(key, waiting);
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      this.#waiting.set(key, (this.#waiting.get(key) ?? new Set()).add(waiting));
+    });
+  }
+
+  /** Does some work in a place of the key's. */
+  async run<T>(key: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const release = await this.wait(key, signal);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  #mayHaveMore(key: string): boolean {
+    return (this.#heldBy.get(key) ?? 0) < this.#bounds.perKey;
+  }
+
+  #giveBack(key: string): void {
+    this.#held--;
+    const left = (this.#heldBy.get(key) ?? 0) - 1;
+    if (left > 0) this.#heldBy.set(key, left);
+    else this.#heldBy.delete(key);
+    this.#serveNext();
+  }
+
+  #serveNext(): void {
+    for (const [key, queue] of this.#waiting) {
+      const release = this.take(key);
+      if (!release) continue; // It has its share already.
+      const [first] = queue;
+      if (first) {
+        this.#drop(key, first);
+        this.#toTheEnd(key);
+        first.give(release);
+      }
+      return;
+    }
+  }
+
+  #drop(key: string, waiting: Waiting): void {
+    const queue = this.#waiting.get(key);
+    queue?.delete(waiting);
+    if (queue?.size === 0) this.#waiting.delete(key);
+  }
+
+  #toTheEnd(key: string): void {
+    const queue = this.#waiting.get(key);
+    if (!queue) return;
+    this.#waiting.delete(key);
+    this.#waiting.set(key, queue);
+  }
+}
+
+/** Bounds where one key may have half of what there is, so that others always find some. */
+export const shared = (all: number): Bounds => ({ all, perKey: Math.ceil(all / 2) });
