@@ -202,7 +202,7 @@ test('after a reboot, and after the plug was pulled, just those gears run that a
   }
 });
 
-test('44 gears removed at once are removed, and systemd has read its units a few times only', async () => {
+test('44 gears removed at once are removed, and systemd has read its units for many of them at once', async () => {
   const names = Array.from({ length: 44 }, (_, i) => `many-${i}`);
   await Promise.all(names.map((name) => install(name, { command: ['/bin/sh', '-c', 'exec sleep 1000'] })));
   await until('systemd knows all', async () => {
@@ -218,7 +218,8 @@ test('44 gears removed at once are removed, and systemd has read its units a few
     ...['journalctl', '--quiet', '--output=cat', '_PID=1', `--since=@${since}`, '--grep=^Reloading\\.'],
   );
   expect(reloads.length).toBeGreaterThan(0);
-  expect(reloads.length).toBeLessThan(names.length / 2);
+  // One by one each removal has systemd read twice; a few of them run at a time.
+  expect(reloads.length).toBeLessThan(names.length);
   await onHost('systemctl', 'restart', 'docker');
   await onlyThoseRun('44 removals and a restart of Docker');
 }, 300_000);
