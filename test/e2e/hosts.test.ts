@@ -94,7 +94,13 @@ describe('drift', () => {
     return body.hosts[0]?.drift as Drift;
   };
   const repair = async () => (await fleet.change('PUT', 'host/repaired', h1)).body;
-  const none = { unitsWithoutEntry: [], entriesWithoutUnit: [], changedUnits: [], foreign: [], withoutNetwork: [] };
+  const none = {
+    unitsWithoutEntry: [],
+    entriesWithoutUnit: [],
+    changedUnits: [],
+    foreign: [],
+    withoutNetwork: [],
+  };
   const nothingDone = { announced: [], forgotten: [], rewritten: [], linked: [], released: [], networks: [] };
 
   beforeAll(async () => {
