@@ -340,7 +340,9 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     try {
       const { hostname, port, pathname, search } = new URL(wanted[kind]());
       const client = connect(Number(port), hostname);
-      client.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`, () => client.destroy());
+      client.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`, () =>
+        client.destroy(),
+      );
       await until('the api has seen it leave', () =>
         outputOf(fleet.api).slice(heard).includes('"outcome":"client went away"'),
       );

@@ -19,6 +19,15 @@ describe('the unit file', () => {
     );
   });
 
+  test('has the same text in whatever order the fields of a spec were given', () => {
+    fc.assert(
+      fc.property(someGear, (gear) => {
+        const spec = Object.fromEntries(Object.entries(gear.spec).reverse()) as typeof gear.spec;
+        expect(renderUnit({ ...gear, spec }, paths)).toBe(renderUnit(gear, paths));
+      }),
+    );
+  });
+
   test('holds no value of a variable', () => {
     const spec = gearSpec.parse({ image: 'a', env: [{ name: 'SECRET', value: 'hunter2-hunter2' }] });
     const text = renderUnit(

@@ -150,7 +150,16 @@ const encoded = z.strictObject({
 /** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
 function encode({ spec, ports, envTag, imageTag, pids, addresses, network }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
-  const content = { spec: { ...spec, env }, ports, envTag, imageTag, pids, addresses, network };
+  // Parsed, so that the text does not depend on the order in which the fields were given.
+  const content = {
+    spec: gearSpec.parse({ ...spec, env }),
+    ports,
+    envTag,
+    imageTag,
+    pids,
+    addresses,
+    network,
+  };
   return Buffer.from(JSON.stringify(content)).toString('base64url');
 }
 
