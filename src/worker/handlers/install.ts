@@ -50,7 +50,7 @@ export const install: Handler<'container.install'> = {
     const unit: GearUnit = { resource, spec, ports, envTag: envTagOf(params, current, job), imageTag };
     const text = renderUnit(unit, room.paths);
     signal.throwIfAborted();
-    const before = await openTransaction(context, unit, current, pending, job);
+    const before = await openTransaction(context, unit, current, pending);
     if (current?.text !== text) {
       report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
       await writeUnit(room, unit, spec.env);
