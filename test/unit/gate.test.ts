@@ -225,3 +225,12 @@ test('the end of a job is asked for by a request of its own, which may be about 
   expect(await gate.cancels(await cancel('2a', { a: ['job.read'] }), one)).toBe(false);
   expect(await gate.cancels(one.sealed, one)).toBe(false);
 });
+
+test('whether a job would pass is told without a line in the audit log', async () => {
+  const forged = await record({}, { job: { resource: 'db' } });
+  expect(await gate.allows(await record())).toBe(true);
+  expect(await gate.allows(forged)).toBe(false);
+  expect(audit).toEqual([]);
+  expect(await codeOf(forged)).toBe('token_forbids'); // What is to be done is told.
+  expect(audit).toHaveLength(1);
+});

@@ -26,13 +26,12 @@ import { missingVolumes, removeVolumes } from './volumes.ts';
  * that was known to be good; only which run of the unit is out of date is what is so now.
  */
 export async function openTransaction(
-  context: Pick<JobContext, 'room' | 'signal'>,
+  context: Pick<JobContext, 'room' | 'signal' | 'job'>,
   unit: GearUnit,
   current: StoredGear | null,
   pending: Before | null,
-  job: string,
 ): Promise<Before> {
-  const { room } = context;
+  const { room, job } = context;
   const { paths, systemd } = room;
   const name = paths.unitName(unit.resource);
   // At a boot, or when Docker comes up, what was running is about to be started.

@@ -59,7 +59,7 @@ export const install: Handler<'container.install'> = {
     const unit: GearUnit = { resource, spec, ports, envTag, imageTag, pids, addresses, network };
     const text = renderUnit(unit, room.paths);
     signal.throwIfAborted();
-    const before = await openTransaction(context, unit, current, pending, job);
+    const before = await openTransaction(context, unit, current, pending);
     if (current?.text !== text) {
       report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
       await writeUnit(room, unit, spec.env);
