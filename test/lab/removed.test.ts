@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import { newId } from '../support/client.ts';
 import { type LabFleet, openLabFleet } from '../support/lab-fleet.ts';
-import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 let fleet: LabFleet;
@@ -196,7 +195,7 @@ test('after a restart of Docker, and after it was stopped and started, just thos
 
 test('after a reboot, and after the plug was pulled, just those gears run that are to run', async () => {
   for (const how of [[], ['--hard']]) {
-    await ok('contrib/lab', 'reboot', 'h1', ...how);
+    await fleet.reboot('h1', ...how);
     await onlyThoseRun('a reboot');
     await isKnownAsItIs('a reboot');
   }

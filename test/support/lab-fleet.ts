@@ -16,6 +16,8 @@ export interface LabFleet extends Client {
   cut(host: string): Promise<void>;
   join(host: string): Promise<void>;
   redis(...command: string[]): Promise<string>;
+  /** Boots a host again and resolves when its new worker has told of itself; `--hard` pulls the plug. */
+  reboot(host: string, ...how: string[]): Promise<void>;
   /** Resolves when so many hosts are live. */
   live(count?: number): Promise<void>;
   /** A job when it is over. */
@@ -36,7 +38,7 @@ export async function openLabFleet(directory: string, count: number): Promise<La
   const client = createClient(apiUrl);
   const states = async () => {
     const { body } = await client
-      .send<{ hosts?: { state: string }[] }>('GET', 'hosts')
+      .send<{ hosts?: { name: string; state: string; lastSeen: string }[] }>('GET', 'hosts')
       .catch(() => ({ body: {} }));
     return 'hosts' in body ? (body.hosts ?? []) : [];
   };
@@ -58,6 +60,16 @@ export async function openLabFleet(directory: string, count: number): Promise<La
     },
     cut: async (host) => void (await inSwitch('ip', 'link', 'set', host, 'down')),
     join: async (host) => void (await inSwitch('ip', 'link', 'set', host, 'up')),
+    async reboot(host, ...how) {
+      await lab('reboot', host, ...how);
+      const seen = async () => (await states()).find(({ name }) => name === host);
+      // The worker before the reboot may count as live for a while yet; nothing of it can announce itself any more.
+      const { lastSeen } = await until(`${host} is known`, seen);
+      await until(`${host} is seen again after the reboot`, async () => {
+        const now = await seen();
+        return now?.state === 'live' && now.lastSeen !== lastSeen;
+      });
+    },
     redis: (...command) => inSwitch('redis-cli', '-h', '10.77.0.254', ...command),
     live: async (wanted = count) =>
       void (await until(
