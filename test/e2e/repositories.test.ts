@@ -68,7 +68,7 @@ test('an empty repository is made by a transient unit that can be looked at afte
   expect((await run('systemctl', 'is-active', 'job-empty')).stdout.trim()).toBe('active');
 });
 
-test('what is pushed is checked: an entry that an archive could lead out by is refused', async () => {
+test('what is pushed is checked: an entry that an archive could lead out by is refused (security L16)', async () => {
   expect((await create(strict, 'pushed')).body).toMatchObject({ state: 'succeeded' });
   const work = await mkdtemp(join(tmpdir(), 'geard-work-'));
   onTestFinished(() => rm(work, { recursive: true }));
