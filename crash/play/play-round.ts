@@ -39,6 +39,7 @@ export async function playRound(site: Site, { steps, faults }: Round): Promise<P
       striking = Promise.all([striking, due]).then(async () => {
         struck.push(await strike(site, hostOf(planned), planned.fault));
       });
+      striking.catch(() => undefined); // It is waited for when all is sent.
     }
     await pause(length);
   }
