@@ -15,7 +15,8 @@ import {
   type TestServer,
 } from '../support/git-server.ts';
 import { hostileUrls } from '../support/hostile.ts';
-import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
+import { descriptors, nothingLeft } from '../support/leftovers.ts';
+import { residentMegabytes } from '../support/processes.ts';
 import { makeServed, pushFiles } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -403,8 +404,10 @@ test('an archive of a tree that holds itself a billion times ends with its reade
   expect((await clone('bomb')).body.state).toBe('succeeded');
   const resting = descriptors(allowing);
   const endless = curl('-o', '/dev/null', `${allowing.url}/content?t=gitarchive&r=bomb`);
-  await until('it is being made', () => behindStreams().some((line) => line.includes('archive')));
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await until('git has read much of it', async () => {
+    const { stdout } = await run('pgrep', '-f', '^git .*archive');
+    return stdout !== '' && residentMegabytes(Number(stdout)) > 50;
+  });
   expect(endless.child.exitCode).toBeNull();
   endless.child.kill('SIGKILL');
   await nothingLeft(allowing, resting);
