@@ -193,7 +193,7 @@ describe('nothing of B is read, changed or told from what is not there by', () =
     '%s',
     async (_, of) => {
       const [all, twins] = [of(victim), of(nobody)];
-      const before = await stateOfB();
+      let before = await stateOfB();
       const succeeded: string[] = [];
       for (const [i, attempt] of all.entries()) {
         const success = await successOf(attempt, twins[i] as Attempt, before);
