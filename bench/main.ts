@@ -8,7 +8,7 @@ import { benchLists } from './lists.ts';
 import { benchMemory } from './memory.ts';
 import { benchStreams } from './streams.ts';
 import { printRow, printTitle } from './table.ts';
-import { benchTenants } from './tenants.ts';
+import { benchTenants } from './tenants/bench.ts';
 import { benchTokens } from './tokens.ts';
 
 const benches = {
