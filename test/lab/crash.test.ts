@@ -32,9 +32,9 @@ test('Ctrl-C in the middle of a round ends with what the rounds came to, a sente
   timeout: 240_000,
 }, async () => {
   const directory = '/run/geard-crash-ended';
-  const env = { ...process.env, GEARD_CRASH_DIR: directory };
+  const command = [`GEARD_CRASH_DIR=${directory}`, 'scripts/crash.sh', '--rounds', '50', '--seed', seed];
   // Of a group of its own, as what a shell runs in the foreground.
-  const child = spawn('scripts/crash.sh', ['--rounds', '50', '--seed', seed], { detached: true, env });
+  const child = spawn('env', command, { detached: true });
   onTestFinished(() => void child.kill('SIGKILL'));
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
