@@ -58,15 +58,6 @@ const holds = async (resource: string, host = 'h1') => {
   await redis.redis.sadd(keys.held(host, 'gear'), resource);
 };
 
-test('of 50 simultaneous requests with one id one is accepted and 49 find its record', async () => {
-  await holds('a');
-  const one = request(stop('a'));
-  const all = await Promise.all(Array.from({ length: 50 }, () => front.accept(one, to('h1'))));
-  expect(all.filter(({ verdict }) => verdict === 'accepted')).toHaveLength(1);
-  expect(all.filter(({ verdict }) => verdict === 'known')).toHaveLength(49);
-  expect(await worker.ledger.open()).toEqual([one.id]);
-});
-
 test('a refused request leaves no record, no place in a line and no claim to a name', async () => {
   await holds('b', 'h2');
   const wanted = request(stop('b'));
