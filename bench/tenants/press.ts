@@ -12,7 +12,9 @@ const url = process.argv[2] ?? '';
 const limits = new Set([
   ...['userRequests', 'userWaits', 'userStreams', 'userArchives', 'userJobs', 'userQueueMegabytes'],
 ]);
-const gears = 10;
+const gears = 20;
+/** Characters of a variable, of which an installation has three. */
+const [large, small] = [25_000, 10];
 
 /** Requests whose bodies never come: in flight for as long as the api has patience. */
 function hold(): void {
@@ -59,9 +61,13 @@ function again(count: number, work: (n: number) => Promise<unknown>): void {
     })();
 }
 
-// Its jobs first: later they would wait for a place among its own requests.
-again(4, (n) => install(n === 0 ? 25_000 : 10)); // Up to the bytes, and up to the number.
-while (limits.has('userJobs') || limits.has('userQueueMegabytes')) await pause(100);
+// Its jobs first, for later they would wait for a place among its own requests: up to the bytes, and then to the number.
+for (const [limit, size] of [
+  ['userQueueMegabytes', large],
+  ['userJobs', small],
+] as const)
+  while (limits.has(limit)) await install(size);
+again(4, (n) => install(n === 0 ? large : small));
 for (let n = 0; n < 40; n++) hold();
 again(32, () => send('containers'));
 again(140, () => send('container/log?r=alice-0&for=600'));
