@@ -23,7 +23,17 @@ beforeAll(async () => {
   for (const resource of gears) {
     await writeUnit(
       open.room,
-      { resource, spec, ports: [], envTag: null, imageTag: null, pids: 64, addresses: [], network: null },
+      {
+        resource,
+        spec,
+        ports: [],
+        envTag: null,
+        imageTag: null,
+        pids: 64,
+        logLines: 10_000,
+        addresses: [],
+        network: null,
+      },
       [],
     );
     await ok('mkfifo', pipe(resource));

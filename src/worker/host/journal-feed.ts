@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { pause } from '../../lib/pause.ts';
 import type { JournalRecord } from '../domain/journal-export.ts';
-import { followJournal, newestCursor } from './journal.ts';
+import { followJournal, type JournalReader, newestCursor } from './journal.ts';
 import { createMailbox, type Mailbox } from './mailbox.ts';
 
 /**
@@ -80,16 +80,14 @@ function openSource(
 ): Source {
   const closed = new AbortController();
   const start = newestCursor();
+  let reader: JournalReader<JournalRecord[]> | null = null;
   const run = async () => {
     for (let cursor = await start; ; ) {
-      const { read, close } = followJournal(cursor, closed.signal);
-      try {
-        for await (const records of read) {
-          deliver(records);
-          cursor = records.at(-1)?.cursor ?? cursor;
-        }
-      } finally {
-        await close();
+      closed.signal.throwIfAborted();
+      reader = followJournal(cursor);
+      for await (const records of reader.read) {
+        deliver(records);
+        cursor = records.at(-1)?.cursor ?? cursor;
       }
       closed.signal.throwIfAborted();
       log.warn(
@@ -104,6 +102,9 @@ function openSource(
   });
   return {
     ready: start.then(() => undefined),
-    close: () => closed.abort(),
+    close() {
+      closed.abort();
+      void reader?.close();
+    },
   };
 }

@@ -87,11 +87,10 @@ export const cursorMark = '-- cursor: ';
  * Reads the records of all units that come after one, and goes on with what comes. Ends where journalctl ends, because it was
  * killed or cannot have news (without inotify it reads what there is and ends); throws where it cannot read.
  */
-export function followJournal(after: string | null, signal: AbortSignal): JournalReader<JournalRecord[]> {
+export function followJournal(after: string | null): JournalReader<JournalRecord[]> {
   const from = after === null ? [] : [`--after-cursor=${after}`];
   const how = ['--follow', '--no-tail', '--output=export', `--output-fields=${exportFields},${unitFields}`];
   const program = openProgram('journalctl', [...quiet, ...from, ...how]);
-  signal.addEventListener('abort', () => void program.kill(), { once: true });
   return reader(program, parsed(program), { mayBeKilled: true });
 }
 
