@@ -31,8 +31,19 @@ export interface JournalReader<T> {
   close(): Promise<void>;
 }
 
-/** Has everything that was logged until now in the journal. Many who ask at the same time share a journalctl. */
-export const syncJournal = shareCalls(async () => void (await look(['--sync'])), 0);
+/**
+ * Has everything that was logged until now in the journal. Resolves with whether it is: journald answers when nobody logs any more,
+ * and a unit that logs without end can have it busy for as long. Many who ask at the same time share a journalctl.
+ */
+export const syncJournal = shareCalls(async () => {
+  try {
+    await look(['--sync']);
+    return true;
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') return false;
+    throw error;
+  }
+}, 0);
 
 /** The newest record's cursor of the whole journal; null when it is empty. Shared as well. */
 export const newestCursor = shareCalls(

@@ -1,6 +1,7 @@
 import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
+import { pause } from '../../lib/pause.ts';
 import { isLater, type JournalRecord } from '../domain/journal-export.ts';
-import { createLogWriter, type LogWriter } from '../domain/log-format.ts';
+import { createLogWriter, type LogWriter, type Notice } from '../domain/log-format.ts';
 import { mustHaveGear } from '../gear/gear-files.ts';
 import {
   cursorMark,
@@ -20,6 +21,10 @@ type LogArgs = StreamArgs<'container.log'>;
 
 /** Milliseconds after its time is up that a reader may take for what was logged until then. */
 const catchUp = 5_000;
+
+/** Milliseconds for which journald may take what was logged before a log begins, and before one ends that is not followed. */
+const beginPatience = 1_000;
+const historyPatience = 5_000;
 
 /** Milliseconds in which all that was logged until the end usually has come; otherwise it is read from the journal. */
 const usualDelay = 1_000;
@@ -65,18 +70,26 @@ async function* bodyOf(
     yield writer.notice({ event: 'missed', reason });
   }
   if (args.seconds === 0) {
+    const isWhole = await within(historyPatience, syncJournal());
     yield* args.after === null ? history(log) : rest(log, Number.POSITIVE_INFINITY);
+    if (!isWhole) yield writer.notice(journalBusy);
     yield writer.notice({ event: 'end', reason: 'the history ends' });
     return;
   }
   // Before anything is read, so that nothing comes in between.
   const mailbox = await feed.follow(unit);
   try {
-    if (args.after === null) yield* history(log);
-    const hasTheRest = (yield* follow(log, mailbox, until)) && (await isUpToDate(mailbox, signal));
+    if (args.after === null) {
+      await within(beginPatience, syncJournal());
+      yield* history(log);
+    }
+    const follows = yield* follow(log, mailbox, until);
+    const isWhole = await syncJournal();
+    const hasTheRest = follows && (await isUpToDate(mailbox, signal));
     const batch = hasTheRest ? await mailbox.next(AbortSignal.abort()) : 'behind';
     if (batch === 'behind') yield* rest(log, catchUp);
     else if (batch !== null) yield* passOn(log, batch);
+    if (!isWhole) yield writer.notice(journalBusy);
   } finally {
     mailbox.close();
   }
@@ -91,7 +104,6 @@ async function* history({
   writer,
   signal,
 }: Log): AsyncGenerator<Buffer> {
-  await syncJournal();
   // Before anything is read: a unit that has logged nothing yet is followed from here.
   position.cursor = await newestCursor();
   if (lines === 0) return;
@@ -164,9 +176,15 @@ async function* readOn(
   return true;
 }
 
-/** Whether the mailbox has everything that was logged until now. */
+/** What is said of a log where journald did not tell that it has written down everything. */
+const journalBusy: Notice = { event: 'missed', reason: 'the journal is busy: the last lines may be missing' };
+
+/** What comes of it in time; false where it takes longer. */
+const within = (milliseconds: number, work: Promise<boolean>) =>
+  Promise.race([work, pause(milliseconds).then(() => false)]);
+
+/** Whether the mailbox has everything that is in the journal now. */
 async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolean> {
-  await syncJournal();
   const newest = await newestCursor();
   const soon = AbortSignal.any([signal, AbortSignal.timeout(usualDelay)]);
   return newest === null || (await mailbox.passes(newest, soon));
@@ -177,7 +195,6 @@ async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolea
  * lines it has missed.
  */
 async function* rest({ unit, position, writer, signal }: Log, patience: number): AsyncGenerator<Buffer> {
-  await syncJournal();
   const until = performance.now() + patience;
   let missed = 0;
   for await (const records of closedBy(signal, readRecords({ unit, ...startOf(position) }))) {
