@@ -30,7 +30,7 @@ export async function unitByHand(resource: string, port: number): Promise<void> 
   const spec = gearSpec.parse({ image: 'geard/sample', ports: [{ internal: 8080, external: port }] });
   const unit = {
     ...{ resource, spec, ports: [{ internal: 8080, external: port }] },
-    ...{ envTag: null, imageTag: null, pids: 1_024, addresses: [], network: null },
+    ...{ envTag: null, imageTag: null, pids: 1_024, logLines: 10_000, addresses: [], network: null },
   };
   await writeFile(unitPath(resource), renderUnit(unit, hostPaths('/var/lib/gears')));
   await ok('systemctl', 'start', `gear-${resource}`);

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { curl } from '../test/support/curl.ts';
 import { type Fleet, openFleet } from '../test/support/fleet.ts';
-import { behindStreams } from '../test/support/leftovers.ts';
 import { until } from '../test/support/until.ts';
 import type { Row } from './table.ts';
 
@@ -44,14 +43,11 @@ export async function benchFollowers(): Promise<Row[]> {
     const fleet: Fleet = await openFleet(transport);
     await fleet.change('PUT', 'container', { r: 'followed', t: 'geard/sample' });
     const url = `${fleet.url}/container/log?r=followed&for=60&lines=10`;
-    const curls = Array.from({ length: count }, () => spawn('curl', ['-sN', url], { stdio: 'ignore' }));
-    await until(
-      'all follow',
-      () => behindStreams().filter((line) => line.includes('--follow')).length === count,
-    );
+    const curls = Array.from({ length: count }, () => curl(url));
+    await until('all follow', () => curls.every((one) => one.received().length > 0));
     const pids = family(fleet.worker.pid ?? 0);
     const megabytes = pids.reduce((sum, pid) => sum + proportionalMegabytes(pid), 0);
-    for (const child of curls) child.kill('SIGKILL');
+    for (const { child } of curls) child.kill('SIGKILL');
     await fleet.close();
     const what = `worker with ${count} followers of one gear by ${transport}, MB in all`;
     const theirs = `${pids.length - 1} journalctl`;

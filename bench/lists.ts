@@ -59,7 +59,18 @@ async function writeGears({ base }: KeyedFleet): Promise<void> {
     const unit = { resource, spec, ports: [{ internal: 8080, external: 20_000 + n }] };
     await writeFile(
       paths.unit(resource),
-      renderUnit({ ...unit, envTag: null, imageTag: null, pids: 1_024, addresses: [], network: null }, paths),
+      renderUnit(
+        {
+          ...unit,
+          envTag: null,
+          imageTag: null,
+          pids: 1_024,
+          logLines: 10_000,
+          addresses: [],
+          network: null,
+        },
+        paths,
+      ),
     );
     await placeLinks(paths.unit(resource), false);
   }

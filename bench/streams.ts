@@ -53,7 +53,7 @@ const speed = (us: number[], them: number[]) => ratios(them, us);
 export async function benchStreams(): Promise<Row[]> {
   const rows: Row[] = [];
   for (const transport of ['direct', 'relay'] as const) {
-    const fleet = await openFleet(transport);
+    const fleet = await openFleet(transport, ['--gear-log-lines', '100000000']);
     try {
       rows.push(await benchLog(fleet, transport), await benchFirstByte(fleet, transport));
       rows.push(...(await benchArchive(fleet, transport)));

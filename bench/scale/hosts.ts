@@ -67,6 +67,7 @@ async function openHost(host: string) {
       repositories: absent,
       registries: absent,
       networks: absent,
+      journalFeed: absent,
     },
     ...{
       reservations,

@@ -19,14 +19,14 @@ take_away() {
   # The name of git-image.ts. Where no such image was built, or Docker is gone already, there is nothing to do.
   docker image rm --force geard.invalid/githost >/dev/null 2>&1 || true
   say "removed: $versions, $link, the git image that was built here"
-  say "kept: /var/lib/gears (or what GEARD_BASE names): gears, repositories, environments; /var/lib/geard-redis: jobs; $settings: settings and keys"
+  say "kept: /var/lib/gears (or what GEARD_BASE names): gears, repositories, environments; /var/lib/geard-redis: jobs; /var/log/geard*: what was refused; $settings: settings and keys"
   say 'Gears go on running: systemctl list-units "gear-*". To stop them all: systemctl stop gear.slice'
 }
 
 # Their numbers may be somebody else's one day; what they could read is root's again.
 remove_users() {
   local user place
-  for place in "$settings/api" "$settings/redis" /var/lib/geard-redis; do
+  for place in "$settings/api" "$settings/redis" /var/lib/geard-redis /var/log/geard-api; do
     [ ! -d "$place" ] || chown -R root:root "$place"
   done
   for user in "${users[@]}"; do

@@ -311,6 +311,13 @@ export const optionTable = {
       'must be debug, info, warn, error or silent',
     ),
   },
+  auditLog: {
+    flag: '--audit-log',
+    env: 'GEARD_AUDIT_LOG',
+    takes: '<file>',
+    help: 'a file that has the lines of the audit log as well, at most 64 MiB with the one before it (<file>.1)',
+    schema: absolutePath,
+  },
   api: {
     flag: '--api',
     env: 'GEARD_API',
@@ -349,7 +356,7 @@ const ofRedis = [
   'insecureRedis',
 ] as const;
 const ofTokens = ['keys', 'fleet', 'tokenHours', 'tokenReadHours', 'testToken'] as const;
-const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel'] as const;
+const ofAll = [...ofRedis, ...ofTokens, 'stream', 'dedupeDays', 'logLevel', 'auditLog'] as const;
 const ofApi = ['listen', 'insecureTestToken', ...ofApiLimits] as const;
 const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'] as const;
 const ofJobs = ['startSeconds', 'registryAllow', 'networkPool', ...ofHostLimits, ...ofClones] as const;

@@ -29,6 +29,7 @@ export const hostLimits = z.object({
   gearMemory: number,
   gearCpus: number,
   gearPids: number,
+  gearLogLines: number,
   /** Bytes. */
   maxGearMemory: number,
   maxGearCpus: number,

@@ -69,8 +69,6 @@ export interface Program {
   ended: Promise<{ status: number | null; stderr: string }>;
   /** Ends it and resolves when it has ended; what it has printed can no longer be read. */
   kill(): Promise<void>;
-  /** Asks it to end (SIGTERM); what it prints until then can be read. */
-  stop(): void;
 }
 
 /** Runs a program without a shell, for its output as a stream. What it has started itself ends with it. */
@@ -88,7 +86,6 @@ export function openProgram(program: string, args: string[], wanted: ProgramOpti
   return {
     stdout,
     ended,
-    stop: () => void child.kill('SIGTERM'),
     async kill() {
       killGroup(child);
       stdout.destroy();

@@ -15,6 +15,7 @@ import { openBus } from './host/bus.ts';
 import { createDocker } from './host/docker.ts';
 import { makeDirectories, sweepTemporaryFiles } from './host/files.ts';
 import { lockHost } from './host/host-lock.ts';
+import { createJournalFeed } from './host/journal-feed.ts';
 import { createReservations } from './host/ports.ts';
 import { createSystemd } from './host/systemd.ts';
 import { holderOf } from './identity.ts';
@@ -71,6 +72,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       ...{ host, paths, systemd, docker, reservations, gears, gearLocks: createLocks(), busy, repositories },
       ...{ startSeconds: options.startSeconds, limits, pulls: new Limiter(shared(limits.maxPulls)), log },
       hashKey: await readHashKey(paths),
+      journalFeed: createJournalFeed(log),
       registries: parseAllowance(options.registryAllow),
       networks: { pool: options.networkPool, locks: createLocks() },
       directory: { held: queue.held, announce: announcer.everything },

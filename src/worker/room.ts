@@ -8,6 +8,7 @@ import type { AddressRange } from './domain/networks.ts';
 import type { HostPaths } from './domain/paths.ts';
 import type { GearIndex } from './gear/gear-index.ts';
 import type { Docker } from './host/docker.ts';
+import type { JournalFeed } from './host/journal-feed.ts';
 import type { Reservations } from './host/ports.ts';
 import type { Systemd } from './host/systemd.ts';
 import type { CloneLimits } from './repository/git-container.ts';
@@ -28,6 +29,8 @@ export interface Room {
   /** From where gears' networks get their addresses; held while networks are made or removed. */
   networks: { pool: AddressRange; locks: Locks };
   limits: HostLimits;
+  /** What units log, for those who follow one. */
+  journalFeed: JournalFeed;
   /** Held while an image is pulled. */
   pulls: Limiter;
   repositories: RepositorySettings;

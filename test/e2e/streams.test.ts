@@ -24,7 +24,8 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   const repository = `large-${transport}`;
 
   beforeAll(async () => {
-    fleet = await openFleet(transport);
+    // What a gear may log by default is less than the bursts below.
+    fleet = await openFleet(transport, ['--gear-log-lines', '100000000']);
     const command = ['/bin/sh', '-c', 'echo ready; exec sleep 100000'];
     const installed = await fleet.change('PUT', 'container', { r: gear, t: 'geard/sample' }, { command });
     expect(installed.body.state).toBe('succeeded');
@@ -213,7 +214,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const missed = Number(
       /-- geard: (\d+) lines missed/.exec(body.toString('latin1', body.length - 300))?.[1] ?? 0,
     );
-    expect(code).toBe(0);
+    expect(code, outputOf(fleet.api).slice(-1_000)).toBe(0);
     expect(isSequence(numbers)).toBe(true);
     expect(missed).toBeGreaterThan(0);
     // What the journal had when the time was up was either passed on or told.
@@ -307,13 +308,10 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
 
   test('100 followers of one gear see the same', async () => {
     const mark = newId();
-    const all = Array.from({ length: 100 }, () => curl(log({ lines: '0', for: '200' })));
+    const all = Array.from({ length: 100 }, () => curl(log({ lines: '1', for: '200' })));
     onTestFinished(() => all.forEach(({ child }) => void child.kill('SIGKILL')));
-    await until(
-      'all are connected',
-      () => behindStreams().filter((line) => line.includes('--follow')).length === 100,
-      60_000,
-    );
+    await until('all are connected', () => all.every(({ received }) => received().length > 0), 60_000);
+    expect(behindStreams().filter((line) => line.includes('--follow'))).toHaveLength(1);
     await say(`echo ${mark}`);
     await until('all have seen it', () => all.every(({ received }) => lines(received()).includes(mark)));
     expect(all.filter(({ child }) => child.exitCode !== null)).toEqual([]);

@@ -16,7 +16,17 @@ beforeAll(async () => {
   for (const resource of all)
     await writeUnit(
       open.room,
-      { resource, spec, ports: [], envTag: null, imageTag: null, pids: 64, addresses: [], network: null },
+      {
+        resource,
+        spec,
+        ports: [],
+        envTag: null,
+        imageTag: null,
+        pids: 64,
+        logLines: 10_000,
+        addresses: [],
+        network: null,
+      },
       [],
     );
 });

@@ -32,6 +32,7 @@ export const hostLimits = (more: Partial<HostLimits> = {}): HostLimits => ({
   gearMemory: 512 * 1024 * 1024,
   gearCpus: 1,
   gearPids: 1_024,
+  gearLogLines: 10_000,
   maxGearMemory: 2 ** 50,
   maxGearCpus: 1_024,
   publishPorts: '1024-65535',

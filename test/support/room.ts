@@ -8,6 +8,7 @@ import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { openBus } from '../../src/worker/host/bus.ts';
 import { createDocker } from '../../src/worker/host/docker.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
+import { createJournalFeed } from '../../src/worker/host/journal-feed.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
 import { createSystemd } from '../../src/worker/host/systemd.ts';
 import { openRepositories } from '../../src/worker/repository/draft.ts';
@@ -56,6 +57,7 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
     registries: parseAllowance([]),
     startSeconds: 30,
     hashKey: 'key',
+    journalFeed: createJournalFeed(log),
     networks: { pool: parsePool('10.240.0.0/16') as AddressRange, locks: createLocks() },
     limits: hostLimits(),
     pulls: new Limiter(shared(16)),

@@ -64,13 +64,14 @@ export const someGear: fc.Arbitrary<GearUnit> = fc
     isOfBefore: fc.boolean(),
     memory: fc.option(fc.integer({ min: 6 * 1024 * 1024, max: 2 ** 40 }), { nil: undefined }),
     pids: fc.integer({ min: 1, max: 100_000 }),
+    logLines: fc.integer({ min: 1, max: 1_000_000_000 }),
     addresses: fc.subarray(['192.0.2.1', '2001:db8::1']),
     cpus: fc.option(
       fc.integer({ min: 1, max: 400 }).map((n) => n / 100),
       { nil: undefined },
     ),
   })
-  .map(({ resource, ports, env, volumes, isOfBefore, pids, addresses, ...body }) => ({
+  .map(({ resource, ports, env, volumes, isOfBefore, pids, logLines, addresses, ...body }) => ({
     resource,
     spec: gearSpec.parse({
       ...body,
@@ -83,6 +84,7 @@ export const someGear: fc.Arbitrary<GearUnit> = fc
     envTag: env.length > 0 ? '0123456789abcdef0123456789abcdef' : null,
     imageTag: null,
     pids,
+    logLines,
     addresses,
     network: isOfBefore ? null : networkOf(resource, body),
   }));

@@ -96,6 +96,7 @@ const gear = (resource: string, megabytes: number, external: number): GearUnit =
   ports: [{ internal: 80, external }],
   envTag: null,
   pids: 64,
+  logLines: 10_000,
   addresses: [],
   imageTag: null,
   network: null,

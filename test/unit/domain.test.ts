@@ -33,7 +33,7 @@ describe('the unit file', () => {
     const text = renderUnit(
       {
         ...{ resource: 'a', spec, ports: [], envTag: 'f'.repeat(32), imageTag: null },
-        ...{ pids: 64, addresses: [], network: null },
+        ...{ pids: 64, logLines: 10_000, addresses: [], network: null },
       },
       paths,
     );
@@ -47,7 +47,7 @@ describe('the unit file', () => {
     const lines = renderUnit(
       {
         ...{ resource: 'a', spec, ports: [], envTag: null, imageTag: null },
-        ...{ pids: 64, addresses: [], network: null },
+        ...{ pids: 64, logLines: 10_000, addresses: [], network: null },
       },
       paths,
     ).split('\n');

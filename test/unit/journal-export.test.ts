@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createExportParser, type JournalRecord } from '../../src/worker/domain/journal-export.ts';
+import { createExportParser, isLater, type JournalRecord } from '../../src/worker/domain/journal-export.ts';
 
 const record = fc.record({
   cursor: fc.stringMatching(/^s=[0-9a-f]{8};i=[0-9a-f]{1,4}$/),
@@ -13,6 +13,7 @@ const record = fc.record({
     .map((bytes) => Buffer.from(bytes)),
   pid: fc.nat(100_000).map(String),
   continues: fc.boolean(),
+  units: fc.constant<string[]>([]),
 });
 
 /** A field as the format has it: plain where the value is printable, else with its length. */
@@ -59,7 +60,30 @@ test('a record that was cut off at the end is not taken for a whole one', () => 
     message: Buffer.from('whole'),
     pid: '2',
     continues: false,
+    units: [],
   });
   const parse = createExportParser();
   expect(parse(Buffer.concat([whole, whole.subarray(0, whole.length - 1)]))).toHaveLength(1);
+});
+
+test('a record belongs to the unit that logged it and to those of which root tells, and not to whom others name', () => {
+  const of = (fields: Record<string, string>) => {
+    const text = Object.entries({ __CURSOR: 's=1', ...fields }).map(([name, value]) => `${name}=${value}\n`);
+    return createExportParser()(Buffer.from(`${text.join('')}\n`))[0]?.units;
+  };
+  const [own, other] = ['gear-a.service', 'gear-b.service'];
+  expect(of({ _SYSTEMD_UNIT: own, _UID: '0' })).toEqual([own]);
+  expect(of({ UNIT: own, _UID: '0', _SYSTEMD_UNIT: 'init.scope' })).toEqual(['init.scope', own]);
+  expect(of({ OBJECT_SYSTEMD_UNIT: own, _UID: '0' })).toEqual([own]);
+  expect(of({ UNIT: other, _UID: '1000', _SYSTEMD_UNIT: own })).toEqual([own]);
+  expect(of({ _UID: '0' })).toEqual([]);
+});
+
+test('a record is later by its number, and by its time where journald counts anew', () => {
+  const cursor = (count: string, number: string, time: string) =>
+    `s=${count};i=${number};b=0;m=0;t=${time};x=0`;
+  expect(isLater(cursor('a', '10', '5'), cursor('a', 'f', '6'))).toBe(true);
+  expect(isLater(cursor('a', 'f', '6'), cursor('a', '10', '5'))).toBe(false);
+  expect(isLater(cursor('a', 'f', '6'), cursor('a', 'f', '6'))).toBe(false);
+  expect(isLater(cursor('b', '1', '6'), cursor('a', 'ff', '5'))).toBe(true);
 });

@@ -35,6 +35,7 @@ test('the defaults are limits as a worker announces them', () => {
   expect(hostLimits.parse(readConfig('worker', redis, {}))).toMatchObject({
     gearMemory: 512 * MiB,
     gearPids: 1_024,
+    gearLogLines: 10_000,
     publishPorts: '1024-65535',
     publishAddress: [],
   });

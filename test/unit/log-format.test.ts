@@ -7,6 +7,7 @@ const record = (message: string | Buffer, more: Partial<JournalRecord> = {}): Jo
   time: '1700000000000001',
   message: Buffer.from(message as string),
   pid: '7',
+  units: [],
   continues: false,
   ...more,
 });

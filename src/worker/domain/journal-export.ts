@@ -9,10 +9,16 @@ export interface JournalRecord {
   pid: string;
   /** journald has cut a long line here: the next record of the same process goes on with it. */
   continues: boolean;
+  /** The units whose log it belongs to, where their fields were asked for. */
+  units: string[];
 }
 
 /** The fields that `parseExport` wants to be given (journalctl(1), --output-fields). */
 export const exportFields = 'MESSAGE,_PID,_LINE_BREAK';
+
+/** By these `journalctl --unit` finds the records of a unit: its own, and what root's services say of it. */
+const aboutUnit = ['UNIT', 'OBJECT_SYSTEMD_UNIT', 'COREDUMP_UNIT'];
+export const unitFields = ['_SYSTEMD_UNIT', '_UID', ...aboutUnit].join(',');
 
 const newline = 0x0a;
 const equals = 0x3d;
@@ -40,33 +46,63 @@ export function createExportParser(): (chunk: Buffer) => JournalRecord[] {
   };
 }
 
+interface Fields extends JournalRecord {
+  uid: string;
+  /** Units that it tells of; anybody could say so. */
+  about: string[];
+}
+
+const noMessage = Buffer.alloc(0);
+
 /** The record that begins here and where it ends; null while it is not whole. */
 function parseRecord(bytes: Buffer, from: number): { record: JournalRecord | null; end: number } | null {
-  const record: JournalRecord = { cursor: '', time: '', message: Buffer.alloc(0), pid: '', continues: false };
+  const fields: Fields = {
+    ...{ cursor: '', time: '', message: noMessage, pid: '', continues: false, units: [], uid: '', about: [] },
+  };
   let at = from;
   for (;;) {
     const end = bytes.indexOf(newline, at);
     if (end < 0) return null;
-    if (end === at) return { record: record.cursor ? record : null, end: end + 1 };
+    if (end === at) return { record: recordOf(fields), end: end + 1 };
     const split = bytes.indexOf(equals, at);
     if (split >= 0 && split < end) {
-      setField(record, bytes.toString('latin1', at, split), bytes, split + 1, end);
+      setField(fields, bytes.toString('latin1', at, split), bytes, split + 1, end);
       at = end + 1;
     } else {
       if (bytes.length < end + 9) return null;
       const start = end + 9;
       const stop = start + Number(bytes.readBigUInt64LE(end + 1));
       if (bytes.length <= stop) return null;
-      setField(record, bytes.toString('latin1', at, end), bytes, start, stop);
+      setField(fields, bytes.toString('latin1', at, end), bytes, start, stop);
       at = stop + 1;
     }
   }
 }
 
-function setField(record: JournalRecord, name: string, bytes: Buffer, start: number, end: number): void {
+function recordOf({ uid, about, ...record }: Fields): JournalRecord | null {
+  if (record.cursor === '') return null;
+  if (uid === '0') for (const unit of about) if (!record.units.includes(unit)) record.units.push(unit);
+  return record;
+}
+
+function setField(record: Fields, name: string, bytes: Buffer, start: number, end: number): void {
   if (name === 'MESSAGE') record.message = bytes.subarray(start, end);
   else if (name === '__CURSOR') record.cursor = bytes.toString('latin1', start, end);
   else if (name === '__REALTIME_TIMESTAMP') record.time = bytes.toString('latin1', start, end);
   else if (name === '_PID') record.pid = bytes.toString('latin1', start, end);
   else if (name === '_LINE_BREAK') record.continues = bytes.toString('latin1', start, end) === 'line-max';
+  else if (name === '_SYSTEMD_UNIT') record.units.push(bytes.toString('utf8', start, end));
+  else if (name === '_UID') record.uid = bytes.toString('latin1', start, end);
+  else if (aboutUnit.includes(name)) record.about.push(bytes.toString('utf8', start, end));
+}
+
+/** Whether a record was taken in after another one: by journald's own count, or by its clock where it has begun to count anew. */
+export function isLater(cursor: string, than: string): boolean {
+  const [one, other] = [place(cursor), place(than)];
+  return one.count === other.count ? one.number > other.number : one.time > other.time;
+}
+
+function place(cursor: string): { count: string; number: number; time: number } {
+  const part = (name: string) => new RegExp(`(?:^|;)${name}=([0-9a-f]+)`).exec(cursor)?.[1] ?? '';
+  return { count: part('s'), number: Number.parseInt(part('i'), 16), time: Number.parseInt(part('t'), 16) };
 }

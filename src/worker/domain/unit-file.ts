@@ -18,6 +18,8 @@ export interface GearUnit {
   envTag: string | null;
   /** Processes and threads that it may have. */
   pids: number;
+  /** Lines that it may log in so many seconds (`logInterval`). */
+  logLines: number;
   /** Addresses on which its ports are published; none: all. */
   addresses: string[];
   /** The version of the image that carries the whole environment; null: Docker's env files carry it. */
@@ -34,6 +36,9 @@ const stopTimeout = 10;
  * grows needs systemd 254 (RestartSteps=).
  */
 const restartPause = 5;
+
+/** Seconds over which journald counts the lines of a unit; its own default. */
+const logInterval = 30;
 
 /** The units that start a gear which is to run: at boot, and whenever Docker is started. */
 export const wantedBy = ['multi-user.target', 'docker.service'] as const;
@@ -69,8 +74,8 @@ SuccessExitStatus=143 137
 RestartForceExitStatus=143 137
 KillMode=mixed
 TimeoutStopSec=${stopTimeout * 3}
-LogRateLimitIntervalSec=1
-LogRateLimitBurst=1000000
+LogRateLimitIntervalSec=${logInterval}
+LogRateLimitBurst=${unit.logLines}
 
 [Install]
 WantedBy=${wantedBy.join(' ')}
@@ -139,6 +144,7 @@ const encoded = z.strictObject({
   // Units of earlier versions have none of these.
   imageTag: requestId.nullable().default(null),
   pids: z.number().int().default(4096),
+  logLines: z.number().int().default(10_000),
   addresses: z.array(z.string()).default([]),
   network: z
     .string()
@@ -148,7 +154,7 @@ const encoded = z.strictObject({
 });
 
 /** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
-function encode({ spec, ports, envTag, imageTag, pids, addresses, network }: GearUnit): string {
+function encode({ spec, ports, envTag, imageTag, pids, logLines, addresses, network }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
   // Parsed, so that the text does not depend on the order in which the fields were given.
   const content = {
@@ -157,6 +163,7 @@ function encode({ spec, ports, envTag, imageTag, pids, addresses, network }: Gea
     envTag,
     imageTag,
     pids,
+    logLines,
     addresses,
     network,
   };

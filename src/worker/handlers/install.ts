@@ -53,10 +53,10 @@ export const install: Handler<'container.install'> = {
     const ports = await reservePorts(room, resource, spec.ports, current?.ports ?? []);
     const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
     const imageTag = await carryEnvironment(room, carrier, environment, job);
-    const { gearPids: pids, publishAddress: addresses } = room.limits;
+    const { gearPids: pids, gearLogLines: logLines, publishAddress: addresses } = room.limits;
     const envTag = envTagOf(params, current, job);
     const network = networkOf(resource, spec);
-    const unit: GearUnit = { resource, spec, ports, envTag, imageTag, pids, addresses, network };
+    const unit: GearUnit = { resource, spec, ports, envTag, imageTag, pids, logLines, addresses, network };
     const text = renderUnit(unit, room.paths);
     signal.throwIfAborted();
     const before = await openTransaction(context, unit, current, pending);

@@ -16,8 +16,8 @@ export async function lastLines(
 ): Promise<string[]> {
   const run = invocation === null ? [`--unit=${unit}`] : [`_SYSTEMD_INVOCATION_ID=${invocation}`];
   try {
-    // What the process has just written may still be on its way to the journal.
-    await exec('journalctl', ['--sync'], { deadline });
+    // What the process has just written may still be on its way to the journal, which may be busy with others.
+    await exec('journalctl', ['--sync'], { deadline: deadline / 2 }).catch(() => undefined);
     const args = ['--no-pager', '--all', '--output=cat', `--lines=${count}`, ...run];
     const { stdout } = await exec('journalctl', args, { deadline });
     return readable(stdout);

@@ -1,9 +1,19 @@
+import pLimit from 'p-limit';
 import { Failure } from '../../jobs/errors.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
-import { createExportParser, exportFields, type JournalRecord } from '../domain/journal-export.ts';
+import { shareCalls } from '../../lib/share-calls.ts';
+import {
+  createExportParser,
+  exportFields,
+  type JournalRecord,
+  unitFields,
+} from '../domain/journal-export.ts';
 
 /** Milliseconds one look into the journal may take. */
 const lookDeadline = 10_000;
+
+/** Hundreds may begin to follow at the same time: so many look at a time, and each has its deadline for itself. */
+const turns = pLimit(8);
 
 /** A part of a unit's journal, in the order in which it was written. */
 export interface JournalRange {
@@ -11,29 +21,35 @@ export interface JournalRange {
   /** So many of the newest records; with `after`: all that come after it. */
   lines?: number;
   after?: string;
-  /** Go on with what comes, until it is stopped. */
-  follow?: boolean;
 }
 
 /** A running journalctl. */
 export interface JournalReader<T> {
   /** What it has read, as it reads on. Ends when it has ended; throws when it failed. */
   read: AsyncIterable<T>;
-  /** Has `read` end soon. */
-  stop(): void;
   /** Ends it at once. */
   close(): Promise<void>;
 }
 
-/** Has everything that was logged until now in the journal. */
-export async function syncJournal(): Promise<void> {
-  await look(['--sync']);
-}
+/**
+ * Has everything that was logged until now in the journal. Resolves with whether it is: journald answers when nobody logs any more,
+ * and a unit that logs without end can have it busy for as long. Many who ask at the same time share a journalctl.
+ */
+export const syncJournal = shareCalls(async () => {
+  try {
+    await look(['--sync']);
+    return true;
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') return false;
+    throw error;
+  }
+}, 0);
 
-/** The newest record's cursor of the whole journal; null when it is empty. */
-export async function newestCursor(): Promise<string | null> {
-  return cursorIn(await look(['--lines=1', '--output=export', '--output-fields=MESSAGE']));
-}
+/** The newest record's cursor of the whole journal; null when it is empty. Shared as well. */
+export const newestCursor = shareCalls(
+  async () => cursorIn(await look(['--lines=1', '--output=export', '--output-fields=MESSAGE'])),
+  0,
+);
 
 /** Whether the journal still has a record: an unknown cursor makes journalctl begin somewhere else without a word. */
 export async function hasCursor(cursor: string): Promise<boolean> {
@@ -51,7 +67,8 @@ const cursorIn = (text: string) => /^__CURSOR=(.+)$/m.exec(text)?.[1] ?? null;
 
 async function look(args: string[]): Promise<string> {
   const options = { deadline: lookDeadline };
-  const { status, stdout, stderr } = await exec('journalctl', ['--quiet', '--no-pager', ...args], options);
+  const words = ['--quiet', '--no-pager', ...args];
+  const { status, stdout, stderr } = await turns(() => exec('journalctl', words, options));
   // journalctl ends with 1 where it finds nothing.
   if (status !== 0 && stderr !== '') throw journalAway(stderr);
   return stdout;
@@ -63,10 +80,7 @@ const journalAway = (said: string) =>
 /** Reads records with their cursors. */
 export function readRecords(range: JournalRange): JournalReader<JournalRecord[]> {
   const program = open(range, ['--output=export', `--output-fields=${exportFields}`]);
-  const parse = createExportParser();
-  return reader(program, async function* () {
-    for await (const chunk of program.stdout) yield parse(chunk as Buffer);
-  });
+  return reader(program, parsed(program));
 }
 
 /**
@@ -75,38 +89,48 @@ export function readRecords(range: JournalRange): JournalReader<JournalRecord[]>
  */
 export function readMessages(range: JournalRange): JournalReader<Buffer> {
   const program = open(range, ['--output=cat', '--show-cursor']);
-  return reader(program, async function* () {
-    for await (const chunk of program.stdout) yield chunk as Buffer;
-  });
+  return reader(program, program.stdout);
 }
 
 export const cursorMark = '-- cursor: ';
 
-function open({ unit, lines, after, follow }: JournalRange, output: string[]): Program {
-  const from = after === undefined ? [`--lines=${lines ?? 'all'}`] : [`--after-cursor=${after}`];
-  const how = follow ? ['--follow', '--no-tail'] : [];
-  const args = ['--quiet', '--no-pager', '--all', `--unit=${unit}`, ...from, ...how, ...output];
-  return openProgram('journalctl', args);
+/**
+ * Reads the records of all units that come after one, and goes on with what comes. Ends where journalctl ends, because it was
+ * killed or cannot have news (without inotify it reads what there is and ends); throws where it cannot read.
+ */
+export function followJournal(after: string | null): JournalReader<JournalRecord[]> {
+  const from = after === null ? [] : [`--after-cursor=${after}`];
+  const how = ['--follow', '--no-tail', '--output=export', `--output-fields=${exportFields},${unitFields}`];
+  const program = openProgram('journalctl', [...quiet, ...from, ...how]);
+  return reader(program, parsed(program), { mayBeKilled: true });
 }
 
-function reader<T>(program: Program, source: () => AsyncIterable<T>): JournalReader<T> {
-  let stopped = false;
+const quiet = ['--quiet', '--no-pager', '--all'];
+
+function open({ unit, lines, after }: JournalRange, output: string[]): Program {
+  const from = after === undefined ? [`--lines=${lines ?? 'all'}`] : [`--after-cursor=${after}`];
+  return openProgram('journalctl', [...quiet, `--unit=${unit}`, ...from, ...output]);
+}
+
+async function* parsed({ stdout }: Program): AsyncGenerator<JournalRecord[]> {
+  const parse = createExportParser();
+  for await (const chunk of stdout) yield parse(chunk as Buffer);
+}
+
+function reader<T>(
+  program: Program,
+  source: AsyncIterable<T>,
+  { mayBeKilled } = { mayBeKilled: false },
+): JournalReader<T> {
   async function* read() {
     try {
-      yield* source();
+      yield* source;
       const { status, stderr } = await program.ended;
-      if (!stopped && status !== 0 && stderr !== '') throw journalAway(stderr);
-      if (!stopped && status === null) throw journalAway('journalctl was killed');
+      if (status !== null && status !== 0 && stderr !== '') throw journalAway(stderr);
+      if (status === null && !mayBeKilled) throw journalAway('journalctl was killed');
     } finally {
       await program.kill();
     }
   }
-  return {
-    read: read(),
-    stop: () => {
-      stopped = true;
-      program.stop();
-    },
-    close: () => program.kill(),
-  };
+  return { read: read(), close: () => program.kill() };
 }

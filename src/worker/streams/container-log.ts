@@ -1,6 +1,7 @@
-import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
-import { createLogWriter, type LogWriter } from '../domain/log-format.ts';
+import { pause } from '../../lib/pause.ts';
+import { isLater, type JournalRecord } from '../domain/journal-export.ts';
+import { createLogWriter, type LogWriter, type Notice } from '../domain/log-format.ts';
 import { mustHaveGear } from '../gear/gear-files.ts';
 import {
   cursorMark,
@@ -12,6 +13,8 @@ import {
   readRecords,
   syncJournal,
 } from '../host/journal.ts';
+import type { JournalFeed } from '../host/journal-feed.ts';
+import type { Mailbox } from '../host/mailbox.ts';
 import type { Room } from '../room.ts';
 
 type LogArgs = StreamArgs<'container.log'>;
@@ -19,14 +22,30 @@ type LogArgs = StreamArgs<'container.log'>;
 /** Milliseconds after its time is up that a reader may take for what was logged until then. */
 const catchUp = 5_000;
 
+/** Milliseconds for which journald may take what was logged before a log begins, and before one ends that is not followed. */
+const beginPatience = 1_000;
+const historyPatience = 5_000;
+
+/** Milliseconds in which all that was logged until the end usually has come; otherwise it is read from the journal. */
+const usualDelay = 1_000;
+
 /** Where the stream stands in the journal; null: at its beginning. */
 interface Position {
   cursor: string | null;
 }
 
+/** A log that is being sent. */
+interface Log {
+  unit: string;
+  args: LogArgs;
+  position: Position;
+  writer: LogWriter;
+  signal: AbortSignal;
+}
+
 /** Streams the journal of a gear's unit: history, then what comes, until the time is up. */
 export async function containerLog(
-  { paths }: Room,
+  { paths, journalFeed }: Room,
   args: LogArgs,
   signal: AbortSignal,
 ): Promise<OpenStream<'container.log'>> {
@@ -34,43 +53,60 @@ export async function containerLog(
   const unit = paths.unitName(args.resource);
   const until = performance.now() + args.seconds * 1000;
   const known = args.after === null || (await hasCursor(args.after));
-  return { head: {}, body: bodyOf(unit, args, known, until, signal) };
+  const writer = createLogWriter(args.format);
+  const log: Log = { unit, args, position: { cursor: known ? args.after : null }, writer, signal };
+  return { head: {}, body: bodyOf(log, known, until, journalFeed) };
 }
 
 async function* bodyOf(
-  unit: string,
-  args: LogArgs,
+  log: Log,
   afterIsKnown: boolean,
   until: number,
-  signal: AbortSignal,
+  feed: JournalFeed,
 ): AsyncGenerator<Buffer> {
-  const writer = createLogWriter(args.format);
-  const position: Position = { cursor: afterIsKnown ? args.after : null };
+  const { unit, args, writer, signal } = log;
   if (!afterIsKnown) {
     const reason = 'the record named by Last-Event-ID is no longer in the journal';
     yield writer.notice({ event: 'missed', reason });
   }
-  if (args.after === null) {
-    await syncJournal();
-    // Before anything is read: a unit that has logged nothing yet is followed from here.
-    position.cursor = await newestCursor();
-    if (args.lines > 0) yield* history(unit, args, position, writer, signal);
+  if (args.seconds === 0) {
+    const isWhole = await within(historyPatience, syncJournal());
+    yield* args.after === null ? history(log) : rest(log, Number.POSITIVE_INFINITY);
+    if (!isWhole) yield writer.notice(journalBusy);
+    yield writer.notice({ event: 'end', reason: 'the history ends' });
+    return;
   }
-  if (args.seconds > 0) yield* follow(unit, position, writer, until, signal);
-  // Without following, what comes after a record is history as well, for which a reader may take its time.
-  const patience = args.seconds > 0 ? catchUp : Number.POSITIVE_INFINITY;
-  if (args.seconds > 0 || args.after !== null) yield* rest(unit, position, writer, patience, signal);
-  yield writer.notice({ event: 'end', reason: args.seconds > 0 ? 'the time is up' : 'the history ends' });
+  // Before anything is read, so that nothing comes in between.
+  const mailbox = await feed.follow(unit);
+  try {
+    if (args.after === null) {
+      await within(beginPatience, syncJournal());
+      yield* history(log);
+    }
+    const follows = yield* follow(log, mailbox, until);
+    const isWhole = await syncJournal();
+    const hasTheRest = follows && (await isUpToDate(mailbox, signal));
+    const batch = hasTheRest ? await mailbox.next(AbortSignal.abort()) : 'behind';
+    if (batch === 'behind') yield* rest(log, catchUp);
+    else if (batch !== null) yield* passOn(log, batch);
+    if (!isWhole) yield writer.notice(journalBusy);
+  } finally {
+    mailbox.close();
+  }
+  yield writer.notice({ event: 'end', reason: 'the time is up' });
 }
 
 /** The last lines that were logged. Plain text takes the fast way where no line has to be put together. */
-async function* history(
-  unit: string,
-  { lines, format }: LogArgs,
-  position: Position,
-  writer: LogWriter,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
+async function* history({
+  unit,
+  args: { lines, format },
+  position,
+  writer,
+  signal,
+}: Log): AsyncGenerator<Buffer> {
+  // Before anything is read: a unit that has logged nothing yet is followed from here.
+  position.cursor = await newestCursor();
+  if (lines === 0) return;
   if (format === 'text/plain' && !(await hasCutLines(unit))) {
     yield* withoutCursorLine(closedBy(signal, readMessages({ unit, lines })), position);
     return;
@@ -101,47 +137,67 @@ async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, position: Posit
   if (last.length > 0) yield last;
 }
 
-/** What is logged while the time lasts. */
-async function* follow(
-  unit: string,
-  position: Position,
-  writer: LogWriter,
-  until: number,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const reader = readRecords({ unit, ...startOf(position), follow: true });
-  const timer = setTimeout(reader.stop, until - performance.now());
-  try {
-    for await (const records of closedBy(signal, reader)) {
-      if (records.length === 0) continue;
-      yield writer.records(records);
-      position.cursor = records.at(-1)?.cursor ?? position.cursor;
-      if (performance.now() >= until) return;
-    }
-  } finally {
-    clearTimeout(timer);
+/** What is logged while the time lasts. Returns whether the mailbox has all that comes after it. */
+async function* follow(log: Log, mailbox: Mailbox, until: number): AsyncGenerator<Buffer, boolean> {
+  const timeUp = AbortSignal.timeout(Math.max(0, Math.ceil(until - performance.now())));
+  const stop = AbortSignal.any([log.signal, timeUp]);
+  let behind = log.args.after !== null;
+  while (performance.now() < until) {
+    if (behind && !(yield* readOn(log, until))) return false;
+    const records = await mailbox.next(stop);
+    log.signal.throwIfAborted();
+    behind = records === 'behind';
+    if (records === null) break;
+    if (records !== 'behind') yield* passOn(log, records);
   }
-  // Without an inotify instance journalctl ends at once, and says nothing (systemd, pull request 9341).
-  if (performance.now() < until - 100)
-    throw new Failure('host_unavailable', 'the journal could not be followed to the end');
+  return !behind;
+}
+
+/** What came by the mailbox and was not read in the journal before. */
+async function* passOn({ position, writer }: Log, records: JournalRecord[]): AsyncGenerator<Buffer> {
+  const { cursor } = position;
+  const news = cursor === null ? records : records.filter((record) => isLater(record.cursor, cursor));
+  if (news.length === 0) return;
+  yield writer.records(news);
+  position.cursor = news.at(-1)?.cursor ?? cursor;
+}
+
+/** What the journal has after the position. Returns whether that was all of it: the time may be up before. */
+async function* readOn(
+  { unit, position, writer, signal }: Log,
+  until: number,
+): AsyncGenerator<Buffer, boolean> {
+  for await (const records of closedBy(signal, readRecords({ unit, ...startOf(position) }))) {
+    if (records.length === 0) continue;
+    yield writer.records(records);
+    position.cursor = records.at(-1)?.cursor ?? position.cursor;
+    if (performance.now() >= until) return false;
+  }
+  return true;
+}
+
+/** What is said of a log where journald did not tell that it has written down everything. */
+const journalBusy: Notice = { event: 'missed', reason: 'the journal is busy: the last lines may be missing' };
+
+/** What comes of it in time; false where it takes longer. */
+const within = (milliseconds: number, work: Promise<boolean>) =>
+  Promise.race([work, pause(milliseconds).then(() => false)]);
+
+/** Whether the mailbox has everything that is in the journal now. */
+async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolean> {
+  const newest = await newestCursor();
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(usualDelay)]);
+  return newest === null || (await mailbox.passes(newest, soon));
 }
 
 /**
  * What was logged before the end and has not been passed on. A reader that is too slow for it is told how many
  * lines it has missed.
  */
-async function* rest(
-  unit: string,
-  position: Position,
-  writer: LogWriter,
-  patience: number,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  await syncJournal();
+async function* rest({ unit, position, writer, signal }: Log, patience: number): AsyncGenerator<Buffer> {
   const until = performance.now() + patience;
-  const reader = readRecords({ unit, ...startOf(position) });
   let missed = 0;
-  for await (const records of closedBy(signal, reader)) {
+  for await (const records of closedBy(signal, readRecords({ unit, ...startOf(position) }))) {
     if (records.length === 0) continue;
     if (missed === 0 && performance.now() < until) yield writer.records(records);
     else missed += records.length;

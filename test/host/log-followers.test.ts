@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { jobs } from '../../src/jobs/registry.ts';
+import { writeUnit } from '../../src/worker/gear/transaction.ts';
+import { containerLog } from '../../src/worker/streams/container-log.ts';
+import { behindStreams } from '../support/leftovers.ts';
+import { type OpenRoom, openRoom } from '../support/room.ts';
+import { ok, run } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+// Gears as files and units only: what they log comes from a process that systemd runs under the name of their unit.
+let open: OpenRoom;
+const gears = Array.from({ length: 50 }, (_, n) => `said-${n}`);
+const pipe = (gear: string) => `${open.paths.base}/${gear}.fifo`;
+
+beforeAll(async () => {
+  open = await openRoom();
+  const { spec } = jobs['container.install'].params.parse({
+    ...{ resource: 'a', start: false, createOnly: false },
+    spec: { image: 'geard/sample' },
+  });
+  for (const resource of gears) {
+    await writeUnit(
+      open.room,
+      {
+        resource,
+        spec,
+        ports: [],
+        envTag: null,
+        imageTag: null,
+        pids: 64,
+        logLines: 10_000,
+        addresses: [],
+        network: null,
+      },
+      [],
+    );
+    await ok('mkfifo', pipe(resource));
+    const talk = `exec cat <>${pipe(resource)}`;
+    await ok('systemd-run', '--quiet', `--unit=gear-${resource}`, '/bin/sh', '-c', talk);
+  }
+});
+afterAll(async () => {
+  await run('systemctl', 'stop', ...gears.map((gear) => `gear-${gear}`));
+  await open.close();
+});
+
+const say = (gear: string, text: string) => writeFile(pipe(gear), `${text}\n`, { flag: 'a' });
+const feeds = () => behindStreams().filter((line) => line.includes('--follow'));
+
+/** Follows a gear's log until the test is over. */
+function follow(gear: string, seconds = 3_600) {
+  const abort = new AbortController();
+  const heard = { text: '', end: null as Error | 'whole' | null };
+  const args = { resource: gear, lines: 1, seconds, format: 'text/plain', after: null } as const;
+  const read = async () => {
+    const { body } = await containerLog(open.room, args, abort.signal);
+    for await (const chunk of body) heard.text += chunk.toString();
+    heard.end = 'whole';
+  };
+  const over = read().catch((error: Error) => {
+    heard.end = error;
+  });
+  const close = () => {
+    abort.abort(new Error('the test is over'));
+    return over;
+  };
+  onTestFinished(close);
+  return { gear, heard, close, over };
+}
+
+/** Has the last line of history be a known one, so that whoever has it follows. */
+async function begun(...names: string[]): Promise<void> {
+  for (const name of new Set(names)) await say(name, 'ready');
+  await ok('journalctl', '--sync');
+}
+const have = (what: string, all: ReturnType<typeof follow>[], text: string) =>
+  until(
+    `all have ${what}`,
+    () => {
+      for (const { heard } of all) if (heard.end instanceof Error) throw heard.end;
+      return all.every(({ heard }) => heard.text.includes(text));
+    },
+    60_000,
+  );
+
+test('500 who follow one gear and 50 others hear each line of theirs once, by one journalctl (security M1)', {
+  timeout: 180_000,
+}, async () => {
+  await begun(...gears);
+  const all = Array.from({ length: 500 }, (_, n) => follow(gears[n < 250 ? 0 : n % 50] as string));
+  await have('begun', all, 'ready');
+  for (const line of ['first', 'second', 'third']) {
+    for (const gear of gears) await say(gear, `${gear} ${line}`);
+    await have(line, all, line);
+    expect(feeds()).toHaveLength(1);
+  }
+  for (const { gear, heard } of all)
+    expect(heard.text).toBe(['ready', `${gear} first`, `${gear} second`, `${gear} third`, ''].join('\n'));
+  await Promise.all(all.map(({ close }) => close()));
+  await until('nothing is left', () => behindStreams().length === 0);
+});
+
+test('a log whose journalctl was killed goes on with the next line, and none is lost (security M1)', async () => {
+  const gear = gears[0] as string;
+  await begun(gear);
+  const one = follow(gear);
+  await have('begun', [one], 'ready');
+  const pidOf = async () => Number((await run('pgrep', '-f', 'journalctl.*--follow')).stdout);
+  const first = await until('it is followed', pidOf);
+  process.kill(first, 'SIGKILL');
+  await say(gear, 'meanwhile');
+  await have('the next', [one], 'meanwhile');
+  await until('it is followed again', async () => ![0, first].includes(await pidOf()));
+  await say(gear, 'afterwards');
+  await have('the one after it', [one], 'afterwards');
+  expect(one.heard).toEqual({ text: 'ready\nmeanwhile\nafterwards\n', end: null });
+});
+
+test('a host without a free inotify instance still has its logs followed, to the end (security M1)', async () => {
+  const gear = gears[1] as string;
+  await begun(gear);
+  // Takes every instance that root may have, and holds them.
+  const greedy = spawn('python3', [
+    '-c',
+    "import ctypes,time\nl=ctypes.CDLL('libc.so.6')\nn=0\nwhile l.inotify_init()>=0: n+=1\nprint(n,flush=True)\ntime.sleep(600)",
+  ]);
+  onTestFinished(() => void greedy.kill('SIGKILL'));
+  const taken = await new Promise<number>((resolve) =>
+    greedy.stdout.once('data', (text) => resolve(Number(text))),
+  );
+  expect(taken).toBeGreaterThan(0);
+  const one = follow(gear, 6);
+  await have('begun', [one], 'ready');
+  await say(gear, 'heard all the same');
+  await have('the line', [one], 'heard all the same');
+  expect(one.heard.end).toBeNull();
+  await one.over;
+  expect(one.heard).toEqual({ text: 'ready\nheard all the same\n', end: 'whole' });
+});
+
+test('a follower of a gear of which much more is said than is kept for it misses nothing (security M1)', async () => {
+  const gear = gears[2] as string;
+  await begun(gear);
+  const one = follow(gear, 8);
+  await have('begun', [one], 'ready');
+  const lines = Array.from({ length: 8_000 }, (_, n) => `${n} ${'-'.repeat(200)}`);
+  for (let at = 0; at < lines.length; at += 200) await say(gear, lines.slice(at, at + 200).join('\n'));
+  await one.over;
+  expect(one.heard.end).toBe('whole');
+  expect(one.heard.text.split('\n').slice(1, -1)).toEqual(lines);
+});
