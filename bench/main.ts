@@ -8,6 +8,7 @@ import { benchLists } from './lists.ts';
 import { benchMemory } from './memory.ts';
 import { benchStreams } from './streams.ts';
 import { printRow, printTitle } from './table.ts';
+import { benchTenants } from './tenants/bench.ts';
 import { benchTokens } from './tokens.ts';
 
 const benches = {
@@ -19,6 +20,7 @@ const benches = {
   streams: benchStreams,
   followers: benchFollowers,
   lists: benchLists,
+  tenants: benchTenants,
 };
 const wanted = process.argv.slice(2);
 

@@ -10,7 +10,10 @@ import { tellLedger } from './report.ts';
 import { type Campaign, runCampaign } from './run.ts';
 
 const directory = process.env['GEARD_CRASH_DIR'] ?? '/run/geard-crash';
-const say = (line: string) => console.log(line);
+const interruption = new AbortController();
+const { signal } = interruption;
+/** What still runs of an interrupted round has nothing to tell. */
+const say = (line: string) => (signal.aborted ? undefined : console.log(line));
 const ledger = openLedger();
 
 async function crash(options: Options): Promise<number> {
@@ -18,10 +21,10 @@ async function crash(options: Options): Promise<number> {
   const logs = `/tmp/geard-crash-${seed}`;
   say(`seed ${seed}`);
   if (options.mutants)
-    return Math.min(1, await tryMutants({ ...options, logs, say, directory }, options.mutant));
+    return Math.min(1, await tryMutants({ ...options, logs, say, signal, directory }, options.mutant));
   const began = Date.now();
   const isEnough = (violations: readonly Violation[]) => violations.length > 0 && !options.keepGoing;
-  const campaign: Campaign = { ...options, isEnough, bias: {}, logs, say };
+  const campaign: Campaign = { ...options, isEnough, bias: {}, logs, say, signal };
   const play = (how: Campaign, into: Ledger) =>
     runCampaign(directory, join(process.cwd(), 'bin/gear'), how, into);
   const first = await play(campaign, ledger);
@@ -30,11 +33,20 @@ async function crash(options: Options): Promise<number> {
   return ledger.violations.size === 0 ? 0 : 1;
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    // Mutants have ledgers of their own, and tell what they come to.
-    if (ledger.rounds > 0) say(['so far:', ...tellLedger(ledger)].join('\n'));
-    void closeSite(directory).finally(() => process.exit(130));
+/** Takes down what was interrupted; whatever has gone wrong since has gone wrong for that. */
+async function endInterrupted(): Promise<never> {
+  await closeSite(directory);
+  // Mutants have ledgers of their own, and tell what they come to.
+  if (ledger.rounds > 0) console.log(['so far:', ...tellLedger(ledger)].join('\n'));
+  console.log('interrupted; the lab is taken down');
+  process.exit(130);
+}
+
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => {
+    // What still runs of a round meets hosts that are gone.
+    process.on('unhandledRejection', () => undefined);
+    interruption.abort();
   });
 }
 
@@ -50,4 +62,8 @@ try {
   console.error(`${(error as Error).message}\n${usage}`);
   process.exit(2);
 }
-process.exit(await crash(options));
+const status = await crash(options).catch((error) => {
+  if (signal.aborted) return endInterrupted();
+  throw error;
+});
+process.exit(status);

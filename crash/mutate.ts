@@ -10,7 +10,9 @@ const project = process.cwd();
 /** In the checkout, for a host sees that, and there the program finds its packages. */
 const place = join(project, 'node_modules/.cache/geard-crash');
 
-export type MutantCampaign = Pick<Campaign, 'seed' | 'rounds' | 'logs' | 'say'> & { directory: string };
+export type MutantCampaign = Pick<Campaign, 'seed' | 'rounds' | 'logs' | 'say' | 'signal'> & {
+  directory: string;
+};
 
 /** Plays every mutant until it is found; each then again without its fault. Returns how many were not as they should be. */
 export async function tryMutants(campaign: MutantCampaign, wanted: string | null): Promise<number> {

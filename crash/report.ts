@@ -43,7 +43,7 @@ export function tellRound(round: Round, left: readonly number[]): string[] {
   const parts = partsOf(round);
   const tellPart = (part: (typeof parts)[number], text: string) => {
     const number = parts.indexOf(part) + 1;
-    return left.includes(number) ? [] : [`  ${number}. ${text}`];
+    return left.includes(number) ? [] : [`  ${number === 0 ? '' : `${number}. `}${text}`];
   };
   return round.steps.flatMap(({ operations, pause }, step) => [
     ...operations.flatMap((operation) => tellPart(operation, tell(operation))),

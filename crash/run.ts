@@ -28,6 +28,8 @@ export interface Campaign {
   /** Every kind of fault in its turn, one a round. */
   inTurn: boolean;
   bias: Bias;
+  /** Aborts when the whole is interrupted. */
+  signal: AbortSignal;
   /** Where logs of rounds with broken promises go. */
   logs: string;
   say(line: string): void;
@@ -66,8 +68,17 @@ export async function runCampaign(
   campaign: Campaign,
   ledger: Ledger,
 ): Promise<Broken | null> {
+  const { signal } = campaign;
+  const interrupted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
+  interrupted.catch(() => undefined); // Before a site is open it is asked for below.
   const site = await openSite(directory, gear, campaign);
-  return playRounds(site, campaign, ledger).finally(() => site.close());
+  const playing = async () => {
+    signal.throwIfAborted();
+    return playRounds(site, campaign, ledger);
+  };
+  return Promise.race([playing(), interrupted]).finally(() => site.close());
 }
 
 async function playRounds(site: Site, campaign: Campaign, ledger: Ledger): Promise<Broken | null> {

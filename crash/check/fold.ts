@@ -1,8 +1,9 @@
 import type { Job } from '../../src/jobs/job.ts';
 import { parseTime } from '../lab/real-time.ts';
 import { becomesJob, type Operation, resourceOf, tell } from '../plan/operation.ts';
-import { apply, copyOf, type World } from '../plan/world.ts';
+import { apply, copyOf, isThere, type World } from '../plan/world.ts';
 import type { Sent } from '../play/client.ts';
+import { drainsOf, mayHaveMet, mustHaveMet } from './drains.ts';
 import { type Violation, violation } from './violation.ts';
 
 /** A request that was answered, and the job that it became, if it did. */
@@ -12,7 +13,7 @@ export interface Request {
 }
 
 /** One whose job is over. */
-interface Done {
+export interface Done {
   sent: Sent;
   job: Job;
   /** Milliseconds since the epoch. */
@@ -55,6 +56,8 @@ export function fold(
 
 function succeed(world: World, one: Done, done: readonly Done[], folded: Folded): void {
   const { operation } = one.sent;
+  if (isNew(world, one) && drainsOf(done).some((drain) => mustHaveMet(one, drain)))
+    folded.violations.push(violation('wrong', `${tellEnd(one)}, though its host was draining`));
   const effect = apply(world, operation);
   world.places.set(resourceOf(operation), one.job.host);
   const hasRaced = raced(one, done);
@@ -79,6 +82,9 @@ function fail(
   const effect = apply(copyOf(world), one.sent.operation);
   const expected = 'refused' in effect && effect.refused === code;
   const { operation } = one.sent;
+  // It was refused before it did anything.
+  if (code === 'no_host' && isNew(world, one) && drainsOf(done).some((drain) => mayHaveMet(one, drain)))
+    return;
   const fails = operation.kind === 'install' && operation.spec.fails && code === 'start_failed';
   if (fails && (expected || raced(one, done))) takenBack(world, one, folded);
   else if (expected || (code === 'environment_not_found' && raced(one, done))) return;
@@ -98,6 +104,10 @@ function cancel(world: World, one: Done, requests: readonly Request[], folded: F
     folded.violations.push(violation('failed', `${tellEnd(one)}, and nobody asked for it`));
   cutShort(world, one, folded);
 }
+
+/** Whether it makes something that is not there. */
+const isNew = (world: World, { sent: { operation } }: Done) =>
+  /^(install|replace|repository|copy)$/.test(operation.kind) && !isThere(world, resourceOf(operation));
 
 /** What did not come to its end leaves the state before; whether the gear runs is known of an installation only. */
 function cutShort(world: World, { sent: { operation }, job }: Done, folded: Folded): void {
@@ -146,11 +156,6 @@ function outOfOrder(done: readonly Done[]): Violation[] {
 
 const tellEnd = ({ sent, job: { state, error } }: Done) =>
   `${tell(sent.operation)}: ${state}${error ? ` ${error.code} (${error.detail})` : ''}`;
-
-function isThere({ gears, environments, repositories }: World, resource: string): boolean {
-  const [kind, name = ''] = resource.split(' ');
-  return { repository: repositories, environment: environments, gear: gears }[kind as 'gear'].has(name);
-}
 
 function presenceOf(world: World, requests: readonly Request[]): Folded['presence'] {
   const operations = requests.map(({ sent }) => sent.operation).filter(becomesJob);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -27,6 +28,8 @@ export interface Look {
   environments: Map<string, string>;
   /** By name, what is wrong with each of those below git/; null: nothing. */
   repositories: Map<string, string | null>;
+  /** Whether geard is to take nothing new. */
+  draining: boolean;
   /** Names of units in /etc/systemd/system, and in what a boot starts and what Docker starts. */
   linked: string[];
   wanted: string[][];
@@ -73,7 +76,8 @@ export async function look(host: LabHost): Promise<Look> {
       return unit ? [[unit.resource, unit] as const] : [];
     }),
   );
-  const onDisk = { ports, environments, repositories, files, said, linked, wanted };
+  const draining = existsSync(host.path(`${base}/draining`));
+  const onDisk = { ports, environments, repositories, files, said, draining, linked, wanted };
   return { units, containers, ...images, ...rest, ...onDisk };
 }
 

@@ -12,6 +12,7 @@ export function checkState(world: World, seen: Look): Violation[] {
     ...[...world.gears].flatMap(([name, gear]) => checkGear(name, gear, seen)),
     ...checkEnvironments(world, seen),
     ...checkRepositories(world, seen),
+    ...checkDraining(world, seen),
     ...checkLeftovers(world, seen),
   ];
 }
@@ -86,6 +87,16 @@ function checkEnvironments({ environments }: World, seen: Look): Violation[] {
 
 const sorted = (env: Record<string, string> | undefined) =>
   env ? JSON.stringify(Object.entries(env).sort()) : 'absent';
+
+function checkDraining({ draining }: World, seen: Look): Violation[] {
+  if (draining.size > 0 === seen.draining) return [];
+  return [
+    violation(
+      'wrong',
+      `the host ${seen.draining ? 'takes nothing new' : 'takes what is new, though it drains'}`,
+    ),
+  ];
+}
 
 function checkRepositories({ repositories }: World, seen: Look): Violation[] {
   return [

@@ -6,11 +6,14 @@ export type Operation = {
   | { kind: 'install'; spec: Spec; start: boolean; createOnly: boolean }
   /** `copy` makes a repository as a copy of `copied`. */
   | { kind: 'start' | 'stop' | 'restart' | 'remove' | 'repository' | 'copy' | 'log' }
+  /** Their name is a host's. */
+  | { kind: HostOperationKind }
   | { kind: 'replace' | 'merge'; env: Record<string, string> }
   /** `target` is the request id of an operation of the same round. */
   | { kind: 'cancel'; target: string }
 );
 export type OperationKind = Operation['kind'];
+export type HostOperationKind = 'drain' | 'undrain' | 'repair';
 
 /** What a gear is to be. */
 export interface Spec {
@@ -38,8 +41,13 @@ const internalPort = 8080;
 /** The operations that become a job; the others are answered at once. */
 export const becomesJob = ({ kind }: Operation) => kind !== 'log' && kind !== 'cancel';
 
+/** Whether it works on a host as a whole. */
+export const isOnHost = ({ kind }: Operation) => kind === 'drain' || kind === 'undrain' || kind === 'repair';
+
 /** What the line is on which an operation waits for others. */
-export function resourceOf({ kind, name }: Operation): string {
+export function resourceOf(operation: Operation): string {
+  const { kind, name } = operation;
+  if (isOnHost(operation)) return `host ${name}`;
   if (kind === 'repository' || kind === 'copy') return `repository ${name}`;
   return kind === 'replace' || kind === 'merge' ? `environment ${name}` : `gear ${name}`;
 }
@@ -82,12 +90,23 @@ export function requestOf(operation: Operation): HttpRequest {
       return send('PUT', 'environment', {}, { env: variables(operation.env) });
     case 'merge':
       return send('PATCH', 'environment', {}, { env: variables(operation.env) });
+    case 'drain':
+      return toHost(id, 'host/draining', name);
+    case 'undrain':
+      return toHost(id, 'host/live', name);
+    case 'repair':
+      return toHost(id, 'host/repaired', name);
     case 'cancel':
       return { method: 'DELETE', path: `/token/__test__/job/${operation.target}` };
     case 'log':
       return send('GET', 'container/log', { for: '20' });
   }
 }
+
+const toHost = (i: string, path: string, h: string): HttpRequest => ({
+  method: 'PUT',
+  path: `/token/__test__/${path}?${query({ h, i })}`,
+});
 
 const variables = (env: Record<string, string>) =>
   Object.entries(env).map(([name, value]) => ({ name, value }));

@@ -1,6 +1,13 @@
 import { createRandom, type Random } from '../random.ts';
 import { drawFault, type Fault, type FaultKind, fleetFaults, usualFaults } from './fault.ts';
-import { becomesJob, copyName, type Operation, type OperationKind, type Spec } from './operation.ts';
+import {
+  becomesJob,
+  copyName,
+  type HostOperationKind,
+  type Operation,
+  type OperationKind,
+  type Spec,
+} from './operation.ts';
 import { apply, copyOf, emptyWorld, type World } from './world.ts';
 
 /** What is sent in a round, and what goes wrong meanwhile; the same for the same seed. */
@@ -56,8 +63,11 @@ const longestDelay = 400;
 /** A failpoint is to be armed before what passes it. */
 const longestArming = 20;
 const firstPort = 4600;
+/** How often a host is drained in a round, and repaired. */
+const draining = 0.25;
+const repairing = 0.2;
 
-type Drawn = OperationKind | 'install again';
+type Drawn = Exclude<OperationKind, HostOperationKind> | 'install again';
 
 const onExisting: Record<Drawn, number> = {
   ...{ install: 18, 'install again': 6, start: 7, stop: 10, restart: 22, remove: 13 },
@@ -77,7 +87,9 @@ export function createPlan(seed: number, draw: Draw): { next(): Round } {
       const random = createRandom(`${seed}/${number}`);
       const before = copyOf(world);
       const steps = drawSteps(random, world, number, draw);
-      return { number, steps, faults: drawFaults(random, steps, number, draw), before };
+      const faults = drawFaults(random, steps, number, draw);
+      drawForHosts(createRandom(`${seed}/${number}/hosts`), steps, draw);
+      return { number, steps, faults, before };
     },
   };
 }
@@ -130,6 +142,18 @@ function drawOne(
     default:
       return { id, name, kind };
   }
+}
+
+/** Adds what is asked of a host as a whole. It takes what is new again before the round is over, for which new things wait. */
+function drawForHosts(random: Random, steps: Step[], { fleet }: Draw): void {
+  const name = `h${random.int(1, fleet ? fleetSize : 1)}`;
+  const add = (kind: HostOperationKind, from = 0): number => {
+    const step = random.int(from, steps.length - 1);
+    steps[step]?.operations.push({ id: random.hex(32), name, kind });
+    return step;
+  };
+  if (random.chance(draining)) add('undrain', add('drain'));
+  if (random.chance(repairing)) add('repair');
 }
 
 function drawInstall(random: Random, world: World, name: string, id: string, fleet: boolean): Operation {

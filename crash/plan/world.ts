@@ -9,6 +9,8 @@ export interface World {
   repositories: Set<string>;
   /** Docker volumes of gears, which outlive them. */
   volumes: Set<string>;
+  /** Hosts that take nothing new. */
+  draining: Set<string>;
   /** The host of each of them, as it was told: `gear a` to `h1`. */
   places: Map<string, string>;
   /** What is wrong and was told before: it is told once. */
@@ -36,6 +38,7 @@ export const emptyWorld = (): World => ({
   environments: new Map(),
   repositories: new Set(),
   volumes: new Set(),
+  draining: new Set(),
   places: new Map(),
   told: new Set(),
 });
@@ -64,6 +67,12 @@ export function apply(world: World, operation: Operation): Effect {
     case 'replace':
     case 'merge':
       return changeEnvironment(world, name, operation.kind, operation.env);
+    case 'drain':
+      world.draining.add(name);
+      return quiet;
+    case 'undrain':
+      world.draining.delete(name);
+      return quiet;
     default:
       return quiet;
   }
@@ -119,22 +128,34 @@ function changeEnvironment(
 }
 
 /** What of it is on one host. */
-export function partOf({ gears, environments, repositories, ...more }: World, host: string): World {
+export function partOf(world: World, host: string): World {
+  const { gears, environments, repositories, draining, ...more } = world;
   const isHere = (kind: string, name: string) => more.places.get(`${kind} ${name}`) === host;
   return {
     gears: new Map([...gears].filter(([name]) => isHere('gear', name))),
     environments: new Map([...environments].filter(([name]) => isHere('environment', name))),
     repositories: new Set([...repositories].filter((name) => isHere('repository', name))),
+    draining: new Set([...draining].filter((name) => name === host)),
     ...more,
   };
 }
 
-export function copyOf({ gears, environments, repositories, volumes, places, told }: World): World {
+/** Whether there is such a thing. */
+export function isThere(world: World, resource: string): boolean {
+  const { gears, environments, repositories } = world;
+  const [kind, name = ''] = resource.split(' ');
+  if (kind === 'host') return true;
+  return { repository: repositories, environment: environments, gear: gears }[kind as 'gear'].has(name);
+}
+
+export function copyOf(world: World): World {
+  const { gears, environments, repositories, volumes, draining, places, told } = world;
   return {
     gears: new Map([...gears].map(([name, gear]) => [name, { ...gear, unsure: { ...gear.unsure } }])),
     environments: new Map(environments),
     repositories: new Set(repositories),
     volumes: new Set(volumes),
+    draining: new Set(draining),
     places: new Map(places),
     told: new Set(told),
   };

@@ -22,16 +22,24 @@ const jobDeadline = 120_000;
 export async function playRound(site: Site, { steps, faults }: Round): Promise<Played> {
   const began = Date.now();
   const sent: Promise<Sent>[] = [];
+  const drains: Promise<Sent>[] = [];
   let striking: Promise<unknown> = Promise.resolve();
   const struck: Struck[] = [];
   const hostOf = ({ host }: PlannedFault) => site.hosts[host] as LabHost;
   for (const [number, { operations, pause: length }] of steps.entries()) {
-    sent.push(...operations.map((operation) => send(site, operation)));
+    for (const operation of operations) {
+      // A drain that is sent again must not come after what takes it back.
+      const before = operation.kind === 'undrain' ? drains : [];
+      const sending = Promise.all(before).then(() => send(site, operation));
+      if (operation.kind === 'drain') drains.push(sending);
+      sent.push(sending);
+    }
     for (const planned of faults.filter(({ step }) => step === number)) {
       const due = pause(planned.delay);
       striking = Promise.all([striking, due]).then(async () => {
         struck.push(await strike(site, hostOf(planned), planned.fault));
       });
+      striking.catch(() => undefined); // It is waited for when all is sent.
     }
     await pause(length);
   }

@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
 import { appendFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pause } from '../../src/lib/pause.ts';
 import { lastFile } from '../../src/queue/append-only-file.ts';
 import { clockText } from '../../test/support/clock.ts';
+import { armFailpoint, hasFired } from '../../test/support/failpoints.ts';
 import { ok } from '../../test/support/run.ts';
 import type { LabHost } from '../lab/lab-host.ts';
 import { leakedPorts } from '../lab/leaked-ports.ts';
@@ -148,11 +148,6 @@ async function cable({ directory }: Site, host: LabHost, state: 'up' | 'down'): 
 export const failpointsOf = ({ shared }: Site, host: LabHost, point: string) =>
   shared && isPassedByApi(point) ? shared.failpoints : host.path(failpointFile);
 
-async function armFailpoint(file: string, line: string): Promise<void> {
-  await rm(`${file}.fired`, { force: true });
-  await writeWhole(file, line);
-}
-
 /** Sets the clock of geard and its Redis so many hours ahead of ours. */
 const setClock = (host: LabHost, hours: number) => writeWhole(host.path(clockFile), clockText(hours * 3_600));
 
@@ -165,5 +160,5 @@ async function writeWhole(file: string, text: string): Promise<void> {
 /** Takes a failpoint away; whether it was passed. */
 export async function disarmFailpoint(file: string): Promise<boolean> {
   await rm(file, { force: true });
-  return existsSync(`${file}.fired`);
+  return hasFired(file);
 }

@@ -38,9 +38,10 @@ export function canonicalCloneUrl(text: string): string | { wrong: string } {
       ?.includes('@')
   )
     return { wrong: 't must hold no user name and no password' };
-  if (parsed.search || parsed.hash) return { wrong: 't must hold no query and no fragment' };
+  // The Web's parser leaves out a mark with nothing behind it, and reads a backslash as a slash.
+  if (/[?#]/.test(text)) return { wrong: 't must hold no query and no fragment' };
   if (!isHost(parsed.hostname)) return { wrong: 'the host in t is neither a name nor an address' };
-  if (/%(?![0-9a-f]{2})|%(?:00|0[ad])|\\/i.test(parsed.pathname))
+  if (text.includes('\\') || /%(?![0-9a-f]{2})|%(?:00|0[ad])/i.test(parsed.pathname))
     return { wrong: 'the path in t is not valid' };
   const port = portOf(text.slice(scheme.length), parsed);
   return `${scheme}//${parsed.hostname}${port}${parsed.pathname}`;

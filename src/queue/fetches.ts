@@ -80,6 +80,6 @@ export async function sendTo(
   if (!(await claimFrames(redis, key))) return false;
   const gone = new AbortController();
   const body = open(AbortSignal.any([signal, gone.signal]));
-  await sendFrames(redis, key, body, (reason) => gone.abort(reason), 1);
+  await sendFrames(redis, key, body, (reason) => gone.abort(reason), { first: 1 });
   return true;
 }

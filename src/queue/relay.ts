@@ -55,16 +55,16 @@ export class NobodyReads extends Error {
 /**
  * Sends a body to whoever reads the key. Resolves when the end is in Redis; rejects with `NobodyReads`, with what
  * the body threw, or when Redis fails. `abort` is called as soon as it is known that nobody reads. `first` is the number of
- * the first frame: 1 where the stream was claimed.
+ * the first frame: 1 where the stream was claimed. `beat`: milliseconds between two signs of life.
  */
 export async function sendFrames(
   redis: Redis,
   key: string,
   body: AsyncIterable<Uint8Array>,
   abort: (reason: Error) => void,
-  first = 0,
+  { first = 0, beat = senderBeat }: { first?: number; beat?: number } = {},
 ): Promise<void> {
-  const frames = createFrameSender(redis, key, abort, first);
+  const frames = createFrameSender({ redis, key, abort, first, beat });
   try {
     let gathered: Uint8Array[] = [];
     let size = 0;
@@ -98,8 +98,16 @@ export async function sendFrames(
   }
 }
 
+interface Sending {
+  redis: Redis;
+  key: string;
+  abort(reason: Error): void;
+  first: number;
+  beat: number;
+}
+
 /** Adds frames to a key, some at a time, with signs of life when there are none. */
-function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => void, first: number) {
+function createFrameSender({ redis, key, abort, first, beat }: Sending) {
   let number = first;
   /** Frames that may not have been read; what has been sent counts until Redis is asked. */
   let unread = 0;
@@ -136,11 +144,11 @@ function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => 
   };
   /** Says that we live, unless there is something to be read that says so. */
   const sayAlive = async () => {
-    if (performance.now() - lastSent < senderBeat) return;
+    if (performance.now() - lastSent < beat) return;
     if (unread > 0) await countUnread();
     if (unread < window) send('k', '');
   };
-  const beat = setInterval(() => void sayAlive().catch(fail), senderBeat);
+  const beating = setInterval(() => void sayAlive().catch(fail), beat);
   return {
     send,
     async roomForMore() {
@@ -157,7 +165,7 @@ function createFrameSender(redis: Redis, key: string, abort: (reason: Error) => 
     /** The source has failed. */
     fail: (why: unknown) =>
       add('x', why instanceof Failure ? JSON.stringify({ code: why.code, detail: why.message }) : ''),
-    close: () => clearInterval(beat),
+    close: () => clearInterval(beating),
   };
 }
 
@@ -170,12 +178,16 @@ export interface FrameReader {
   drop(): Promise<void>;
 }
 
-/** Makes a key to read from. `redis` sends the signs of life, `connect` opens a connection for blocking reads. */
+/**
+ * Makes a key to read from. `redis` sends the signs of life, `connect` opens a connection for blocking reads. A sender that
+ * is silent for `gone` milliseconds cuts the stream off.
+ */
 export async function openFrames(
   redis: Redis,
   connect: () => Redis,
   keyOf: (id: string) => string,
   signal: AbortSignal,
+  gone = senderGone,
 ): Promise<FrameReader> {
   const id = randomUUID();
   const key = keyOf(id);
@@ -190,16 +202,20 @@ export async function openFrames(
   };
   signal.addEventListener('abort', drop);
   if (signal.aborted) await drop();
-  return { id, body: readFrames(redis, connect, key, signal, drop), drop };
+  return { id, body: readFrames({ redis, connect, key, signal, gone, drop }), drop };
 }
 
-async function* readFrames(
-  redis: Redis,
-  connect: () => Redis,
-  key: string,
-  signal: AbortSignal,
-  drop: () => Promise<void>,
-): AsyncGenerator<Uint8Array> {
+interface Reading {
+  redis: Redis;
+  connect(): Redis;
+  key: string;
+  signal: AbortSignal;
+  gone: number;
+  drop(): Promise<void>;
+}
+
+async function* readFrames(reading: Reading): AsyncGenerator<Uint8Array> {
+  const { redis, connect, key, signal, gone, drop } = reading;
   const blocking = connect();
   const disconnect = () => blocking.disconnect();
   signal.addEventListener('abort', disconnect);
@@ -219,7 +235,7 @@ async function* readFrames(
       }
       // A slow client's time is not the sender's silence.
       if (entries.length > 0) heard = performance.now();
-      else if (performance.now() - heard > senderGone) throw cutOff('nothing more comes');
+      else if (performance.now() - heard > gone) throw cutOff('nothing more comes');
       if (takenOut !== last && (await takeOut(redis, key, last))) takenOut = last;
     }
   } finally {

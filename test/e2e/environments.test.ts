@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Gear } from '../../src/jobs/gear.ts';
+import { newId } from '../support/client.ts';
 import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -181,22 +182,31 @@ test('names that are none, and the same name twice, are 400', async () => {
   expect((await daemon.send('GET', 'content', { t: 'env', r: 'bad' })).status).toBe(404);
 });
 
-test('the daemon killed between an environment and its gears makes good on them', async () => {
-  await put('torn', [{ name: 'A', value: 'a\nb' }]);
-  await install('tears', { environment: 'torn' });
-  for (let round = 0; round < 4; round++) {
-    const value = `round\n${round}`;
-    const sent = patch('torn', [{ name: 'A', value }]).catch(() => null);
-    await new Promise((resolve) => setTimeout(resolve, 5 + round * 60));
-    await daemon.kill();
-    await sent;
-    await daemon.start();
-    await until('the change is made or was never accepted', async () => {
-      const { body } = await daemon.send<{ jobs: unknown[] }>('GET', 'jobs', { state: 'running' });
-      return body.jobs?.length === 0;
-    });
-    const now = await daemon.send<string>('GET', 'content', { t: 'env', r: 'torn' });
-    await daemon.change('PUT', 'container/restarted', { r: 'tears' });
-    expect(`A=${JSON.stringify(await valueIn('tears', 'A'))}\n`).toBe(now.body);
-  }
+test.each([
+  ['redis.begin:after'],
+  ['file.rename:after', 2],
+  ['docker.commit:after'],
+  ['dbus.Reload:before'],
+  ['dbus.Reload:after'],
+  ['redis.finish:before'],
+])('the daemon killed between an environment and its gears, at %s, makes good on them', async (point, hits = 1) => {
+  const r = `torn-${point.replace(/\W/g, '-').toLowerCase()}`;
+  await put(r, [{ name: 'A', value: 'a\nb' }]);
+  await install(r, { environment: r });
+  const id = newId();
+  const change = () =>
+    daemon.send(
+      'PATCH',
+      'environment',
+      { u: '0', r, i: id },
+      { body: { env: [{ name: 'A', value: 'a\nc' }] } },
+    );
+  await daemon.killAt(point, change, hits);
+  await daemon.start();
+  expect([200, 202]).toContain((await change()).status);
+  const { body: job } = await daemon.send('GET', `job/${id}`, { wait: '30' });
+  expect(job, JSON.stringify(job.error)).toMatchObject({ state: 'succeeded' });
+  expect((await daemon.send<string>('GET', 'content', { t: 'env', r })).body).toBe('A="a\\nc"\n');
+  await daemon.change('PUT', 'container/restarted', { r });
+  expect(await valueIn(r, 'A')).toBe('a\nc');
 });

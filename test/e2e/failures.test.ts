@@ -261,7 +261,7 @@ test('an image that is not there is pulled, and what a registry answers is told 
   expect(job.attempts).toBeGreaterThan(2);
 });
 
-test('a failed pull does not tell an open port from a closed one; what the engine said is in the log', async () => {
+test('a failed pull does not tell an open port from a closed one; what the engine said is in the log (security M5)', async () => {
   const page = createServer((_req, res) => res.writeHead(404).end('404 page not found'));
   page.listen(5003, '127.0.0.1');
   const details = await Promise.all(
@@ -277,7 +277,7 @@ test('a failed pull does not tell an open port from a closed one; what the engin
   expect(daemon.log()).toContain('connection refused');
 });
 
-test('a registry at a private address that is not allowed is not asked', async () => {
+test('a registry at a private address that is not allowed is not asked (security M5)', async () => {
   const asked: string[] = [];
   const inside = createServer((req, res) => {
     asked.push(req.url ?? '');

@@ -11,6 +11,7 @@ import { type Client, createClient, newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
+import { behindStreams } from '../support/leftovers.ts';
 import { outputOf } from '../support/processes.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -96,7 +97,6 @@ async function everyRoute(client: Client): Promise<void> {
   await client.send('GET', 'container/log', { r, for: '1' });
   await client.send('GET', 'container/log', { r, for: 'x' });
   await client.send('POST', 'container', { r });
-  await change('DELETE', 'container');
 }
 
 /** What clients do that is not quite a request. */
@@ -120,7 +120,7 @@ async function oddRequests(token: string): Promise<void> {
   await send(`/token/${token}/content/%?r=a&t=gitarchive`);
   await send(`/token/${token}/jobs?after=${token.slice(0, 60)}`);
   const cut = curl(`${fleet.api}/token/${token}/container/log?r=silent&for=30`);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await until('it is followed', () => behindStreams().some((line) => line.includes('--follow')));
   cut.child.kill('SIGKILL');
   await cut.done;
 }
@@ -172,6 +172,7 @@ test('a token is found nowhere: not in a log, the journal, Redis, a process list
   const client = createClient(`${fleet.api}/token/${token}`);
   await everyRoute(client);
   await oddRequests(token);
+  await client.change('DELETE', 'container', { r: 'silent' });
   await fleet.stop('worker');
   const firstWorker = outputOf(fleet.processes.worker);
   await client.send('GET', 'container', { r: 'silent' });

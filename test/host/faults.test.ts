@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import pino from 'pino';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
 import { listenToFailpoints } from '../../src/lib/failpoint.ts';
@@ -14,6 +15,7 @@ import { createJournal, type Journal } from '../../src/worker/journal.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type OpenRoom, openRoom } from '../support/room.ts';
 import { ok, run } from '../support/run.ts';
+import { openSlowDocker } from '../support/slow-docker.ts';
 import { until } from '../support/until.ts';
 
 /**
@@ -557,6 +559,37 @@ test.each([
   await interrupted.run(meanwhile, () => job.run());
   expect((await run('systemctl', 'is-active', 'gear-quiet')).stdout.trim()).toBe('inactive');
   expect(await open.room.docker.container('gear-quiet')).toBeNull();
+  await job.end();
+});
+
+test.each([
+  'container.stop',
+  'container.remove',
+] as const)('after %s there is no container, also where Docker was still making one', async (type) => {
+  await there('slow');
+  await perform('container.stop', { resource: 'slow' });
+  const docker = await openSlowDocker(join(open.paths.base, 'slow-docker'));
+  const dropIns = '/run/systemd/system/gear-slow.service.d';
+  await ok('mkdir', '-p', dropIns);
+  await writeFile(`${dropIns}/docker.conf`, `[Service]\nEnvironment=DOCKER_HOST=unix://${docker.socket}\n`);
+  await ok('systemctl', 'daemon-reload');
+  onTestFinished(async () => {
+    docker.close();
+    await ok('rm', '-r', dropIns);
+    await absent('slow');
+  });
+  // As Docker, coming up, starts what it wants.
+  await ok('systemctl', 'start', '--no-block', 'gear-slow');
+  await until('Docker is to make the container', docker.holds);
+  const job = begin({ type, params: { resource: 'slow' } });
+  let looks = 0;
+  const meanwhile = (point: string) => {
+    if (point === 'docker.container:before' && ++looks === 2) docker.open(); // The job waits for it.
+  };
+  await interrupted.run(meanwhile, () => job.run());
+  docker.open();
+  await until('Docker has made it', docker.isDone);
+  expect(await open.room.docker.container('gear-slow')).toBeNull();
   await job.end();
 });
 

@@ -44,7 +44,7 @@ test('a worker that was killed keeps nobody out, and what it started does not ei
   await (await lockHost(base, path))();
 });
 
-test('another user of the machine can keep no worker from starting', async () => {
+test('another user of the machine can keep no worker from starting (security L3)', async () => {
   await (await lockHost(base, path))();
   const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
   const locked = await run('setpriv', ...asNobody, 'flock', '--nonblock', path, 'true');

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
+import { pause } from '../../src/lib/pause.ts';
 import { type Answer, newId } from '../support/client.ts';
 import { type LabFleet, openLabFleet } from '../support/lab-fleet.ts';
 import { until } from '../support/until.ts';
@@ -79,8 +80,14 @@ test('60 gears installed at once spread over 3 hosts, each name once; stopped an
   await until('the directory is empty', async () => (await entries()) === 0, 10_000);
 });
 
-/** Sends mixed requests at a steady pace while something goes wrong. Returns the jobs, and how long each answer took. */
-async function mixedRequests(name: string, count: number, gears: string[], seconds: number) {
+/**
+ * Sends mixed requests at a steady pace; something happens when a third of them are sent. Returns what was accepted, the
+ * statuses of the others, and which answers took long.
+ */
+async function mixedRequests(
+  { name, gears, count, seconds }: { name: string; gears: string[]; count: number; seconds: number },
+  happens: () => Promise<void> = async () => undefined,
+) {
   const accepted: { id: string; r: string; path: string }[] = [];
   const refused: number[] = [];
   const slow: string[] = [];
@@ -113,8 +120,9 @@ async function mixedRequests(name: string, count: number, gears: string[], secon
   };
   const sent: Promise<void>[] = [];
   for (let n = 0; n < count; n++) {
+    if (n === Math.floor(count / 3)) sent.push(happens());
     sent.push(one(n));
-    await new Promise((resolve) => setTimeout(resolve, (seconds * 1_000) / count));
+    await pause((seconds * 1_000) / count); // The pace; nothing is waited for.
   }
   await Promise.all(sent);
   return { accepted, refused, slow };
@@ -161,7 +169,7 @@ test('a host that is cut off for a minute holds up nobody; when it is back every
 }, async () => {
   const { gears, before } = await someGears('cut');
   await fleet.cut('h2');
-  const { accepted, refused, slow } = await mixedRequests('during', 200, gears, 60);
+  const { accepted, refused, slow } = await mixedRequests({ name: 'during', gears, count: 200, seconds: 60 });
   expect(slow).toEqual([]);
   expect(accepted.length).toBeGreaterThan(90);
   // What could not be answered was the reading of gears on the host that is away.
@@ -205,10 +213,7 @@ test.each<[string, () => Promise<void>]>([
   async (what, happens) => {
     const name = what.replace(/\W+/g, '').toLowerCase();
     const { gears, before } = await someGears(name);
-    const requests = mixedRequests(`${name}-new`, 80, gears, 12);
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
-    await happens();
-    const { accepted } = await requests;
+    const { accepted } = await mixedRequests({ name: `${name}-new`, gears, count: 80, seconds: 12 }, happens);
     await fleet.live();
     expect(accepted.length).toBeGreaterThan(10);
     await mustBeOnce(accepted, before);

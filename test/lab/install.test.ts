@@ -41,7 +41,7 @@ test('the tarball alone makes api, worker and Redis, without a network, and a ge
   );
 });
 
-test('what makes tokens is nowhere that a service could read, and nobody is root but who must be', async () => {
+test('what makes tokens is nowhere that a service could read, and nobody is root but who must be (security L13)', async () => {
   expect(await host.ok('find', '/etc/geard', '-name', '*.issuer.key')).toBe('');
   const files = (await host.ok('ls', issuer)).split('\n').map((name) => name.replace(/^[^.]+\./, ''));
   expect(files.sort()).toEqual(['daemon.pub', 'issuer.key', 'issuer.pub']);

@@ -106,6 +106,21 @@ const addressOf = (gear: string) =>
     `gear-${gear}`,
   );
 
+/** The address by which its neighbours on a link call it over IPv6 (RFC 4291, appendix A). */
+async function linkLocalOf(gear: string): Promise<string> {
+  const format = '{{range .NetworkSettings.Networks}}{{.MacAddress}}{{end}}';
+  const mac = await host.ok('docker', 'inspect', '--format', format, `gear-${gear}`);
+  const [a = 0, b, c, d, e, f] = mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  const groups = [
+    [a ^ 2, b],
+    [c, 0xff],
+    [0xfe, d],
+    [e, f],
+  ];
+  const words = groups.map(([high = 0, low = 0]) => (high * 256 + low).toString(16));
+  return `fe80::${words.join(':')}%eth0`;
+}
+
 /** Every address of the host by which a container could call it. */
 async function ofTheHost(): Promise<string[]> {
   const links = JSON.parse(await host.ok('ip', '-json', 'address')) as {
@@ -122,7 +137,7 @@ async function ofTheHost(): Promise<string[]> {
 async function forbidden(except: string): Promise<Target[]> {
   const addresses = await ofTheHost();
   const gears = ['team-a-web', 'team-b-web', 'team-b-1', 'team-b-2'].filter((gear) => gear !== except);
-  const theirs = await Promise.all(gears.map(addressOf));
+  const theirs = await Promise.all([...gears.map(addressOf), ...gears.map(linkLocalOf)]);
   return [
     ...addresses.flatMap((address) => [7001, 6379, 22].map((port): Target => [address, port])),
     ['10.77.0.1', 2300],
@@ -142,6 +157,7 @@ const allowed: Target[] = [
 
 async function staysApart(): Promise<number> {
   const targets = await forbidden('team-a-web');
+  console.info(`tried from a gear by sockets: ${targets.length}`);
   expect(targets.length).toBeGreaterThan(20);
   expect(await reached('gear-team-a-web', targets)).toEqual([]);
   await until(
@@ -331,4 +347,32 @@ test('an operator opens a destination; what he writes wrongly closes all private
   await staysApartWithout();
   await host.write('/etc/geard/network.nft', `${settings}\n`);
   await host.ok('systemctl', 'reload', 'geard-network');
+});
+
+test('a port published at one address is open to gears there; what a service of the host has elsewhere is not', async () => {
+  await host.write(
+    '/etc/geard/geard.env',
+    'GEARD_STREAM_LISTEN=10.77.0.1:2300\nGEARD_PUBLISH_ADDRESS=10.77.0.1\n',
+  );
+  await host.ok('systemctl', 'restart', 'geard');
+  await apiAnswers();
+  const probe = '/usr/bin/busybox httpd -f -p 172.17.0.1:4300 -h /usr';
+  await host.write('/etc/systemd/system/probe-port.service', service(probe));
+  await host.ok('systemctl', 'start', 'probe-port');
+  await install('team-b-web', { ports: [{ internal: 8080, external: 4300 }], command: withSecret });
+  const there: Target = ['10.77.0.1', 4300];
+  const elsewhere = [...new Set(['172.17.0.1', ...(await ofTheHost())])].filter((one) => one !== there[0]);
+  const targets = [there, ...elsewhere.map((address): Target => [address, 4300])];
+  expect(await reached('gear-team-a-web', targets)).toEqual([there]);
+});
+
+test('words of a gear’s own command open no port', async () => {
+  const command = ['/bin/sh', '-c', serve, '--publish=7001:7001'];
+  await install('team-a-web', { ports: [{ internal: 8080, external: 4101 }], command });
+  const targets: Target[] = [
+    ['10.77.0.1', 4101],
+    ['10.77.0.1', 7001],
+    ['172.17.0.1', 7001],
+  ];
+  expect(await reached('gear-team-a-web', targets)).toEqual(targets.slice(0, 1));
 });

@@ -12,6 +12,13 @@ afterAll(() => fleet.close(), 60_000);
 
 const onHost = (...command: string[]) => fleet.onHost('h1', ...command);
 const lines = async (...command: string[]) => (await onHost(...command)).split('\n').filter(Boolean).sort();
+/** Repositories that systemd has a transient unit of, and those that are on the disk. */
+async function repositories() {
+  const units = await lines('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'job-*.service');
+  const made = units.flatMap((line) => /^job-(\S+)\.service/.exec(line)?.[1] ?? []);
+  return { made, onDisk: await lines('ls', '/var/lib/gears/git') };
+}
+
 const gearsIn = (names: string[]) => names.flatMap((name) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? []);
 
 /** What systemd knows of gears, asked over D-Bus: units in memory, and what Docker's start and a boot would start. */
@@ -42,6 +49,11 @@ async function isKnownAsItIs(after: string): Promise<void> {
     known.loaded.filter((name) => !disk.units.includes(name)),
     after,
   ).toEqual([]);
+  const { made, onDisk: there } = await repositories();
+  expect(
+    made.filter((name) => !there.includes(name)),
+    after,
+  ).toEqual([]);
 }
 
 const running = async () => gearsIn(await lines('docker', 'ps', '--format', '{{.Names}}.service'));
@@ -49,11 +61,11 @@ const running = async () => gearsIn(await lines('docker', 'ps', '--format', '{{.
 async function change(
   method: string,
   path: string,
-  r: string,
+  r: string | null,
   more: object = {},
   body?: unknown,
 ): Promise<Job> {
-  const parameters = { u: '0', i: newId(), r, ...more };
+  const parameters = { u: '0', i: newId(), ...(r === null ? {} : { r }), ...more };
   const { body: job, status } = await fleet.send<Job>(method, path, parameters, { body });
   expect(status, JSON.stringify(job)).toBe(202);
   return fleet.ended(job.id);
@@ -67,6 +79,9 @@ async function settled(r: string): Promise<void> {
   await install(r);
   await until(`systemd knows ${r}`, async () => (await knownToSystemd()).byDocker.includes(r));
 }
+const ofHost = (path: string) => change('PUT', `host/${path}`, null, { h: 'h1' });
+const variables = (method: string, r: string, value: string) =>
+  change(method, 'environment', r, {}, { env: [{ name: 'A', value }] });
 const exits = { command: ['/bin/sh', '-c', 'exit 3'] };
 
 /** Each kind of job, on a gear of its own: how it ends, and whether its gear is to run then. */
@@ -153,6 +168,54 @@ const kinds: [what: string, act: () => Promise<Job>, state: Job['state'], gear: 
     },
     'cancelled',
     'called-off',
+    false,
+  ],
+  [
+    'another environment',
+    async () => {
+      await variables('PUT', 'put', 'one');
+      await install('uses', { ...web, environment: 'put' });
+      return variables('PUT', 'put', 'one\ntwo'); // Which the unit names an image for.
+    },
+    'succeeded',
+    'uses',
+    true,
+  ],
+  [
+    'variables more',
+    async () => {
+      await variables('PUT', 'patched', 'one');
+      await install('stands', { ...web, environment: 'patched', start: false });
+      return variables('PATCH', 'patched', 'one\ntwo');
+    },
+    'succeeded',
+    'stands',
+    false,
+  ],
+  ['a new repository', () => change('PUT', 'repository', 'made'), 'succeeded', 'made', false],
+  [
+    'a repair',
+    async () => {
+      await settled('mended');
+      await onHost('rm', '/etc/systemd/system/docker.service.wants/gear-mended.service');
+      await settled('moved');
+      await change('PUT', 'container/stopped', 'moved');
+      await onHost('rm', '/etc/systemd/system/gear-moved.service');
+      return ofHost('repaired');
+    },
+    'succeeded',
+    'mended',
+    true,
+  ],
+  [
+    'draining, and taking all again',
+    async () => {
+      await ofHost('draining');
+      await change('DELETE', 'container', 'moved');
+      return ofHost('live');
+    },
+    'succeeded',
+    'moved',
     false,
   ],
 ];

@@ -27,7 +27,7 @@ test.each([
   ['/nothing', 401],
   ['/token/__test__/nothing', 404],
   ['/token/__test__/job/1?wait=x', 400],
-])('no browser takes the answer to %s for a page, wherever it comes from', async (path, status) => {
+])('no browser takes the answer to %s for a page, wherever it comes from (security L10)', async (path, status) => {
   const answer = await fetch(`${api.url}${path}`);
   expect(answer.status).toBe(status);
   await answer.text();
@@ -39,7 +39,7 @@ test.each([
   });
 });
 
-test('what the api refuses is in the audit log, with who has asked from where, and never the token', async () => {
+test('what the api refuses is in the audit log, with who has asked from where, and never the token (security L12)', async () => {
   const trust = await makeTrust();
   const said: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => void said.push(line) });

@@ -113,7 +113,9 @@ describe('a node of a Cluster', () => {
     const refused: string[] = [];
     const after = await untilAccepted('a', refused);
     expect(refused.filter((code) => code !== 'queue_unavailable')).toEqual([]);
-    await until('both are delivered', () => [before, after].every((id) => queue.delivered.includes(id)));
+    await until('what came after is delivered', () => queue.delivered.includes(after));
+    // A delivery that was taken as Redis went is lost; the worker's look at its open jobs makes that good.
+    expect([...queue.delivered, ...(await queue.worker.ledger.open())]).toContain(before);
     for (const id of [before, after]) expect(await queue.execute(id)).toBe('succeeded');
   });
 

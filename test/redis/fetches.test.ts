@@ -7,7 +7,7 @@ import { type Fetch, type Front, openFront } from '../../src/queue/open-front.ts
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
 import { jobLimits } from '../support/limits.ts';
 import { diskOf } from '../support/queue.ts';
-import { openTestRedis, type TestRedis } from '../support/redis.ts';
+import { openTestRedis, type TestRedis, timesSent } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
 const log = pino({ level: 'silent' });
@@ -111,7 +111,8 @@ test('where no api is there the stream is broken, and nothing of it stays', asyn
 
 test('an api that takes its time before the first byte is waited for', async () => {
   await openApi(async function* () {
-    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    const before = await timesSent(redis, 'xadd');
+    await until('it has said that it lives', async () => (await timesSent(redis, 'xadd')) >= before + 3);
     yield Buffer.from('at last');
   });
   expect((await collect(await ask())).toString()).toBe('at last');

@@ -52,7 +52,7 @@ test.each([
   '10.0.0.1:2223',
   'localhost@evil.example',
   '',
-])('the test token is not taken by the name %j, to which a name server may have led a browser', async (host) => {
+])('the test token is not taken by the name %j, to which a name server may have led a browser (security L2)', async (host) => {
   expect(await ask({ Host: host })).toEqual([403, 'token_forbids']);
   const change = '/token/__test__/container?u=0&d=1&t=app&r=1&i=1';
   expect(await ask({ Host: host }, change, 'PUT')).toEqual([403, 'token_forbids']);
@@ -64,7 +64,7 @@ test.each([
   { Origin: 'null' },
   { 'Sec-Fetch-Site': 'cross-site' },
   { 'Sec-Fetch-Site': 'same-site' },
-])('the test token is not taken from a page of another origin: %j', async (headers) => {
+])('the test token is not taken from a page of another origin: %j (security L2)', async (headers) => {
   expect(await ask({ ...headers, Host: `localhost:${port}` })).toEqual([403, 'token_forbids']);
 });
 

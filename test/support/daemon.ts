@@ -4,6 +4,7 @@ import { createWriteStream, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, createClient } from './client.ts';
+import { armFailpoint, hasFired } from './failpoints.ts';
 import { ok, run } from './run.ts';
 import { until } from './until.ts';
 
@@ -14,6 +15,8 @@ export interface Daemon extends Client {
   start(): Promise<void>;
   /** kill -9, of the daemon and of its Redis. */
   kill(): Promise<void>;
+  /** kill -9 of both as soon as the daemon passes a failpoint; see src/cli/failpoints.ts. */
+  killAt(point: string, meanwhile: () => Promise<unknown>, hits?: number): Promise<void>;
   stop(): Promise<number>;
   log(): string;
   redisPid(): number;
@@ -36,6 +39,7 @@ export async function openDaemon(
   const base = options.base ?? (await makeBase());
   const port = options.port ?? nextPort++;
   const logFile = join(base, '..', `${base.split('/').pop()}.log`);
+  const failpoints = join(base, 'failpoint');
   let child: ChildProcess | null = null;
 
   const client = createClient(`http://127.0.0.1:${port}/token/__test__`);
@@ -56,7 +60,7 @@ export async function openDaemon(
         '--host',
         'h1',
       ];
-      const env = { ...process.env, ...options.env };
+      const env = { ...process.env, GEARD_FAILPOINTS: failpoints, ...options.env };
       child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
       child.stderr?.pipe(log);
       const exited = once(child, 'exit');
@@ -81,6 +85,13 @@ export async function openDaemon(
       was.kill('SIGKILL');
       if (redis) process.kill(redis, 'SIGKILL');
       await exited;
+    },
+    async killAt(point, meanwhile, hits = 1) {
+      await armFailpoint(failpoints, `${point} ${hits} SIGSTOP`);
+      const done = meanwhile().catch(() => undefined); // What it asks is not answered.
+      await until(`the daemon passes ${point}`, () => hasFired(failpoints));
+      await daemon.kill();
+      await done;
     },
     async stop() {
       const was = child;

@@ -44,3 +44,9 @@ export async function openTestRedis(options: string[] = [], program = redisOfMac
     },
   };
 }
+
+/** How often Redis was sent a command since it was started. */
+export async function timesSent({ redis }: TestRedis, command: string): Promise<number> {
+  const stats = await redis.info('commandstats');
+  return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
+}

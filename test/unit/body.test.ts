@@ -38,7 +38,7 @@ test.each([
   '{"env":[{"name":"A","value":"x","name":"B"}]}',
   '{"start":true,"startSeconds":1,"startseconds":2}',
   '{"constructor":1,"constructor":2}',
-])('%s is refused: it names a field twice', (text) => {
+])('%s is refused: it names a field twice (security L14)', (text) => {
   expect(() => body(text)).toThrow('the body names a field twice');
 });
 

@@ -86,7 +86,7 @@ test.each([
   ['redis://[2001:db8::1]:6379/3'],
   ['redis+sentinel://127.0.0.1:1,10.0.0.1:1/m'],
   ['redis+cluster://127.0.0.1:1,r:1'],
-])('%s is beyond loopback: it is taken with TLS and a password, or where that is asked for by name', (redis) => {
+])('%s is beyond loopback: it is taken with TLS and a password, or where that is asked for by name (security L8)', (redis) => {
   expect(withRedis(redis)).toMatch(/rediss:\/\/[\s\S]*--redis-password-file/);
   expect(withRedis(redis, { redisPasswordFile: '/p' })).toMatch(/rediss:\/\/[^\n]*--insecure-redis[^\n]*$/);
   const secure = redis.replace('redis', 'rediss');

@@ -61,8 +61,8 @@ function claimsOf(options: CreateOptions): TokenClaims {
   if (!span) throw new BadConfig(['--expires: must be a time span such as 90s, 15m, 24h or 7d']);
   if (once && options.i !== undefined) throw new BadConfig(['--once makes up a request id; leave out --i']);
   const i = once ? newId() : options.i;
-  const d = Math.floor(Date.now() / 1000) + span;
-  const given = { aud: fleet, d, u, i, t, r, h, a, b: body?.hash };
+  const iat = Math.floor(Date.now() / 1000);
+  const given = { aud: fleet, iat, d: iat + span, u, i, t, r, h, a, b: body?.hash };
   const claims = tokenClaims.safeParse(
     Object.fromEntries(Object.entries(given).filter(([, value]) => value)),
   );

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { includesPort } from '../../jobs/limits.ts';
 import { networkRules } from '../domain/networks.ts';
 import { choosePorts } from '../domain/ports.ts';
+import type { GearUnit } from '../domain/unit-file.ts';
 import { portIsFree } from '../host/ports.ts';
 import type { Room } from '../room.ts';
 
@@ -28,10 +30,7 @@ export async function reservePorts(
       (port) => unusable.has(port) || !includesPort(publishPorts, port),
     );
     const taken = await reserveAll(reservations, resource, chosen, own, publishAddress);
-    if (taken === null) {
-      if (chosen.some(({ external }) => !own.has(external))) await tellRules(room);
-      return chosen;
-    }
+    if (taken === null) return chosen;
     const asked = wanted.some(({ external }) => external === taken);
     if (asked) throw new Failure('port_taken', `the external port ${taken} is taken`);
     unusable.add(taken);
@@ -64,11 +63,18 @@ export async function releaseOthers(room: Room, resource: string, keep: Publishe
   const kept = new Set(keep.map(({ external }) => external));
   const left = (await room.reservations.list(resource)).filter((port) => !kept.has(port));
   for (const port of left) await room.reservations.release(port, resource);
-  if (left.length > 0) await tellRules(room);
 }
 
-/** The rules let gears reach the ports that are reserved; see docs/networks.md. A host may do without them. */
-async function tellRules({ systemd, log }: Room): Promise<void> {
+type Publication = Pick<GearUnit, 'ports' | 'addresses'>;
+
+/** Whether two units of a gear have Docker publish the same. */
+export function publishesAlike(one: Publication | null, other: Publication): boolean {
+  const of = ({ ports, addresses }: Publication) => ({ ports, addresses: ports.length > 0 ? addresses : [] });
+  return isDeepStrictEqual(of(one ?? { ports: [], addresses: [] }), of(other));
+}
+
+/** The rules let gears reach what the units have Docker publish; see docs/networks.md. A host may do without them. */
+export async function tellRules({ systemd, log }: Room): Promise<void> {
   const result = await systemd.reloadNetworkRules();
   if (result !== 'done' && result !== 'absent')
     log.warn({ unit: networkRules, result }, 'the rules of the network were not loaded again');

@@ -14,6 +14,9 @@ import { untilReady } from './until-ready.ts';
 /** Milliseconds systemd may take for a start or a stop: more than the unit's own TimeoutStopSec. */
 const systemdDeadline = 60_000;
 
+/** Milliseconds Docker may take to make a container. */
+const dockerDeadline = 20_000;
+
 /** What of a gear its start depends on. */
 export interface Startable {
   resource: string;
@@ -104,10 +107,12 @@ export async function settleStopped(room: Room, resource: string): Promise<void>
 }
 
 /** Stops the gear's unit and waits until it has stopped and its container is gone. */
-export async function endRun({ systemd, docker, paths }: Room, resource: string): Promise<void> {
+export async function endRun(room: Room, resource: string): Promise<void> {
+  const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
   const { load, active } = await systemd.state(unit);
   if (load !== 'not-found' || active !== 'inactive') {
+    await containerIsMade(room, resource);
     const result = await systemd.stop(unit, { deadlineMs: systemdDeadline });
     if (result !== 'done') {
       const detail = `systemd has not stopped ${unit} (${result})`;
@@ -116,4 +121,21 @@ export async function endRun({ systemd, docker, paths }: Room, resource: string)
     await systemd.resetFailed(unit);
   }
   await docker.removeContainer(containerName(resource));
+}
+
+/**
+ * Waits for the container of a unit that has just been started. Docker makes it also where its client is stopped meanwhile; it
+ * would be there after all is removed, with the values of the gear. Throws a transient `host_unavailable` where that takes too long.
+ */
+async function containerIsMade({ systemd, docker, paths }: Room, resource: string): Promise<void> {
+  const until = performance.now() + dockerDeadline;
+  for (;;) {
+    const { sub } = await systemd.activity(paths.unitName(resource));
+    if (!/^(start|running)$/.test(sub) || (await docker.container(containerName(resource)))) return;
+    if (performance.now() > until) {
+      const detail = `Docker is still making the container of the gear ${resource}`;
+      throw new Failure('host_unavailable', detail, { transient: true });
+    }
+    await pause(50);
+  }
 }

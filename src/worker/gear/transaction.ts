@@ -17,7 +17,7 @@ import {
   writeValues,
 } from './gear-files.ts';
 import { ensureNetwork, networkIn, releaseNetwork } from './networks.ts';
-import { releaseOthers } from './published-ports.ts';
+import { releaseOthers, tellRules } from './published-ports.ts';
 import { runGear, settleStopped, stopGear, untilIdle } from './run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
 
@@ -151,6 +151,7 @@ async function restore(
   await writeDurably(paths.unit(resource), before.text, 0o644);
   await linkUnit(room, resource, before.enabled);
   await systemd.reload();
+  await tellRules(room);
   await releaseOthers(room, resource, old?.ports ?? []);
   if (old) await ensureNetwork(room, old);
   await removeVolumes(room, before.volumes);
@@ -183,6 +184,7 @@ export async function removeGear(room: Room, resource: string): Promise<void> {
   await systemd.unlink(paths.unitName(resource));
   await removeDurably(paths.unit(resource));
   await settleStopped(room, resource);
+  if ((await room.reservations.list(resource)).length > 0) await tellRules(room);
   await releaseOthers(room, resource, []);
   await removeStaleImages(room, resource, null);
   await removeLeftovers(paths, resource);

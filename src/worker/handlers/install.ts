@@ -5,7 +5,7 @@ import type { Params, Result } from '../../jobs/registry.ts';
 import type { Handler, JobContext } from '../context.ts';
 import { networkOf } from '../domain/networks.ts';
 import { containerName } from '../domain/paths.ts';
-import { type GearUnit, renderUnit, runImage } from '../domain/unit-file.ts';
+import { type GearUnit, parseUnit, renderUnit, runImage } from '../domain/unit-file.ts';
 import { mustTakeNew } from '../draining.ts';
 import { ensureImage } from '../ensure-image.ts';
 import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
@@ -18,7 +18,7 @@ import {
   type StoredGear,
 } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
-import { reservePorts } from '../gear/published-ports.ts';
+import { publishesAlike, reservePorts, tellRules } from '../gear/published-ports.ts';
 import { refreshHeld } from '../gear/refresh-environment.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
@@ -64,6 +64,7 @@ export const install: Handler<'container.install'> = {
       report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
       await writeUnit(room, unit, spec.env);
     }
+    if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await tellRules(room);
     await ensureNetwork(room, unit);
     await linkUnit(room, resource, start);
     const outdated = await outdatedRun(context, resource, before);

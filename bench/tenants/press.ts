@@ -1,0 +1,75 @@
+/**
+ * One tenant at all of its limits at once, until it is killed: `press.ts URL`. A process of its own, so that what it costs is
+ * not in what is measured. Comes again a second after each 429, as that asks for; says so once it has met every limit.
+ */
+import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Problem } from '../../src/jobs/errors.ts';
+import type { Job } from '../../src/jobs/job.ts';
+import { newId } from '../../test/support/client.ts';
+
+const url = process.argv[2] ?? '';
+const limits = new Set([
+  ...['userRequests', 'userWaits', 'userStreams', 'userArchives', 'userJobs', 'userQueueMegabytes'],
+]);
+const gears = 20;
+/** Characters of a variable, of which an installation has three. */
+const [large, small] = [25_000, 10];
+
+/** Requests whose bodies never come: in flight for as long as the api has patience. */
+function hold(): void {
+  const { hostname, port, pathname } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const path = `${pathname}/container/stopped?r=alice-0&i=${newId()}`;
+  socket.write(`PUT ${path} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n`);
+  socket.resume();
+  socket.on('error', () => undefined);
+  socket.once('close', () => setTimeout(hold, 1_000));
+}
+
+/** Sends a request and takes the answer, or nothing of it. */
+async function send(path: string, init: RequestInit = {}, takes = true): Promise<unknown> {
+  const response = await fetch(`${url}/${path}`, init);
+  if (response.status === 429) {
+    const { limit } = (await response.json()) as Problem;
+    if (limits.delete(String(limit)) && limits.size === 0) console.log('at all limits');
+    await pause(1_000);
+    return null;
+  }
+  if (takes) return response.text();
+  await pause(20_000);
+  return response.body?.cancel();
+}
+
+let made = 0;
+let last = '';
+async function install(size: number): Promise<void> {
+  const body = JSON.stringify({
+    ports: [{ internal: 8080 }],
+    env: Array.from({ length: 3 }, (_, n) => ({ name: `N${n}`, value: `${made}${'x'.repeat(size)}` })),
+  });
+  const path = `container?r=alice-${made++ % gears}&t=geard/sample&i=${newId()}`;
+  const told = await send(path, { method: 'PUT', body });
+  if (told !== null) last = (JSON.parse(String(told)) as Job).id;
+}
+
+/** Does something over and over, so many times side by side. */
+function again(count: number, work: (n: number) => Promise<unknown>): void {
+  for (let n = 0; n < count; n++)
+    void (async () => {
+      for (;;) await work(n).catch(() => pause(100));
+    })();
+}
+
+// Its jobs first, for later they would wait for a place among its own requests: up to the bytes, and then to the number.
+for (const [limit, size] of [
+  ['userQueueMegabytes', large],
+  ['userJobs', small],
+] as const)
+  while (limits.has(limit)) await install(size);
+again(4, (n) => install(n === 0 ? large : small));
+for (let n = 0; n < 40; n++) hold();
+again(32, () => send('containers'));
+again(140, () => send('container/log?r=alice-0&for=600'));
+again(140, () => send(`job/${last}?wait=60`));
+again(6, (n) => send('content?t=gitarchive&r=alice-git', {}, n % 2 === 0));

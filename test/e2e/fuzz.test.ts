@@ -1,0 +1,89 @@
+import { Agent, request } from 'node:http';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type BadRequest, badRequests } from '../support/bad-requests.ts';
+import type { Client } from '../support/client.ts';
+import { hostState, sampleImage } from '../support/daemon.ts';
+import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
+import { residentMegabytes } from '../support/processes.ts';
+
+/** How many are sent, and what they are made from; `npm run fuzz` sends more. */
+const count = Number(process.env['GEARD_FUZZ'] ?? 3_000);
+const seed = Number(process.env['GEARD_FUZZ_SEED'] ?? 13);
+
+/** Sent before the host is looked at again, and side by side: fewer than one user may have in flight. */
+const chunk = 1_000;
+const sideBySide = 16;
+/** MiB that api and worker may have grown by once a fifth has warmed them up. */
+const growth = 32;
+
+let fleet: KeyedFleet;
+let client: Client;
+let token: string;
+const agent = new Agent({ keepAlive: true, maxSockets: sideBySide });
+
+beforeAll(async () => {
+  await sampleImage();
+  fleet = await openKeyedFleet();
+  token = await fleet.mint();
+  client = await fleet.as();
+});
+afterAll(async () => {
+  agent.destroy();
+  await fleet.close();
+});
+
+/** The status of the answer; 0 where the connection was broken. */
+function statusOf(bad: BadRequest): Promise<number> {
+  const { hostname, port } = new URL(fleet.api);
+  const path = `/token/${bad.token ?? token}/${bad.target}`;
+  const { method, headers } = bad;
+  return new Promise((resolve) => {
+    const req = request({ hostname, port, path, method, agent, headers: { ...headers } }, (res) => {
+      res.resume();
+      res.once('end', () => resolve(res.statusCode ?? 0));
+    });
+    req.once('error', () => resolve(0));
+    req.end(bad.body);
+  });
+}
+
+/** What a request could have changed: the host, and what Redis keeps of jobs and ids. */
+async function state(): Promise<string> {
+  const { body } = await client.send<{ jobs: unknown[] }>('GET', 'jobs', { limit: '1' });
+  return [await hostState(fleet.base), JSON.stringify(body), await fleet.redis.redis.dbsize()].join('\n');
+}
+
+const memory = () =>
+  residentMegabytes(fleet.processes.api.pid ?? 0) + residentMegabytes(fleet.processes.worker.pid ?? 0);
+
+test(`${count} bad requests, made from the seed ${seed}, are refused and change nothing, and memory stays`, {
+  timeout: 60_000 + count * 30,
+}, async () => {
+  const before = await state();
+  const answered = new Map<string, number>();
+  const wrong: string[] = [];
+  let warm = 0;
+  for (let sent = 0; sent < count; sent += chunk) {
+    const size = Math.min(chunk, count - sent);
+    const all = fc.sample(badRequests(token), { numRuns: size, seed: seed * 1_000_003 + sent });
+    let next = 0;
+    const sender = async () => {
+      for (let bad = all[next++]; bad !== undefined; bad = all[next++]) {
+        const status = await statusOf(bad);
+        const key = `${bad.wrong} ${status}`;
+        answered.set(key, (answered.get(key) ?? 0) + 1);
+        if (status < 400 || status >= 500 || status === 429)
+          wrong.push(`${status}: ${JSON.stringify({ ...bad, body: bad.body?.toString() })}`.slice(0, 2_000));
+      }
+    };
+    await Promise.all(Array.from({ length: sideBySide }, sender));
+    expect(wrong).toEqual([]);
+    expect(await state()).toBe(before);
+    if (warm === 0 && sent + size >= count / 5) warm = memory();
+  }
+  const grown = memory() - warm;
+  console.info(`${count} from the seed ${seed}: ${JSON.stringify(Object.fromEntries([...answered].sort()))}`);
+  console.info(`api and worker: ${warm.toFixed(0)} MiB after a fifth, ${grown.toFixed(0)} more at the end`);
+  expect(grown).toBeLessThan(growth);
+});
