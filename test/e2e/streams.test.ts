@@ -310,7 +310,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const mark = newId();
     const all = Array.from({ length: 100 }, () => curl(log({ lines: '1', for: '200' })));
     onTestFinished(() => all.forEach(({ child }) => void child.kill('SIGKILL')));
-    await until('all are connected', () => all.every(({ received }) => received().length > 0), 60_000);
+    await until('all are connected', () => all.every((one) => one.received().length > 0), 60_000);
     expect(behindStreams().filter((line) => line.includes('--follow'))).toHaveLength(1);
     await say(`echo ${mark}`);
     await until('all have seen it', () => all.every(({ received }) => lines(received()).includes(mark)));

@@ -54,14 +54,6 @@ test('what makes tokens is nowhere that a service could read, and nobody is root
   }
 });
 
-test('what is refused stands in a file of its own, which its service alone can read (security M2)', async () => {
-  expect(await host.curl('GET', 'whoami', undefined, 'x')).toContain('token_invalid');
-  const refused = (await host.ok('cat', '/var/log/geard-api/audit.log')).split('\n').at(-1) ?? '';
-  expect(JSON.parse(refused)).toMatchObject({ audit: true, msg: 'refused', status: 401 });
-  const modes = ['/var/log/geard-api', '/var/log/geard-api/audit.log', '/var/log/geard-worker/audit.log'];
-  expect(await host.ok('stat', '-c', '%U %a', ...modes)).toBe('geard-api 700\ngeard-api 600\nroot 600');
-});
-
 test('the Redis of the host takes nobody without a password, and nobody else reaches its socket', async () => {
   const ping = ['redis-cli', '-s', '/run/geard-redis/redis.sock', 'ping'];
   expect((await host.try(...ping)).stdout).toContain('NOAUTH');
@@ -83,6 +75,14 @@ test('repositories are made and copied where nobody prepared an image and no reg
   expect(copied).toMatchObject({ state: 'succeeded' });
   const said = await host.ok('journalctl', '--unit=geard-*', '--output=cat');
   expect(said).not.toMatch(/"level":(?:40|50|60)|EPERM|EACCES|EROFS/);
+});
+
+test('what is refused stands in a file of its own, which its service alone can read (security M2)', async () => {
+  expect(await host.curl('GET', 'whoami', undefined, 'x')).toContain('token_invalid');
+  const refused = (await host.ok('cat', '/var/log/geard-api/audit.log')).split('\n').at(-1) ?? '';
+  expect(JSON.parse(refused)).toMatchObject({ audit: true, msg: 'refused', status: 401 });
+  const modes = ['/var/log/geard-api', '/var/log/geard-api/audit.log', '/var/log/geard-worker/audit.log'];
+  expect(await host.ok('stat', '-c', '%U %a', ...modes)).toBe('geard-api 700\ngeard-api 600\nroot 600');
 });
 
 test('installed again it changes nothing', async () => {

@@ -10,16 +10,16 @@ import { createMailbox, type Mailbox } from './mailbox.ts';
  * every record that anybody logs.
  */
 export interface JournalFeed {
-  /** What the unit logs from now on. Rejects when the journal cannot be read. */
-  follow(unit: string): Promise<Mailbox>;
+  /** Everything that the unit logs after a record of the journal, the newest or so. Rejects when the journal cannot be read. */
+  follow(unit: string): Promise<{ mailbox: Mailbox; since: string | null }>;
 }
 
 /** Milliseconds before the journal is followed again. Where inotify has no instance left, journalctl reads once, and so often. */
 const followAgain = 1_000;
 
 interface Source {
-  /** Resolves when nothing that is logged from now on is missed. */
-  ready: Promise<void>;
+  /** The record up to which everything was delivered; null: there was none. */
+  position(): Promise<string | null>;
   close(): void;
 }
 
@@ -62,8 +62,9 @@ export function createJournalFeed(log: Logger): JournalFeed {
       mailboxes.set(unit, (mailboxes.get(unit) ?? new Set()).add(mailbox));
       source ??= openSource(deliver, fail, log);
       try {
-        await source.ready;
-        return mailbox;
+        const since = await source.position();
+        mailbox.begin(since);
+        return { mailbox, since };
       } catch (error) {
         mailbox.close();
         throw error;
@@ -79,15 +80,16 @@ function openSource(
   log: Logger,
 ): Source {
   const closed = new AbortController();
-  const start = newestCursor();
+  let position = newestCursor();
   let reader: JournalReader<JournalRecord[]> | null = null;
   const run = async () => {
-    for (let cursor = await start; ; ) {
+    for (;;) {
       closed.signal.throwIfAborted();
-      reader = followJournal(cursor);
+      reader = followJournal(await position);
       for await (const records of reader.read) {
         deliver(records);
-        cursor = records.at(-1)?.cursor ?? cursor;
+        const cursor = records.at(-1)?.cursor;
+        if (cursor !== undefined) position = Promise.resolve(cursor);
       }
       closed.signal.throwIfAborted();
       log.warn(
@@ -101,7 +103,7 @@ function openSource(
     if (!closed.signal.aborted) fail(error);
   });
   return {
-    ready: start.then(() => undefined),
+    position: () => position,
     close() {
       closed.abort();
       void reader?.close();

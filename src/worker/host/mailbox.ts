@@ -3,6 +3,8 @@ import { isLater, type JournalRecord } from '../domain/journal-export.ts';
 /** What a unit has logged and its reader has not taken yet; so much is kept. */
 export interface Mailbox {
   put(record: JournalRecord): void;
+  /** What comes is put from after this record of the journal. */
+  begin(cursor: string | null): void;
   /** Everything up to this record of the journal has been put. */
   pass(cursor: string): void;
   fail(error: Error): void;
@@ -58,6 +60,9 @@ export function createMailbox(close: () => void): Mailbox {
         empty();
       }
       wake();
+    },
+    begin(cursor) {
+      passed ??= cursor;
     },
     pass(cursor) {
       passed = cursor;

@@ -77,9 +77,10 @@ async function* bodyOf(
     return;
   }
   // Before anything is read, so that nothing comes in between.
-  const mailbox = await feed.follow(unit);
+  const { mailbox, since } = await feed.follow(unit);
   try {
-    if (args.after === null) {
+    if (args.after === null && args.lines === 0) log.position.cursor = since;
+    else if (args.after === null) {
       await within(beginPatience, syncJournal());
       yield* history(log);
     }
