@@ -25,7 +25,8 @@ export async function openTestCluster(program = redisOfMachine): Promise<TestClu
   for (let i = 0; i < size; i++) {
     const place = { port: await freePort(), bus: await freePort() };
     const settings = `--bind 127.0.0.1 --port ${place.port} --cluster-port ${place.bus} --cluster-enabled yes`;
-    const args = `${settings} --cluster-node-timeout 1000`.split(' ');
+    // A node that is killed keeps all it has acknowledged, also where the disk is slow.
+    const args = `${settings} --cluster-node-timeout 1000 --appendfsync always`.split(' ');
     servers.push(await startRedis(program, join(directory, String(i)), args));
     places.push(place);
   }

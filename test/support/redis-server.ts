@@ -17,7 +17,7 @@ export interface ServerProcess {
 
 /** Starts a Redis that keeps its jobs, as geard wants it. */
 export const startRedis: typeof startServer = (program, directory, args) => {
-  const keeping = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--loglevel', 'warning'];
+  const keeping = ['--appendonly', 'yes', '--save', '', '--loglevel', 'warning'];
   return startServer(program, directory, [...args, ...keeping, '--dir', directory]);
 };
 
