@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { appendFile, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Drift } from '../../src/jobs/drift.ts';
@@ -104,7 +105,7 @@ describe('drift', () => {
   const nothingDone = { announced: [], forgotten: [], rewritten: [], linked: [], released: [], networks: [] };
 
   beforeAll(async () => {
-    for (const r of ['forgotten', 'edited', 'unlinked', 'disabled', 'stopped', 'steady'])
+    for (const r of ['forgotten', 'edited', 'unlinked', 'disabled', 'halved', 'stopped', 'steady'])
       expect((await install(r)).status).toBe(200);
     expect((await fleet.change('PUT', 'container/stopped', { r: 'stopped' })).status).toBe(200);
     expect((await fleet.change('DELETE', 'container', { r: 'steady' })).status).toBe(200);
@@ -124,7 +125,7 @@ describe('drift', () => {
   });
 
   test('of each kind is found, repaired without a restart, and gone; what is foreign stays as it is', async () => {
-    const gears = ['forgotten', 'edited', 'unlinked', 'disabled', 'steady'];
+    const gears = ['forgotten', 'edited', 'unlinked', 'disabled', 'halved', 'steady'];
     const starts = await Promise.all(gears.map(startsOf));
     const text = await readFile(unit('edited'), 'utf8');
 
@@ -135,6 +136,7 @@ describe('drift', () => {
     await rm(etc('gear-unlinked.service'));
     await rm(etc('gear-stopped.service'));
     await ok('systemctl', 'disable', '--quiet', 'gear-disabled');
+    await rm(etc('docker.service.wants/gear-halved.service'));
     await symlink('../units/gear-vanished.service', `${fleet.base}/ports/45454`);
     const byHand = '[Service]\nExecStart=/bin/sleep 1000\n';
     await writeFile(etc('gear-hand.service'), byHand);
@@ -157,6 +159,7 @@ describe('drift', () => {
       changedUnits: [
         { resource: 'disabled', text: false, link: 'missing' },
         { resource: 'edited', text: true, link: 'fine' },
+        { resource: 'halved', text: false, link: 'missing' },
         { resource: 'stopped', text: false, link: 'missing' },
         { resource: 'unlinked', text: false, link: 'missing' },
       ],
@@ -171,7 +174,7 @@ describe('drift', () => {
         announced: ['forgotten'],
         forgotten: ['nobody'],
         rewritten: ['edited'],
-        linked: ['disabled', 'stopped', 'unlinked'],
+        linked: ['disabled', 'halved', 'stopped', 'unlinked'],
         released: [45454],
         foreign,
       },
@@ -183,6 +186,7 @@ describe('drift', () => {
     expect(await ok('systemctl', 'show', '--value', '--property=RestartUSec', 'gear-edited')).toBe('5s');
     for (const r of ['disabled', 'unlinked'])
       expect(await ok('systemctl', 'is-enabled', `gear-${r}`)).toBe('enabled');
+    expect(existsSync(etc('docker.service.wants/gear-halved.service'))).toBe(true);
     expect((await run('systemctl', 'is-enabled', 'gear-stopped')).stdout.trim()).toBe('linked');
     expect((await fleet.send('GET', 'container', { r: 'forgotten' })).status).toBe(200);
     expect(await Promise.all(gears.map(startsOf))).toEqual(starts);

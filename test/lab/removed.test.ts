@@ -197,9 +197,10 @@ const kinds: [what: string, act: () => Promise<Job>, state: Job['state'], gear: 
     'a repair',
     async () => {
       await settled('mended');
+      await onHost('rm', '/etc/systemd/system/docker.service.wants/gear-mended.service');
       await settled('moved');
       await change('PUT', 'container/stopped', 'moved');
-      for (const name of ['mended', 'moved']) await onHost('rm', `/etc/systemd/system/gear-${name}.service`);
+      await onHost('rm', '/etc/systemd/system/gear-moved.service');
       return ofHost('repaired');
     },
     'succeeded',

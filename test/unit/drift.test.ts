@@ -22,6 +22,7 @@ function hostWith(...gears: GearUnit[]) {
     links: new Map<string, string | null>(
       gears.map(({ resource }) => [paths.unitName(resource), paths.unit(resource)]),
     ),
+    halfWanted: new Set<string>(),
     loaded: names,
     containers: gears.map(({ resource }) => ({ name: `gear-${resource}`, gear: resource as string | null })),
     networks: gears.flatMap(({ network }) => network ?? []),
@@ -64,6 +65,20 @@ test('a unit whose text was changed by hand is found, and a link that is gone or
       { resource: 'd', text: true, link: 'fine' },
     ],
     foreign: [{ kind: 'unit', name: 'gear-c.service' }],
+  });
+});
+
+test('a gear that a boot starts and a start of Docker does not, or the reverse, has lost a link', () => {
+  const host = hostWith(gear('a'), gear('b'));
+  host.halfWanted.add('gear-a.service').add('gear-b.service');
+  host.links.set('gear-b.service', '/dev/null');
+  expect(drift(host)).toEqual({
+    ...none,
+    changedUnits: [
+      { resource: 'a', text: false, link: 'missing' },
+      { resource: 'b', text: false, link: 'wrong' },
+    ],
+    foreign: [{ kind: 'unit', name: 'gear-b.service' }],
   });
 });
 

@@ -8,6 +8,8 @@ export interface Sight {
   units: ReadonlyMap<string, string>;
   /** Units of such names below /etc: where each leads, or null for what is no link. */
   links: ReadonlyMap<string, string | null>;
+  /** Names of the units that are started on some of the occasions on which gears are, and not on all. */
+  halfWanted: ReadonlySet<string>;
   /** Names of the units that systemd has from anywhere, or runs. */
   loaded: readonly string[];
   containers: readonly { name: string; gear: string | null }[];
@@ -31,8 +33,7 @@ export function findDrift(sight: Sight, paths: HostPaths): Drift {
     // A file of this name that is none of ours is foreign; the name is taken all the same.
     entriesWithoutUnit: [...held].sort().filter((name) => quiet(name) && !units.has(unitName(name))),
     changedUnits: ours.filter(quiet).flatMap((resource) => {
-      const name = unitName(resource);
-      return changeOf(resource, units.get(name) ?? '', links.get(name), paths) ?? [];
+      return changeOf(resource, units.get(unitName(resource)) ?? '', sight, paths) ?? [];
     }),
     withoutNetwork: ours.filter(quiet).filter((resource) => {
       const { network } = parseUnit(units.get(unitName(resource)) ?? '') ?? { network: null };
@@ -56,20 +57,21 @@ export function resourceOfOurs(name: string, text: string): string | null {
   return unit !== null && unitName(unit.resource) === name ? unit.resource : null;
 }
 
-/**
- * What is otherwise with a unit of ours; null: nothing. `link` is where its name leads below /etc: a path, null for
- * what is no link, undefined where there is nothing.
- */
+/** What is otherwise with a unit of ours; null: nothing. */
 export function changeOf(
   resource: string,
   text: string,
-  link: string | null | undefined,
+  { links, halfWanted }: Pick<Sight, 'links' | 'halfWanted'>,
   paths: HostPaths,
 ): ChangedUnit | null {
   const unit = parseUnit(text);
   const textChanged = unit !== null && renderUnit(unit, paths) !== text;
-  const linked = link === undefined ? 'missing' : link === paths.unit(resource) ? 'fine' : 'wrong';
-  return textChanged || linked !== 'fine' ? { resource, text: textChanged, link: linked } : null;
+  const name = unitName(resource);
+  const target = links.get(name);
+  const isWrong = target !== undefined && target !== paths.unit(resource);
+  const isMissing = target === undefined || halfWanted.has(name);
+  const link = isWrong ? 'wrong' : isMissing ? 'missing' : 'fine';
+  return textChanged || link !== 'fine' ? { resource, text: textChanged, link } : null;
 }
 
 /** Units that are not ours, or that stand where the link to one of ours would be. */

@@ -12,7 +12,7 @@ export async function lookForDrift(room: Room): Promise<Drift> {
   const { paths, systemd, docker, directory } = room;
   // A job may begin or end while we look: what it works on counts as busy if it was so before or after.
   const before = [...room.busy];
-  const [{ links }, loaded, containers, networks, held, units] = await Promise.all([
+  const [{ links, halfWanted }, loaded, containers, networks, held, units] = await Promise.all([
     readUnitLinks(),
     systemd.loaded('gear-*.service'),
     docker.containersNamed(containerName('')),
@@ -25,7 +25,8 @@ export async function lookForDrift(room: Room): Promise<Drift> {
   const real = await Promise.all(strangers.map((unit) => isThere(room, unit)));
   const found = strangers.filter((_, i) => real[i]).map(({ name }) => name);
   const networkNames = networks.map(({ name }) => name);
-  return findDrift({ units, links, loaded: found, containers, networks: networkNames, held, busy }, paths);
+  const seen = { units, links, halfWanted, containers, held, busy };
+  return findDrift({ ...seen, loaded: found, networks: networkNames }, paths);
 }
 
 /** systemd remembers for a while what has been removed, or was only asked for. */

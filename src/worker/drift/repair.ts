@@ -60,12 +60,13 @@ async function mend(room: Room, resource: string): Promise<void> {
   const { paths } = room;
   const name = paths.unitName(resource);
   const text = (await readIfThere(paths.unit(resource))) ?? '';
-  const { links, wanted } = await readUnitLinks();
+  const links = await readUnitLinks();
   const unit = resourceOfOurs(name, text) === resource ? parseUnit(text) : null;
-  const change = unit && changeOf(resource, text, links.get(name), paths);
+  const change = unit && changeOf(resource, text, links, paths);
   if (!unit || !change) return;
   if (change.text) await writeDurably(paths.unit(resource), renderUnit(unit, paths), 0o644);
-  if (change.link === 'missing') await linkUnit(room, resource, wanted.has(name) || (await runs(room, name)));
+  if (change.link === 'missing')
+    await linkUnit(room, resource, links.wanted.has(name) || (await runs(room, name)));
 }
 
 /** What runs is what was to run after a reboot too, unless somebody has said otherwise in a way that is lost. */

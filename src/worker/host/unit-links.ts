@@ -16,20 +16,31 @@ export interface UnitLinks {
   links: Map<string, string | null>;
   /** Names of the units that something wants, so that they are started at boot. */
   wanted: Set<string>;
+  /** Of these, the ones that not all of them want that are to: a boot starts them, a start of Docker does not, or the reverse. */
+  halfWanted: Set<string>;
 }
 
 /** What there is below /etc under names like those of gears. */
 export async function readUnitLinks(): Promise<UnitLinks> {
   const links = new Map<string, string | null>();
   const wanted = new Set<string>();
+  const byTarget = new Map<string, Set<string>>();
   for (const entry of await readdir(systemUnits, { withFileTypes: true })) {
     if (likeOurs.test(entry.name))
       links.set(entry.name, (await targetOf(join(systemUnits, entry.name))) ?? null);
     if (!entry.isDirectory() || !entry.name.endsWith('.wants')) continue;
-    const names = await readdir(join(systemUnits, entry.name));
-    for (const name of names.filter((one) => likeOurs.test(one))) wanted.add(name);
+    const names = (await readdir(join(systemUnits, entry.name))).filter((name) => likeOurs.test(name));
+    for (const name of names) wanted.add(name);
+    byTarget.set(entry.name, new Set(names));
   }
-  return { links, wanted };
+  return { links, wanted, halfWanted: halfOf(byTarget) };
+}
+
+/** What some of the directories name that start gears, and not all of them. */
+function halfOf(byTarget: ReadonlyMap<string, ReadonlySet<string>>): Set<string> {
+  const places = wantedBy.map((target) => byTarget.get(`${target}.wants`) ?? new Set<string>());
+  const all = places.flatMap((names) => [...names]);
+  return new Set(all.filter((name) => !places.every((names) => names.has(name))));
 }
 
 /** Whether a unit is started at boot. */
