@@ -20,6 +20,8 @@ export interface Journal {
   wasTaken(id: string, digest: string): Promise<boolean>;
   /** What `look` returned the first time that it was asked for a job; on disk until the job ends. */
   checkpoint(id: string, look: () => Promise<string>): Promise<string>;
+  /** Removes what was kept for jobs that are over: a power cut may bring back what `clear` has removed. */
+  tidy(): Promise<void>;
   /** Forgets what is older than so many seconds. */
   prune(seconds: number): Promise<void>;
 }
@@ -50,6 +52,13 @@ export function createJournal(paths: HostPaths): Journal {
       const first = await look();
       await writeDurably(paths.checkpoint(id), first, 0o600);
       return first;
+    },
+    async tidy() {
+      const names = new Set(await readdir(paths.jobs));
+      for (const name of names) {
+        const id = /^([0-9a-f]{32})\.(?:taken|checkpoint)$/.exec(name)?.[1];
+        if (id && names.has(`${id}.json`)) await rm(join(paths.jobs, name), { force: true });
+      }
     },
     async prune(seconds) {
       const oldest = Date.now() - seconds * 1000;

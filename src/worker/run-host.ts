@@ -71,6 +71,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   closers.push(live.stop);
   await live.ready;
   await sweepDrafts(room.paths, await queue.ledger.open());
+  await journal.tidy();
   queue.open(
     runner.deliver,
     createAnswers({

@@ -30,6 +30,26 @@ test('what a job has seen and that it was taken is forgotten when it is over', a
   expect(await journal.checkpoint(id, async () => 'second')).toBe('second');
 });
 
+test('what a power cut has brought back of a job that is over is removed, and what is kept for another stays', async () => {
+  const journal = await openJournal();
+  const other = 'b'.repeat(32);
+  await journal.write(id, { fingerprint: 'f', outcome: { state: 'cancelled' } });
+  for (const one of [id, other]) {
+    await journal.take(one, 'digest');
+    await journal.checkpoint(one, async () => 'first');
+  }
+  await journal.tidy();
+  expect([await journal.wasTaken(id, 'digest'), await journal.wasTaken(other, 'digest')]).toEqual([
+    false,
+    true,
+  ]);
+  const second = async () => 'second';
+  expect([await journal.checkpoint(id, second), await journal.checkpoint(other, second)]).toEqual([
+    'second',
+    'first',
+  ]);
+});
+
 test('a test can crash the worker at every change of the journal', async () => {
   const journal = await openJournal();
   const changes = await effectsOf(async () => {
