@@ -25,8 +25,9 @@ test('no gear has the network of another one, whatever their names, and no commo
     ...names.map((name) => networkOf('x', { network: name })),
   ];
   expect(new Set(all).size).toBe(all.length);
-  expect(new Set(all.map(bridgeOf)).size).toBe(all.length);
-  for (const bridge of all.map(bridgeOf)) expect(bridge).toMatch(/^gear-[0-9a-f]{10}$/);
+  const bridges = all.flatMap((name) => [0, 1, 2].map((attempt) => bridgeOf(name, attempt)));
+  expect(new Set(bridges).size).toBe(3 * all.length);
+  for (const bridge of bridges) expect(bridge).toMatch(/^gear-[0-9a-f]{10}$/);
 });
 
 test('the unit of a gear names a network of its own, or the common one and the name it has there (security H4)', () => {

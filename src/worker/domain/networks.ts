@@ -10,10 +10,14 @@ export const ownNetwork = (resource: string) => `gear-${resource}`;
 
 /**
  * The interface of a network on the host. The rules of geard-network.service know the interfaces of gears by how these names
- * begin; the kernel takes 15 characters (IFNAMSIZ).
+ * begin; the kernel takes 15 characters (IFNAMSIZ). Each attempt has another one: after a power cut while it made a network, Docker
+ * may keep the name for a network that it does not list.
  */
-export const bridgeOf = (network: string) =>
-  `gear-${createHash('sha256').update(network).digest('hex').slice(0, 10)}`;
+export const bridgeOf = (network: string, attempt = 0) =>
+  `gear-${createHash('sha256')
+    .update(attempt === 0 ? network : `${network}/${attempt}`)
+    .digest('hex')
+    .slice(0, 10)}`;
 
 /** IPv4 addresses as numbers, the first and the last of a network. */
 export interface AddressRange {

@@ -36,10 +36,10 @@ export async function ensureNetwork(room: Room, { network }: Pick<GearUnit, 'net
 
 async function makeNetwork({ docker, networks }: Room, name: string, subnets: string[]): Promise<void> {
   const taken = [...subnets.flatMap((text) => parseNetwork(text) ?? []), ...(await routedNetworks())];
-  for (let tries = 0; tries < mostRefusals; tries++) {
+  for (let attempt = 0; attempt < mostRefusals; attempt++) {
     const subnet = freeNetwork(networks.pool, taken);
     if (subnet === null) break;
-    if (await docker.createNetwork({ name, bridge: bridgeOf(name), subnet })) return;
+    if (await docker.createNetwork({ name, bridge: bridgeOf(name, attempt), subnet })) return;
     taken.push(...[parseNetwork(subnet) ?? []].flat());
   }
   throw new Failure('host_unavailable', 'no addresses for another network are left; see --network-pool');
