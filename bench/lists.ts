@@ -14,6 +14,7 @@ import type { Client } from '../test/support/client.ts';
 import { type KeyedFleet, openKeyedFleet } from '../test/support/keyed-fleet.ts';
 import { jobLimits } from '../test/support/limits.ts';
 import { ok } from '../test/support/run.ts';
+import { plainGear } from '../test/support/some-gear.ts';
 import { until } from '../test/support/until.ts';
 import { cpuSeconds } from './scale/fleet.ts';
 import { median, type Row } from './table.ts';
@@ -56,22 +57,9 @@ async function writeGears({ base }: KeyedFleet): Promise<void> {
   await mkdir(paths.units, { recursive: true });
   for (const [n, resource] of names.entries()) {
     const spec = gearSpec.parse({ image: 'geard/sample', env: [{ name: 'A', value: 'b' }], memory: '64m' });
-    const unit = { resource, spec, ports: [{ internal: 8080, external: 20_000 + n }] };
-    await writeFile(
-      paths.unit(resource),
-      renderUnit(
-        {
-          ...unit,
-          envTag: null,
-          imageTag: null,
-          pids: 1_024,
-          logLines: 10_000,
-          addresses: [],
-          network: null,
-        },
-        paths,
-      ),
-    );
+    const ports = [{ internal: 8080, external: 20_000 + n }];
+    const unit = { ...plainGear(resource), spec, ports, pids: 1_024 };
+    await writeFile(paths.unit(resource), renderUnit(unit, paths));
     await placeLinks(paths.unit(resource), false);
   }
   await ok('systemctl', 'daemon-reload');

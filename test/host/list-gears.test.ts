@@ -1,34 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { jobs } from '../../src/jobs/registry.ts';
 import { listenToFailpoints } from '../../src/lib/failpoint.ts';
 import { readUnitStates, showGears } from '../../src/worker/gear/read-gear.ts';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
 import { type OpenRoom, openRoom } from '../support/room.ts';
+import { plainGear } from '../support/some-gear.ts';
 
 let open: OpenRoom;
 const all = Array.from({ length: 150 }, (_, n) => `listed-${n}`);
 beforeAll(async () => {
   open = await openRoom();
-  const { spec } = jobs['container.install'].params.parse({
-    ...{ resource: 'a', start: false, createOnly: false },
-    spec: { image: 'geard/sample' },
-  });
-  for (const resource of all)
-    await writeUnit(
-      open.room,
-      {
-        resource,
-        spec,
-        ports: [],
-        envTag: null,
-        imageTag: null,
-        pids: 64,
-        logLines: 10_000,
-        addresses: [],
-        network: null,
-      },
-      [],
-    );
+  for (const resource of all) await writeUnit(open.room, plainGear(resource), []);
 });
 afterAll(() => open.close());
 

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { jobs } from '../../src/jobs/registry.ts';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
 import { containerLog } from '../../src/worker/streams/container-log.ts';
 import { behindStreams } from '../support/leftovers.ts';
 import { type OpenRoom, openRoom } from '../support/room.ts';
 import { ok, run } from '../support/run.ts';
+import { plainGear } from '../support/some-gear.ts';
 import { until } from '../support/until.ts';
 
 // Gears as files and units only: what they log comes from a process that systemd runs under the name of their unit.
@@ -16,26 +16,8 @@ const pipe = (gear: string) => `${open.paths.base}/${gear}.fifo`;
 
 beforeAll(async () => {
   open = await openRoom();
-  const { spec } = jobs['container.install'].params.parse({
-    ...{ resource: 'a', start: false, createOnly: false },
-    spec: { image: 'geard/sample' },
-  });
   for (const resource of gears) {
-    await writeUnit(
-      open.room,
-      {
-        resource,
-        spec,
-        ports: [],
-        envTag: null,
-        imageTag: null,
-        pids: 64,
-        logLines: 10_000,
-        addresses: [],
-        network: null,
-      },
-      [],
-    );
+    await writeUnit(open.room, plainGear(resource), []);
     await ok('mkfifo', pipe(resource));
     const talk = `exec cat <>${pipe(resource)}`;
     await ok('systemd-run', '--quiet', `--unit=gear-${resource}`, '/bin/sh', '-c', talk);

@@ -88,3 +88,16 @@ export const someGear: fc.Arbitrary<GearUnit> = fc
     addresses,
     network: isOfBefore ? null : networkOf(resource, body),
   }));
+
+/** A gear that has nothing but its image. */
+export const plainGear = (resource: string): GearUnit => ({
+  resource,
+  spec: gearSpec.parse({ image: 'geard/sample' }),
+  ports: [],
+  envTag: null,
+  imageTag: null,
+  pids: 64,
+  logLines: 10_000,
+  addresses: [],
+  network: null,
+});
