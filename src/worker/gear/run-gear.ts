@@ -72,12 +72,25 @@ export async function untilIdle(
   resource: string,
 ): Promise<UnitActivity> {
   const unit = room.paths.unitName(resource);
-  const until = performance.now() + systemdDeadline;
-  for (;;) {
+  const look = async () => {
     const activity = await room.systemd.activity(unit);
-    if (!activity.pending) return activity;
-    if (performance.now() > until)
-      throw new Failure('host_unavailable', `systemd is not done with ${unit}`, { transient: true });
+    return activity.pending ? null : activity;
+  };
+  return waitFor(look, systemdDeadline, `systemd is not done with ${unit}`, signal);
+}
+
+/** Looks until there is something. Throws a transient `host_unavailable` with the detail when the deadline (milliseconds) is over. */
+async function waitFor<T>(
+  look: () => Promise<T | null>,
+  deadline: number,
+  detail: string,
+  signal?: AbortSignal,
+): Promise<T> {
+  const until = performance.now() + deadline;
+  for (;;) {
+    const found = await look();
+    if (found !== null) return found;
+    if (performance.now() > until) throw new Failure('host_unavailable', detail, { transient: true });
     await pause(50, signal);
   }
 }
@@ -128,14 +141,10 @@ export async function endRun(room: Room, resource: string): Promise<void> {
  * would be there after all is removed, with the values of the gear. Throws a transient `host_unavailable` where that takes too long.
  */
 async function containerIsMade({ systemd, docker, paths }: Room, resource: string): Promise<void> {
-  const until = performance.now() + dockerDeadline;
-  for (;;) {
+  const look = async () => {
     const { sub } = await systemd.activity(paths.unitName(resource));
-    if (!/^(start|running)$/.test(sub) || (await docker.container(containerName(resource)))) return;
-    if (performance.now() > until) {
-      const detail = `Docker is still making the container of the gear ${resource}`;
-      throw new Failure('host_unavailable', detail, { transient: true });
-    }
-    await pause(50);
-  }
+    const starts = /^(start|running)$/.test(sub);
+    return !starts || (await docker.container(containerName(resource))) ? true : null;
+  };
+  await waitFor(look, dockerDeadline, `Docker is still making the container of the gear ${resource}`);
 }
