@@ -32,9 +32,9 @@ export function findDrift(sight: Sight, paths: HostPaths): Drift {
     unitsWithoutEntry: ours.filter((resource) => quiet(resource) && !inDirectory.has(resource)),
     // A file of this name that is none of ours is foreign; the name is taken all the same.
     entriesWithoutUnit: [...held].sort().filter((name) => quiet(name) && !units.has(unitName(name))),
-    changedUnits: ours.filter(quiet).flatMap((resource) => {
-      return changeOf(resource, units.get(unitName(resource)) ?? '', sight, paths) ?? [];
-    }),
+    changedUnits: ours
+      .filter(quiet)
+      .flatMap((resource) => changeOf(resource, units.get(unitName(resource)) ?? '', sight, paths) ?? []),
     withoutNetwork: ours.filter(quiet).filter((resource) => {
       const { network } = parseUnit(units.get(unitName(resource)) ?? '') ?? { network: null };
       return network !== null && !networks.includes(network);

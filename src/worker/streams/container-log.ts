@@ -98,13 +98,9 @@ async function* bodyOf(
 }
 
 /** The last lines that were logged. Plain text takes the fast way where no line has to be put together. */
-async function* history({
-  unit,
-  args: { lines, format },
-  position,
-  writer,
-  signal,
-}: Log): AsyncGenerator<Buffer> {
+async function* history(log: Log): AsyncGenerator<Buffer> {
+  const { unit, position, signal } = log;
+  const { lines, format } = log.args;
   // Before anything is read: a unit that has logged nothing yet is followed from here.
   position.cursor = await newestCursor();
   if (lines === 0) return;
@@ -112,11 +108,7 @@ async function* history({
     yield* withoutCursorLine(closedBy(signal, readMessages({ unit, lines })), position);
     return;
   }
-  for await (const records of closedBy(signal, readRecords({ unit, lines }))) {
-    if (records.length === 0) continue;
-    yield writer.records(records);
-    position.cursor = records.at(-1)?.cursor ?? position.cursor;
-  }
+  yield* readOn(log, { lines });
 }
 
 /** Passes everything on but the last line, which tells the position. */
@@ -144,7 +136,7 @@ async function* follow(log: Log, mailbox: Mailbox, until: number): AsyncGenerato
   const stop = AbortSignal.any([log.signal, timeUp]);
   let behind = log.args.after !== null;
   while (performance.now() < until) {
-    if (behind && !(yield* readOn(log, until))) return false;
+    if (behind && !(yield* readOn(log, startOf(log.position), until))) return false;
     const records = await mailbox.next(stop);
     log.signal.throwIfAborted();
     behind = records === 'behind';
@@ -163,12 +155,13 @@ async function* passOn({ position, writer }: Log, records: JournalRecord[]): Asy
   position.cursor = news.at(-1)?.cursor ?? cursor;
 }
 
-/** What the journal has after the position. Returns whether that was all of it: the time may be up before. */
+/** What the journal has of the unit. Returns whether that was all of it: the time may be up before. */
 async function* readOn(
   { unit, position, writer, signal }: Log,
-  until: number,
+  range: { after?: string; lines?: number },
+  until = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Buffer, boolean> {
-  for await (const records of closedBy(signal, readRecords({ unit, ...startOf(position) }))) {
+  for await (const records of closedBy(signal, readRecords({ unit, ...range }))) {
     if (records.length === 0) continue;
     yield writer.records(records);
     position.cursor = records.at(-1)?.cursor ?? position.cursor;
