@@ -135,6 +135,16 @@ test('a value that comes to need another way is there after a restart by hand, a
   );
 });
 
+test('an image that Docker has lost the name of goes with the gear that it was made for', async () => {
+  await install('loses', { env: [{ name: 'A', value: 'two\nlines' }] });
+  const nameless = async () => ok('docker', 'images', '--quiet', '--filter', 'dangling=true');
+  // What is left when dockerd is killed between making an image and naming it.
+  await ok('docker', 'commit', '--change', 'LABEL geard.gear=loses', 'gear-loses');
+  expect(await nameless()).not.toBe('');
+  await daemon.change('DELETE', 'container', { r: 'loses' });
+  expect(await nameless()).toBe('');
+});
+
 test('an environment is read as NAME="value" a line, and one that is not there is 404', async () => {
   await put('read', [
     { name: 'A', value: 'x "y" $z' },

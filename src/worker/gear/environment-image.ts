@@ -64,7 +64,9 @@ export async function removeStaleImages(
   const pattern = environmentImages(resource);
   await docker.removeContainer(imageMaker(resource)); // Left by a crash.
   for (const image of await docker.imagesOfGear(resource)) {
+    // Without a name is what Docker was about to name, or to remove, as it was ended.
+    const isNameless = image.startsWith('sha256:');
     const tag = pattern.exec(image)?.[1];
-    if (tag !== undefined && tag !== keep) await docker.removeImage(image);
+    if (isNameless || (tag !== undefined && tag !== keep)) await docker.removeImage(image);
   }
 }

@@ -33,7 +33,7 @@ export interface Docker extends DockerNetworks {
   image(reference: string): Promise<DockerImage | null>;
   /** Makes an image that differs from another one in its environment only: NAME=value each; `by` a container of this name. */
   makeImage(wanted: { image: string; from: string; env: string[]; gear: string; by: string }): Promise<void>;
-  /** References of the images that `makeImage` has made for a gear. */
+  /** References of the images that `makeImage` has made for a gear; the id of one that has lost its name. */
   imagesOfGear(resource: string): Promise<string[]>;
   /** Removes an image if it is there; one that a container uses stays. */
   removeImage(image: string): Promise<void>;
@@ -112,7 +112,10 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
       const found = await orNull('imagesOfGear', () =>
         calls.listImages({ filters: JSON.stringify(filters) }),
       );
-      return (found ?? []).flatMap(({ RepoTags }) => RepoTags ?? []);
+      return (found ?? []).flatMap(({ Id, RepoTags }) => {
+        const names = (RepoTags ?? []).filter((name) => name !== '<none>:<none>');
+        return names.length > 0 ? names : [Id];
+      });
     },
 
     removeImage: (image) => unlessInUse(orNull('removeImage', () => calls.getImage(image).remove())),
