@@ -17,6 +17,10 @@ export function median(values: number[]): number {
     : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
+/** What 99 of 100 values do not exceed; the greatest where there are fewer than 100. */
+export const p99 = (values: number[]) =>
+  [...values].sort((a, b) => a - b)[Math.ceil(values.length * 0.99) - 1] ?? 0;
+
 /** Ratios round by round: what disturbs the machine disturbs both sides of one round. */
 export function ratios(ours: number[], theirs: number[]): { value: number; spread: [number, number] } {
   const each = ours.map((value, i) => value / (theirs[i] as number));

@@ -5,14 +5,11 @@ import { type KeyedFleet, openKeyedFleet } from '../../test/support/keyed-fleet.
 import { startNode } from '../../test/support/processes.ts';
 import { fillRepository, pushFiles } from '../../test/support/repository.ts';
 import { milliseconds } from '../install.ts';
-import { median, type Row } from '../table.ts';
+import { median, p99, type Row } from '../table.ts';
 
 const rounds = 3;
 /** Fewer than usual of what is only waited for, so that it is full soon. */
 const soonFull = ['--user-jobs', '200', '--user-queue-megabytes', '8'];
-
-const p99 = (values: number[]) =>
-  [...values].sort((one, other) => one - other)[Math.ceil(values.length * 0.99) - 1] as number;
 
 async function must(client: Client, path: string, parameters: Record<string, string>) {
   const { status, body } = await client.send('GET', path, parameters);
