@@ -1,4 +1,4 @@
-import { keys } from '../src/queue/keys.ts';
+import { keys } from '../src/queue/redis/keys.ts';
 import { end, startNode } from '../test/support/processes.ts';
 import { openTestRedis } from '../test/support/redis.ts';
 import { requestsPerSecond } from './load.ts';

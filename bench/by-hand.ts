@@ -1,5 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
-import { gearSpec } from '../src/jobs/container.ts';
+import { gearSpec } from '../src/jobs/types/container.ts';
 import { hostPaths } from '../src/worker/domain/paths.ts';
 import { renderUnit } from '../src/worker/domain/unit-file.ts';
 import { listeningPorts } from '../src/worker/host/listening.ts';

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { pause } from '../src/lib/pause.ts';
+import { pause } from '../src/lib/async/pause.ts';
 
 export interface Load {
   /** Requests answered per second, all as expected. */

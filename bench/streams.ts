@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Transport } from '../src/jobs/streams.ts';
+import type { Transport } from '../src/jobs/rpc/streams.ts';
 import { type Fleet, openFleet } from '../test/support/fleet.ts';
 import { fillRepository } from '../test/support/repository.ts';
 import { ok } from '../test/support/run.ts';

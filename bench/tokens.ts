@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keys } from '../src/queue/keys.ts';
+import { keys } from '../src/queue/redis/keys.ts';
 import { makeKeys, readKeyring, readMinterKey } from '../src/token/key-files.ts';
 import { mintToken } from '../src/token/mint.ts';
 import { createVerifier } from '../src/token/verifier.ts';

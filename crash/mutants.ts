@@ -75,13 +75,15 @@ export const mutants: readonly Mutant[] = [
     what: 'a job that has waited for Docker is given up as one that takes its worker down (after 2 times, not 20)',
     edits: [
       {
-        file: 'queue/ledger.js',
+        file: 'queue/records/worker-records.js',
         find: "hincrby(keys.run(host, id), 'attempts', 1)",
         replace:
           "multi().hincrby(keys.run(host, id), 'attempts', 1).hincrby(keys.run(host, id), 'crashes', 1).exec()",
       },
     ],
-    sooner: [{ file: 'worker/execute.js', find: 'const maxCrashes = 20;', replace: 'const maxCrashes = 2;' }],
+    sooner: [
+      { file: 'worker/jobs/execute.js', find: 'const maxCrashes = 20;', replace: 'const maxCrashes = 2;' },
+    ],
     expect: /given up after \d+ crashes/,
     // A job is given up only where it is begun again, so that a process must end too; twice in one round is rare.
     bias: { faults: { ...none, 'restart docker': 75, kill: 25 }, secondFault: 0.9 },
@@ -91,7 +93,7 @@ export const mutants: readonly Mutant[] = [
     what: 'systemd is not told when a gear was removed',
     edits: [
       {
-        file: 'worker/host/systemd.js',
+        file: 'worker/systemd/systemd.js',
         find: 'settle: async () => (read < changes ? reload() : undefined)',
         replace: 'settle: async () => undefined',
       },

@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { pause } from '../src/lib/pause.ts';
+import { pause } from '../src/lib/async/pause.ts';
 import type { LabHost } from './lab/lab-host.ts';
 
 /** A container came up or ended. `at`: milliseconds since the epoch, by Docker's clock. */

@@ -3,7 +3,7 @@
  * shows a gear from its installation to its stop and start again. Stays until Ctrl-C; with --once it ends after
  * the tour, with 0 only if every step was as it should be.
  */
-import { createClosers } from '../src/lib/closers.ts';
+import { createClosers } from '../src/lib/async/closers.ts';
 import { startDaemon } from './tour/daemon.ts';
 import { openHere } from './tour/here.ts';
 import { openLabHost } from './tour/lab-host.ts';

@@ -6,22 +6,22 @@
  */
 import { join } from 'node:path';
 import { jobs } from '../../src/jobs/registry.ts';
-import { createClosers } from '../../src/lib/closers.ts';
-import { Limiter, shared } from '../../src/lib/limiter.ts';
-import { createLocks } from '../../src/lib/locks.ts';
+import { createClosers } from '../../src/lib/async/closers.ts';
+import { Limiter, shared } from '../../src/lib/async/limiter.ts';
+import { createLocks } from '../../src/lib/async/locks.ts';
 import { createLogger } from '../../src/lib/logger.ts';
-import { openWorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { openWorkerQueue } from '../../src/queue/worker-queue.ts';
 import { noKeys } from '../../src/token/keyring.ts';
 import { createSealer } from '../../src/token/seal.ts';
 import { createVerifier } from '../../src/token/verifier.ts';
-import { createAnnouncer } from '../../src/worker/announcer.ts';
-import type { Handlers } from '../../src/worker/context.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
-import { holderOf } from '../../src/worker/identity.ts';
-import type { Room } from '../../src/worker/room.ts';
+import type { Room } from '../../src/worker/host-services.ts';
+import { createAnnouncer } from '../../src/worker/host-state/announcer.ts';
+import { holderOf } from '../../src/worker/host-state/identity.ts';
+import type { Handlers } from '../../src/worker/jobs/context.ts';
 import { runHost } from '../../src/worker/run-host.ts';
 import { hostLimits } from '../../test/support/limits.ts';
 

@@ -1,5 +1,5 @@
-import { pause } from '../../src/lib/pause.ts';
-import { keys } from '../../src/queue/keys.ts';
+import { pause } from '../../src/lib/async/pause.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { sendMany } from '../load.ts';
 import { type Cpu, commandsSoFar, type SimulatedFleet } from './fleet.ts';
 

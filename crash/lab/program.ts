@@ -16,7 +16,7 @@ export interface Program {
   starts(host: LabHost): number[];
 }
 
-/** The file that arms failpoints (src/cli/failpoints.ts). It does not outlive a boot. */
+/** The file that arms failpoints (src/cli/roles/failpoints.ts). It does not outlive a boot. */
 export const failpointFile = '/run/geard.failpoint';
 
 /** Says what the clock of geard and its Redis is (test/support/clock.ts). It does not outlive a boot. */

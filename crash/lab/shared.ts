@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { pause } from '../../src/lib/pause.ts';
+import { pause } from '../../src/lib/async/pause.ts';
 
 /** What the hosts of a fleet share: a Redis and an api, beside the switch. */
 export interface Shared {

@@ -1,6 +1,6 @@
 import type { Problem } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
-import { pause } from '../../src/lib/pause.ts';
+import { pause } from '../../src/lib/async/pause.ts';
 import type { Answer, Ask } from '../lab/door.ts';
 import type { Site } from '../lab/site.ts';
 import { type Operation, requestOf } from '../plan/operation.ts';

@@ -1,4 +1,4 @@
-import { pause } from '../../src/lib/pause.ts';
+import { pause } from '../../src/lib/async/pause.ts';
 import type { Request } from '../check/fold.ts';
 import type { LabHost } from '../lab/lab-host.ts';
 import type { Site } from '../lab/site.ts';

@@ -1,7 +1,7 @@
 import { appendFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { pause } from '../../src/lib/pause.ts';
-import { lastFile } from '../../src/queue/append-only-file.ts';
+import { pause } from '../../src/lib/async/pause.ts';
+import { lastFile } from '../../src/queue/private-redis/append-only-file.ts';
 import { clockText } from '../../test/support/clock.ts';
 import { armFailpoint, hasFired } from '../../test/support/failpoints.ts';
 import { ok } from '../../test/support/run.ts';

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { askHttp } from '../../src/lib/ask-http.ts';
-import type { Closers } from '../../src/lib/closers.ts';
-import { pause } from '../../src/lib/pause.ts';
+import type { Closers } from '../../src/lib/async/closers.ts';
+import { pause } from '../../src/lib/async/pause.ts';
 import { apiPort } from './addresses.ts';
 import { must, type Place } from './place.ts';
 import { say } from './say.ts';

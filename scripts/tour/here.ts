@@ -1,4 +1,4 @@
-import type { Closers } from '../../src/lib/closers.ts';
+import type { Closers } from '../../src/lib/async/closers.ts';
 import { tourKeys } from './addresses.ts';
 import { execute } from './execute.ts';
 import { must, type Place } from './place.ts';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Closers } from '../../src/lib/closers.ts';
+import type { Closers } from '../../src/lib/async/closers.ts';
 import { apiPort, samplePort, tourKeys } from './addresses.ts';
 import { execute } from './execute.ts';
 import { must, type Place } from './place.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Job } from '../../src/jobs/job.ts';
-import type { Closers } from '../../src/lib/closers.ts';
+import type { Closers } from '../../src/lib/async/closers.ts';
 import { sampleImage, samplePort, tokenUrl } from './addresses.ts';
 import { execute } from './execute.ts';
 import { must, type Place } from './place.ts';

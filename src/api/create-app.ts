@@ -1,11 +1,13 @@
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { UserLimits } from '../jobs/limits.ts';
-import type { Front } from '../queue/open-front.ts';
+import type { Front } from '../queue/api-queue.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
 import { dispatch } from './dispatch.ts';
 import { problemHandler } from './errors.ts';
+import { requireToken } from './request/token-path.ts';
+import { createUserLimits } from './request/user-limits.ts';
 import { requestLog } from './request-log.ts';
 import { changes } from './routes/changes.ts';
 import { jobRoutes } from './routes/job-routes.ts';
@@ -13,8 +15,6 @@ import { probes } from './routes/probes.ts';
 import { reads } from './routes/reads.ts';
 import { streamRoutes } from './routes/streams.ts';
 import type { OpenStreamOf } from './streams/open-stream.ts';
-import { requireToken } from './token-path.ts';
-import { createUserLimits } from './user-limits.ts';
 
 export interface ApiParts {
   front: Front;

@@ -8,8 +8,8 @@ import type { OrderName, OrderOf } from '../requests/order.ts';
 import type { methods, OriginalRequest } from '../requests/original.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Lifetimes } from '../token/verifier.ts';
-import { readBody } from './body.ts';
-import { contextOf, logOrder } from './request-context.ts';
+import { readBody } from './request/body.ts';
+import { contextOf, logOrder } from './request/request-context.ts';
 
 /** Answers one kind of request, which its token allows. */
 export type OrderHandler<N extends OrderName> = (

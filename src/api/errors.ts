@@ -2,7 +2,7 @@ import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { Failure, type Problem, problemOf } from '../jobs/errors.ts';
 import { methodsOf } from '../requests/authorize.ts';
-import { contextOf } from './request-context.ts';
+import { contextOf } from './request/request-context.ts';
 import { sendProblem } from './respond.ts';
 
 /** What errors of Express's own parsers mean here, by their `type` or status. */

@@ -1,8 +1,8 @@
 import { type ErrorCode, Failure } from '../jobs/errors.ts';
+import type { Kind, LineKind } from '../jobs/fields/resource.ts';
 import { beyondLimits } from '../jobs/limits.ts';
 import type { Command } from '../jobs/registry.ts';
-import type { Kind, LineKind } from '../jobs/resource.ts';
-import { type Candidate, type Choice, type Front, type HostEntry, roomOf } from '../queue/open-front.ts';
+import { type Candidate, type Choice, type Front, type HostEntry, roomOf } from '../queue/api-queue.ts';
 
 /** What one has to know of the hosts to choose one. */
 export type Directory = Pick<Front, 'hosts' | 'host' | 'findHolder'>;

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
-import { brokenOff, openContext } from './request-context.ts';
+import { brokenOff, openContext } from './request/request-context.ts';
 
 /**
  * Opens a request's context and logs one line when it is over: no URL and no header, for they hold tokens. One that was

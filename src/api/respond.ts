@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { type Problem, problemOf } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
-import { contextOf } from './request-context.ts';
+import { contextOf } from './request/request-context.ts';
 
 /** JSON with a line end, as a terminal likes it. */
 export function sendJson(res: Response, status: number, value: unknown, type = 'application/json'): void {

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { Transport } from '../jobs/streams.ts';
+import type { Transport } from '../jobs/rpc/streams.ts';
 import { listen } from '../lib/listen.ts';
 import { type ApiParts, createApp } from './create-app.ts';
 import { serveCopies } from './streams/copies.ts';

@@ -1,12 +1,12 @@
 import type { Request, Response } from 'express';
+import type { Change } from '../jobs/change.ts';
 import { Failure, limitReached } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
-import type { Accepted, Front, JobRecord, Wish } from '../queue/open-front.ts';
-import type { Change } from '../requests/order.ts';
+import type { Accepted, Front, JobRecord, Wish } from '../queue/api-queue.ts';
 import { choiceFor, livesElsewhere, noHost, notFound } from './placement.ts';
-import { preferredWait } from './preferences.ts';
-import { contextOf } from './request-context.ts';
+import { preferredWait } from './request/preferences.ts';
+import { contextOf } from './request/request-context.ts';
 import { sendJob } from './respond.ts';
 
 /** Makes a change a job and answers: the same id with the same request joins the job it became before. */

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
-import { BadConfig } from './config.ts';
 import { hostCommand } from './host/command.ts';
-import { optionFor } from './option-flags.ts';
-import { type Role, roleOptions } from './options.ts';
+import { BadConfig } from './options/config.ts';
+import { optionFor } from './options/option-flags.ts';
+import { type Role, roleOptions } from './options/options.ts';
 import { redisAclCommand } from './redis-acl-command.ts';
-import { runRole } from './run-role.ts';
+import { runRole } from './roles/run-role.ts';
 import { tokenCommand } from './token/command.ts';
 import { version } from './version.ts';
 

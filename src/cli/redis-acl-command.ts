@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
-import { hostName } from '../jobs/identifier.ts';
-import { readTrusted } from '../lib/trusted-files.ts';
-import { adminAcl, apiAcl, workerAcl } from '../queue/acl.ts';
-import { BadConfig } from './config.ts';
-import { firstLine } from './redis-access.ts';
+import { hostName } from '../jobs/fields/identifier.ts';
+import { readTrusted } from '../lib/files/trusted-files.ts';
+import { adminAcl, apiAcl, workerAcl } from '../queue/redis/acl.ts';
+import { BadConfig } from './options/config.ts';
+import { firstLine } from './roles/redis-access.ts';
 
 const fewest = 16;
 

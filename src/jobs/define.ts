@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
-import type { LineKind } from './resource.ts';
+import type { LineKind } from './fields/resource.ts';
 
 /** Everything there is to know about one type of job; the worker's handler is typed by it. */
 export interface JobDefinition<Params extends z.ZodType = z.ZodType, Result extends z.ZodType = z.ZodType> {

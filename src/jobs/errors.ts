@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { saidText } from './fields/schema.ts';
 import { type LimitName, limitNames } from './limits.ts';
-import { saidText } from './schema.ts';
 
 /** The one table of error codes: what each means on the wire. docs/errors.md is held against it by a test. */
 const table = {

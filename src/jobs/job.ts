@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Problem } from './errors.ts';
-import type { RequestId } from './request-id.ts';
-import { saidText } from './schema.ts';
+import type { RequestId } from './fields/request-id.ts';
+import { saidText } from './fields/schema.ts';
 
 export const jobStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobState = (typeof jobStates)[number];

@@ -1,15 +1,15 @@
 import type { z } from 'zod';
+import type { LineKind } from './fields/resource.ts';
 import {
   containerInstall,
   containerRemove,
   containerRestart,
   containerStart,
   containerStop,
-} from './container.ts';
-import { environmentMerge, environmentReplace } from './environment.ts';
-import { hostDrain, hostRepair, hostUndrain } from './host.ts';
-import { repositoryCreate } from './repository.ts';
-import type { LineKind } from './resource.ts';
+} from './types/container.ts';
+import { environmentMerge, environmentReplace } from './types/environment.ts';
+import { hostDrain, hostRepair, hostUndrain } from './types/host.ts';
+import { repositoryCreate } from './types/repository.ts';
 
 /** Every type of job there is. A handler that is missing in the worker does not compile. */
 export const jobs = {

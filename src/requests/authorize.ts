@@ -1,14 +1,15 @@
 import { hash } from 'node:crypto';
+import { allows, allowsAction, allowsResource } from '../jobs/access/patterns.ts';
+import type { Scope } from '../jobs/access/scope.ts';
 import { changesSomething } from '../jobs/actions.ts';
 import { Failure } from '../jobs/errors.ts';
+import { parseRequestId } from '../jobs/fields/request-id.ts';
 import { jobs } from '../jobs/registry.ts';
-import { parseRequestId } from '../jobs/request-id.ts';
 import type { Claims } from '../token/claims.ts';
 import { isTooLong, type Lifetimes } from '../token/verifier.ts';
-import type { Order, Scope } from './order.ts';
+import type { Order } from './order.ts';
 import type { OriginalRequest } from './original.ts';
 import { type Parameters, parseParameters } from './parameters.ts';
-import { allows, allowsAction, allowsResource } from './patterns.ts';
 import { mustAllowReferences } from './references.ts';
 import { environmentContent, type Rule, rules } from './rules.ts';
 

@@ -1,4 +1,4 @@
-import { copiedFrom } from '../jobs/copy.ts';
+import { copiedFrom } from '../jobs/rpc/copy.ts';
 import type { Claims } from '../token/claims.ts';
 import { isJobOrder, type Order } from './order.ts';
 

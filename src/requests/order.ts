@@ -1,19 +1,10 @@
+import type { Scope } from '../jobs/access/scope.ts';
 import type { Action } from '../jobs/actions.ts';
-import { type Command, isJobType, type JobType } from '../jobs/registry.ts';
-import type { RequestId } from '../jobs/request-id.ts';
-import type { archiveFormats } from '../jobs/streams.ts';
+import type { Change } from '../jobs/change.ts';
+import type { RequestId } from '../jobs/fields/request-id.ts';
+import { isJobType, type JobType } from '../jobs/registry.ts';
+import type { archiveFormats } from '../jobs/rpc/streams.ts';
 import type { Parameters } from './parameters.ts';
-
-/** A request that is to become a job. */
-export interface Change {
-  id: RequestId;
-  user: string;
-  command: Command;
-  /** Seconds for which it may wait for its host. */
-  expires: number;
-  /** Of user, method, path, r, t, h and body: the same id with another one is another request. */
-  fingerprint: string;
-}
 
 interface OnResource {
   resource: string;
@@ -39,18 +30,6 @@ export type Wants = { [T in JobType]: Change } & {
   'drift.read': object;
 };
 export type OrderName = keyof Wants;
-
-/** What somebody may see of what there is: everything where nothing is said. */
-export interface Scope {
-  u?: string | undefined;
-  h?: string | undefined;
-  /** A name, or the beginning of names and a star. */
-  r?: string | undefined;
-  /** Whether values of variables may be read. */
-  values?: boolean;
-  /** Patterns of the types of jobs. */
-  types?: readonly string[] | undefined;
-}
 
 /** What a request, under its token, comes to. */
 export type OrderOf<N extends OrderName> = {

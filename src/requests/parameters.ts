@@ -1,10 +1,10 @@
 import { parse } from 'node:querystring';
 import { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
-import { hostName, resourceName, userName } from '../jobs/identifier.ts';
+import { hostName, resourceName, userName } from '../jobs/fields/identifier.ts';
+import { parseRequestId, type RequestId, requestIdOfKey } from '../jobs/fields/request-id.ts';
 import { jobStates } from '../jobs/job.ts';
-import { parseRequestId, type RequestId, requestIdOfKey } from '../jobs/request-id.ts';
-import { archiveFormats, longestFollow, mostLines } from '../jobs/streams.ts';
+import { archiveFormats, longestFollow, mostLines } from '../jobs/rpc/streams.ts';
 
 const count = (what: string, min: number, max: number) =>
   z

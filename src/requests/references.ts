@@ -1,9 +1,9 @@
+import { allows, allowsResource } from '../jobs/access/patterns.ts';
 import type { Action } from '../jobs/actions.ts';
 import { Failure } from '../jobs/errors.ts';
 import type { Claims } from '../token/claims.ts';
 import { sourceOf } from './copies.ts';
 import { isJobOrder, type Order } from './order.ts';
-import { allows, allowsResource } from './patterns.ts';
 
 /** What a request refers to beside the resource that it names. */
 interface Reference {

@@ -1,15 +1,16 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { Action } from '../jobs/actions.ts';
-import { gearBody } from '../jobs/container.ts';
-import { repositorySource } from '../jobs/copy.ts';
-import { environmentBody } from '../jobs/environment.ts';
+import type { Change } from '../jobs/change.ts';
 import { Failure } from '../jobs/errors.ts';
-import { imageReference, refName } from '../jobs/identifier.ts';
+import { imageReference, refName } from '../jobs/fields/identifier.ts';
+import { parseRequestId } from '../jobs/fields/request-id.ts';
 import type { Command, JobType } from '../jobs/registry.ts';
-import { parseRequestId } from '../jobs/request-id.ts';
+import { repositorySource } from '../jobs/rpc/copy.ts';
+import { gearBody } from '../jobs/types/container.ts';
+import { environmentBody } from '../jobs/types/environment.ts';
 import { parseBody } from './body.ts';
-import type { Change, OrderName, Wants } from './order.ts';
+import type { OrderName, Wants } from './order.ts';
 import type { methods, OriginalRequest } from './original.ts';
 import { checked, type Parameters, requestIdOf, required } from './parameters.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { hostName, resourceName, userName } from '../jobs/identifier.ts';
-import { text } from '../jobs/schema.ts';
+import { hostName, resourceName, userName } from '../jobs/fields/identifier.ts';
+import { text } from '../jobs/fields/schema.ts';
 
 /** `r` of a token: a name, or the beginning of names and a star, such as `team-*`. */
 const resourcePattern = z

@@ -10,8 +10,8 @@ import {
   type JWK,
 } from 'jose';
 import { z } from 'zod';
+import { mustBeOurs, readTrusted } from '../lib/files/trusted-files.ts';
 import { parseJson } from '../lib/parse-json.ts';
-import { mustBeOurs, readTrusted } from '../lib/trusted-files.ts';
 import { agreement, signing } from './format.ts';
 import type { DaemonKey, Keyring } from './keyring.ts';
 import type { NamedKey } from './mint.ts';

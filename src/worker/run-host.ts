@@ -1,18 +1,18 @@
 import type { Logger } from 'pino';
 import type { HostLimits } from '../jobs/limits.ts';
-import type { Closers } from '../lib/closers.ts';
-import { every, timeout } from '../lib/every.ts';
-import type { RedisAccess, WorkerQueue } from '../queue/open-worker-queue.ts';
+import type { Closers } from '../lib/async/closers.ts';
+import { every, timeout } from '../lib/async/every.ts';
+import type { RedisAccess, WorkerQueue } from '../queue/worker-queue.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
-import type { Announcer } from './announcer.ts';
-import { createAnswers } from './answers.ts';
-import type { Handlers } from './context.ts';
-import { createGate, type Gate } from './gate.ts';
-import { createJournal } from './journal.ts';
+import { createGate, type Gate } from './authorization.ts';
+import type { Room } from './host-services.ts';
+import type { Announcer } from './host-state/announcer.ts';
+import type { Handlers } from './jobs/context.ts';
+import { createJournal } from './jobs/job-journal.ts';
+import { createRunner, type Runner } from './jobs/runner.ts';
+import { createAnswers } from './queries.ts';
 import { sweepDrafts } from './repository/draft.ts';
-import type { Room } from './room.ts';
-import { createRunner, type Runner } from './runner.ts';
 import { createSources, type Sources } from './streams/open-source.ts';
 import { openStreamServer } from './streams/stream-server.ts';
 

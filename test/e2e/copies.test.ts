@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keys } from '../../src/queue/keys.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
 import { outerKeyId } from '../../src/token/format.ts';
 import { readKeyring } from '../../src/token/key-files.ts';

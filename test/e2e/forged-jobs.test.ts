@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Change } from '../../src/jobs/change.ts';
 import type { Command } from '../../src/jobs/registry.ts';
-import { keys } from '../../src/queue/keys.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { authorize } from '../../src/requests/authorize.ts';
 import type { Envelope } from '../../src/requests/envelope.ts';
-import type { Change } from '../../src/requests/order.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
 import { outerKeyId } from '../../src/token/format.ts';
 import { readKeyring, readMinterKey } from '../../src/token/key-files.ts';

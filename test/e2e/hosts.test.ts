@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Drift } from '../../src/jobs/drift.ts';
-import { keys } from '../../src/queue/keys.ts';
+import type { Drift } from '../../src/jobs/rpc/drift.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { sampleImage, startsOf } from '../support/daemon.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
 import { ok, run } from '../support/run.ts';

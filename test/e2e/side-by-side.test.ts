@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
-import { keys } from '../../src/queue/keys.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { newId } from '../support/client.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';

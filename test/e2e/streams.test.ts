@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { keys } from '../../src/queue/keys.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { createClient, newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
 import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Gear } from '../../src/jobs/gear.ts';
 import type { Job } from '../../src/jobs/job.ts';
+import type { Gear } from '../../src/jobs/rpc/queries.ts';
 import { ruleOf } from '../../src/requests/authorize.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
 import { environmentContent, rules } from '../../src/requests/rules.ts';

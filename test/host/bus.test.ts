@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { Message, type MessageBus, sessionBus } from 'dbus-next';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { type Bus, BusError, openBus } from '../../src/worker/host/bus.ts';
+import { type Bus, BusError, openBus } from '../../src/worker/systemd/bus.ts';
 
 /** A bus of the test's own, with a service on it that answers every call with the error that the call names. */
 let daemon: ChildProcess;

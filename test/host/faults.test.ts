@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
 import { listenToFailpoints } from '../../src/lib/failpoint.ts';
-import type { Handler, JobContext } from '../../src/worker/context.ts';
 import { showGear } from '../../src/worker/gear/read-gear.ts';
 import { handlers } from '../../src/worker/handlers/handlers.ts';
-import { Cancelled, HandedBack } from '../../src/worker/interruptions.ts';
-import { createJournal, type Journal } from '../../src/worker/journal.ts';
+import type { Handler, JobContext } from '../../src/worker/jobs/context.ts';
+import { Cancelled, HandedBack } from '../../src/worker/jobs/interruptions.ts';
+import { createJournal, type Journal } from '../../src/worker/jobs/job-journal.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type OpenRoom, openRoom } from '../support/room.ts';
 import { ok, run } from '../support/run.ts';

@@ -5,11 +5,11 @@ import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listenToFailpoints } from '../../src/lib/failpoint.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
-import { type Bus, openBus } from '../../src/worker/host/bus.ts';
 import { readIfThere, writeDurably } from '../../src/worker/host/files.ts';
 import { listeningPorts } from '../../src/worker/host/listening.ts';
 import { createReservations, portIsFree } from '../../src/worker/host/ports.ts';
-import { createSystemd, type Systemd } from '../../src/worker/host/systemd.ts';
+import { type Bus, openBus } from '../../src/worker/systemd/bus.ts';
+import { createSystemd, type Systemd } from '../../src/worker/systemd/systemd.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 

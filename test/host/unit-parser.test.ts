@@ -4,7 +4,7 @@ import pino from 'pino';
 import { afterAll, expect, test } from 'vitest';
 import { hostPaths, unitName } from '../../src/worker/domain/paths.ts';
 import { renderUnit, runCommand } from '../../src/worker/domain/unit-file.ts';
-import { openBus } from '../../src/worker/host/bus.ts';
+import { openBus } from '../../src/worker/systemd/bus.ts';
 import { someGear } from '../support/some-gear.ts';
 
 const directory = '/run/systemd/system';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
-import { pause } from '../../src/lib/pause.ts';
+import { pause } from '../../src/lib/async/pause.ts';
 import { type Answer, newId } from '../support/client.ts';
 import { type LabFleet, openLabFleet } from '../support/lab-fleet.ts';
 import { until } from '../support/until.ts';

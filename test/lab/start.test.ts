@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { timeout } from '../../src/lib/every.ts';
+import { timeout } from '../../src/lib/async/every.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 

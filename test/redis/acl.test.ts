@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { adminAcl, apiAcl, workerAcl } from '../../src/queue/acl.ts';
-import { keys } from '../../src/queue/keys.ts';
-import { type Front, openFront } from '../../src/queue/open-front.ts';
-import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { type Front, openFront } from '../../src/queue/api-queue.ts';
+import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
+import { adminAcl, apiAcl, workerAcl } from '../../src/queue/redis/acl.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { defineScripts } from '../../src/queue/scripts/run-script.ts';
-import { sweepDirectory } from '../../src/queue/sweep-directory.ts';
+import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { rulesOf } from '../support/acl.ts';
 import { jobLimits } from '../support/limits.ts';
 import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';

@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { keys } from '../../src/queue/keys.ts';
-import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
+import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { effectsOf } from '../support/failpoints.ts';
 import { diskOf } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';

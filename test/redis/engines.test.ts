@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { workerAcl } from '../../src/queue/acl.ts';
-import { makeUser } from '../../src/queue/make-user.ts';
+import { workerAcl } from '../../src/queue/redis/acl.ts';
+import { makeUser } from '../../src/queue/redis/acl-user.ts';
 import { makeUsers } from '../support/acl.ts';
 import { type FleetQueue, openFleetQueue, stopping } from '../support/fleet-queue.ts';
 import { freePort } from '../support/free-port.ts';

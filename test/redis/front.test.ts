@@ -1,11 +1,11 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
-import type { Wish } from '../../src/queue/accept.ts';
-import { channels, keys } from '../../src/queue/keys.ts';
-import { adoptEntry } from '../../src/queue/names.ts';
-import { type Front, openFront } from '../../src/queue/open-front.ts';
-import { openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import type { Wish } from '../../src/queue/accept/accept.ts';
+import { type Front, openFront } from '../../src/queue/api-queue.ts';
+import { adoptEntry } from '../../src/queue/directory/entries.ts';
+import { channels, keys } from '../../src/queue/redis/keys.ts';
+import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { jobLimits } from '../support/limits.ts';
 import { connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';

@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunningApi } from '../../src/api/start-api.ts';
-import { keys } from '../../src/queue/keys.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { openTestApi } from '../support/test-api.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { keys } from '../../src/queue/keys.ts';
-import type { JobFilter } from '../../src/queue/list-jobs.ts';
+import type { JobFilter } from '../../src/queue/records/list-jobs.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { type FleetQueue, openFleetQueue, stopping } from '../support/fleet-queue.ts';
 import { to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobState } from '../../src/jobs/job.ts';
-import { keys, listKeys } from '../../src/queue/keys.ts';
-import { type JobFilter, listJobs } from '../../src/queue/list-jobs.ts';
-import { createRecordReader } from '../../src/queue/read-records.ts';
+import { type JobFilter, listJobs } from '../../src/queue/records/list-jobs.ts';
+import { createRecordReader } from '../../src/queue/records/read-records.ts';
+import { keys, listKeys } from '../../src/queue/redis/keys.ts';
 import { openTestRedis, type TestRedis, timesSent } from '../support/redis.ts';
 
 const count = 6_000;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { keys } from '../../src/queue/keys.ts';
-import { adoptEntry, listNames, readEntry, strikeEntry } from '../../src/queue/names.ts';
-import type { Scope } from '../../src/requests/order.ts';
+import type { Scope } from '../../src/jobs/access/scope.ts';
+import { adoptEntry, listNames, readEntry, strikeEntry } from '../../src/queue/directory/entries.ts';
+import { keys } from '../../src/queue/redis/keys.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 
 let redis: TestRedis;

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import pino from 'pino';
 import { afterEach, expect, test } from 'vitest';
-import { failFastConnection } from '../../src/queue/connection.ts';
-import { preflight, watchFitness } from '../../src/queue/preflight.ts';
+import { failFastConnection } from '../../src/queue/redis/connection.ts';
+import { preflight, watchFitness } from '../../src/queue/redis/preflight.ts';
 import { freePort } from '../support/free-port.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { openTestCluster } from '../support/redis-cluster.ts';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { lastFile } from '../../src/queue/append-only-file.ts';
-import { openPrivateRedis, type PrivateRedis } from '../../src/queue/private-redis.ts';
+import { lastFile } from '../../src/queue/private-redis/append-only-file.ts';
+import { openPrivateRedis, type PrivateRedis } from '../../src/queue/private-redis/private-redis.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Front } from '../../src/queue/open-front.ts';
+import type { Front } from '../../src/queue/api-queue.ts';
 import { openFleetQueue } from '../support/fleet-queue.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { redisOfMachine, startRedis } from '../support/redis-server.ts';

@@ -2,8 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { failFastConnection, readingConnection, sendingConnection } from '../../src/queue/connection.ts';
-import { NobodyReads, openFrames, sendFrames } from '../../src/queue/relay.ts';
+import {
+  failFastConnection,
+  readingConnection,
+  sendingConnection,
+} from '../../src/queue/redis/connection.ts';
+import { NobodyReads, openFrames, sendFrames } from '../../src/queue/rpc/stream-relay.ts';
 import { openTestRedis, type TestRedis, timesSent } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { apiAcl, workerAcl } from '../../src/queue/acl.ts';
+import { apiAcl, workerAcl } from '../../src/queue/redis/acl.ts';
 
 /** A line of an ACL file as the arguments of ACL SETUSER: rules in brackets are one. */
 export function rulesOf(line: string): string[] {

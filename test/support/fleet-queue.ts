@@ -1,10 +1,10 @@
 import pino from 'pino';
 import { Failure } from '../../src/jobs/errors.ts';
 import type { Command } from '../../src/jobs/registry.ts';
-import { pause } from '../../src/lib/pause.ts';
-import type { Wish } from '../../src/queue/accept.ts';
-import { type Front, openFront, type RedisAccess } from '../../src/queue/open-front.ts';
-import { type Answers, openWorkerQueue, type WorkerQueue } from '../../src/queue/open-worker-queue.ts';
+import { pause } from '../../src/lib/async/pause.ts';
+import type { Wish } from '../../src/queue/accept/accept.ts';
+import { type Front, openFront, type RedisAccess } from '../../src/queue/api-queue.ts';
+import { type Answers, openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { passwords } from './acl.ts';
 import { jobLimits } from './limits.ts';
 import { diskOf, hostNamed, to } from './queue.ts';

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import type { Transport } from '../../src/jobs/streams.ts';
+import type { Transport } from '../../src/jobs/rpc/streams.ts';
 import { type Client, createClient } from './client.ts';
 import { makeBase, removeGearsOf } from './daemon.ts';
 import { end, startNode } from './processes.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Transport } from '../../src/jobs/streams.ts';
+import type { Transport } from '../../src/jobs/rpc/streams.ts';
 import type { TokenClaims } from '../../src/token/claims.ts';
 import { type KeyRole, makeKeys, readMinterKey } from '../../src/token/key-files.ts';
 import { mintToken } from '../../src/token/mint.ts';

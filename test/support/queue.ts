@@ -1,6 +1,6 @@
-import type { Choice } from '../../src/queue/accept.ts';
-import type { Announcement, Holder } from '../../src/queue/directory.ts';
-import type { Front } from '../../src/queue/open-front.ts';
+import type { Choice } from '../../src/queue/accept/accept.ts';
+import type { Front } from '../../src/queue/api-queue.ts';
+import type { Announcement, Holder } from '../../src/queue/directory/hosts.ts';
 import { until } from './until.ts';
 
 /** A host as its worker announces it. */

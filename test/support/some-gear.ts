@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { gearSpec } from '../../src/jobs/container.ts';
+import { gearSpec } from '../../src/jobs/types/container.ts';
 import { networkOf } from '../../src/worker/domain/networks.ts';
 import type { GearUnit } from '../../src/worker/domain/unit-file.ts';
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { type RunningApi, startApi } from '../../src/api/start-api.ts';
-import type { Front } from '../../src/queue/open-front.ts';
+import type { Front } from '../../src/queue/api-queue.ts';
 import { noKeys } from '../../src/token/keyring.ts';
 import { createSealer } from '../../src/token/seal.ts';
 import { createVerifier, type Verifier } from '../../src/token/verifier.ts';

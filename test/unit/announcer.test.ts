@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { gearSpec } from '../../src/jobs/container.ts';
-import { type HostReport, heartbeatInterval } from '../../src/queue/directory.ts';
-import { createAnnouncer } from '../../src/worker/announcer.ts';
+import { gearSpec } from '../../src/jobs/types/container.ts';
+import { type HostReport, heartbeatInterval } from '../../src/queue/directory/hosts.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { type GearUnit, renderUnit } from '../../src/worker/domain/unit-file.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
+import { createAnnouncer } from '../../src/worker/host-state/announcer.ts';
 import { hostLimits } from '../support/limits.ts';
 import { until } from '../support/until.ts';
 

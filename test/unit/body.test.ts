@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { gearBody } from '../../src/jobs/container.ts';
+import { gearBody } from '../../src/jobs/types/container.ts';
 import { parseBody, textOf } from '../../src/requests/body.ts';
 
 const body = (text: string) => parseBody(text, gearBody);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createClosers } from '../../src/lib/closers.ts';
+import { createClosers } from '../../src/lib/async/closers.ts';
 
 test('what was opened is closed in reverse order, once, even when some of it fails', async () => {
   const closed: number[] = [];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { type BadConfig, readConfig } from '../../src/cli/config.ts';
-import { optionTable } from '../../src/cli/options.ts';
+import { type BadConfig, readConfig } from '../../src/cli/options/config.ts';
+import { optionTable } from '../../src/cli/options/options.ts';
 
 const lines = (...args: Parameters<typeof readConfig>): string[] => {
   try {

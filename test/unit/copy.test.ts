@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { copiedFrom, repositorySource } from '../../src/jobs/copy.ts';
+import { copiedFrom, repositorySource } from '../../src/jobs/rpc/copy.ts';
 import { hostileUrls } from '../support/hostile.ts';
 
 test('a gear URL names a repository of the fleet, every other one does not', () => {

@@ -6,7 +6,7 @@ import {
   optionTable,
   type Role,
   roleOptions,
-} from '../../src/cli/options.ts';
+} from '../../src/cli/options/options.ts';
 
 const names = Object.keys(optionTable) as OptionName[];
 const variables = new Set<string>(Object.values(optionTable).map(({ env }) => env));

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { createDocker } from '../../src/worker/host/docker.ts';
-import { asDockerFailure, asPullFailure } from '../../src/worker/host/docker-failures.ts';
-import { followLayers } from '../../src/worker/host/docker-pull.ts';
+import { createDocker } from '../../src/worker/docker/docker.ts';
+import { asDockerFailure, asPullFailure } from '../../src/worker/docker/failures.ts';
+import { followLayers } from '../../src/worker/docker/pull.ts';
 
 test('progress adds up all layers and never falls', () => {
   const seen: number[] = [];

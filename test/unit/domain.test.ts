@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { gearSpec } from '../../src/jobs/container.ts';
+import { gearSpec } from '../../src/jobs/types/container.ts';
 import { parseEnvFile, renderEnvFile } from '../../src/worker/domain/env-file.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { choosePorts } from '../../src/worker/domain/ports.ts';

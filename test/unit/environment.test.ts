@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { environmentVariables } from '../../src/jobs/environment.ts';
+import { environmentVariables } from '../../src/jobs/types/environment.ts';
 import {
   dockerCanRead,
   mergeVariables,

@@ -2,9 +2,9 @@ import pino from 'pino';
 import { expect, test, vi } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
-import type { Handlers } from '../../src/worker/context.ts';
-import { execute } from '../../src/worker/execute.ts';
-import { Cancelled, HandedBack } from '../../src/worker/interruptions.ts';
+import type { Handlers } from '../../src/worker/jobs/context.ts';
+import { execute } from '../../src/worker/jobs/execute.ts';
+import { Cancelled, HandedBack } from '../../src/worker/jobs/interruptions.ts';
 
 function job(more: Partial<Job> = {}): Job {
   const whole = {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ErrorCode, Failure } from '../../src/jobs/errors.ts';
-import type { JobContext } from '../../src/worker/context.ts';
+import type { JobContext } from '../../src/worker/jobs/context.ts';
 import { fetchCopy } from '../../src/worker/repository/fetch-copy.ts';
 
 let directory: string;

@@ -1,16 +1,16 @@
 import pino from 'pino';
 import { beforeEach, expect, test } from 'vitest';
-import type { JobRecord } from '../../src/queue/open-worker-queue.ts';
+import type { Change } from '../../src/jobs/change.ts';
+import type { JobRecord } from '../../src/queue/worker-queue.ts';
 import { authorize } from '../../src/requests/authorize.ts';
 import type { Envelope } from '../../src/requests/envelope.ts';
-import type { Change } from '../../src/requests/order.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
 import type { TokenClaims } from '../../src/token/claims.ts';
 import { outerKeyId } from '../../src/token/format.ts';
 import type { Keyring } from '../../src/token/keyring.ts';
 import { createSealer, type Purpose } from '../../src/token/seal.ts';
 import { createVerifier, type Verifier } from '../../src/token/verifier.ts';
-import { createGate, type Gate } from '../../src/worker/gate.ts';
+import { createGate, type Gate } from '../../src/worker/authorization.ts';
 import { lifetimes, makeIssuer, makeTrust, now, ringOf, type Trust } from '../support/tokens.ts';
 
 let trust: Trust;

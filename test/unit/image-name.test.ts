@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { imageReference } from '../../src/jobs/identifier.ts';
-import { imageName } from '../../src/jobs/image-name.ts';
+import { imageReference } from '../../src/jobs/fields/identifier.ts';
+import { imageName } from '../../src/jobs/fields/image-name.ts';
 
 const digest = `sha256:${'0'.repeat(64)}`;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createExportParser, isLater, type JournalRecord } from '../../src/worker/domain/journal-export.ts';
+import { createExportParser, isLater, type JournalRecord } from '../../src/worker/journald/journal-export.ts';
 
 const record = fc.record({
   cursor: fc.stringMatching(/^s=[0-9a-f]{8};i=[0-9a-f]{1,4}$/),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
-import { createJournal } from '../../src/worker/journal.ts';
+import { createJournal } from '../../src/worker/jobs/job-journal.ts';
 import { effectsOf } from '../support/failpoints.ts';
 
 const id = 'a'.repeat(32);

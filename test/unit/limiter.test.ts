@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Limiter, type Release, shared } from '../../src/lib/limiter.ts';
+import { Limiter, type Release, shared } from '../../src/lib/async/limiter.ts';
 
 const never = new AbortController().signal;
 /** Lets everything that can go on go on. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { readConfig } from '../../src/cli/config.ts';
-import { limitOptions } from '../../src/cli/limit-options.ts';
-import { gearBody } from '../../src/jobs/container.ts';
+import { readConfig } from '../../src/cli/options/config.ts';
+import { limitOptions } from '../../src/cli/options/limit-options.ts';
 import { beyondLimits, hostLimits, includesPort, limitNames } from '../../src/jobs/limits.ts';
+import { gearBody } from '../../src/jobs/types/container.ts';
 import { hostLimits as granted } from '../support/limits.ts';
 
 const redis = { redis: 'redis://127.0.0.1', testToken: true } as const;

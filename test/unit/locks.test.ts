@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createLocks } from '../../src/lib/locks.ts';
+import { createLocks } from '../../src/lib/async/locks.ts';
 
 test('work under one key is done one after the other, in the order of asking, also after a failure', async () => {
   const { hold } = createLocks();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { JournalRecord } from '../../src/worker/domain/journal-export.ts';
 import { createLogWriter } from '../../src/worker/domain/log-format.ts';
+import type { JournalRecord } from '../../src/worker/journald/journal-export.ts';
 
 const record = (message: string | Buffer, more: Partial<JournalRecord> = {}): JournalRecord => ({
   cursor: 's=1',

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { openAuditFile } from '../../src/lib/audit-file.ts';
+import { openAuditFile } from '../../src/lib/files/audit-file.ts';
 import { createLogger, plainError } from '../../src/lib/logger.ts';
 
 test('the log of an error has its words and its place, and nothing that a library has hung onto it', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMailbox } from '../../src/worker/host/mailbox.ts';
+import { createMailbox } from '../../src/worker/journald/mailbox.ts';
 
 const cursor = (number: number) => `s=a;i=${number.toString(16)};b=0;m=0;t=${number.toString(16)};x=0`;
 const record = (number: number, bytes = 1) => ({

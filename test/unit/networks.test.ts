@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readConfig } from '../../src/cli/config.ts';
-import { gearBody } from '../../src/jobs/container.ts';
+import { readConfig } from '../../src/cli/options/config.ts';
+import { gearBody } from '../../src/jobs/types/container.ts';
 import {
   type AddressRange,
   bridgeOf,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { choiceFor, type Directory, noHost } from '../../src/api/placement.ts';
 import type { Command } from '../../src/jobs/registry.ts';
-import type { HostEntry } from '../../src/queue/open-front.ts';
+import type { HostEntry } from '../../src/queue/api-queue.ts';
 import { hostLimits } from '../support/limits.ts';
 import { hostNamed } from '../support/queue.ts';
 

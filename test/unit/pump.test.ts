@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { pump } from '../../src/lib/pump.ts';
+import { pump } from '../../src/lib/async/pump.ts';
 
 const never = new AbortController().signal;
 

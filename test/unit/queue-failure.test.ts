@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
-import { faultsIn } from '../../src/queue/preflight.ts';
-import { asQueueFailure } from '../../src/queue/queue-failure.ts';
+import { faultsIn } from '../../src/queue/redis/preflight.ts';
+import { asQueueFailure } from '../../src/queue/redis/queue-failure.ts';
 
 test.each([
   'connect ECONNREFUSED 127.0.0.1:6379',

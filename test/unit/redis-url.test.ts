@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isRedisUrl, parseAddresses, speaksTls } from '../../src/queue/redis-url.ts';
+import { isRedisUrl, parseAddresses, speaksTls } from '../../src/queue/redis/redis-url.ts';
 
 test.each([
   'redis://127.0.0.1',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseAllowance } from '../../src/worker/domain/addresses.ts';
-import { mustAllowRegistry, registryOf } from '../../src/worker/registry-address.ts';
+import { mustAllowRegistry, registryOf } from '../../src/worker/image/registry-address.ts';
 
 test.each([
   ['nginx', null],

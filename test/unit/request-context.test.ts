@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, connect } from 'node:net';
 import type { Request, Response } from 'express';
 import { expect, onTestFinished, test } from 'vitest';
-import { openContext } from '../../src/api/request-context.ts';
+import { openContext } from '../../src/api/request/request-context.ts';
 
 /** A request whose client is still there, its context, and how the client leaves. */
 async function aRequest() {

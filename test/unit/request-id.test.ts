@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseRequestId, requestIdOfKey } from '../../src/jobs/request-id.ts';
+import { parseRequestId, requestIdOfKey } from '../../src/jobs/fields/request-id.ts';
 
 test('a request id is padded to 32 lower-case hex digits and names the same request however it is written', () => {
   expect(parseRequestId('2A')).toBe(`${'0'.repeat(30)}2a`);

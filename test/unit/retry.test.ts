@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
-import { withRetries } from '../../src/worker/retry.ts';
+import { withRetries } from '../../src/worker/jobs/retry.ts';
 
 const hooks = (signal = new AbortController().signal) => {
   const delays: number[] = [];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseHead } from '../../src/jobs/streams.ts';
+import { parseHead } from '../../src/jobs/rpc/streams.ts';
 
 const archive = { etag: `W/"${'a'.repeat(40)}-tar.gz"`, filename: 'web-v1.0_x.tar.gz', notModified: false };
 

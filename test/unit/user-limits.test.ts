@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Response } from 'express';
 import { expect, test } from 'vitest';
-import { createUserLimits } from '../../src/api/user-limits.ts';
+import { createUserLimits } from '../../src/api/request/user-limits.ts';
 import { userLimits } from '../support/limits.ts';
 
 /** A response that can be closed. */

@@ -1,5 +1,5 @@
 import { type JobType, jobs } from '../../jobs/registry.ts';
-import type { Front } from '../../queue/open-front.ts';
+import type { Front } from '../../queue/api-queue.ts';
 import type { OrderHandler } from '../dispatch.ts';
 import { submit } from '../submit.ts';
 

@@ -1,11 +1,11 @@
+import type { Scope } from '../../jobs/access/scope.ts';
+import { seesJob } from '../../jobs/access/scope.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
-import type { Front, JobRecord } from '../../queue/open-front.ts';
-import type { Scope } from '../../requests/order.ts';
-import { seesJob } from '../../requests/scope.ts';
+import type { Front, JobRecord } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
-import { preferredWait } from '../preferences.ts';
-import { contextOf } from '../request-context.ts';
+import { preferredWait } from '../request/preferences.ts';
+import { contextOf } from '../request/request-context.ts';
 import { sendJob, sendJson } from '../respond.ts';
 
 type JobRoutes = Pick<OrderHandlers, 'job.read' | 'job.list' | 'job.cancel'>;

@@ -1,5 +1,5 @@
 import type { IRouter } from 'express';
-import type { Front } from '../../queue/open-front.ts';
+import type { Front } from '../../queue/api-queue.ts';
 import { sendJson } from '../respond.ts';
 
 /** What a load balancer asks, without a token. */

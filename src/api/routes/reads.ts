@@ -1,11 +1,11 @@
+import type { Scope } from '../../jobs/access/scope.ts';
 import { Failure } from '../../jobs/errors.ts';
-import type { GearSummary } from '../../jobs/gear.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
-import type { Front, NamePage } from '../../queue/open-front.ts';
-import type { Scope } from '../../requests/order.ts';
+import type { GearSummary } from '../../jobs/rpc/queries.ts';
+import type { Front, NamePage } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
-import { contextOf, type RequestContext } from '../request-context.ts';
+import { contextOf, type RequestContext } from '../request/request-context.ts';
 import { sendJson, sendText } from '../respond.ts';
 
 type Reads = Pick<

@@ -1,10 +1,10 @@
-import { journalCursor } from '../../jobs/identifier.ts';
-import type { Front } from '../../queue/open-front.ts';
+import { journalCursor } from '../../jobs/fields/identifier.ts';
+import type { Front } from '../../queue/api-queue.ts';
 import { checked } from '../../requests/parameters.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { holderOf } from '../placement.ts';
-import { knownEntities, lastEventId, logFormat } from '../preferences.ts';
-import { contextOf } from '../request-context.ts';
+import { knownEntities, lastEventId, logFormat } from '../request/preferences.ts';
+import { contextOf } from '../request/request-context.ts';
 import { jobEventId, jobLog } from '../streams/job-log.ts';
 import type { OpenStreamOf } from '../streams/open-stream.ts';
 import { mustDetectCuts, sendStream } from '../streams/send-stream.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
-import type { Fetch, Front } from '../../queue/open-front.ts';
+import type { Fetch, Front } from '../../queue/api-queue.ts';
 import { authorize } from '../../requests/authorize.ts';
 import { sourceOf } from '../../requests/copies.ts';
 import { type Envelope, envelope } from '../../requests/envelope.ts';

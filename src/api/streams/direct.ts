@@ -1,9 +1,9 @@
 import { type IncomingMessage, request } from 'node:http';
-import { directPath, headHeader } from '../../jobs/direct.ts';
 import { failureOf, toldFailure } from '../../jobs/errors.ts';
-import { type OpenStream, parseHead } from '../../jobs/streams.ts';
+import { directPath, headHeader } from '../../jobs/rpc/direct.ts';
+import { type OpenStream, parseHead } from '../../jobs/rpc/streams.ts';
 import { parseJson } from '../../lib/parse-json.ts';
-import type { WantedStream } from '../../queue/open-front.ts';
+import type { WantedStream } from '../../queue/api-queue.ts';
 
 /** Milliseconds to reach a worker, and for it to say what becomes of the stream. */
 const connectDeadline = 1_000;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { Failure } from '../../jobs/errors.ts';
+import { printable } from '../../jobs/fields/schema.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
-import { printable } from '../../jobs/schema.ts';
-import type { LogFormat } from '../../jobs/streams.ts';
-import type { Front, JobRecord, ProgressLine } from '../../queue/open-front.ts';
+import type { LogFormat } from '../../jobs/rpc/streams.ts';
+import type { Front, JobRecord, ProgressLine } from '../../queue/api-queue.ts';
 
 /** Milliseconds between two looks at a job of which we hear nothing. */
 const lookAgain = 2_000;

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
-import type { OpenStream, StreamHead, StreamName, Transport } from '../../jobs/streams.ts';
+import type { OpenStream, StreamHead, StreamName, Transport } from '../../jobs/rpc/streams.ts';
 import { createRecent } from '../../lib/recent.ts';
-import type { Front, WantedStream } from '../../queue/open-front.ts';
+import type { Front, WantedStream } from '../../queue/api-queue.ts';
 import { openDirect, Unreachable } from './direct.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { Failure } from '../../jobs/errors.ts';
-import { pump } from '../../lib/pump.ts';
-import { brokenOff, contextOf } from '../request-context.ts';
+import { pump } from '../../lib/async/pump.ts';
+import { brokenOff, contextOf } from '../request/request-context.ts';
 
 /** Milliseconds between two looks at whether the token of an open stream is still valid. */
 const validityInterval = 5_000;

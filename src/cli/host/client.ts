@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { Problem } from '../../jobs/errors.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
 import { askHttp, type Question } from '../../lib/ask-http.ts';
+import { pause } from '../../lib/async/pause.ts';
 import { parseJson } from '../../lib/parse-json.ts';
-import { pause } from '../../lib/pause.ts';
 import { testToken } from '../../token/claims.ts';
 
 export interface ClientOptions {

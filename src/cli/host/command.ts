@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import { hostName } from '../../jobs/identifier.ts';
+import { hostName } from '../../jobs/fields/identifier.ts';
 import type { Job } from '../../jobs/job.ts';
 import type { Result } from '../../jobs/registry.ts';
-import { readTrusted } from '../../lib/trusted-files.ts';
+import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { testToken } from '../../token/claims.ts';
-import { BadConfig, readSettings } from '../config.ts';
-import { optionFor } from '../option-flags.ts';
-import { firstLine } from '../redis-access.ts';
+import { BadConfig, readSettings } from '../options/config.ts';
+import { optionFor } from '../options/option-flags.ts';
+import { firstLine } from '../roles/redis-access.ts';
 import { addCommand } from './add.ts';
 import { type Client, createClient } from './client.ts';
 import { joinCommand } from './join.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { hostName } from '../../jobs/identifier.ts';
+import { hostName } from '../../jobs/fields/identifier.ts';
 import { parseJson } from '../../lib/parse-json.ts';
-import { optionTable } from '../options.ts';
+import { optionTable } from '../options/options.ts';
 
 /** Characters of the longest file in an invitation. */
 const longestFile = 65_536;

@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { exec } from '../../lib/exec.ts';
-import { readIfThere, replaceFile } from '../../lib/replace-file.ts';
-import { BadConfig } from '../config.ts';
+import { readIfThere, replaceFile } from '../../lib/files/replace-file.ts';
+import { BadConfig } from '../options/config.ts';
 import { type Invitation, readInvitation } from './invitation.ts';
 
 type Act = (work: () => Promise<number>) => Promise<void>;

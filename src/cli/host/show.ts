@@ -1,5 +1,5 @@
-import type { Drift } from '../../jobs/drift.ts';
 import type { Result } from '../../jobs/registry.ts';
+import type { Drift } from '../../jobs/rpc/drift.ts';
 
 /** A host as GET hosts tells it; a token for names gets its name and state only. */
 export interface HostLine {

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { allowsAction } from '../../jobs/access/patterns.ts';
 import { type Action, actions, changesSomething } from '../../jobs/actions.ts';
 import { explain } from '../../lib/explain.ts';
-import { allowsAction } from '../../requests/patterns.ts';
 import { type TokenClaims, tokenClaims } from '../../token/claims.ts';
 import { readMinterKey } from '../../token/key-files.ts';
 import { mintToken } from '../../token/mint.ts';
 import type { Lifetimes } from '../../token/verifier.ts';
-import { BadConfig } from '../config.ts';
+import { BadConfig } from '../options/config.ts';
 import { missingFor, readyCall } from './calls.ts';
 import { parseDuration, sayDuration } from './duration.ts';
 

@@ -1,4 +1,4 @@
-import type { ChangedUnit, Drift, Foreign } from '../../jobs/drift.ts';
+import type { ChangedUnit, Drift, Foreign } from '../../jobs/rpc/drift.ts';
 import { containerName, type HostPaths, resourceOfUnit, unitName } from './paths.ts';
 import { parseUnit, renderUnit } from './unit-file.ts';
 

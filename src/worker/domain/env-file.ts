@@ -1,4 +1,4 @@
-import type { EnvironmentVariable } from '../../jobs/environment.ts';
+import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 
 /** Docker reads a line of at most 64 KiB (Go's bufio.MaxScanTokenSize), its end mark included. */
 const longestLine = 64 * 1024 - 2;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { LogFormat } from '../../jobs/streams.ts';
-import type { JournalRecord } from './journal-export.ts';
+import type { LogFormat } from '../../jobs/rpc/streams.ts';
+import type { JournalRecord } from '../journald/journal-export.ts';
 
 /** Something about the stream that its reader must know. */
 export interface Notice {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
-import type { GearSpec } from '../../jobs/container.ts';
+import type { GearSpec } from '../../jobs/types/container.ts';
 
 /** The Docker network in which a gear runs: a common one that its spec names, or one of its own. */
 export const networkOf = (resource: string, { network }: Pick<GearSpec, 'network'>) =>

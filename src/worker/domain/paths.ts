@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Volume } from '../../jobs/container.ts';
-import { ownRegistry } from '../../jobs/image-name.ts';
+import { ownRegistry } from '../../jobs/fields/image-name.ts';
+import type { Volume } from '../../jobs/types/container.ts';
 
 /** Where everything of a host lies below its base directory. Names come validated: see jobs/identifier.ts. */
 export interface HostPaths {

@@ -1,5 +1,5 @@
-import type { PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
+import type { PublishedPort } from '../../jobs/types/container.ts';
 
 /** External ports that are allocated when none is asked for. */
 export const allocated = { first: 4000, last: 60_000 } as const;

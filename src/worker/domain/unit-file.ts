@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/container.ts';
-import { resourceName } from '../../jobs/identifier.ts';
-import { imageName } from '../../jobs/image-name.ts';
-import { requestId } from '../../jobs/request-id.ts';
+import { resourceName } from '../../jobs/fields/identifier.ts';
+import { imageName } from '../../jobs/fields/image-name.ts';
+import { requestId } from '../../jobs/fields/request-id.ts';
+import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/types/container.ts';
 import { containerName, dockerVolume, environmentImage, type HostPaths } from './paths.ts';
 import { docker, dockerRun } from './programs.ts';
 import { quoteWord } from './quote.ts';

@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Drift } from '../../jobs/drift.ts';
+import type { Drift } from '../../jobs/rpc/drift.ts';
 import { findDrift } from '../domain/drift.ts';
 import { containerName } from '../domain/paths.ts';
 import { readIfThere } from '../host/files.ts';
-import { likeOurs, readUnitLinks } from '../host/unit-links.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
+import { likeOurs, readUnitLinks } from '../systemd/unit-links.ts';
 
 /** What of this host is otherwise than geard has made it. */
 export async function lookForDrift(room: Room): Promise<Drift> {

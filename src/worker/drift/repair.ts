@@ -1,14 +1,14 @@
-import type { Drift } from '../../jobs/drift.ts';
 import type { Result } from '../../jobs/registry.ts';
-import type { JobContext } from '../context.ts';
+import type { Drift } from '../../jobs/rpc/drift.ts';
 import { changeOf, resourceOfOurs } from '../domain/drift.ts';
 import { parseUnit, renderUnit } from '../domain/unit-file.ts';
 import { readGear } from '../gear/gear-files.ts';
 import { ensureNetwork, removeUnusedNetworks } from '../gear/networks.ts';
 import { linkUnit } from '../gear/transaction.ts';
 import { readIfThere, writeDurably } from '../host/files.ts';
-import { readUnitLinks } from '../host/unit-links.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
+import type { JobContext } from '../jobs/context.ts';
+import { readUnitLinks } from '../systemd/unit-links.ts';
 import { lookForDrift } from './look.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import type { EnvironmentVariable } from '../../jobs/environment.ts';
 import { Failure } from '../../jobs/errors.ts';
+import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { isAbsence, readIfThere, writeDurably } from '../host/files.ts';

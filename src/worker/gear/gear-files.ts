@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
-import type { EnvironmentVariable } from '../../jobs/environment.ts';
 import { Failure } from '../../jobs/errors.ts';
-import type { FailedUpdate } from '../../jobs/gear.ts';
+import type { FailedUpdate } from '../../jobs/rpc/queries.ts';
+import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { type GearUnit, parseUnit } from '../domain/unit-file.ts';

@@ -1,4 +1,4 @@
-import { createLocks } from '../../lib/locks.ts';
+import { createLocks } from '../../lib/async/locks.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import { listGears, readUnit } from './gear-files.ts';

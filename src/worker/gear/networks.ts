@@ -3,7 +3,7 @@ import { bridgeOf, freeNetwork, networkRules, ownNetwork, parseNetwork } from '.
 import type { HostPaths } from '../domain/paths.ts';
 import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
 import { routedNetworks } from '../host/routes.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
 import { listGears, readGear } from './gear-files.ts';
 
 /**

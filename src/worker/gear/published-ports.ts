@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { includesPort } from '../../jobs/limits.ts';
+import type { GearSpec, PublishedPort } from '../../jobs/types/container.ts';
 import { networkRules } from '../domain/networks.ts';
 import { choosePorts } from '../domain/ports.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import { portIsFree } from '../host/ports.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
 
 /**
  * Reserves the external ports a gear is to have: those asked for, and for the others the ones it has had or free

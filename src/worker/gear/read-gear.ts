@@ -1,10 +1,10 @@
-import type { Gear, GearSummary } from '../../jobs/gear.ts';
+import type { Gear, GearSummary } from '../../jobs/rpc/queries.ts';
 import { containerName } from '../domain/paths.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
-import type { UnitState } from '../host/systemd.ts';
-import type { Room } from '../room.ts';
+import { hideValues } from '../environment/hidden-values.ts';
+import type { Room } from '../host-services.ts';
+import type { UnitState } from '../systemd/systemd.ts';
 import { mustHaveGear, readFailedUpdate, type StoredGear } from './gear-files.ts';
-import { hideValues } from './hidden-values.ts';
 
 /** A gear as it is now; `values`: whether with the values of its variables. Throws `container_not_found`. */
 export async function showGear(room: Room, resource: string, values: boolean): Promise<Gear> {

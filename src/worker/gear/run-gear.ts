@@ -1,12 +1,12 @@
-import type { GearSpec, PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
-import { pause } from '../../lib/pause.ts';
-import type { JobContext } from '../context.ts';
+import type { GearSpec, PublishedPort } from '../../jobs/types/container.ts';
+import { pause } from '../../lib/async/pause.ts';
+import { runOfDocker } from '../docker/service.ts';
 import { containerName } from '../domain/paths.ts';
-import { runOfDocker } from '../host/docker-service.ts';
 import { portIsFree } from '../host/ports.ts';
-import type { UnitActivity } from '../host/systemd.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
+import type { JobContext } from '../jobs/context.ts';
+import type { UnitActivity } from '../systemd/systemd.ts';
 import { ensureNetwork } from './networks.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';

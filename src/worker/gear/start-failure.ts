@@ -1,10 +1,10 @@
 import { Failure } from '../../jobs/errors.ts';
-import { pause } from '../../lib/pause.ts';
-import { takenDownByDocker } from '../host/docker-service.ts';
+import { pause } from '../../lib/async/pause.ts';
+import { takenDownByDocker } from '../docker/service.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
-import { lastLines } from '../host/journal-tail.ts';
-import type { UnitState } from '../host/systemd.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
+import { lastLines } from '../journald/journal-tail.ts';
+import type { UnitState } from '../systemd/systemd.ts';
 
 /** Lines of the gear's log that a failure shows. */
 const shownLines = 10;

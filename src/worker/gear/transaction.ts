@@ -1,9 +1,9 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
-import type { JobContext } from '../context.ts';
 import { type GearUnit, parseUnit, renderUnit } from '../domain/unit-file.ts';
+import { removeStaleImages } from '../environment/environment-image.ts';
 import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
-import type { Room } from '../room.ts';
-import { removeStaleImages } from './environment-image.ts';
+import type { Room } from '../host-services.ts';
+import type { JobContext } from '../jobs/context.ts';
 import {
   type Before,
   readBefore,

@@ -1,10 +1,10 @@
-import type { PublishedPort } from '../../jobs/container.ts';
 import { Failure } from '../../jobs/errors.ts';
-import { pause } from '../../lib/pause.ts';
-import type { JobContext } from '../context.ts';
+import type { PublishedPort } from '../../jobs/types/container.ts';
+import { pause } from '../../lib/async/pause.ts';
+import type { ContainerState } from '../docker/docker.ts';
 import { containerName } from '../domain/paths.ts';
-import type { ContainerState } from '../host/docker.ts';
 import { listeningPorts } from '../host/listening.ts';
+import type { JobContext } from '../jobs/context.ts';
 import type { StartSymptom } from './start-failure.ts';
 
 /** Milliseconds Docker may take from the start of the unit to a running container. */

@@ -1,7 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
 import { dockerVolume } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
 import { listGears, readGear } from './gear-files.ts';
 
 const volumesOf = ({ resource, spec }: Pick<GearUnit, 'resource' | 'spec'>) =>

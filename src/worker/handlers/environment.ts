@@ -1,12 +1,12 @@
-import { type EnvironmentVariable, mostVariables } from '../../jobs/environment.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
-import type { Handler, JobContext } from '../context.ts';
+import { type EnvironmentVariable, mostVariables } from '../../jobs/types/environment.ts';
 import { mergeVariables } from '../domain/env-file.ts';
-import { mustTakeNew } from '../draining.ts';
 import { isOther, readEnvironment, writeEnvironment } from '../environment/environment-files.ts';
-import { gearsUsing, refreshEnvironment } from '../gear/refresh-environment.ts';
-import { isOnDisk } from '../on-disk.ts';
+import { gearsUsing, refreshEnvironment } from '../environment/refresh-environment.ts';
+import { mustTakeNew } from '../host-state/draining.ts';
+import { isOnDisk } from '../host-state/on-disk.ts';
+import type { Handler, JobContext } from '../jobs/context.ts';
 
 /** Replaces an environment, or makes it. */
 export const replace: Handler<'environment.replace'> = {

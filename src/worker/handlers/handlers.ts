@@ -1,4 +1,4 @@
-import type { Handlers } from '../context.ts';
+import type { Handlers } from '../jobs/context.ts';
 import { merge, replace } from './environment.ts';
 import { drain, repair, undrain } from './host.ts';
 import { install } from './install.ts';

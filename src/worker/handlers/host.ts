@@ -1,7 +1,7 @@
 import type { Result } from '../../jobs/registry.ts';
-import type { Handler, JobContext } from '../context.ts';
-import { isDraining, setDraining } from '../draining.ts';
 import { repairHost } from '../drift/repair.ts';
+import { isDraining, setDraining } from '../host-state/draining.ts';
+import type { Handler, JobContext } from '../jobs/context.ts';
 
 /** Has this host take nothing new. */
 export const drain: Handler<'host.drain'> = {

@@ -2,13 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { Failure } from '../../jobs/errors.ts';
 import { beyondLimits, type HostLimits } from '../../jobs/limits.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
-import type { Handler, JobContext } from '../context.ts';
 import { networkOf } from '../domain/networks.ts';
 import { containerName } from '../domain/paths.ts';
 import { type GearUnit, parseUnit, renderUnit, runImage } from '../domain/unit-file.ts';
-import { mustTakeNew } from '../draining.ts';
-import { ensureImage } from '../ensure-image.ts';
-import { carryEnvironment, environmentOf } from '../gear/environment-image.ts';
+import { carryEnvironment, environmentOf } from '../environment/environment-image.ts';
+import { refreshHeld } from '../environment/refresh-environment.ts';
 import {
   type Before,
   isCommitted,
@@ -19,11 +17,13 @@ import {
 } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
 import { publishesAlike, reservePorts, tellRules } from '../gear/published-ports.ts';
-import { refreshHeld } from '../gear/refresh-environment.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
 import { mustHaveOwners } from '../gear/volumes.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
+import { mustTakeNew } from '../host-state/draining.ts';
+import { ensureImage } from '../image/ensure-image.ts';
+import type { Handler, JobContext } from '../jobs/context.ts';
 
 type Install = Params<'container.install'>;
 

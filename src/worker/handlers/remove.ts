@@ -1,8 +1,8 @@
 import { Failure } from '../../jobs/errors.ts';
-import type { Handler } from '../context.ts';
 import { readBefore, readGear } from '../gear/gear-files.ts';
 import { endRun } from '../gear/run-gear.ts';
 import { removeGear } from '../gear/transaction.ts';
+import type { Handler } from '../jobs/context.ts';
 
 /** Stops a gear and removes all of it but its volumes. */
 export const remove: Handler<'container.remove'> = {

@@ -1,10 +1,11 @@
-import { copiedFrom } from '../../jobs/copy.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { Result } from '../../jobs/registry.ts';
-import type { Handler, JobContext } from '../context.ts';
+import { copiedFrom } from '../../jobs/rpc/copy.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
-import { mustTakeNew } from '../draining.ts';
-import { isOnDisk } from '../on-disk.ts';
+import type { Room } from '../host-services.ts';
+import { mustTakeNew } from '../host-state/draining.ts';
+import { isOnDisk } from '../host-state/on-disk.ts';
+import type { Handler, JobContext } from '../jobs/context.ts';
 import { resolveSource } from '../repository/clone-source.ts';
 import {
   adoptDraft,
@@ -20,7 +21,6 @@ import { askGit, findFault, headOf } from '../repository/git.ts';
 import { type GitTask, gitContainer, usualBranch } from '../repository/git-container.ts';
 import { ensureGitImage } from '../repository/git-image.ts';
 import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/run-git-unit.ts';
-import type { Room } from '../room.ts';
 
 /** Makes a bare repository, empty or as a clone, beside its place, checks it and moves it there. */
 export const create: Handler<'repository.create'> = {

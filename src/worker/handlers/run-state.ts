@@ -1,8 +1,8 @@
 import type { Result } from '../../jobs/registry.ts';
-import type { Handler, JobContext } from '../context.ts';
 import { mustHaveGear, readGear, type StoredGear } from '../gear/gear-files.ts';
 import { runGear, stopGear, untilIdle } from '../gear/run-gear.ts';
 import { linkUnit } from '../gear/transaction.ts';
+import type { Handler, JobContext } from '../jobs/context.ts';
 
 /** Starts a gear, now and after every reboot. One that does not start is stopped again, if it was stopped before. */
 export const start: Handler<'container.start'> = {

@@ -70,7 +70,7 @@ export async function renameDurably(from: string, to: string): Promise<void> {
   await syncDirectory(dirname(to));
 }
 
-export { readIfThere } from '../../lib/replace-file.ts';
+export { readIfThere } from '../../lib/files/replace-file.ts';
 
 /** Makes directories that all may pass, whatever the umask; what is there already is left as it is. */
 export async function makeDirectories(directories: string[]): Promise<void> {

@@ -1,8 +1,8 @@
 import { readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename } from 'node:path';
+import { createLocks } from '../../lib/async/locks.ts';
 import { effect } from '../../lib/failpoint.ts';
-import { createLocks } from '../../lib/locks.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { isAbsence, syncDirectory } from './files.ts';
 

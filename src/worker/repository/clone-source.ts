@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { Failure } from '../../jobs/errors.ts';
 import { type AddressAllowance, isLoopback } from '../domain/addresses.ts';
-import { reachableAddresses } from '../reachable-addresses.ts';
+import { reachableAddresses } from '../host-state/reachable-addresses.ts';
 
 /** Where a clone comes from, resolved once: git is given these addresses and no way to find others. */
 export interface CloneSource {

@@ -1,8 +1,8 @@
 import { chmod, chown, lchown, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
-import { MiB } from '../../jobs/bytes.ts';
 import { Failure } from '../../jobs/errors.ts';
+import { MiB } from '../../jobs/fields/bytes.ts';
 import { effect } from '../../lib/failpoint.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { gitUser } from '../domain/programs.ts';

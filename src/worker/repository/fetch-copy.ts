@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MiB } from '../../jobs/bytes.ts';
-import { type CopyHead, copyHead, longestCopyHead } from '../../jobs/copy.ts';
 import { type ErrorCode, Failure } from '../../jobs/errors.ts';
+import { MiB } from '../../jobs/fields/bytes.ts';
+import { type CopyHead, copyHead, longestCopyHead } from '../../jobs/rpc/copy.ts';
 import { parseJson } from '../../lib/parse-json.ts';
-import type { JobContext } from '../context.ts';
+import type { JobContext } from '../jobs/context.ts';
 import { bundleName } from './git-container.ts';
 
 /** Milliseconds between two reports of how much has come. */

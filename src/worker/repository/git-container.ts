@@ -1,4 +1,4 @@
-import { MiB } from '../../jobs/bytes.ts';
+import { MiB } from '../../jobs/fields/bytes.ts';
 import { dockerRun, gitUser } from '../domain/programs.ts';
 import type { CloneSource } from './clone-source.ts';
 

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../jobs/errors.ts';
-import { ownRegistry } from '../../jobs/image-name.ts';
+import { ownRegistry } from '../../jobs/fields/image-name.ts';
+import { createLocks } from '../../lib/async/locks.ts';
 import { openProgram } from '../../lib/exec.ts';
 import { effect } from '../../lib/failpoint.ts';
-import { createLocks } from '../../lib/locks.ts';
-import type { JobContext } from '../context.ts';
-import { ensureImage } from '../ensure-image.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
+import { ensureImage } from '../image/ensure-image.ts';
+import type { JobContext } from '../jobs/context.ts';
 
 /** The image that this host builds for itself. */
 const builtImage = `${ownRegistry}/githost`;

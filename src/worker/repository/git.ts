@@ -1,5 +1,5 @@
-import { MiB } from '../../jobs/bytes.ts';
 import { Failure } from '../../jobs/errors.ts';
+import { MiB } from '../../jobs/fields/bytes.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
 import { gitUser } from '../domain/programs.ts';
 

@@ -1,14 +1,14 @@
 import { Failure } from '../../jobs/errors.ts';
-import { pause } from '../../lib/pause.ts';
-import type { JobContext } from '../context.ts';
-import { createGitProgress } from '../domain/git-progress.ts';
+import { pause } from '../../lib/async/pause.ts';
+import { runOfDocker, takenDownByDocker } from '../docker/service.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
 import { docker } from '../domain/programs.ts';
-import { runOfDocker, takenDownByDocker } from '../host/docker-service.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
-import { lastLines } from '../host/journal-tail.ts';
-import type { UnitState } from '../host/systemd.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
+import type { JobContext } from '../jobs/context.ts';
+import { lastLines } from '../journald/journal-tail.ts';
+import type { UnitState } from '../systemd/systemd.ts';
+import { createGitProgress } from './git-progress.ts';
 
 /** Milliseconds between two looks at the unit. */
 const lookInterval = 50;

@@ -1,8 +1,8 @@
-import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
-import { pause } from '../../lib/pause.ts';
-import { isLater, type JournalRecord } from '../domain/journal-export.ts';
+import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
+import { pause } from '../../lib/async/pause.ts';
 import { createLogWriter, type LogWriter, type Notice } from '../domain/log-format.ts';
 import { mustHaveGear } from '../gear/gear-files.ts';
+import type { Room } from '../host-services.ts';
 import {
   cursorMark,
   hasCursor,
@@ -12,10 +12,10 @@ import {
   readMessages,
   readRecords,
   syncJournal,
-} from '../host/journal.ts';
-import type { JournalFeed } from '../host/journal-feed.ts';
-import type { Mailbox } from '../host/mailbox.ts';
-import type { Room } from '../room.ts';
+} from '../journald/journal.ts';
+import { isLater, type JournalRecord } from '../journald/journal-export.ts';
+import type { JournalFeed } from '../journald/journal-feed.ts';
+import type { Mailbox } from '../journald/mailbox.ts';
 
 type LogArgs = StreamArgs<'container.log'>;
 

@@ -1,10 +1,10 @@
 import { Failure } from '../../jobs/errors.ts';
-import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
-import { isOnDisk } from '../on-disk.ts';
+import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
+import type { Room } from '../host-services.ts';
+import { isOnDisk } from '../host-state/on-disk.ts';
 import { askGit, openGit } from '../repository/git.ts';
 import { outputOf } from '../repository/git-output.ts';
 import { resolveRef } from '../repository/resolve-ref.ts';
-import type { Room } from '../room.ts';
 
 /** Streams `git archive` of a ref. Throws `repository_not_found`, `repository_empty` or `ref_not_found`. */
 export async function contentArchive(

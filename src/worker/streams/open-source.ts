@@ -5,10 +5,10 @@ import {
   type StreamArgs,
   type StreamName,
   streams,
-} from '../../jobs/streams.ts';
+} from '../../jobs/rpc/streams.ts';
+import { Limiter, shared } from '../../lib/async/limiter.ts';
 import { explain } from '../../lib/explain.ts';
-import { Limiter, shared } from '../../lib/limiter.ts';
-import type { Room } from '../room.ts';
+import type { Room } from '../host-services.ts';
 import { containerLog } from './container-log.ts';
 import { contentArchive } from './content-archive.ts';
 import { repositoryBundle } from './repository-bundle.ts';

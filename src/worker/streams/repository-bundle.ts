@@ -1,11 +1,11 @@
-import type { CopyHead } from '../../jobs/copy.ts';
 import { Failure } from '../../jobs/errors.ts';
-import { refName } from '../../jobs/identifier.ts';
-import type { OpenStream, StreamArgs } from '../../jobs/streams.ts';
-import { isOnDisk } from '../on-disk.ts';
+import { refName } from '../../jobs/fields/identifier.ts';
+import type { CopyHead } from '../../jobs/rpc/copy.ts';
+import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
+import type { Room } from '../host-services.ts';
+import { isOnDisk } from '../host-state/on-disk.ts';
 import { askGit, openGit } from '../repository/git.ts';
 import { outputOf } from '../repository/git-output.ts';
-import type { Room } from '../room.ts';
 
 /** Streams everything in a repository for a copy of it, as jobs/copy.ts says. Throws `repository_not_found`. */
 export async function repositoryBundle(

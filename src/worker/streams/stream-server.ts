@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { directPath, directRequest, headHeader } from '../../jobs/direct.ts';
 import { Failure, problemOf } from '../../jobs/errors.ts';
+import { directPath, directRequest, headHeader } from '../../jobs/rpc/direct.ts';
+import { pump } from '../../lib/async/pump.ts';
 import { listen } from '../../lib/listen.ts';
-import { pump } from '../../lib/pump.ts';
-import type { Gate } from '../gate.ts';
+import type { Gate } from '../authorization.ts';
 import type { Sources } from './open-source.ts';
 
 /** Bytes of the largest request; see jobs/direct.ts. */

@@ -1,0 +1,35 @@
+import type { Request } from 'express';
+import { type LogFormat, logFormats } from '../../jobs/rpc/streams.ts';
+
+/** Seconds a client may have us wait. */
+const longestWait = 60;
+
+/** `Prefer: wait=N` in seconds (RFC 7240), or null. Other preferences are ignored, as the RFC wants it. */
+export function preferredWait(req: Request): number | null {
+  const header = req.headers['prefer'];
+  if (header === undefined) return null;
+  const preference = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])/i.exec(
+    String(header).slice(0, 1000),
+  );
+  if (!preference) return null;
+  return Math.min(Number(preference[1]), longestWait);
+}
+
+/** How a log is to be written; plain lines where nothing of ours is asked for. */
+export function logFormat(req: Request): LogFormat {
+  const accepted = req.accepts([...logFormats]);
+  return logFormats.find((format) => format === accepted) ?? 'text/plain';
+}
+
+/** `Last-Event-ID`, which a client sends to go on after a stream was cut (HTML, 9.2.4); null: none. */
+export function lastEventId(req: Request): string | null {
+  const header = req.headers['last-event-id'];
+  return header === undefined || header === '' ? null : String(header);
+}
+
+/** The entity tags of If-None-Match, weak or strong alike (RFC 9110, 13.1.2). */
+export function knownEntities(req: Request): string[] {
+  const header = (req.headers['if-none-match'] ?? '').slice(0, 4_000).trim();
+  if (header === '*') return ['*'];
+  return [...header.matchAll(/(?:W\/)?"([^"]{1,190})"/g)].slice(0, 32).map(([, tag]) => tag as string);
+}

@@ -1,0 +1,67 @@
+import type { RequestHandler } from 'express';
+import { Failure } from '../../jobs/errors.ts';
+import { testToken } from '../../token/claims.ts';
+import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
+import { contextOf } from './request-context.ts';
+import { mustComeFromHere } from './test-token-origin.ts';
+import type { PlacesOf } from './user-limits.ts';
+
+const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
+/** What anybody may ask. */
+const openPaths = new Set(['/healthz', '/readyz']);
+/** Of every answer: the URL may be the credential, and what is in logs and archives is anybody's. */
+const headers = [
+  ['Cache-Control', 'no-store'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'; sandbox"],
+] as const;
+const bearer = /^Bearer +(\S{1,4096})$/i;
+
+/**
+ * Milliseconds after which every refusal of a token is answered, counted from before it was looked at: more than a
+ * verification takes, so that the time does not tell how far a forged token has come.
+ */
+const refusalTime = 5;
+
+/**
+ * Takes the token off the path, or out of the Authorization header, and lets only valid ones pass. The rest of
+ * the path is what the routes see.
+ */
+export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestHandler {
+  return async (req, res, next) => {
+    for (const [name, value] of headers) res.setHeader(name, value);
+    const inPath = prefixed.exec(req.url);
+    if (!inPath && openPaths.has(req.path)) {
+      next();
+      return;
+    }
+    const context = contextOf(req);
+    const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
+    if (token !== undefined) context.log.token = tokenLabel(token);
+    let timer: NodeJS.Timeout | undefined;
+    const due = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, refusalTime);
+    });
+    const claims = token === undefined ? null : await verify(token);
+    if (token === undefined || !claims) {
+      await due;
+      throw new Failure('token_invalid', 'the request needs a valid token');
+    }
+    clearTimeout(timer);
+    if (token === testToken) mustComeFromHere(req);
+    context.claims = claims;
+    if (claims.u !== undefined) context.log.user = claims.u;
+    context.token = token;
+    context.isValid = async () => (await verify(token)) !== null;
+    context.tenant = tenantOf(claims, token);
+    context.occupy = placesOf(context.tenant, res);
+    if (inPath) {
+      context.prefix = inPath[0];
+      req.url = req.url.slice(inPath[0].length);
+      if (!req.url.startsWith('/')) req.url = `/${req.url}`;
+    }
+    context.occupy('userRequests');
+    next();
+  };
+}

@@ -1,0 +1,192 @@
+import { isIP } from 'node:net';
+import { holdsPassword, hostsOf, speaksTls } from '../../queue/redis/redis-url.ts';
+import {
+  type OptionDefinition,
+  type OptionName,
+  optionTable,
+  type Role,
+  roleOptions,
+  type Settings,
+} from './options.ts';
+
+type Optional =
+  | 'redis'
+  | 'redisUser'
+  | 'redisPasswordFile'
+  | 'redisCa'
+  | 'redisCert'
+  | 'redisKey'
+  | 'keys'
+  | 'streamListen'
+  | 'githostImage';
+
+/** The settings of a role; `redis` is there unless the daemon is to run its own. */
+export type Config = Omit<Settings, Optional> & { [K in Optional]: Settings[K] | null };
+
+/** Settings that cannot be used, one readable line for each. */
+export class BadConfig extends Error {
+  readonly lines: string[];
+
+  constructor(lines: string[]) {
+    super(lines.join('\n'));
+    this.name = 'BadConfig';
+    this.lines = lines;
+  }
+}
+
+/**
+ * The configuration of a role, from the command line and the environment: parsed once, here and nowhere else.
+ * Throws `BadConfig` with everything that is wrong.
+ */
+export function readConfig(
+  role: Role,
+  flags: Record<string, string | boolean | undefined>,
+  environment: NodeJS.ProcessEnv = process.env,
+): Config {
+  const settings = readSettings(roleOptions[role], flags, environment) as Partial<Settings>;
+  const wrong = contradictions(role, settings);
+  if (wrong.length > 0) throw new BadConfig(wrong);
+  return {
+    redis: null,
+    redisUser: null,
+    redisPasswordFile: null,
+    redisCa: null,
+    redisCert: null,
+    redisKey: null,
+    keys: null,
+    streamListen: null,
+    githostImage: null,
+    insecureRedis: false,
+    testToken: false,
+    insecureTestToken: false,
+    ...settings,
+  } as Config;
+}
+
+/** The file that arms failpoints, which only tests have; see failpoints.ts. */
+export const failpointsFile = (environment: NodeJS.ProcessEnv = process.env) =>
+  environment['GEARD_FAILPOINTS'];
+
+type WithDefault = {
+  [K in OptionName]: (typeof optionTable)[K] extends { default: string } ? K : never;
+}[OptionName];
+
+/** Some settings by their names, each valid for itself; what has no default may be left out. Throws `BadConfig`. */
+export function readSettings<N extends OptionName>(
+  names: readonly N[],
+  flags: Record<string, string | boolean | undefined>,
+  environment: NodeJS.ProcessEnv = process.env,
+): Pick<Settings, N & WithDefault> & Partial<Pick<Settings, N>> {
+  const wrong: string[] = [];
+  const settings: Record<string, unknown> = {};
+  for (const name of names) {
+    const option: OptionDefinition = optionTable[name];
+    const { text, source } = given(option, flags[name], environment);
+    if (text === undefined) continue;
+    const parsed = option.schema.safeParse(text);
+    if (parsed.success) settings[name] = parsed.data;
+    else wrong.push(`${source}: ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
+  }
+  if (wrong.length > 0) throw new BadConfig(wrong);
+  return settings as never;
+}
+
+function given(option: OptionDefinition, flag: string | boolean | undefined, environment: NodeJS.ProcessEnv) {
+  if (flag !== undefined) return { text: flag === true ? '1' : String(flag), source: option.flag };
+  const variable = environment[option.env];
+  if (variable !== undefined) return { text: variable, source: `${option.env} (${option.flag})` };
+  return { text: option.default, source: option.flag };
+}
+
+function contradictions(role: Role, settings: Partial<Settings>): string[] {
+  return [
+    ...wrongWithRedis(role, settings),
+    ...insecureWithRedis(settings),
+    ...wrongWithTokens(settings),
+    ...wrongWithStreams(role, settings),
+    ...wrongWithLimits(settings),
+  ];
+}
+
+function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
+  const { redis, redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = settings;
+  const wrong: string[] = [];
+  if (role !== 'daemon' && redis === undefined) {
+    wrong.push('--redis is missing: api and worker meet in a Redis, such as --redis redis://127.0.0.1:6379');
+  }
+  if (redis === undefined && (redisUser ?? redisPasswordFile ?? redisCa ?? redisCert ?? redisKey)) {
+    wrong.push('--redis-… is for the Redis that --redis names; the daemon needs none of it for its own');
+  }
+  if (redis !== undefined && !speaksTls(redis) && (redisCa ?? redisCert ?? redisKey)) {
+    wrong.push(
+      '--redis-ca, --redis-cert and --redis-key are for TLS: say --redis rediss://HOST:PORT, or rediss+…',
+    );
+  }
+  if ((redisCert === undefined) !== (redisKey === undefined)) {
+    wrong.push('--redis-cert and --redis-key belong together: give both');
+  }
+  return wrong;
+}
+
+/** Whoever reads or writes a Redis learns of every job, and can lose or delay them. */
+function insecureWithRedis({ redis, redisPasswordFile, insecureRedis }: Partial<Settings>): string[] {
+  if (redis === undefined || insecureRedis || hostsOf(redis).every(isLoopback)) return [];
+  const allTheSame = 'or say --insecure-redis if nobody else reaches its network';
+  const wrong: string[] = [];
+  if (!speaksTls(redis))
+    wrong.push(
+      `--redis: beyond loopback others can read and change what is said without TLS: say rediss://… or rediss+…, ${allTheSame}`,
+    );
+  if (redisPasswordFile === undefined && !holdsPassword(redis))
+    wrong.push(
+      '--redis: beyond loopback others can use a Redis that wants no password: make users with "gear redis-acl" ' +
+        `and say --redis-user and --redis-password-file, ${allTheSame}`,
+    );
+  return wrong;
+}
+
+function wrongWithTokens({ keys, listen, streamListen, testToken, insecureTestToken }: Partial<Settings>) {
+  const wrong: string[] = [];
+  if (keys === undefined && !testToken) {
+    wrong.push(
+      '--keys is missing: without keys no token can be verified. Make some with "gear token keygen /etc/geard/keys" ' +
+        'and say --keys /etc/geard/keys; or, to try geard out on this machine alone, say --test-token',
+    );
+  }
+  const places = { '--listen': listen, '--stream-listen': streamListen };
+  for (const [flag, place] of Object.entries(places)) {
+    if (!testToken || !place || isLoopback(place.host) || insecureTestToken) continue;
+    wrong.push(
+      `${flag}: ${place.host} is reachable for others and --test-token lets everybody do everything; ` +
+        'listen on 127.0.0.1, or say --insecure-test-token if that is what you want',
+    );
+  }
+  return wrong;
+}
+
+function wrongWithStreams(role: Role, { stream, streamListen }: Partial<Settings>): string[] {
+  const wrong: string[] = [];
+  if (streamListen && ['0.0.0.0', '::'].includes(streamListen.host)) {
+    wrong.push(
+      `--stream-listen: ${streamListen.host} is no address that an api could reach; name one of the host's`,
+    );
+  }
+  if (role === 'worker' && stream === 'direct' && !streamListen) {
+    wrong.push(
+      '--stream direct needs --stream-listen: the address and port from which apis are to fetch streams',
+    );
+  }
+  return wrong;
+}
+
+function wrongWithLimits({ gearMemory, maxGearMemory, gearCpus, maxGearCpus }: Partial<Settings>): string[] {
+  const isMore = (usual = 0, most = usual) => usual > most;
+  return [
+    ...(isMore(gearMemory, maxGearMemory) ? ['--gear-memory is more than --max-gear-memory'] : []),
+    ...(isMore(gearCpus, maxGearCpus) ? ['--gear-cpus is more than --max-gear-cpus'] : []),
+  ];
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}

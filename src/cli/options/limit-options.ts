@@ -1,0 +1,86 @@
+import { isIP } from 'node:net';
+import { availableParallelism, totalmem } from 'node:os';
+import { z } from 'zod';
+import { MiB } from '../../jobs/fields/bytes.ts';
+import { hostLimits, queueLimits, userLimits } from '../../jobs/limits.ts';
+import { cpus, memory } from '../../jobs/types/container.ts';
+import { wholeNumber } from './option-definition.ts';
+
+const limit = <S extends z.ZodType>(preset: string, takes: string, schema: S, help: string) => ({
+  ...{ default: preset, takes, schema, help },
+});
+const number = (preset: string, help: string) => limit(preset, '<number>', wholeNumber(1, 100_000), help);
+const megabytes = (preset: string, help: string) => limit(preset, '<MiB>', wholeNumber(1, 1_048_576), help);
+
+/** MiB of a gear where nothing is said, and the most that may be: half of what the host has, so that no gear takes all of it. */
+const usualMemory = 512;
+const mostMemory = Math.max(usualMemory, Math.floor(totalmem() / MiB / 2));
+const hostCpus = String(availableParallelism());
+
+const ports = z
+  .string()
+  .max(1_000)
+  .refine(
+    (text) => text.split(',').every(isPortRange),
+    'must be ports and ranges with commas: 443,1024-65535',
+  );
+
+function isPortRange(text: string): boolean {
+  const [first = 0, last = first] = /^\d{1,5}(?:-\d{1,5})?$/.test(text) ? text.split('-').map(Number) : [];
+  return first >= 1 && first <= last && last <= 65_535;
+}
+
+const addresses = z
+  .string()
+  .max(1_000)
+  .transform((text) => text.split(',').filter(Boolean))
+  .refine((all) => all.length <= 16 && all.every((one) => isIP(one) !== 0), 'must be addresses with commas');
+
+const limits = {
+  userRequests: number('64', 'requests of one user in flight, at one api'),
+  userWaits: number('128', 'requests of one user that wait for a job, at one api'),
+  userStreams: number('128', 'logs that one user follows, at one api'),
+  userArchives: number('4', 'archives that one user fetches at a time, at one api'),
+  userJobs: number('1000', 'unfinished jobs of one user on one host'),
+  userQueueMegabytes: megabytes('32', 'what the unfinished jobs of one user on one host take in Redis'),
+  maxJobs: number('10000', 'unfinished jobs of one host'),
+  maxJobsPerGear: number('100', 'unfinished jobs on one gear'),
+  maxQueueMegabytes: megabytes('256', 'what all unfinished jobs of one host take in Redis'),
+  maxParallelJobs: number('8', 'jobs of this host that run side by side; the others wait'),
+  maxPulls: number('2', 'images that are pulled at a time; the others wait'),
+  maxStreams: number('512', 'logs that this host sends at a time'),
+  maxArchives: number('4', 'archives and copies that this host makes at a time'),
+  archiveMegabytes: megabytes('128', 'memory that git may take for one archive'),
+  maxAnswers: number('16', 'reads that this host answers at a time; the others wait'),
+  gearMemory: limit(`${usualMemory}m`, '<bytes>', memory, 'memory of a gear whose spec names none'),
+  gearCpus: limit('1', '<number>', cpus, 'CPUs of a gear whose spec names none'),
+  gearPids: number('1024', 'processes and threads of a gear'),
+  gearLogLines: limit(
+    '10000',
+    '<number>',
+    wholeNumber(1, 1_000_000_000),
+    'lines that a gear may log in 30 seconds',
+  ),
+  maxGearMemory: limit(`${mostMemory}m`, '<bytes>', memory, 'the most memory that a spec may name'),
+  maxGearCpus: limit(hostCpus, '<number>', cpus, 'the most CPUs that a spec may name'),
+  publishPorts: limit('1024-65535', '<list>', ports, 'external ports that a spec may name: 443,1024-65535'),
+  publishAddress: limit('', '<list>', addresses, 'addresses on which ports are published; none: all'),
+};
+type Limits = { [K in keyof typeof limits]: (typeof limits)[K] & { flag: string; env: string } };
+
+const named = (name: string, between: string) => name.replace(/[A-Z]/g, (letter) => between + letter);
+
+/** Every limit, in the order in which help shows them, each with the flag of its name. docs/limits.md is held against it. */
+export const limitOptions = Object.fromEntries(
+  Object.entries(limits).map(([name, option]) => [
+    name,
+    {
+      flag: `--${named(name, '-').toLowerCase()}`,
+      env: `GEARD_${named(name, '_').toUpperCase()}`,
+      ...option,
+    },
+  ]),
+) as Limits;
+
+export const ofApiLimits = [...userLimits.keyof().options, ...queueLimits.keyof().options];
+export const ofHostLimits = hostLimits.keyof().options;

@@ -1,0 +1,119 @@
+import type { Logger } from 'pino';
+import type { RunningApi } from '../../api/start-api.ts';
+import { hostLimits, jobLimits, userLimits } from '../../jobs/limits.ts';
+import { type Closers, createClosers } from '../../lib/async/closers.ts';
+import type { RedisAccess } from '../../queue/api-queue.ts';
+import type { Config } from '../options/config.ts';
+import type { Role } from '../options/options.ts';
+import { version } from '../version.ts';
+import { leaveNoCoreFile } from './process-hardening.ts';
+import { redisAccess } from './redis-access.ts';
+import { lifetimesOf, openTokenParts, type TokenParts } from './token-services.ts';
+
+/** Milliseconds for requests and jobs to come to their end after SIGTERM. */
+const requestGrace = 5_000;
+const jobGrace = 15_000;
+
+const day = 24 * 60 * 60;
+
+/**
+ * Opens a role. What it returns closes everything again, in reverse order. Each role loads only what it needs: an
+ * api carries no Docker client, a worker no Express. `onFatal` is called when the role must not go on.
+ */
+export async function openRole(
+  role: Role,
+  config: Config,
+  onFatal: (error: Error) => void,
+  log: Logger,
+): Promise<Closers> {
+  const closers = createClosers();
+  try {
+    if (!(await leaveNoCoreFile())) log.warn('core files cannot be turned off: prlimit failed');
+    const tokens = await openTokenParts(config, log, closers);
+    const redis = await redisAccess(config.redis ?? (await privateRedis(config, log, closers)), config);
+    if (config.redis !== null) {
+      const { preflight } = await import('../../queue/redis/preflight.ts');
+      await preflight(redis, log);
+    }
+    if (role !== 'api') {
+      const { openWorker } = await import('../../worker/open-worker.ts');
+      const worker = await openWorker({
+        ...config,
+        ...shared(config),
+        ...tokens,
+        redis,
+        limits: hostLimits.parse(config),
+        journalSeconds: journalSeconds(config),
+        streamListen: streamPlace(role, config),
+        cloneLimits: {
+          seconds: config.cloneSeconds,
+          megabytes: config.cloneMegabytes,
+          objects: config.cloneObjects,
+        },
+        onFatal,
+        log,
+      });
+      closers.push(() => worker.close(jobGrace));
+      log.info({ host: config.host, base: config.base }, 'worker is ready');
+    }
+    if (role !== 'worker') {
+      const expected = role === 'daemon' ? [config.host] : [];
+      const api = await openApi({ config, redis, tokens, expected, log, closers });
+      log.info({ url: api.url }, 'api listens');
+    }
+    return closers;
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+/**
+ * Where the worker sends streams from. In a daemon its api is the only one to ask; elsewhere an address that is not
+ * named could be one at which an api on another machine finds somebody else.
+ */
+function streamPlace(role: Role, { stream, streamListen }: Config) {
+  if (stream === 'relay') return null;
+  return streamListen ?? (role === 'daemon' ? { host: '127.0.0.1', port: 0 } : null);
+}
+
+const shared = ({ dedupeDays }: Config) => ({ keepSeconds: dedupeDays * day, version });
+
+/** Whoever writes a job into Redis a second time finds it in the journal, as long as its token could be valid. */
+function journalSeconds(config: Config): number {
+  const { change, read } = lifetimesOf(config);
+  return shared(config).keepSeconds + Math.max(change, read);
+}
+
+async function privateRedis({ base }: Config, log: Logger, closers: Closers): Promise<string> {
+  const { openPrivateRedis } = await import('../../queue/private-redis/private-redis.ts');
+  const redis = await openPrivateRedis(base, log);
+  closers.push(redis.close);
+  return redis.url;
+}
+
+interface ApiOptions {
+  config: Config;
+  redis: RedisAccess;
+  tokens: TokenParts;
+  /** Hosts that are to be heard of before a new Redis is relied upon. */
+  expected: readonly string[];
+  log: Logger;
+  closers: Closers;
+}
+
+async function openApi({ config, redis, tokens, expected, log, closers }: ApiOptions): Promise<RunningApi> {
+  const [{ openFront }, { startApi }] = await Promise.all([
+    import('../../queue/api-queue.ts'),
+    import('../../api/start-api.ts'),
+  ]);
+  const { keepSeconds } = shared(config);
+  const front = openFront({ redis, limits: jobLimits.parse(config), keepSeconds, expected, log });
+  closers.push(front.close);
+  const api = await startApi(
+    { ...tokens, front, version, limits: userLimits.parse(config), transport: config.stream, log },
+    config.listen,
+  );
+  closers.push(() => api.close(requestGrace));
+  return api;
+}

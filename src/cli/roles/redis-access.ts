@@ -1,0 +1,21 @@
+import { readTrusted } from '../../lib/files/trusted-files.ts';
+import type { RedisAccess } from '../../queue/api-queue.ts';
+import type { Config } from '../options/config.ts';
+
+/** Where the Redis of the fleet is and who we are there, with what lies in files. Throws `UntrustedFile`. */
+export async function redisAccess(url: string, config: Config): Promise<RedisAccess> {
+  const { redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = config;
+  const access: RedisAccess = { url };
+  if (redisUser !== null) access.username = redisUser;
+  if (redisPasswordFile !== null) access.password = firstLine(await readTrusted(redisPasswordFile, true));
+  if (redisCa ?? redisCert ?? redisKey) {
+    access.tls = {
+      ...(redisCa !== null && { ca: await readTrusted(redisCa) }),
+      ...(redisCert !== null && { cert: await readTrusted(redisCert) }),
+      ...(redisKey !== null && { key: await readTrusted(redisKey, true) }),
+    };
+  }
+  return access;
+}
+
+export const firstLine = (text: string) => text.split(/\r?\n/, 1)[0] ?? '';

@@ -1,0 +1,64 @@
+import type { Logger } from 'pino';
+import { createLogger } from '../../lib/logger.ts';
+import { BadConfig, failpointsFile, readConfig } from '../options/config.ts';
+import type { Role } from '../options/options.ts';
+import { armFailpoints } from './failpoints.ts';
+import { openRole } from './open-role.ts';
+import { hideArguments } from './process-hardening.ts';
+
+/** Milliseconds after a signal at which the process ends whatever still runs. */
+const patience = 28_000;
+
+/** Runs a role until SIGTERM or SIGINT. Resolves with the exit code: 0 fine, 1 failed, 2 wrong use. */
+export async function runRole(
+  role: Role,
+  flags: Record<string, string | boolean | undefined>,
+): Promise<number> {
+  const ended = nextSignal();
+  let log: Logger;
+  try {
+    hideArguments(`gear ${role}`); // They may hold the password of Redis.
+    const config = readConfig(role, flags);
+    log = createLogger(config.logLevel, config.auditLog);
+    endAtFaults(log);
+    const failpoints = failpointsFile();
+    if (failpoints) armFailpoints(failpoints, log);
+    let fail: (error: Error) => void = () => undefined;
+    const failed = new Promise<Error>((resolve) => {
+      fail = resolve;
+    });
+    const closers = await openRole(role, config, fail, log);
+    const why = await Promise.race([ended, failed]);
+    if (why instanceof Error) log.fatal({ reason: why.message }, 'stopping');
+    else log.info({ signal: why }, 'stopping');
+    process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C does not wait.
+    const timer = setTimeout(() => {
+      log.error('not everything has stopped in time');
+      process.exit(1);
+    }, patience);
+    await closers.close();
+    clearTimeout(timer);
+    log.info('stopped');
+    return why instanceof Error ? 1 : 0;
+  } catch (error) {
+    const lines = error instanceof BadConfig ? error.lines : (error as Error).message.split('\n');
+    for (const line of lines) process.stderr.write(`gear ${role}: ${line}\n`);
+    if (!(error instanceof BadConfig)) return 1;
+    process.stderr.write(`"gear ${role} --help" shows all options\n`);
+    return 2;
+  }
+}
+
+/** Node itself would print an error with everything that hangs onto it; see `plainError`. */
+function endAtFaults(log: Logger): void {
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a fault of our own ends this process');
+    process.exit(1);
+  });
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+}

@@ -1,0 +1,34 @@
+import type { Logger } from 'pino';
+import type { Closers } from '../../lib/async/closers.ts';
+import { outerKeyId } from '../../token/format.ts';
+import { noKeys } from '../../token/keyring.ts';
+import { createSealer, type Sealer } from '../../token/seal.ts';
+import { createVerifier, type Lifetimes, type Verifier } from '../../token/verifier.ts';
+import { watchKeys } from '../../token/watch-keys.ts';
+import type { Config } from '../options/config.ts';
+
+export interface TokenParts {
+  verifier: Verifier;
+  sealer: Sealer;
+}
+
+const hour = 60 * 60;
+
+export function lifetimesOf({
+  tokenHours,
+  tokenReadHours,
+}: Pick<Config, 'tokenHours' | 'tokenReadHours'>): Lifetimes {
+  return { change: tokenHours * hour, read: tokenReadHours * hour };
+}
+
+/** What verifies tokens and seals requests in a role, under the keys as they come and go. */
+export async function openTokenParts(config: Config, log: Logger, closers: Closers): Promise<TokenParts> {
+  const { fleet, testToken } = config;
+  const watched = config.keys === null ? null : await watchKeys(config.keys, log);
+  if (watched) closers.push(watched.close);
+  const keys = watched?.current ?? noKeys;
+  return {
+    verifier: createVerifier({ keys, fleet, lifetimes: lifetimesOf(config), testToken }),
+    sealer: createSealer(keys, outerKeyId, testToken),
+  };
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { Failure } from '../errors.ts';
+import { journalCursor, refName, resourceName } from '../fields/identifier.ts';
+
+/** How the lines of a log are written. */
+export const logFormats = ['text/plain', 'text/event-stream', 'application/x-ndjson'] as const;
+export type LogFormat = (typeof logFormats)[number];
+
+export const archiveFormats = ['zip', 'tar.gz'] as const;
+
+/** How streams come from the workers: through Redis, straight from their own ports, or as it turns out best. */
+export const transports = ['auto', 'relay', 'direct'] as const;
+export type Transport = (typeof transports)[number];
+
+/** Lines of history, and seconds of a followed log, that may be asked for. */
+export const mostLines = 10_000_000;
+export const longestFollow = 3_600;
+
+/**
+ * Everything that a worker streams: what an api asks for, checked on both sides, and what is known before the
+ * first byte.
+ */
+export const streams = {
+  'container.log': {
+    args: z.strictObject({
+      resource: resourceName,
+      format: z.enum(logFormats),
+      /** Lines of history before what comes now. */
+      lines: z.number().int().min(0).max(mostLines),
+      /** Seconds to follow; 0: history only. */
+      seconds: z.number().int().min(0).max(longestFollow),
+      /** Exactly what comes after this record instead of so many lines of history. */
+      after: journalCursor.nullable(),
+    }),
+    head: z.strictObject({}),
+  },
+  'content.archive': {
+    args: z.strictObject({
+      resource: resourceName,
+      /** A branch, a tag or a hash; null: what HEAD names. */
+      ref: refName.nullable(),
+      format: z.enum(archiveFormats),
+      /** Entity tags that the client has already, or `*`. */
+      known: z.array(z.string().max(200)).max(32),
+    }),
+    head: z.strictObject({
+      // Both become headers of the answer.
+      etag: z
+        .string()
+        .max(200)
+        .regex(/^(?:W\/)?"[A-Za-z0-9_.-]+"$(?![\r\n])/),
+      filename: z
+        .string()
+        .max(400)
+        .regex(/^[A-Za-z0-9_.-]+$(?![\r\n])/),
+      notModified: z.boolean(),
+    }),
+  },
+  /** Everything in a repository, for a copy of it; see copy.ts. */
+  'repository.bundle': {
+    args: z.strictObject({ resource: resourceName }),
+    head: z.strictObject({}),
+  },
+} as const;
+
+export type StreamName = keyof typeof streams;
+export type StreamArgs<S extends StreamName> = z.infer<(typeof streams)[S]['args']>;
+export type StreamHead<S extends StreamName> = z.infer<(typeof streams)[S]['head']>;
+
+/** A stream whose outcome is known: from here on it comes whole, or its body throws. */
+export interface OpenStream<S extends StreamName = StreamName> {
+  head: StreamHead<S>;
+  /** Reads from the source only as fast as it is read itself. Closing it ends the work behind it. */
+  body: AsyncIterable<Uint8Array>;
+}
+
+/** What a worker says of a stream before its first byte. Throws `host_unavailable` where that makes no sense. */
+export function parseHead<S extends StreamName>(name: S, said: unknown): StreamHead<S> {
+  const head = streams[name].head.safeParse(said);
+  if (!head.success) throw new Failure('host_unavailable', 'the answer of the host makes no sense');
+  return head.data as StreamHead<S>;
+}
+
+export function isStreamName(text: string): text is StreamName {
+  return Object.hasOwn(streams, text);
+}

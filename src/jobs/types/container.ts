@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { defineJob } from '../define.ts';
+import { MiB } from '../fields/bytes.ts';
+import { containerPath, imageReference, resourceName, volumeName } from '../fields/identifier.ts';
+import { text, unique } from '../fields/schema.ts';
+import { environmentVariables } from './environment.ts';
+
+/** Numbers may come as strings, because the seed's clients write them so. */
+const integer = (what: string, min: number, max: number) =>
+  z
+    .union([z.number(), z.string().max(20).regex(/^\d+$/).transform(Number)], {
+      error: `${what} must be a whole number`,
+    })
+    .refine(
+      (n) => Number.isInteger(n) && n >= min && n <= max,
+      `${what} must be a whole number from ${min} to ${max}`,
+    );
+
+const port = z.strictObject({
+  internal: integer('internal', 1, 65535),
+  /** 0 or left out: allocated by the host. */
+  external: integer('external', 0, 65535).optional(),
+});
+
+const volume = z.strictObject({
+  name: volumeName,
+  path: containerPath,
+  /** The gear whose volume it is; default: the gear itself. */
+  of: resourceName.optional(),
+});
+export type Volume = z.infer<typeof volume>;
+
+const commandWord = text(
+  'a word of command',
+  4096,
+  /^[^\0-\x08\x0b-\x1f\x7f]*$/,
+  'hold no control characters',
+);
+
+/** Seconds that a gear may take to listen at most. */
+export const maxStartSeconds = 3_600;
+
+const unitOf = { '': 1, b: 1, k: 1024, m: MiB, g: 1024 * MiB } as const;
+
+/** Bytes, or Docker's way to write them (64m, 1g). Docker takes no less than 6 MiB. */
+export const memory = z
+  .union(
+    [
+      z.number(),
+      z
+        .string()
+        .max(16)
+        .regex(/^\d{1,13}[bkmgBKMG]?$/),
+    ],
+    {
+      error: 'memory must be bytes or a number with k, m or g, such as "64m"',
+    },
+  )
+  .transform((given) => {
+    if (typeof given === 'number') return given;
+    const suffix = given.replace(/\d+/, '').toLowerCase() as keyof typeof unitOf;
+    return Number.parseInt(given, 10) * unitOf[suffix];
+  })
+  .refine((n) => Number.isInteger(n) && n >= 6 * MiB && n <= 2 ** 50, 'memory must be at least 6m (6 MiB)');
+
+export const cpus = z
+  .union(
+    [
+      z.number(),
+      z
+        .string()
+        .max(8)
+        .regex(/^\d{1,4}(\.\d{1,2})?$/)
+        .transform(Number),
+    ],
+    {
+      error: 'cpus must be a number such as 0.5',
+    },
+  )
+  .refine((n) => n >= 0.01 && n <= 1024, 'cpus must be from 0.01 to 1024')
+  .transform((n) => Math.round(n * 100) / 100);
+
+/** The body of PUT container: what the gear is to be. */
+export const gearBody = z.strictObject({
+  ports: z
+    .array(port)
+    .max(64, 'ports: at most 64')
+    .refine(...unique((p: z.infer<typeof port>) => p.internal, 'an internal port'))
+    .refine(...unique((p: z.infer<typeof port>) => p.external, 'an external port'))
+    .default([]),
+  env: environmentVariables.default([]),
+  environment: resourceName.optional(),
+  command: z.array(commandWord).max(128, 'command: at most 128 words').default([]),
+  volumes: z
+    .array(volume)
+    .max(64, 'volumes: at most 64')
+    .refine(...unique((v: { path: string }) => v.path, 'a volume path'))
+    .default([]),
+  /** The common network in which it finds other gears of its host; without one it has a network of its own. */
+  network: resourceName.optional(),
+  memory: memory.optional(),
+  cpus: cpus.optional(),
+  /** Seconds in which it must listen on its ports; default: --start-seconds of its host's worker. */
+  startSeconds: integer('startSeconds', 1, maxStartSeconds).optional(),
+  start: z.boolean({ error: 'start must be true or false' }).default(true),
+});
+
+/** A gear as its unit describes it: the body without `start`, with the image. */
+export const gearSpec = gearBody.omit({ start: true }).extend({ image: imageReference });
+export type GearSpec = z.infer<typeof gearSpec>;
+
+export const publishedPort = z.strictObject({ internal: z.number(), external: z.number() });
+export type PublishedPort = z.infer<typeof publishedPort>;
+
+const gear = z.strictObject({ resource: resourceName });
+const gearState = z.strictObject({ unit: z.string(), container: z.string().nullable(), active: z.string() });
+
+export const installParams = gear.extend({
+  spec: gearSpec,
+  start: z.boolean(),
+  /** If-None-Match: *. The gear must not exist. */
+  createOnly: z.boolean(),
+});
+
+export const containerInstall = defineJob({
+  params: installParams,
+  result: z.strictObject({
+    unit: z.string(),
+    container: z.string().nullable(),
+    ports: z.array(publishedPort),
+    image: z.string(),
+    changed: z.boolean(),
+  }),
+  errors: [
+    'invalid_request',
+    'image_not_found',
+    'environment_not_found',
+    'container_not_found',
+    'registry_failed',
+    'port_taken',
+    'ports_exhausted',
+    'no_host',
+    'precondition_failed',
+    'start_failed',
+    'host_unavailable',
+    'timeout',
+  ],
+  on: 'gear',
+  needs: 'place',
+});
+
+export const containerStart = defineJob({
+  params: gear,
+  result: gearState,
+  errors: ['container_not_found', 'port_taken', 'start_failed', 'host_unavailable', 'timeout'],
+  on: 'gear',
+  needs: 'presence',
+});
+
+export const containerStop = defineJob({
+  params: gear,
+  result: gearState,
+  errors: ['container_not_found', 'host_unavailable', 'timeout'],
+  on: 'gear',
+  needs: 'presence',
+});
+
+export const containerRestart = defineJob({ ...containerStart });
+
+export const containerRemove = defineJob({
+  params: gear,
+  result: z.strictObject({ unit: z.string() }),
+  errors: ['container_not_found', 'host_unavailable', 'timeout'],
+  on: 'gear',
+  needs: 'presence',
+});

@@ -1,0 +1,295 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { Change } from '../../jobs/change.ts';
+import { Failure } from '../../jobs/errors.ts';
+import type { Job } from '../../jobs/job.ts';
+import { type JobLimits, jobLimits } from '../../jobs/limits.ts';
+import { jobs } from '../../jobs/registry.ts';
+import { pause } from '../../lib/async/pause.ts';
+import { entrySettled, readEntry, releaseEntry, strikeEntry } from '../directory/entries.ts';
+import type { HostLearner } from '../directory/sync.ts';
+import type { Deliveries } from '../records/deliveries.ts';
+import type { JobRecord } from '../records/job-record.ts';
+import { hostInLedger, readJobOf } from '../records/worker-records.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
+import { runScript } from '../scripts/run-script.ts';
+import type { Guess, Guesses } from './host-predictor.ts';
+import { claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
+import { sampled } from './sample.ts';
+import { creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
+
+/** A change that has passed the door, ready to be recorded. */
+export interface Wish extends Change {
+  /** Whom the job is counted for; see tenantOf. */
+  tenant: string;
+  /** The request as it came, sealed for the worker of a host. */
+  seal(host: string): string;
+}
+
+/** A host that could take a new name. */
+export interface Candidate {
+  host: string;
+  /** MiB that it has for gears. */
+  memory: number;
+  /** How much speaks against it; another host is taken where less does. */
+  avoid: number;
+}
+
+/** Where a request may go. */
+export interface Choice {
+  /** The only host it may go to: the one that was asked for, or the only one there is. */
+  only: string | null;
+  /** Hosts that may take the name where nobody has it. */
+  candidates: Candidate[];
+}
+
+/** What became of a request. */
+export type Accepted =
+  | { verdict: 'accepted'; job: Job }
+  /** The id is known: this is what it became. */
+  | { verdict: 'known'; record: JobRecord }
+  /** The name lives on another host than the only one that the request may go to. */
+  | { verdict: 'elsewhere'; host: string }
+  | { verdict: 'missing' }
+  | { verdict: 'exists' }
+  /** There is no host to take the name. */
+  | { verdict: 'nowhere' }
+  | { verdict: 'full'; limit: keyof JobLimits };
+
+export interface AcceptParts {
+  redis: Redis;
+  clock: RedisClock;
+  deliveries: Deliveries;
+  learner: HostLearner;
+  guesses: Guesses;
+  limits: JobLimits;
+  /** Seconds for which a finished job and its id are kept. */
+  keepSeconds: number;
+  /** Whether one script may touch everything; in a Cluster only what lies in one slot. */
+  atOnce: boolean;
+}
+
+/** Milliseconds for which is waited what stands in the way but passes, and between two looks at it. */
+const patience = entrySettled + 500;
+const look = 100;
+
+/**
+ * So many hosts, taken at random, are compared for a new name: what that costs does not grow with the fleet, and hosts that
+ * have less than others still catch up (the power of d choices: Mitzenmacher, IEEE TPDS 12(10), 2001).
+ */
+const compared = 8;
+
+/** A request on its way to its host. */
+export interface Attempt {
+  /** Tells it from another one of the same request. */
+  id: string;
+  parts: AcceptParts;
+  wish: Wish;
+  choice: Choice;
+  /** Hosts that are compared for a new name: some, or all where those lack ports or memory. */
+  candidates: Candidate[];
+  /** The directory that this counts on; see epoch.ts. */
+  epoch: string;
+  /** The host that is tried before the directory was asked; null: it has been, or need not be. */
+  guess: Guess | null;
+  /** The name's entry is older than any request that could have counted on it. */
+  settled: boolean;
+  /** What the ledger says of the id, where that is void. */
+  instead: string;
+  /** The directory's entry, where this request has made it. */
+  made: { host: string; text: string } | null;
+}
+
+/** What comes next: the verdict, or a host to try, or the directory to be asked (null); a little later where `again`. */
+type Step = Accepted | { host: string | null; again?: boolean };
+
+/**
+ * Finds the host for a request, records it there and hands it to the host's queue. Where the host is known from the
+ * beginning, or guessed, that is one round trip: the delivery carries nothing but the id and is dropped by the worker where
+ * the record says otherwise, so that it may be sent at once. Throws `queue_unavailable`.
+ */
+export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Promise<Accepted> {
+  await parts.learner.settled();
+  const attempt: Attempt = {
+    ...{ id: randomUUID(), parts, wish, choice, candidates: sampled(choice.candidates, compared) },
+    ...{ epoch: parts.learner.epoch(), guess: null, settled: false, instead: '', made: null },
+  };
+  const until = performance.now() + patience;
+  let host = firstHost(attempt);
+  for (;;) {
+    const step = host === null ? await claim(attempt) : await record(attempt, host);
+    if ('verdict' in step) return step;
+    if (performance.now() > until)
+      throw new Failure('queue_unavailable', 'the name is moving; send the request again');
+    if (step.again) await pause(look);
+    host = step.host;
+  }
+}
+
+/** The host that is tried before the directory is asked; null: none. */
+function firstHost(attempt: Attempt): string | null {
+  const { parts, wish, choice, candidates } = attempt;
+  if (!needsName(wish)) return choice.only;
+  if (!parts.atOnce) return null;
+  if (choice.only !== null) return choice.only;
+  const { type, params } = wish.command;
+  const { on } = jobs[type];
+  attempt.guess = creates(wish)
+    ? parts.guesses.guess(on, params.resource, candidates)
+    : parts.guesses.seen(on, params.resource);
+  return attempt.guess?.host ?? null;
+}
+
+/** Asks the directory who has the name, or is to have it. */
+async function claim(attempt: Attempt): Promise<Step> {
+  const { parts, wish, choice } = attempt;
+  const reply = await runScript(parts.redis, 'claimName', directoryKeys(wish), [claimAnywhere(attempt)]);
+  const [verdict, host, text] = reply as [string, string, string];
+  switch (verdict) {
+    case 'lost':
+      return lookAgain(attempt, null);
+    case 'crowded':
+      return compareAll(attempt);
+    case 'missing':
+    case 'nowhere':
+      return refused(attempt, verdict, null);
+    default:
+      if (choice.only !== null && choice.only !== host) return movedOn(attempt, { host, text });
+      return entered(attempt, verdict, { host, text });
+  }
+}
+
+/** The directory has the name on a host. */
+function entered(attempt: Attempt, verdict: string, entry: { host: string; text: string }): Step {
+  if (verdict === 'claimed') attempt.made = entry;
+  attempt.settled = verdict === 'settled';
+  return { host: entry.host };
+}
+
+function compareAll(attempt: Attempt): Step {
+  attempt.candidates = attempt.choice.candidates;
+  return { host: null };
+}
+
+/** Redis is another one, or has lost everything: the directory has to be filled first. */
+async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
+  const { learner } = attempt.parts;
+  await learner.look();
+  await learner.settled();
+  attempt.epoch = learner.epoch();
+  return { host };
+}
+
+/** The directory names another host than the only one wanted: that may be out of date, or about to change. */
+async function movedOn(
+  { parts: { redis }, wish: { command } }: Attempt,
+  entry: { host: string; text: string },
+): Promise<Step> {
+  const state = await releaseEntry(redis, jobs[command.type].on, command.params.resource, entry);
+  if (state === 'held') return { verdict: 'elsewhere', host: entry.host };
+  return { host: null, again: state === 'busy' };
+}
+
+/** Has the request recorded on a host. */
+async function record(attempt: Attempt, host: string): Promise<Step> {
+  const { parts, wish, choice, guess } = attempt;
+  const job = newJob(wish, host);
+  const { id, command } = wish;
+  const recorded = parts.atOnce ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
+  const delivered = parts.atOnce ? parts.deliveries.add(host, id, command.type) : null;
+  attempt.guess = null;
+  const told = Promise.all([recorded, delivered]).finally(() => guess?.settle());
+  const [[verdict, more, text, name]] = await told;
+  switch (verdict) {
+    case 'accepted':
+      if (!delivered) await parts.deliveries.add(host, id, command.type);
+      parts.guesses.see(jobs[command.type].on, job.resource, host);
+      return { verdict, job };
+    case 'lost':
+      return lookAgain(attempt, guess ? null : host);
+    case 'crowded':
+      return compareAll(attempt);
+    case 'taken':
+      return elsewhereInLedger(attempt, guess ? null : host, more);
+    case 'elsewhere':
+      if (choice.only !== null) return movedOn(attempt, { host: more, text });
+      return guess ? entered(attempt, name, { host: more, text }) : { host: more };
+    case 'free':
+      return moveAway(attempt, host);
+    case 'known': {
+      const known = await readJobOf(parts.redis, host, id);
+      return known ? joined(attempt, known) : { host };
+    }
+    default:
+      return refused(attempt, verdict, more);
+  }
+}
+
+/** The id is bound to another host: to a job there, to one on its way, or to one that is no longer remembered. */
+async function elsewhereInLedger(attempt: Attempt, tried: string | null, bound: string): Promise<Step> {
+  const { parts, wish } = attempt;
+  const host = hostInLedger(bound);
+  const record = await readJobOf(parts.redis, host, wish.id);
+  if (record) return joined(attempt, record);
+  const onItsWay = parts.clock.now() <= Number(bound.split(' ')[1]);
+  if (!onItsWay) attempt.instead = bound;
+  return { host: tried, again: onItsWay };
+}
+
+/** The host of an old entry does not have the name: it may go to the host with the most room. */
+async function moveAway(attempt: Attempt, host: string): Promise<Step> {
+  const { parts, wish } = attempt;
+  const { on } = jobs[wish.command.type];
+  const { resource } = wish.command.params;
+  const entry = await readEntry(parts.redis, on, resource);
+  attempt.settled = false;
+  if (entry === null || entry.host !== host) return { host: null };
+  // As we have left it: another request that has counted on it since keeps the name where it is.
+  const ours = entry.attempt === attempt.id;
+  if (ours && (await strikeEntry(parts.redis, on, resource, entry, 0))) return { host: null };
+  return { host };
+}
+
+/** The id has a job already. Where that is about another name, ours is not wanted. */
+async function joined(attempt: Attempt, record: JobRecord): Promise<Step> {
+  if (record.job.resource !== attempt.wish.command.params.resource) await takeBack(attempt);
+  return { verdict: 'known', record };
+}
+
+async function takeBack({ parts: { redis }, wish: { command }, made }: Attempt): Promise<void> {
+  if (made) await strikeEntry(redis, jobs[command.type].on, command.params.resource, made, 0);
+}
+
+/** What stands against a request. */
+async function refused(attempt: Attempt, verdict: string, more: string | null): Promise<Step> {
+  await takeBack(attempt);
+  switch (verdict) {
+    case 'missing':
+    case 'exists':
+    case 'nowhere':
+      return { verdict };
+    case 'full':
+      return { verdict, limit: jobLimits.keyof().parse(more) };
+    default:
+      throw new Failure('queue_unavailable', 'the queue answered too late; send the request again');
+  }
+}
+
+/**
+ * Cancels a job: one that was not begun is over at once; of another one the worker is to be told by the caller.
+ * `sealed` is the request to cancel, for the worker. Returns what the job was before.
+ */
+export async function cancelJob(
+  redis: Redis,
+  { job }: JobRecord,
+  sealed: string,
+  keepSeconds: number,
+): Promise<'queued' | 'running' | 'final' | 'absent'> {
+  const { id, host } = job;
+  const now = new Date().toISOString();
+  const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
+  const scriptKeys = [...mine, ...listKeys(host, job, 'cancelled')];
+  const args = [now, sealed, keepSeconds, channels.news(host), id];
+  return (await runScript(redis, 'cancel', scriptKeys, args)) as 'queued' | 'running' | 'final' | 'absent';
+}

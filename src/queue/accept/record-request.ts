@@ -1,0 +1,80 @@
+import type { Job } from '../../jobs/job.ts';
+import { jobs } from '../../jobs/registry.ts';
+import { entrySettled } from '../directory/entries.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { commandTimeout } from '../redis/connection.ts';
+import { keys } from '../redis/keys.ts';
+import { runScript } from '../scripts/run-script.ts';
+import type { Attempt } from './accept.ts';
+import {
+  claimArgument,
+  directoryKeys,
+  recordArgument,
+  recordFields,
+  recordKeys,
+} from './script-arguments.ts';
+
+/** How a request on its way to its host is put into Redis: at once, or slot by slot; see scripts/accept.ts. */
+
+/** What the directory is asked by a request that may go anywhere. */
+export function claimAnywhere({ id, wish, choice, candidates, epoch }: Attempt): string {
+  const some = candidates.length < choice.candidates.length;
+  const settled = choice.only === null ? { settled: entrySettled } : {};
+  return claimArgument(wish, { ...choice, candidates }, { epoch, attempt: id, some, ...settled });
+}
+
+/** What the directory is asked by one that goes to this host. */
+function claimOn({ id, wish, choice, epoch }: Attempt, only: string): string {
+  const candidates = choice.candidates.filter((candidate) => candidate.host === only);
+  return claimArgument(wish, { only, candidates }, { epoch, attempt: id });
+}
+
+/** What became of it; where that is about another host: which, and what the directory has of the name, and since when. */
+export type Reply = [verdict: string, more: string, text: string, name: string];
+
+/** Has a request recorded by one script. Where the job's host is a guess the directory chooses, and may choose another. */
+export async function recordAtOnce(attempt: Attempt, job: Job): Promise<Reply> {
+  const { parts, wish, guess, settled, instead } = attempt;
+  const { host } = job;
+  const scriptKeys = [...directoryKeys(wish), keys.id(wish.id), ...recordKeys(wish, host)];
+  const deadline = deadlineOf(parts.clock);
+  const args = [
+    ...[guess ? claimAnywhere(attempt) : claimOn(attempt, host), host, instead],
+    ...[ledgerValue(host, deadline), idSeconds(parts.keepSeconds)],
+    ...[recordArgument(wish, parts, deadline, settled), ...recordFields(job, wish)],
+  ];
+  const reply = await runScript(parts.redis, 'acceptAtOnce', scriptKeys, args);
+  const [verdict, more, text, name, room] = reply as [...Reply, (string | null)[]];
+  if (name === 'claimed' && guess) {
+    const chosen = verdict === 'elsewhere' ? more : host;
+    parts.guesses.learn(jobs[wish.command.type].on, attempt.candidates, room, chosen);
+  }
+  return [verdict, more, text, name];
+}
+
+/** The same, one slot after the other: what was reserved is given back where the record is refused. */
+export async function recordInSteps({ parts, wish, settled, instead }: Attempt, job: Job): Promise<Reply> {
+  const { redis } = parts;
+  const { host } = job;
+  const deadline = deadlineOf(parts.clock);
+  const ledger = [keys.id(wish.id)];
+  const value = ledgerValue(host, deadline);
+  const bound = await runScript(redis, 'reserveId', ledger, [
+    ...[host, instead, value, idSeconds(parts.keepSeconds)],
+  ]);
+  if (bound !== null) return ['taken', String(bound), '', ''];
+  const args = [recordArgument(wish, parts, deadline, settled), ...recordFields(job, wish)];
+  const reply = (await runScript(redis, 'recordJob', recordKeys(wish, host), args)) as Reply;
+  if (reply[0] !== 'accepted' && reply[0] !== 'known')
+    await runScript(redis, 'freeId', ledger, [value, host]);
+  return reply;
+}
+
+/** A little less than the time after which we give up: what Redis gets to see later must not take place. */
+const deadlineOf = (clock: RedisClock) => Math.floor(clock.now() + commandTimeout - 100);
+
+/** Until when the job may still be on its way to the host. */
+const ledgerValue = (host: string, deadline: number) => `${host} ${deadline}`;
+
+/** An id is remembered for longer than its job, which counts from its end. */
+const idSeconds = (keepSeconds: number) => 2 * keepSeconds + 30 * 24 * 60 * 60;

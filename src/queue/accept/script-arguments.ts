@@ -1,0 +1,125 @@
+import { MiB } from '../../jobs/fields/bytes.ts';
+import type { Job } from '../../jobs/job.ts';
+import { payloadVersion } from '../../jobs/payload-version.ts';
+import { type Command, jobs } from '../../jobs/registry.ts';
+import { entryKeys } from '../directory/entries.ts';
+import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
+import type { AcceptParts, Choice, Wish } from './accept.ts';
+
+/** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
+
+/** Whether a request needs a name in the directory; what is about a host itself does not. */
+export const needsName = ({ command }: Wish) => jobs[command.type].needs !== 'host';
+
+/** Whether a request makes a name where there is none. */
+export function creates({ command }: Wish): boolean {
+  const needs = needsOf(command);
+  return needs === 'place' || needs === 'absence';
+}
+
+/**
+ * What a request asks of the directory, as JSON; empty where it asks for no name. `candidates` are all of the choice's or some
+ * of them; `settled` is the age, in milliseconds, from which the name's entry is to be called so.
+ */
+export function claimArgument(
+  wish: Wish,
+  { only, candidates }: Choice,
+  more: { epoch: string; attempt: string; some?: boolean; settled?: number },
+): string {
+  if (!needsName(wish)) return '';
+  const { command, id } = wish;
+  return JSON.stringify({
+    id,
+    kind: jobs[command.type].on,
+    resource: command.params.resource,
+    creates: creates(wish),
+    ...roomOf(command),
+    ...(only === null ? {} : { only }),
+    candidates,
+    ...more,
+  });
+}
+
+/** What of a host's room a command asks for. */
+export function roomOf(command: Command): { memory: number; ports: number[] } {
+  if (command.type !== 'container.install') return { memory: 0, ports: [] };
+  const { memory = 0, ports } = command.params.spec;
+  return {
+    memory: Math.ceil(memory / MiB),
+    ports: ports.flatMap(({ external }) => (external ? [external] : [])),
+  };
+}
+
+/** A job that is still not over a day after it could have begun is entered into its lists again at its end. */
+const day = 24 * 60 * 60;
+
+/** What the host's records are asked, as JSON. */
+export function recordArgument(
+  { command, id, tenant, expires }: Wish,
+  { limits, keepSeconds }: Pick<AcceptParts, 'limits' | 'keepSeconds'>,
+  deadline: number,
+  settled: boolean,
+): string {
+  const { resource } = command.params;
+  const { userQueueMegabytes, maxQueueMegabytes, ...counts } = limits;
+  const most = { ...counts, userBytes: userQueueMegabytes * MiB, maxBytes: maxQueueMegabytes * MiB };
+  const seconds = expires + day + keepSeconds;
+  return JSON.stringify({
+    id,
+    tenant,
+    resource,
+    seconds,
+    deadline,
+    needs: needsOf(command),
+    settled,
+    ...most,
+  });
+}
+
+function needsOf(command: Command): string {
+  if (command.type === 'container.install' && command.params.createOnly) return 'absence';
+  return jobs[command.type].needs;
+}
+
+export function directoryKeys({ command }: Wish): string[] {
+  return [...entryKeys(jobs[command.type].on), keys.epoch];
+}
+
+export function recordKeys({ command, id, user }: Wish, host: string): string[] {
+  const { on } = jobs[command.type];
+  const { resource } = command.params;
+  const line = keys.line(host, on, resource);
+  return [
+    ...[keys.job(host, id), keys.sequence(host), keys.open(host), line, keys.held(host, on)],
+    ...chargeKeys(host),
+    ...listKeys(host, { user, resource }),
+  ];
+}
+
+export function newJob({ id, command, user }: Wish, host: string): Job {
+  return {
+    id,
+    type: command.type,
+    state: 'queued',
+    resource: command.params.resource,
+    host,
+    user,
+    createdAt: new Date().toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    attempts: 0,
+    progress: null,
+    result: null,
+    error: null,
+  };
+}
+
+/** The record's fields, as field, value, … */
+export function recordFields(job: Job, { fingerprint, expires, seal }: Wish): string[] {
+  const { id, type, resource, host, user, createdAt } = job;
+  return [
+    ...['id', id, 'type', type, 'resource', resource, 'host', host, 'user', user],
+    ...['createdAt', createdAt, 'expiresAt', String(Date.parse(createdAt) + expires * 1000)],
+    ...['fingerprint', fingerprint, 'sealed', seal(host), 'v', String(payloadVersion)],
+  ];
+}

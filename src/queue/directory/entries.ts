@@ -1,0 +1,158 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { allowsResource } from '../../jobs/access/patterns.ts';
+import type { Scope } from '../../jobs/access/scope.ts';
+import type { Kind, LineKind } from '../../jobs/fields/resource.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import { readHash } from '../records/job-record.ts';
+import { commandTimeout } from '../redis/connection.ts';
+import { keys } from '../redis/keys.ts';
+import { runScript } from '../scripts/run-script.ts';
+import { readHeld } from './hosts.ts';
+
+/**
+ * The directory: which host has a name. Its entries are changed by scripts only (scripts/accept.ts); whether a host really
+ * holds what an entry says is known under the host's own keys.
+ */
+
+/** Milliseconds after which no request is on its way any more that has counted on an entry. */
+export const entrySettled = commandTimeout + 700;
+
+const entry = z.object({ host: z.string(), attempt: z.string().default('') });
+
+/** An entry of the directory, as it was read. */
+export interface Entry {
+  host: string;
+  /** The attempt of a request that has asked for the name last; see accept.ts. */
+  attempt: string;
+  text: string;
+}
+
+/** The keys with which a script changes the directory. */
+export const entryKeys = (kind: LineKind) => [keys.holders(kind), keys.names(kind), keys.spread];
+
+export function parseEntry(text: string | null): Entry | null {
+  const parsed = entry.safeParse(parseJson(text ?? ''));
+  return text !== null && parsed.success ? { ...parsed.data, text } : null;
+}
+
+export async function readEntry(redis: Redis, kind: LineKind, resource: string): Promise<Entry | null> {
+  return parseEntry(await redis.hget(keys.holders(kind), resource));
+}
+
+/** Whether a host holds a resource or has been asked to. */
+export async function isHeld(redis: Redis, host: string, kind: LineKind, resource: string): Promise<boolean> {
+  const [held, waiting] = await Promise.all([
+    redis.sismember(keys.held(host, kind), resource),
+    redis.zcard(keys.line(host, kind, resource)),
+  ]);
+  return held === 1 || waiting > 0;
+}
+
+/** The host that holds a resource or has been asked to, or null. */
+export async function findHolder(redis: Redis, kind: LineKind, resource: string): Promise<string | null> {
+  const known = await readEntry(redis, kind, resource);
+  return known && (await isHeld(redis, known.host, kind, resource)) ? known.host : null;
+}
+
+/** Takes an entry out as it was read; false where somebody has asked for the name since, or less than `age` ms ago. */
+export async function strikeEntry(
+  redis: Redis,
+  kind: LineKind,
+  resource: string,
+  { text }: Pick<Entry, 'text'>,
+  age = entrySettled,
+): Promise<boolean> {
+  return (await runScript(redis, 'strikeName', entryKeys(kind), [kind, resource, text, age])) === 1;
+}
+
+/**
+ * Takes a name out of the directory where the host it names neither holds it nor has been asked to: `free` then, else `held`,
+ * or `busy` where a request may be on its way that has counted on the entry.
+ */
+export async function releaseEntry(
+  redis: Redis,
+  kind: LineKind,
+  resource: string,
+  known: Pick<Entry, 'host' | 'text'>,
+): Promise<'free' | 'held' | 'busy'> {
+  if (await isHeld(redis, known.host, kind, resource)) return 'held';
+  return (await strikeEntry(redis, kind, resource, known)) ? 'free' : 'busy';
+}
+
+/** Enters a name that a host holds, unless another one has it; returns the entry that is there then. */
+export async function adoptEntry(
+  redis: Redis,
+  kind: LineKind,
+  resource: string,
+  host: string,
+): Promise<Entry> {
+  const text = String(await runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]));
+  return parseEntry(text) ?? { host: '', attempt: '', text };
+}
+
+/**
+ * What a pattern (requests/patterns.ts) takes in of a sorted set of names, behind one of them: its least and its greatest member.
+ * Names are ASCII.
+ */
+export function rangeOf(pattern: string, after = ''): [from: string, to: string] {
+  const isBeginning = pattern.endsWith('*');
+  const first = isBeginning ? pattern.slice(0, -1) : pattern;
+  return [after < first ? `[${first}` : `(${after}`, isBeginning ? `(${first}\x7f` : `[${first}`];
+}
+
+/** Names that somebody may see, in their order. */
+export interface NamePage {
+  /** Each with the host that holds it, or has been asked to. */
+  names: [name: string, host: string][];
+  /** The name after which the next page goes on; null: there is no more. */
+  next: string | null;
+}
+
+/** The first names of a kind in a scope behind one of them; of one host, those that it holds. */
+export async function listNames(
+  redis: Redis,
+  kind: Kind,
+  { r = '*', h }: Scope,
+  { limit, after }: { limit: number; after?: string | undefined },
+): Promise<NamePage> {
+  const most = limit + 1; // Whether there is more.
+  const found =
+    h === undefined
+      ? await redis.zrangebylex(keys.names(kind), ...rangeOf(r, after), 'LIMIT', 0, most)
+      : (await readHeld(redis, h, kind))
+          .filter((name) => allowsResource(r, name) && (after === undefined || name > after))
+          .sort()
+          .slice(0, most);
+  const page = found.slice(0, limit);
+  const texts = page.length > 0 ? await redis.hmget(keys.holders(kind), ...page) : [];
+  return {
+    names: page.flatMap((name, i): NamePage['names'] => {
+      const host = parseEntry(texts[i] ?? null)?.host;
+      return host === undefined || host !== (h ?? host) ? [] : [[name, host]];
+    }),
+    next: found.length > limit ? (page.at(-1) ?? null) : null,
+  };
+}
+
+/** About how many entries are read at a time. */
+const scanned = 500;
+
+/** All entries of a kind, some at a time; one may come twice, and one that is entered meanwhile not at all (SCAN of Redis). */
+export async function* scanEntries(redis: Redis, kind: LineKind): AsyncGenerator<Map<string, Entry>> {
+  let cursor = '0';
+  do {
+    const [next, flat] = await redis.hscan(keys.holders(kind), cursor, 'COUNT', scanned);
+    yield parseEntries(Object.entries(readHash(flat)));
+    cursor = next;
+  } while (cursor !== '0');
+}
+
+function parseEntries(texts: [resource: string, text: string][]): Map<string, Entry> {
+  const found = new Map<string, Entry>();
+  for (const [resource, text] of texts) {
+    const known = parseEntry(text);
+    if (known) found.set(resource, known);
+  }
+  return found;
+}

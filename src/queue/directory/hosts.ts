@@ -1,0 +1,166 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { hostName, resourceName } from '../../jobs/fields/identifier.ts';
+import type { Kind } from '../../jobs/fields/resource.ts';
+import { hostLimits } from '../../jobs/limits.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { channels, keys } from '../redis/keys.ts';
+import { runScript } from '../scripts/run-script.ts';
+
+/** Milliseconds between two signs of life of a worker. */
+export const heartbeatInterval = 5_000;
+/** A host is gone after three missed signs of life. */
+export const goneAfter = 3 * heartbeatInterval;
+
+/** Ports of a host that are told; more than that no host has gears for. */
+const mostPorts = 5_000;
+
+const announcement = z.object({
+  name: hostName,
+  version: z.string().max(64),
+  gears: z.number().int().nonnegative(),
+  /** Whether it takes nothing new. */
+  draining: z.boolean().default(false),
+  /** `address:port` from which an api may fetch streams directly; null: through Redis only. */
+  address: z
+    .string()
+    .max(300)
+    .regex(/^(?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/)
+    .nullable()
+    .default(null),
+  /** MiB that the host has for gears, and that its gears have been promised. */
+  memory: z.number().int().nonnegative().default(0),
+  memoryTaken: z.number().int().nonnegative().default(0),
+  /** External ports that its gears have. */
+  ports: z.array(z.number().int()).max(mostPorts).default([]),
+  /** What it does at a time and gives a gear; null: its worker has not said so in a way that we know. */
+  limits: hostLimits.nullable().catch(null),
+  /** Milliseconds since the epoch, by Redis's clock. */
+  lastSeen: z.number(),
+});
+export type Announcement = z.infer<typeof announcement>;
+/** What a worker knows of its host by itself. */
+export type HostReport = Omit<Announcement, 'lastSeen'>;
+
+export interface HostEntry extends Announcement {
+  state: 'live' | 'draining' | 'gone';
+}
+
+/**
+ * Reads all hosts whose workers ever announced themselves, again and again: what a host has not said anew is not parsed anew.
+ */
+export function createHostsReader(redis: Redis, clock: RedisClock): () => Promise<HostEntry[]> {
+  let said = new Map<string, { text: string | null; host: Announcement | null }>();
+  return async () => {
+    const names = await redis.smembers(keys.hosts);
+    const texts = await readTexts(redis, names);
+    const before = said;
+    said = new Map();
+    for (const [i, name] of names.entries()) {
+      const text = texts[i] ?? null;
+      const known = before.get(name);
+      said.set(name, known?.text === text ? known : { text, host: parseAnnouncement(name, text) });
+    }
+    return [...said.values()].flatMap(({ host }) => host ?? []).map((host) => entryOf(host, clock));
+  };
+}
+
+async function readTexts(redis: Redis, names: string[]): Promise<(string | null)[]> {
+  const all = names.map(keys.host);
+  if (redis.isCluster) return Promise.all(all.map((key) => redis.get(key)));
+  return all.length > 0 ? redis.mget(all) : [];
+}
+
+/** One host, or null where no worker of that name ever announced itself, or the host was removed. */
+export async function readHost(redis: Redis, clock: RedisClock, name: string): Promise<HostEntry | null> {
+  const [text, known] = await Promise.all([redis.get(keys.host(name)), redis.sismember(keys.hosts, name)]);
+  const host = known === 0 ? null : parseAnnouncement(name, text);
+  return host && entryOf(host, clock);
+}
+
+function parseAnnouncement(name: string, text: string | null): Announcement | null {
+  const parsed = announcement.safeParse(parseJson(text ?? ''));
+  return parsed.success && parsed.data.name === name ? parsed.data : null;
+}
+
+function entryOf(host: Announcement, clock: RedisClock): HostEntry {
+  const here = host.draining ? 'draining' : 'live';
+  return { ...host, state: clock.now() - host.lastSeen < goneAfter ? here : 'gone' };
+}
+
+/** The names of what a host holds, as it was last announced. */
+export async function readHeld(redis: Redis, host: string, kind: Kind): Promise<string[]> {
+  return (await redis.smembers(keys.held(host, kind))).filter((name) => resourceName.safeParse(name).success);
+}
+
+/** Those of some names that a host holds, as it was last announced. */
+export async function heldAmong(redis: Redis, host: string, kind: Kind, names: string[]): Promise<string[]> {
+  const held = names.length > 0 ? await redis.smismember(keys.held(host, kind), ...names) : [];
+  return names.filter((_, i) => held[i] === 1);
+}
+
+/** A worker as it holds the name of its host. */
+export interface Holder {
+  /** Of the host's disk: who has it may take over from a worker that was there before. */
+  identity: string;
+  /** Where it is, for people. */
+  place: string;
+}
+
+/** Another worker has the host's name. */
+export class NameTaken extends Error {
+  constructor(host: string, lease: string) {
+    const parsed = z.object({ place: z.string().max(500) }).safeParse(parseJson(lease));
+    const where = parsed.success ? parsed.data.place : 'somewhere else';
+    super(`another worker is alive under the name ${host}: ${where}; stop it, or choose another --host`);
+    this.name = 'NameTaken';
+  }
+}
+
+/**
+ * Says that a host lives, and what else there is to say: `held` has everybody read again what it holds, `left` that it goes on
+ * purpose. Rejects with `NameTaken` where another worker has
+ * said so under its name not long ago.
+ */
+export async function announceHost(
+  redis: Redis,
+  host: Announcement,
+  holder: Holder,
+  said: 'held' | 'left' | '',
+): Promise<void> {
+  const { name } = host;
+  const scriptKeys = [keys.host(name), keys.lease(name)];
+  const lease = [holder.identity, JSON.stringify(holder), goneAfter];
+  const args = [JSON.stringify(host), ...lease, channels.here(name), said];
+  const other = await runScript(redis, 'announce', scriptKeys, args);
+  if (other !== null) throw new NameTaken(name, String(other));
+}
+
+/** Says that a host has gone on purpose, so that nobody waits for three missed signs of life. */
+export async function withdrawHost(redis: Redis, host: HostReport, holder: Holder): Promise<void> {
+  await announceHost(redis, { ...host, lastSeen: 0 }, holder, 'left');
+  await redis.del(keys.lease(host.name));
+}
+
+/**
+ * Makes what Redis has of a host's resources say what is on its disk. Jobs go on meanwhile: what Redis has is read first, so
+ * that a name which comes between the two looks is not taken for one that is gone, and only what it lacks is added, so that
+ * one which goes is not brought back.
+ */
+export async function announceHeld(
+  redis: Redis,
+  host: string,
+  kind: Kind,
+  list: () => Promise<string[]>,
+): Promise<void> {
+  const key = keys.held(host, kind);
+  const known = new Set(await redis.smembers(key));
+  const onDisk = new Set(await list());
+  const missing = [...onDisk].filter((name) => !known.has(name));
+  if (missing.length > 0) await redis.sadd(key, ...missing);
+  for (const resource of known) {
+    if (onDisk.has(resource)) continue;
+    await runScript(redis, 'forget', [key, keys.line(host, kind, resource)], [resource]);
+  }
+}

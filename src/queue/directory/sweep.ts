@@ -1,0 +1,22 @@
+import type { Redis } from 'ioredis';
+import { type Kind, kinds } from '../../jobs/fields/resource.ts';
+import { releaseEntry, scanEntries } from './entries.ts';
+import { readHeld } from './hosts.ts';
+
+/**
+ * Takes every name out of the directory that its host does not hold: an api may have died before it could. Of a large
+ * directory a part is looked at after the other, so that nobody waits for it.
+ */
+export async function sweepDirectory(redis: Redis): Promise<void> {
+  for (const kind of kinds) await sweepKind(redis, kind);
+}
+
+async function sweepKind(redis: Redis, kind: Kind): Promise<void> {
+  const held = new Map<string, Set<string>>();
+  for await (const entries of scanEntries(redis, kind)) {
+    for (const host of new Set([...entries.values()].map((entry) => entry.host)))
+      if (!held.has(host)) held.set(host, new Set(await readHeld(redis, host, kind)));
+    for (const [resource, entry] of entries)
+      if (!held.get(entry.host)?.has(resource)) await releaseEntry(redis, kind, resource, entry);
+  }
+}

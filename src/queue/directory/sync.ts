@@ -1,0 +1,168 @@
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { hostName, resourceName } from '../../jobs/fields/identifier.ts';
+import { type Kind, kinds } from '../../jobs/fields/resource.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { readEpoch } from '../redis/epoch.ts';
+import { channels, hostOfChannel, keys } from '../redis/keys.ts';
+import { adoptEntry, entrySettled, parseEntry, readEntry, releaseEntry } from './entries.ts';
+import { heartbeatInterval, readHeld } from './hosts.ts';
+import { createSettling } from './settling.ts';
+import { sweepDirectory } from './sweep.ts';
+
+/** Milliseconds between two comparisons of the whole directory with what hosts hold, and between two looks at the epoch. */
+const sweepInterval = 180_000;
+const epochInterval = 1_000;
+/** Milliseconds until a host that could not be read is read again: twice as long each time, up to a heartbeat. */
+const firstRetry = 200;
+const lastRetry = heartbeatInterval;
+
+export interface HostLearner {
+  /** Resolves when the directory can be relied upon; throws `queue_unavailable` where a request should come again. */
+  settled(): Promise<void>;
+  /** The epoch that the directory is of; see epoch.ts. */
+  epoch(): string;
+  /** Looks whether Redis is still the one that we know. */
+  look(): Promise<void>;
+  close(): void;
+}
+
+export interface LearnerParts {
+  redis: Redis;
+  subscriber: Redis;
+  clock: RedisClock;
+  /** Hosts that are to be heard of in the beginning. */
+  expected: readonly string[];
+  log: Logger;
+}
+
+/**
+ * Keeps the directory, which names the host of each resource, up with what the workers say. A worker may write only
+ * about itself; that one name is in two places can be seen only here, and is told in the log.
+ */
+export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerParts): HostLearner {
+  const settling = createSettling(expected);
+  const everywhere = channels.here('*');
+  const timers = new Set<NodeJS.Timeout>();
+  /** Hosts that were read under this epoch. */
+  let known = new Set<string>();
+  /** Hosts that could not be read; each is to be read again. */
+  const unread = new Set<string>();
+  let epoch = '';
+  let closed = false;
+
+  const quietly = (what: string, task: () => Promise<void>) => {
+    task().catch((error: Error) => log.debug({ reason: error.message }, what));
+  };
+  const later = (milliseconds: number, task: () => void) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      task();
+    }, milliseconds);
+    timers.add(timer);
+  };
+  const learnOnce = async (host: string) => {
+    const under = epoch;
+    await learnHost(redis, host, log);
+    if (under !== epoch) return; // What was read of another Redis says nothing of this one.
+    known.add(host);
+    settling.heard(host);
+  };
+  const retry = async (host: string, delay: number): Promise<void> => {
+    try {
+      await learnOnce(host);
+      unread.delete(host);
+    } catch {
+      const next = Math.min(2 * delay, lastRetry);
+      if (!closed) later(next, () => void retry(host, next));
+    }
+  };
+  /** Reads what a host holds, again and again where that fails. */
+  const learn = (host: string) => {
+    learnOnce(host).catch((error: Error) => {
+      if (closed || unread.has(host)) return;
+      unread.add(host);
+      log.warn({ host, reason: error.message }, 'what a host holds cannot be read; trying again');
+      later(firstRetry, () => void retry(host, firstRetry));
+    });
+  };
+
+  async function look(): Promise<void> {
+    const { name, age } = await readEpoch(redis, clock);
+    if (name === epoch) return;
+    if (epoch !== '')
+      log.warn('Redis is another one, or has lost everything; hosts are asked what they hold');
+    const first = epoch === '';
+    epoch = name;
+    settling.begin(first ? age : 0);
+    known = new Set();
+    await redis.publish(channels.who, '');
+  }
+
+  async function start(): Promise<void> {
+    await subscriber.psubscribe(everywhere);
+    await look();
+    known = new Set();
+    for (const host of await redis.smembers(keys.hosts)) learn(host);
+    await redis.publish(channels.who, '');
+  }
+
+  /** A name is no longer on its host; where a request may be on its way that counts on it, that is looked at again. */
+  async function free(host: string, said: string, again = true): Promise<void> {
+    const [, kind, name] = said.split(' ', 3);
+    const resource = resourceName.safeParse(name);
+    if (!kinds.includes(kind as Kind) || !resource.success) return;
+    const entry = await readEntry(redis, kind as Kind, resource.data);
+    if (entry?.host !== host) return;
+    const state = await releaseEntry(redis, kind as Kind, resource.data, entry);
+    if (state !== 'busy' || !again) return;
+    later(entrySettled + 100, () => quietly('a name could not be freed', () => free(host, said, false)));
+  }
+
+  subscriber.on('pmessage', (pattern: string, channel: string, said: string) => {
+    const host = hostOfChannel(channel);
+    if (pattern !== everywhere || !hostName.safeParse(host).success) return;
+    if (said.startsWith('free ')) quietly('a name could not be freed', () => free(host, said));
+    else if (said === 'left') settling.left(host);
+    else if (said === 'held' || !known.has(host)) learn(host);
+  });
+  // At every connect, of whichever is the last: Redis may be another one, or may have lost everything.
+  for (const connection of [redis, subscriber]) {
+    connection.on('ready', () => {
+      if (redis.status === 'ready' && subscriber.status === 'ready')
+        quietly('hosts could not be asked', start);
+    });
+  }
+  const looking = setInterval(() => quietly('the epoch could not be read', look), epochInterval);
+  const sweeping = setInterval(() => {
+    sweepDirectory(redis).catch((error: Error) =>
+      log.warn({ reason: error.message }, 'the directory could not be swept'),
+    );
+  }, sweepInterval);
+  return {
+    settled: settling.settled,
+    epoch: () => epoch,
+    look,
+    close() {
+      closed = true;
+      settling.close();
+      for (const timer of [looking, sweeping, ...timers]) clearTimeout(timer);
+    },
+  };
+}
+
+/** Enters everything that a host holds into the directory. */
+async function learnHost(redis: Redis, host: string, log: Logger): Promise<void> {
+  await redis.sadd(keys.hosts, host);
+  for (const kind of kinds) {
+    const names = await readHeld(redis, host, kind);
+    const entries = names.length > 0 ? await redis.hmget(keys.holders(kind), ...names) : [];
+    for (const [i, name] of names.entries()) {
+      const entry = parseEntry(entries[i] ?? null);
+      if (entry?.host === host) continue;
+      if (entry && (await releaseEntry(redis, kind, name, entry)) === 'held') {
+        log.error({ kind, name, hosts: [entry.host, host] }, 'two hosts hold the same name');
+      } else await adoptEntry(redis, kind, name, host);
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import { once } from 'node:events';
+import { access, constants, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { pause } from '../../lib/async/pause.ts';
+import { start } from '../../lib/exec.ts';
+import { trimUnwritten } from './append-only-file.ts';
+import { wasCut, whyItEnded } from './output.ts';
+
+export interface PrivateRedis {
+  /** `unix:/path/to/socket`. */
+  url: string;
+  close(): Promise<void>;
+}
+
+const programs = ['valkey-server', 'redis-server'];
+const places = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** A path of a Unix socket may be that long, with its end mark (unix(7)). */
+const longestSocketPath = 107;
+const startDeadline = 30_000;
+const stopDeadline = 8_000;
+/** Milliseconds before a Redis that ended by itself is started again: ever more where it ends again and again. */
+const firstRestart = 200;
+const lastRestart = 2_000;
+
+/**
+ * The daemon's own Redis, on a socket in a directory that only root may enter, every write on disk before it is
+ * acknowledged. It is started again when it ends by itself.
+ */
+export async function openPrivateRedis(base: string, log: Logger): Promise<PrivateRedis> {
+  const directory = join(base, 'redis');
+  const socket = join(directory, 'redis.sock');
+  if (Buffer.byteLength(socket) > longestSocketPath) {
+    throw new Error(
+      `--base is too long: ${socket} must have at most ${longestSocketPath} bytes to be a socket`,
+    );
+  }
+  const program = await findProgram();
+  await mkdir(base, { recursive: true }); // Others may pass it: only what is in this directory is ours alone.
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await endForerunner(socket, log);
+  const wasTrimmed = await trimUnwritten(directory);
+
+  const args = redisArguments(directory, socket);
+  const launch = () => launchServer(program, args, directory);
+  let closing = false;
+  let server = launch();
+  /** Starts it again whenever it has ended by itself. */
+  const keep = async () => {
+    for (let delay = firstRestart; ; delay = Math.min(2 * delay, lastRestart)) {
+      const started = performance.now();
+      const why = await server.ended;
+      if (closing) return;
+      if (performance.now() - started > 2 * lastRestart) delay = firstRestart;
+      log.error({ reason: why }, 'redis ended by itself; starting it again');
+      await pause(delay);
+      if (closing) return;
+      server = launch();
+      const { child } = server;
+      untilReady(server, socket, log).catch(() => child.kill('SIGKILL'));
+    }
+  };
+  const close = async () => {
+    closing = true;
+    server.child.kill('SIGTERM');
+    const timer = setTimeout(() => server.child.kill('SIGKILL'), stopDeadline);
+    await server.ended;
+    clearTimeout(timer);
+  };
+  try {
+    await untilReady(server, socket, log, wasTrimmed);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  keep().catch((error: Error) => log.error({ err: error }, 'redis is no longer started again'));
+  return { url: `unix:${socket}`, close };
+}
+
+interface Server {
+  child: ReturnType<typeof start>;
+  /** The last lines that it has printed. */
+  said: string[];
+  /** Why it has ended, when it has. */
+  ended: Promise<string>;
+}
+
+/** Lines that are kept, and milliseconds for them to come when a program has ended that has written them. */
+const keptLines = 30;
+const lastLines = 500;
+
+function launchServer(program: string, args: string[], directory: string): Server {
+  const said: string[] = [];
+  const child = start(program, args, (line) => {
+    said.push(line);
+    if (said.length > keptLines) said.shift();
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', async (code, signal) => {
+      await Promise.race([once(child, 'close'), pause(lastLines)]);
+      resolve(whyItEnded(signal ?? `exit status ${code}`, said, directory));
+    });
+  });
+  return { child, said, ended };
+}
+
+/**
+ * Waits until a Redis that was just started answers. Where it had to cut its append-only file, that is written anew first:
+ * a cut in the middle of a transaction leaves it open, and at the next start Redis would take back with it everything
+ * that was written, and acknowledged, after it.
+ */
+async function untilReady(server: Server, socket: string, log: Logger, wasTrimmed = false): Promise<void> {
+  const failed = server.ended.then((why) => {
+    throw new Error(`the daemon's own redis cannot run: ${why}`);
+  });
+  const redis = connectTo(socket);
+  try {
+    await Promise.race([untilAnswering(redis), failed]);
+    await setImmediate(); // What it has said before it answered is read by now.
+    if (!wasTrimmed && !wasCut(server.said)) return;
+    log.warn(
+      { meaning: nothingLost },
+      'redis has cut its append-only file, which was not written to its end',
+    );
+    await Promise.race([untilRewritten(redis), failed]);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const nothingLost =
+  'nothing that was acknowledged is lost: every write is synced before it is acknowledged, and what was cut off was not';
+
+function redisArguments(directory: string, socket: string): string[] {
+  const settings = {
+    port: '0',
+    unixsocket: socket,
+    unixsocketperm: '700',
+    dir: directory,
+    appendonly: 'yes',
+    appendfsync: 'always',
+    // What a crash has cut off was never acknowledged, so it may be left out.
+    'aof-load-truncated': 'yes',
+    'maxmemory-policy': 'noeviction',
+    save: '',
+    daemonize: 'no',
+    loglevel: 'warning',
+  };
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+async function findProgram(): Promise<string> {
+  for (const program of programs.flatMap((name) => places.map((place) => join(place, name)))) {
+    const there = await access(program, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return program;
+  }
+  throw new Error('neither valkey-server nor redis-server is installed; install one of them or give --redis');
+}
+
+/** A daemon that was killed leaves its Redis behind; it is asked to end, with everything on disk. */
+async function endForerunner(socket: string, log: Logger): Promise<void> {
+  const redis = new Redis({
+    path: socket,
+    lazyConnect: true,
+    retryStrategy: () => null,
+    connectTimeout: 1_000,
+  });
+  redis.on('error', () => undefined);
+  try {
+    await redis.connect();
+  } catch {
+    return; // Nobody there, as it should be.
+  }
+  log.info('ending the redis of a daemon that was killed');
+  const gone = once(redis, 'end');
+  redis.shutdown('NOSAVE').catch(() => undefined); // The append-only file has everything already.
+  await Promise.race([gone, pause(stopDeadline)]);
+  redis.disconnect();
+}
+
+/** A connection to a Redis that is about to answer. */
+function connectTo(socket: string): Redis {
+  const redis = new Redis({
+    path: socket,
+    maxRetriesPerRequest: null,
+    retryStrategy: () => 20,
+    commandTimeout: startDeadline,
+  });
+  redis.on('error', () => undefined);
+  return redis;
+}
+
+async function untilAnswering(redis: Redis): Promise<void> {
+  try {
+    await redis.ping();
+  } catch (error) {
+    const detail = `the daemon's own redis did not answer within ${startDeadline / 1000} s`;
+    throw new Error(detail, { cause: error });
+  }
+}
+
+/** Has Redis write its append-only file anew, from what it has in memory. */
+async function untilRewritten(redis: Redis): Promise<void> {
+  await redis.bgrewriteaof();
+  for (;;) {
+    const info = await redis.info('persistence');
+    if (!/aof_rewrite_(?:in_progress|scheduled):1/.test(info)) {
+      if (info.includes('aof_last_bgrewrite_status:ok')) return;
+      throw new Error(
+        "the daemon's own redis cannot write its append-only file anew; make room on the disk of --base",
+      );
+    }
+    await pause(50);
+  }
+}

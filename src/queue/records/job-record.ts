@@ -1,0 +1,179 @@
+import { z } from 'zod';
+import { type ErrorCode, type Problem, problemOf, toldFailure } from '../../jobs/errors.ts';
+import { MiB } from '../../jobs/fields/bytes.ts';
+import { isFinal, type Job, type JobState, jobStates, type Outcome, progress } from '../../jobs/job.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+
+/** A job as Redis keeps it: the job, and what only we need. */
+export interface JobRecord {
+  job: Job;
+  /** What an api wrote it for; see jobs/payload-version.ts. */
+  version: number;
+  /** Of the request; tells a replay from another request with the same id. */
+  fingerprint: string;
+  /** The request as it came, sealed for the worker; empty when the job has finished. */
+  sealed: string;
+  /** The request to cancel it, sealed; null where nobody has. */
+  cancel: string | null;
+  /** Milliseconds since the epoch after which no worker is to take it any more; null once one has. */
+  waitsUntil: number | null;
+  /** How often a worker has begun it and neither ended it nor handed it back: each time but the one now, it died. */
+  crashes: number;
+  /** When a worker took it, milliseconds since the epoch to the second; null: not yet. */
+  takenAt: number | null;
+}
+
+/** A hash as Redis returns it, field, value, field, value, … */
+export function readHash(flat: readonly string[]): Record<string, string> {
+  const hash: Record<string, string> = {};
+  for (let i = 0; i + 1 < flat.length; i += 2) hash[flat[i] as string] = flat[i + 1] as string;
+  return hash;
+}
+
+type Hash = Record<string, string>;
+
+const printed = z
+  .string()
+  .max(300)
+  .regex(/^\P{Cc}*$/u);
+const time = z.iso.datetime();
+const count = z
+  .string()
+  .regex(/^\d{1,15}$/)
+  .transform(Number);
+/** JSON of a bounded size. */
+const json = z.string().max(MiB).transform(parseJson);
+
+/** What apis write of a job. */
+const accepted = z.object({
+  type: printed,
+  resource: printed,
+  host: printed,
+  user: printed,
+  createdAt: time,
+  fingerprint: printed,
+  sealed: z.string().default(''),
+  cancel: z.string().nullable().default(null),
+  expiresAt: count.nullable().default(null),
+  cancelledAt: time.optional(),
+  expiredAt: time.optional(),
+  abandonedAt: time.optional(),
+  v: count.default(1),
+});
+type Accepted = z.infer<typeof accepted>;
+
+/** All of it but the sealed requests, which may be a hundred times as large and are for the worker only. */
+export const shownFields = Object.keys(accepted.omit({ sealed: true, cancel: true }).shape);
+
+const unknownReason = 'why it failed cannot be read';
+const error = z.object({
+  code: toldFailure.shape.code.catch('internal'), // A newer worker may have codes that we do not know.
+  detail: toldFailure.shape.detail.catch(unknownReason),
+});
+
+/** What the job's worker writes of it. Only the state must be readable; what else is not, is left out. */
+const run = z.object({
+  state: z.enum(jobStates).optional(),
+  startedAt: time.nullable().catch(null),
+  finishedAt: time.nullable().catch(null),
+  attempts: count.catch(0),
+  crashes: count.catch(0),
+  takenAt: count.nullable().catch(null),
+  progress: json.pipe(progress).nullable().catch(null),
+  result: json.catch(null),
+  error: json.pipe(error).nullable().catch(null),
+});
+
+/**
+ * The record of a job in its two hashes, by the api and by the worker; null when there is none. Its id is the one it was
+ * found under, whatever it says of itself. Anybody may have written into Redis: what is not as we write it counts for
+ * nothing, and a job of which that leaves too little has failed as `internal`, so that its client hears of it and its
+ * worker drops it.
+ */
+export function readRecord(id: string, job: Hash, written: Hash): JobRecord | null {
+  if (Object.keys(job).length === 0) return null;
+  const [told, became] = [accepted.safeParse(job), run.safeParse(written)];
+  if (!told.success || !became.success) return unreadable(id, told.data);
+  const { v, fingerprint, sealed, cancel, expiresAt, type, resource, host, user, createdAt } = told.data;
+  const { state: begun, takenAt, startedAt, attempts, crashes, progress, result, error } = became.data;
+  const end = isFinal(begun ?? 'queued') ? null : endByApi(id, told.data);
+  const state = end?.state ?? begun ?? 'queued';
+  const { code, detail } = error ?? { code: 'internal', detail: unknownReason };
+  return {
+    job: {
+      id,
+      type,
+      state,
+      resource,
+      host,
+      user,
+      createdAt,
+      startedAt,
+      finishedAt: became.data.finishedAt ?? end?.at ?? null,
+      attempts,
+      progress: isFinal(state) ? null : progress,
+      result: state === 'failed' ? null : result,
+      error: state === 'failed' ? (end?.error ?? problemOf(code, detail, { job: id, host })) : null,
+    },
+    version: v,
+    fingerprint,
+    sealed,
+    cancel,
+    waitsUntil: begun === undefined && takenAt === null ? expiresAt : null,
+    crashes,
+    takenAt: takenAt === null ? null : takenAt * 1000,
+  };
+}
+
+function unreadable(id: string, told: Accepted | undefined): JobRecord {
+  const createdAt = told?.createdAt ?? new Date(0).toISOString();
+  return {
+    job: {
+      id,
+      type: told?.type ?? '',
+      state: 'failed',
+      resource: told?.resource ?? '',
+      host: told?.host ?? '',
+      user: told?.user ?? '',
+      createdAt,
+      startedAt: null,
+      finishedAt: createdAt,
+      attempts: 0,
+      progress: null,
+      result: null,
+      error: problemOf('internal', 'the record of this job cannot be read', { job: id }),
+    },
+    version: 1,
+    fingerprint: told?.fingerprint ?? '',
+    sealed: '',
+    cancel: null,
+    waitsUntil: null,
+    crashes: 0,
+    takenAt: null,
+  };
+}
+
+/** How apis have ended a job for its host, which was not there to do so. */
+function endByApi(
+  id: string,
+  { cancelledAt, expiredAt, abandonedAt, host }: Accepted,
+): { state: JobState; at: string; error: Problem | null } | null {
+  const failed = (code: ErrorCode, detail: string) => problemOf(code, detail, { job: id, host });
+  if (cancelledAt) return { state: 'cancelled', at: cancelledAt, error: null };
+  if (expiredAt) {
+    const detail = `the host ${host} was away for longer than the job was to wait`;
+    return { state: 'failed', at: expiredAt, error: failed('expired', detail) };
+  }
+  if (!abandonedAt) return null;
+  const detail = `the host ${host} was removed from the fleet before the job was over`;
+  return { state: 'failed', at: abandonedAt, error: failed('host_unavailable', detail) };
+}
+
+/** The fields that an outcome sets, as field, value, … */
+export function outcomeFields(outcome: Outcome, finishedAt: string): string[] {
+  const fields = ['state', outcome.state, 'finishedAt', finishedAt];
+  if (outcome.state !== 'failed' && outcome.result !== undefined)
+    fields.push('result', JSON.stringify(outcome.result));
+  if (outcome.state === 'failed') fields.push('error', JSON.stringify(outcome.error));
+  return fields;
+}

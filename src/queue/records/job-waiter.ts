@@ -1,0 +1,56 @@
+import type { Redis } from 'ioredis';
+import { isFinal } from '../../jobs/job.ts';
+import { channels } from '../redis/keys.ts';
+import type { JobRecord } from './job-record.ts';
+
+/** Milliseconds between two looks at a job whose end we may have missed the message of. */
+const lookAgain = 2_000;
+
+export interface Waiter {
+  /** The job when it has finished, or as it is after so many milliseconds; null when there is none. */
+  wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
+  /** Resolves when there is something new about a job, after the time, or when the signal aborts. */
+  news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `read` has the record of a job. */
+export function createWaiter(read: (id: string) => Promise<JobRecord | null>, subscriber: Redis): Waiter {
+  const waiting = new Map<string, Set<() => void>>();
+  const everywhere = channels.news('*');
+  subscriber.on('pmessage', (pattern: string, _channel: string, id: string) => {
+    if (pattern !== everywhere) return;
+    for (const wake of waiting.get(id) ?? []) wake();
+  });
+  subscriber.psubscribe(everywhere).catch(() => undefined); // Repeated by ioredis at every reconnect.
+
+  function nextNews(id: string, milliseconds: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', wake);
+        const others = waiting.get(id);
+        others?.delete(wake);
+        if (others?.size === 0) waiting.delete(id);
+        resolve();
+      };
+      const timer = setTimeout(wake, milliseconds);
+      signal?.addEventListener('abort', wake);
+      waiting.set(id, (waiting.get(id) ?? new Set()).add(wake));
+    });
+  }
+
+  return {
+    news: nextNews,
+    async wait(id, milliseconds, signal) {
+      const until = performance.now() + milliseconds;
+      for (;;) {
+        const left = until - performance.now();
+        // Listening starts before looking, so that an end in between is not missed.
+        const heard = left > 0 ? nextNews(id, Math.min(left, lookAgain), signal) : null;
+        const record = await read(id);
+        if (!record || isFinal(record.job.state) || !heard || signal?.aborted) return record;
+        await heard;
+      }
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import type { Redis } from 'ioredis';
+import type { Scope } from '../../jobs/access/scope.ts';
+import { seesJob } from '../../jobs/access/scope.ts';
+import { parseRequestId } from '../../jobs/fields/request-id.ts';
+import { isFinal, type Job, type JobState } from '../../jobs/job.ts';
+import { rangeOf } from '../directory/entries.ts';
+import { keys } from '../redis/keys.ts';
+import { type List, type Listed, newest, type Place, readBatch } from './merged-lists.ts';
+import type { RecordReader } from './read-records.ts';
+import { hostInLedger } from './worker-records.ts';
+
+export interface JobFilter extends Scope {
+  state?: JobState | undefined;
+}
+
+/** Ids read, and records looked at, at a time. */
+const mostAtOnce = 250;
+
+/** Records that are looked at for one page: a filter that fits few jobs must not cost the whole history. */
+const mostLooked = 1_000;
+
+/** Lists that are read side by side for a name's beginning; for one that takes in more names, other lists are read. */
+const mostNamed = 1_000;
+
+export interface JobPage {
+  jobs: Job[];
+  /** The `after` of the next page; null: there is no more. */
+  next: string | null;
+}
+
+/**
+ * Jobs of some hosts, newest first, that pass a filter; fewer than the limit where so many records were looked at. `after` is the
+ * `next` of a page, or the id of a job that passes the filter but for its state; behind any other id there is nothing. Ids whose
+ * record has expired are swept on the way.
+ */
+export async function listJobs(
+  redis: Redis,
+  hosts: string[],
+  read: RecordReader['shown'],
+  filter: JobFilter,
+  { limit, after, signal }: { limit: number; after?: string | undefined; signal?: AbortSignal | undefined },
+): Promise<JobPage> {
+  let place = after === undefined ? newest : await placeOf(redis, read, filter, after);
+  const jobs: Job[] = [];
+  if (place === null) return { jobs, next: null };
+  let shown: Place = place;
+  const lists = await fewest(redis, hosts, filter);
+  let wanted = limit + 1; // Whether there is more.
+  for (let looked = 0; looked < mostLooked; wanted *= 2) {
+    signal?.throwIfAborted();
+    const { listed, end } = await readBatch(redis, lists, place, Math.min(wanted, mostAtOnce));
+    const records = await read(listed);
+    const gone = listed.filter((_, i) => !records[i]);
+    await sweep(redis, gone);
+    for (const [i, { order, id }] of listed.entries()) {
+      const job = records[i]?.job;
+      if (!job || !takes(filter, job)) continue;
+      if (jobs.length === limit) return { jobs, next: textOf(shown) };
+      jobs.push(job);
+      shown = { order, id };
+    }
+    if (end === null) return { jobs, next: null };
+    place = end;
+    looked += Math.max(listed.length, 1); // Redis may hold anything.
+  }
+  return { jobs, next: textOf(place) };
+}
+
+/** It tells no id but that of a job which was shown. */
+const textOf = ({ order, id }: Place) => `${order}-${id}`;
+
+async function placeOf(
+  redis: Redis,
+  read: RecordReader['shown'],
+  scope: Scope,
+  after: string,
+): Promise<Place | null> {
+  const [, order, shown = ''] = /^(\d{1,16})-([0-9a-f]{32})?$/.exec(after) ?? [];
+  if (order !== undefined) return { order: Number(order), id: shown };
+  const id = parseRequestId(after);
+  const bound = await redis.get(keys.id(id));
+  if (bound === null) return null;
+  const host = hostInLedger(bound);
+  const [[record], score] = await Promise.all([read([{ host, id }]), redis.zscore(keys.jobs(host), id)]);
+  return record && score !== null && seesJob(scope, record.job) ? { order: Number(score), id } : null;
+}
+
+/** Lists that have all jobs which pass a filter, and of such lists those with the fewest ids. */
+async function fewest(redis: Redis, hosts: string[], { u, r, state }: JobFilter): Promise<List[]> {
+  const of = (...names: ((host: string) => string)[]) =>
+    hosts.flatMap((host) => names.map((name) => ({ host, key: name(host) })));
+  const choices = [
+    u === undefined ? null : of((host) => keys.jobsBy(host, 'user', u)),
+    r === undefined || r === '*' ? null : await listsOn(redis, hosts, r),
+    state === undefined ? null : of(...listsIn(state)),
+  ].filter((lists) => lists !== null);
+  if (choices.length === 0) return of(keys.jobs);
+  if (choices.length === 1) return choices[0] as List[];
+  const sizes = await Promise.all(choices.map((lists) => sizeOf(redis, lists)));
+  return choices[sizes.indexOf(Math.min(...sizes))] as List[];
+}
+
+/** The lists of jobs on resources whose names a pattern takes in; null: too many. */
+async function listsOn(redis: Redis, hosts: string[], pattern: string): Promise<List[] | null> {
+  const on = (host: string, name: string) => ({ host, key: keys.jobsBy(host, 'resource', name) });
+  if (!pattern.endsWith('*')) return hosts.map((host) => on(host, pattern));
+  const range = [...rangeOf(pattern), 'LIMIT', 0, mostNamed + 1] as const;
+  const lists = await Promise.all(
+    hosts.map(async (host) =>
+      (await redis.zrangebylex(keys.resources(host), ...range)).map((name) => on(host, name)),
+    ),
+  );
+  return lists.flat().length > mostNamed ? null : lists.flat();
+}
+
+/** A job that has waited for too long has failed, and is among the open ones until somebody reads it. */
+function listsIn(state: JobState): ((host: string) => string)[] {
+  const ended = (host: string) => keys.jobsBy(host, 'state', state);
+  if (!isFinal(state)) return [keys.open];
+  return state === 'failed' ? [ended, keys.open] : [ended];
+}
+
+async function sizeOf(redis: Redis, lists: List[]): Promise<number> {
+  const sizes = await Promise.all(lists.map(({ key }) => redis.zcard(key)));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Takes ids out of lists; what is open is its worker's. */
+async function sweep(redis: Redis, gone: Listed[]): Promise<void> {
+  const ids = new Map<string, string[]>();
+  for (const { host, key, id } of gone)
+    if (key !== keys.open(host)) ids.set(key, [...(ids.get(key) ?? []), id]);
+  await Promise.all([...ids].map(([key, some]) => redis.zrem(key, ...some)));
+}
+
+function takes({ state, ...scope }: JobFilter, job: Job): boolean {
+  return (state === undefined || job.state === state) && seesJob(scope, job);
+}

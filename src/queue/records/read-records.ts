@@ -1,0 +1,69 @@
+import type { Redis } from 'ioredis';
+import type { RedisClock } from '../redis/clock.ts';
+import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
+import { runScript } from '../scripts/run-script.ts';
+import { type JobRecord, readHash, readRecord, shownFields } from './job-record.ts';
+import { hostInLedger, readJobOf } from './worker-records.ts';
+
+/** Where a job is. */
+export interface JobPlace {
+  host: string;
+  id: string;
+}
+
+/** Reads jobs for clients. */
+export interface RecordReader {
+  /** A job wherever it is, or null. */
+  job(id: string): Promise<JobRecord | null>;
+  /** Jobs without their sealed requests; null for each that is not there. */
+  shown(places: JobPlace[]): Promise<(JobRecord | null)[]>;
+}
+
+/**
+ * A job that no worker has taken in time is over: whoever reads it first ends it. Its host is away and cannot, and when it
+ * is back it finds that it comes too late.
+ */
+export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds: number): RecordReader {
+  async function endLate({ host, id }: JobPlace, record: JobRecord | null): Promise<JobRecord | null> {
+    const { waitsUntil, job } = record ?? { waitsUntil: null, job: null };
+    if (job?.state !== 'queued' || waitsUntil === null || clock.now() <= waitsUntil) return record;
+    const args = [new Date().toISOString(), keepSeconds, channels.news(host), id];
+    const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
+    const scriptKeys = [...mine, ...listKeys(host, job, 'failed')];
+    const over = await runScript(redis, 'expire', scriptKeys, args);
+    return over === 1 ? readJobOf(redis, host, id) : record;
+  }
+  return {
+    async job(id) {
+      const bound = await redis.get(keys.id(id));
+      if (bound === null) return null;
+      const host = hostInLedger(bound);
+      return endLate({ host, id }, await readJobOf(redis, host, id));
+    },
+    async shown(places) {
+      const found = new Map<string, JobRecord | null>();
+      const hosts = new Set(places.map(({ host }) => host));
+      const read = async (host: string) => {
+        const own = places.filter((place) => place.host === host);
+        const records = await readShown(redis, host, own);
+        for (const [i, { id }] of own.entries()) found.set(`${host} ${id}`, records[i] ?? null);
+      };
+      await Promise.all([...hosts].map(read));
+      return Promise.all(
+        places.map((place) => endLate(place, found.get(`${place.host} ${place.id}`) ?? null)),
+      );
+    },
+  };
+}
+
+/** Jobs of one host. */
+async function readShown(redis: Redis, host: string, places: JobPlace[]): Promise<(JobRecord | null)[]> {
+  const scriptKeys = places.flatMap(({ id }) => [keys.job(host, id), keys.run(host, id)]);
+  const read = (await runScript(redis, 'readJobs', scriptKeys, shownFields)) as (string | null)[][];
+  return places.map(({ id }, i) => {
+    const job: Record<string, string> = {};
+    for (const [n, value] of (read[2 * i] ?? []).entries())
+      if (value !== null) job[shownFields[n] ?? ''] = value;
+    return readRecord(id, job, readHash((read[2 * i + 1] ?? []) as string[]));
+  });
+}

@@ -1,0 +1,40 @@
+import { Failure } from '../../jobs/errors.ts';
+
+const ofTheNetwork =
+  /ECONN|connect ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|Command timed out|max retries/i;
+
+/** Sentinels know no master; no node of a Cluster answers, or they do not agree. */
+const ofMany =
+  /sentinels are unreachable|Failed to refresh slots cache|startup nodes is available|Cluster is (?:ended|disconnect)|Cluster isn't ready|Too many Cluster redirections|No subscriber for the cluster/i;
+
+/** What Redis says that cannot take writes, or does not let us in. */
+const ofRedis =
+  /^(?:LOADING|READONLY|MASTERDOWN|NOREPLICAS|UNBLOCKED|OOM|MISCONF|NOAUTH|WRONGPASS|NOPERM|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
+
+/** Of what Redis says that cannot write: its disk is full. */
+const ofItsDisk = /^MISCONF .*No space left on device/;
+
+/** The failure to tell a client when an error means that Redis cannot be reached or cannot take writes; else null. */
+export function asQueueFailure(error: unknown): Failure | null {
+  if (!(error instanceof Error) || error instanceof Failure) return null;
+  const signs = [ofTheNetwork, ofMany, ofRedis];
+  if (!signs.some((sign) => sign.test(error.message)) && error.name !== 'MaxRetriesPerRequestError')
+    return null;
+  const detail = ofItsDisk.test(error.message)
+    ? 'the queue stores nothing now, for the disk of its Redis is full; send the request again when there is room'
+    : 'the queue cannot be reached; send the request again a little later';
+  return new Failure('queue_unavailable', detail, { cause: error });
+}
+
+/** The same call; where Redis cannot be reached or cannot take writes, it throws `queue_unavailable`. */
+export function guarded<A extends unknown[], T>(
+  call: (...args: A) => Promise<T>,
+): (...args: A) => Promise<T> {
+  return async (...args) => {
+    try {
+      return await call(...args);
+    } catch (error) {
+      throw asQueueFailure(error) ?? error;
+    }
+  };
+}

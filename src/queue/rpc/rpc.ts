@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
+import { payloadVersion } from '../../jobs/payload-version.ts';
+import type { Question, Questions } from '../../jobs/rpc/queries.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { channels, keys } from '../redis/keys.ts';
+
+/**
+ * Questions to a worker that need no job: reads, and the wish to cancel. A question goes onto the host's list,
+ * the answer comes back by pub/sub; whichever gets lost is a timeout for the one who asked.
+ */
+const asked = z.object({
+  id: z.uuid(),
+  api: z.uuid(),
+  /** See jobs/payload-version.ts. */
+  v: z.number().default(1),
+  question: z.string().max(64),
+  /** The client's own request, sealed for the worker. */
+  sealed: z.string().max(1_000_000),
+  args: z.unknown(),
+  /** Milliseconds since the epoch after which nobody waits for the answer. */
+  until: z.number(),
+});
+
+const answered = z.object({
+  id: z.uuid(),
+  answer: z.unknown().optional(),
+  failure: toldFailure.optional(),
+});
+
+/** So many questions may wait for a worker; more than that nobody will still be waiting for. */
+const mostWaiting = 1_000;
+
+/** Milliseconds that a worker has for an answer: a client hears within two seconds that there is none. */
+const usualTimeout = 1_800;
+
+/** Milliseconds that any answer is waited for at most; AbortSignal.timeout takes no endless time. */
+const longestTimeout = 60_000;
+
+export interface Asker {
+  /** Throws what the worker threw, or `host_unavailable` when no answer came in time. */
+  ask<Q extends Question>(
+    host: string,
+    question: Q,
+    sealed: string,
+    args: Questions[Q]['args'],
+    timeout?: number,
+  ): Promise<Questions[Q]['answer']>;
+}
+
+interface Pending {
+  host: string;
+  resolve(reply: z.infer<typeof answered>): void;
+}
+
+export function createAsker(redis: Redis, subscriber: Redis, clock: RedisClock): Asker {
+  const api = randomUUID();
+  const pending = new Map<string, Pending>();
+  subscriber.on('message', (channel: string, text: string) => {
+    const reply = answered.safeParse(parseJson(text));
+    const asker = reply.success ? pending.get(reply.data.id) : undefined;
+    // An answer counts only from the host that was asked.
+    if (asker && reply.success && channel === channels.replies(asker.host, api)) asker.resolve(reply.data);
+  });
+  const listening = new Map<string, Promise<unknown>>();
+  /** Hears the answers of a host from now on; repeated by ioredis at every reconnect. */
+  const listenTo = (host: string) => {
+    const known = listening.get(host);
+    if (known) return known;
+    const subscribed = subscriber.subscribe(channels.replies(host, api));
+    listening.set(host, subscribed);
+    subscribed.catch(() => listening.delete(host));
+    return subscribed;
+  };
+
+  return {
+    async ask(host, question, sealed, args, timeout = usualTimeout) {
+      const id = randomUUID();
+      const reply = new Promise<z.infer<typeof answered>>((resolve, reject) => {
+        const timer = setTimeout(() => {
+          pending.delete(id);
+          reject(new Failure('host_unavailable', `the host ${host} does not answer`));
+        }, timeout);
+        pending.set(id, {
+          host,
+          resolve(answer) {
+            clearTimeout(timer);
+            pending.delete(id);
+            resolve(answer);
+          },
+        });
+      });
+      reply.catch(() => undefined); // It may be refused before anybody waits for it.
+      const text = JSON.stringify({
+        id,
+        api,
+        v: payloadVersion,
+        question,
+        sealed,
+        args,
+        until: clock.now() + timeout,
+      });
+      await Promise.race([listenTo(host), reply]);
+      await redis
+        .multi()
+        .lpush(keys.asks(host), text)
+        .ltrim(keys.asks(host), 0, mostWaiting - 1)
+        .expire(keys.asks(host), 60)
+        .exec();
+      const { answer, failure } = await reply;
+      if (failure) throw failureOf(failure);
+      return answer as never;
+    },
+  };
+}
+
+export type Answers = {
+  /** The signal aborts when nobody waits for the answer any more. */
+  [Q in Question]: (sealed: string, args: unknown, signal: AbortSignal) => Promise<Questions[Q]['answer']>;
+};
+
+/**
+ * Answers questions until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
+ * Requests and arguments are passed on unchecked: the answers check them, and answer by turns. No more than so many
+ * questions are held here; the others stay on the list, which has a bound of its own.
+ */
+export async function answerQuestions(
+  redis: Redis,
+  blocking: Redis,
+  host: string,
+  answers: Answers,
+  clock: RedisClock,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const held = new Set<Promise<void>>();
+  const handle = async (text: string) => {
+    const parsed = asked.safeParse(parseJson(text));
+    if (!parsed.success || parsed.data.until < clock.now()) return;
+    const { id, api, until } = parsed.data;
+    const inTime = AbortSignal.timeout(Math.min(Math.ceil(until - clock.now()), longestTimeout));
+    const reply = await answerOne(answers, parsed.data, inTime, log);
+    if (reply === null) return;
+    await redis.publish(channels.replies(host, api), JSON.stringify({ id, ...reply }));
+  };
+  while (!signal.aborted) {
+    try {
+      const next = await blocking.brpop(keys.asks(host), 5);
+      if (!next) continue;
+      const handled: Promise<void> = handle(next[1])
+        .catch((error: Error) => log.warn({ reason: error.message }, 'an answer got lost'))
+        .finally(() => held.delete(handled));
+      held.add(handled);
+      if (held.size >= mostWaiting) await Promise.race(held);
+    } catch (error) {
+      if (signal.aborted) return;
+      log.debug({ reason: (error as Error).message }, 'questions cannot be read');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
+async function answerOne(
+  answers: Answers,
+  { v, question, sealed, args }: z.infer<typeof asked>,
+  inTime: AbortSignal,
+  log: Logger,
+) {
+  try {
+    if (v > payloadVersion || !Object.hasOwn(answers, question))
+      throw new Failure(
+        'host_unavailable',
+        'the worker of this host is older than the api and does not know this; upgrade it',
+      );
+    return { answer: await answers[question as Question](sealed, args, inTime) };
+  } catch (error) {
+    if (error === inTime.reason) return null;
+    if (!(error instanceof Failure) || error.code === 'internal')
+      log.error({ err: error, question }, 'a question could not be answered');
+    if (error instanceof Failure)
+      return { failure: { code: error.code, detail: error.message, limit: error.limit } };
+    return { failure: { code: 'internal', detail: 'the worker could not answer' } };
+  }
+}

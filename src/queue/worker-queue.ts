@@ -1,0 +1,113 @@
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { Kind } from '../jobs/fields/resource.ts';
+import {
+  announceHeld,
+  announceHost,
+  type Holder,
+  type HostReport,
+  readHeld,
+  withdrawHost,
+} from './directory/hosts.ts';
+import { receiveDeliveries } from './records/deliveries.ts';
+import { createWorkerLedger, type WorkerLedger } from './records/worker-records.ts';
+import { followClock } from './redis/clock.ts';
+import {
+  patientConnection,
+  type RedisAccess,
+  readingConnection,
+  sendingConnection,
+} from './redis/connection.ts';
+import { channels, keys } from './redis/keys.ts';
+import { watchFitness } from './redis/preflight.ts';
+import { askFor } from './rpc/copy-requests.ts';
+import { type Answers, answerQuestions } from './rpc/rpc.ts';
+import { sendFrames } from './rpc/stream-relay.ts';
+
+export { type Holder, heartbeatInterval, NameTaken } from './directory/hosts.ts';
+export type { JobRecord } from './records/job-record.ts';
+export type { WorkerLedger } from './records/worker-records.ts';
+export type { RedisAccess } from './redis/connection.ts';
+export type { Answers } from './rpc/rpc.ts';
+
+/** Everything a worker does with Redis. Its calls wait for Redis to come back. */
+export interface WorkerQueue {
+  ledger: WorkerLedger;
+  /** Says that the host lives; `held` has everybody read again what it holds. Rejects with `NameTaken`. */
+  announceHost(host: HostReport, said: 'held' | ''): Promise<void>;
+  withdrawHost(host: HostReport): Promise<void>;
+  /** Says which resources of a kind are on the disk, which `list` looks at. */
+  announceHeld(kind: Kind, list: () => Promise<string[]>): Promise<void>;
+  /** The names that Redis has this host hold. */
+  held(kind: Kind): Promise<string[]>;
+  /** Sends a stream's body to the api that waits for it under this id; see relay.ts. */
+  relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
+  /** Has an api bring what a job is to copy; the body throws a `Failure` when it does not come whole. */
+  fetch(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** Has every delivery and question handled from now on. */
+  open(deliver: (id: string) => Promise<void>, answers: Answers): void;
+  /** Called whenever Redis has come (back), and when an api asks who is there. */
+  onAsked(listener: () => void): void;
+  /** Takes no more deliveries. */
+  stopReceiving(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WorkerQueueOptions {
+  redis: RedisAccess;
+  host: string;
+  holder: Holder;
+  /** Seconds for which a finished job and its id are kept. */
+  keepSeconds: number;
+  log: Logger;
+}
+
+export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
+  const { redis: access, host, holder, keepSeconds, log } = options;
+  const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
+  const redis = patientConnection(access, log);
+  watchFitness(redis, log);
+  const clock = followClock(redis);
+  const delivering = patientConnection(access, quiet);
+  const asking = patientConnection(access, quiet);
+  const hearing = patientConnection(access, quiet);
+  const sending = sendingConnection(access, quiet);
+  const stop = new AbortController();
+  let receiver: { close(): Promise<void> } | null = null;
+  return {
+    ledger: createWorkerLedger(redis, host, keepSeconds),
+    announceHost: (report, said) => announceHost(redis, { ...report, lastSeen: clock.now() }, holder, said),
+    withdrawHost: (report) => withdrawHost(redis, report, holder),
+    announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
+    held: (kind) => readHeld(redis, host, kind),
+    relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
+    fetch: (job, signal) => askFor(redis, () => readingConnection(access, quiet), host, job, signal),
+    open(deliver, answers) {
+      receiver = receiveDeliveries(delivering, host, deliver, log);
+      answerQuestions(redis, asking, host, answers, clock, log, stop.signal).catch((error: Error) =>
+        log.error({ err: error }, 'questions are no longer answered'),
+      );
+    },
+    onAsked(listener) {
+      const whenReady = (connection: Redis, tell: () => void) => {
+        if (connection.status === 'ready') tell();
+        connection.on('ready', tell);
+      };
+      whenReady(redis, listener);
+      hearing.on('message', listener);
+      // Told once more when we can hear, or an api that asked a moment before would wait for the next sign of life.
+      whenReady(hearing, () => void hearing.subscribe(channels.who).then(listener, () => undefined));
+    },
+    async stopReceiving() {
+      await receiver?.close();
+    },
+    async close() {
+      stop.abort();
+      hearing.disconnect();
+      sending.disconnect();
+      asking.disconnect();
+      delivering.disconnect();
+      redis.disconnect();
+    },
+  };
+}

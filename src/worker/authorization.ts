@@ -1,0 +1,238 @@
+import { hash } from 'node:crypto';
+import type { Logger } from 'pino';
+import { seesJob } from '../jobs/access/scope.ts';
+import type { Change } from '../jobs/change.ts';
+import { Failure } from '../jobs/errors.ts';
+import { aboutCopy } from '../jobs/rpc/copy.ts';
+import { isStreamName, type StreamName } from '../jobs/rpc/streams.ts';
+import type { JobRecord } from '../queue/worker-queue.ts';
+import { authorize } from '../requests/authorize.ts';
+import { mayReadOn, sourceOf } from '../requests/copies.ts';
+import { type Envelope, envelope } from '../requests/envelope.ts';
+import { isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
+import type { Claims } from '../token/claims.ts';
+import type { Purpose, Sealer } from '../token/seal.ts';
+import { isCurrent, isOver, tenantOf, tokenLabel, type Verifier } from '../token/verifier.ts';
+
+/**
+ * What stands between Redis, the network and this host: nothing is done here but what a token allows that an issuer of
+ * ours has signed, whoever wrote it where. Every refusal is in the audit log.
+ */
+export interface Gate {
+  /**
+   * The change that a job is, from the client's own request. Throws `token_invalid`, `token_forbids` or, where only the
+   * token's time is over and the job is not `known`, `expired`.
+   */
+  job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<PassedJob>;
+  /** Whether a job would pass, without a word in the audit log. */
+  allows(record: JobRecord): Promise<boolean>;
+  /** Tells the audit log of a job that is not done, and why, although its request was not looked at. */
+  turnedAway(record: JobRecord, reason: string): void;
+  /** Whether a sealed request asks for the end of a job, and may. */
+  cancels(sealed: string, record: JobRecord): Promise<boolean>;
+  /** The order in a sealed request for an answer now, which must be one of those named, and whom it is counted for. */
+  order<N extends OrderName>(
+    sealed: string,
+    names: readonly N[],
+  ): Promise<{ order: OrderOf<N>; tenant: string }>;
+  /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
+  stream(sealed: string): Promise<PassedStream>;
+}
+
+export interface PassedStream {
+  name: StreamName;
+  /** Whom it is counted for. */
+  tenant: string;
+  /** What it is of. */
+  wants: object;
+  /** What is to be sent of what its source gives: for another worker it is sealed. */
+  send(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+}
+
+export interface PassedJob {
+  change: Change;
+  /** Whom it is counted for. */
+  tenant: string;
+  /** Of the request and its token, to know them again by. */
+  digest: string;
+  /** The token, as logs name it. */
+  token: string;
+}
+
+export interface GateParts {
+  host: string;
+  sealer: Sealer;
+  verifier: Verifier;
+  log: Logger;
+}
+
+export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
+  const audit = log.child({ audit: true });
+
+  async function read(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
+    const claims = await verifier.read(opened.token);
+    if (!claims) throw invalid();
+    return {
+      order: authorize(claims, opened.request, verifier.lifetimes),
+      claims,
+    };
+  }
+
+  async function pass(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
+    const { order, claims } = await read(opened);
+    if (order.scope.h !== undefined && order.scope.h !== host) throw forAnotherHost();
+    return { order, claims };
+  }
+
+  async function passJob(
+    opened: Envelope,
+    record: JobRecord,
+    known: (digest: string) => Promise<boolean>,
+  ): Promise<PassedJob> {
+    const { order, claims } = await pass(opened);
+    if (!isJobOrder(order) || !isSame(order.wants, record, host))
+      throw new Failure('token_forbids', 'the job is not what its request says');
+    const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
+    if (isOver(claims, now()) && !(await known(digest))) {
+      const detail = 'the token was no longer valid when the host took the job; give it more time';
+      throw new Failure('expired', detail);
+    }
+    const tenant = tenantOf(claims, opened.token);
+    return { change: order.wants, tenant, digest, token: tokenLabel(opened.token) };
+  }
+
+  /** Of a request that is to be answered now. */
+  async function passNow(opened: Envelope): Promise<{ order: Order; tenant: string }> {
+    mustBeSoon(opened);
+    const { order, claims } = await pass(opened);
+    if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
+    return { order, tenant: tenantOf(claims, opened.token) };
+  }
+
+  /** The copy that a request has made from here; null where it has none made. */
+  async function copied(opened: Envelope): Promise<{ source: string; about: string; tenant: string } | null> {
+    const { order, claims } = await read(opened);
+    const source = sourceOf(order);
+    if (source === null || !isJobOrder(order)) return null;
+    mustBeSoon(opened);
+    if (!mayReadOn(claims, host)) throw forAnotherHost();
+    if (isOver(claims, now()))
+      throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
+    const tenant = tenantOf(claims, opened.token);
+    return { source, about: aboutCopy(order.wants.id, source), tenant };
+  }
+
+  /** What was sealed for this host and one of some uses. */
+  function open(sealed: string, uses: readonly Use[], job?: string): Envelope {
+    for (const use of uses) {
+      const parsed = envelope.safeParse(sealer.open(sealed, { use, host, ...(job && { job }) }));
+      if (parsed.success) return parsed.data;
+    }
+    throw invalid();
+  }
+
+  const openJob = ({ sealed, job }: JobRecord) => open(sealed, ['job'], job.id);
+
+  /** Lets a refusal through to the audit log. */
+  async function audited<T>(
+    what: object,
+    unseal: () => Envelope,
+    check: (opened: Envelope) => Promise<T>,
+  ): Promise<T> {
+    let token: string | undefined;
+    try {
+      const opened = unseal();
+      token = tokenLabel(opened.token);
+      return await check(opened);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      audit.warn({ ...what, token, code: error.code, reason: error.message }, 'refused');
+      throw error;
+    }
+  }
+
+  return {
+    job: (record, known) =>
+      audited(
+        { job: record.job.id, user: record.job.user },
+        () => openJob(record),
+        (opened) => passJob(opened, record, known),
+      ),
+
+    async allows(record) {
+      try {
+        await passJob(openJob(record), record, async () => false);
+        return true;
+      } catch (error) {
+        if (error instanceof Failure) return false;
+        throw error;
+      }
+    },
+
+    turnedAway: ({ job: { id, user } }, reason) => audit.warn({ job: id, user, reason }, 'refused'),
+
+    cancels: (sealed, { job }) =>
+      audited(
+        { job: job.id, user: job.user },
+        () => open(sealed, ['cancel'], job.id),
+        async (opened) => {
+          const { order } = await pass(opened);
+          return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
+        },
+      ).catch(() => false),
+
+    order: (sealed, names) =>
+      audited(
+        { question: names },
+        () => open(sealed, ['answer']),
+        async (opened) => {
+          const { order, tenant } = await passNow(opened);
+          if (!names.some((name) => name === order.name)) throw notWhatItAsks();
+          return { order: order as never, tenant };
+        },
+      ),
+
+    stream: (sealed) =>
+      audited(
+        { question: 'stream' },
+        () => open(sealed, ['answer', 'copy']),
+        async (opened) => {
+          const copy = await copied(opened);
+          if (copy !== null) {
+            const { source, about, tenant } = copy;
+            const send = (body: AsyncIterable<Uint8Array>) => sealer.sealStream(body, opened.token, about);
+            return { name: 'repository.bundle', tenant, wants: { resource: source }, send };
+          }
+          const { order, tenant } = await passNow(opened);
+          const { name, wants } = order;
+          if (!isStreamName(name)) throw notWhatItAsks();
+          return { name, tenant, wants, send: (body) => body };
+        },
+      ),
+  };
+}
+
+type Use = Purpose['use'];
+
+/** Seconds since the epoch. */
+const now = () => Date.now() / 1000;
+
+function mustBeSoon({ until }: Envelope): void {
+  if (until === null || until < Date.now()) throw invalid();
+}
+
+const forAnotherHost = () => new Failure('token_forbids', 'the request is for another host');
+const notWhatItAsks = () => new Failure('token_forbids', 'the question is not what its request asks');
+const invalid = () => new Failure('token_invalid', 'the request needs a valid token');
+
+function isSame({ id, user, command, fingerprint }: Change, record: JobRecord, host: string): boolean {
+  const { job } = record;
+  return (
+    job.id === id &&
+    job.host === host &&
+    job.user === user &&
+    job.type === command.type &&
+    job.resource === command.params.resource &&
+    record.fingerprint === fingerprint
+  );
+}

@@ -1,0 +1,60 @@
+import { Failure } from '../../jobs/errors.ts';
+import { effect } from '../../lib/failpoint.ts';
+import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
+
+export function hasStatus(error: unknown, status: number): boolean {
+  return (error as { statusCode?: unknown } | null)?.statusCode === status;
+}
+
+/** What Docker's own error means here: its disk is full, or the engine is away or overtaxed; which may pass. */
+export function asDockerFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (saysDiskIsFull(String(error))) return diskIsFull(error);
+  const detail = hasStatus(error, 409)
+    ? 'Docker is busy with this container'
+    : 'the Docker engine does not answer';
+  return new Failure('host_unavailable', detail, { transient: true, cause: error });
+}
+
+/** The answer, or null where Docker does not know the thing. */
+export async function orNull<T>(name: string, ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await effect(`docker.${name}`, ask);
+  } catch (error) {
+    if (hasStatus(error, 404)) return null;
+    throw asDockerFailure(error);
+  }
+}
+
+/**
+ * What a failed pull means, told apart by the words of the engine and the registry. These stay in the log: they tell what
+ * answers at an address, and who does not.
+ */
+export function asPullFailure(reference: string, error: unknown): Failure {
+  const { message, code } = error as Error & { code?: string };
+  if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET' || code === 'EPIPE')
+    return asDockerFailure(error);
+  if (saysDiskIsFull(message)) return diskIsFull(error);
+  // What answers there speaks HTTP and is no registry.
+  if (/error parsing HTTP/i.test(message)) return registryUnreachable(reference, error);
+  if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(message)) {
+    return new Failure('registry_failed', `the registry does not allow to pull ${reference}`, {
+      cause: error,
+    });
+  }
+  if (/manifest unknown|not found|does not exist|name unknown|no such image/i.test(message)) {
+    return new Failure('image_not_found', `there is no image ${reference} in its registry`, { cause: error });
+  }
+  if (/verification failed/i.test(message)) {
+    return new Failure('registry_failed', `the registry gives another image than ${reference}`, {
+      cause: error,
+    });
+  }
+  return registryUnreachable(reference, error);
+}
+
+/** The same words for whatever keeps a registry from giving an image. */
+export function registryUnreachable(reference: string, cause: unknown): Failure {
+  const detail = `the registry of ${reference} could not be reached or gave no image`;
+  return new Failure('registry_failed', detail, { transient: true, cause });
+}

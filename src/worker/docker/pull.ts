@@ -1,0 +1,83 @@
+import type Dockerode from 'dockerode';
+import type { Logger } from 'pino';
+import { imageName } from '../../jobs/fields/image-name.ts';
+import { asPullFailure } from './failures.ts';
+
+export interface PullProgress {
+  message: string;
+  /** 0 to 100, never falling. */
+  percent: number;
+}
+
+/** One line of the engine's report (Docker API, POST /images/create). */
+interface PullEvent {
+  id?: string;
+  status?: string;
+  error?: string;
+  progressDetail?: { current?: number; total?: number };
+}
+
+/** Pulls an image; see the interface for what it throws. */
+export async function pullImage(
+  { docker, log }: { docker: Dockerode; log: Logger },
+  reference: string,
+  onProgress: (progress: PullProgress) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const stream = await docker.pull(imageName(reference), { abortSignal: signal });
+    const layers = followLayers(onProgress);
+    await new Promise<void>((resolve, reject) => {
+      const ended = (error: Error | null) => (error ? reject(error) : resolve());
+      docker.modem.followProgress(stream, ended, (event: PullEvent) => {
+        if (event.error) reject(new Error(event.error));
+        else layers(event);
+      });
+    });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    log.warn({ image: reference, err: error }, 'an image could not be pulled');
+    throw asPullFailure(reference, error);
+  }
+}
+
+/** Downloading takes longer than unpacking; so much of a layer's work is done when it is there. */
+const downloadShare = 0.7;
+
+/** Adds up the progress of all layers. */
+export function followLayers(onProgress: (progress: PullProgress) => void): (event: PullEvent) => void {
+  const done = new Map<string, number>();
+  let percent = 0;
+  return ({ id, status, progressDetail }) => {
+    const share = id === undefined ? null : shareDone(status ?? '', progressDetail ?? {});
+    if (id === undefined || share === null) return;
+    done.set(id, Math.max(done.get(id) ?? 0, share));
+    const total = [...done.values()].reduce((sum, part) => sum + part, 0);
+    const reached = Math.floor((total / done.size) * 100);
+    if (reached <= percent) return;
+    percent = reached;
+    onProgress({ message: `pulling ${done.size} ${done.size === 1 ? 'layer' : 'layers'}`, percent });
+  };
+}
+
+/** How much of a layer is done, 0 to 1; null for what is no layer. */
+function shareDone(status: string, { current, total }: { current?: number; total?: number }): number | null {
+  const part = current !== undefined && total ? Math.min(current / total, 1) : 0;
+  switch (status) {
+    case 'Pulling fs layer':
+    case 'Waiting':
+      return 0;
+    case 'Downloading':
+      return part * downloadShare;
+    case 'Verifying Checksum':
+    case 'Download complete':
+      return downloadShare;
+    case 'Extracting':
+      return downloadShare + part * (1 - downloadShare);
+    case 'Pull complete':
+    case 'Already exists':
+      return 1;
+    default:
+      return null;
+  }
+}

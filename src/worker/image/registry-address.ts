@@ -1,0 +1,21 @@
+import { registryUnreachable } from '../docker/failures.ts';
+import type { AddressAllowance } from '../domain/addresses.ts';
+import { reachableAddresses } from '../host-state/reachable-addresses.ts';
+
+/**
+ * Refuses an image whose registry has an address that is not public, unless it is allowed: dockerd asks from the host's
+ * own network. A registry that is allowed by its name need not be resolved here; dockerd may reach it through a proxy.
+ */
+export async function mustAllowRegistry(reference: string, allowance: AddressAllowance): Promise<void> {
+  const name = registryOf(reference);
+  if (name === null || allowance.allowsName(name)) return;
+  const unresolved = (cause: unknown) => registryUnreachable(reference, cause);
+  await reachableAddresses(name, allowance, '--registry-allow', unresolved);
+}
+
+/** The host that a reference names; null where it means Docker's own registry. Docker tells them apart the same way. */
+export function registryOf(reference: string): string | null {
+  const [first = '', rest] = reference.split('/', 2);
+  const isHost = rest !== undefined && (/[.:A-Z]/.test(first) || first === 'localhost');
+  return isHost ? first.replace(/:\d+$/, '').toLowerCase() : null;
+}

@@ -1,0 +1,139 @@
+import type { Logger } from 'pino';
+import { Failure, problemOf } from '../../jobs/errors.ts';
+import type { Job, Outcome, Progress } from '../../jobs/job.ts';
+import type { Command, JobType, Params } from '../../jobs/registry.ts';
+import { asDiskFailure } from '../host/files.ts';
+import type { Room } from '../host-services.ts';
+import type { Handler, Handlers, JobContext } from './context.ts';
+import { Cancelled, HandedBack } from './interruptions.ts';
+import { withRetries } from './retry.ts';
+
+/** So often a job may take its worker down; one that does each time must not do so for ever. */
+const maxCrashes = 20;
+
+export interface Execution extends Pick<JobContext, 'tenant' | 'checkpoint' | 'log'> {
+  room: Room;
+  handlers: Handlers;
+  /** How often the job has taken a worker down before. */
+  crashes: number;
+  /** Somebody has asked for its end before it was begun this time. */
+  cancelled: boolean;
+  /** Ends the work: aborts with `Cancelled` or `HandedBack`. */
+  signal: AbortSignal;
+  /** Ends also the taking back of what was begun: aborts with `HandedBack`. */
+  handedBack: AbortSignal;
+  report(progress: Progress): Promise<void>;
+  /** Counts another try in the job's record. */
+  countRetry(): Promise<void>;
+}
+
+/** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
+export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
+  const { handlers, crashes, cancelled, handedBack, log } = execution;
+  const task = bind(handlers, command.type, command.params as never, (signal) =>
+    contextOf(job, signal, execution),
+  );
+  const run = async (signal: AbortSignal): Promise<Outcome> => {
+    const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });
+    return { state: 'succeeded', result };
+  };
+  const begin = async (): Promise<Outcome> => {
+    if (cancelled && (task.canUndo || job.attempts === 1)) throw new Cancelled();
+    if (crashes >= maxCrashes)
+      throw new Failure('internal', `given up after ${crashes} crashes of the worker`);
+    // What cannot be taken back would be half done where it is cancelled in the middle.
+    return run(task.canUndo ? execution.signal : handedBack);
+  };
+  try {
+    return await begin().catch(async (error) => {
+      if (error instanceof Cancelled && (await task.isCommitted())) return run(handedBack);
+      throw error;
+    });
+  } catch (error) {
+    if (error instanceof HandedBack) throw error;
+    const failure = error instanceof Cancelled ? null : asFailure(error, log);
+    const told = await takeBack(task, failure, execution);
+    if (failure === null) return { state: 'cancelled' };
+    const detail = told ? `${failure.message}\n${told}` : failure.message;
+    const where = { job: job.id, host: execution.room.host };
+    return { state: 'failed', error: problemOf(failure.code, detail, where) };
+  }
+}
+
+interface Task {
+  canUndo: boolean;
+  run(signal: AbortSignal): Promise<unknown>;
+  undo(why: Failure | null): Promise<string>;
+  isCommitted(): Promise<boolean>;
+}
+
+/** Also an error of the file system that passes is a failure that is waited out, wherever it comes from. */
+function bind<T extends JobType>(
+  handlers: Handlers,
+  type: T,
+  params: Params<T>,
+  contextFor: (signal: AbortSignal) => JobContext,
+): Task {
+  const handler: Handler<T> = handlers[type];
+  const waitForDisk = (error: unknown) => Promise.reject(asDiskFailure(error) ?? error);
+  const context = contextFor(new AbortController().signal); // Taking back has signals of its own.
+  return {
+    canUndo: handler.undo !== undefined,
+    run: (signal) => handler.run(params, contextFor(signal)).catch(waitForDisk),
+    undo: async (why) => (await handler.undo?.(params, context, why).catch(waitForDisk)) ?? '',
+    isCommitted: async () => (await handler.isCommitted?.(params, context)) ?? false,
+  };
+}
+
+function contextOf(
+  { id }: Job,
+  signal: AbortSignal,
+  { room, tenant, report, checkpoint, log }: Execution,
+): JobContext {
+  return {
+    job: id,
+    tenant,
+    room,
+    signal,
+    checkpoint,
+    log,
+    report: (progress) => unlessLost(report(progress), log),
+  };
+}
+
+/** What a job tells on its way gets lost while Redis takes no writes; the job goes on, and does not wait for it. */
+function unlessLost(told: Promise<void>, log: Logger): void {
+  told.catch((error: Error) => log.debug({ reason: error.message }, 'progress was not recorded'));
+}
+
+const onRetry =
+  ({ report, countRetry, log }: Execution) =>
+  (failure: Failure, delay: number) => {
+    const { code, message, cause } = failure;
+    const level = code === 'host_unavailable' ? 'warn' : 'info'; // A registry is not the operator's.
+    log[level]({ code, reason: message, cause: cause && String(cause) }, 'a job waits for a fault to pass');
+    unlessLost(report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` }), log);
+    unlessLost(countRetry(), log);
+  };
+
+/** Not by the job's own signal: that has aborted where the job was cancelled, and this must be done all the same. */
+async function takeBack(task: Task, failure: Failure | null, execution: Execution): Promise<string> {
+  const { handedBack: signal, log } = execution;
+  try {
+    if (failure?.transient && (!task.canUndo || (await task.isCommitted())))
+      return 'what was done by then stays; the same request with a new id goes on from there';
+    return await withRetries(() => task.undo(failure), { signal, onRetry: () => undefined });
+  } catch (error) {
+    if (error instanceof HandedBack) throw error;
+    log.error({ err: error }, 'what the job had begun could not be taken back');
+    return 'what it had begun could not be taken back; the next installation goes on from there';
+  }
+}
+
+/** A failure for the client; faults of our own are logged with their stack and told without. */
+function asFailure(error: unknown, log: Logger): Failure {
+  if (error instanceof Failure && error.code !== 'internal') return error;
+  log.error({ err: error }, 'a job failed for a reason of our own');
+  if (error instanceof Failure) return error;
+  return new Failure('internal', 'this is our fault; the log of the worker says more');
+}

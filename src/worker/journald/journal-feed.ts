@@ -1,0 +1,112 @@
+import type { Logger } from 'pino';
+import { pause } from '../../lib/async/pause.ts';
+import { followJournal, type JournalReader, newestCursor } from './journal.ts';
+import type { JournalRecord } from './journal-export.ts';
+import { createMailbox, type Mailbox } from './mailbox.ts';
+
+/**
+ * Passes on what units log, as it comes. One journalctl follows the whole journal for all who follow any unit of the host:
+ * each that follows takes one of root's inotify instances, of which the kernel grants 128 (inotify(7)), and wakes up for
+ * every record that anybody logs.
+ */
+export interface JournalFeed {
+  /** Everything that the unit logs after a record of the journal, the newest or so. Rejects when the journal cannot be read. */
+  follow(unit: string): Promise<{ mailbox: Mailbox; since: string | null }>;
+}
+
+/** Milliseconds before the journal is followed again. Where inotify has no instance left, journalctl reads once, and so often. */
+const followAgain = 1_000;
+
+interface Source {
+  /** The record up to which everything was delivered; null: there was none. */
+  position(): Promise<string | null>;
+  close(): void;
+}
+
+export function createJournalFeed(log: Logger): JournalFeed {
+  const mailboxes = new Map<string, Set<Mailbox>>();
+  let source: Source | null = null;
+
+  function deliver(records: JournalRecord[]): void {
+    for (const record of records) {
+      for (const unit of record.units) {
+        const readers = mailboxes.get(unit);
+        if (!readers) continue;
+        // A copy: what is kept for a slow reader must not keep all that was read with it.
+        const kept = { ...record, message: Buffer.from(record.message) };
+        for (const mailbox of readers) mailbox.put(kept);
+      }
+    }
+    const cursor = records.at(-1)?.cursor;
+    if (cursor !== undefined)
+      for (const readers of mailboxes.values()) for (const one of readers) one.pass(cursor);
+  }
+
+  function fail(error: Error): void {
+    source = null;
+    for (const readers of mailboxes.values()) for (const mailbox of readers) mailbox.fail(error);
+  }
+
+  function leave(unit: string, mailbox: Mailbox): void {
+    const readers = mailboxes.get(unit);
+    readers?.delete(mailbox);
+    if (readers?.size === 0) mailboxes.delete(unit);
+    if (mailboxes.size > 0) return;
+    source?.close();
+    source = null;
+  }
+
+  return {
+    async follow(unit) {
+      const mailbox: Mailbox = createMailbox(() => leave(unit, mailbox));
+      mailboxes.set(unit, (mailboxes.get(unit) ?? new Set()).add(mailbox));
+      source ??= openSource(deliver, fail, log);
+      try {
+        const since = await source.position();
+        mailbox.begin(since);
+        return { mailbox, since };
+      } catch (error) {
+        mailbox.close();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Reads on from where the journal ends now, also after its journalctl has ended. */
+function openSource(
+  deliver: (records: JournalRecord[]) => void,
+  fail: (error: Error) => void,
+  log: Logger,
+): Source {
+  const closed = new AbortController();
+  let position = newestCursor();
+  let reader: JournalReader<JournalRecord[]> | null = null;
+  const run = async () => {
+    for (;;) {
+      closed.signal.throwIfAborted();
+      reader = followJournal(await position);
+      for await (const records of reader.read) {
+        deliver(records);
+        const cursor = records.at(-1)?.cursor;
+        if (cursor !== undefined) position = Promise.resolve(cursor);
+      }
+      closed.signal.throwIfAborted();
+      log.warn(
+        { pause: followAgain },
+        'journalctl has ended; it is started again: are there inotify instances left?',
+      );
+      await pause(followAgain, closed.signal);
+    }
+  };
+  run().catch((error: Error) => {
+    if (!closed.signal.aborted) fail(error);
+  });
+  return {
+    position: () => position,
+    close() {
+      closed.abort();
+      void reader?.close();
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import pLimit from 'p-limit';
+import { Failure } from '../../jobs/errors.ts';
+import { shareCalls } from '../../lib/async/share-calls.ts';
+import { exec, openProgram, type Program } from '../../lib/exec.ts';
+import { createExportParser, exportFields, type JournalRecord, unitFields } from './journal-export.ts';
+
+/** Milliseconds one look into the journal may take. */
+const lookDeadline = 10_000;
+
+/** Hundreds may begin to follow at the same time: so many look at a time, and each has its deadline for itself. */
+const turns = pLimit(8);
+
+/** A part of a unit's journal, in the order in which it was written. */
+export interface JournalRange {
+  unit: string;
+  /** So many of the newest records; with `after`: all that come after it. */
+  lines?: number;
+  after?: string;
+}
+
+/** A running journalctl. */
+export interface JournalReader<T> {
+  /** What it has read, as it reads on. Ends when it has ended; throws when it failed. */
+  read: AsyncIterable<T>;
+  /** Ends it at once. */
+  close(): Promise<void>;
+}
+
+/**
+ * Has everything that was logged until now in the journal. Resolves with whether it is: journald answers when nobody logs any more,
+ * and a unit that logs without end can have it busy for as long. Many who ask at the same time share a journalctl.
+ */
+export const syncJournal = shareCalls(async () => {
+  try {
+    await look(['--sync']);
+    return true;
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') return false;
+    throw error;
+  }
+}, 0);
+
+/** The newest record's cursor of the whole journal; null when it is empty. Shared as well. */
+export const newestCursor = shareCalls(
+  async () => cursorIn(await look(['--lines=1', '--output=export', '--output-fields=MESSAGE'])),
+  0,
+);
+
+/** Whether the journal still has a record: an unknown cursor makes journalctl begin somewhere else without a word. */
+export async function hasCursor(cursor: string): Promise<boolean> {
+  const args = [`--cursor=${cursor}`, '--lines=1', '--output=export', '--output-fields=MESSAGE'];
+  return cursorIn(await look(args)) === cursor;
+}
+
+/** Whether journald has cut lines of this unit for their length. */
+export async function hasCutLines(unit: string): Promise<boolean> {
+  const found = await look([`--unit=${unit}`, '_LINE_BREAK=line-max', '--lines=1', '--output=export']);
+  return found !== '';
+}
+
+const cursorIn = (text: string) => /^__CURSOR=(.+)$/m.exec(text)?.[1] ?? null;
+
+async function look(args: string[]): Promise<string> {
+  const options = { deadline: lookDeadline };
+  const words = ['--quiet', '--no-pager', ...args];
+  const { status, stdout, stderr } = await turns(() => exec('journalctl', words, options));
+  // journalctl ends with 1 where it finds nothing.
+  if (status !== 0 && stderr !== '') throw journalAway(stderr);
+  return stdout;
+}
+
+const journalAway = (said: string) =>
+  new Failure('host_unavailable', 'the journal cannot be read', { cause: new Error(said.trim()) });
+
+/** Reads records with their cursors. */
+export function readRecords(range: JournalRange): JournalReader<JournalRecord[]> {
+  const program = open(range, ['--output=export', `--output-fields=${exportFields}`]);
+  return reader(program, parsed(program));
+}
+
+/**
+ * Reads messages only, a line each, as fast as journalctl can; the last line is the cursor of the last record, after
+ * `cursorMark`.
+ */
+export function readMessages(range: JournalRange): JournalReader<Buffer> {
+  const program = open(range, ['--output=cat', '--show-cursor']);
+  return reader(program, program.stdout);
+}
+
+export const cursorMark = '-- cursor: ';
+
+/**
+ * Reads the records of all units that come after one, and goes on with what comes. Ends where journalctl ends, because it was
+ * killed or cannot have news (without inotify it reads what there is and ends); throws where it cannot read.
+ */
+export function followJournal(after: string | null): JournalReader<JournalRecord[]> {
+  const from = after === null ? [] : [`--after-cursor=${after}`];
+  const how = ['--follow', '--no-tail', '--output=export', `--output-fields=${exportFields},${unitFields}`];
+  const program = openProgram('journalctl', [...quiet, ...from, ...how]);
+  return reader(program, parsed(program), { mayBeKilled: true });
+}
+
+const quiet = ['--quiet', '--no-pager', '--all'];
+
+function open({ unit, lines, after }: JournalRange, output: string[]): Program {
+  const from = after === undefined ? [`--lines=${lines ?? 'all'}`] : [`--after-cursor=${after}`];
+  return openProgram('journalctl', [...quiet, `--unit=${unit}`, ...from, ...output]);
+}
+
+async function* parsed({ stdout }: Program): AsyncGenerator<JournalRecord[]> {
+  const parse = createExportParser();
+  for await (const chunk of stdout) yield parse(chunk as Buffer);
+}
+
+function reader<T>(
+  program: Program,
+  source: AsyncIterable<T>,
+  { mayBeKilled } = { mayBeKilled: false },
+): JournalReader<T> {
+  async function* read() {
+    try {
+      yield* source;
+      const { status, stderr } = await program.ended;
+      if (status !== null && status !== 0 && stderr !== '') throw journalAway(stderr);
+      if (status === null && !mayBeKilled) throw journalAway('journalctl was killed');
+    } finally {
+      await program.kill();
+    }
+  }
+  return { read: read(), close: () => program.kill() };
+}

@@ -1,0 +1,254 @@
+import { Variant } from 'dbus-next';
+import type { Logger } from 'pino';
+import { shareCalls } from '../../lib/async/share-calls.ts';
+import { networkRules } from '../domain/networks.ts';
+import { type Bus, BusError } from './bus.ts';
+import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
+import { isWanted, placeLinks, removeLinks, removeWants, wantedUnits } from './unit-links.ts';
+
+/** A unit as systemd sees it. */
+export interface UnitState {
+  description: string;
+  /** LoadState: loaded, not-found, … */
+  load: string;
+  /** ActiveState and SubState, such as active and running. */
+  active: string;
+  sub: string;
+  /** How its last run ended: success, exit-code, … */
+  result: string;
+  restarts: number;
+  /** When it entered its state, RFC 3339; null when it never has. */
+  since: string | null;
+  /** Exit status of its main process. */
+  mainStatus: number;
+  /** Names one run of the unit; empty when it never ran. */
+  invocation: string;
+  /** The file on disk is another than the one systemd has read. */
+  needsReload: boolean;
+}
+
+export interface UnitActivity extends Pick<UnitState, 'active' | 'sub' | 'invocation'> {
+  /** systemd has a job for it that is not over: what was to start may be inactive still. */
+  pending: boolean;
+}
+
+export interface JobOptions {
+  deadlineMs: number;
+  signal?: AbortSignal;
+}
+
+/** What we want of systemd; see org.freedesktop.systemd1(5). Throws transient failures while it is away. */
+export interface Systemd {
+  start(unit: string, options: JobOptions): Promise<JobResult>;
+  stop(unit: string, options: JobOptions): Promise<JobResult>;
+  restart(unit: string, options: JobOptions): Promise<JobResult>;
+  /** Links a unit file into systemd, enabled or not: enabled is what starts at boot. `settle` makes it known. */
+  link(path: string, enabled: boolean): Promise<void>;
+  /** Has nothing start a unit any more, neither a boot nor Docker. `settle` makes it known. */
+  disable(unit: string): Promise<void>;
+  /** Takes all links of a unit away. `settle` makes it known. */
+  unlink(unit: string): Promise<void>;
+  isEnabled(unit: string): Promise<boolean>;
+  /** Names of all units that are enabled as ours are, and of others. */
+  enabled(): Promise<Set<string>>;
+  /** Has systemd read changed unit files and links. Calls that come while one waits share it. */
+  reload(): Promise<void>;
+  /** Reloads if links have changed since: systemd then knows what the directories say, no less and no more. */
+  settle(): Promise<void>;
+  state(unit: string): Promise<UnitState>;
+  /** What changes as a unit comes and goes; cheap enough to be asked for again and again. */
+  activity(unit: string): Promise<UnitActivity>;
+  resetFailed(unit: string): Promise<void>;
+  /** Has the rules of the network loaded again, where the host has them. Calls that come while one waits share it. */
+  reloadNetworkRules(): Promise<JobResult | 'absent'>;
+  /** The units in systemd's memory whose names match a pattern. */
+  loaded(pattern: string): Promise<({ name: string } & Pick<UnitState, 'active' | 'sub'>)[]>;
+  /** The file that a unit was read from; empty where there was none. */
+  fragment(unit: string): Promise<string>;
+  /** Begins a transient unit that runs once and stays to be looked at; see systemd-run(1), --remain-after-exit. */
+  runOnce(unit: string, program: OneRun): Promise<void>;
+}
+
+/** A program that is run once, by a transient unit. */
+export interface OneRun {
+  description: string;
+  slice: string;
+  command: string[];
+  /** Run when it has ended, however; failures do not count. */
+  afterwards: string[];
+  /** Seconds until systemd ends it. */
+  seconds: number;
+}
+
+/** Milliseconds between two reloads: each has systemd read every unit of the host. */
+const reloadRest = 200;
+/** Milliseconds for the rules of the network to be loaded. */
+const rulesDeadline = 15_000;
+
+export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
+  const manager = (member: string, signature = '', body: unknown[] = []) =>
+    bus.call({ ...managerObject, member, signature, body });
+
+  const jobs = await followJobs(bus, log);
+
+  // Counted, so that a change that comes while systemd reads is read by the next reload. All is unread at the start: a
+  // worker that was killed may have left links that systemd does not know.
+  let changes = 1;
+  let read = 0;
+  const reload = shareCalls(async () => {
+    const upTo = changes;
+    await manager('Reload');
+    read = Math.max(read, upTo);
+  }, reloadRest);
+  const changeLinks = async (change: Promise<boolean>) => {
+    let changed = true; // Also where it fails half way.
+    try {
+      changed = await change;
+    } finally {
+      if (changed) changes++;
+    }
+  };
+
+  const runJob = (member: string, unit: string, options: JobOptions) =>
+    jobs.run(() => manager(member, 'ss', [unit, 'replace']), options);
+
+  const reloadNetworkRules = shareCalls<JobResult | 'absent'>(async () => {
+    const [path] = await manager('LoadUnit', 's', [networkRules]);
+    const active = await getter(bus, String(path))(unitInterface, 'ActiveState');
+    if (active !== 'active' && active !== 'reloading') return 'absent';
+    return runJob('ReloadUnit', networkRules, { deadlineMs: rulesDeadline });
+  }, 0);
+
+  return {
+    start: (unit, options) => runJob('StartUnit', unit, options),
+    stop: (unit, options) => runJob('StopUnit', unit, options).catch(unlessGone('done')),
+    restart: (unit, options) => runJob('RestartUnit', unit, options),
+
+    link: (path, enabled) => changeLinks(placeLinks(path, enabled)),
+    disable: (unit) => changeLinks(removeWants(unit)),
+    unlink: (unit) => changeLinks(removeLinks(unit)),
+    isEnabled: isWanted,
+    enabled: wantedUnits,
+    reload,
+    reloadNetworkRules,
+    settle: async () => (read < changes ? reload() : undefined),
+
+    async state(unit) {
+      const [path] = await manager('LoadUnit', 's', [unit]);
+      return readState(bus, String(path));
+    },
+
+    async activity(unit) {
+      const [path] = await manager('LoadUnit', 's', [unit]);
+      const get = getter(bus, String(path));
+      // systemd answers in this order: where no job is left, the state is the one that it has led to.
+      const [job, active, sub, invocation] = await Promise.all([
+        get(unitInterface, 'Job'),
+        get(unitInterface, 'ActiveState'),
+        get(unitInterface, 'SubState'),
+        get(unitInterface, 'InvocationID'),
+      ]);
+      const [jobId] = job as [number, string];
+      const pending = jobId !== 0;
+      return { active: String(active), sub: String(sub), pending, invocation: hexOf(invocation) };
+    },
+
+    async runOnce(unit, { description, slice, command, afterwards, seconds }) {
+      // systemd puts variables of its own into words that hold a $ (systemd.service(5)).
+      const execution = (words: string[], ignoreFailure: boolean) =>
+        new Variant('a(sasb)', [
+          [words[0], words.map((word) => word.replaceAll('$', '$$$$')), ignoreFailure],
+        ]);
+      const properties = [
+        ['Description', new Variant('s', description)],
+        ['Slice', new Variant('s', slice)],
+        ['Type', new Variant('s', 'oneshot')],
+        ['RemainAfterExit', new Variant('b', true)],
+        ['TimeoutStartUSec', new Variant('t', BigInt(seconds) * 1_000_000n)],
+        ['ExecStart', execution(command, false)],
+        ['ExecStopPost', execution(afterwards, true)],
+      ];
+      await manager('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', properties, []]);
+    },
+
+    async loaded(pattern) {
+      const [units] = await manager('ListUnitsByPatterns', 'asas', [[], [pattern]]);
+      return (units as string[][]).map(([name, , , active, sub]) => ({
+        name: String(name),
+        active: String(active),
+        sub: String(sub),
+      }));
+    },
+
+    async fragment(unit) {
+      const [path] = await manager('LoadUnit', 's', [unit]);
+      return String(await getter(bus, String(path))(unitInterface, 'FragmentPath'));
+    },
+
+    async resetFailed(unit) {
+      await manager('ResetFailedUnit', 's', [unit]).catch(unlessGone([]));
+    },
+  };
+}
+
+/** A unit that is stopped and has no file is forgotten at somebody's next reload: there is nothing left to do. */
+const unlessGone =
+  <T>(done: T) =>
+  (error: unknown): T => {
+    if (error instanceof BusError && /NoSuchUnit$/.test(error.errorName)) return done;
+    throw error;
+  };
+
+const unitInterface = 'org.freedesktop.systemd1.Unit';
+const serviceInterface = 'org.freedesktop.systemd1.Service';
+
+/** Reads properties of a unit. */
+function getter(bus: Bus, path: string) {
+  const properties = {
+    destination: managerObject.destination,
+    path,
+    interface: 'org.freedesktop.DBus.Properties',
+    member: 'Get',
+    signature: 'ss',
+  };
+  return async (from: string, property: string): Promise<unknown> => {
+    const [variant] = await bus.call({ ...properties, body: [from, property] });
+    return (variant as { value: unknown }).value;
+  };
+}
+
+async function readState(bus: Bus, path: string): Promise<UnitState> {
+  const get = getter(bus, path);
+  const [description, load, active, sub, changed, invocation, needsReload, result, restarts, mainStatus] =
+    await Promise.all([
+      get(unitInterface, 'Description'),
+      get(unitInterface, 'LoadState'),
+      get(unitInterface, 'ActiveState'),
+      get(unitInterface, 'SubState'),
+      get(unitInterface, 'StateChangeTimestamp'),
+      get(unitInterface, 'InvocationID'),
+      get(unitInterface, 'NeedDaemonReload'),
+      get(serviceInterface, 'Result'),
+      get(serviceInterface, 'NRestarts'),
+      get(serviceInterface, 'ExecMainStatus'),
+    ]);
+  return {
+    description: String(description),
+    load: String(load),
+    active: String(active),
+    sub: String(sub),
+    since: fromMicroseconds(changed),
+    invocation: hexOf(invocation),
+    needsReload: needsReload === true,
+    result: String(result),
+    restarts: Number(restarts),
+    mainStatus: Number(mainStatus),
+  };
+}
+
+const hexOf = (bytes: unknown) => Buffer.from(bytes as number[]).toString('hex');
+
+function fromMicroseconds(time: unknown): string | null {
+  const microseconds = Number(time);
+  return microseconds === 0 ? null : new Date(microseconds / 1000).toISOString();
+}
