@@ -1,7 +1,8 @@
 import type { Site } from '../lab/site.ts';
 import { becomesJob, resourceOf, tell } from '../plan/operation.ts';
 import { askUntilAnswered, isAcknowledged, type Sent } from '../play/client.ts';
-import type { Folded, Request } from './fold.ts';
+import type { Folded } from './fold.ts';
+import type { Request } from './request.ts';
 import { type Violation, violation } from './violation.ts';
 
 /** Milliseconds by which two clocks that tell milliseconds may differ. */

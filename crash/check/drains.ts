@@ -1,5 +1,5 @@
 import { parseTime } from '../lab/real-time.ts';
-import type { Done } from './fold.ts';
+import type { Done } from './request.ts';
 
 /** A time in which a host takes nothing new. Milliseconds since the epoch. */
 export interface Drain {

@@ -1,24 +1,9 @@
-import type { Job } from '../../src/jobs/job.ts';
 import { parseTime } from '../lab/real-time.ts';
 import { becomesJob, type Operation, resourceOf, tell } from '../plan/operation.ts';
 import { apply, copyOf, isThere, type World } from '../plan/world.ts';
-import type { Sent } from '../play/client.ts';
 import { drainsOf, mayHaveMet, mustHaveMet } from './drains.ts';
+import type { Done, Request } from './request.ts';
 import { type Violation, violation } from './violation.ts';
-
-/** A request that was answered, and the job that it became, if it did. */
-export interface Request {
-  sent: Sent;
-  job: Job | null;
-}
-
-/** One whose job is over. */
-export interface Done {
-  sent: Sent;
-  job: Job;
-  /** Milliseconds since the epoch. */
-  ended: number;
-}
 
 export interface Folded {
   violations: Violation[];

@@ -1,7 +1,7 @@
 import { parseJson } from '../../src/lib/parse-json.ts';
 import { parseTime } from '../lab/real-time.ts';
 import type { Struck } from '../play/strike.ts';
-import type { Request } from './fold.ts';
+import type { Request } from './request.ts';
 import { type Violation, violation } from './violation.ts';
 
 /** How long it took until a process was at work after its start, in milliseconds. */

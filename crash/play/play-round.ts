@@ -1,5 +1,5 @@
 import { pause } from '../../src/lib/async/pause.ts';
-import type { Request } from '../check/fold.ts';
+import type { Request } from '../check/request.ts';
 import type { LabHost } from '../lab/lab-host.ts';
 import type { Site } from '../lab/site.ts';
 import { becomesJob } from '../plan/operation.ts';

@@ -14,13 +14,14 @@ import { handlers } from './handlers/handlers.ts';
 import { makeDirectories, sweepTemporaryFiles } from './host/files.ts';
 import { lockHost } from './host/host-lock.ts';
 import { createReservations } from './host/ports.ts';
+import type { HostOptions } from './host-options.ts';
 import type { RepositorySettings, Room } from './host-services.ts';
 import { createAnnouncer } from './host-state/announcer.ts';
 import { holderOf } from './host-state/identity.ts';
 import { createJournalFeed } from './journald/journal-feed.ts';
 import { openRepositories } from './repository/draft.ts';
 import type { CloneLimits } from './repository/git-container.ts';
-import { type HostOptions, type RunningWorker, runHost } from './run-host.ts';
+import { type RunningWorker, runHost } from './run-host.ts';
 import { openBus } from './systemd/bus.ts';
 import { createSystemd } from './systemd/systemd.ts';
 

@@ -1,11 +1,8 @@
-import type { Logger } from 'pino';
-import type { HostLimits } from '../jobs/limits.ts';
 import type { Closers } from '../lib/async/closers.ts';
 import { every, timeout } from '../lib/async/every.ts';
-import type { RedisAccess, WorkerQueue } from '../queue/worker-queue.ts';
-import type { Sealer } from '../token/seal.ts';
-import type { Verifier } from '../token/verifier.ts';
+import type { WorkerQueue } from '../queue/worker-queue.ts';
 import { createGate, type Gate } from './authorization.ts';
+import type { HostOptions } from './host-options.ts';
 import type { Room } from './host-services.ts';
 import type { Announcer } from './host-state/announcer.ts';
 import type { Handlers } from './jobs/context.ts';
@@ -15,23 +12,6 @@ import { createAnswers } from './queries.ts';
 import { sweepDrafts } from './repository/draft.ts';
 import { createSources, type Sources } from './streams/open-source.ts';
 import { openStreamServer } from './streams/stream-server.ts';
-
-export interface HostOptions {
-  host: string;
-  redis: RedisAccess;
-  /** Seconds for which a finished job is kept, in Redis and in the worker's own journal. */
-  keepSeconds: number;
-  journalSeconds: number;
-  limits: HostLimits;
-  version: string;
-  /** Where apis may fetch streams directly; null: through Redis only. */
-  streamListen: { host: string; port: number } | null;
-  verifier: Verifier;
-  sealer: Sealer;
-  /** Called when this worker must not go on. */
-  onFatal(error: Error): void;
-  log: Logger;
-}
 
 /** What the jobs of a host are done with. */
 export interface HostParts {

@@ -2,7 +2,7 @@ import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { JobLimits } from '../../src/jobs/limits.ts';
 import type { Command } from '../../src/jobs/registry.ts';
-import type { Accepted, Wish } from '../../src/queue/accept/accept.ts';
+import type { Accepted, Wish } from '../../src/queue/accept/submission.ts';
 import { type Front, openFront } from '../../src/queue/api-queue.ts';
 import { adoptEntry } from '../../src/queue/directory/entries.ts';
 import { keys } from '../../src/queue/redis/keys.ts';

@@ -1,8 +1,10 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
-import { type Accepted, type AcceptParts, accept, type Wish } from '../../src/queue/accept/accept.ts';
+import { accept } from '../../src/queue/accept/accept.ts';
+import type { AcceptParts } from '../../src/queue/accept/attempt.ts';
 import { createGuesses, type Guesses } from '../../src/queue/accept/host-predictor.ts';
+import type { Accepted, Wish } from '../../src/queue/accept/submission.ts';
 import { type Front, openFront } from '../../src/queue/api-queue.ts';
 import { adoptEntry, findHolder, readEntry, releaseEntry } from '../../src/queue/directory/entries.ts';
 import { sweepDirectory } from '../../src/queue/directory/sweep.ts';

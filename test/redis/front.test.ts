@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
-import type { Wish } from '../../src/queue/accept/accept.ts';
+import type { Wish } from '../../src/queue/accept/submission.ts';
 import { type Front, openFront } from '../../src/queue/api-queue.ts';
 import { adoptEntry } from '../../src/queue/directory/entries.ts';
 import { channels, keys } from '../../src/queue/redis/keys.ts';

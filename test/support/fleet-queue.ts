@@ -2,7 +2,7 @@ import pino from 'pino';
 import { Failure } from '../../src/jobs/errors.ts';
 import type { Command } from '../../src/jobs/registry.ts';
 import { pause } from '../../src/lib/async/pause.ts';
-import type { Wish } from '../../src/queue/accept/accept.ts';
+import type { Wish } from '../../src/queue/accept/submission.ts';
 import { type Front, openFront, type RedisAccess } from '../../src/queue/api-queue.ts';
 import { type Answers, openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { passwords } from './acl.ts';

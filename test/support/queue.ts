@@ -1,4 +1,4 @@
-import type { Choice } from '../../src/queue/accept/accept.ts';
+import type { Choice } from '../../src/queue/accept/submission.ts';
 import type { Front } from '../../src/queue/api-queue.ts';
 import type { Announcement, Holder } from '../../src/queue/directory/hosts.ts';
 import { until } from './until.ts';

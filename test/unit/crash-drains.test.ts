@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { fold, type Request } from '../../crash/check/fold.ts';
+import { fold } from '../../crash/check/fold.ts';
+import type { Request } from '../../crash/check/request.ts';
 import type { Operation } from '../../crash/plan/operation.ts';
 import { emptyWorld } from '../../crash/plan/world.ts';
 import type { Problem } from '../../src/jobs/errors.ts';

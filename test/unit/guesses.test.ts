@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Candidate } from '../../src/queue/accept/accept.ts';
 import { createGuesses, type Guesses } from '../../src/queue/accept/host-predictor.ts';
+import type { Candidate } from '../../src/queue/accept/submission.ts';
 
 const candidates: Candidate[] = ['a', 'b', 'c'].map((host) => ({ host, memory: 100, avoid: 0 }));
 /** Names and memory as the directory tells them. */

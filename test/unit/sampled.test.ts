@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Candidate } from '../../src/queue/accept/accept.ts';
 import { sampled } from '../../src/queue/accept/sample.ts';
+import type { Candidate } from '../../src/queue/accept/submission.ts';
 
 const many = (count: number, avoid = 0): Candidate[] =>
   Array.from({ length: count }, (_, i) => ({ host: `h${avoid}-${i}`, memory: 1, avoid }));

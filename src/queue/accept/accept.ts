@@ -1,74 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { Change } from '../../jobs/change.ts';
 import { Failure } from '../../jobs/errors.ts';
-import type { Job } from '../../jobs/job.ts';
-import { type JobLimits, jobLimits } from '../../jobs/limits.ts';
+import { jobLimits } from '../../jobs/limits.ts';
 import { jobs } from '../../jobs/registry.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { entrySettled, readEntry, releaseEntry, strikeEntry } from '../directory/entries.ts';
-import type { HostLearner } from '../directory/sync.ts';
-import type { Deliveries } from '../records/deliveries.ts';
 import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger, readJobOf } from '../records/worker-records.ts';
-import type { RedisClock } from '../redis/clock.ts';
 import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
-import type { Guess, Guesses } from './host-predictor.ts';
+import type { AcceptParts, Attempt } from './attempt.ts';
 import { claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
 import { sampled } from './sample.ts';
 import { creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
-
-/** A change that has passed the door, ready to be recorded. */
-export interface Wish extends Change {
-  /** Whom the job is counted for; see tenantOf. */
-  tenant: string;
-  /** The request as it came, sealed for the worker of a host. */
-  seal(host: string): string;
-}
-
-/** A host that could take a new name. */
-export interface Candidate {
-  host: string;
-  /** MiB that it has for gears. */
-  memory: number;
-  /** How much speaks against it; another host is taken where less does. */
-  avoid: number;
-}
-
-/** Where a request may go. */
-export interface Choice {
-  /** The only host it may go to: the one that was asked for, or the only one there is. */
-  only: string | null;
-  /** Hosts that may take the name where nobody has it. */
-  candidates: Candidate[];
-}
-
-/** What became of a request. */
-export type Accepted =
-  | { verdict: 'accepted'; job: Job }
-  /** The id is known: this is what it became. */
-  | { verdict: 'known'; record: JobRecord }
-  /** The name lives on another host than the only one that the request may go to. */
-  | { verdict: 'elsewhere'; host: string }
-  | { verdict: 'missing' }
-  | { verdict: 'exists' }
-  /** There is no host to take the name. */
-  | { verdict: 'nowhere' }
-  | { verdict: 'full'; limit: keyof JobLimits };
-
-export interface AcceptParts {
-  redis: Redis;
-  clock: RedisClock;
-  deliveries: Deliveries;
-  learner: HostLearner;
-  guesses: Guesses;
-  limits: JobLimits;
-  /** Seconds for which a finished job and its id are kept. */
-  keepSeconds: number;
-  /** Whether one script may touch everything; in a Cluster only what lies in one slot. */
-  atOnce: boolean;
-}
+import type { Accepted, Choice, Wish } from './submission.ts';
 
 /** Milliseconds for which is waited what stands in the way but passes, and between two looks at it. */
 const patience = entrySettled + 500;
@@ -79,27 +24,6 @@ const look = 100;
  * have less than others still catch up (the power of d choices: Mitzenmacher, IEEE TPDS 12(10), 2001).
  */
 const compared = 8;
-
-/** A request on its way to its host. */
-export interface Attempt {
-  /** Tells it from another one of the same request. */
-  id: string;
-  parts: AcceptParts;
-  wish: Wish;
-  choice: Choice;
-  /** Hosts that are compared for a new name: some, or all where those lack ports or memory. */
-  candidates: Candidate[];
-  /** The directory that this counts on; see epoch.ts. */
-  epoch: string;
-  /** The host that is tried before the directory was asked; null: it has been, or need not be. */
-  guess: Guess | null;
-  /** The name's entry is older than any request that could have counted on it. */
-  settled: boolean;
-  /** What the ledger says of the id, where that is void. */
-  instead: string;
-  /** The directory's entry, where this request has made it. */
-  made: { host: string; text: string } | null;
-}
 
 /** What comes next: the verdict, or a host to try, or the directory to be asked (null); a little later where `again`. */
 type Step = Accepted | { host: string | null; again?: boolean };

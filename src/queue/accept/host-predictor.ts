@@ -1,5 +1,5 @@
 import type { LineKind } from '../../jobs/fields/resource.ts';
-import type { Candidate } from './accept.ts';
+import type { Candidate } from './submission.ts';
 
 /** A host that is tried before the directory was asked. */
 export interface Guess {

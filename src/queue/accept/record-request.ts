@@ -5,7 +5,7 @@ import type { RedisClock } from '../redis/clock.ts';
 import { commandTimeout } from '../redis/connection.ts';
 import { keys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
-import type { Attempt } from './accept.ts';
+import type { Attempt } from './attempt.ts';
 import {
   claimArgument,
   directoryKeys,

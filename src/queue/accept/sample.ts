@@ -1,4 +1,4 @@
-import type { Candidate } from './accept.ts';
+import type { Candidate } from './submission.ts';
 
 /** Some candidates at random, of those against which the least speaks: another one would not be taken. */
 export function sampled(candidates: Candidate[], most: number): Candidate[] {

@@ -4,7 +4,8 @@ import { payloadVersion } from '../../jobs/payload-version.ts';
 import { type Command, jobs } from '../../jobs/registry.ts';
 import { entryKeys } from '../directory/entries.ts';
 import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
-import type { AcceptParts, Choice, Wish } from './accept.ts';
+import type { AcceptParts } from './attempt.ts';
+import type { Choice, Wish } from './submission.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
 

@@ -6,7 +6,7 @@ import { createLocks } from '../../lib/async/locks.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../../queue/worker-queue.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import type { GearIndex, IndexedGear } from '../gear/gear-index.ts';
-import type { HostOptions } from '../run-host.ts';
+import type { HostOptions } from '../host-options.ts';
 import { isDraining } from './draining.ts';
 import { listOnDisk } from './on-disk.ts';
 

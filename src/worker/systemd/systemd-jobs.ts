@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { type Bus, BusError, type CallBus } from './bus.ts';
-import type { JobOptions } from './systemd.ts';
 
 /** The object that manages units. */
 export const managerObject = {
@@ -14,6 +13,11 @@ const nameOwnerChanged = { interface: 'org.freedesktop.DBus', member: 'NameOwner
 
 /** How systemd says that a job of its own has ended (org.freedesktop.systemd1(5), JobRemoved). */
 export type JobResult = 'done' | 'canceled' | 'timeout' | 'failed' | 'dependency' | 'skipped' | (string & {});
+
+export interface JobOptions {
+  deadlineMs: number;
+  signal?: AbortSignal;
+}
 
 /** So many results are kept for whoever has not asked yet. */
 const mostEarlyResults = 1_000;

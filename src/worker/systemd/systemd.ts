@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { shareCalls } from '../../lib/async/share-calls.ts';
 import { networkRules } from '../domain/networks.ts';
 import { type Bus, BusError } from './bus.ts';
+import type { JobOptions } from './systemd-jobs.ts';
 import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
 import { isWanted, placeLinks, removeLinks, removeWants, wantedUnits } from './unit-links.ts';
 
@@ -30,11 +31,6 @@ export interface UnitState {
 export interface UnitActivity extends Pick<UnitState, 'active' | 'sub' | 'invocation'> {
   /** systemd has a job for it that is not over: what was to start may be inactive still. */
   pending: boolean;
-}
-
-export interface JobOptions {
-  deadlineMs: number;
-  signal?: AbortSignal;
 }
 
 /** What we want of systemd; see org.freedesktop.systemd1(5). Throws transient failures while it is away. */
