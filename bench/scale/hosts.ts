@@ -77,7 +77,7 @@ async function openHost(host: string) {
       startSeconds: 60,
       hashKey: '',
     },
-    ...{ limits: options.limits, pulls: new Limiter(shared(1)) },
+    ...{ limits: options.limits, pulls: new Limiter(shared(1)), starts: new Limiter(shared(1)) },
     directory: { held: queue.held, announce: announcer.everything },
   };
   return runHost(options, { queue, announcer, room, busy, handlers, closers });

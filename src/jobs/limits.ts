@@ -21,6 +21,7 @@ export type UserLimits = z.infer<typeof userLimits>;
 export const hostLimits = z.object({
   maxParallelJobs: number,
   maxPulls: number,
+  maxStarts: number,
   maxStreams: number,
   maxArchives: number,
   archiveMegabytes: number,

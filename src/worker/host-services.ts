@@ -33,6 +33,8 @@ export interface Room {
   journalFeed: JournalFeed;
   /** Held while an image is pulled. */
   pulls: Limiter;
+  /** Held while systemd and Docker start a gear, until its container runs: that takes more than one processor. */
+  starts: Limiter;
   repositories: RepositorySettings;
   /** Private registries that images may be pulled from. */
   registries: AddressAllowance;

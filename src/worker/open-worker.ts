@@ -72,6 +72,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const room: Room = {
       ...{ host, paths, systemd, docker, reservations, gears, gearLocks: createLocks(), busy, repositories },
       ...{ startSeconds: options.startSeconds, limits, pulls: new Limiter(shared(limits.maxPulls)), log },
+      starts: new Limiter(shared(limits.maxStarts)),
       hashKey: await readHashKey(paths),
       journalFeed: createJournalFeed(log),
       registries: parseAllowance(options.registryAllow),

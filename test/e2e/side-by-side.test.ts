@@ -5,12 +5,13 @@ import { newId } from '../support/client.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
 import { outputOf } from '../support/processes.ts';
+import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 let fleet: Fleet;
 beforeAll(async () => {
   await sampleImage();
-  fleet = await openFleet('relay', ['--max-parallel-jobs', '4']);
+  fleet = await openFleet('relay', ['--max-parallel-jobs', '4', '--max-starts', '2']);
 });
 afterAll(() => fleet.close());
 
@@ -40,6 +41,46 @@ test('one user has half of --max-parallel-jobs side by side, and all jobs come t
   });
   expect(most).toBe(2);
   for (const i of ids) expect(await ended(i)).toMatchObject({ state: 'succeeded', attempts: 1 });
+});
+
+test('one user has half of --max-starts started at a time, and what listens late holds up no other start', async () => {
+  const since = Date.now() / 1000;
+  const late = {
+    ports: [{ internal: 8080 }],
+    command: ['/bin/sh', '-c', 'sleep 3; exec /bin/httpd -f -p 8080 -h /www'],
+  };
+  const ids = ['late-0', 'late-1'].map((r) => ({ r, i: newId() }));
+  for (const { r, i } of ids)
+    await fleet.send('PUT', 'container', { u: '0', r, t: 'geard/sample', i }, { body: late });
+  const done = await Promise.all(ids.map(({ i }) => ended(i)));
+  expect(done).toMatchObject([{ state: 'succeeded' }, { state: 'succeeded' }]);
+  const format = '{{.Action}} {{index .Actor.Attributes "name"}} {{.TimeNano}}';
+  const of = [
+    '--filter',
+    'type=container',
+    '--filter',
+    'event=create',
+    '--filter',
+    'event=start',
+    '--filter',
+    'name=gear-late',
+  ];
+  const until = ['--since', String(since), '--until', String(Math.ceil(Date.now() / 1000))];
+  const events = (await ok('docker', 'events', ...until, ...of, '--format', format)).split('\n');
+  const names = events.map((line) => line.split(' ').slice(0, 2).join(' '));
+  const [first, second] = names[0]?.endsWith('late-0') ? ['late-0', 'late-1'] : ['late-1', 'late-0'];
+  expect(names).toEqual([
+    `create gear-${first}`,
+    `start gear-${first}`,
+    `create gear-${second}`,
+    `start gear-${second}`,
+  ]);
+  // The second one was started while the first one did not listen yet.
+  const [begun, finished] = [
+    Number(events[3]?.split(' ')[2]) / 1e6,
+    Date.parse(done[first === 'late-0' ? 0 : 1]?.finishedAt ?? ''),
+  ];
+  expect(begun).toBeLessThan(finished);
 });
 
 test('a job that waits for one before it begins when that is over, not a while after', async () => {

@@ -25,6 +25,7 @@ export const userLimits = (more: Partial<UserLimits> = {}): UserLimits => ({
 export const hostLimits = (more: Partial<HostLimits> = {}): HostLimits => ({
   maxParallelJobs: 16,
   maxPulls: 16,
+  maxStarts: 16,
   maxStreams: 256,
   maxArchives: 8,
   archiveMegabytes: 128,

@@ -61,6 +61,7 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
     networks: { pool: parsePool('10.240.0.0/16') as AddressRange, locks: createLocks() },
     limits: hostLimits(),
     pulls: new Limiter(shared(16)),
+    starts: new Limiter(shared(16)),
     log,
   };
   await room.systemd.settle();

@@ -20,7 +20,7 @@ const rolesOf = (name: OptionName) =>
 const ofRoles = names.filter((name) => rolesOf(name).length > 0);
 
 /** Their defaults differ from machine to machine. */
-const ofTheHost = new Set<OptionName>(['host', 'maxGearMemory', 'maxGearCpus']);
+const ofTheHost = new Set<OptionName>(['host', 'maxGearMemory', 'maxGearCpus', 'maxStarts']);
 
 /** How an option stands in the environment file. */
 function block(name: OptionName): string {

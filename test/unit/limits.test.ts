@@ -13,6 +13,7 @@ const MiB = 1024 * 1024;
 const inWords: Partial<Record<string, string>> = {
   maxGearMemory: 'half of the host’s',
   maxGearCpus: 'the host’s',
+  maxStarts: 'the host’s CPUs',
   publishAddress: 'all',
 };
 

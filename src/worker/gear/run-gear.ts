@@ -34,7 +34,7 @@ export interface Startable {
 export async function runGear(
   { resource, ports, addresses, spec, network }: Startable,
   how: 'start' | 'restart',
-  { room, report, signal }: Pick<JobContext, 'room' | 'report' | 'signal'>,
+  { room, tenant, report, signal }: Pick<JobContext, 'room' | 'tenant' | 'report' | 'signal'>,
 ): Promise<{ container: string }> {
   const { systemd, docker, paths } = room;
   const unit = paths.unitName(resource);
@@ -47,19 +47,24 @@ export async function runGear(
     // A container of this name that no unit runs any more would stand in the way of the new one.
     await docker.removeContainer(containerName(resource));
   }
+  const release = await room.starts.wait(tenant, signal);
   report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
-  const dockerBefore = await runOfDocker(systemd);
-  const failure = (symptom: StartSymptom) => startFailure(room, resource, dockerBefore, symptom);
-  const seconds = spec.startSeconds ?? room.startSeconds;
-  const watch = untilReady({ room, resource, ports, seconds, report, failure, signal });
   try {
-    const result = await systemd[how](unit, { signal, deadlineMs: systemdDeadline });
-    if (result !== 'done') throw await failure({ systemdSays: result });
-    // systemd reads new links while the gear comes up.
-    const [container] = await Promise.all([watch.ready(), systemd.settle()]);
-    return { container };
+    const dockerBefore = await runOfDocker(systemd);
+    const failure = (symptom: StartSymptom) => startFailure(room, resource, dockerBefore, symptom);
+    const seconds = spec.startSeconds ?? room.startSeconds;
+    const watch = untilReady({ room, resource, ports, seconds, report, failure, signal, onRunning: release });
+    try {
+      const result = await systemd[how](unit, { signal, deadlineMs: systemdDeadline });
+      if (result !== 'done') throw await failure({ systemdSays: result });
+      // systemd reads new links while the gear comes up.
+      const [container] = await Promise.all([watch.ready(), systemd.settle()]);
+      return { container };
+    } finally {
+      watch.close();
+    }
   } finally {
-    watch.close();
+    release();
   }
 }
 

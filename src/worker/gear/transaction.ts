@@ -165,11 +165,15 @@ async function restore(
 }
 
 /** Starts what ran before; that it does not start either is told, not thrown. */
-async function runAgain({ room }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
+async function runAgain(
+  { room, tenant }: JobContext,
+  resource: string,
+  old: GearUnit | null,
+): Promise<string> {
   try {
     // The job's own signal may have aborted already; what ran before is to run again all the same.
     const gear = old ?? { resource, ports: [], addresses: [], spec: {}, network: null };
-    await runGear(gear, 'start', { room, report: () => {}, signal: new AbortController().signal });
+    await runGear(gear, 'start', { room, tenant, report: () => {}, signal: new AbortController().signal });
     return 'the earlier unit is back and runs';
   } catch (error) {
     if (!(error instanceof Failure) || error.transient) throw error;

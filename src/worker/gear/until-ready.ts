@@ -31,6 +31,8 @@ export interface Readiness extends Pick<JobContext, 'room' | 'report' | 'signal'
   ports: PublishedPort[];
   /** For which the gear may be silent on its ports. */
   seconds: number;
+  /** Called when its container runs, before it is waited for to listen. */
+  onRunning(): void;
   /** Why the gear does not run. */
   failure(symptom: StartSymptom): Promise<Failure>;
 }
@@ -111,6 +113,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
     async ready() {
       const container = await running();
       watched = container.id;
+      readiness.onRunning();
       await (readiness.ports.length > 0 ? listens(container) : survives());
       await mustBeUp();
       return container.id;

@@ -69,12 +69,13 @@ export async function findFault(
 
 /**
  * Runs git for what it prints, within limits: of its memory what it writes to counts, not the files that it maps. Where memory
- * runs short on the host it is ended before anything else (choom(1)).
+ * runs short on the host it is ended before anything else (choom(1)), and where processors are short it waits for others (nice(1)).
  */
 export function openGit(repository: string, args: string[], megabytes: number): Program {
   const limits = ['prlimit', ...archiveLimits, `--data=${megabytes * MiB}`];
   const git = ['git', ...common(repository), ...sparing, ...args];
-  return openProgram('choom', ['-n', '1000', '--', ...limits, '--', ...git], { user: gitUser, env });
+  const words = ['-n', '1000', '--', 'nice', '-n', '10', ...limits, '--', ...git];
+  return openProgram('choom', words, { user: gitUser, env });
 }
 
 /** The commit HEAD names; null while there is none. */
