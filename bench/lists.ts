@@ -3,7 +3,7 @@ import { problemOf } from '../src/jobs/errors.ts';
 import type { Outcome } from '../src/jobs/job.ts';
 import { gearSpec } from '../src/jobs/types/container.ts';
 import { newJob, recordArgument, recordFields, recordKeys } from '../src/queue/accept/script-arguments.ts';
-import type { Wish } from '../src/queue/accept/submission.ts';
+import type { JobSubmission } from '../src/queue/accept/submission.ts';
 import type { JobRecord } from '../src/queue/records/job-record.ts';
 import { createWorkerLedger } from '../src/queue/records/worker-records.ts';
 import { runScript } from '../src/queue/scripts/run-script.ts';
@@ -82,18 +82,18 @@ async function writeJobs({ redis: { redis } }: KeyedFleet): Promise<void> {
   const limits = jobLimits({ maxJobs: jobs, maxJobsPerGear: jobs, userJobs: jobs });
   const one = async (n: number) => {
     const { isSmall, resource } = gearOf(n);
-    const wish: Wish = {
+    const submission: JobSubmission = {
       ...{ id: n.toString(16).padStart(32, '0'), fingerprint: 'f'.repeat(43) },
       ...{ user: isSmall ? 'a' : 'b', tenant: isSmall ? 'a' : 'b' },
       ...{ command: { type: 'container.stop', params: { resource } }, expires: 86_400 },
       seal: () => 'sealed'.repeat(100),
     };
-    const job = newJob(wish, 'h1');
-    const what = recordArgument(wish, { limits, keepSeconds }, Date.now() + 60_000, false);
-    const args = [what, ...recordFields(job, wish)];
-    const [verdict] = (await runScript(redis, 'recordJob', recordKeys(wish, 'h1'), args)) as string[];
+    const job = newJob(submission, 'h1');
+    const what = recordArgument(submission, { limits, keepSeconds }, Date.now() + 60_000, false);
+    const args = [what, ...recordFields(job, submission)];
+    const [verdict] = (await runScript(redis, 'recordJob', recordKeys(submission, 'h1'), args)) as string[];
     if (verdict !== 'accepted') throw new Error(verdict);
-    const error = problemOf('internal', 'it broke', { job: wish.id });
+    const error = problemOf('internal', 'it broke', { job: submission.id });
     const result = { unit: `gear-${resource}.service`, changed: true };
     const outcome: Outcome =
       n % failsEvery === 0 ? { state: 'failed', error } : { state: 'succeeded', result };

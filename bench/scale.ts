@@ -39,13 +39,13 @@ async function measureAll(): Promise<void> {
   for (const fleet of fleets) all.push(await startMeasuring(fleet));
   for (const measured of all) await playRound(measured, 'full'); // The first only warms up.
   const calm = Array.from({ length: calmRounds }, (_, turn) => ({ turn, load: 'calm' as const }));
-  const mostRounds = Math.max(...wanted.map(({ rounds }) => rounds));
-  const full = Array.from({ length: mostRounds }, (_, turn) => ({ turn, load: 'full' as const }));
+  const maxRounds = Math.max(...wanted.map(({ rounds }) => rounds));
+  const full = Array.from({ length: maxRounds }, (_, turn) => ({ turn, load: 'full' as const }));
   const bytesBefore = await Promise.all(all.map(({ fleet }) => fleet.usedBytes()));
   for (const { turn, load } of [...calm, ...full]) {
     console.error(`${load} round ${turn + 1} …`);
     for (const [i, measured] of all.entries()) {
-      const every = Math.round(mostRounds / (wanted[i]?.rounds ?? 1));
+      const every = Math.round(maxRounds / (wanted[i]?.rounds ?? 1));
       if (load === 'full' && turn % every !== 0) continue;
       measured.rounds[load].set(turn, await playRound(measured, load));
     }

@@ -58,11 +58,11 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'api/submit.js',
-        find: 'const accepted = await front.accept(wish, await choiceFor(front, command, wanted));',
-        replace: `const choice = await choiceFor(front, command, wanted);
-        const known = await front.job(id);
+        find: 'const accepted = await queue.accept(submission, await placementFor(queue, command, wanted));',
+        replace: `const placement = await placementFor(queue, command, wanted);
+        const known = await queue.job(id);
         if (known) return replayOf(known);
-        front.accept(wish, choice).catch(() => undefined);
+        queue.accept(submission, placement).catch(() => undefined);
         const job = { id, type: command.type, state: 'queued', resource: command.params.resource };
         const accepted = { verdict: 'accepted', job: { ...job, finishedAt: null } };`,
       },

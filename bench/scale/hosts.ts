@@ -18,7 +18,7 @@ import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
-import type { Room } from '../../src/worker/host-services.ts';
+import type { HostServices } from '../../src/worker/host-services.ts';
 import { createAnnouncer } from '../../src/worker/host-state/announcer.ts';
 import { holderOf } from '../../src/worker/host-state/identity.ts';
 import type { Handlers } from '../../src/worker/jobs/context.ts';
@@ -57,7 +57,7 @@ async function openHost(host: string) {
   const gears = { ...createGearIndex(paths), read: async () => {} }; // There are no units.
   const announcer = createAnnouncer({ ...options, queue, paths, gears });
   const busy = new Set<string>();
-  const room: Room = {
+  const services: HostServices = {
     ...{
       host,
       paths,
@@ -80,7 +80,7 @@ async function openHost(host: string) {
     ...{ limits: options.limits, pulls: new Limiter(shared(1)), starts: new Limiter(shared(1)) },
     directory: { held: queue.held, announce: announcer.everything },
   };
-  return runHost(options, { queue, announcer, room, busy, handlers, closers });
+  return runHost(options, { queue, announcer, services, busy, handlers, closers });
 }
 
 const hosts = await Promise.all(

@@ -59,7 +59,7 @@ const names = ['a', 'b', 'c', 'd', 'e', 'f'];
 const fewest = 4;
 const most = 9;
 const longestPause = 300;
-const longestDelay = 400;
+const maxDelay = 400;
 /** A failpoint is to be armed before what passes it. */
 const longestArming = 20;
 const firstPort = 4600;
@@ -194,7 +194,7 @@ function drawFaults(random: Random, steps: Step[], number: number, how: Draw): P
     const step = random.int(0, steps.length - 1);
     const operations = (steps[step]?.operations ?? []).map((operation) => operation.kind);
     const fault = drawFault(kind, random, operations, fleet);
-    const delay = random.int(0, fault.kind === 'failpoint' ? longestArming : longestDelay);
+    const delay = random.int(0, fault.kind === 'failpoint' ? longestArming : maxDelay);
     return { fault, step, delay, host: fleet ? random.int(0, fleetSize - 1) : 0 };
   }).sort((one, other) => one.step - other.step || one.delay - other.delay);
 }

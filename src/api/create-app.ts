@@ -1,7 +1,7 @@
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { UserLimits } from '../jobs/limits.ts';
-import type { Front } from '../queue/api-queue.ts';
+import type { ApiQueue } from '../queue/api-queue.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
 import { dispatch } from './dispatch.ts';
@@ -17,7 +17,7 @@ import { streamRoutes } from './routes/streams.ts';
 import type { OpenStreamOf } from './streams/open-stream.ts';
 
 export interface ApiParts {
-  front: Front;
+  queue: ApiQueue;
   verifier: Verifier;
   sealer: Sealer;
   version: string;
@@ -27,19 +27,19 @@ export interface ApiParts {
   log: Logger;
 }
 
-/** The HTTP surface. It knows the queue's front and nothing of systemd or Docker. */
-export function createApp({ front, verifier, sealer, version, limits, open, log }: ApiParts): Express {
+/** The HTTP surface. It knows the queue, and nothing of systemd or Docker. */
+export function createApp({ queue, verifier, sealer, version, limits, open, log }: ApiParts): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').disable('query parser');
   app.enable('case sensitive routing').enable('strict routing');
   app.use(requestLog(log));
   app.use(requireToken(verifier, createUserLimits(limits)));
-  probes(app, front, version);
+  probes(app, queue, version);
   const handlers = {
-    ...changes(front),
-    ...reads(front, limits),
-    ...jobRoutes(front),
-    ...streamRoutes(front, open),
+    ...changes(queue),
+    ...reads(queue, limits),
+    ...jobRoutes(queue),
+    ...streamRoutes(queue, open),
   };
   app.use(dispatch(handlers, sealer, verifier.lifetimes));
   app.use(problemHandler(log));

@@ -2,21 +2,21 @@ import { type ErrorCode, Failure } from '../jobs/errors.ts';
 import type { Kind, LineKind } from '../jobs/fields/resource.ts';
 import { beyondLimits } from '../jobs/limits.ts';
 import type { Command } from '../jobs/registry.ts';
-import { type Candidate, type Choice, type Front, type HostEntry, roomOf } from '../queue/api-queue.ts';
+import { type ApiQueue, type Candidate, type HostEntry, type Placement, roomOf } from '../queue/api-queue.ts';
 
 /** What one has to know of the hosts to choose one. */
-export type Directory = Pick<Front, 'hosts' | 'host' | 'findHolder'>;
+export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
 
 /**
  * Where a request may go: to the host that is asked for, or to the one that has the name, or to the live host with the most
  * room. The directory decides between those named here, at once for all requests. Throws `host_not_found`, or `invalid_request` where no host grants what is asked for.
  */
-export async function choiceFor(front: Directory, command: Command, wanted?: string): Promise<Choice> {
-  const hosts = wanted === undefined ? await front.hosts() : [await existing(front, wanted)];
+export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
+  const hosts = wanted === undefined ? await queue.hosts() : [await existing(queue, wanted)];
   const granting = grantedBy(hosts, command);
   const [only] = hosts;
   if (only && (wanted !== undefined || (hosts.length === 1 && only.state === 'live'))) return onlyTo(only);
-  const holder = await holderOfEnvironment(front, command);
+  const holder = await holderOfEnvironment(queue, command);
   const fitting = granting.filter(({ name, state, draining }) =>
     holder === null ? state === 'live' : name === holder && !draining,
   );
@@ -36,12 +36,12 @@ function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
 }
 
 /** To one host, which takes nothing new while it drains. */
-const onlyTo = ({ name, memory, draining }: HostEntry): Choice => ({
+const onlyTo = ({ name, memory, draining }: HostEntry): Placement => ({
   only: name,
   candidates: draining ? [] : [{ host: name, memory, avoid: 0 }],
 });
 
-/** What a worker has announced of its room; the directory adds what was given away since. */
+/** The free memory and ports that a worker has announced; the directory adds what was assigned since. */
 function candidateFor(
   asked: ReturnType<typeof roomOf>,
   { name, memory, memoryTaken, ports }: HostEntry,
@@ -52,8 +52,8 @@ function candidateFor(
 }
 
 /** Why nobody takes something new. */
-export async function noHost(front: Directory, wanted: string | undefined): Promise<Failure> {
-  const draining = (await front.hosts()).find(
+export async function noHost(queue: Directory, wanted: string | undefined): Promise<Failure> {
+  const draining = (await queue.hosts()).find(
     ({ name, draining: drains }) => drains && (wanted ?? name) === name,
   );
   return new Failure(
@@ -65,16 +65,16 @@ export async function noHost(front: Directory, wanted: string | undefined): Prom
 }
 
 /** A host by its name. Throws `host_not_found`. */
-export async function existing(front: Directory, name: string): Promise<HostEntry> {
-  const host = await front.host(name);
+export async function existing(queue: Directory, name: string): Promise<HostEntry> {
+  const host = await queue.host(name);
   if (!host) throw new Failure('host_not_found', `there is no host ${name}`);
   return host;
 }
 
 /** A gear that uses an environment belongs where that is. */
-async function holderOfEnvironment(front: Directory, command: Command): Promise<string | null> {
+async function holderOfEnvironment(queue: Directory, command: Command): Promise<string | null> {
   if (command.type !== 'container.install' || command.params.spec.environment === undefined) return null;
-  return front.findHolder('environment', command.params.spec.environment);
+  return queue.findHolder('environment', command.params.spec.environment);
 }
 
 /**
@@ -82,15 +82,15 @@ async function holderOfEnvironment(front: Directory, command: Command): Promise<
  * another host, and `host_unavailable` where nobody is there to be asked.
  */
 export async function holderOf(
-  front: Directory,
+  queue: Directory,
   kind: Kind,
   resource: string,
   wanted?: string,
 ): Promise<string> {
-  const host = await front.findHolder(kind, resource);
+  const host = await queue.findHolder(kind, resource);
   if (!host) throw notFound(kind, resource);
   if (wanted !== undefined && wanted !== host) throw livesElsewhere(kind, host, wanted);
-  const gone = (await front.hosts()).some(({ name, state }) => name === host && state === 'gone');
+  const gone = (await queue.hosts()).some(({ name, state }) => name === host && state === 'gone');
   if (gone) throw new Failure('host_unavailable', `the host ${host} is gone; its gears may well run`);
   return host;
 }

@@ -22,8 +22,8 @@ export async function startApi(
   { transport, ...options }: ApiOptions,
   place: { host: string; port: number },
 ): Promise<RunningApi> {
-  const { front, log } = options;
-  const parts: ApiParts = { ...options, open: createStreamOpener(front, transport, log) };
+  const { queue, log } = options;
+  const parts: ApiParts = { ...options, open: createStreamOpener(queue, transport, log) };
   const server = createServer(createApp(parts));
   server.keepAliveTimeout = 65_000; // Longer than the usual load balancer's, so that it is the one to close.
   const taken = await listen(server, place, log);

@@ -3,15 +3,15 @@ import type { Change } from '../jobs/change.ts';
 import { Failure, limitReached } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
 import { type Command, jobs } from '../jobs/registry.ts';
-import type { Accepted, Front, JobRecord, Wish } from '../queue/api-queue.ts';
-import { choiceFor, livesElsewhere, noHost, notFound } from './placement.ts';
+import type { Accepted, ApiQueue, JobRecord, JobSubmission } from '../queue/api-queue.ts';
+import { livesElsewhere, noHost, notFound, placementFor } from './placement.ts';
 import { preferredWait } from './request/preferences.ts';
 import { contextOf } from './request/request-context.ts';
 import { sendJob } from './respond.ts';
 
 /** Makes a change a job and answers: the same id with the same request joins the job it became before. */
 export async function submit(
-  front: Front,
+  queue: ApiQueue,
   req: Request,
   res: Response,
   change: Change,
@@ -20,13 +20,17 @@ export async function submit(
   const { tenant, seal, occupy, gone } = contextOf(req);
   const waited = preferredWait(req);
   if (waited) occupy('userWaits');
-  const wish = { ...change, tenant, seal: (host: string) => seal({ use: 'job', host, job: change.id }) };
-  const placed = await place(front, wish, wanted);
+  const submission = {
+    ...change,
+    tenant,
+    seal: (host: string) => seal({ use: 'job', host, job: change.id }),
+  };
+  const placed = await place(queue, submission, wanted);
   if (placed.replayed && placed.fingerprint !== change.fingerprint) {
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
   }
   const latest =
-    waited && !isFinal(placed.job.state) ? await front.wait(change.id, waited * 1000, gone()) : null;
+    waited && !isFinal(placed.job.state) ? await queue.wait(change.id, waited * 1000, gone()) : null;
   sendJob(req, res, latest?.job ?? placed.job, { replayed: placed.replayed, waited });
 }
 
@@ -43,16 +47,20 @@ const replayOf = ({ job, fingerprint }: JobRecord): Placed => ({ job, fingerprin
  * Finds the host and records the request there. A refusal that depends on the state of the fleet holds for new
  * ids only: a known one is told what became of it, whatever has changed since.
  */
-async function place(front: Front, wish: Wish, wanted: string | undefined): Promise<Placed> {
-  const { id, fingerprint, command } = wish;
+async function place(
+  queue: ApiQueue,
+  submission: JobSubmission,
+  wanted: string | undefined,
+): Promise<Placed> {
+  const { id, fingerprint, command } = submission;
   try {
-    const accepted = await front.accept(wish, await choiceFor(front, command, wanted));
+    const accepted = await queue.accept(submission, await placementFor(queue, command, wanted));
     if (accepted.verdict === 'accepted') return { job: accepted.job, fingerprint, replayed: false };
     if (accepted.verdict === 'known') return replayOf(accepted.record);
-    throw accepted.verdict === 'nowhere' ? await noHost(front, wanted) : refusal(accepted, command, wanted);
+    throw accepted.verdict === 'nowhere' ? await noHost(queue, wanted) : refusal(accepted, command, wanted);
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
-    const known = await front.job(id);
+    const known = await queue.job(id);
     if (known) return replayOf(known);
     throw error;
   }

@@ -2,7 +2,7 @@ import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { text } from 'node:stream/consumers';
 
-export interface Question {
+export interface Query {
   method: string;
   headers: Record<string, string>;
   /** Milliseconds until the answer must be there, to its last byte. */
@@ -16,7 +16,7 @@ export interface Question {
  */
 export async function askHttp(
   address: string,
-  { method, headers, deadline }: Question,
+  { method, headers, deadline }: Query,
 ): Promise<{ status: number; text: string }> {
   const request = address.startsWith('https:') ? requestHttps : requestHttp;
   const signal = AbortSignal.timeout(deadline);

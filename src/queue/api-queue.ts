@@ -4,12 +4,12 @@ import type { Kind } from '../jobs/fields/resource.ts';
 import type { JobLimits } from '../jobs/limits.ts';
 import { type OpenStream, parseHead, type StreamName } from '../jobs/rpc/streams.ts';
 import { accept, cancelJob } from './accept/accept.ts';
-import { createGuesses } from './accept/host-predictor.ts';
-import type { Accepted, Choice, Wish } from './accept/submission.ts';
+import { createHostPredictor } from './accept/host-predictor.ts';
+import type { Accepted, JobSubmission, Placement } from './accept/submission.ts';
 import { findHolder, listNames, type NamePage } from './directory/entries.ts';
 import { createHostsReader, type HostEntry, heldAmong, readHost } from './directory/hosts.ts';
 import { type Removed, removeHost } from './directory/remove-host.ts';
-import { learnHosts } from './directory/sync.ts';
+import { openDirectorySync } from './directory/sync.ts';
 import { createDeliveries } from './records/deliveries.ts';
 import type { JobRecord } from './records/job-record.ts';
 import { createWaiter } from './records/job-waiter.ts';
@@ -27,22 +27,22 @@ import {
 import { channels, keys } from './redis/keys.ts';
 import { watchFitness } from './redis/preflight.ts';
 import { guarded } from './redis/queue-failure.ts';
-import { type Fetch, hearFetches, sendTo } from './rpc/copy-requests.ts';
-import { type Asker, createAsker } from './rpc/rpc.ts';
+import { type CopyRequest, onCopyRequest, sendTo } from './rpc/copy-requests.ts';
+import { createRpcClient, type RpcClient } from './rpc/rpc.ts';
 import { openFrames } from './rpc/stream-relay.ts';
 
 export { roomOf } from './accept/script-arguments.ts';
-export type { Accepted, Candidate, Choice, Wish } from './accept/submission.ts';
+export type { Accepted, Candidate, JobSubmission, Placement } from './accept/submission.ts';
 export type { NamePage } from './directory/entries.ts';
 export type { HostEntry } from './directory/hosts.ts';
 export type { JobRecord } from './records/job-record.ts';
 export type { ProgressLine } from './records/worker-records.ts';
 export type { RedisAccess } from './redis/connection.ts';
-export type { Fetch } from './rpc/copy-requests.ts';
+export type { CopyRequest } from './rpc/copy-requests.ts';
 
 /** Everything an api does with Redis. A call that Redis does not answer fails fast with `queue_unavailable`. */
-export interface Front extends Asker {
-  accept(wish: Wish, choice: Choice): Promise<Accepted>;
+export interface ApiQueue extends RpcClient {
+  accept(submission: JobSubmission, placement: Placement): Promise<Accepted>;
   job(id: string): Promise<JobRecord | null>;
   wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
   /** Resolves when there is something new about a job, after the time, or when the signal aborts. */
@@ -66,11 +66,11 @@ export interface Front extends Asker {
   held(host: string, kind: Kind, names: string[]): Promise<string[]>;
   /** Has a worker send a stream through Redis. Throws what the worker threw, before the first byte. */
   relay(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream>;
-  /** Calls the listener when a worker asks for what one of its jobs is to copy; see fetches.ts. */
-  onFetch(listener: (fetch: Fetch) => void): void;
+  /** Calls the listener when a worker asks for what one of its jobs is to copy; see rpc/copy-requests.ts. */
+  onFetch(listener: (fetch: CopyRequest) => void): void;
   /** Sends what was asked for; false where another api does. `open` is called when it is ours to send. */
   bring(
-    fetch: Fetch,
+    fetch: CopyRequest,
     open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<boolean>;
@@ -89,7 +89,7 @@ export interface WantedStream {
 /** Milliseconds a worker may take to open a stream. */
 const openDeadline = 15_000;
 
-export interface FrontOptions {
+export interface ApiQueueOptions {
   redis: RedisAccess;
   limits: JobLimits;
   /** Seconds for which a finished job and its id are kept. */
@@ -102,7 +102,7 @@ export interface FrontOptions {
 /** Milliseconds for which the list of hosts is good enough. */
 const hostsFresh = 500;
 
-export function openFront(options: FrontOptions): Front {
+export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   const { redis: access, limits, keepSeconds, expected, log } = options;
   const redis = failFastConnection(access, log);
   const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
@@ -110,24 +110,33 @@ export function openFront(options: FrontOptions): Front {
   watchFitness(redis, log);
   const sending = sendingConnection(access, quiet);
   const clock = followClock(redis);
-  const learner = learnHosts({ redis, subscriber, clock, expected, log });
+  const directorySync = openDirectorySync({ redis, subscriber, clock, expected, log });
   const deliveries = createDeliveries(redis);
   const records = createRecordReader(redis, clock, keepSeconds);
   const waiter = createWaiter(records.job, subscriber);
-  const asker = createAsker(redis, subscriber, clock);
+  const asker = createRpcClient(redis, subscriber, clock);
   const readHosts = createHostsReader(redis, clock);
   const hosts = remembered(async () => {
-    await learner.settled();
+    await directorySync.settled();
     return readHosts();
   }, hostsFresh);
-  const guesses = createGuesses();
-  const parts = { redis, clock, deliveries, learner, guesses, limits, keepSeconds, atOnce: !redis.isCluster };
+  const predictor = createHostPredictor();
+  const parts = {
+    redis,
+    clock,
+    deliveries,
+    directorySync,
+    predictor,
+    limits,
+    keepSeconds,
+    singleSlot: !redis.isCluster,
+  };
   /** What is not there may be so because Redis has just lost it. */
   const surely = async <T>(read: () => Promise<T | null>): Promise<T | null> => {
     const found = await read();
     if (found !== null) return found;
-    await learner.look();
-    await learner.settled();
+    await directorySync.look();
+    await directorySync.settled();
     return read();
   };
   // What a host has said has been done may be relied on at once: that it drains, that it takes gears again.
@@ -149,7 +158,7 @@ export function openFront(options: FrontOptions): Front {
     }
   }
   return {
-    accept: guarded((wish, choice) => accept(parts, wish, choice)),
+    accept: guarded((submission, placement) => accept(parts, submission, placement)),
     job: guarded(records.job),
     wait: guarded(waiter.wait),
     news: waiter.news,
@@ -162,8 +171,8 @@ export function openFront(options: FrontOptions): Front {
     hosts: guarded(hosts.read),
     host: guarded((name) => surely(() => readHost(redis, clock, name))),
     listNames: guarded(async (kind, scope, limit, after) => {
-      await learner.look();
-      await learner.settled();
+      await directorySync.look();
+      await directorySync.settled();
       return listNames(redis, kind, scope, { limit, after });
     }),
     removeHost: guarded((name) => removeHost(redis, name, keepSeconds).finally(hosts.forget)),
@@ -171,14 +180,14 @@ export function openFront(options: FrontOptions): Front {
     held: guarded((host, kind, names) => heldAmong(redis, host, kind, names)),
     ask: guarded(asker.ask),
     relay: guarded(relay),
-    onFetch: (listener) => hearFetches(subscriber, listener),
+    onFetch: (listener) => onCopyRequest(subscriber, listener),
     // Not guarded: it also throws what the body throws.
     bring: (fetch, open, signal) => sendTo(sending, fetch, open, signal),
     ping: guarded(async () => {
       await redis.exists(keys.epoch); // A node of a Cluster that is down answers PING all the same.
     }),
     async close() {
-      learner.close();
+      directorySync.close();
       await deliveries.close();
       subscriber.disconnect();
       sending.disconnect();

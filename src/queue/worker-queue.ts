@@ -20,15 +20,15 @@ import {
 } from './redis/connection.ts';
 import { channels, keys } from './redis/keys.ts';
 import { watchFitness } from './redis/preflight.ts';
-import { askFor } from './rpc/copy-requests.ts';
-import { type Answers, answerQuestions } from './rpc/rpc.ts';
+import { requestCopy } from './rpc/copy-requests.ts';
+import { type QueryHandlers, serveQueries } from './rpc/rpc.ts';
 import { sendFrames } from './rpc/stream-relay.ts';
 
 export { type Holder, heartbeatInterval, NameTaken } from './directory/hosts.ts';
 export type { JobRecord } from './records/job-record.ts';
 export type { WorkerLedger } from './records/worker-records.ts';
 export type { RedisAccess } from './redis/connection.ts';
-export type { Answers } from './rpc/rpc.ts';
+export type { QueryHandlers } from './rpc/rpc.ts';
 
 /** Everything a worker does with Redis. Its calls wait for Redis to come back. */
 export interface WorkerQueue {
@@ -40,12 +40,12 @@ export interface WorkerQueue {
   announceHeld(kind: Kind, list: () => Promise<string[]>): Promise<void>;
   /** The names that Redis has this host hold. */
   held(kind: Kind): Promise<string[]>;
-  /** Sends a stream's body to the api that waits for it under this id; see relay.ts. */
+  /** Sends a stream's body to the api that waits for it under this id; see rpc/stream-relay.ts. */
   relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
   /** Has an api bring what a job is to copy; the body throws a `Failure` when it does not come whole. */
   fetch(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Has every delivery and question handled from now on. */
-  open(deliver: (id: string) => Promise<void>, answers: Answers): void;
+  open(deliver: (id: string) => Promise<void>, answers: QueryHandlers): void;
   /** Called whenever Redis has come (back), and when an api asks who is there. */
   onAsked(listener: () => void): void;
   /** Takes no more deliveries. */
@@ -81,10 +81,10 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
-    fetch: (job, signal) => askFor(redis, () => readingConnection(access, quiet), host, job, signal),
+    fetch: (job, signal) => requestCopy(redis, () => readingConnection(access, quiet), host, job, signal),
     open(deliver, answers) {
       receiver = receiveDeliveries(delivering, host, deliver, log);
-      answerQuestions(redis, asking, host, answers, clock, log, stop.signal).catch((error: Error) =>
+      serveQueries(redis, asking, host, answers, clock, log, stop.signal).catch((error: Error) =>
         log.error({ err: error }, 'questions are no longer answered'),
       );
     },

@@ -10,8 +10,8 @@ import { isTooLong, type Lifetimes } from '../token/verifier.ts';
 import type { Order } from './order.ts';
 import type { OriginalRequest } from './original.ts';
 import { type Parameters, parseParameters } from './parameters.ts';
-import { mustAllowReferences } from './references.ts';
-import { environmentContent, type Rule, rules } from './rules.ts';
+import { assertReferencesAllowed } from './references.ts';
+import { environmentContent, type Route, routes } from './routes.ts';
 
 /**
  * What a request comes to under the claims of its token: a claim fixes its parameter, what the token leaves open comes
@@ -19,32 +19,32 @@ import { environmentContent, type Rule, rules } from './rules.ts';
  * `invalid_request`, `not_found` or `method_not_allowed`.
  */
 export function authorize(claims: Claims, request: OriginalRequest, lifetimes: Lifetimes): Order {
-  const matched = ruleOf(request.method, request.path);
+  const matched = routeOf(request.method, request.path);
   const found = find(matched, request.path) ?? '';
   const all = fix(claims, parseParameters(request.query));
-  const rule = matched.name === 'content.archive' ? byContentType(matched, all) : matched;
-  const types = mustBeAllowed(claims, rule);
-  if (rule.ofHost && claims.r !== undefined)
+  const route = matched.name === 'content.archive' ? byContentType(matched, all) : matched;
+  const types = assertAllowed(claims, route);
+  if (route.ofHost && claims.r !== undefined)
     throw new Failure('token_forbids', 'the token is for resources of a name, not for hosts');
-  if (changesSomething(rule.action)) mustAllowChange(claims, request, lifetimes);
-  const wants = rule.wants({ request, all, found });
+  if (changesSomething(route.action)) assertChangeAllowed(claims, request, lifetimes);
+  const wants = route.wants({ request, all, found });
   if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');
   const values = allows(claims, 'environment.read');
   const scope: Scope = { u: all.u, h: all.h, r: all.r ?? claims.r, values, types };
-  const order = { name: rule.name, action: rule.action, all, scope, wants } as Order;
-  mustAllowReferences(claims, order);
+  const order = { name: route.name, action: route.action, all, scope, wants } as Order;
+  assertReferencesAllowed(claims, order);
   return order;
 }
 
 /** The methods that a path takes; none where there is nothing. */
 export function methodsOf(path: string): string[] {
-  return [...new Set(rules.filter((rule) => find(rule, path) !== null).map(({ method }) => method))];
+  return [...new Set(routes.filter((route) => find(route, path) !== null).map(({ method }) => method))];
 }
 
 /** The rule for a method and a path. Throws `not_found` or `method_not_allowed`. */
-export function ruleOf(method: string, path: string): Rule {
-  const rule = rules.find((one) => one.method === method && find(one, path) !== null);
-  if (rule) return rule;
+export function routeOf(method: string, path: string): Route {
+  const route = routes.find((one) => one.method === method && find(one, path) !== null);
+  if (route) return route;
   const allowed = methodsOf(path);
   if (allowed.length === 0)
     throw new Failure('not_found', 'there is nothing at this path; docs/api.md has all of them');
@@ -52,15 +52,15 @@ export function ruleOf(method: string, path: string): Rule {
 }
 
 /** What a rule finds in a path; null where it is another path. */
-function find({ path: pattern }: Rule, path: string): string | null {
+function find({ path: pattern }: Route, path: string): string | null {
   if (typeof pattern === 'string') return pattern === path ? '' : null;
   const matched = pattern.exec(path);
   return matched ? (matched[1] ?? '') : null;
 }
 
-function byContentType(archive: Rule, { t }: Parameters): Rule {
+function byContentType(archive: Route, { t }: Parameters): Route {
   if (t === 'gitarchive') return archive;
-  if (t === 'env') return environmentContent as Rule;
+  if (t === 'env') return environmentContent as Route;
   throw new Failure(
     'invalid_request',
     t === undefined ? 't is missing; add it to the query' : 't must be gitarchive or env',
@@ -96,7 +96,7 @@ const fixes = (name: string) => new Failure('token_forbids', `the token fixes ${
  * Refuses what `a` does not take in. Who may make jobs of some types may watch those, or nobody could follow the
  * Location of an answer; the types are returned where it is only that.
  */
-function mustBeAllowed(claims: Claims, { action }: Rule): string[] | undefined {
+function assertAllowed(claims: Claims, { action }: Route): string[] | undefined {
   if (allows(claims, action)) return undefined;
   const { a = [] } = claims;
   if (action === 'job.read' || action === 'job.log') {
@@ -106,7 +106,7 @@ function mustBeAllowed(claims: Claims, { action }: Rule): string[] | undefined {
   throw new Failure('token_forbids', `the token does not allow ${action}`);
 }
 
-function mustAllowChange(claims: Claims, { body }: OriginalRequest, lifetimes: Lifetimes): void {
+function assertChangeAllowed(claims: Claims, { body }: OriginalRequest, lifetimes: Lifetimes): void {
   if (isTooLong(claims, lifetimes.change))
     throw new Failure('token_forbids', 'the token is valid for too long to change anything');
   if (claims.b !== undefined && claims.b !== hash('sha256', body, 'base64url'))

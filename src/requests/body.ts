@@ -42,7 +42,7 @@ function parse(text: string): unknown {
   } catch {
     throw new Failure('invalid_request', 'the body is not JSON');
   }
-  mustNameFieldsOnce(text);
+  assertFieldsUnique(text);
   return json;
 }
 
@@ -50,7 +50,7 @@ function parse(text: string): unknown {
 const strings = /"[^"\\]*(?:\\.[^"\\]*)*"(?<colon>\s*:)?|[{}]/g;
 
 /** Refuses JSON in which an object names a field twice, in whatever case: of the same name JSON.parse keeps the last. */
-function mustNameFieldsOnce(text: string): void {
+function assertFieldsUnique(text: string): void {
   const objects: Set<string>[] = [];
   for (const { 0: found, groups } of text.matchAll(strings)) {
     if (found === '{') objects.push(new Set());

@@ -3,7 +3,7 @@ import { z } from 'zod';
 export const methods = ['GET', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /** Bytes of the largest body we read. */
-export const largestBody = 100 * 1024;
+export const maxBody = 100 * 1024;
 
 /**
  * A request as the client sent it, as far as it decides what is done. It travels to the worker as it is, with its
@@ -19,6 +19,6 @@ export const originalRequest = z.strictObject({
   key: z.string().max(256).optional(),
   /** If-None-Match. */
   ifNoneMatch: z.string().max(8_192).optional(),
-  body: z.string().max(largestBody),
+  body: z.string().max(maxBody),
 });
 export type OriginalRequest = z.infer<typeof originalRequest>;

@@ -4,7 +4,7 @@ import { Failure } from '../jobs/errors.ts';
 import { hostName, resourceName, userName } from '../jobs/fields/identifier.ts';
 import { parseRequestId, type RequestId, requestIdOfKey } from '../jobs/fields/request-id.ts';
 import { jobStates } from '../jobs/job.ts';
-import { archiveFormats, longestFollow, mostLines } from '../jobs/rpc/streams.ts';
+import { archiveFormats, maxFollow, maxLines } from '../jobs/rpc/streams.ts';
 
 const count = (what: string, min: number, max: number) =>
   z
@@ -15,7 +15,7 @@ const count = (what: string, min: number, max: number) =>
     .refine((n) => n >= min && n <= max, `${what} must be from ${min} to ${max}`);
 
 /** Seconds for which a job may wait for its host at most. */
-const longestWait = 30 * 24 * 60 * 60;
+const maxWait = 30 * 24 * 60 * 60;
 
 /** Every parameter a query may hold. `d` is enforced by the token's verification, here it is only parsed. */
 const parameters = z.strictObject({
@@ -31,10 +31,10 @@ const parameters = z.strictObject({
   wait: count('wait', 0, 60).optional(),
   limit: count('limit', 1, 1000).optional(),
   after: z.string().max(64).optional(),
-  lines: count('lines', 0, mostLines).optional(),
-  for: count('for', 0, longestFollow).optional(),
+  lines: count('lines', 0, maxLines).optional(),
+  for: count('for', 0, maxFollow).optional(),
   format: z.enum(archiveFormats, `format must be one of ${archiveFormats.join(', ')}`).optional(),
-  expires: count('expires', 1, longestWait).optional(),
+  expires: count('expires', 1, maxWait).optional(),
   state: z.enum(jobStates, `state must be one of ${jobStates.join(', ')}`).optional(),
 });
 export type Parameters = z.infer<typeof parameters>;

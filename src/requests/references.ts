@@ -40,7 +40,7 @@ const inBody = (kind: Reference['kind'], resource: string, action?: Action): Ref
  * with it, reaches what is in its network, and a copy reads its source. Throws `token_forbids`, whether there is such a
  * thing or not.
  */
-export function mustAllowReferences(claims: Claims, order: Order): void {
+export function assertReferencesAllowed(claims: Claims, order: Order): void {
   for (const { kind, resource, action, namedBy } of referencesOf(order)) {
     if (claims[namedBy] !== undefined) continue; // A request that says something else has been refused already.
     const { r } = claims;

@@ -11,10 +11,10 @@ export const agreement = 'ECDH-ES';
 export const encryption = 'A256GCM';
 
 /** Characters of the longest token. */
-export const longestToken = 2_048;
+export const maxToken = 2_048;
 
 /** Characters of the longest header. */
-const longestHeader = 512;
+const maxHeader = 512;
 
 const keyId = z
   .string()
@@ -36,7 +36,7 @@ const innerHeader = z.strictObject({ alg: z.literal(signing), kid: keyId, typ: z
 
 /** The key a token is encrypted to, or null where it is none of ours by its form. */
 export function outerKeyId(token: string): string | null {
-  if (token.length > longestToken) return null;
+  if (token.length > maxToken) return null;
   const parts = token.split('.', 6);
   const [header = '', key, iv = '', , tag = ''] = parts;
   // Direct agreement has no encrypted key; 96 bits of nonce, 128 bits of tag (RFC 7518, 4.6 and 5.3).
@@ -57,7 +57,7 @@ function keyIdOf(
   header: string,
   parts: string[],
 ): string | null {
-  if (header.length > longestHeader || !parts.every(isCanonical)) return null;
+  if (header.length > maxHeader || !parts.every(isCanonical)) return null;
   const parsed = schema.safeParse(parseJson(Buffer.from(header, 'base64url').toString('utf8')));
   return parsed.success ? parsed.data.kid : null;
 }

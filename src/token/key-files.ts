@@ -10,7 +10,7 @@ import {
   type JWK,
 } from 'jose';
 import { z } from 'zod';
-import { mustBeOurs, readTrusted } from '../lib/files/trusted-files.ts';
+import { assertOwned, readTrusted } from '../lib/files/trusted-files.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { agreement, signing } from './format.ts';
 import type { DaemonKey, Keyring } from './keyring.ts';
@@ -42,7 +42,7 @@ const keyFile = z.strictObject({
 
 const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$(?![\r\n])/;
 /** Characters of the longest key file we take. */
-const longestFile = 4_096;
+const maxFileBytes = 4_096;
 
 /** A key that is missing, or that is none; says how to mend it. */
 export class BadKey extends Error {}
@@ -108,7 +108,7 @@ export async function readKeyring(directory: string): Promise<ReadKeys> {
     version.update(`${role} ${kid} ${jwk.x}\n`);
   };
   try {
-    await mustBeOurs(directory);
+    await assertOwned(directory);
     for (const [name, kid, role, half] of await keyNames(directory)) {
       if ((role === 'issuer') !== (half === 'pub')) continue;
       await add(role, join(directory, name), kid).catch((error: Error) => problems.push(error.message));
@@ -150,7 +150,7 @@ interface ReadKey {
 
 async function readKey(path: string, role: KeyRole, half: Half, kid: string): Promise<ReadKey> {
   const text = await readTrusted(path, half === 'key');
-  const parsed = keyFile.safeParse(text.length > longestFile ? null : parseJson(text));
+  const parsed = keyFile.safeParse(text.length > maxFileBytes ? null : parseJson(text));
   const { kty, crv, alg } = roles[role];
   const jwk = parsed.data;
   if (!jwk || jwk.kty !== kty || jwk.crv !== crv || (half === 'key') !== (jwk.d !== undefined)) {

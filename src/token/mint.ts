@@ -1,6 +1,6 @@
 import { CompactEncrypt, CompactSign, type CryptoKey } from 'jose';
 import { type TokenClaims, tokenClaims } from './claims.ts';
-import { agreement, encryption, longestToken, signing } from './format.ts';
+import { agreement, encryption, maxToken, signing } from './format.ts';
 
 export interface NamedKey {
   kid: string;
@@ -21,8 +21,8 @@ export async function mintToken(claims: NewClaims, issuer: NamedKey, daemon: Nam
   const token = await new CompactEncrypt(Buffer.from(signed))
     .setProtectedHeader({ alg: agreement, enc: encryption, kid: daemon.kid })
     .encrypt(daemon.key);
-  if (token.length <= longestToken) return token;
+  if (token.length <= maxToken) return token;
   throw new Error(
-    `the token would have ${token.length} characters, at most ${longestToken} are taken; claim less`,
+    `the token would have ${token.length} characters, at most ${maxToken} are taken; claim less`,
   );
 }

@@ -40,7 +40,7 @@ const nameOf = ({ use, host, job = '' }: Purpose) => JSON.stringify([use, host, 
 const algorithm = 'aes-256-gcm';
 const tagBytes = 16;
 /** Keys made of other processes' salts that are remembered. */
-const mostRemembered = 64;
+const maxRemembered = 64;
 
 export function createSealer(
   keys: KeySource,
@@ -60,7 +60,7 @@ export function createSealer(
       hkdfSync('sha256', secret, Buffer.from(withSalt, 'base64url'), 'geard seal 1', 32),
     );
     const [oldest] = derived.keys();
-    if (derived.size >= mostRemembered && oldest !== undefined) derived.delete(oldest);
+    if (derived.size >= maxRemembered && oldest !== undefined) derived.delete(oldest);
     derived.set(name, key);
     return key;
   };

@@ -6,7 +6,7 @@ import { openToken } from './open-token.ts';
 /** Seconds that clocks may differ. */
 const skew = 60;
 /** Tokens of which we remember that they are ours. */
-const mostRemembered = 1_000;
+const maxRemembered = 1_000;
 
 /** Seconds that a token may have before it. */
 export interface Lifetimes {
@@ -79,7 +79,7 @@ function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims
     const opened = await openToken(token, keyring);
     if ('wrong' in opened) return null;
     const [oldest] = memory.keys();
-    if (memory.size >= mostRemembered && oldest !== undefined) memory.delete(oldest);
+    if (memory.size >= maxRemembered && oldest !== undefined) memory.delete(oldest);
     memory.set(name, opened.claims);
     return opened.claims;
   };

@@ -18,16 +18,16 @@ import { isCurrent, isOver, tenantOf, tokenLabel, type Verifier } from '../token
  * What stands between Redis, the network and this host: nothing is done here but what a token allows that an issuer of
  * ours has signed, whoever wrote it where. Every refusal is in the audit log.
  */
-export interface Gate {
+export interface Authorizer {
   /**
    * The change that a job is, from the client's own request. Throws `token_invalid`, `token_forbids` or, where only the
    * token's time is over and the job is not `known`, `expired`.
    */
-  job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<PassedJob>;
+  job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<AuthorizedJob>;
   /** Whether a job would pass, without a word in the audit log. */
   allows(record: JobRecord): Promise<boolean>;
   /** Tells the audit log of a job that is not done, and why, although its request was not looked at. */
-  turnedAway(record: JobRecord, reason: string): void;
+  auditRejection(record: JobRecord, reason: string): void;
   /** Whether a sealed request asks for the end of a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
   /** The order in a sealed request for an answer now, which must be one of those named, and whom it is counted for. */
@@ -36,10 +36,10 @@ export interface Gate {
     names: readonly N[],
   ): Promise<{ order: OrderOf<N>; tenant: string }>;
   /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
-  stream(sealed: string): Promise<PassedStream>;
+  stream(sealed: string): Promise<AuthorizedStream>;
 }
 
-export interface PassedStream {
+export interface AuthorizedStream {
   name: StreamName;
   /** Whom it is counted for. */
   tenant: string;
@@ -49,7 +49,7 @@ export interface PassedStream {
   send(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }
 
-export interface PassedJob {
+export interface AuthorizedJob {
   change: Change;
   /** Whom it is counted for. */
   tenant: string;
@@ -59,14 +59,14 @@ export interface PassedJob {
   token: string;
 }
 
-export interface GateParts {
+export interface AuthorizerParts {
   host: string;
   sealer: Sealer;
   verifier: Verifier;
   log: Logger;
 }
 
-export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
+export function createAuthorizer({ host, sealer, verifier, log }: AuthorizerParts): Authorizer {
   const audit = log.child({ audit: true });
 
   async function read(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
@@ -88,7 +88,7 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
     opened: Envelope,
     record: JobRecord,
     known: (digest: string) => Promise<boolean>,
-  ): Promise<PassedJob> {
+  ): Promise<AuthorizedJob> {
     const { order, claims } = await pass(opened);
     if (!isJobOrder(order) || !isSame(order.wants, record, host))
       throw new Failure('token_forbids', 'the job is not what its request says');
@@ -103,7 +103,7 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
 
   /** Of a request that is to be answered now. */
   async function passNow(opened: Envelope): Promise<{ order: Order; tenant: string }> {
-    mustBeSoon(opened);
+    assertNotStale(opened);
     const { order, claims } = await pass(opened);
     if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
     return { order, tenant: tenantOf(claims, opened.token) };
@@ -114,7 +114,7 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
     const { order, claims } = await read(opened);
     const source = sourceOf(order);
     if (source === null || !isJobOrder(order)) return null;
-    mustBeSoon(opened);
+    assertNotStale(opened);
     if (!mayReadOn(claims, host)) throw forAnotherHost();
     if (isOver(claims, now()))
       throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
@@ -169,7 +169,7 @@ export function createGate({ host, sealer, verifier, log }: GateParts): Gate {
       }
     },
 
-    turnedAway: ({ job: { id, user } }, reason) => audit.warn({ job: id, user, reason }, 'refused'),
+    auditRejection: ({ job: { id, user } }, reason) => audit.warn({ job: id, user, reason }, 'refused'),
 
     cancels: (sealed, { job }) =>
       audited(
@@ -217,7 +217,7 @@ type Use = Purpose['use'];
 /** Seconds since the epoch. */
 const now = () => Date.now() / 1000;
 
-function mustBeSoon({ until }: Envelope): void {
+function assertNotStale({ until }: Envelope): void {
   if (until === null || until < Date.now()) throw invalid();
 }
 

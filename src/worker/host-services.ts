@@ -14,7 +14,7 @@ import type { CloneLimits } from './repository/git-container.ts';
 import type { Systemd } from './systemd/systemd.ts';
 
 /** What one needs to work on a host. */
-export interface Room {
+export interface HostServices {
   host: string;
   paths: HostPaths;
   systemd: Systemd;
@@ -60,6 +60,6 @@ export interface RepositorySettings {
   dockerSocket: string;
   allowance: AddressAllowance;
   limits: CloneLimits;
-  /** Has what a job is to copy brought from its host; see jobs/copy.ts. The body throws when it does not come whole. */
+  /** Has what a job is to copy brought from its host; see jobs/rpc/copy.ts. The body throws when it does not come whole. */
   fetch(job: string, source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 }

@@ -15,7 +15,7 @@ import { makeDirectories, sweepTemporaryFiles } from './host/files.ts';
 import { lockHost } from './host/host-lock.ts';
 import { createReservations } from './host/ports.ts';
 import type { HostOptions } from './host-options.ts';
-import type { RepositorySettings, Room } from './host-services.ts';
+import type { HostServices, RepositorySettings } from './host-services.ts';
 import { createAnnouncer } from './host-state/announcer.ts';
 import { holderOf } from './host-state/identity.ts';
 import { createJournalFeed } from './journald/journal-feed.ts';
@@ -69,7 +69,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
         options.sealer.openStream(await queue.fetch(job, signal), aboutCopy(job, source)),
     };
     const announcer = createAnnouncer({ ...options, queue, paths, gears });
-    const room: Room = {
+    const services: HostServices = {
       ...{ host, paths, systemd, docker, reservations, gears, gearLocks: createLocks(), busy, repositories },
       ...{ startSeconds: options.startSeconds, limits, pulls: new Limiter(shared(limits.maxPulls)), log },
       starts: new Limiter(shared(limits.maxStarts)),
@@ -79,8 +79,8 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       networks: { pool: options.networkPool, locks: createLocks() },
       directory: { held: queue.held, announce: announcer.everything },
     };
-    await tidyNetworks(room);
-    return await runHost(options, { queue, announcer, room, busy, handlers, closers });
+    await tidyNetworks(services);
+    return await runHost(options, { queue, announcer, services, busy, handlers, closers });
   } catch (error) {
     await closers.close();
     throw error;

@@ -1,14 +1,14 @@
 import type { Closers } from '../lib/async/closers.ts';
 import { every, timeout } from '../lib/async/every.ts';
 import type { WorkerQueue } from '../queue/worker-queue.ts';
-import { createGate, type Gate } from './authorization.ts';
+import { type Authorizer, createAuthorizer } from './authorization.ts';
 import type { HostOptions } from './host-options.ts';
-import type { Room } from './host-services.ts';
+import type { HostServices } from './host-services.ts';
 import type { Announcer } from './host-state/announcer.ts';
 import type { Handlers } from './jobs/context.ts';
 import { createJournal } from './jobs/job-journal.ts';
 import { createRunner, type Runner } from './jobs/runner.ts';
-import { createAnswers } from './queries.ts';
+import { createQueryHandlers } from './queries.ts';
 import { sweepDrafts } from './repository/draft.ts';
 import { createSources, type Sources } from './streams/open-source.ts';
 import { openStreamServer } from './streams/stream-server.ts';
@@ -17,8 +17,8 @@ import { openStreamServer } from './streams/stream-server.ts';
 export interface HostParts {
   queue: WorkerQueue;
   announcer: Announcer;
-  room: Room;
-  /** The room's, kept up to date here. */
+  services: HostServices;
+  /** Kept up to date here. */
   busy: Set<string>;
   handlers: Handlers;
   /** Closes what was opened for the host, and what is opened here. */
@@ -38,24 +38,33 @@ const tidyInterval = 180_000;
 /** Does the jobs of a host that has been opened. Resolves when it has announced itself. */
 export async function runHost(options: HostOptions, parts: HostParts): Promise<RunningWorker> {
   const { journalSeconds, log } = options;
-  const { queue, announcer, room, busy, handlers, closers } = parts;
-  const journal = createJournal(room.paths);
-  const gate = createGate(options);
+  const { queue, announcer, services, busy, handlers, closers } = parts;
+  const journal = createJournal(services.paths);
+  const authorizer = createAuthorizer(options);
   const { ledger } = queue;
-  const runner = createRunner({ ledger, gate, journal, room, handlers, busy, ...options.limits, log });
-  const sources = createSources(room);
+  const runner = createRunner({
+    ledger,
+    authorizer,
+    journal,
+    services,
+    handlers,
+    busy,
+    ...options.limits,
+    log,
+  });
+  const sources = createSources(services);
   closers.push(sources.close);
-  const server = await openServer(gate, sources, options);
+  const server = await openServer(authorizer, sources, options);
   if (server) closers.push(server.close);
   const live = announcer.keep(server?.address ?? null);
   closers.push(live.stop);
   await live.ready;
-  await sweepDrafts(room.paths, await queue.ledger.open());
+  await sweepDrafts(services.paths, await queue.ledger.open());
   await journal.tidy();
   queue.open(
     runner.deliver,
-    createAnswers({
-      ...{ room, gate, sources, ...options.limits, log },
+    createQueryHandlers({
+      ...{ services, authorizer, sources, ...options.limits, log },
       ...{ cancel: runner.cancel, readJob: queue.ledger.read, relay: queue.relay },
     }),
   );
@@ -71,8 +80,12 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   };
 }
 
-async function openServer(gate: Gate, sources: Sources, { host, streamListen, log }: HostOptions) {
-  return streamListen ? openStreamServer({ host, gate, sources, log }, streamListen) : null;
+async function openServer(
+  authorizer: Authorizer,
+  sources: Sources,
+  { host, streamListen, log }: HostOptions,
+) {
+  return streamListen ? openStreamServer({ host, authorizer, sources, log }, streamListen) : null;
 }
 
 /** BullMQ's deliveries come at once; this finds those that a crash in between has lost. */

@@ -14,9 +14,11 @@ let fleet: Fleet;
 beforeAll(async () => {
   await sampleImage();
   // A small journal, so that it is full within the test.
-  const room = ['System', 'Runtime'].map((kind) => `${kind}MaxUse=${megabytes}M\n${kind}MaxFileSize=8M\n`);
+  const services = ['System', 'Runtime'].map(
+    (kind) => `${kind}MaxUse=${megabytes}M\n${kind}MaxFileSize=8M\n`,
+  );
   await mkdir(dropIns, { recursive: true });
-  await writeFile(`${dropIns}/small.conf`, `[Journal]\n${room.join('')}`);
+  await writeFile(`${dropIns}/small.conf`, `[Journal]\n${services.join('')}`);
   await ok('systemctl', 'restart', 'systemd-journald');
   // What was logged before stands in files that are larger, and go as a whole.
   await ok('journalctl', '--quiet', '--rotate');

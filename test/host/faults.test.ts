@@ -13,7 +13,7 @@ import type { Handler, JobContext } from '../../src/worker/jobs/context.ts';
 import { Cancelled, HandedBack } from '../../src/worker/jobs/interruptions.ts';
 import { createJournal, type Journal } from '../../src/worker/jobs/job-journal.ts';
 import { sampleImage } from '../support/daemon.ts';
-import { type OpenRoom, openRoom } from '../support/room.ts';
+import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
 import { ok, run } from '../support/run.ts';
 import { openSlowDocker } from '../support/slow-docker.ts';
 import { until } from '../support/until.ts';
@@ -24,11 +24,11 @@ import { until } from '../support/until.ts';
  * left nothing.
  */
 
-let open: OpenRoom;
+let open: OpenHostServices;
 let journal: Journal;
 beforeAll(async () => {
   await sampleImage();
-  open = await openRoom();
+  open = await openHostServices();
   journal = createJournal(open.paths);
   listenToFailpoints((point) => interrupted.getStore()?.(point));
 });
@@ -80,7 +80,7 @@ function begin({ type, params }: Pick<Case, 'type' | 'params'>) {
   const context = (signal = new AbortController().signal): JobContext => ({
     job,
     tenant: '0',
-    room: open.room,
+    services: open.services,
     signal,
     report: () => undefined,
     checkpoint: (look) => journal.checkpoint(job, look),
@@ -146,7 +146,7 @@ const rich = (name: string) => ({
   volumes: [{ name: `faults-${name}`, path: '/data' }],
 });
 const exits = { command: ['/bin/sh', '-c', 'exit 3'] };
-const noVolume = (name: string) => open.room.docker.removeVolume(`gear-${name}..faults-${name}`);
+const noVolume = (name: string) => open.services.docker.removeVolume(`gear-${name}..faults-${name}`);
 
 /** These run side by side; each has gears and names of its own. */
 const lanes: Case[][] = [
@@ -266,7 +266,7 @@ async function stateOf({ params: { resource } }: Case): Promise<string> {
 /** Does what is to be done, and says how often the gear's container was started meanwhile. */
 async function countingStarts(resource: string, work: () => Promise<void>): Promise<number> {
   let starts = 0;
-  const stop = open.room.docker.onContainerEvent(({ name, action }) => {
+  const stop = open.services.docker.onContainerEvent(({ name, action }) => {
     if (name === `gear-${resource}` && action === 'start') starts++;
   });
   await work();
@@ -460,7 +460,7 @@ test('an update that has failed is kept to be read, also where its taking back i
   };
   await expect(interrupted.run(cutShort, () => job.undo(why))).rejects.toThrow(Injected);
   await job.undo(why);
-  const { failedUpdate } = await showGear(open.room, 'kept', true);
+  const { failedUpdate } = await showGear(open.services, 'kept', true);
   expect(failedUpdate).toMatchObject({ error: { code: 'start_failed' } });
   await job.end();
 });
@@ -531,7 +531,7 @@ test('an update runs what it says, also where systemd was still at a restart by 
   const updated = (mark: string) => gear('taken', { ports: [], command: dies, ...marked(mark) });
   await perform('container.install', updated('old'));
   await ok('systemctl', 'restart', '--no-block', 'gear-taken');
-  const pending = async () => (await open.room.systemd.activity('gear-taken.service')).pending;
+  const pending = async () => (await open.services.systemd.activity('gear-taken.service')).pending;
   await until('systemd is at it', pending);
   const job = begin({ type: 'container.install', params: updated('new') });
   // What is written while the old unit starts once more is not what runs then.
@@ -558,7 +558,7 @@ test.each([
   };
   await interrupted.run(meanwhile, () => job.run());
   expect((await run('systemctl', 'is-active', 'gear-quiet')).stdout.trim()).toBe('inactive');
-  expect(await open.room.docker.container('gear-quiet')).toBeNull();
+  expect(await open.services.docker.container('gear-quiet')).toBeNull();
   await job.end();
 });
 
@@ -589,7 +589,7 @@ test.each([
   await interrupted.run(meanwhile, () => job.run());
   docker.open();
   await until('Docker has made it', docker.isDone);
-  expect(await open.room.docker.container('gear-slow')).toBeNull();
+  expect(await open.services.docker.container('gear-slow')).toBeNull();
   await job.end();
 });
 

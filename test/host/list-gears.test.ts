@@ -2,14 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listenToFailpoints } from '../../src/lib/failpoint.ts';
 import { readUnitStates, showGears } from '../../src/worker/gear/read-gear.ts';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
-import { type OpenRoom, openRoom } from '../support/room.ts';
+import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
 import { plainGear } from '../support/some-gear.ts';
 
-let open: OpenRoom;
+let open: OpenHostServices;
 const all = Array.from({ length: 150 }, (_, n) => `listed-${n}`);
 beforeAll(async () => {
-  open = await openRoom();
-  for (const resource of all) await writeUnit(open.room, plainGear(resource), []);
+  open = await openHostServices();
+  for (const resource of all) await writeUnit(open.services, plainGear(resource), []);
 });
 afterAll(() => open.close());
 
@@ -19,7 +19,7 @@ async function page(names: string[]) {
   listenToFailpoints((point) => {
     if (point.startsWith('dbus.') && point.endsWith(':before')) calls++;
   });
-  const gears = showGears(open.room, names, await readUnitStates(open.room));
+  const gears = showGears(open.services, names, await readUnitStates(open.services));
   listenToFailpoints(null);
   return { gears, calls };
 }
@@ -33,7 +33,7 @@ test('the states of all gears on a page take one call to systemd (security M3, h
 });
 
 test('what a page tells of a gear is what systemd and GET container tell', async () => {
-  const { systemd, paths } = open.room;
+  const { systemd, paths } = open.services;
   const unit = paths.unitName('listed-3');
   const told = async () => (await page(['listed-3'])).gears[0];
   expect(await told()).toEqual({

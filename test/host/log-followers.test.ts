@@ -3,21 +3,21 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
 import { containerLog } from '../../src/worker/streams/container-log.ts';
+import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
 import { behindStreams } from '../support/leftovers.ts';
-import { type OpenRoom, openRoom } from '../support/room.ts';
 import { ok, run } from '../support/run.ts';
 import { plainGear } from '../support/some-gear.ts';
 import { until } from '../support/until.ts';
 
 // Gears as files and units only: what they log comes from a process that systemd runs under the name of their unit.
-let open: OpenRoom;
+let open: OpenHostServices;
 const gears = Array.from({ length: 50 }, (_, n) => `said-${n}`);
 const pipe = (gear: string) => `${open.paths.base}/${gear}.fifo`;
 
 beforeAll(async () => {
-  open = await openRoom();
+  open = await openHostServices();
   for (const resource of gears) {
-    await writeUnit(open.room, plainGear(resource), []);
+    await writeUnit(open.services, plainGear(resource), []);
     await ok('mkfifo', pipe(resource));
     const talk = `exec cat <>${pipe(resource)}`;
     await ok('systemd-run', '--quiet', `--unit=gear-${resource}`, '/bin/sh', '-c', talk);
@@ -37,7 +37,7 @@ function follow(gear: string, seconds = 3_600) {
   const heard = { text: '', end: null as Error | 'whole' | null };
   const args = { resource: gear, lines: 1, seconds, format: 'text/plain', after: null } as const;
   const read = async () => {
-    const { body } = await containerLog(open.room, args, abort.signal);
+    const { body } = await containerLog(open.services, args, abort.signal);
     for await (const chunk of body) heard.text += chunk.toString();
     heard.end = 'whole';
   };

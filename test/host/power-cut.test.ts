@@ -6,17 +6,17 @@ import { create } from '../../src/worker/handlers/repository.ts';
 import type { JobContext } from '../../src/worker/jobs/context.ts';
 import { makerOf } from '../../src/worker/repository/draft.ts';
 import { effectsOf } from '../support/failpoints.ts';
-import { type OpenRoom, openRoom } from '../support/room.ts';
+import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
 import { ok } from '../support/run.ts';
 
 let directory: string;
 let disk: Disk;
-let open: OpenRoom;
+let open: OpenHostServices;
 beforeAll(async () => {
   directory = await mkdtemp('/var/lib/gears-test-');
   await ok('chmod', '755', directory);
   disk = await openDisk(directory, 'h1', []);
-  open = await openRoom(join(directory, 'h1'));
+  open = await openHostServices(join(directory, 'h1'));
 });
 afterAll(async () => {
   await open.close().catch(() => undefined); // The place where the disk was mounted stays.
@@ -29,11 +29,11 @@ function make(resource: string, job: string) {
   const context = {
     job,
     tenant: '0',
-    room: open.room,
+    services: open.services,
     signal: new AbortController().signal,
     report: () => undefined,
     checkpoint: (look: () => Promise<string>) => look(),
-    log: open.room.log,
+    log: open.services.log,
   } satisfies JobContext;
   return create.run({ resource, url: null }, context);
 }

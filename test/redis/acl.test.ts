@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Front, openFront } from '../../src/queue/api-queue.ts';
+import { type ApiQueue, openApiQueue } from '../../src/queue/api-queue.ts';
 import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
 import { adminAcl, apiAcl, workerAcl } from '../../src/queue/redis/acl.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
@@ -50,7 +50,7 @@ afterAll(async () => {
 /** The answers that a fleet's parts get when they do all they ever do, each under its own user. */
 async function live(): Promise<void> {
   const access = (username: string) => ({ url: redis.url, username, password: username });
-  const front: Front = openFront({
+  const queue: ApiQueue = openApiQueue({
     redis: access('geard-api'),
     limits: jobLimits(),
     keepSeconds: 100,
@@ -60,8 +60,8 @@ async function live(): Promise<void> {
   const host: WorkerQueue = openWorkerQueue({
     ...{ redis: access('geard-h1'), host: 'h1', holder: diskOf('1'), keepSeconds: 100, log },
   });
-  await connected(front);
-  const wish = (n: number, type: 'container.install' | 'container.stop') => ({
+  await connected(queue);
+  const submission = (n: number, type: 'container.install' | 'container.stop') => ({
     ...{ id: id(n), user: '0', tenant: '0', fingerprint: 'f', expires: 60, seal: () => 'sealed' },
     command: { type, params: { resource: 'a', spec: { ports: [] } } } as never,
   });
@@ -70,7 +70,7 @@ async function live(): Promise<void> {
   await host.announceHeld('gear', async () => ['a', 'b']);
   await host.announceHeld('gear', async () => ['a']);
   await host.announceHost(hostNamed('h1'), 'held');
-  await until('the directory has the gear', async () => (await front.findHolder('gear', 'a')) === 'h1');
+  await until('the directory has the gear', async () => (await queue.findHolder('gear', 'a')) === 'h1');
   host.open(
     async (job) => {
       const record = await host.ledger.read(job);
@@ -96,11 +96,13 @@ async function live(): Promise<void> {
       },
     } as never,
   );
-  expect(await front.accept(wish(1, 'container.install'), to('h1'))).toMatchObject({ verdict: 'accepted' });
-  expect((await front.wait(id(1), 10_000))?.job.state).toBe('succeeded');
-  expect(await front.progressLines('h1', id(1), '0')).toHaveLength(1);
-  expect(await front.ask('h1', 'container.list', 'sealed', { names: [] })).toEqual([]);
-  const stream = await front.relay(
+  expect(await queue.accept(submission(1, 'container.install'), to('h1'))).toMatchObject({
+    verdict: 'accepted',
+  });
+  expect((await queue.wait(id(1), 10_000))?.job.state).toBe('succeeded');
+  expect(await queue.progressLines('h1', id(1), '0')).toHaveLength(1);
+  expect(await queue.ask('h1', 'container.list', 'sealed', { names: [] })).toEqual([]);
+  const stream = await queue.relay(
     'h1',
     { name: 'container.log', sealed: 's', how: {} },
     new AbortController().signal,
@@ -108,9 +110,9 @@ async function live(): Promise<void> {
   const read: Buffer[] = [];
   for await (const chunk of stream.body) read.push(Buffer.from(chunk));
   expect(Buffer.concat(read).toString()).toBe('frames');
-  front.onFetch(
+  queue.onFetch(
     (fetch) =>
-      void front.bring(
+      void queue.bring(
         fetch,
         async function* () {
           yield Buffer.from('brought');
@@ -126,24 +128,26 @@ async function live(): Promise<void> {
     read.push(Buffer.from(chunk));
   expect(Buffer.concat(read).toString()).toBe('framesbrought');
   await host.stopReceiving();
-  expect(await front.accept(wish(2, 'container.stop'), to('h1'))).toMatchObject({ verdict: 'accepted' });
-  const record = await front.job(id(2));
+  expect(await queue.accept(submission(2, 'container.stop'), to('h1'))).toMatchObject({
+    verdict: 'accepted',
+  });
+  const record = await queue.job(id(2));
   if (!record) throw new Error('no record');
-  expect(await front.cancel(record, 'sealed')).toBe('queued');
-  expect((await front.listJobs({}, 10)).jobs.map((job) => job.id)).toEqual([id(2), id(1)]);
+  expect(await queue.cancel(record, 'sealed')).toBe('queued');
+  expect((await queue.listJobs({}, 10)).jobs.map((job) => job.id)).toEqual([id(2), id(1)]);
   for (const filter of [
     { u: '0', r: 'a*' },
     { state: 'cancelled' as const, r: 'a' },
   ])
-    expect((await front.listJobs(filter, 1)).jobs.map((job) => job.id)).toEqual([id(2)]);
-  expect((await front.listJobs({ u: '0' }, 1, id(2))).jobs.map((job) => job.id)).toEqual([id(1)]);
-  expect(await front.accept(wish(3, 'container.install'), anyOf('h1'))).toMatchObject({
+    expect((await queue.listJobs(filter, 1)).jobs.map((job) => job.id)).toEqual([id(2)]);
+  expect((await queue.listJobs({ u: '0' }, 1, id(2))).jobs.map((job) => job.id)).toEqual([id(1)]);
+  expect(await queue.accept(submission(3, 'container.install'), anyOf('h1'))).toMatchObject({
     verdict: 'accepted',
   });
-  expect((await front.hosts()).map(({ name }) => name)).toEqual(['h1']);
-  expect(await front.held('h1', 'gear', ['a', 'b'])).toEqual(['a']);
+  expect((await queue.hosts()).map(({ name }) => name)).toEqual(['h1']);
+  expect(await queue.held('h1', 'gear', ['a', 'b'])).toEqual(['a']);
   for (const scope of [{}, { h: 'h1' }])
-    expect(await front.listNames('gear', scope, 9)).toEqual({ names: [['a', 'h1']], next: null });
+    expect(await queue.listNames('gear', scope, 9)).toEqual({ names: [['a', 'h1']], next: null });
   await until('an api has asked who is there', () => heard.length > 0);
   await redis.redis.hset(keys.holders('gear'), 'gone', '{"host":"h1","at":0,"by":"","memory":0,"ports":[]}');
   const sweeper = await connect('geard-api');
@@ -151,7 +155,7 @@ async function live(): Promise<void> {
   await sweepDirectory(sweeper); // As an api does every few minutes.
   expect(await redis.redis.hexists(keys.holders('gear'), 'gone')).toBe(0);
   await host.withdrawHost(hostNamed('h1'));
-  await front.close();
+  await queue.close();
   await host.close();
 }
 

@@ -2,9 +2,9 @@ import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { JobLimits } from '../../src/jobs/limits.ts';
 import type { Command } from '../../src/jobs/registry.ts';
-import type { Accepted, Wish } from '../../src/queue/accept/submission.ts';
-import { type Front, openFront } from '../../src/queue/api-queue.ts';
-import { adoptEntry } from '../../src/queue/directory/entries.ts';
+import type { Accepted, JobSubmission } from '../../src/queue/accept/submission.ts';
+import { type ApiQueue, openApiQueue } from '../../src/queue/api-queue.ts';
+import { insertEntryIfAbsent } from '../../src/queue/directory/entries.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { jobLimits } from '../support/limits.ts';
@@ -14,14 +14,14 @@ import { until } from '../support/until.ts';
 
 const log = pino({ level: 'silent' });
 let redis: TestRedis;
-let front: Front;
+let queue: ApiQueue;
 let worker: WorkerQueue;
 
 async function open(limits: Partial<JobLimits>): Promise<void> {
-  front = openFront({
+  queue = openApiQueue({
     ...{ redis: { url: redis.url }, limits: jobLimits(limits), keepSeconds: 1_000, expected: ['h1'], log },
   });
-  await connected(front);
+  await connected(queue);
 }
 
 beforeEach(async () => {
@@ -31,24 +31,24 @@ beforeEach(async () => {
     ...{ redis: { url: redis.url }, host: 'h1', holder: diskOf('1'), keepSeconds: 1_000, log },
   });
   for (const gear of ['a', 'b']) {
-    await adoptEntry(redis.redis, 'gear', gear, 'h1');
+    await insertEntryIfAbsent(redis.redis, 'gear', gear, 'h1');
     await redis.redis.sadd(keys.held('h1', 'gear'), gear);
   }
 });
 afterEach(async () => {
   await worker.close();
-  await front.close();
+  await queue.close();
   await redis.close();
 });
 
 let count = 0;
-const wish = (tenant: string, more: Partial<Wish> & { size?: number } = {}): Wish => {
+const submission = (tenant: string, more: Partial<JobSubmission> & { size?: number } = {}): JobSubmission => {
   const command: Command = { type: 'container.stop', params: { resource: 'a' } };
   const id = (++count).toString(16).padStart(32, '0');
   const seal = () => 's'.repeat(more.size ?? 10);
   return { id, command, fingerprint: 'f', user: '0', expires: 86_400, ...more, tenant, seal };
 };
-const send = async (one: Wish) => front.accept(one, to('h1'));
+const send = async (one: JobSubmission) => queue.accept(one, to('h1'));
 const verdictOf = (accepted: Accepted) => (accepted.verdict === 'full' ? accepted.limit : accepted.verdict);
 
 /** What is charged, and that the sums are those of the charges. */
@@ -79,29 +79,29 @@ async function finish(id: string): Promise<void> {
 
 test('a user at the limit of unfinished jobs is refused with its name, another one is not', async () => {
   await open({ userJobs: 3 });
-  const sent = [wish('alice'), wish('alice'), wish('alice')];
+  const sent = [submission('alice'), submission('alice'), submission('alice')];
   for (const one of sent) expect(verdictOf(await send(one))).toBe('accepted');
-  expect(verdictOf(await send(wish('alice')))).toBe('userJobs');
-  expect(verdictOf(await send(wish('bob')))).toBe('accepted');
-  expect(verdictOf(await send(sent[1] as Wish))).toBe('known'); // A replay is no new job.
+  expect(verdictOf(await send(submission('alice')))).toBe('userJobs');
+  expect(verdictOf(await send(submission('bob')))).toBe('accepted');
+  expect(verdictOf(await send(sent[1] as JobSubmission))).toBe('known'); // A replay is no new job.
   await finish(sent[0]?.id ?? '');
-  expect(verdictOf(await send(wish('alice')))).toBe('accepted');
+  expect(verdictOf(await send(submission('alice')))).toBe('accepted');
   expect((await charged())['jobs:alice']).toBe(3);
 });
 
 test('of 50 simultaneous requests of one user as many are accepted as the limit allows', async () => {
   await open({ userJobs: 7 });
-  const all = await Promise.all(Array.from({ length: 50 }, () => send(wish('alice'))));
+  const all = await Promise.all(Array.from({ length: 50 }, () => send(submission('alice'))));
   expect(all.filter(({ verdict }) => verdict === 'accepted')).toHaveLength(7);
   expect((await charged())['jobs:alice']).toBe(7);
 });
 
 test('the bytes that a user has queued are bounded, and those of all users on the host', async () => {
   await open({ userQueueMegabytes: 1, maxQueueMegabytes: 2 });
-  const large = (tenant: string) => send(wish(tenant, { size: 700_000 }));
+  const large = (tenant: string) => send(submission(tenant, { size: 700_000 }));
   expect(verdictOf(await large('alice'))).toBe('accepted');
   expect(verdictOf(await large('alice'))).toBe('userQueueMegabytes');
-  expect(verdictOf(await send(wish('alice')))).toBe('accepted');
+  expect(verdictOf(await send(submission('alice')))).toBe('accepted');
   expect(verdictOf(await large('bob'))).toBe('accepted');
   expect(verdictOf(await large('carol'))).toBe('maxQueueMegabytes');
 });
@@ -109,23 +109,23 @@ test('the bytes that a user has queued are bounded, and those of all users on th
 test('what is refused charges nothing', async () => {
   await open({ maxJobsPerGear: 1 });
   const absent: Command = { type: 'container.stop', params: { resource: 'nowhere' } };
-  await send(wish('alice', { command: absent }));
+  await send(submission('alice', { command: absent }));
   expect(await charged()).toEqual({});
-  await send(wish('alice'));
-  expect(verdictOf(await send(wish('bob')))).toBe('maxJobsPerGear');
+  await send(submission('alice'));
+  expect(verdictOf(await send(submission('bob')))).toBe('maxJobsPerGear');
   expect(Object.keys(await charged()).sort()).toEqual(['bytes', 'bytes:alice', 'jobs:alice']);
 });
 
 /** Every way in which a job ends, or an id leaves the queue without one. */
-const endings: [string, Partial<Wish>, (id: string) => Promise<unknown>][] = [
+const endings: [string, Partial<JobSubmission>, (id: string) => Promise<unknown>][] = [
   ['has finished', {}, finish],
   [
     'was cancelled while it was queued',
     {},
     async (id) => {
-      const record = await front.job(id);
+      const record = await queue.job(id);
       if (!record) throw new Error('no record');
-      expect(await front.cancel(record, 'sealed')).toBe('queued');
+      expect(await queue.cancel(record, 'sealed')).toBe('queued');
       await charged();
       await worker.ledger.drop(record.job); // As the worker does that finds it over.
     },
@@ -133,9 +133,9 @@ const endings: [string, Partial<Wish>, (id: string) => Promise<unknown>][] = [
   [
     'has expired',
     { expires: 0 },
-    (id) => until('it has expired', async () => (await front.job(id))?.job.error?.code === 'expired'),
+    (id) => until('it has expired', async () => (await queue.job(id))?.job.error?.code === 'expired'),
   ],
-  ['was on a host that was removed', {}, () => front.removeHost('h1')],
+  ['was on a host that was removed', {}, () => queue.removeHost('h1')],
   [
     'has no record any more',
     {},
@@ -148,7 +148,7 @@ const endings: [string, Partial<Wish>, (id: string) => Promise<unknown>][] = [
 
 test.each(endings)('the charge of a job that %s is given back, once', async (_, more, end) => {
   await open({});
-  const [one, other] = [wish('alice', more), wish('bob')];
+  const [one, other] = [submission('alice', more), submission('bob')];
   await send(one);
   await send(other);
   expect((await charged())['jobs:alice']).toBe(1);
@@ -161,15 +161,15 @@ test.each(endings)('the charge of a job that %s is given back, once', async (_, 
 
 test('after 300 jobs of five users that end in all ways nothing is charged', async () => {
   await open({ userJobs: 100 });
-  const sent = Array.from({ length: 300 }, (_, n) => wish(`user-${n % 5}`, { size: n * 10 }));
+  const sent = Array.from({ length: 300 }, (_, n) => submission(`user-${n % 5}`, { size: n * 10 }));
   await Promise.all(sent.map(send));
   await charged();
-  const end = async ({ id }: Wish, n: number) => {
+  const end = async ({ id }: JobSubmission, n: number) => {
     if (n % 3 === 0) return finish(id);
-    const record = await front.job(id);
+    const record = await queue.job(id);
     if (!record) throw new Error('no record');
-    if (n % 3 === 1) return front.cancel(record, 'sealed');
-    await Promise.all([finish(id), front.cancel(record, 'sealed')]);
+    if (n % 3 === 1) return queue.cancel(record, 'sealed');
+    await Promise.all([finish(id), queue.cancel(record, 'sealed')]);
   };
   await Promise.all(sent.map(end));
   expect(await charged()).toEqual({});

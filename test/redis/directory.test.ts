@@ -3,10 +3,15 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
 import { accept } from '../../src/queue/accept/accept.ts';
 import type { AcceptParts } from '../../src/queue/accept/attempt.ts';
-import { createGuesses, type Guesses } from '../../src/queue/accept/host-predictor.ts';
-import type { Accepted, Wish } from '../../src/queue/accept/submission.ts';
-import { type Front, openFront } from '../../src/queue/api-queue.ts';
-import { adoptEntry, findHolder, readEntry, releaseEntry } from '../../src/queue/directory/entries.ts';
+import { createHostPredictor, type HostPredictor } from '../../src/queue/accept/host-predictor.ts';
+import type { Accepted, JobSubmission } from '../../src/queue/accept/submission.ts';
+import { type ApiQueue, openApiQueue } from '../../src/queue/api-queue.ts';
+import {
+  findHolder,
+  insertEntryIfAbsent,
+  readEntry,
+  releaseEntry,
+} from '../../src/queue/directory/entries.ts';
 import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
 import { createDeliveries } from '../../src/queue/records/deliveries.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
@@ -38,36 +43,36 @@ const install = (resource: string, more: object = {}): Command =>
     params: { resource, spec: { ports: [], ...more }, start: true, createOnly: false },
   }) as never;
 const stop = (resource: string): Command => ({ type: 'container.stop', params: { resource } });
-const request = (command: Command, more: Partial<Wish> = {}): Wish => ({
+const request = (command: Command, more: Partial<JobSubmission> = {}): JobSubmission => ({
   ...{ id: id(), command, fingerprint: 'f', user: '0', tenant: '0', expires: 86_400 },
   seal: (host) => `sealed for ${host}`,
   ...more,
 });
 
 /** What accepting needs, without an api around it. */
-function parts(atOnce: boolean): AcceptParts {
+function parts(singleSlot: boolean): AcceptParts {
   const deliveries = createDeliveries(redis.redis);
   const settled = async () => undefined;
   return {
-    ...{ redis: redis.redis, deliveries, atOnce, keepSeconds: 1_000 },
+    ...{ redis: redis.redis, deliveries, singleSlot, keepSeconds: 1_000 },
     clock: { now: () => Date.now() },
-    guesses: createGuesses(),
-    learner: { settled, look: settled, epoch: () => '', close: () => undefined },
+    predictor: createHostPredictor(),
+    directorySync: { settled, look: settled, epoch: () => '', close: () => undefined },
     limits: jobLimits({ maxJobsPerGear: 3 }),
   };
 }
 
 const h3 = () => ({ host: 'h3', settle: () => undefined });
-const alwaysH3: Guesses = { guess: h3, seen: h3, see: () => undefined, learn: () => undefined };
+const alwaysH3: HostPredictor = { guess: h3, seen: h3, see: () => undefined, learn: () => undefined };
 
 const hostOf = (accepted: Accepted) =>
   accepted.verdict === 'accepted' ? accepted.job.host : accepted.verdict;
 
-function openApi(expected: string[] = [], to = log): Front {
+function openApi(expected: string[] = [], to = log): ApiQueue {
   const limits = jobLimits();
-  const front = openFront({ redis: { url: redis.url }, limits, keepSeconds: 1_000, expected, log: to });
-  closers.push(front.close);
-  return front;
+  const queue = openApiQueue({ redis: { url: redis.url }, limits, keepSeconds: 1_000, expected, log: to });
+  closers.push(queue.close);
+  return queue;
 }
 
 function openHost(host: string, identity = host): WorkerQueue {
@@ -84,17 +89,21 @@ const ways = [
   ['in steps', false],
 ] as const;
 
-test.each(ways)('%s: 60 simultaneous installs spread evenly over three hosts', async (_, atOnce) => {
+test.each(ways)('%s: 60 simultaneous installs spread evenly over three hosts', async (_, singleSlot) => {
   const all = await Promise.all(
-    Array.from({ length: 60 }, (_, i) => accept(parts(atOnce), request(install(`g${i}`)), anyOf(...hosts))),
+    Array.from({ length: 60 }, (_, i) =>
+      accept(parts(singleSlot), request(install(`g${i}`)), anyOf(...hosts)),
+    ),
   );
   const counts = hosts.map((host) => all.filter((accepted) => hostOf(accepted) === host).length);
   expect(counts).toEqual([20, 20, 20]);
 });
 
-test.each(ways)('%s: 900 simultaneous installs spread over 300 hosts within 2 of even', async (_, atOnce) => {
+test.each(
+  ways,
+)('%s: 900 simultaneous installs spread over 300 hosts within 2 of even', async (_, singleSlot) => {
   const fleet = Array.from({ length: 300 }, (_, i) => `n${i}`);
-  const one = parts(atOnce);
+  const one = parts(singleSlot);
   const all = await Promise.all(
     Array.from({ length: 900 }, (_, i) => accept(one, request(install(`g${i}`)), anyOf(...fleet))),
   );
@@ -103,9 +112,9 @@ test.each(ways)('%s: 900 simultaneous installs spread over 300 hosts within 2 of
   expect(Math.min(...counts)).toBeGreaterThanOrEqual(1);
 });
 
-test.each(ways)('%s: the one host of many that has a port free is found', async (_, atOnce) => {
+test.each(ways)('%s: the one host of many that has a port free is found', async (_, singleSlot) => {
   const fleet = Array.from({ length: 40 }, (_, i) => `n${i}`);
-  const one = parts(atOnce);
+  const one = parts(singleSlot);
   const ports = { ports: [{ internal: 80, external: 4343 }] };
   const all = await Promise.all(
     fleet.map((_, i) => accept(one, request(install(`g${i}`, ports)), anyOf(...fleet))),
@@ -113,9 +122,9 @@ test.each(ways)('%s: the one host of many that has a port free is found', async 
   expect(new Set(all.map(hostOf)).size).toBe(40);
 });
 
-test.each(ways)('%s: one name never lands on two hosts, however many ask at once', async (_, atOnce) => {
+test.each(ways)('%s: one name never lands on two hosts, however many ask at once', async (_, singleSlot) => {
   const all = await Promise.all(
-    Array.from({ length: 3 }, () => accept(parts(atOnce), request(install('one')), anyOf(...hosts))),
+    Array.from({ length: 3 }, () => accept(parts(singleSlot), request(install('one')), anyOf(...hosts))),
   );
   expect(new Set(all.map(hostOf)).size).toBe(1);
   expect(hosts).toContain(hostOf(all[0] as Accepted));
@@ -123,11 +132,11 @@ test.each(ways)('%s: one name never lands on two hosts, however many ask at once
 
 test.each(
   ways,
-)('%s: one id becomes one job, also where its requests name different gears', async (_, atOnce) => {
+)('%s: one id becomes one job, also where its requests name different gears', async (_, singleSlot) => {
   const same = id();
   const all = await Promise.all(
     Array.from({ length: 9 }, (_, i) =>
-      accept(parts(atOnce), request(install(`name${i}`), { id: same }), anyOf(...hosts)),
+      accept(parts(singleSlot), request(install(`name${i}`), { id: same }), anyOf(...hosts)),
     ),
   );
   expect(all.filter(({ verdict }) => verdict === 'accepted')).toHaveLength(1);
@@ -135,21 +144,21 @@ test.each(
   expect(await redis.redis.hlen(keys.holders('gear'))).toBe(1);
 });
 
-test.each(ways)('%s: what is refused leaves no claim to a name and binds no id', async (_, atOnce) => {
-  const full = { ...parts(atOnce), limits: jobLimits({ maxJobs: 0 }) };
+test.each(ways)('%s: what is refused leaves no claim to a name and binds no id', async (_, singleSlot) => {
+  const full = { ...parts(singleSlot), limits: jobLimits({ maxJobs: 0 }) };
   const refused = request(install('none'));
   expect(await accept(full, refused, anyOf(...hosts))).toMatchObject({ verdict: 'full' });
-  expect(await accept(parts(atOnce), request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
-  expect(await accept(parts(atOnce), request(install('none')), anyOf())).toEqual({ verdict: 'nowhere' });
+  expect(await accept(parts(singleSlot), request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
+  expect(await accept(parts(singleSlot), request(install('none')), anyOf())).toEqual({ verdict: 'nowhere' });
   expect(await redis.redis.hgetall(keys.holders('gear'))).toEqual({});
   const spread = Object.values(await redis.redis.hgetall(keys.spread));
   expect(spread.filter((n) => n !== '0')).toEqual([]);
-  expect(hostOf(await accept(parts(atOnce), refused, to('h3')))).toBe('h3');
+  expect(hostOf(await accept(parts(singleSlot), refused, to('h3')))).toBe('h3');
 });
 
 test('a wrong guess changes nothing but the way: the directory chooses, and takes back what is refused', async () => {
   await accept(parts(true), request(install('first')), to('h3'));
-  const wrong = { ...parts(true), guesses: alwaysH3 };
+  const wrong = { ...parts(true), predictor: alwaysH3 };
   expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1')))).toBe('h1');
   expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1', 'h2')))).toBe('h1');
   expect(hostOf(await accept(wrong, request(stop('second')), anyOf('h3', 'h1')))).toBe('h1');
@@ -161,28 +170,28 @@ test('a wrong guess changes nothing but the way: the directory chooses, and take
 
 test.each(
   ways,
-)('%s: a host is chosen by its ports and its memory before its number of gears', async (_, atOnce) => {
+)('%s: a host is chosen by its ports and its memory before its number of gears', async (_, singleSlot) => {
   const go = async (name: string, more: object) =>
-    hostOf(await accept(parts(atOnce), request(install(name, more)), anyOf('h1', 'h2')));
+    hostOf(await accept(parts(singleSlot), request(install(name, more)), anyOf('h1', 'h2')));
   const ports = { ports: [{ internal: 80, external: 4343 }] };
   expect(new Set([await go('a', ports), await go('b', ports)]).size).toBe(2);
   const half = { memory: 600 * 1024 * 1024 };
   expect(new Set([await go('c', half), await go('d', half)]).size).toBe(2);
-  const last = hostOf(await accept(parts(atOnce), request(install('e')), anyOf('h1', 'h2')));
+  const last = hostOf(await accept(parts(singleSlot), request(install('e')), anyOf('h1', 'h2')));
   const spread = await redis.redis.hgetall(keys.spread);
   expect(Number(spread[`gear:${last}`])).toBe(3);
 });
 
 test.each(
   ways,
-)('%s: an old entry for a name that its host does not have does not bind it there', async (_, atOnce) => {
-  await adoptEntry(redis.redis, 'gear', 'stale', 'h9');
-  expect(hostOf(await accept(parts(atOnce), request(install('stale')), anyOf('h1')))).toBe('h1');
-  await adoptEntry(redis.redis, 'gear', 'other', 'h9');
-  expect(hostOf(await accept(parts(atOnce), request(install('other')), to('h2')))).toBe('h2');
-  await adoptEntry(redis.redis, 'gear', 'held', 'h9');
+)('%s: an old entry for a name that its host does not have does not bind it there', async (_, singleSlot) => {
+  await insertEntryIfAbsent(redis.redis, 'gear', 'stale', 'h9');
+  expect(hostOf(await accept(parts(singleSlot), request(install('stale')), anyOf('h1')))).toBe('h1');
+  await insertEntryIfAbsent(redis.redis, 'gear', 'other', 'h9');
+  expect(hostOf(await accept(parts(singleSlot), request(install('other')), to('h2')))).toBe('h2');
+  await insertEntryIfAbsent(redis.redis, 'gear', 'held', 'h9');
   await redis.redis.sadd(keys.held('h9', 'gear'), 'held');
-  expect(await accept(parts(atOnce), request(install('held')), to('h2'))).toMatchObject({
+  expect(await accept(parts(singleSlot), request(install('held')), to('h2'))).toMatchObject({
     verdict: 'elsewhere',
     host: 'h9',
   });
@@ -190,21 +199,21 @@ test.each(
 
 test.each(
   ways,
-)('%s: a host that takes nothing new can still be asked to change what it has', async (_, atOnce) => {
-  await adoptEntry(redis.redis, 'gear', 'there', 'h1');
+)('%s: a host that takes nothing new can still be asked to change what it has', async (_, singleSlot) => {
+  await insertEntryIfAbsent(redis.redis, 'gear', 'there', 'h1');
   await redis.redis.sadd(keys.held('h1', 'gear'), 'there');
   const draining = { only: 'h1', candidates: [] };
-  expect(hostOf(await accept(parts(atOnce), request(install('there')), draining))).toBe('h1');
-  expect(await accept(parts(atOnce), request(install('new')), draining)).toEqual({ verdict: 'nowhere' });
+  expect(hostOf(await accept(parts(singleSlot), request(install('there')), draining))).toBe('h1');
+  expect(await accept(parts(singleSlot), request(install('new')), draining)).toEqual({ verdict: 'nowhere' });
   const undrain: Command = { type: 'host.undrain', params: { resource: 'h1' } };
-  expect(hostOf(await accept(parts(atOnce), request(undrain), draining))).toBe('h1');
+  expect(hostOf(await accept(parts(singleSlot), request(undrain), draining))).toBe('h1');
 });
 
 test.each(
   ways,
-)('%s: a request that is refused takes back nothing from the same one sent twice', async (_, atOnce) => {
-  await accept(parts(atOnce), request(install('first')), to('h3'));
-  const wish = request(install('twice'));
+)('%s: a request that is refused takes back nothing from the same one sent twice', async (_, singleSlot) => {
+  await accept(parts(singleSlot), request(install('first')), to('h3'));
+  const submission = request(install('twice'));
   let second: Accepted | undefined;
   // When the first is about to take back its claim the second one has been accepted.
   const slow = new Proxy(redis.redis, {
@@ -212,13 +221,13 @@ test.each(
       const value = Reflect.get(target, name);
       if (name !== 'geard:strikeName') return value;
       return async (...args: unknown[]) => {
-        second ??= await accept(parts(atOnce), wish, anyOf('h3', 'h1'));
+        second ??= await accept(parts(singleSlot), submission, anyOf('h3', 'h1'));
         return value.apply(target, args);
       };
     },
   });
-  const full = { ...parts(atOnce), redis: slow, guesses: alwaysH3, limits: jobLimits({ maxJobs: 0 }) };
-  expect(await accept(full, wish, anyOf('h3', 'h1'))).toMatchObject({ verdict: 'full' });
+  const full = { ...parts(singleSlot), redis: slow, predictor: alwaysH3, limits: jobLimits({ maxJobs: 0 }) };
+  expect(await accept(full, submission, anyOf('h3', 'h1'))).toMatchObject({ verdict: 'full' });
   expect(second?.verdict).toBe('accepted');
   expect(await findHolder(redis.redis, 'gear', 'twice')).toBe('h1');
 });
@@ -236,7 +245,7 @@ test('an entry is not taken back while a request may be on its way that counts o
 
 test('a sweep takes out what its host neither holds nor was asked for, of however many names', async () => {
   const names = Array.from({ length: 1_500 }, (_, i) => `g${i}`);
-  await Promise.all(names.map((name, i) => adoptEntry(redis.redis, 'gear', name, `h${i % 3}`)));
+  await Promise.all(names.map((name, i) => insertEntryIfAbsent(redis.redis, 'gear', name, `h${i % 3}`)));
   const there = names.filter((_, i) => i % 5 > 0);
   for (const [i, name] of names.entries())
     if (there.includes(name)) await redis.redis.sadd(keys.held(`h${i % 3}`, 'gear'), name);
@@ -246,11 +255,11 @@ test('a sweep takes out what its host neither holds nor was asked for, of howeve
 });
 
 test('what is removed from a host is soon out of the directory', async () => {
-  const front = openApi(['h1']);
+  const queue = openApi(['h1']);
   const worker = openHost('h1');
-  await connected(front);
+  await connected(queue);
   await worker.announceHost(hostNamed('h1'), 'held');
-  await front.accept(request(install('brief')), to('h1'));
+  await queue.accept(request(install('brief')), to('h1'));
   const [open] = await worker.ledger.open();
   const record = await worker.ledger.read(open ?? '');
   if (!record) throw new Error('there is no record');
@@ -267,20 +276,20 @@ test('after Redis has lost everything nothing is said to be absent before the ho
   };
   let mute = false;
   worker.onAsked(() => void (mute || everything()));
-  const front = openApi(['h1']);
+  const queue = openApi(['h1']);
   await until(
     'the api knows',
-    async () => (await front.findHolder('gear', 'here').catch(() => null)) === 'h1',
+    async () => (await queue.findHolder('gear', 'here').catch(() => null)) === 'h1',
   );
   mute = true;
   await redis.redis.flushall();
-  await expect(front.findHolder('gear', 'here')).rejects.toMatchObject({ code: 'queue_unavailable' });
-  const elsewhere = front.accept(request(install('here')), anyOf('h2'));
+  await expect(queue.findHolder('gear', 'here')).rejects.toMatchObject({ code: 'queue_unavailable' });
+  const elsewhere = queue.accept(request(install('here')), anyOf('h2'));
   await expect(elsewhere).rejects.toMatchObject({ code: 'queue_unavailable' });
   mute = false;
   await everything();
-  await until('it is known again', async () => (await front.findHolder('gear', 'here')) === 'h1');
-  expect(await front.findHolder('gear', 'nobody')).toBeNull();
+  await until('it is known again', async () => (await queue.findHolder('gear', 'here')) === 'h1');
+  expect(await queue.findHolder('gear', 'nobody')).toBeNull();
 });
 
 test('what comes or goes while a host looks at its disk is neither forgotten nor brought back', async () => {
@@ -310,52 +319,52 @@ test('a second worker under the same name is refused and told where the first on
 });
 
 test('a job that no worker takes in time fails as expired, for clients and for a worker that is back later', async () => {
-  const front = openApi(['h1']);
+  const queue = openApi(['h1']);
   const worker = openHost('h1');
-  await connected(front);
+  await connected(queue);
   await worker.announceHost(hostNamed('h1'), 'held');
   const [late, taken] = [request(install('late'), { expires: 1 }), request(install('taken'), { expires: 1 })];
-  for (const one of [late, taken]) await front.accept(one, to('h1'));
+  for (const one of [late, taken]) await queue.accept(one, to('h1'));
   expect(await worker.ledger.take(taken.id)).toBe('taken');
-  const ended = await front.wait(late.id, 10_000);
+  const ended = await queue.wait(late.id, 10_000);
   expect(ended?.job).toMatchObject({ state: 'failed', error: { code: 'expired', host: 'h1' } });
   expect(ended?.sealed).toBe('');
   expect(await worker.ledger.take(late.id)).toBe('expired');
   const record = await worker.ledger.read(late.id);
   expect(record && (await worker.ledger.begin(record)).turn).toBe('over');
-  expect((await front.job(taken.id))?.job.state).toBe('queued');
+  expect((await queue.job(taken.id))?.job.state).toBe('queued');
 });
 
 test('a job whose host was removed is over, also for who wants to cancel it, running or not', async () => {
-  const front = openApi(['h1']);
+  const queue = openApi(['h1']);
   const worker = openHost('h1');
-  await connected(front);
+  await connected(queue);
   await worker.announceHost(hostNamed('h1'), 'held');
   const [running, queued] = [request(install('runs')), request(install('waits'))];
-  for (const one of [running, queued]) await front.accept(one, to('h1'));
+  for (const one of [running, queued]) await queue.accept(one, to('h1'));
   const record = await worker.ledger.read(running.id);
   if (!record) throw new Error('there is no record');
   expect((await worker.ledger.begin(record)).turn).toBe('begun');
-  expect(await front.removeHost('h1')).toEqual({ names: 2, jobs: 2 });
+  expect(await queue.removeHost('h1')).toEqual({ names: 2, jobs: 2 });
   for (const { id } of [running, queued]) {
-    const ended = await front.job(id);
+    const ended = await queue.job(id);
     expect(ended?.job).toMatchObject({ state: 'failed', error: { code: 'host_unavailable' } });
-    expect(ended && (await front.cancel(ended, 'sealed'))).toBe('final');
+    expect(ended && (await queue.cancel(ended, 'sealed'))).toBe('final');
   }
 });
 
 test('jobs of many hosts are listed as one list, newest first', async () => {
-  const front = openApi(hosts);
-  await connected(front);
+  const queue = openApi(hosts);
+  await connected(queue);
   for (const host of hosts) await openHost(host).announceHost(hostNamed(host), 'held');
   const sent: string[] = [];
   for (let i = 0; i < 130; i++) {
     const one = request(install(`g${i % 40}`));
     sent.unshift(one.id);
-    await front.accept(one, anyOf(...hosts));
+    await queue.accept(one, anyOf(...hosts));
   }
-  const ids = async (...args: Parameters<Front['listJobs']>) =>
-    (await front.listJobs(...args)).jobs.map((job) => job.id);
+  const ids = async (...args: Parameters<ApiQueue['listJobs']>) =>
+    (await queue.listJobs(...args)).jobs.map((job) => job.id);
   expect(await ids({}, 200)).toEqual(sent);
   const paged: string[] = [];
   for (let last: string | undefined; paged.length < 130; last = paged.at(-1)) {
@@ -366,7 +375,7 @@ test('jobs of many hosts are listed as one list, newest first', async () => {
   expect(paged).toEqual(sent);
   const {
     jobs: [h1],
-  } = await front.listJobs({ h: 'h1' }, 1);
+  } = await queue.listJobs({ h: 'h1' }, 1);
   expect(h1?.host).toBe('h1');
 });
 
@@ -375,8 +384,8 @@ test('a host that could not be read once is read again soon, and that it could n
   const telling = pino({ level: 'warn' }, { write: (line: string) => void told.push(line) });
   const worker = openHost('h1');
   await redis.redis.set(keys.held('h1', 'gear'), 'no set'); // Every read of it fails.
-  const front = openApi([], telling);
-  await connected(front);
+  const queue = openApi([], telling);
+  await connected(queue);
   // Signs of life like those of a host that has said before what it holds.
   const beat = async () => {
     await worker.announceHost(hostNamed('h1'), '');

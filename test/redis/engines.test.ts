@@ -61,19 +61,19 @@ describe.each(places)('%s', (_, open) => {
     await queue.hold('a');
     const id = await queue.accepted('a');
     await until('it is delivered', () => queue.delivered.includes(id));
-    const waiting = queue.front.wait(id, 10_000);
+    const waiting = queue.queue.wait(id, 10_000);
     const started = Date.now();
     expect(await queue.execute(id)).toBe('succeeded');
     expect((await waiting)?.job).toMatchObject({ id, host: 'h1', state: 'succeeded', attempts: 1 });
     expect(Date.now() - started).toBeLessThan(1_500); // Woken by a message, which is sooner than the next look.
-    const [line] = await queue.front.progressLines('h1', id, '0');
+    const [line] = await queue.queue.progressLines('h1', id, '0');
     expect(line).toMatchObject({ step: 'stop', message: 'stopping' });
   });
 
   test('of 50 simultaneous requests with one id one is accepted and 49 find its record', async () => {
     await queue.hold('b');
     const one = stopping('b');
-    const all = await Promise.all(Array.from({ length: 50 }, () => queue.front.accept(one, to('h1'))));
+    const all = await Promise.all(Array.from({ length: 50 }, () => queue.queue.accept(one, to('h1'))));
     expect(all.filter(({ verdict }) => verdict === 'accepted')).toHaveLength(1);
     expect(all.filter(({ verdict }) => verdict === 'known')).toHaveLength(49);
     await until('it is delivered', () => queue.delivered.includes(one.id));
@@ -97,35 +97,35 @@ describe.each(places)('%s', (_, open) => {
     const all: string[] = [];
     for (let i = 0; i < 8; i++) all.unshift(await queue.accepted('e'));
     const ids = async (limit: number, after?: string) =>
-      (await queue.front.listJobs({ r: 'e' }, limit, after)).jobs.map(({ id }) => id);
+      (await queue.queue.listJobs({ r: 'e' }, limit, after)).jobs.map(({ id }) => id);
     expect(await ids(100)).toEqual(all);
     expect(await ids(3, all[3])).toEqual(all.slice(4, 7));
   });
 
   test('hosts are known, and a job that was not begun is cancelled', async () => {
     await queue.hold('f');
-    expect(await queue.front.hosts()).toMatchObject([{ name: 'h1', state: 'live' }]);
+    expect(await queue.queue.hosts()).toMatchObject([{ name: 'h1', state: 'live' }]);
     const id = await queue.accepted('f');
-    const record = await queue.front.job(id);
+    const record = await queue.queue.job(id);
     if (!record) throw new Error('no record');
-    expect(await queue.front.cancel(record, 'sealed')).toBe('queued');
-    expect((await queue.front.job(id))?.job.state).toBe('cancelled');
+    expect(await queue.queue.cancel(record, 'sealed')).toBe('queued');
+    expect((await queue.queue.job(id))?.job.state).toBe('cancelled');
     expect(await queue.execute(id)).toBe('over');
   });
 
   test('questions are answered, and nobody waits for a host that is not there', async () => {
     const all = Array.from({ length: 20 }, () =>
-      queue.front.ask('h1', 'container.list', 'sealed', { names: [] }),
+      queue.queue.ask('h1', 'container.list', 'sealed', { names: [] }),
     );
     expect(await Promise.all(all)).toEqual(all.map(() => []));
-    const nobody = queue.front.ask('h9', 'container.list', 'sealed', { names: [] }, 100);
+    const nobody = queue.queue.ask('h9', 'container.list', 'sealed', { names: [] }, 100);
     await expect(nobody).rejects.toMatchObject({ code: 'host_unavailable' });
   });
 
   test('a stream of 5 MB comes whole through it', async () => {
     const size = 5_000_000;
     const wanted = { name: 'container.log', sealed: 'sealed', how: { size } } as const;
-    const { body } = await queue.front.relay('h1', wanted, new AbortController().signal);
+    const { body } = await queue.queue.relay('h1', wanted, new AbortController().signal);
     let read = 0;
     for await (const chunk of body) read += chunk.length;
     expect(read).toBe(size);

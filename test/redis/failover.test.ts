@@ -10,12 +10,12 @@ let queue: FleetQueue;
 /** Requests until one is accepted; each refusal must be one that a client can do something with, in time. */
 async function untilAccepted(resource: string, refused: string[] = []): Promise<string> {
   return until('a request is accepted', async () => {
-    const wish = stopping(resource);
+    const submission = stopping(resource);
     const { code, took } = await refusal(async () => {
-      expect((await queue.front.accept(wish, to('h1'))).verdict).toBe('accepted');
+      expect((await queue.queue.accept(submission, to('h1'))).verdict).toBe('accepted');
     });
     expect(took).toBeLessThan(2_000);
-    if (code === null) return wish.id;
+    if (code === null) return submission.id;
     refused.push(code);
     return null;
   });
@@ -51,7 +51,7 @@ describe('a master that Sentinels watch', () => {
     // Connections to the new master may be cut once more, by the Sentinels that make it one.
     const ended = (id: string) =>
       until('the api tells the end of a job', async () => {
-        const record = await queue.front.wait(id, 5_000).catch(() => null);
+        const record = await queue.queue.wait(id, 5_000).catch(() => null);
         return record?.job.state === 'succeeded';
       });
     const waiting = ended(after);
@@ -59,7 +59,7 @@ describe('a master that Sentinels watch', () => {
     await waiting;
     await ended(before);
     await until('questions are answered', () =>
-      queue.front.ask('h1', 'container.list', 'sealed', { names: [] }).catch(() => null),
+      queue.queue.ask('h1', 'container.list', 'sealed', { names: [] }).catch(() => null),
     );
   });
 });
@@ -83,14 +83,14 @@ describe('a node of a Cluster', () => {
     const pending = queue.execute(before);
     const refused: string[] = [];
     await until('requests are refused', async () => {
-      const { code, took } = await refusal(() => queue.front.accept(stopping('a'), to('h1')));
+      const { code, took } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
       expect(took).toBeLessThan(2_000);
       if (code !== null) refused.push(code);
       return refused.length >= 3;
     });
     await until(
       'the api says that it is not ready',
-      async () => (await refusal(queue.front.ping)).code === 'queue_unavailable',
+      async () => (await refusal(queue.queue.ping)).code === 'queue_unavailable',
     );
     await cluster.servers[n]?.start();
     const after = await untilAccepted('a', refused);
@@ -98,15 +98,15 @@ describe('a node of a Cluster', () => {
     expect(await pending).toBe('succeeded');
     await until('what came after is delivered', () => queue.delivered.includes(after));
     await until('questions are answered', () =>
-      queue.front.ask('h1', 'container.list', 'sealed', { names: [] }).catch(() => null),
+      queue.queue.ask('h1', 'container.list', 'sealed', { names: [] }).catch(() => null),
     );
-    expect((await queue.front.wait(before, 5_000))?.job.state).toBe('succeeded');
+    expect((await queue.queue.wait(before, 5_000))?.job.state).toBe('succeeded');
   });
 
   test('all of them are killed and started again: everything goes on', async () => {
     const before = await queue.accepted('a');
     for (const server of cluster.servers) await server.kill();
-    const { code, took } = await refusal(() => queue.front.accept(stopping('a'), to('h1')));
+    const { code, took } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
     expect(code).toBe('queue_unavailable');
     expect(took).toBeLessThan(2_000);
     for (const server of cluster.servers) await server.start();
@@ -121,7 +121,7 @@ describe('a node of a Cluster', () => {
 
   test('hangs: what needs it is refused within two seconds, and everything goes on when it does', async () => {
     for (const { pid } of cluster.servers) process.kill(pid, 'SIGSTOP');
-    const { code, took } = await refusal(() => queue.front.accept(stopping('a'), to('h1')));
+    const { code, took } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
     for (const { pid } of cluster.servers) process.kill(pid, 'SIGCONT');
     expect(code).toBe('queue_unavailable');
     expect(took).toBeLessThan(2_000);

@@ -15,7 +15,7 @@ beforeAll(async () => {
   redis = await openTestRedis();
   queue = await openFleetQueue(redis.url);
   await queue.hold('web');
-  api = await openTestApi(queue.front, pino({ level: 'silent' }));
+  api = await openTestApi(queue.queue, pino({ level: 'silent' }));
 });
 afterAll(async () => {
   await api.close(0);

@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 const ids = async (filter: JobFilter) =>
-  (await queue.front.listJobs(filter, 100)).jobs.map(({ id }) => id).reverse();
+  (await queue.queue.listJobs(filter, 100)).jobs.map(({ id }) => id).reverse();
 
 async function expectListed(byFilter: [JobFilter, string[]][]): Promise<void> {
   for (const [filter, expected] of byFilter) expect([filter, await ids(filter)]).toEqual([filter, expected]);
@@ -58,17 +58,17 @@ test('a job is found by its user, its resource and its state from its acceptance
 
 test('a job that an api has ended is found by its end: cancelled, expired, or gone with its host', async () => {
   const cancelled = await queue.accepted('web');
-  const record = await queue.front.job(cancelled);
+  const record = await queue.queue.job(cancelled);
   if (!record) throw new Error('there is no record');
-  expect(await queue.front.cancel(record, 'sealed')).toBe('queued');
+  expect(await queue.queue.cancel(record, 'sealed')).toBe('queued');
   const late = { ...stopping('web'), expires: 1 };
-  await queue.front.accept(late, to('h1'));
+  await queue.queue.accept(late, to('h1'));
   const lost = await queue.accepted('db');
   await expectListed([[{ state: 'cancelled' }, [cancelled]]]);
   // Nobody has read it since: that it has failed is found by who looks for what has.
   await until('it is too late', async () => (await ids({ state: 'failed' })).length === 1, 5_000);
   await expectListed([[{ state: 'failed' }, [late.id]]]);
-  await queue.front.removeHost('h1');
+  await queue.queue.removeHost('h1');
   await expectListed([[{ state: 'failed', h: 'h1' }, [late.id, lost]]]);
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Scope } from '../../src/jobs/access/scope.ts';
-import { adoptEntry, listNames, readEntry, strikeEntry } from '../../src/queue/directory/entries.ts';
+import { deleteEntry, insertEntryIfAbsent, listNames, readEntry } from '../../src/queue/directory/entries.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 
@@ -13,7 +13,7 @@ afterEach(() => redis.close());
 const team = ['team-a', 'team-a-1', 'team-a-2', 'team-a-3', 'team-b-1', 'team.a'];
 
 async function enter(names: string[], host = 'h1'): Promise<void> {
-  await Promise.all(names.map((name) => adoptEntry(redis.redis, 'gear', name, host)));
+  await Promise.all(names.map((name) => insertEntryIfAbsent(redis.redis, 'gear', name, host)));
   await redis.redis.sadd(keys.held(host, 'gear'), ...names);
 }
 
@@ -78,7 +78,7 @@ test('a name that is out of the directory is in no list', async () => {
   await enter(team);
   const entry = await readEntry(redis.redis, 'gear', 'team-a-2');
   if (!entry) throw new Error('there is no entry');
-  expect(await strikeEntry(redis.redis, 'gear', 'team-a-2', entry, 0)).toBe(true);
+  expect(await deleteEntry(redis.redis, 'gear', 'team-a-2', entry, 0)).toBe(true);
   expect((await page({ r: 'team-a-*' })).names).toEqual(['team-a-1', 'team-a-3']);
   expect(await redis.redis.zrange(keys.names('gear'), '0', '-1')).toEqual(
     (await redis.redis.hkeys(keys.holders('gear'))).sort(),

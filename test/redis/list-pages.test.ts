@@ -16,7 +16,7 @@ beforeEach(async () => {
   redis = await openTestRedis();
   queue = await openFleetQueue(redis.url);
   await queue.hold(...names);
-  api = await openTestApi(queue.front, pino({ level: 'silent' }));
+  api = await openTestApi(queue.queue, pino({ level: 'silent' }));
   client = createClient(`${api.url}/token/__test__`);
 });
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Front } from '../../src/queue/api-queue.ts';
+import type { ApiQueue } from '../../src/queue/api-queue.ts';
 import { openFleetQueue } from '../support/fleet-queue.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { redisOfMachine, startRedis } from '../support/redis-server.ts';
@@ -16,14 +16,14 @@ const silent = pino({ level: 'silent' });
 test('an error that is none of Redis is not called one of the queue', async () => {
   const redis = await openTestRedis();
   onTestFinished(redis.close);
-  const queue = await openFleetQueue(redis.url);
-  onTestFinished(queue.close);
+  const fleet = await openFleetQueue(redis.url);
+  onTestFinished(fleet.close);
   const told: string[] = [];
   const log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
   const missing = () =>
     Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { syscall: 'connect' }));
-  const front: Front = { ...queue.front, hosts: missing };
-  const api = await openTestApi(front, log);
+  const queue: ApiQueue = { ...fleet.queue, hosts: missing };
+  const api = await openTestApi(queue, log);
   onTestFinished(() => api.close(0));
   const answer = await fetch(`${api.url}/token/__test__/hosts`);
   expect(answer.status).toBe(500);
@@ -44,7 +44,7 @@ test('a client is told that the disk of Redis is full, where Redis says so', asy
   const queue = await openFleetQueue(`unix:${socket}`);
   onTestFinished(queue.close);
   await queue.hold('web');
-  const api = await openTestApi(queue.front, silent);
+  const api = await openTestApi(queue.queue, silent);
   onTestFinished(() => api.close(0));
   await writeFile(join(directory, 'ballast'), Buffer.alloc(8 * 1024 * 1024)).catch(() => undefined);
   let count = 0;

@@ -14,7 +14,7 @@ let port: string;
 beforeAll(async () => {
   redis = await openTestRedis();
   queue = await openFleetQueue(redis.url);
-  api = await openTestApi(queue.front, pino({ level: 'silent' }));
+  api = await openTestApi(queue.queue, pino({ level: 'silent' }));
   ({ port } = new URL(api.url));
 });
 afterAll(async () => {

@@ -15,7 +15,7 @@ export interface Daemon extends Client {
   start(): Promise<void>;
   /** kill -9, of the daemon and of its Redis. */
   kill(): Promise<void>;
-  /** kill -9 of both as soon as the daemon passes a failpoint; see src/cli/failpoints.ts. */
+  /** kill -9 of both as soon as the daemon passes a failpoint; see src/cli/roles/failpoints.ts. */
   killAt(point: string, meanwhile: () => Promise<unknown>, hits?: number): Promise<void>;
   stop(): Promise<number>;
   log(): string;

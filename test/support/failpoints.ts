@@ -16,7 +16,7 @@ export async function effectsOf(work: () => Promise<unknown>): Promise<string[]>
   return seen;
 }
 
-/** Arms a point by the file that a program reads (src/cli/failpoints.ts). `line`: `<point> <hits> <signal>`. */
+/** Arms a point by the file that a program reads (src/cli/roles/failpoints.ts). `line`: `<point> <hits> <signal>`. */
 export async function armFailpoint(file: string, line: string): Promise<void> {
   await rm(`${file}.fired`, { force: true });
   // Never half: the program reads it all the time.

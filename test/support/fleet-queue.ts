@@ -2,9 +2,9 @@ import pino from 'pino';
 import { Failure } from '../../src/jobs/errors.ts';
 import type { Command } from '../../src/jobs/registry.ts';
 import { pause } from '../../src/lib/async/pause.ts';
-import type { Wish } from '../../src/queue/accept/submission.ts';
-import { type Front, openFront, type RedisAccess } from '../../src/queue/api-queue.ts';
-import { type Answers, openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
+import type { JobSubmission } from '../../src/queue/accept/submission.ts';
+import { type ApiQueue, openApiQueue, type RedisAccess } from '../../src/queue/api-queue.ts';
+import { openWorkerQueue, type QueryHandlers, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { passwords } from './acl.ts';
 import { jobLimits } from './limits.ts';
 import { diskOf, hostNamed, to } from './queue.ts';
@@ -12,7 +12,7 @@ import { until } from './until.ts';
 
 /** What an api and the worker of h1 have of Redis, without anything around them. */
 export interface FleetQueue {
-  front: Front;
+  queue: ApiQueue;
   worker: WorkerQueue;
   /** Ids as they were delivered. */
   delivered: string[];
@@ -32,7 +32,7 @@ const log = pino({ level: 'silent' });
 let count = 0;
 const newId = () => (++count).toString(16).padStart(32, '0');
 
-export const stopping = (resource: string): Wish => {
+export const stopping = (resource: string): JobSubmission => {
   const command: Command = { type: 'container.stop', params: { resource } };
   const seal = (host: string) => `sealed for ${host}`;
   return { id: newId(), command, fingerprint: 'f', user: '0', tenant: '0', expires: 86_400, seal };
@@ -55,7 +55,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
   const access = (username: keyof typeof passwords): RedisAccess =>
     roles ? { url, username, password: passwords[username] } : { url };
   const shared = { keepSeconds: 1_000, log };
-  const front = openFront({
+  const queue = openApiQueue({
     ...{ ...shared, redis: access('geard-api'), limits: jobLimits(), expected: ['h1'] },
   });
   const worker = openWorkerQueue({
@@ -65,7 +65,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
   const asked: string[][] = [];
   const held: string[] = [];
   const fail = async () => Promise.reject(new Error('nobody asks that here'));
-  const answers: Answers = {
+  const answers: QueryHandlers = {
     ...{ 'container.read': fail, 'environment.read': async () => [] },
     async 'container.list'(_sealed, args) {
       asked.push((args as { names: string[] }).names);
@@ -88,11 +88,11 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
   };
   worker.onAsked(() => void announce().catch(() => undefined));
   await until('the api knows the host', async () => {
-    const hosts = await front.hosts().catch(() => []);
+    const hosts = await queue.hosts().catch(() => []);
     return hosts.length === 1;
   });
   return {
-    front,
+    queue,
     worker,
     delivered,
     asked,
@@ -100,13 +100,13 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
       held.push(...resources);
       await announce();
       for (const resource of resources)
-        await until(`${resource} is known`, async () => (await front.findHolder('gear', resource)) === 'h1');
+        await until(`${resource} is known`, async () => (await queue.findHolder('gear', resource)) === 'h1');
     },
     async accepted(resource) {
-      const wish = stopping(resource);
-      const answer = await front.accept(wish, to('h1'));
+      const submission = stopping(resource);
+      const answer = await queue.accept(submission, to('h1'));
       if (answer.verdict !== 'accepted') throw new Error(JSON.stringify(answer));
-      return wish.id;
+      return submission.id;
     },
     async execute(id) {
       const record = await worker.ledger.read(id);
@@ -120,7 +120,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
     async close() {
       await Promise.race([worker.stopReceiving(), pause(2_000)]); // As a worker does.
       await worker.close();
-      await front.close();
+      await queue.close();
     },
   };
 }

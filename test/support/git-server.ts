@@ -35,7 +35,7 @@ export async function openServer(answer: RequestListener): Promise<TestServer> {
   };
 }
 
-/** Answers with the files below a directory. */
+/** QueryHandlers with the files below a directory. */
 const filesBelow =
   (directory: string): RequestListener =>
   (req, res) => {
@@ -47,11 +47,11 @@ const filesBelow =
 /** Serves the files below a directory, but answers nothing before it is let go. */
 export async function openSlowServer(directory: string): Promise<TestServer & { letGo(): void }> {
   let letGo = () => {};
-  const gate = new Promise<void>((resolve) => {
+  const authorizer = new Promise<void>((resolve) => {
     letGo = resolve;
   });
   const answer = filesBelow(directory);
-  const server = await openServer((req, res) => void gate.then(() => answer(req, res)));
+  const server = await openServer((req, res) => void authorizer.then(() => answer(req, res)));
   return { ...server, letGo };
 }
 

@@ -1,5 +1,5 @@
-import type { Choice } from '../../src/queue/accept/submission.ts';
-import type { Front } from '../../src/queue/api-queue.ts';
+import type { Placement } from '../../src/queue/accept/submission.ts';
+import type { ApiQueue } from '../../src/queue/api-queue.ts';
 import type { Announcement, Holder } from '../../src/queue/directory/hosts.ts';
 import { until } from './until.ts';
 
@@ -24,21 +24,21 @@ export const hostNamed = (name: string, more: Partial<Announcement> = {}): Annou
 export const diskOf = (identity: string): Holder => ({ identity, place: `on the disk ${identity}` });
 
 /** A request that may go to one host only. */
-export const to = (host: string): Choice => ({
+export const to = (host: string): Placement => ({
   only: host,
   candidates: [{ host, memory: 1_000, avoid: 0 }],
 });
 
 /** A request for whichever host has the most room. */
-export const anyOf = (...hosts: string[]): Choice => ({
+export const anyOf = (...hosts: string[]): Placement => ({
   only: null,
   candidates: hosts.map((host) => ({ host, memory: 1_000, avoid: 0 })),
 });
 
 /** Resolves when an api has reached its Redis. */
-export const connected = (front: Front) =>
+export const connected = (queue: ApiQueue) =>
   until('the front is connected', () =>
-    front.ping().then(
+    queue.ping().then(
       () => true,
       () => false,
     ),

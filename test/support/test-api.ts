@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { type RunningApi, startApi } from '../../src/api/start-api.ts';
-import type { Front } from '../../src/queue/api-queue.ts';
+import type { ApiQueue } from '../../src/queue/api-queue.ts';
 import { noKeys } from '../../src/token/keyring.ts';
 import { createSealer } from '../../src/token/seal.ts';
 import { createVerifier, type Verifier } from '../../src/token/verifier.ts';
@@ -11,13 +11,13 @@ const testTokenOnly = createVerifier({ keys: noKeys, fleet: 'geard', lifetimes, 
 
 /** An api before a queue, in this process; for the test token unless it is told which to take. */
 export function openTestApi(
-  front: Front,
+  queue: ApiQueue,
   log: Logger,
   verifier: Verifier = testTokenOnly,
 ): Promise<RunningApi> {
   return startApi(
     {
-      front,
+      queue,
       verifier,
       sealer: createSealer(noKeys, () => null, true),
       version: '1',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { findDrift, type Sight } from '../../src/worker/domain/drift.ts';
+import { findDrift, type HostSnapshot } from '../../src/worker/domain/drift.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { type GearUnit, renderUnit } from '../../src/worker/domain/unit-file.ts';
 import { someGear } from '../support/some-gear.ts';
@@ -35,7 +35,7 @@ const gear = (resource: string): GearUnit => ({
   ...(fc.sample(someGear, { numRuns: 1, seed: 1 })[0] as GearUnit),
   resource,
 });
-const drift = (sight: Sight) => findDrift(sight, paths);
+const drift = (sight: HostSnapshot) => findDrift(sight, paths);
 
 test('a host on which nobody has changed anything has no drift, whatever its gears', () => {
   fc.assert(

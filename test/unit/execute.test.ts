@@ -24,7 +24,7 @@ function setUp(run: () => Promise<unknown> = async () => 'done', { cancelled = f
   const [abort, handBack] = [new AbortController(), new AbortController()];
   const countRetry = vi.fn(async () => undefined);
   const execution = {
-    room: { host: 'h1' } as never,
+    services: { host: 'h1' } as never,
     handlers: { 'container.stop': stop } as unknown as Handlers,
     crashes,
     cancelled,

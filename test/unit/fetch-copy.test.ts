@@ -27,7 +27,7 @@ function fetch(body: Body) {
     fetch: async (_job: string, _source: string, signal: AbortSignal) => body(signal),
   };
   const context = {
-    ...{ job: 'a'.repeat(32), signal: abort.signal, room: { repositories } },
+    ...{ job: 'a'.repeat(32), signal: abort.signal, services: { repositories } },
     report: ({ message }: { message: string }) => void told.push(message),
   };
   return fetchCopy('site', directory, context as unknown as JobContext);

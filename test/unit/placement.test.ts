@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { choiceFor, type Directory, noHost } from '../../src/api/placement.ts';
+import { type Directory, noHost, placementFor } from '../../src/api/placement.ts';
 import type { Command } from '../../src/jobs/registry.ts';
 import type { HostEntry } from '../../src/queue/api-queue.ts';
 import { hostLimits } from '../support/limits.ts';
@@ -30,8 +30,8 @@ const beside = {
 } as unknown as Command;
 
 /** The hosts to choose from, or the only one there is; what that one takes nothing new. */
-async function choice(front: Directory, command: Command, wanted?: string): Promise<string> {
-  const { only, candidates } = await choiceFor(front, command, wanted);
+async function placement(queue: Directory, command: Command, wanted?: string): Promise<string> {
+  const { only, candidates } = await placementFor(queue, command, wanted);
   const hosts = candidates.map(({ host }) => host).join(' or ') || 'nobody';
   return only === null ? hosts : `only ${only}${hosts === 'nobody' ? ', nothing new' : ''}`;
 }
@@ -43,14 +43,14 @@ test('a host that is draining or gone gets nothing new, however empty it is', as
     h3: { state: 'gone' },
     h4: { state: 'live' },
   };
-  expect(await choice(directoryOf(hosts), install)).toBe('h2 or h4');
-  expect(await choice(directoryOf(hosts), install, 'h1')).toBe('only h1, nothing new');
-  expect(await choice(directoryOf(hosts), install, 'h2')).toBe('only h2');
-  expect(await choice(directoryOf({ h1: { state: 'draining' } }), install)).toBe('nobody');
+  expect(await placement(directoryOf(hosts), install)).toBe('h2 or h4');
+  expect(await placement(directoryOf(hosts), install, 'h1')).toBe('only h1, nothing new');
+  expect(await placement(directoryOf(hosts), install, 'h2')).toBe('only h2');
+  expect(await placement(directoryOf({ h1: { state: 'draining' } }), install)).toBe('nobody');
 });
 
 test('a request for a host that is gone waits for it', async () => {
-  expect(await choice(directoryOf({ h1: { state: 'gone' }, h2: { state: 'live' } }), install, 'h1')).toBe(
+  expect(await placement(directoryOf({ h1: { state: 'gone' }, h2: { state: 'live' } }), install, 'h1')).toBe(
     'only h1',
   );
 });
@@ -58,19 +58,19 @@ test('a request for a host that is gone waits for it', async () => {
 test('a gear that uses an environment goes where that is, unless that drains', async () => {
   const holders = { 'environment:shared': 'h1' };
   const to = (state: HostEntry['state']) =>
-    choice(directoryOf({ h1: { state }, h2: { state: 'live' } }, holders), beside);
+    placement(directoryOf({ h1: { state }, h2: { state: 'live' } }, holders), beside);
   expect([await to('live'), await to('gone'), await to('draining')]).toEqual(['h1', 'h1', 'nobody']);
 });
 
 test('what speaks against a host is said: ports that are taken, and too little memory', async () => {
   const spec = { ports: [{ internal: 1, external: 4343 }], memory: 900 * 1024 * 1024 };
   const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
-  const front = directoryOf({
+  const queue = directoryOf({
     h1: { state: 'live', ports: [4343] },
     h2: { state: 'live', memoryTaken: 200 },
     h3: { state: 'live' },
   });
-  const { candidates } = await choiceFor(front, asked);
+  const { candidates } = await placementFor(queue, asked);
   expect(candidates.map(({ avoid }) => avoid)).toEqual([2, 1, 0]);
 });
 
@@ -82,13 +82,15 @@ test('a gear goes where it is granted what it asks for, and is refused where no 
     limits: hostLimits({ maxGearMemory }),
   });
   const [small, large] = [granting(800), granting(1_000)];
-  expect(await choice(directoryOf({ h1: small, h2: large, h3: { state: 'live' } }), asked)).toBe('h2 or h3');
+  expect(await placement(directoryOf({ h1: small, h2: large, h3: { state: 'live' } }), asked)).toBe(
+    'h2 or h3',
+  );
   const refused = {
     code: 'invalid_request',
     message: 'memory may be at most 800 bytes (limit maxGearMemory)',
   };
-  await expect(choice(directoryOf({ h1: small }), asked)).rejects.toMatchObject(refused);
-  await expect(choice(directoryOf({ h1: small, h2: large }), asked, 'h1')).rejects.toMatchObject(refused);
+  await expect(placement(directoryOf({ h1: small }), asked)).rejects.toMatchObject(refused);
+  await expect(placement(directoryOf({ h1: small, h2: large }), asked, 'h1')).rejects.toMatchObject(refused);
 });
 
 test('who can take nothing new is named', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseAllowance } from '../../src/worker/domain/addresses.ts';
-import { mustAllowRegistry, registryOf } from '../../src/worker/image/registry-address.ts';
+import { assertRegistryAllowed, registryOf } from '../../src/worker/image/registry-address.ts';
 
 test.each([
   ['nginx', null],
@@ -28,7 +28,7 @@ test.each([
   '0x7f.1/a',
 ])('%s is not pulled where nothing is allowed, nor where another network is', async (reference) => {
   for (const allowed of [[], ['192.168.0.0/16', 'registry.local']]) {
-    const pulled = mustAllowRegistry(reference, parseAllowance(allowed));
+    const pulled = assertRegistryAllowed(reference, parseAllowance(allowed));
     await expect(pulled).rejects.toMatchObject({ code: 'invalid_request' });
     await expect(pulled).rejects.toThrow('--registry-allow');
   }
@@ -42,11 +42,11 @@ test.each([
   ['1.1.1.1/a', ''],
   ['team/a', ''],
 ])('%s is pulled where %j is allowed', async (reference, allowed) => {
-  await mustAllowRegistry(reference, parseAllowance(allowed.split(',')));
+  await assertRegistryAllowed(reference, parseAllowance(allowed.split(',')));
 });
 
 test('a registry whose name has no address fails as one that gives no image does', async () => {
-  const pulled = mustAllowRegistry('nowhere.invalid/a', parseAllowance([]));
+  const pulled = assertRegistryAllowed('nowhere.invalid/a', parseAllowance([]));
   await expect(pulled).rejects.toMatchObject({ code: 'registry_failed', transient: true });
   await expect(pulled).rejects.toThrow(
     'the registry of nowhere.invalid/a could not be reached or gave no image',

@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import { type LogFormat, logFormats } from '../../jobs/rpc/streams.ts';
 
 /** Seconds a client may have us wait. */
-const longestWait = 60;
+const maxWait = 60;
 
 /** `Prefer: wait=N` in seconds (RFC 7240), or null. Other preferences are ignored, as the RFC wants it. */
 export function preferredWait(req: Request): number | null {
@@ -12,7 +12,7 @@ export function preferredWait(req: Request): number | null {
     String(header).slice(0, 1000),
   );
   if (!preference) return null;
-  return Math.min(Number(preference[1]), longestWait);
+  return Math.min(Number(preference[1]), maxWait);
 }
 
 /** How a log is to be written; plain lines where nothing of ours is asked for. */

@@ -3,7 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { testToken } from '../../token/claims.ts';
 import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
 import { contextOf } from './request-context.ts';
-import { mustComeFromHere } from './test-token-origin.ts';
+import { assertLocalOrigin } from './test-token-origin.ts';
 import type { PlacesOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
@@ -49,7 +49,7 @@ export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestH
       throw new Failure('token_invalid', 'the request needs a valid token');
     }
     clearTimeout(timer);
-    if (token === testToken) mustComeFromHere(req);
+    if (token === testToken) assertLocalOrigin(req);
     context.claims = claims;
     if (claims.u !== undefined) context.log.user = claims.u;
     context.token = token;

@@ -1,11 +1,11 @@
 import { type JobType, jobs } from '../../jobs/registry.ts';
-import type { Front } from '../../queue/api-queue.ts';
+import type { ApiQueue } from '../../queue/api-queue.ts';
 import type { OrderHandler } from '../dispatch.ts';
 import { submit } from '../submit.ts';
 
 /** Requests that become jobs. */
-export function changes(front: Front): { [T in JobType]: OrderHandler<JobType> } {
+export function changes(queue: ApiQueue): { [T in JobType]: OrderHandler<JobType> } {
   const handler: OrderHandler<JobType> = (req, res, order) =>
-    submit(front, req, res, order.wants, order.all.h);
+    submit(queue, req, res, order.wants, order.all.h);
   return Object.fromEntries(Object.keys(jobs).map((type) => [type, handler])) as ReturnType<typeof changes>;
 }

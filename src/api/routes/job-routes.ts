@@ -2,7 +2,7 @@ import type { Scope } from '../../jobs/access/scope.ts';
 import { seesJob } from '../../jobs/access/scope.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
-import type { Front, JobRecord } from '../../queue/api-queue.ts';
+import type { ApiQueue, JobRecord } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { preferredWait } from '../request/preferences.ts';
 import { contextOf } from '../request/request-context.ts';
@@ -11,39 +11,39 @@ import { sendJob, sendJson } from '../respond.ts';
 type JobRoutes = Pick<OrderHandlers, 'job.read' | 'job.list' | 'job.cancel'>;
 
 /** Reading, listing and cancelling jobs. */
-export function jobRoutes(front: Front): JobRoutes {
+export function jobRoutes(queue: ApiQueue): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
       const { occupy, gone } = contextOf(req);
       if (seconds) occupy('userWaits');
       // Before the wait: how long it takes would tell that there is a job, and when it ends.
-      const now = visible(await front.job(id), scope);
-      const wait = () => front.wait(id, Number(seconds) * 1000, gone());
+      const now = visible(await queue.job(id), scope);
+      const wait = () => queue.wait(id, Number(seconds) * 1000, gone());
       const { job } = seconds && !isFinal(now.job.state) ? visible(await wait(), scope) : now;
       sendJson(res, 200, job);
     },
 
     async 'job.list'(req, res, { all: { state, limit, after }, scope }) {
       const gone = contextOf(req).gone();
-      const { jobs, next } = await front.listJobs({ state, ...scope }, limit ?? 100, after, gone);
+      const { jobs, next } = await queue.listJobs({ state, ...scope }, limit ?? 100, after, gone);
       sendJson(res, 200, { jobs, ...(next === null ? {} : { next }) });
     },
 
     async 'job.cancel'(req, res, { scope, wants: { id } }) {
-      const record = visible(await front.job(id), scope);
+      const record = visible(await queue.job(id), scope);
       const { host } = record.job;
       const { seal, occupy, gone } = contextOf(req);
       const waited = preferredWait(req);
       if (waited) occupy('userWaits');
       const sealed = seal({ use: 'cancel', host, job: record.job.id });
-      const before = await front.cancel(record, sealed);
+      const before = await queue.cancel(record, sealed);
       if (before === 'absent') throw notFound();
       if (before === 'final')
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
-      // The worker also finds the wish by itself; asking it only makes it sooner.
-      if (before === 'running') front.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
-      const latest = waited ? await front.wait(id, waited * 1000, gone()) : await front.job(id);
+      // The worker finds the cancellation in the record by itself; the query only makes it sooner.
+      if (before === 'running') queue.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
+      const latest = waited ? await queue.wait(id, waited * 1000, gone()) : await queue.job(id);
       // Cancelling is done when the job is over, whatever it came to: that is an answer, not a failure.
       const job = (latest ?? record).job;
       if (job.state === 'failed') sendJson(res, 200, job);

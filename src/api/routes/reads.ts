@@ -2,7 +2,7 @@ import type { Scope } from '../../jobs/access/scope.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
 import type { GearSummary } from '../../jobs/rpc/queries.ts';
-import type { Front, NamePage } from '../../queue/api-queue.ts';
+import type { ApiQueue, NamePage } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
 import { contextOf, type RequestContext } from '../request/request-context.ts';
@@ -20,23 +20,23 @@ const driftDeadline = 15_000;
 const usualLimit = 100;
 
 /** Reads of gears and hosts. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
-export function reads(front: Front, limits: UserLimits): Reads {
+export function reads(queue: ApiQueue, limits: UserLimits): Reads {
   return {
     async 'container.read'(req, res, { all, wants }) {
-      const host = await holderOf(front, 'gear', wants.resource, all.h);
+      const host = await holderOf(queue, 'gear', wants.resource, all.h);
       const sealed = contextOf(req).seal({ use: 'answer', host });
-      sendJson(res, 200, await front.ask(host, 'container.read', sealed, {}));
+      sendJson(res, 200, await queue.ask(host, 'container.read', sealed, {}));
     },
 
     async 'container.list'(req, res, { all: { h, after, limit = usualLimit }, scope }) {
-      if (h !== undefined) await existing(front, h);
-      const { containers, next } = await listGears(front, contextOf(req), scope, limit, after);
+      if (h !== undefined) await existing(queue, h);
+      const { containers, next } = await listGears(queue, contextOf(req), scope, limit, after);
       sendJson(res, 200, { containers, ...(next === null ? {} : { next }) });
     },
 
     async 'environment.read'(req, res, { all, wants }) {
-      const host = await holderOf(front, 'environment', wants.resource, all.h);
-      const variables = await front.ask(
+      const host = await holderOf(queue, 'environment', wants.resource, all.h);
+      const variables = await queue.ask(
         host,
         'environment.read',
         contextOf(req).seal({ use: 'answer', host }),
@@ -48,7 +48,7 @@ export function reads(front: Front, limits: UserLimits): Reads {
     },
 
     async 'host.list'(_req, res, { all: { after = '', limit = usualLimit }, scope }) {
-      const hosts = (await front.hosts())
+      const hosts = (await queue.hosts())
         .filter(({ name }) => name > after && (scope.h === undefined || name === scope.h))
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .slice(0, limit)
@@ -67,20 +67,20 @@ export function reads(front: Front, limits: UserLimits): Reads {
     },
 
     async 'host.remove'(_req, res, { wants: { host } }) {
-      const { state } = await existing(front, host);
+      const { state } = await existing(queue, host);
       if (state !== 'gone')
         throw new Failure(
           'invalid_request',
           `the host ${host} is ${state}; stop its worker before it is removed`,
         );
-      sendJson(res, 200, { host, removed: await front.removeHost(host) });
+      sendJson(res, 200, { host, removed: await queue.removeHost(host) });
     },
 
     async 'drift.read'(req, res, { all }) {
       const { seal } = contextOf(req);
-      const asked = all.h === undefined ? await front.hosts() : [await existing(front, all.h)];
+      const asked = all.h === undefined ? await queue.hosts() : [await existing(queue, all.h)];
       const ask = (host: string) =>
-        front.ask(host, 'drift.read', seal({ use: 'answer', host }), {}, driftDeadline).catch(() => null);
+        queue.ask(host, 'drift.read', seal({ use: 'answer', host }), {}, driftDeadline).catch(() => null);
       const hosts = await Promise.all(
         asked.map(async ({ name, state }) => ({
           host: name,
@@ -93,30 +93,30 @@ export function reads(front: Front, limits: UserLimits): Reads {
 }
 
 /** Times that names are read for one page: each may be of a gear that is not yet on its host, or no longer. */
-const mostRounds = 5;
+const maxRounds = 5;
 
 /** The first gears in a scope behind a name, and where to go on. Stops when the client has left. */
 async function listGears(
-  front: Front,
+  queue: ApiQueue,
   { seal, gone }: RequestContext,
   scope: Scope,
   limit: number,
   after?: string,
 ): Promise<{ containers: GearSummary[]; next: string | null }> {
-  const states = new Map((await front.hosts()).map(({ name, state }) => [name, state]));
+  const states = new Map((await queue.hosts()).map(({ name, state }) => [name, state]));
   const ask = async (host: string, names: string[]) => {
     const isGone = (states.get(host) ?? 'gone') === 'gone';
     const answer = isGone
       ? null
-      : await front.ask(host, 'container.list', seal({ use: 'answer', host }), { names }).catch(() => null);
-    return answer ?? byName(host, await front.held(host, 'gear', names));
+      : await queue.ask(host, 'container.list', seal({ use: 'answer', host }), { names }).catch(() => null);
+    return answer ?? byName(host, await queue.held(host, 'gear', names));
   };
   const signal = gone();
   const containers: GearSummary[] = [];
   let next = after ?? null;
-  for (let round = 0; round < mostRounds && containers.length < limit; round++) {
+  for (let round = 0; round < maxRounds && containers.length < limit; round++) {
     signal.throwIfAborted();
-    const page = await front.listNames('gear', scope, limit - containers.length, next ?? undefined);
+    const page = await queue.listNames('gear', scope, limit - containers.length, next ?? undefined);
     containers.push(...(await readGears(page.names, ask)));
     next = page.next;
     if (next === null) break;

@@ -1,5 +1,5 @@
 import { journalCursor } from '../../jobs/fields/identifier.ts';
-import type { Front } from '../../queue/api-queue.ts';
+import type { ApiQueue } from '../../queue/api-queue.ts';
 import { checked } from '../../requests/parameters.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { holderOf } from '../placement.ts';
@@ -7,45 +7,45 @@ import { knownEntities, lastEventId, logFormat } from '../request/preferences.ts
 import { contextOf } from '../request/request-context.ts';
 import { jobEventId, jobLog } from '../streams/job-log.ts';
 import type { OpenStreamOf } from '../streams/open-stream.ts';
-import { mustDetectCuts, sendStream } from '../streams/send-stream.ts';
+import { assertDetectsCuts, sendStream } from '../streams/send-stream.ts';
 import { visible } from './job-routes.ts';
 
 type StreamRoutes = Pick<OrderHandlers, 'container.log' | 'job.log' | 'content.archive'>;
 
 /** What comes back as a stream: logs and archives. */
-export function streamRoutes(front: Front, open: OpenStreamOf): StreamRoutes {
+export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes {
   return {
     async 'container.log'(req, res, { all, wants: { resource } }) {
-      mustDetectCuts(req);
+      assertDetectsCuts(req);
       const { seal, occupy, gone } = contextOf(req);
       occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const how = { format, after: last === null ? null : checked(journalCursor, last) };
-      const host = await holderOf(front, 'gear', resource, all.h);
+      const host = await holderOf(queue, 'gear', resource, all.h);
       const signal = gone();
       const { body } = await open(host, 'container.log', seal({ use: 'answer', host }), how, signal);
       await sendStream(req, res, { 'Content-Type': `${format}; charset=utf-8` }, body, signal);
     },
 
     async 'job.log'(req, res, { scope, wants: { id } }) {
-      mustDetectCuts(req);
+      assertDetectsCuts(req);
       const { occupy, gone } = contextOf(req);
       occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const after = last === null ? null : checked(jobEventId, last);
-      const record = visible(await front.job(id), scope);
+      const record = visible(await queue.job(id), scope);
       const signal = gone();
-      const body = jobLog(front, record, format, after, signal);
+      const body = jobLog(queue, record, format, after, signal);
       await sendStream(req, res, { 'Content-Type': `${format}; charset=utf-8` }, body, signal);
     },
 
     async 'content.archive'(req, res, { all, wants: { resource, format } }) {
-      mustDetectCuts(req);
+      assertDetectsCuts(req);
       const { seal, occupy, gone } = contextOf(req);
       occupy('userArchives');
-      const host = await holderOf(front, 'repository', resource, all.h);
+      const host = await holderOf(queue, 'repository', resource, all.h);
       const signal = gone();
       const how = { known: knownEntities(req) };
       const { head, body } = await open(host, 'content.archive', seal({ use: 'answer', host }), how, signal);

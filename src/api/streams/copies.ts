@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
-import type { Fetch, Front } from '../../queue/api-queue.ts';
+import type { ApiQueue, CopyRequest } from '../../queue/api-queue.ts';
 import { authorize } from '../../requests/authorize.ts';
 import { sourceOf } from '../../requests/copies.ts';
 import { type Envelope, envelope } from '../../requests/envelope.ts';
@@ -11,12 +11,12 @@ import { holderOf } from '../placement.ts';
 import type { OpenStreamOf } from './open-stream.ts';
 
 /** Copies that an api passes on at a time; what is more is for others, or is asked for again. */
-const mostCopies = 64;
+const maxCopies = 64;
 /** Milliseconds for which the worker of the source may answer; the clocks of hosts differ. */
 const answerTime = 60_000;
 
 export interface CopyParts {
-  front: Front;
+  queue: ApiQueue;
   verifier: Verifier;
   sealer: Sealer;
   open: OpenStreamOf;
@@ -28,13 +28,13 @@ export interface CopyParts {
  * which came sealed with the job; it goes on, sealed again, to the worker of the source, which decides. Returns what
  * breaks off everything that is still on its way.
  */
-export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): () => void {
+export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): () => void {
   const stop = new AbortController();
   let running = 0;
 
   /** The client's request, from the record of the job that asks. */
-  async function requestOf({ host, job }: Fetch): Promise<Envelope> {
-    const record = await front.job(job);
+  async function requestOf({ host, job }: CopyRequest): Promise<Envelope> {
+    const record = await queue.job(job);
     const isRunning = record?.job.host === host && !isFinal(record.job.state);
     const opened = envelope.safeParse(
       isRunning ? sealer.open(record.sealed, { use: 'job', host, job }) : null,
@@ -52,9 +52,9 @@ export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): 
     return source;
   }
 
-  async function* everythingFor(fetch: Fetch, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async function* everythingFor(fetch: CopyRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const asked = await requestOf(fetch);
-    const host = await holderOf(front, 'repository', await sourceIn(asked));
+    const host = await holderOf(queue, 'repository', await sourceIn(asked));
     const sealed = sealer.seal({ ...asked, until: Date.now() + answerTime }, asked.token, {
       use: 'copy',
       host,
@@ -63,12 +63,12 @@ export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): 
     yield* body;
   }
 
-  async function serve(fetch: Fetch): Promise<void> {
-    if (stop.signal.aborted || running >= mostCopies) return;
+  async function serve(fetch: CopyRequest): Promise<void> {
+    if (stop.signal.aborted || running >= maxCopies) return;
     running++;
     const about = { job: fetch.job, host: fetch.host };
     try {
-      if (await front.bring(fetch, (signal) => everythingFor(fetch, signal), stop.signal))
+      if (await queue.bring(fetch, (signal) => everythingFor(fetch, signal), stop.signal))
         log.debug(about, 'a repository was brought to be copied');
     } catch (error) {
       log.info({ ...about, reason: (error as Error).message }, 'a copy was broken off');
@@ -77,6 +77,6 @@ export function serveCopies({ front, verifier, sealer, open, log }: CopyParts): 
     }
   }
 
-  front.onFetch((fetch) => void serve(fetch));
+  queue.onFetch((fetch) => void serve(fetch));
   return () => stop.abort(new Error('the api is stopping'));
 }

@@ -9,7 +9,7 @@ import type { WantedStream } from '../../queue/api-queue.ts';
 const connectDeadline = 1_000;
 const headDeadline = 15_000;
 /** Bytes of a refusal that are read. */
-const mostRefusal = 16 * 1024;
+const maxRefusal = 16 * 1024;
 
 /** The worker cannot be reached at the address it announced, so that another way may be tried. */
 export class Unreachable extends Error {
@@ -20,7 +20,7 @@ export class Unreachable extends Error {
 }
 
 /**
- * Fetches a stream from a worker's own port; see jobs/direct.ts. Throws what the worker threw, or `Unreachable`, both
+ * Fetches a stream from a worker's own port; see jobs/rpc/direct.ts. Throws what the worker threw, or `Unreachable`, both
  * before the first byte.
  */
 export async function openDirect(
@@ -69,7 +69,7 @@ async function refusal(address: string, response: IncomingMessage): Promise<Erro
   let size = 0;
   for await (const chunk of response) {
     size += (chunk as Buffer).length;
-    if (size > mostRefusal) break;
+    if (size > maxRefusal) break;
     chunks.push(chunk as Buffer);
   }
   try {

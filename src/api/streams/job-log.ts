@@ -3,7 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { printable } from '../../jobs/fields/schema.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
 import type { LogFormat } from '../../jobs/rpc/streams.ts';
-import type { Front, JobRecord, ProgressLine } from '../../queue/api-queue.ts';
+import type { ApiQueue, JobRecord, ProgressLine } from '../../queue/api-queue.ts';
 
 /** Milliseconds between two looks at a job of which we hear nothing. */
 const lookAgain = 2_000;
@@ -16,7 +16,7 @@ export const jobEventId = z
 
 /** Every line of a job's progress from its first, or after one, to the outcome. */
 export async function* jobLog(
-  front: Front,
+  queue: ApiQueue,
   { job: { id, createdAt, host } }: JobRecord,
   format: LogFormat,
   after: string | null,
@@ -28,10 +28,10 @@ export async function* jobLog(
   for (let last = after ?? first.id; ; ) {
     signal.throwIfAborted();
     // Listening starts before looking, and the job is looked at before its lines: a final one has no more of them.
-    const news = front.news(id, lookAgain, signal);
-    const record = await front.job(id);
+    const news = queue.news(id, lookAgain, signal);
+    const record = await queue.job(id);
     if (!record) throw new Failure('job_not_found', 'the job is no longer remembered');
-    const lines = await front.progressLines(host, id, last);
+    const lines = await queue.progressLines(host, id, last);
     for (const line of lines) yield write.line(line);
     last = lines.at(-1)?.id ?? last;
     if (isFinal(record.job.state)) {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamHead, StreamName, Transport } from '../../jobs/rpc/streams.ts';
 import { createRecent } from '../../lib/recent.ts';
-import type { Front, WantedStream } from '../../queue/api-queue.ts';
+import type { ApiQueue, WantedStream } from '../../queue/api-queue.ts';
 import { openDirect, Unreachable } from './direct.ts';
 
 /**
@@ -20,10 +20,10 @@ export type OpenStreamOf = <S extends StreamName>(
 /** Milliseconds for which an address that did not answer is not tried again. */
 const forgetAfter = 10_000;
 
-export function createStreamOpener(front: Front, transport: Transport, log: Logger): OpenStreamOf {
+export function createStreamOpener(queue: ApiQueue, transport: Transport, log: Logger): OpenStreamOf {
   const unreachable = createRecent(forgetAfter);
 
-  const addressOf = async (host: string) => (await front.host(host))?.address ?? null;
+  const addressOf = async (host: string) => (await queue.host(host))?.address ?? null;
 
   const direct = async (host: string, wanted: WantedStream, signal: AbortSignal) => {
     const address = await addressOf(host);
@@ -34,19 +34,19 @@ export function createStreamOpener(front: Front, transport: Transport, log: Logg
   /** Directly where that works, through Redis where it does not: before the first byte nobody sees the difference. */
   const either = async (host: string, wanted: WantedStream, signal: AbortSignal) => {
     const address = await addressOf(host);
-    if (address === null || unreachable.has(address)) return front.relay(host, wanted, signal);
+    if (address === null || unreachable.has(address)) return queue.relay(host, wanted, signal);
     try {
       return await openDirect(address, wanted, signal);
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       unreachable.add(address);
       log.warn({ host, reason: String(error.cause) }, 'the worker cannot be reached directly; using Redis');
-      return front.relay(host, wanted, signal);
+      return queue.relay(host, wanted, signal);
     }
   };
 
   const open = (host: string, wanted: WantedStream, signal: AbortSignal) => {
-    if (transport === 'relay') return front.relay(host, wanted, signal);
+    if (transport === 'relay') return queue.relay(host, wanted, signal);
     return transport === 'direct' ? direct(host, wanted, signal) : either(host, wanted, signal);
   };
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Problem } from '../../jobs/errors.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
-import { askHttp, type Question } from '../../lib/ask-http.ts';
+import { askHttp, type Query } from '../../lib/ask-http.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { testToken } from '../../token/claims.ts';
@@ -30,7 +30,7 @@ const wait = 60;
 /** Milliseconds until an answer must be there. */
 const deadline = (wait + 15) * 1000;
 /** So often a request is sent to an api that cannot be reached, with pauses that double from this on (milliseconds). */
-const mostTries = 5;
+const maxTries = 5;
 const firstPause = 250;
 
 /** As much of a job as a client relies on. */
@@ -73,7 +73,7 @@ export function createClient({ api, token, user, tell }: ClientOptions): Client 
 }
 
 /** Sends until there is an answer: what was not heard has changed nothing, and what was heard has the same id again. */
-async function reach(address: string, question: Question, tell: ClientOptions['tell']) {
+async function reach(address: string, question: Query, tell: ClientOptions['tell']) {
   for (let tries = 1; ; tries++) {
     try {
       return await askHttp(address, question);
@@ -81,7 +81,7 @@ async function reach(address: string, question: Question, tell: ClientOptions['t
       const { code, message } = error as NodeJS.ErrnoException;
       const reason = code ?? message;
       const { origin } = new URL(address);
-      if (tries === mostTries)
+      if (tries === maxTries)
         throw new Error(`the api at ${origin} cannot be reached (${reason}); see --api`);
       const delay = firstPause * 2 ** (tries - 1);
       tell(`the api at ${origin} cannot be reached (${reason}); trying again in ${delay / 1000} s`);

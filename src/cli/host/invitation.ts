@@ -4,8 +4,8 @@ import { parseJson } from '../../lib/parse-json.ts';
 import { optionTable } from '../options/options.ts';
 
 /** Characters of the longest file in an invitation. */
-const longestFile = 65_536;
-const pem = z.string().max(longestFile);
+const maxFileBytes = 65_536;
+const pem = z.string().max(maxFileBytes);
 
 /** Everything that a host needs to join a fleet: where its Redis is, who it is there, and the keys it verifies with. */
 const invitation = z.strictObject({
@@ -22,7 +22,7 @@ const invitation = z.strictObject({
       .string()
       .max(80)
       .regex(/^[A-Za-z0-9_-]{1,64}\.(?:issuer\.pub|daemon\.key)$/),
-    z.string().max(longestFile),
+    z.string().max(maxFileBytes),
   ),
 });
 export type Invitation = z.infer<typeof invitation>;

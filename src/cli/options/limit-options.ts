@@ -13,8 +13,8 @@ const number = (preset: string, help: string) => limit(preset, '<number>', whole
 const megabytes = (preset: string, help: string) => limit(preset, '<MiB>', wholeNumber(1, 1_048_576), help);
 
 /** MiB of a gear where nothing is said, and the most that may be: half of what the host has, so that no gear takes all of it. */
-const usualMemory = 512;
-const mostMemory = Math.max(usualMemory, Math.floor(totalmem() / MiB / 2));
+const defaultMemory = 512;
+const maxGearMemory = Math.max(defaultMemory, Math.floor(totalmem() / MiB / 2));
 const hostCpus = String(availableParallelism());
 
 const ports = z
@@ -53,7 +53,7 @@ const limits = {
   maxArchives: number('4', 'archives and copies that this host makes at a time'),
   archiveMegabytes: megabytes('128', 'memory that git may take for one archive'),
   maxAnswers: number('4', 'reads that this host answers at a time; the others wait'),
-  gearMemory: limit(`${usualMemory}m`, '<bytes>', memory, 'memory of a gear whose spec names none'),
+  gearMemory: limit(`${defaultMemory}m`, '<bytes>', memory, 'memory of a gear whose spec names none'),
   gearCpus: limit('1', '<number>', cpus, 'CPUs of a gear whose spec names none'),
   gearPids: number('1024', 'processes and threads of a gear'),
   gearLogLines: limit(
@@ -62,7 +62,7 @@ const limits = {
     wholeNumber(1, 1_000_000_000),
     'lines that a gear may log in 30 seconds',
   ),
-  maxGearMemory: limit(`${mostMemory}m`, '<bytes>', memory, 'the most memory that a spec may name'),
+  maxGearMemory: limit(`${maxGearMemory}m`, '<bytes>', memory, 'the most memory that a spec may name'),
   maxGearCpus: limit(hostCpus, '<number>', cpus, 'the most CPUs that a spec may name'),
   publishPorts: limit('1024-65535', '<list>', ports, 'external ports that a spec may name: 443,1024-65535'),
   publishAddress: limit('', '<list>', addresses, 'addresses on which ports are published; none: all'),

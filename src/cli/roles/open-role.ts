@@ -103,15 +103,15 @@ interface ApiOptions {
 }
 
 async function openApi({ config, redis, tokens, expected, log, closers }: ApiOptions): Promise<RunningApi> {
-  const [{ openFront }, { startApi }] = await Promise.all([
+  const [{ openApiQueue }, { startApi }] = await Promise.all([
     import('../../queue/api-queue.ts'),
     import('../../api/start-api.ts'),
   ]);
   const { keepSeconds } = shared(config);
-  const front = openFront({ redis, limits: jobLimits.parse(config), keepSeconds, expected, log });
-  closers.push(front.close);
+  const queue = openApiQueue({ redis, limits: jobLimits.parse(config), keepSeconds, expected, log });
+  closers.push(queue.close);
   const api = await startApi(
-    { ...tokens, front, version, limits: userLimits.parse(config), transport: config.stream, log },
+    { ...tokens, queue, version, limits: userLimits.parse(config), transport: config.stream, log },
     config.listen,
   );
   closers.push(() => api.close(requestGrace));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
-import { largestBody } from '../../requests/original.ts';
+import { maxBody } from '../../requests/original.ts';
 import type { KeyRole } from '../../token/key-files.ts';
 import { BadConfig, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/option-flags.ts';
@@ -105,7 +105,6 @@ async function hashOf(file: string): Promise<string> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new BadConfig([`--body: ${file} cannot be read (${error.code})`]);
   });
-  if (bytes.length > largestBody)
-    throw new BadConfig([`--body: ${file} is above 100 KiB, which no api takes`]);
+  if (bytes.length > maxBody) throw new BadConfig([`--body: ${file} is above 100 KiB, which no api takes`]);
   return createHash('sha256').update(bytes).digest('base64url');
 }

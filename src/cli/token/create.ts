@@ -39,7 +39,7 @@ export async function createToken(options: CreateOptions): Promise<string> {
     throw new BadConfig([`--action is missing: one of ${actions.join(', ')}, or *.* for all`]);
   const claims = claimsOf(options);
   const allowed = options.actions.map((pattern) => known(pattern));
-  mustNotLastTooLong(options, allowed.flat());
+  assertLifetime(options, allowed.flat());
   const call = options.show === 'token' ? null : theOnlyAction(options, allowed.flat(), claims);
   const issuer = await readMinterKey(options.keys, 'issuer', options.issuer);
   const daemon = await readMinterKey(options.keys, 'daemon', options.daemon);
@@ -79,7 +79,7 @@ function known(pattern: string): Action[] {
   ]);
 }
 
-function mustNotLastTooLong({ expires, lifetimes }: CreateOptions, allowed: Action[]): void {
+function assertLifetime({ expires, lifetimes }: CreateOptions, allowed: Action[]): void {
   const span = parseDuration(expires) ?? 0;
   const changing = allowed.some(changesSomething);
   const longest = changing ? lifetimes.change : Math.max(lifetimes.change, lifetimes.read);

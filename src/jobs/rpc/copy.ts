@@ -28,7 +28,7 @@ export const repositorySource = z.string({ error: 't must be a string' }).transf
 export const aboutCopy = (job: string, source: string) => `copy ${source} ${job}`;
 
 /** Bytes of the line below at most. */
-export const longestCopyHead = 2_048;
+export const maxCopyHead = 2_048;
 
 /**
  * What the source's worker sends for a copy: one line of this, as JSON, and then, unless it is empty, a bundle as

@@ -55,10 +55,10 @@ export type GearSummary = Pick<Gear, 'resource' | 'host' | 'unit'> & {
 } & { systemd: Pick<Gear['systemd'], 'active' | 'sub'> | null };
 
 /**
- * What the api may ask a worker without a job: reads, and the wish to cancel. What about is in the client's own request,
+ * What the api may ask a worker without a job: reads and cancellations. The client's own request says of what,
  * which goes with each question.
  */
-export interface Questions {
+export interface Queries {
   'container.read': { args: object; answer: Gear };
   /** Those of the names that are gears of the host. */
   'container.list': { args: { names: string[] }; answer: GearSummary[] };
@@ -68,4 +68,4 @@ export interface Questions {
   'stream.open': { args: { id: string; how: object }; answer: { head: unknown } };
   'job.cancel': { args: { id: string }; answer: { aborting: boolean } };
 }
-export type Question = keyof Questions;
+export type Query = keyof Queries;

@@ -13,8 +13,8 @@ export const transports = ['auto', 'relay', 'direct'] as const;
 export type Transport = (typeof transports)[number];
 
 /** Lines of history, and seconds of a followed log, that may be asked for. */
-export const mostLines = 10_000_000;
-export const longestFollow = 3_600;
+export const maxLines = 10_000_000;
+export const maxFollow = 3_600;
 
 /**
  * Everything that a worker streams: what an api asks for, checked on both sides, and what is known before the
@@ -26,9 +26,9 @@ export const streams = {
       resource: resourceName,
       format: z.enum(logFormats),
       /** Lines of history before what comes now. */
-      lines: z.number().int().min(0).max(mostLines),
+      lines: z.number().int().min(0).max(maxLines),
       /** Seconds to follow; 0: history only. */
-      seconds: z.number().int().min(0).max(longestFollow),
+      seconds: z.number().int().min(0).max(maxFollow),
       /** Exactly what comes after this record instead of so many lines of history. */
       after: journalCursor.nullable(),
     }),

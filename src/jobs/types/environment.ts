@@ -10,11 +10,11 @@ const variable = z.strictObject({ name: environmentName, value });
 export type EnvironmentVariable = z.infer<typeof variable>;
 
 /** More than any program reads, less than execve(2) takes. */
-export const mostVariables = 512;
+export const maxVariables = 512;
 
 export const environmentVariables = z
   .array(variable)
-  .max(mostVariables, `env: at most ${mostVariables}`)
+  .max(maxVariables, `env: at most ${maxVariables}`)
   .refine(...unique((e: EnvironmentVariable) => e.name, 'an environment name'));
 
 /** The body of PUT and PATCH environment. */

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
  * Milliseconds for which a reader may seem to take nothing. The kernel's buffers hide what it takes: where they may grow to
  * 32 MiB (tcp(7)), one that reads a megabyte a second seems to stand still for half a minute.
  */
-const longestStall = 100_000;
+const maxStall = 100_000;
 
 /**
  * Writes a body to a connection, at the pace of whoever reads it, and ends it. Rejects with what the body threw, or
@@ -39,7 +39,7 @@ function drained(connection: Writable, signal: AbortSignal): Promise<void> {
     };
     const onDrain = () => settle(null);
     const onAbort = () => settle(signal.reason as Error);
-    const timer = setTimeout(() => settle(new Error('the reader takes nothing')), longestStall);
+    const timer = setTimeout(() => settle(new Error('the reader takes nothing')), maxStall);
     connection.once('drain', onDrain);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();

@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 export class UntrustedFile extends Error {}
 
 /** Refuses what belongs to others than us and root or can be changed by them, and secrets that they can read. */
-export async function mustBeOurs(path: string, secret = false): Promise<void> {
+export async function assertOwned(path: string, secret = false): Promise<void> {
   const { mode, uid } = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new UntrustedFile(`${path} cannot be read (${error.code})`);
   });
@@ -16,6 +16,6 @@ export async function mustBeOurs(path: string, secret = false): Promise<void> {
 
 /** A file as long as it can be trusted; `secret`: only if nobody else can read it. */
 export async function readTrusted(path: string, secret = false): Promise<string> {
-  await mustBeOurs(path, secret);
+  await assertOwned(path, secret);
   return readFile(path, 'utf8');
 }

@@ -4,16 +4,16 @@ import { Failure } from '../../jobs/errors.ts';
 import { jobLimits } from '../../jobs/limits.ts';
 import { jobs } from '../../jobs/registry.ts';
 import { pause } from '../../lib/async/pause.ts';
-import { entrySettled, readEntry, releaseEntry, strikeEntry } from '../directory/entries.ts';
+import { deleteEntry, entrySettled, readEntry, releaseEntry } from '../directory/entries.ts';
 import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger, readJobOf } from '../records/worker-records.ts';
 import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
 import type { AcceptParts, Attempt } from './attempt.ts';
 import { claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
-import { sampled } from './sample.ts';
+import { sample } from './sample.ts';
 import { creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
-import type { Accepted, Choice, Wish } from './submission.ts';
+import type { Accepted, JobSubmission, Placement } from './submission.ts';
 
 /** Milliseconds for which is waited what stands in the way but passes, and between two looks at it. */
 const patience = entrySettled + 500;
@@ -23,7 +23,7 @@ const look = 100;
  * So many hosts, taken at random, are compared for a new name: what that costs does not grow with the fleet, and hosts that
  * have less than others still catch up (the power of d choices: Mitzenmacher, IEEE TPDS 12(10), 2001).
  */
-const compared = 8;
+const sampleSize = 8;
 
 /** What comes next: the verdict, or a host to try, or the directory to be asked (null); a little later where `again`. */
 type Step = Accepted | { host: string | null; again?: boolean };
@@ -33,11 +33,21 @@ type Step = Accepted | { host: string | null; again?: boolean };
  * beginning, or guessed, that is one round trip: the delivery carries nothing but the id and is dropped by the worker where
  * the record says otherwise, so that it may be sent at once. Throws `queue_unavailable`.
  */
-export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Promise<Accepted> {
-  await parts.learner.settled();
+export async function accept(
+  parts: AcceptParts,
+  submission: JobSubmission,
+  placement: Placement,
+): Promise<Accepted> {
+  await parts.directorySync.settled();
   const attempt: Attempt = {
-    ...{ id: randomUUID(), parts, wish, choice, candidates: sampled(choice.candidates, compared) },
-    ...{ epoch: parts.learner.epoch(), guess: null, settled: false, instead: '', made: null },
+    ...{
+      id: randomUUID(),
+      parts,
+      submission,
+      placement,
+      candidates: sample(placement.candidates, sampleSize),
+    },
+    ...{ epoch: parts.directorySync.epoch(), guess: null, settled: false, instead: '', made: null },
   };
   const until = performance.now() + patience;
   let host = firstHost(attempt);
@@ -53,22 +63,24 @@ export async function accept(parts: AcceptParts, wish: Wish, choice: Choice): Pr
 
 /** The host that is tried before the directory is asked; null: none. */
 function firstHost(attempt: Attempt): string | null {
-  const { parts, wish, choice, candidates } = attempt;
-  if (!needsName(wish)) return choice.only;
-  if (!parts.atOnce) return null;
-  if (choice.only !== null) return choice.only;
-  const { type, params } = wish.command;
+  const { parts, submission, placement, candidates } = attempt;
+  if (!needsName(submission)) return placement.only;
+  if (!parts.singleSlot) return null;
+  if (placement.only !== null) return placement.only;
+  const { type, params } = submission.command;
   const { on } = jobs[type];
-  attempt.guess = creates(wish)
-    ? parts.guesses.guess(on, params.resource, candidates)
-    : parts.guesses.seen(on, params.resource);
+  attempt.guess = creates(submission)
+    ? parts.predictor.guess(on, params.resource, candidates)
+    : parts.predictor.seen(on, params.resource);
   return attempt.guess?.host ?? null;
 }
 
 /** Asks the directory who has the name, or is to have it. */
 async function claim(attempt: Attempt): Promise<Step> {
-  const { parts, wish, choice } = attempt;
-  const reply = await runScript(parts.redis, 'claimName', directoryKeys(wish), [claimAnywhere(attempt)]);
+  const { parts, submission, placement } = attempt;
+  const reply = await runScript(parts.redis, 'claimName', directoryKeys(submission), [
+    claimAnywhere(attempt),
+  ]);
   const [verdict, host, text] = reply as [string, string, string];
   switch (verdict) {
     case 'lost':
@@ -79,7 +91,7 @@ async function claim(attempt: Attempt): Promise<Step> {
     case 'nowhere':
       return refused(attempt, verdict, null);
     default:
-      if (choice.only !== null && choice.only !== host) return movedOn(attempt, { host, text });
+      if (placement.only !== null && placement.only !== host) return movedOn(attempt, { host, text });
       return entered(attempt, verdict, { host, text });
   }
 }
@@ -92,22 +104,22 @@ function entered(attempt: Attempt, verdict: string, entry: { host: string; text:
 }
 
 function compareAll(attempt: Attempt): Step {
-  attempt.candidates = attempt.choice.candidates;
+  attempt.candidates = attempt.placement.candidates;
   return { host: null };
 }
 
 /** Redis is another one, or has lost everything: the directory has to be filled first. */
 async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
-  const { learner } = attempt.parts;
-  await learner.look();
-  await learner.settled();
-  attempt.epoch = learner.epoch();
+  const { directorySync } = attempt.parts;
+  await directorySync.look();
+  await directorySync.settled();
+  attempt.epoch = directorySync.epoch();
   return { host };
 }
 
 /** The directory names another host than the only one wanted: that may be out of date, or about to change. */
 async function movedOn(
-  { parts: { redis }, wish: { command } }: Attempt,
+  { parts: { redis }, submission: { command } }: Attempt,
   entry: { host: string; text: string },
 ): Promise<Step> {
   const state = await releaseEntry(redis, jobs[command.type].on, command.params.resource, entry);
@@ -117,18 +129,18 @@ async function movedOn(
 
 /** Has the request recorded on a host. */
 async function record(attempt: Attempt, host: string): Promise<Step> {
-  const { parts, wish, choice, guess } = attempt;
-  const job = newJob(wish, host);
-  const { id, command } = wish;
-  const recorded = parts.atOnce ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
-  const delivered = parts.atOnce ? parts.deliveries.add(host, id, command.type) : null;
+  const { parts, submission, placement, guess } = attempt;
+  const job = newJob(submission, host);
+  const { id, command } = submission;
+  const recorded = parts.singleSlot ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
+  const delivered = parts.singleSlot ? parts.deliveries.add(host, id, command.type) : null;
   attempt.guess = null;
   const told = Promise.all([recorded, delivered]).finally(() => guess?.settle());
   const [[verdict, more, text, name]] = await told;
   switch (verdict) {
     case 'accepted':
       if (!delivered) await parts.deliveries.add(host, id, command.type);
-      parts.guesses.see(jobs[command.type].on, job.resource, host);
+      parts.predictor.see(jobs[command.type].on, job.resource, host);
       return { verdict, job };
     case 'lost':
       return lookAgain(attempt, guess ? null : host);
@@ -137,7 +149,7 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
     case 'taken':
       return elsewhereInLedger(attempt, guess ? null : host, more);
     case 'elsewhere':
-      if (choice.only !== null) return movedOn(attempt, { host: more, text });
+      if (placement.only !== null) return movedOn(attempt, { host: more, text });
       return guess ? entered(attempt, name, { host: more, text }) : { host: more };
     case 'free':
       return moveAway(attempt, host);
@@ -152,9 +164,9 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
 
 /** The id is bound to another host: to a job there, to one on its way, or to one that is no longer remembered. */
 async function elsewhereInLedger(attempt: Attempt, tried: string | null, bound: string): Promise<Step> {
-  const { parts, wish } = attempt;
+  const { parts, submission } = attempt;
   const host = hostInLedger(bound);
-  const record = await readJobOf(parts.redis, host, wish.id);
+  const record = await readJobOf(parts.redis, host, submission.id);
   if (record) return joined(attempt, record);
   const onItsWay = parts.clock.now() <= Number(bound.split(' ')[1]);
   if (!onItsWay) attempt.instead = bound;
@@ -163,26 +175,26 @@ async function elsewhereInLedger(attempt: Attempt, tried: string | null, bound: 
 
 /** The host of an old entry does not have the name: it may go to the host with the most room. */
 async function moveAway(attempt: Attempt, host: string): Promise<Step> {
-  const { parts, wish } = attempt;
-  const { on } = jobs[wish.command.type];
-  const { resource } = wish.command.params;
+  const { parts, submission } = attempt;
+  const { on } = jobs[submission.command.type];
+  const { resource } = submission.command.params;
   const entry = await readEntry(parts.redis, on, resource);
   attempt.settled = false;
   if (entry === null || entry.host !== host) return { host: null };
   // As we have left it: another request that has counted on it since keeps the name where it is.
   const ours = entry.attempt === attempt.id;
-  if (ours && (await strikeEntry(parts.redis, on, resource, entry, 0))) return { host: null };
+  if (ours && (await deleteEntry(parts.redis, on, resource, entry, 0))) return { host: null };
   return { host };
 }
 
 /** The id has a job already. Where that is about another name, ours is not wanted. */
 async function joined(attempt: Attempt, record: JobRecord): Promise<Step> {
-  if (record.job.resource !== attempt.wish.command.params.resource) await takeBack(attempt);
+  if (record.job.resource !== attempt.submission.command.params.resource) await takeBack(attempt);
   return { verdict: 'known', record };
 }
 
-async function takeBack({ parts: { redis }, wish: { command }, made }: Attempt): Promise<void> {
-  if (made) await strikeEntry(redis, jobs[command.type].on, command.params.resource, made, 0);
+async function takeBack({ parts: { redis }, submission: { command }, made }: Attempt): Promise<void> {
+  if (made) await deleteEntry(redis, jobs[command.type].on, command.params.resource, made, 0);
 }
 
 /** What stands against a request. */

@@ -1,22 +1,22 @@
 import type { Redis } from 'ioredis';
 import type { JobLimits } from '../../jobs/limits.ts';
-import type { HostLearner } from '../directory/sync.ts';
+import type { DirectorySync } from '../directory/sync.ts';
 import type { Deliveries } from '../records/deliveries.ts';
 import type { RedisClock } from '../redis/clock.ts';
-import type { Guess, Guesses } from './host-predictor.ts';
-import type { Candidate, Choice, Wish } from './submission.ts';
+import type { HostPredictor, PredictedHost } from './host-predictor.ts';
+import type { Candidate, JobSubmission, Placement } from './submission.ts';
 
 export interface AcceptParts {
   redis: Redis;
   clock: RedisClock;
   deliveries: Deliveries;
-  learner: HostLearner;
-  guesses: Guesses;
+  directorySync: DirectorySync;
+  predictor: HostPredictor;
   limits: JobLimits;
   /** Seconds for which a finished job and its id are kept. */
   keepSeconds: number;
   /** Whether one script may touch everything; in a Cluster only what lies in one slot. */
-  atOnce: boolean;
+  singleSlot: boolean;
 }
 
 /** A request on its way to its host. */
@@ -24,14 +24,14 @@ export interface Attempt {
   /** Tells it from another one of the same request. */
   id: string;
   parts: AcceptParts;
-  wish: Wish;
-  choice: Choice;
+  submission: JobSubmission;
+  placement: Placement;
   /** Hosts that are compared for a new name: some, or all where those lack ports or memory. */
   candidates: Candidate[];
   /** The directory that this counts on; see epoch.ts. */
   epoch: string;
   /** The host that is tried before the directory was asked; null: it has been, or need not be. */
-  guess: Guess | null;
+  guess: PredictedHost | null;
   /** The name's entry is older than any request that could have counted on it. */
   settled: boolean;
   /** What the ledger says of the id, where that is void. */

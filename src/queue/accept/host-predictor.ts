@@ -2,7 +2,7 @@ import type { LineKind } from '../../jobs/fields/resource.ts';
 import type { Candidate } from './submission.ts';
 
 /** A host that is tried before the directory was asked. */
-export interface Guess {
+export interface PredictedHost {
   host: string;
   /** To be called when it is known what became of it. */
   settle(): void;
@@ -13,11 +13,11 @@ export interface Guess {
  * choose for a new name, from what it has last said of each and what is on its way. Good enough for a guess; a wrong one costs a
  * round trip and a delivery that finds nothing.
  */
-export interface Guesses {
+export interface HostPredictor {
   /** For a name that may be new; null where there is no candidate. */
-  guess(kind: LineKind, resource: string, candidates: readonly Candidate[]): Guess | null;
+  guess(kind: LineKind, resource: string, candidates: readonly Candidate[]): PredictedHost | null;
   /** For a name that is there already; null where it was not seen. */
-  seen(kind: LineKind, resource: string): Guess | null;
+  seen(kind: LineKind, resource: string): PredictedHost | null;
   /** The host that has a name. */
   see(kind: LineKind, resource: string, host: string): void;
   /** What the directory had for each candidate: names, MiB that they ask for; and the host that it has chosen. */
@@ -30,7 +30,7 @@ export interface Guesses {
 }
 
 /** Names whose hosts are remembered; those seen longest ago are forgotten first. */
-const mostNames = 10_000;
+const maxNames = 10_000;
 
 interface Known {
   names: number;
@@ -38,7 +38,7 @@ interface Known {
   onTheirWay: number;
 }
 
-export function createGuesses(): Guesses {
+export function createHostPredictor(): HostPredictor {
   const hosts = new Map<string, Known>();
   const holders = new Map<string, string>();
   const of = (kind: LineKind, host: string) => {
@@ -47,7 +47,7 @@ export function createGuesses(): Guesses {
     hosts.set(key, known);
     return known;
   };
-  const seen = (kind: LineKind, resource: string): Guess | null => {
+  const seen = (kind: LineKind, resource: string): PredictedHost | null => {
     const host = holders.get(`${kind} ${resource}`);
     return host === undefined ? null : { host, settle: () => undefined };
   };
@@ -82,7 +82,7 @@ export function createGuesses(): Guesses {
       holders.delete(key); // To be the youngest again.
       holders.set(key, host);
       const [oldest] = holders.keys();
-      if (holders.size > mostNames && oldest !== undefined) holders.delete(oldest);
+      if (holders.size > maxNames && oldest !== undefined) holders.delete(oldest);
     },
     learn(kind, candidates, room, chosen) {
       for (const [i, { host }] of candidates.entries()) {

@@ -17,16 +17,16 @@ import {
 /** How a request on its way to its host is put into Redis: at once, or slot by slot; see scripts/accept.ts. */
 
 /** What the directory is asked by a request that may go anywhere. */
-export function claimAnywhere({ id, wish, choice, candidates, epoch }: Attempt): string {
-  const some = candidates.length < choice.candidates.length;
-  const settled = choice.only === null ? { settled: entrySettled } : {};
-  return claimArgument(wish, { ...choice, candidates }, { epoch, attempt: id, some, ...settled });
+export function claimAnywhere({ id, submission, placement, candidates, epoch }: Attempt): string {
+  const some = candidates.length < placement.candidates.length;
+  const settled = placement.only === null ? { settled: entrySettled } : {};
+  return claimArgument(submission, { ...placement, candidates }, { epoch, attempt: id, some, ...settled });
 }
 
 /** What the directory is asked by one that goes to this host. */
-function claimOn({ id, wish, choice, epoch }: Attempt, only: string): string {
-  const candidates = choice.candidates.filter((candidate) => candidate.host === only);
-  return claimArgument(wish, { only, candidates }, { epoch, attempt: id });
+function claimOn({ id, submission, placement, epoch }: Attempt, only: string): string {
+  const candidates = placement.candidates.filter((candidate) => candidate.host === only);
+  return claimArgument(submission, { only, candidates }, { epoch, attempt: id });
 }
 
 /** What became of it; where that is about another host: which, and what the directory has of the name, and since when. */
@@ -34,37 +34,40 @@ export type Reply = [verdict: string, more: string, text: string, name: string];
 
 /** Has a request recorded by one script. Where the job's host is a guess the directory chooses, and may choose another. */
 export async function recordAtOnce(attempt: Attempt, job: Job): Promise<Reply> {
-  const { parts, wish, guess, settled, instead } = attempt;
+  const { parts, submission, guess, settled, instead } = attempt;
   const { host } = job;
-  const scriptKeys = [...directoryKeys(wish), keys.id(wish.id), ...recordKeys(wish, host)];
+  const scriptKeys = [...directoryKeys(submission), keys.id(submission.id), ...recordKeys(submission, host)];
   const deadline = deadlineOf(parts.clock);
   const args = [
     ...[guess ? claimAnywhere(attempt) : claimOn(attempt, host), host, instead],
     ...[ledgerValue(host, deadline), idSeconds(parts.keepSeconds)],
-    ...[recordArgument(wish, parts, deadline, settled), ...recordFields(job, wish)],
+    ...[recordArgument(submission, parts, deadline, settled), ...recordFields(job, submission)],
   ];
   const reply = await runScript(parts.redis, 'acceptAtOnce', scriptKeys, args);
   const [verdict, more, text, name, room] = reply as [...Reply, (string | null)[]];
   if (name === 'claimed' && guess) {
     const chosen = verdict === 'elsewhere' ? more : host;
-    parts.guesses.learn(jobs[wish.command.type].on, attempt.candidates, room, chosen);
+    parts.predictor.learn(jobs[submission.command.type].on, attempt.candidates, room, chosen);
   }
   return [verdict, more, text, name];
 }
 
 /** The same, one slot after the other: what was reserved is given back where the record is refused. */
-export async function recordInSteps({ parts, wish, settled, instead }: Attempt, job: Job): Promise<Reply> {
+export async function recordInSteps(
+  { parts, submission, settled, instead }: Attempt,
+  job: Job,
+): Promise<Reply> {
   const { redis } = parts;
   const { host } = job;
   const deadline = deadlineOf(parts.clock);
-  const ledger = [keys.id(wish.id)];
+  const ledger = [keys.id(submission.id)];
   const value = ledgerValue(host, deadline);
   const bound = await runScript(redis, 'reserveId', ledger, [
     ...[host, instead, value, idSeconds(parts.keepSeconds)],
   ]);
   if (bound !== null) return ['taken', String(bound), '', ''];
-  const args = [recordArgument(wish, parts, deadline, settled), ...recordFields(job, wish)];
-  const reply = (await runScript(redis, 'recordJob', recordKeys(wish, host), args)) as Reply;
+  const args = [recordArgument(submission, parts, deadline, settled), ...recordFields(job, submission)];
+  const reply = (await runScript(redis, 'recordJob', recordKeys(submission, host), args)) as Reply;
   if (reply[0] !== 'accepted' && reply[0] !== 'known')
     await runScript(redis, 'freeId', ledger, [value, host]);
   return reply;

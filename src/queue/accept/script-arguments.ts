@@ -5,15 +5,15 @@ import { type Command, jobs } from '../../jobs/registry.ts';
 import { entryKeys } from '../directory/entries.ts';
 import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import type { AcceptParts } from './attempt.ts';
-import type { Choice, Wish } from './submission.ts';
+import type { JobSubmission, Placement } from './submission.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/accept.ts. */
 
 /** Whether a request needs a name in the directory; what is about a host itself does not. */
-export const needsName = ({ command }: Wish) => jobs[command.type].needs !== 'host';
+export const needsName = ({ command }: JobSubmission) => jobs[command.type].needs !== 'host';
 
 /** Whether a request makes a name where there is none. */
-export function creates({ command }: Wish): boolean {
+export function creates({ command }: JobSubmission): boolean {
   const needs = needsOf(command);
   return needs === 'place' || needs === 'absence';
 }
@@ -23,17 +23,17 @@ export function creates({ command }: Wish): boolean {
  * of them; `settled` is the age, in milliseconds, from which the name's entry is to be called so.
  */
 export function claimArgument(
-  wish: Wish,
-  { only, candidates }: Choice,
+  submission: JobSubmission,
+  { only, candidates }: Placement,
   more: { epoch: string; attempt: string; some?: boolean; settled?: number },
 ): string {
-  if (!needsName(wish)) return '';
-  const { command, id } = wish;
+  if (!needsName(submission)) return '';
+  const { command, id } = submission;
   return JSON.stringify({
     id,
     kind: jobs[command.type].on,
     resource: command.params.resource,
-    creates: creates(wish),
+    creates: creates(submission),
     ...roomOf(command),
     ...(only === null ? {} : { only }),
     candidates,
@@ -56,7 +56,7 @@ const day = 24 * 60 * 60;
 
 /** What the host's records are asked, as JSON. */
 export function recordArgument(
-  { command, id, tenant, expires }: Wish,
+  { command, id, tenant, expires }: JobSubmission,
   { limits, keepSeconds }: Pick<AcceptParts, 'limits' | 'keepSeconds'>,
   deadline: number,
   settled: boolean,
@@ -82,11 +82,11 @@ function needsOf(command: Command): string {
   return jobs[command.type].needs;
 }
 
-export function directoryKeys({ command }: Wish): string[] {
+export function directoryKeys({ command }: JobSubmission): string[] {
   return [...entryKeys(jobs[command.type].on), keys.epoch];
 }
 
-export function recordKeys({ command, id, user }: Wish, host: string): string[] {
+export function recordKeys({ command, id, user }: JobSubmission, host: string): string[] {
   const { on } = jobs[command.type];
   const { resource } = command.params;
   const line = keys.line(host, on, resource);
@@ -97,7 +97,7 @@ export function recordKeys({ command, id, user }: Wish, host: string): string[] 
   ];
 }
 
-export function newJob({ id, command, user }: Wish, host: string): Job {
+export function newJob({ id, command, user }: JobSubmission, host: string): Job {
   return {
     id,
     type: command.type,
@@ -116,7 +116,7 @@ export function newJob({ id, command, user }: Wish, host: string): Job {
 }
 
 /** The record's fields, as field, value, … */
-export function recordFields(job: Job, { fingerprint, expires, seal }: Wish): string[] {
+export function recordFields(job: Job, { fingerprint, expires, seal }: JobSubmission): string[] {
   const { id, type, resource, host, user, createdAt } = job;
   return [
     ...['id', id, 'type', type, 'resource', resource, 'host', host, 'user', user],

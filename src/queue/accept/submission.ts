@@ -4,7 +4,7 @@ import type { JobLimits } from '../../jobs/limits.ts';
 import type { JobRecord } from '../records/job-record.ts';
 
 /** A change that has passed the door, ready to be recorded. */
-export interface Wish extends Change {
+export interface JobSubmission extends Change {
   /** Whom the job is counted for; see tenantOf. */
   tenant: string;
   /** The request as it came, sealed for the worker of a host. */
@@ -21,7 +21,7 @@ export interface Candidate {
 }
 
 /** Where a request may go. */
-export interface Choice {
+export interface Placement {
   /** The only host it may go to: the one that was asked for, or the only one there is. */
   only: string | null;
   /** Hosts that may take the name where nobody has it. */

@@ -56,7 +56,7 @@ export async function findHolder(redis: Redis, kind: LineKind, resource: string)
 }
 
 /** Takes an entry out as it was read; false where somebody has asked for the name since, or less than `age` ms ago. */
-export async function strikeEntry(
+export async function deleteEntry(
   redis: Redis,
   kind: LineKind,
   resource: string,
@@ -77,11 +77,11 @@ export async function releaseEntry(
   known: Pick<Entry, 'host' | 'text'>,
 ): Promise<'free' | 'held' | 'busy'> {
   if (await isHeld(redis, known.host, kind, resource)) return 'held';
-  return (await strikeEntry(redis, kind, resource, known)) ? 'free' : 'busy';
+  return (await deleteEntry(redis, kind, resource, known)) ? 'free' : 'busy';
 }
 
 /** Enters a name that a host holds, unless another one has it; returns the entry that is there then. */
-export async function adoptEntry(
+export async function insertEntryIfAbsent(
   redis: Redis,
   kind: LineKind,
   resource: string,

@@ -14,7 +14,7 @@ export const heartbeatInterval = 5_000;
 export const goneAfter = 3 * heartbeatInterval;
 
 /** Ports of a host that are told; more than that no host has gears for. */
-const mostPorts = 5_000;
+const maxPorts = 5_000;
 
 const announcement = z.object({
   name: hostName,
@@ -33,7 +33,7 @@ const announcement = z.object({
   memory: z.number().int().nonnegative().default(0),
   memoryTaken: z.number().int().nonnegative().default(0),
   /** External ports that its gears have. */
-  ports: z.array(z.number().int()).max(mostPorts).default([]),
+  ports: z.array(z.number().int()).max(maxPorts).default([]),
   /** What it does at a time and gives a gear; null: its worker has not said so in a way that we know. */
   limits: hostLimits.nullable().catch(null),
   /** Milliseconds since the epoch, by Redis's clock. */

@@ -3,7 +3,7 @@ import { kinds } from '../../jobs/fields/resource.ts';
 import { readJobOf } from '../records/worker-records.ts';
 import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
-import { scanEntries, strikeEntry } from './entries.ts';
+import { deleteEntry, scanEntries } from './entries.ts';
 
 /** What went with a host. */
 export interface Removed {
@@ -32,7 +32,7 @@ export async function removeHost(redis: Redis, host: string, keepSeconds: number
   for (const kind of kinds) {
     for await (const entries of scanEntries(redis, kind)) {
       for (const [name, entry] of entries)
-        if (entry.host === host && (await strikeEntry(redis, kind, name, entry, 0))) removed.names++;
+        if (entry.host === host && (await deleteEntry(redis, kind, name, entry, 0))) removed.names++;
     }
   }
   await redis.srem(keys.hosts, host);

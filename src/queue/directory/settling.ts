@@ -11,7 +11,7 @@ const patience = 1_500;
  * Whether the directory can be relied upon. After Redis has lost everything it is empty until the workers have said what
  * they hold: nothing must be told to be absent, and no name be given away, before that.
  */
-export interface Settling {
+export interface DirectoryReadiness {
   /** Everything was lost, or is seen for the first time, so many milliseconds ago. */
   begin(age: number): void;
   /** What a host holds is in the directory. */
@@ -24,7 +24,7 @@ export interface Settling {
 }
 
 /** `expected`: hosts that are to be heard of in the beginning. */
-export function createSettling(expected: readonly string[]): Settling {
+export function createDirectoryReadiness(expected: readonly string[]): DirectoryReadiness {
   const changed = new EventEmitter().setMaxListeners(0);
   let awaited = new Set(expected);
   let heard = new Set<string>();

@@ -5,9 +5,9 @@ import { type Kind, kinds } from '../../jobs/fields/resource.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { readEpoch } from '../redis/epoch.ts';
 import { channels, hostOfChannel, keys } from '../redis/keys.ts';
-import { adoptEntry, entrySettled, parseEntry, readEntry, releaseEntry } from './entries.ts';
+import { entrySettled, insertEntryIfAbsent, parseEntry, readEntry, releaseEntry } from './entries.ts';
 import { heartbeatInterval, readHeld } from './hosts.ts';
-import { createSettling } from './settling.ts';
+import { createDirectoryReadiness } from './settling.ts';
 import { sweepDirectory } from './sweep.ts';
 
 /** Milliseconds between two comparisons of the whole directory with what hosts hold, and between two looks at the epoch. */
@@ -17,7 +17,7 @@ const epochInterval = 1_000;
 const firstRetry = 200;
 const lastRetry = heartbeatInterval;
 
-export interface HostLearner {
+export interface DirectorySync {
   /** Resolves when the directory can be relied upon; throws `queue_unavailable` where a request should come again. */
   settled(): Promise<void>;
   /** The epoch that the directory is of; see epoch.ts. */
@@ -27,7 +27,7 @@ export interface HostLearner {
   close(): void;
 }
 
-export interface LearnerParts {
+export interface DirectorySyncParts {
   redis: Redis;
   subscriber: Redis;
   clock: RedisClock;
@@ -40,8 +40,14 @@ export interface LearnerParts {
  * Keeps the directory, which names the host of each resource, up with what the workers say. A worker may write only
  * about itself; that one name is in two places can be seen only here, and is told in the log.
  */
-export function learnHosts({ redis, subscriber, clock, expected, log }: LearnerParts): HostLearner {
-  const settling = createSettling(expected);
+export function openDirectorySync({
+  redis,
+  subscriber,
+  clock,
+  expected,
+  log,
+}: DirectorySyncParts): DirectorySync {
+  const settling = createDirectoryReadiness(expected);
   const everywhere = channels.here('*');
   const timers = new Set<NodeJS.Timeout>();
   /** Hosts that were read under this epoch. */
@@ -162,7 +168,7 @@ async function learnHost(redis: Redis, host: string, log: Logger): Promise<void>
       if (entry?.host === host) continue;
       if (entry && (await releaseEntry(redis, kind, name, entry)) === 'held') {
         log.error({ kind, name, hosts: [entry.host, host] }, 'two hosts hold the same name');
-      } else await adoptEntry(redis, kind, name, host);
+      } else await insertEntryIfAbsent(redis, kind, name, host);
     }
   }
 }

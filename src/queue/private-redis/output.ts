@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /** What the daemon's own Redis says about its append-only file, made words for whoever has to mend it. */
 
 const cut = /Truncating the AOF|Revert incomplete MULTI|MULTI calls can not be nested/;
-const noRoom = /No space left on device|Short write while writing to the AOF/;
+const noMemory = /No space left on device|Short write while writing to the AOF/;
 const damaged =
   /Bad file format|Unrecoverable error reading|Unexpected end of file|Unknown command.*append only file/;
 
@@ -14,7 +14,7 @@ export const wasCut = (said: readonly string[]) => said.some((line) => cut.test(
 /** Why a Redis has ended, which keeps its file in a directory. `how` is the exit status or the signal. */
 export function whyItEnded(how: string, said: readonly string[], directory: string): string {
   const lines = said.map((line) => line.replace(/^\d+:[A-Z] .*? [#*.-] /, ''));
-  const full = lines.find((line) => noRoom.test(line));
+  const full = lines.find((line) => noMemory.test(line));
   if (full) return `the disk of ${directory} is full; make room on it (redis says: ${full})`;
   if (lines.some((line) => damaged.test(line))) return howToMend(directory);
   return `it ended with ${how} and said: ${lines.slice(-3).join(' | ') || 'nothing'}`;

@@ -19,7 +19,7 @@ const programs = ['valkey-server', 'redis-server'];
 const places = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** A path of a Unix socket may be that long, with its end mark (unix(7)). */
-const longestSocketPath = 107;
+const maxSocketPath = 107;
 const startDeadline = 30_000;
 const stopDeadline = 8_000;
 /** Milliseconds before a Redis that ended by itself is started again: ever more where it ends again and again. */
@@ -33,10 +33,8 @@ const lastRestart = 2_000;
 export async function openPrivateRedis(base: string, log: Logger): Promise<PrivateRedis> {
   const directory = join(base, 'redis');
   const socket = join(directory, 'redis.sock');
-  if (Buffer.byteLength(socket) > longestSocketPath) {
-    throw new Error(
-      `--base is too long: ${socket} must have at most ${longestSocketPath} bytes to be a socket`,
-    );
+  if (Buffer.byteLength(socket) > maxSocketPath) {
+    throw new Error(`--base is too long: ${socket} must have at most ${maxSocketPath} bytes to be a socket`);
   }
   const program = await findProgram();
   await mkdir(base, { recursive: true }); // Others may pass it: only what is in this directory is ours alone.

@@ -14,13 +14,13 @@ export interface JobFilter extends Scope {
 }
 
 /** Ids read, and records looked at, at a time. */
-const mostAtOnce = 250;
+const maxAtOnce = 250;
 
 /** Records that are looked at for one page: a filter that fits few jobs must not cost the whole history. */
-const mostLooked = 1_000;
+const maxScanned = 1_000;
 
 /** Lists that are read side by side for a name's beginning; for one that takes in more names, other lists are read. */
-const mostNamed = 1_000;
+const maxNamed = 1_000;
 
 export interface JobPage {
   jobs: Job[];
@@ -46,9 +46,9 @@ export async function listJobs(
   let shown: Place = place;
   const lists = await fewest(redis, hosts, filter);
   let wanted = limit + 1; // Whether there is more.
-  for (let looked = 0; looked < mostLooked; wanted *= 2) {
+  for (let looked = 0; looked < maxScanned; wanted *= 2) {
     signal?.throwIfAborted();
-    const { listed, end } = await readBatch(redis, lists, place, Math.min(wanted, mostAtOnce));
+    const { listed, end } = await readBatch(redis, lists, place, Math.min(wanted, maxAtOnce));
     const records = await read(listed);
     const gone = listed.filter((_, i) => !records[i]);
     await sweep(redis, gone);
@@ -104,13 +104,13 @@ async function fewest(redis: Redis, hosts: string[], { u, r, state }: JobFilter)
 async function listsOn(redis: Redis, hosts: string[], pattern: string): Promise<List[] | null> {
   const on = (host: string, name: string) => ({ host, key: keys.jobsBy(host, 'resource', name) });
   if (!pattern.endsWith('*')) return hosts.map((host) => on(host, pattern));
-  const range = [...rangeOf(pattern), 'LIMIT', 0, mostNamed + 1] as const;
+  const range = [...rangeOf(pattern), 'LIMIT', 0, maxNamed + 1] as const;
   const lists = await Promise.all(
     hosts.map(async (host) =>
       (await redis.zrangebylex(keys.resources(host), ...range)).map((name) => on(host, name)),
     ),
   );
-  return lists.flat().length > mostNamed ? null : lists.flat();
+  return lists.flat().length > maxNamed ? null : lists.flat();
 }
 
 /** A job that has waited for too long has failed, and is among the open ones until somebody reads it. */

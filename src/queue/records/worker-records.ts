@@ -40,7 +40,7 @@ export type Turn =
   | { turn: 'begun'; record: JobRecord };
 
 /** Lines of progress that are kept of one job; a step reports at most 101 percentages. */
-const mostLines = 5_000;
+const maxLines = 5_000;
 
 export function createWorkerLedger(redis: Redis, host: string, keepSeconds: number): WorkerLedger {
   return {
@@ -73,7 +73,7 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       const steps = redis
         .multi()
         .hset(keys.run(host, id), 'progress', text)
-        .xadd(stream, 'MAXLEN', '~', mostLines, '*', 'line', JSON.stringify(line))
+        .xadd(stream, 'MAXLEN', '~', maxLines, '*', 'line', JSON.stringify(line))
         .expire(stream, keepSeconds)
         .publish(channels.news(host), id);
       await effect('redis.progress', () => steps.exec());

@@ -17,7 +17,7 @@ export interface RedisAccess {
   tls?: { ca?: string; cert?: string; key?: string } | undefined;
 }
 
-/** Milliseconds after which a command of a front door is given up. */
+/** Milliseconds after which a command of an api is given up. */
 export const commandTimeout = 1_800;
 /** And one that sends a part of a stream: nobody waits for its answer, and a machine that stops for a moment breaks none. */
 const sendingTimeout = 5_000;

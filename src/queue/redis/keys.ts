@@ -86,11 +86,11 @@ export const channels = {
    * `free <kind> <name>` when a name is no longer there; for all hosts with a star.
    */
   here: (host: string) => `geard:{${host}}:here`,
-  /** A worker asks for what one of its jobs is to copy, see fetches.ts; for all hosts with a star. */
+  /** A worker asks for what one of its jobs is to copy, see rpc/copy-requests.ts; for all hosts with a star. */
   fetch: (host: string) => `geard:{${host}}:fetch`,
   /** An api asks every worker to say that it lives. */
   who: 'geard:who',
-  /** Answers of a worker to one api. */
+  /** QueryHandlers of a worker to one api. */
   replies: (host: string, api: string) => `geard:{${host}}:replies:${api}`,
 } as const;
 

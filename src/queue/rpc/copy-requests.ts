@@ -15,7 +15,7 @@ import { claimFrames, type FrameReader, openFrames, sendFrames } from './stream-
 const wanted = z.strictObject({ job: requestId, frames: z.uuid() });
 
 /** What a worker asks the apis for. */
-export interface Fetch {
+export interface CopyRequest {
   host: string;
   job: string;
   /** The stream it reads. */
@@ -23,7 +23,7 @@ export interface Fetch {
 }
 
 /** Asks for what a job of a host is to copy. The body throws a `Failure` when it does not come whole. */
-export async function askFor(
+export async function requestCopy(
   redis: Redis,
   connect: () => Redis,
   host: string,
@@ -54,7 +54,7 @@ async function* asFailures({ body }: FrameReader, signal: AbortSignal): AsyncGen
 }
 
 /** Calls the listener with whatever any worker asks for. */
-export function hearFetches(subscriber: Redis, listener: (fetch: Fetch) => void): void {
+export function onCopyRequest(subscriber: Redis, listener: (fetch: CopyRequest) => void): void {
   const everywhere = channels.fetch('*');
   subscriber.on('pmessage', (pattern: string, channel: string, text: string) => {
     if (pattern !== everywhere) return;
@@ -72,7 +72,7 @@ export function hearFetches(subscriber: Redis, listener: (fetch: Fetch) => void)
  */
 export async function sendTo(
   redis: Redis,
-  { host, frames }: Fetch,
+  { host, frames }: CopyRequest,
   open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<boolean> {

@@ -4,13 +4,13 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
 import { payloadVersion } from '../../jobs/payload-version.ts';
-import type { Question, Questions } from '../../jobs/rpc/queries.ts';
+import type { Queries, Query } from '../../jobs/rpc/queries.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { channels, keys } from '../redis/keys.ts';
 
 /**
- * Questions to a worker that need no job: reads, and the wish to cancel. A question goes onto the host's list,
+ * Queries to a worker that need no job: reads and cancellations. A question goes onto the host's list,
  * the answer comes back by pub/sub; whichever gets lost is a timeout for the one who asked.
  */
 const asked = z.object({
@@ -33,23 +33,23 @@ const answered = z.object({
 });
 
 /** So many questions may wait for a worker; more than that nobody will still be waiting for. */
-const mostWaiting = 1_000;
+const maxWaiting = 1_000;
 
 /** Milliseconds that a worker has for an answer: a client hears within two seconds that there is none. */
-const usualTimeout = 1_800;
+const defaultTimeout = 1_800;
 
 /** Milliseconds that any answer is waited for at most; AbortSignal.timeout takes no endless time. */
-const longestTimeout = 60_000;
+const maxTimeout = 60_000;
 
-export interface Asker {
+export interface RpcClient {
   /** Throws what the worker threw, or `host_unavailable` when no answer came in time. */
-  ask<Q extends Question>(
+  ask<Q extends Query>(
     host: string,
     question: Q,
     sealed: string,
-    args: Questions[Q]['args'],
+    args: Queries[Q]['args'],
     timeout?: number,
-  ): Promise<Questions[Q]['answer']>;
+  ): Promise<Queries[Q]['answer']>;
 }
 
 interface Pending {
@@ -57,7 +57,7 @@ interface Pending {
   resolve(reply: z.infer<typeof answered>): void;
 }
 
-export function createAsker(redis: Redis, subscriber: Redis, clock: RedisClock): Asker {
+export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClock): RpcClient {
   const api = randomUUID();
   const pending = new Map<string, Pending>();
   subscriber.on('message', (channel: string, text: string) => {
@@ -78,7 +78,7 @@ export function createAsker(redis: Redis, subscriber: Redis, clock: RedisClock):
   };
 
   return {
-    async ask(host, question, sealed, args, timeout = usualTimeout) {
+    async ask(host, question, sealed, args, timeout = defaultTimeout) {
       const id = randomUUID();
       const reply = new Promise<z.infer<typeof answered>>((resolve, reject) => {
         const timer = setTimeout(() => {
@@ -108,7 +108,7 @@ export function createAsker(redis: Redis, subscriber: Redis, clock: RedisClock):
       await redis
         .multi()
         .lpush(keys.asks(host), text)
-        .ltrim(keys.asks(host), 0, mostWaiting - 1)
+        .ltrim(keys.asks(host), 0, maxWaiting - 1)
         .expire(keys.asks(host), 60)
         .exec();
       const { answer, failure } = await reply;
@@ -118,21 +118,21 @@ export function createAsker(redis: Redis, subscriber: Redis, clock: RedisClock):
   };
 }
 
-export type Answers = {
+export type QueryHandlers = {
   /** The signal aborts when nobody waits for the answer any more. */
-  [Q in Question]: (sealed: string, args: unknown, signal: AbortSignal) => Promise<Questions[Q]['answer']>;
+  [Q in Query]: (sealed: string, args: unknown, signal: AbortSignal) => Promise<Queries[Q]['answer']>;
 };
 
 /**
- * Answers questions until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
+ * QueryHandlers questions until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
  * Requests and arguments are passed on unchecked: the answers check them, and answer by turns. No more than so many
  * questions are held here; the others stay on the list, which has a bound of its own.
  */
-export async function answerQuestions(
+export async function serveQueries(
   redis: Redis,
   blocking: Redis,
   host: string,
-  answers: Answers,
+  answers: QueryHandlers,
   clock: RedisClock,
   log: Logger,
   signal: AbortSignal,
@@ -142,7 +142,7 @@ export async function answerQuestions(
     const parsed = asked.safeParse(parseJson(text));
     if (!parsed.success || parsed.data.until < clock.now()) return;
     const { id, api, until } = parsed.data;
-    const inTime = AbortSignal.timeout(Math.min(Math.ceil(until - clock.now()), longestTimeout));
+    const inTime = AbortSignal.timeout(Math.min(Math.ceil(until - clock.now()), maxTimeout));
     const reply = await answerOne(answers, parsed.data, inTime, log);
     if (reply === null) return;
     await redis.publish(channels.replies(host, api), JSON.stringify({ id, ...reply }));
@@ -155,7 +155,7 @@ export async function answerQuestions(
         .catch((error: Error) => log.warn({ reason: error.message }, 'an answer got lost'))
         .finally(() => held.delete(handled));
       held.add(handled);
-      if (held.size >= mostWaiting) await Promise.race(held);
+      if (held.size >= maxWaiting) await Promise.race(held);
     } catch (error) {
       if (signal.aborted) return;
       log.debug({ reason: (error as Error).message }, 'questions cannot be read');
@@ -165,7 +165,7 @@ export async function answerQuestions(
 }
 
 async function answerOne(
-  answers: Answers,
+  answers: QueryHandlers,
   { v, question, sealed, args }: z.infer<typeof asked>,
   inTime: AbortSignal,
   log: Logger,
@@ -176,7 +176,7 @@ async function answerOne(
         'host_unavailable',
         'the worker of this host is older than the api and does not know this; upgrade it',
       );
-    return { answer: await answers[question as Question](sealed, args, inTime) };
+    return { answer: await answers[question as Query](sealed, args, inTime) };
   } catch (error) {
     if (error === inTime.reason) return null;
     if (!(error instanceof Failure) || error.code === 'internal')

@@ -29,7 +29,7 @@ const readerGone = 3_000;
 /** Bytes of a frame after which no more are gathered for it. */
 const frameSize = 64 * 1024;
 /** XADDs that may be on their way to Redis. */
-const mostInFlight = 8;
+const maxInFlightBytes = 8;
 
 const opening = '0-1';
 const claim = '0-2';
@@ -152,7 +152,7 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
   return {
     send,
     async roomForMore() {
-      while (inFlight.size >= mostInFlight) await Promise.race(inFlight);
+      while (inFlight.size >= maxInFlightBytes) await Promise.race(inFlight);
       if (unread >= window) await untilRead();
       if (failed) throw failed;
     },

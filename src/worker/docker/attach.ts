@@ -5,7 +5,7 @@ import { effect } from '../../lib/failpoint.ts';
 const stderr = 2;
 const headerLength = 8;
 /** Frames are as long as what was written at once; more than this is no message to a person. */
-const longestFrame = 1024 * 1024;
+const maxFrame = 1024 * 1024;
 
 /**
  * Reads a container's stderr. The engine sends frames: one byte for the stream, three of nothing, four of length
@@ -25,7 +25,7 @@ export async function followErrors(
     rest = Buffer.concat([rest, chunk as Buffer]);
     while (rest.length >= headerLength) {
       const length = rest.readUInt32BE(4);
-      if (length > longestFrame) throw new Error('the Docker engine sent a frame that is too long');
+      if (length > maxFrame) throw new Error('the Docker engine sent a frame that is too long');
       if (rest.length < headerLength + length) break;
       if (rest[0] === stderr) onText(rest.toString('utf8', headerLength, headerLength + length));
       rest = rest.subarray(headerLength + length);

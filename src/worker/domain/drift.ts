@@ -3,7 +3,7 @@ import { containerName, type HostPaths, resourceOfUnit, unitName } from './paths
 import { parseUnit, renderUnit } from './unit-file.ts';
 
 /** What was seen on a host at one time. */
-export interface Sight {
+export interface HostSnapshot {
   /** Texts of the files named like units of gears that lie where ours do, by name. */
   units: ReadonlyMap<string, string>;
   /** Units of such names below /etc: where each leads, or null for what is no link. */
@@ -22,7 +22,7 @@ export interface Sight {
 }
 
 /** What of a host is otherwise than geard has made it. */
-export function findDrift(sight: Sight, paths: HostPaths): Drift {
+export function findDrift(sight: HostSnapshot, paths: HostPaths): Drift {
   const { units, links, loaded, containers, networks, held, busy } = sight;
   const all = [...units.keys()].sort();
   const ours = all.flatMap((name) => resourceOfOurs(name, units.get(name) ?? '') ?? []);
@@ -61,7 +61,7 @@ export function resourceOfOurs(name: string, text: string): string | null {
 export function changeOf(
   resource: string,
   text: string,
-  { links, halfWanted }: Pick<Sight, 'links' | 'halfWanted'>,
+  { links, halfWanted }: Pick<HostSnapshot, 'links' | 'halfWanted'>,
   paths: HostPaths,
 ): ChangedUnit | null {
   const unit = parseUnit(text);
@@ -76,7 +76,7 @@ export function changeOf(
 
 /** Units that are not ours, or that stand where the link to one of ours would be. */
 function foreignUnits(
-  { units, links, loaded }: Pick<Sight, 'units' | 'links' | 'loaded'>,
+  { units, links, loaded }: Pick<HostSnapshot, 'units' | 'links' | 'loaded'>,
   ours: ReadonlySet<string>,
   paths: HostPaths,
 ): Foreign[] {

@@ -1,7 +1,7 @@
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 
 /** Docker reads a line of at most 64 KiB (Go's bufio.MaxScanTokenSize), its end mark included. */
-const longestLine = 64 * 1024 - 2;
+const maxLine = 64 * 1024 - 2;
 const comment = '# geard ';
 
 /** A variable as the environment of a process has it (environ(7)). */
@@ -9,7 +9,7 @@ export const entryOf = ({ name, value }: EnvironmentVariable) => `${name}=${valu
 
 /** Whether `docker run --env-file` passes a value on as it is: it reads line by line and cuts a line's last CR off. */
 export function dockerCanRead(variable: EnvironmentVariable): boolean {
-  return !/[\r\n]/.test(variable.value) && Buffer.byteLength(entryOf(variable)) <= longestLine;
+  return !/[\r\n]/.test(variable.value) && Buffer.byteLength(entryOf(variable)) <= maxLine;
 }
 
 /**

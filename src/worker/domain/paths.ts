@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ownRegistry } from '../../jobs/fields/image-name.ts';
 import type { Volume } from '../../jobs/types/container.ts';
 
-/** Where everything of a host lies below its base directory. Names come validated: see jobs/identifier.ts. */
+/** Where everything of a host lies below its base directory. Names come validated: see jobs/fields/identifier.ts. */
 export interface HostPaths {
   base: string;
   units: string;

@@ -4,14 +4,14 @@ import type { Drift } from '../../jobs/rpc/drift.ts';
 import { findDrift } from '../domain/drift.ts';
 import { containerName } from '../domain/paths.ts';
 import { readIfThere } from '../host/files.ts';
-import type { Room } from '../host-services.ts';
-import { likeOurs, readUnitLinks } from '../systemd/unit-links.ts';
+import type { HostServices } from '../host-services.ts';
+import { gearUnitPattern, readUnitLinks } from '../systemd/unit-links.ts';
 
 /** What of this host is otherwise than geard has made it. */
-export async function lookForDrift(room: Room): Promise<Drift> {
-  const { paths, systemd, docker, directory } = room;
+export async function lookForDrift(services: HostServices): Promise<Drift> {
+  const { paths, systemd, docker, directory } = services;
   // A job may begin or end while we look: what it works on counts as busy if it was so before or after.
-  const before = [...room.busy];
+  const before = [...services.busy];
   const [{ links, halfWanted }, loaded, containers, networks, held, units] = await Promise.all([
     readUnitLinks(),
     systemd.loaded('gear-*.service'),
@@ -20,9 +20,9 @@ export async function lookForDrift(room: Room): Promise<Drift> {
     directory.held('gear'),
     readUnits(paths.units),
   ]);
-  const busy = new Set([...before, ...room.busy]);
+  const busy = new Set([...before, ...services.busy]);
   const strangers = loaded.filter(({ name }) => !units.has(name) && !links.has(name));
-  const real = await Promise.all(strangers.map((unit) => isThere(room, unit)));
+  const real = await Promise.all(strangers.map((unit) => isThere(services, unit)));
   const found = strangers.filter((_, i) => real[i]).map(({ name }) => name);
   const networkNames = networks.map(({ name }) => name);
   const seen = { units, links, halfWanted, containers, held, busy };
@@ -31,7 +31,7 @@ export async function lookForDrift(room: Room): Promise<Drift> {
 
 /** systemd remembers for a while what has been removed, or was only asked for. */
 async function isThere(
-  { systemd }: Room,
+  { systemd }: HostServices,
   { name, active }: { name: string; active: string },
 ): Promise<boolean> {
   if (active !== 'inactive' && active !== 'failed') return true;
@@ -40,7 +40,7 @@ async function isThere(
 }
 
 async function readUnits(directory: string): Promise<Map<string, string>> {
-  const names = (await readdir(directory)).filter((name) => likeOurs.test(name));
+  const names = (await readdir(directory)).filter((name) => gearUnitPattern.test(name));
   const texts = await Promise.all(names.map((name) => readIfThere(join(directory, name))));
   return new Map(names.map((name, i) => [name, texts[i] ?? '']));
 }

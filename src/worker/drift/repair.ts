@@ -6,7 +6,7 @@ import { readGear } from '../gear/gear-files.ts';
 import { ensureNetwork, removeUnusedNetworks } from '../gear/networks.ts';
 import { linkUnit } from '../gear/transaction.ts';
 import { readIfThere, writeDurably } from '../host/files.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { readUnitLinks } from '../systemd/unit-links.ts';
 import { lookForDrift } from './look.ts';
@@ -16,38 +16,38 @@ import { lookForDrift } from './look.ts';
  * is, and what is foreign stays as it is. Can be repeated at any point: it does what is left to do.
  */
 export async function repairHost({
-  room,
+  services,
   report,
   signal,
   checkpoint,
 }: JobContext): Promise<Result<'host.repair'>> {
   report({ step: 'look', message: 'comparing directory, disk and systemd' });
   // A later run tells what an earlier one has mended too.
-  const drift: Drift = JSON.parse(await checkpoint(async () => JSON.stringify(await lookForDrift(room))));
+  const drift: Drift = JSON.parse(await checkpoint(async () => JSON.stringify(await lookForDrift(services))));
   const rewritten: string[] = [];
   const linked: string[] = [];
   for (const { resource, text, link } of drift.changedUnits) {
     signal.throwIfAborted();
-    if (room.busy.has(resource)) continue; // Its job sees to it.
-    report({ step: 'unit', message: `mending ${room.paths.unitName(resource)}` });
-    await room.gearLocks.hold(resource, () => mend(room, resource));
+    if (services.busy.has(resource)) continue; // Its job sees to it.
+    report({ step: 'unit', message: `mending ${services.paths.unitName(resource)}` });
+    await services.gearLocks.hold(resource, () => mend(services, resource));
     if (text) rewritten.push(resource);
     if (link === 'missing') linked.push(resource);
   }
   const networks: string[] = [];
   for (const resource of drift.withoutNetwork) {
     signal.throwIfAborted();
-    const gear = await readGear(room.paths, resource);
+    const gear = await readGear(services.paths, resource);
     if (!gear) continue;
-    await ensureNetwork(room, gear);
+    await ensureNetwork(services, gear);
     networks.push(resource);
   }
-  await removeUnusedNetworks(room);
-  if (rewritten.length > 0) await room.systemd.reload();
-  await room.systemd.settle();
-  const released = await room.reservations.releaseStale();
+  await removeUnusedNetworks(services);
+  if (rewritten.length > 0) await services.systemd.reload();
+  await services.systemd.settle();
+  const released = await services.reservations.releaseStale();
   report({ step: 'directory', message: 'announcing what is on the disk' });
-  await room.directory.announce();
+  await services.directory.announce();
   return {
     announced: drift.unitsWithoutEntry,
     forgotten: drift.entriesWithoutUnit,
@@ -56,8 +56,8 @@ export async function repairHost({
 }
 
 /** Puts the text and the link of a unit back, as far as they are still otherwise. */
-async function mend(room: Room, resource: string): Promise<void> {
-  const { paths } = room;
+async function mend(services: HostServices, resource: string): Promise<void> {
+  const { paths } = services;
   const name = paths.unitName(resource);
   const text = (await readIfThere(paths.unit(resource))) ?? '';
   const links = await readUnitLinks();
@@ -66,11 +66,11 @@ async function mend(room: Room, resource: string): Promise<void> {
   if (!unit || !change) return;
   if (change.text) await writeDurably(paths.unit(resource), renderUnit(unit, paths), 0o644);
   if (change.link === 'missing')
-    await linkUnit(room, resource, links.wanted.has(name) || (await runs(room, name)));
+    await linkUnit(services, resource, links.wanted.has(name) || (await runs(services, name)));
 }
 
 /** What runs is what was to run after a reboot too, unless somebody has said otherwise in a way that is lost. */
-async function runs({ systemd }: Room, unit: string): Promise<boolean> {
+async function runs({ systemd }: HostServices, unit: string): Promise<boolean> {
   const { active } = await systemd.activity(unit);
   return active !== 'inactive' && active !== 'failed';
 }

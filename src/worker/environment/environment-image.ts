@@ -3,7 +3,7 @@ import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { dockerCanRead, entryOf, mergeVariables } from '../domain/env-file.ts';
 import { environmentImage, environmentImages, imageMaker } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { readEnvironment } from './environment-files.ts';
 
 /**
@@ -21,7 +21,10 @@ export interface GearEnvironment {
 }
 
 /** The environment a gear is to have. Throws `environment_not_found`. */
-export async function environmentOf({ paths }: Room, spec: GearUnit['spec']): Promise<GearEnvironment> {
+export async function environmentOf(
+  { paths }: HostServices,
+  spec: GearUnit['spec'],
+): Promise<GearEnvironment> {
   const shared = spec.environment === undefined ? [] : await readEnvironment(paths, spec.environment);
   return {
     variables: mergeVariables(shared, spec.env),
@@ -34,13 +37,13 @@ export async function environmentOf({ paths }: Room, spec: GearUnit['spec']): Pr
  * of it, or null when none is needed.
  */
 export async function carryEnvironment(
-  room: Room,
+  services: HostServices,
   gear: { resource: string; image: string; current: string | null },
   { variables, needsImage }: GearEnvironment,
   freshTag: string,
 ): Promise<string | null> {
   if (!needsImage) return null;
-  const { docker } = room;
+  const { docker } = services;
   const base = await docker.image(gear.image);
   if (!base) throw new Failure('image_not_found', `the image ${gear.image} is no longer on the host`);
   const env = mergeVariables(base.env, variables).map(entryOf);
@@ -57,7 +60,7 @@ export async function carryEnvironment(
 
 /** Removes the images of a gear's environment that its unit does not name. One that still runs stays until later. */
 export async function removeStaleImages(
-  { docker }: Room,
+  { docker }: HostServices,
   resource: string,
   keep: string | null,
 ): Promise<void> {

@@ -1,11 +1,11 @@
 import { renderUnit } from '../domain/unit-file.ts';
 import { listGears, readBefore, readGear } from '../gear/gear-files.ts';
 import { writeDurably } from '../host/files.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { carryEnvironment, environmentOf, removeStaleImages } from './environment-image.ts';
 
 /** Names of the gears that use an environment. */
-export async function gearsUsing({ paths }: Room, environment: string): Promise<string[]> {
+export async function gearsUsing({ paths }: HostServices, environment: string): Promise<string[]> {
   const names = await listGears(paths);
   const gears = await Promise.all(names.map((name) => readGear(paths, name)));
   return gears.flatMap((gear) => (gear?.spec.environment === environment ? [gear.resource] : []));
@@ -15,23 +15,27 @@ export async function gearsUsing({ paths }: Room, environment: string): Promise<
  * Has a gear see the change of its environment at its next (re)start, whoever starts it. Env files Docker reads by
  * itself; an image that carries the environment is made anew, and the unit names it. What runs goes on as it is.
  */
-export async function refreshEnvironment(room: Room, resource: string, tag: string): Promise<void> {
-  await room.gearLocks.hold(resource, () => refreshHeld(room, resource, tag));
+export async function refreshEnvironment(
+  services: HostServices,
+  resource: string,
+  tag: string,
+): Promise<void> {
+  await services.gearLocks.hold(resource, () => refreshHeld(services, resource, tag));
 }
 
 /** The same for a job on the gear, which has its lock. */
-export async function refreshHeld(room: Room, resource: string, tag: string): Promise<void> {
-  const { paths, systemd } = room;
+export async function refreshHeld(services: HostServices, resource: string, tag: string): Promise<void> {
+  const { paths, systemd } = services;
   const gear = await readGear(paths, resource);
   // An installation that is under way, or is to be taken back first, reads the environment by itself.
   if (!gear || (await readBefore(paths, resource))) return;
   const { image } = gear.spec;
-  const environment = await environmentOf(room, gear.spec);
+  const environment = await environmentOf(services, gear.spec);
   if (!environment.needsImage && gear.imageTag === null) return;
   const carrier = { resource, image, current: gear.imageTag };
-  const imageTag = await carryEnvironment(room, carrier, environment, tag);
+  const imageTag = await carryEnvironment(services, carrier, environment, tag);
   if (imageTag === gear.imageTag) return;
   await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, paths), 0o644);
   await systemd.reload();
-  await removeStaleImages(room, resource, imageTag);
+  await removeStaleImages(services, resource, imageTag);
 }

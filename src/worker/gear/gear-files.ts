@@ -45,7 +45,7 @@ export async function readGear(paths: HostPaths, resource: string): Promise<Stor
 }
 
 /** Throws `container_not_found` where there is no such gear. */
-export async function mustHaveGear(paths: HostPaths, resource: string): Promise<StoredGear> {
+export async function requireGear(paths: HostPaths, resource: string): Promise<StoredGear> {
   const gear = await readGear(paths, resource);
   if (!gear) throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
   return gear;

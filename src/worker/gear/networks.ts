@@ -3,7 +3,7 @@ import { bridgeOf, freeNetwork, networkRules, ownNetwork, parseNetwork } from '.
 import type { HostPaths } from '../domain/paths.ts';
 import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
 import { routedNetworks } from '../host/routes.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { listGears, readGear } from './gear-files.ts';
 
 /**
@@ -13,13 +13,16 @@ import { listGears, readGear } from './gear-files.ts';
 const lock = 'networks';
 
 /** Networks that Docker refuses, for reasons of its own, before we give up. */
-const mostRefusals = 16;
+const maxRefusals = 16;
 
 /** Makes the network that a gear's unit names, where it is not there. */
-export async function ensureNetwork(room: Room, { network }: Pick<GearUnit, 'network'>): Promise<void> {
+export async function ensureNetwork(
+  services: HostServices,
+  { network }: Pick<GearUnit, 'network'>,
+): Promise<void> {
   if (network === null) return;
-  await room.networks.locks.hold(lock, async () => {
-    const there = await room.docker.networks();
+  await services.networks.locks.hold(lock, async () => {
+    const there = await services.docker.networks();
     const found = there.find(({ name }) => name === network);
     if (found?.ours) return;
     if (found) {
@@ -27,16 +30,20 @@ export async function ensureNetwork(room: Room, { network }: Pick<GearUnit, 'net
       throw new Failure('host_unavailable', detail);
     }
     await makeNetwork(
-      room,
+      services,
       network,
       there.flatMap(({ subnets }) => subnets),
     );
   });
 }
 
-async function makeNetwork({ docker, networks }: Room, name: string, subnets: string[]): Promise<void> {
+async function makeNetwork(
+  { docker, networks }: HostServices,
+  name: string,
+  subnets: string[],
+): Promise<void> {
   const taken = [...subnets.flatMap((text) => parseNetwork(text) ?? []), ...(await routedNetworks())];
-  for (let attempt = 0; attempt < mostRefusals; attempt++) {
+  for (let attempt = 0; attempt < maxRefusals; attempt++) {
     const subnet = freeNetwork(networks.pool, taken);
     if (subnet === null) break;
     if (await docker.createNetwork({ name, bridge: bridgeOf(name, attempt), subnet })) return;
@@ -47,24 +54,24 @@ async function makeNetwork({ docker, networks }: Room, name: string, subnets: st
 
 /** Removes the network that a gear has been in, unless another gear uses it or this one still does. */
 export async function releaseNetwork(
-  room: Room,
+  services: HostServices,
   resource: string,
   left: string | null | undefined,
   keep: string | null = null,
 ): Promise<void> {
   if (left === null || left === undefined || left === keep) return;
-  await room.networks.locks.hold(lock, async () => {
-    const others = left === ownNetwork(resource) ? [] : await networksOf(room.paths, resource);
-    if (!others.includes(left)) await room.docker.removeNetwork(left);
+  await services.networks.locks.hold(lock, async () => {
+    const others = left === ownNetwork(resource) ? [] : await networksOf(services.paths, resource);
+    if (!others.includes(left)) await services.docker.removeNetwork(left);
   });
 }
 
 /** Removes the networks that no gear uses: a crash, or a container that lived on, has left them. */
-export async function removeUnusedNetworks(room: Room): Promise<void> {
-  await room.networks.locks.hold(lock, async () => {
-    const used = new Set(await networksOf(room.paths));
-    for (const { name, ours } of await room.docker.networks())
-      if (ours && !used.has(name)) await room.docker.removeNetwork(name);
+export async function removeUnusedNetworks(services: HostServices): Promise<void> {
+  await services.networks.locks.hold(lock, async () => {
+    const used = new Set(await networksOf(services.paths));
+    for (const { name, ours } of await services.docker.networks())
+      if (ours && !used.has(name)) await services.docker.removeNetwork(name);
   });
 }
 
@@ -78,15 +85,15 @@ async function networksOf(paths: HostPaths, except?: string): Promise<string[]> 
 }
 
 /** What a worker does about networks as it starts: says that nothing keeps gears apart, and tidies up after a crash. */
-export async function tidyNetworks(room: Room): Promise<void> {
-  const { systemd, log } = room;
+export async function tidyNetworks(services: HostServices): Promise<void> {
+  const { systemd, log } = services;
   const { active } = await systemd.activity(networkRules);
   if (active !== 'active')
     log.warn(
       { unit: networkRules, active },
       'the rules of the network are not loaded: gears reach the host and what it reaches; see docs/networks.md',
     );
-  await removeUnusedNetworks(room).catch((error) =>
+  await removeUnusedNetworks(services).catch((error) =>
     log.warn({ err: error }, 'networks that no gear uses could not be looked for'),
   );
 }

@@ -6,19 +6,19 @@ import { networkRules } from '../domain/networks.ts';
 import { choosePorts } from '../domain/ports.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import { portIsFree } from '../host/ports.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 
 /**
  * Reserves the external ports a gear is to have: those asked for, and for the others the ones it has had or free
  * ones. Throws `port_taken` or `ports_exhausted`; what it had reserved before is then as it was.
  */
 export async function reservePorts(
-  room: Room,
+  services: HostServices,
   resource: string,
   wanted: GearSpec['ports'],
   current: PublishedPort[],
 ): Promise<PublishedPort[]> {
-  const { reservations, limits } = room;
+  const { reservations, limits } = services;
   const { publishPorts, publishAddress } = limits;
   const own = new Set(await reservations.list(resource));
   const unusable = new Set(await reservations.others(resource));
@@ -39,7 +39,7 @@ export async function reservePorts(
 
 /** Reserves all ports or none; returns the one that was taken, or null. */
 async function reserveAll(
-  reservations: Room['reservations'],
+  reservations: HostServices['reservations'],
   resource: string,
   ports: PublishedPort[],
   own: Set<number>,
@@ -59,10 +59,14 @@ async function reserveAll(
 }
 
 /** Gives back what a gear has reserved besides these. */
-export async function releaseOthers(room: Room, resource: string, keep: PublishedPort[]): Promise<void> {
+export async function releaseOthers(
+  services: HostServices,
+  resource: string,
+  keep: PublishedPort[],
+): Promise<void> {
   const kept = new Set(keep.map(({ external }) => external));
-  const left = (await room.reservations.list(resource)).filter((port) => !kept.has(port));
-  for (const port of left) await room.reservations.release(port, resource);
+  const left = (await services.reservations.list(resource)).filter((port) => !kept.has(port));
+  for (const port of left) await services.reservations.release(port, resource);
 }
 
 type Publication = Pick<GearUnit, 'ports' | 'addresses'>;
@@ -74,7 +78,7 @@ export function publishesAlike(one: Publication | null, other: Publication): boo
 }
 
 /** The rules let gears reach what the units have Docker publish; see docs/networks.md. A host may do without them. */
-export async function tellRules({ systemd, log }: Room): Promise<void> {
+export async function tellRules({ systemd, log }: HostServices): Promise<void> {
   const result = await systemd.reloadNetworkRules();
   if (result !== 'done' && result !== 'absent')
     log.warn({ unit: networkRules, result }, 'the rules of the network were not loaded again');

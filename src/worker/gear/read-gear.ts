@@ -2,22 +2,22 @@ import type { Gear, GearSummary } from '../../jobs/rpc/queries.ts';
 import { containerName } from '../domain/paths.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
 import { hideValues } from '../environment/hidden-values.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import type { UnitState } from '../systemd/systemd.ts';
-import { mustHaveGear, readFailedUpdate, type StoredGear } from './gear-files.ts';
+import { readFailedUpdate, requireGear, type StoredGear } from './gear-files.ts';
 
 /** A gear as it is now; `values`: whether with the values of its variables. Throws `container_not_found`. */
-export async function showGear(room: Room, resource: string, values: boolean): Promise<Gear> {
-  const gear = await mustHaveGear(room.paths, resource);
+export async function showGear(services: HostServices, resource: string, values: boolean): Promise<Gear> {
+  const gear = await requireGear(services.paths, resource);
   const [summary, container, failedUpdate, changedAt] = await Promise.all([
-    summarise(room, gear),
-    room.docker.container(containerName(resource)),
-    readFailedUpdate(room.paths, resource),
-    environmentTime(room, gear),
+    summarise(services, gear),
+    services.docker.container(containerName(resource)),
+    readFailedUpdate(services.paths, resource),
+    environmentTime(services, gear),
   ]);
   return {
     ...summary,
-    spec: { ...gear.spec, env: values ? gear.spec.env : hideValues(gear.spec.env, room.hashKey) },
+    spec: { ...gear.spec, env: values ? gear.spec.env : hideValues(gear.spec.env, services.hashKey) },
     container: container?.id ?? null,
     environment: usedEnvironment(gear, summary, changedAt),
     unitText: gear.text,
@@ -25,7 +25,7 @@ export async function showGear(room: Room, resource: string, values: boolean): P
   };
 }
 
-async function environmentTime({ paths }: Room, { spec }: StoredGear): Promise<number | null> {
+async function environmentTime({ paths }: HostServices, { spec }: StoredGear): Promise<number | null> {
   return spec.environment === undefined ? null : environmentChangedAt(paths, spec.environment);
 }
 
@@ -47,7 +47,7 @@ export interface UnitStates {
 }
 
 /** Asks systemd once for all gears: it has more to do for each that it is asked for by name. */
-export async function readUnitStates({ systemd }: Room): Promise<UnitStates> {
+export async function readUnitStates({ systemd }: HostServices): Promise<UnitStates> {
   const [loaded, enabled] = await Promise.all([systemd.loaded('gear-*.service'), systemd.enabled()]);
   return { states: new Map(loaded.map(({ name, active, sub }) => [name, { active, sub }])), enabled };
 }
@@ -57,7 +57,7 @@ const notLoaded = { active: 'inactive', sub: 'dead' };
 
 /** Those of some names that are gears of the host, also the stopped ones. */
 export function showGears(
-  { host, paths, gears }: Room,
+  { host, paths, gears }: HostServices,
   names: readonly string[],
   { states, enabled }: UnitStates,
 ): GearSummary[] {
@@ -73,7 +73,7 @@ export function showGears(
 
 type Summary = Pick<Gear, 'resource' | 'host' | 'unit' | 'image' | 'ports' | 'enabled' | 'systemd'>;
 
-async function summarise({ host, paths, systemd }: Room, gear: StoredGear): Promise<Summary> {
+async function summarise({ host, paths, systemd }: HostServices, gear: StoredGear): Promise<Summary> {
   const unit = paths.unitName(gear.resource);
   const [{ active, sub, result, restarts, since }, enabled] = await Promise.all([
     systemd.state(unit),

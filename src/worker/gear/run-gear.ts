@@ -4,7 +4,7 @@ import { pause } from '../../lib/async/pause.ts';
 import { runOfDocker } from '../docker/service.ts';
 import { containerName } from '../domain/paths.ts';
 import { portIsFree } from '../host/ports.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { UnitActivity } from '../systemd/systemd.ts';
 import { ensureNetwork } from './networks.ts';
@@ -34,26 +34,35 @@ export interface Startable {
 export async function runGear(
   { resource, ports, addresses, spec, network }: Startable,
   how: 'start' | 'restart',
-  { room, tenant, report, signal }: Pick<JobContext, 'room' | 'tenant' | 'report' | 'signal'>,
+  { services, tenant, report, signal }: Pick<JobContext, 'services' | 'tenant' | 'report' | 'signal'>,
 ): Promise<{ container: string }> {
-  const { systemd, docker, paths } = room;
+  const { systemd, docker, paths } = services;
   const unit = paths.unitName(resource);
   if ((await systemd.state(unit)).needsReload) await systemd.reload();
   // Whoever tidies up in Docker (`docker network prune`) takes the networks of gears that are stopped.
-  await ensureNetwork(room, { network });
+  await ensureNetwork(services, { network });
   const { active, pending } = await systemd.activity(unit);
   if ((active === 'inactive' || active === 'failed') && !pending) {
-    await portsMustBeFree(ports, addresses);
+    await assertPortsFree(ports, addresses);
     // A container of this name that no unit runs any more would stand in the way of the new one.
     await docker.removeContainer(containerName(resource));
   }
-  const release = await room.starts.wait(tenant, signal);
+  const release = await services.starts.wait(tenant, signal);
   report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
   try {
     const dockerBefore = await runOfDocker(systemd);
-    const failure = (symptom: StartSymptom) => startFailure(room, resource, dockerBefore, symptom);
-    const seconds = spec.startSeconds ?? room.startSeconds;
-    const watch = untilReady({ room, resource, ports, seconds, report, failure, signal, onRunning: release });
+    const failure = (symptom: StartSymptom) => startFailure(services, resource, dockerBefore, symptom);
+    const seconds = spec.startSeconds ?? services.startSeconds;
+    const watch = untilReady({
+      services,
+      resource,
+      ports,
+      seconds,
+      report,
+      failure,
+      signal,
+      onRunning: release,
+    });
     try {
       const result = await systemd[how](unit, { signal, deadlineMs: systemdDeadline });
       if (result !== 'done') throw await failure({ systemdSays: result });
@@ -73,12 +82,12 @@ export async function runGear(
  * Docker coming up. What a job has systemd do then is its own. Throws a transient `host_unavailable` where that takes too long.
  */
 export async function untilIdle(
-  { room, signal }: Pick<JobContext, 'room' | 'signal'>,
+  { services, signal }: Pick<JobContext, 'services' | 'signal'>,
   resource: string,
 ): Promise<UnitActivity> {
-  const unit = room.paths.unitName(resource);
+  const unit = services.paths.unitName(resource);
   const look = async () => {
-    const activity = await room.systemd.activity(unit);
+    const activity = await services.systemd.activity(unit);
     return activity.pending ? null : activity;
   };
   return waitFor(look, systemdDeadline, `systemd is not done with ${unit}`, signal);
@@ -100,7 +109,7 @@ async function waitFor<T>(
   }
 }
 
-async function portsMustBeFree(ports: PublishedPort[], addresses: string[]): Promise<void> {
+async function assertPortsFree(ports: PublishedPort[], addresses: string[]): Promise<void> {
   for (const { external } of ports) {
     if (!(await portIsFree(external, addresses))) {
       throw new Failure('port_taken', `the external port ${external} is taken by a program that is no gear`);
@@ -109,28 +118,28 @@ async function portsMustBeFree(ports: PublishedPort[], addresses: string[]): Pro
 }
 
 /** Stops the gear, now and after every reboot, and waits until its container is gone and systemd knows it. */
-export async function stopGear(room: Room, resource: string): Promise<void> {
-  await room.systemd.disable(room.paths.unitName(resource));
-  await endRun(room, resource);
-  await settleStopped(room, resource);
+export async function stopGear(services: HostServices, resource: string): Promise<void> {
+  await services.systemd.disable(services.paths.unitName(resource));
+  await endRun(services, resource);
+  await settleStopped(services, resource);
 }
 
 /**
  * Has systemd know that nothing wants a gear that was stopped. Until then a start of Docker's may have brought it back, which is
  * ended as well.
  */
-export async function settleStopped(room: Room, resource: string): Promise<void> {
-  await room.systemd.settle();
-  await endRun(room, resource);
+export async function settleStopped(services: HostServices, resource: string): Promise<void> {
+  await services.systemd.settle();
+  await endRun(services, resource);
 }
 
 /** Stops the gear's unit and waits until it has stopped and its container is gone. */
-export async function endRun(room: Room, resource: string): Promise<void> {
-  const { systemd, docker, paths } = room;
+export async function endRun(services: HostServices, resource: string): Promise<void> {
+  const { systemd, docker, paths } = services;
   const unit = paths.unitName(resource);
   const { load, active } = await systemd.state(unit);
   if (load !== 'not-found' || active !== 'inactive') {
-    await containerIsMade(room, resource);
+    await containerIsMade(services, resource);
     const result = await systemd.stop(unit, { deadlineMs: systemdDeadline });
     if (result !== 'done') {
       const detail = `systemd has not stopped ${unit} (${result})`;
@@ -145,7 +154,7 @@ export async function endRun(room: Room, resource: string): Promise<void> {
  * Waits for the container of a unit that has just been started. Docker makes it also where its client is stopped meanwhile; it
  * would be there after all is removed, with the values of the gear. Throws a transient `host_unavailable` where that takes too long.
  */
-async function containerIsMade({ systemd, docker, paths }: Room, resource: string): Promise<void> {
+async function containerIsMade({ systemd, docker, paths }: HostServices, resource: string): Promise<void> {
   const look = async () => {
     const { sub } = await systemd.activity(paths.unitName(resource));
     const starts = /^(start|running)$/.test(sub);

@@ -2,7 +2,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { takenDownByDocker } from '../docker/service.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { lastLines } from '../journald/journal-tail.ts';
 import type { UnitState } from '../systemd/systemd.ts';
 
@@ -35,14 +35,14 @@ export interface StartSymptom {
  * dockerd is up than before the start, or none, that is why, and it passes.
  */
 export async function startFailure(
-  room: Room,
+  services: HostServices,
   resource: string,
   dockerBefore: string | null,
   { systemdSays, silence }: StartSymptom,
 ): Promise<Failure> {
-  const { systemd, paths } = room;
+  const { systemd, paths } = services;
   const unit = paths.unitName(resource);
-  const { mainStatus, invocation } = silence ? await systemd.state(unit) : await endedState(room, unit);
+  const { mainStatus, invocation } = silence ? await systemd.state(unit) : await endedState(services, unit);
   const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
   const takenDown = await takenDownByDocker(systemd, dockerBefore);
   if (takenDown) return takenDown;
@@ -62,7 +62,7 @@ export async function startFailure(
 }
 
 /** Docker tells of the end of a container before systemd has heard of it, and only systemd knows the exit status. */
-async function endedState({ systemd }: Room, unit: string): Promise<UnitState> {
+async function endedState({ systemd }: HostServices, unit: string): Promise<UnitState> {
   const until = performance.now() + endDeadline;
   for (;;) {
     const state = await systemd.state(unit);

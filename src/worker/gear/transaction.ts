@@ -2,7 +2,7 @@ import { Failure, problemOf } from '../../jobs/errors.ts';
 import { type GearUnit, parseUnit, renderUnit } from '../domain/unit-file.ts';
 import { removeStaleImages } from '../environment/environment-image.ts';
 import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
 import {
   type Before,
@@ -26,13 +26,13 @@ import { missingVolumes, removeVolumes } from './volumes.ts';
  * that was known to be good; only which run of the unit is out of date is what is so now.
  */
 export async function openTransaction(
-  context: Pick<JobContext, 'room' | 'signal' | 'job'>,
+  context: Pick<JobContext, 'services' | 'signal' | 'job'>,
   unit: GearUnit,
   current: StoredGear | null,
   pending: Before | null,
 ): Promise<Before> {
-  const { room, job } = context;
-  const { paths, systemd } = room;
+  const { services, job } = context;
+  const { paths, systemd } = services;
   const name = paths.unitName(unit.resource);
   // At a boot, or when Docker comes up, what was running is about to be started.
   const { active, invocation } = await untilIdle(context, unit.resource);
@@ -48,7 +48,7 @@ export async function openTransaction(
         enabled: current !== null && (await systemd.isEnabled(name)),
         active: current !== null && active !== 'inactive' && active !== 'failed',
         replaced,
-        volumes: await missingVolumes(room, unit),
+        volumes: await missingVolumes(services, unit),
       };
   await writeBefore(paths, unit.resource, before);
   return before;
@@ -59,14 +59,14 @@ export async function openTransaction(
  * Docker or an operator may have restarted it since it was written.
  */
 export async function outdatedRun(
-  context: Pick<JobContext, 'room' | 'signal'>,
+  context: Pick<JobContext, 'services' | 'signal'>,
   resource: string,
   before: Before,
 ): Promise<string> {
   if (before.replaced !== null) return before.replaced;
-  await context.room.systemd.reload();
+  await context.services.systemd.reload();
   const { invocation } = await untilIdle(context, resource);
-  await writeBefore(context.room.paths, resource, { ...before, replaced: invocation });
+  await writeBefore(context.services.paths, resource, { ...before, replaced: invocation });
   return invocation;
 }
 
@@ -75,7 +75,7 @@ const commandOf = (text: string) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '';
 
 /** Puts a unit in place, with the values of its environment. */
 export async function writeUnit(
-  { paths, gears }: Room,
+  { paths, gears }: HostServices,
   unit: GearUnit,
   env: { name: string; value: string }[],
 ): Promise<void> {
@@ -85,20 +85,24 @@ export async function writeUnit(
 }
 
 /** Links the unit into systemd; enabled is what runs after a reboot. systemd knows it after `settle` or `reload`. */
-export async function linkUnit({ paths, systemd }: Room, resource: string, enabled: boolean): Promise<void> {
+export async function linkUnit(
+  { paths, systemd }: HostServices,
+  resource: string,
+  enabled: boolean,
+): Promise<void> {
   await systemd.link(paths.unit(resource), enabled);
 }
 
 /** The new unit is good: nothing of the old one is needed any more, and the job can no longer be taken back. */
-export async function commit(room: Room, unit: GearUnit): Promise<void> {
-  await room.systemd.settle();
-  await releaseOthers(room, unit.resource, unit.ports);
-  await removeStaleValues(room.paths, unit.resource, unit.envTag);
-  await removeStaleImages(room, unit.resource, unit.imageTag);
-  const before = await readBefore(room.paths, unit.resource);
-  await releaseNetwork(room, unit.resource, networkIn(before?.text), unit.network);
-  await removeDurably(room.paths.failedUpdate(unit.resource));
-  await renameDurably(room.paths.before(unit.resource), room.paths.committed(unit.resource));
+export async function commit(services: HostServices, unit: GearUnit): Promise<void> {
+  await services.systemd.settle();
+  await releaseOthers(services, unit.resource, unit.ports);
+  await removeStaleValues(services.paths, unit.resource, unit.envTag);
+  await removeStaleImages(services, unit.resource, unit.imageTag);
+  const before = await readBefore(services.paths, unit.resource);
+  await releaseNetwork(services, unit.resource, networkIn(before?.text), unit.network);
+  await removeDurably(services.paths.failedUpdate(unit.resource));
+  await renameDurably(services.paths.before(unit.resource), services.paths.committed(unit.resource));
 }
 
 /**
@@ -107,23 +111,23 @@ export async function commit(room: Room, unit: GearUnit): Promise<void> {
  * take back.
  */
 export async function rollBack(context: JobContext, resource: string, why: Failure | null): Promise<string> {
-  const { room } = context;
-  const before = await readBefore(room.paths, resource);
+  const { services } = context;
+  const before = await readBefore(services.paths, resource);
   if (!before) {
     // What was made before the unit was to be changed: reservations, and an image with the environment's values.
-    const current = await readGear(room.paths, resource);
-    await releaseOthers(room, resource, current?.ports ?? []);
-    await removeStaleImages(room, resource, current?.imageTag ?? null);
+    const current = await readGear(services.paths, resource);
+    await releaseOthers(services, resource, current?.ports ?? []);
+    await removeStaleImages(services, resource, current?.imageTag ?? null);
     return '';
   }
-  const failed = await readGear(room.paths, resource);
+  const failed = await readGear(services.paths, resource);
   // Where the text is as it was, what ran runs on, or an earlier run of this has started it again already.
-  if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(room, resource);
+  if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(services, resource);
   if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
-  await releaseNetwork(room, resource, failed?.network);
-  await removeDurably(room.paths.unit(resource)); // Not to count as a gear that names the volumes.
-  await removeVolumes(room, before.volumes);
-  await removeGear(room, resource);
+  await releaseNetwork(services, resource, failed?.network);
+  await removeDurably(services.paths.unit(resource)); // Not to count as a gear that names the volumes.
+  await removeVolumes(services, before.volumes);
+  await removeGear(services, resource);
   return '';
 }
 
@@ -134,11 +138,11 @@ async function restore(
   failed: StoredGear | null,
   why: Failure | null,
 ): Promise<string> {
-  const { room, job } = context;
-  const { paths, systemd } = room;
+  const { services, job } = context;
+  const { paths, systemd } = services;
   // First, for once the earlier unit is back nothing tells what has failed.
   if (why && failed && failed.text !== before.text) {
-    const error = problemOf(why.code, why.message, { job, host: room.host });
+    const error = problemOf(why.code, why.message, { job, host: services.host });
     await writeFailedUpdate(paths, resource, {
       job,
       at: new Date().toISOString(),
@@ -147,33 +151,38 @@ async function restore(
     });
   }
   const old = parseUnit(before.text);
-  await releaseNetwork(room, resource, failed?.network, old?.network);
+  await releaseNetwork(services, resource, failed?.network, old?.network);
   await writeDurably(paths.unit(resource), before.text, 0o644);
-  await linkUnit(room, resource, before.enabled);
+  await linkUnit(services, resource, before.enabled);
   await systemd.reload();
-  await tellRules(room);
-  await releaseOthers(room, resource, old?.ports ?? []);
-  if (old) await ensureNetwork(room, old);
-  await removeVolumes(room, before.volumes);
+  await tellRules(services);
+  await releaseOthers(services, resource, old?.ports ?? []);
+  if (old) await ensureNetwork(services, old);
+  await removeVolumes(services, before.volumes);
   const told = before.active
     ? await runAgain(context, resource, old)
     : 'the earlier unit is back, stopped as it was';
   await removeStaleValues(paths, resource, old?.envTag ?? null);
-  await removeStaleImages(room, resource, old?.imageTag ?? null);
+  await removeStaleImages(services, resource, old?.imageTag ?? null);
   await removeDurably(paths.before(resource));
   return told;
 }
 
 /** Starts what ran before; that it does not start either is told, not thrown. */
 async function runAgain(
-  { room, tenant }: JobContext,
+  { services, tenant }: JobContext,
   resource: string,
   old: GearUnit | null,
 ): Promise<string> {
   try {
     // The job's own signal may have aborted already; what ran before is to run again all the same.
     const gear = old ?? { resource, ports: [], addresses: [], spec: {}, network: null };
-    await runGear(gear, 'start', { room, tenant, report: () => {}, signal: new AbortController().signal });
+    await runGear(gear, 'start', {
+      services,
+      tenant,
+      report: () => {},
+      signal: new AbortController().signal,
+    });
     return 'the earlier unit is back and runs';
   } catch (error) {
     if (!(error instanceof Failure) || error.transient) throw error;
@@ -182,14 +191,14 @@ async function runAgain(
 }
 
 /** Removes a gear that has been stopped: its unit, links, values and reservations. Nothing of any other gear. */
-export async function removeGear(room: Room, resource: string): Promise<void> {
-  const { paths, systemd } = room;
-  await releaseNetwork(room, resource, (await readGear(paths, resource))?.network);
+export async function removeGear(services: HostServices, resource: string): Promise<void> {
+  const { paths, systemd } = services;
+  await releaseNetwork(services, resource, (await readGear(paths, resource))?.network);
   await systemd.unlink(paths.unitName(resource));
   await removeDurably(paths.unit(resource));
-  await settleStopped(room, resource);
-  if ((await room.reservations.list(resource)).length > 0) await tellRules(room);
-  await releaseOthers(room, resource, []);
-  await removeStaleImages(room, resource, null);
+  await settleStopped(services, resource);
+  if ((await services.reservations.list(resource)).length > 0) await tellRules(services);
+  await releaseOthers(services, resource, []);
+  await removeStaleImages(services, resource, null);
   await removeLeftovers(paths, resource);
 }

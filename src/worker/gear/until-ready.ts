@@ -26,7 +26,7 @@ export interface ReadyWatch {
   close(): void;
 }
 
-export interface Readiness extends Pick<JobContext, 'room' | 'report' | 'signal'> {
+export interface Readiness extends Pick<JobContext, 'services' | 'report' | 'signal'> {
   resource: string;
   ports: PublishedPort[];
   /** For which the gear may be silent on its ports. */
@@ -42,8 +42,8 @@ export interface Readiness extends Pick<JobContext, 'room' | 'report' | 'signal'
  * knows that `docker run` was executed, what counts is the container's own process and what it listens on.
  */
 export function untilReady(readiness: Readiness): ReadyWatch {
-  const { room, resource, failure, signal } = readiness;
-  const { docker, systemd, paths } = room;
+  const { services, resource, failure, signal } = readiness;
+  const { docker, systemd, paths } = services;
   const name = containerName(resource);
   // Of its containers: a restart ends the one that ran before, and systemd may just have tried again by itself.
   const ended = new Set<string>();
@@ -66,7 +66,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   };
 
   /** Throws when the unit no longer does what it was started for. */
-  const mustBeUp = async () => {
+  const assertUp = async () => {
     const { active, sub } = await systemd.activity(paths.unitName(resource));
     if (ended.has(watched) || sub === 'auto-restart' || (active !== 'active' && active !== 'activating'))
       throw await failure({});
@@ -82,7 +82,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
         const container = await docker.container(name);
         if (container?.running && !ended.has(container.id)) return container;
       }
-      await mustBeUp();
+      await assertUp();
       await news(lookInterval);
     }
     throw new Failure('timeout', `Docker did not start the container within ${containerDeadline / 1000} s`);
@@ -103,7 +103,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
       waiting.tell(silent);
       if (ended.has(watched) || performance.now() >= nextLook) {
         nextLook = performance.now() + inspectInterval;
-        await mustBeUp();
+        await assertUp();
       }
       await news(listenInterval);
     }
@@ -115,7 +115,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
       watched = container.id;
       readiness.onRunning();
       await (readiness.ports.length > 0 ? listens(container) : survives());
-      await mustBeUp();
+      await assertUp();
       return container.id;
     },
     close: unwatch,

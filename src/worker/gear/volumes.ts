@@ -1,15 +1,15 @@
 import { Failure } from '../../jobs/errors.ts';
 import { dockerVolume } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { listGears, readGear } from './gear-files.ts';
 
 const volumesOf = ({ resource, spec }: Pick<GearUnit, 'resource' | 'spec'>) =>
   spec.volumes.map((volume) => dockerVolume(resource, volume));
 
 /** Refuses to share a volume of a gear that is not on this host: Docker would make an empty one. */
-export async function mustHaveOwners(
-  { paths }: Room,
+export async function assertOwners(
+  { paths }: HostServices,
   resource: string,
   { volumes }: GearUnit['spec'],
 ): Promise<void> {
@@ -23,16 +23,18 @@ export async function mustHaveOwners(
 }
 
 /** The Docker volumes of a gear that are not there yet: Docker makes them when it first starts. */
-export async function missingVolumes({ docker }: Room, unit: GearUnit): Promise<string[]> {
+export async function missingVolumes({ docker }: HostServices, unit: GearUnit): Promise<string[]> {
   const names = volumesOf(unit);
   const there = await Promise.all(names.map((name) => docker.hasVolume(name)));
   return names.filter((_, i) => !there[i]);
 }
 
 /** Removes volumes that an installation has made which is taken back, but none that a gear has by now. */
-export async function removeVolumes(room: Room, names: readonly string[]): Promise<void> {
+export async function removeVolumes(services: HostServices, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
-  const gears = await Promise.all((await listGears(room.paths)).map((gear) => readGear(room.paths, gear)));
+  const gears = await Promise.all(
+    (await listGears(services.paths)).map((gear) => readGear(services.paths, gear)),
+  );
   const used = new Set(gears.flatMap((gear) => (gear ? volumesOf(gear) : [])));
-  for (const name of names) if (!used.has(name)) await room.docker.removeVolume(name);
+  for (const name of names) if (!used.has(name)) await services.docker.removeVolume(name);
 }

@@ -20,14 +20,14 @@ export const repair: Handler<'host.repair'> = {
 
 async function become(
   draining: boolean,
-  { room, report, signal, checkpoint }: JobContext,
+  { services, report, signal, checkpoint }: JobContext,
 ): Promise<Result<'host.drain'>> {
   signal.throwIfAborted();
   const message = draining ? 'taking nothing new from now on' : 'taking what comes again';
   report({ step: 'drain', message });
-  const before = await checkpoint(async () => String(await isDraining(room.paths)));
-  await setDraining(room.paths, draining);
+  const before = await checkpoint(async () => String(await isDraining(services.paths)));
+  await setDraining(services.paths, draining);
   // Also where nothing has changed: an attempt that was cut short may not have come to this.
-  await room.directory.announce();
+  await services.directory.announce();
   return { draining, changed: before !== String(draining) };
 }

@@ -19,9 +19,9 @@ import { ensureNetwork } from '../gear/networks.ts';
 import { publishesAlike, reservePorts, tellRules } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run-gear.ts';
 import { commit, linkUnit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
-import { mustHaveOwners } from '../gear/volumes.ts';
-import type { Room } from '../host-services.ts';
-import { mustTakeNew } from '../host-state/draining.ts';
+import { assertOwners } from '../gear/volumes.ts';
+import type { HostServices } from '../host-services.ts';
+import { assertTakesNew } from '../host-state/draining.ts';
 import { ensureImage } from '../image/ensure-image.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 
@@ -31,49 +31,49 @@ type Install = Params<'container.install'>;
 export const install: Handler<'container.install'> = {
   async run(params, context) {
     const { resource, start } = params;
-    const { room, signal, report, job } = context;
-    const current = await readGear(room.paths, resource);
-    const committed = await readCommitted(room.paths, resource);
+    const { services, signal, report, job } = context;
+    const current = await readGear(services.paths, resource);
+    const committed = await readCommitted(services.paths, resource);
     // An earlier run has come so far that nothing is left but to tell.
     if (current && committed?.job === job) {
-      const container = start ? await room.docker.container(containerName(resource)) : null;
-      return finish(room, current, committed, container?.id ?? null);
+      const container = start ? await services.docker.container(containerName(resource)) : null;
+      return finish(services, current, committed, container?.id ?? null);
     }
-    const pending = await readBefore(room.paths, resource);
+    const pending = await readBefore(services.paths, resource);
     const exists = current !== null && pending?.text !== null;
     if (params.createOnly && exists)
       throw new Failure('precondition_failed', `the gear ${resource} exists already`);
-    if (current === null) await mustTakeNew(context);
-    const spec = granted(params.spec, room.limits);
-    const environment = await environmentOf(room, spec);
-    await mustHaveOwners(room, resource, spec);
+    if (current === null) await assertTakesNew(context);
+    const spec = granted(params.spec, services.limits);
+    const environment = await environmentOf(services, spec);
+    await assertOwners(services, resource, spec);
     report({ step: 'image', message: `looking for ${spec.image}` });
     await ensureImage(spec.image, context);
     report({ step: 'ports', message: 'reserving ports' });
-    const ports = await reservePorts(room, resource, spec.ports, current?.ports ?? []);
+    const ports = await reservePorts(services, resource, spec.ports, current?.ports ?? []);
     const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
-    const imageTag = await carryEnvironment(room, carrier, environment, job);
-    const { gearPids: pids, gearLogLines: logLines, publishAddress: addresses } = room.limits;
+    const imageTag = await carryEnvironment(services, carrier, environment, job);
+    const { gearPids: pids, gearLogLines: logLines, publishAddress: addresses } = services.limits;
     const envTag = envTagOf(params, current, job);
     const network = networkOf(resource, spec);
     const unit: GearUnit = { resource, spec, ports, envTag, imageTag, pids, logLines, addresses, network };
-    const text = renderUnit(unit, room.paths);
+    const text = renderUnit(unit, services.paths);
     signal.throwIfAborted();
     const before = await openTransaction(context, unit, current, pending);
     if (current?.text !== text) {
-      report({ step: 'unit', message: `writing ${room.paths.unitName(resource)}` });
-      await writeUnit(room, unit, spec.env);
+      report({ step: 'unit', message: `writing ${services.paths.unitName(resource)}` });
+      await writeUnit(services, unit, spec.env);
     }
-    if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await tellRules(room);
-    await ensureNetwork(room, unit);
-    await linkUnit(room, resource, start);
+    if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await tellRules(services);
+    await ensureNetwork(services, unit);
+    await linkUnit(services, resource, start);
     const outdated = await outdatedRun(context, resource, before);
     const container = start ? await bringUp(unit, outdated, context) : null;
-    await commit(room, unit);
-    return finish(room, { ...unit, text }, before, container);
+    await commit(services, unit);
+    return finish(services, { ...unit, text }, before, container);
   },
 
-  isCommitted: ({ resource }, { room, job }) => isCommitted(room.paths, resource, job),
+  isCommitted: ({ resource }, { services, job }) => isCommitted(services.paths, resource, job),
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
 };
 
@@ -86,15 +86,15 @@ function granted(spec: Install['spec'], limits: HostLimits): Install['spec'] {
 
 /** What comes after the commit; can be repeated. */
 async function finish(
-  room: Room,
+  services: HostServices,
   { resource, ports, spec, text }: Pick<StoredGear, 'resource' | 'ports' | 'spec' | 'text'>,
   before: Before,
   container: string | null,
 ): Promise<Result<'container.install'>> {
   // Its environment may have been changed before the unit named it, by a job that has not found this gear.
-  if (spec.environment !== undefined) await refreshHeld(room, resource, randomUUID().replaceAll('-', ''));
+  if (spec.environment !== undefined) await refreshHeld(services, resource, randomUUID().replaceAll('-', ''));
   return {
-    unit: room.paths.unitName(resource),
+    unit: services.paths.unitName(resource),
     container,
     ports,
     image: spec.image,
@@ -111,22 +111,22 @@ function envTagOf({ spec }: Install, current: StoredGear | null, job: string): s
 
 /** Has the gear run as its unit now says, without a restart where it does already. */
 async function bringUp(unit: GearUnit, outdated: string, context: JobContext): Promise<string> {
-  const how = (await runsAsWritten(context.room, unit, outdated)) ? 'start' : 'restart';
+  const how = (await runsAsWritten(context.services, unit, outdated)) ? 'start' : 'restart';
   const { container } = await runGear(unit, how, context);
   return container;
 }
 
 /** Whether a process that is up now was started from the unit as it is on disk and from the image as it is now. */
 async function runsAsWritten(
-  room: Room,
+  services: HostServices,
   { resource, spec, imageTag }: GearUnit,
   outdated: string,
 ): Promise<boolean> {
-  const { active, sub, invocation } = await room.systemd.activity(room.paths.unitName(resource));
+  const { active, sub, invocation } = await services.systemd.activity(services.paths.unitName(resource));
   if (sub === 'auto-restart') return false;
   if (active !== 'active') return true; // Nothing runs: a plain start will do.
   if (outdated === invocation) return false;
-  const container = await room.docker.container(containerName(resource));
-  const image = await room.docker.image(runImage({ resource, spec, imageTag }));
+  const container = await services.docker.container(containerName(resource));
+  const image = await services.docker.image(runImage({ resource, spec, imageTag }));
   return container === null || container.imageId === image?.id;
 }

@@ -7,20 +7,21 @@ import type { Handler } from '../jobs/context.ts';
 /** Stops a gear and removes all of it but its volumes. */
 export const remove: Handler<'container.remove'> = {
   async run({ resource }, context) {
-    const { room, report, signal, checkpoint } = context;
+    const { services, report, signal, checkpoint } = context;
     signal.throwIfAborted();
     // A later run may find that an earlier one has removed it.
     const found = await checkpoint(async () => {
-      const there = (await readGear(room.paths, resource)) ?? (await readBefore(room.paths, resource));
+      const there =
+        (await readGear(services.paths, resource)) ?? (await readBefore(services.paths, resource));
       return there ? 'there' : 'absent';
     });
     if (found === 'absent')
       throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
-    const unit = room.paths.unitName(resource);
+    const unit = services.paths.unitName(resource);
     report({ step: 'remove', message: `stopping and removing ${unit}` });
-    await room.systemd.disable(unit);
-    await endRun(room, resource);
-    await removeGear(room, resource);
+    await services.systemd.disable(unit);
+    await endRun(services, resource);
+    await removeGear(services, resource);
     return { unit };
   },
 };

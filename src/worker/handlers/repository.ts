@@ -2,8 +2,8 @@ import { Failure } from '../../jobs/errors.ts';
 import type { Result } from '../../jobs/registry.ts';
 import { copiedFrom } from '../../jobs/rpc/copy.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
-import type { Room } from '../host-services.ts';
-import { mustTakeNew } from '../host-state/draining.ts';
+import type { HostServices } from '../host-services.ts';
+import { assertTakesNew } from '../host-state/draining.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 import { resolveSource } from '../repository/clone-source.ts';
@@ -18,41 +18,41 @@ import {
 } from '../repository/draft.ts';
 import { fetchCopy } from '../repository/fetch-copy.ts';
 import { askGit, findFault, headOf } from '../repository/git.ts';
-import { type GitTask, gitContainer, usualBranch } from '../repository/git-container.ts';
+import { defaultBranch, type GitTask, gitContainer } from '../repository/git-container.ts';
 import { ensureGitImage } from '../repository/git-image.ts';
 import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/run-git-unit.ts';
 
 /** Makes a bare repository, empty or as a clone, beside its place, checks it and moves it there. */
 export const create: Handler<'repository.create'> = {
   async run({ resource, url }, context) {
-    const { room, job, signal, report } = context;
+    const { services, job, signal, report } = context;
     signal.throwIfAborted();
-    if (await isOnDisk(room.paths, 'repository', resource)) {
+    if (await isOnDisk(services.paths, 'repository', resource)) {
       // An attempt that was cut short may have come this far.
-      if ((await makerOf(room.paths, resource)) !== job)
+      if ((await makerOf(services.paths, resource)) !== job)
         throw new Failure('repository_exists', `the repository ${resource} exists already`);
-      await removeDraft(draftOf(room.paths, resource, job));
-      return made(room, resource);
+      await removeDraft(draftOf(services.paths, resource, job));
+      return made(services, resource);
     }
-    await mustTakeNew(context);
-    const origin = await originOf(url, room);
+    await assertTakesNew(context);
+    const origin = await originOf(url, services);
     const image = await ensureGitImage(context);
     await makeDraft(resource, origin, image, context);
     report({ step: 'check', message: 'checking the repository' });
-    const draft = draftOf(room.paths, resource, job);
-    const repository = await adoptDraft(draft, job, room.repositories.limits);
-    await mustBeSmallEnough(room, repository);
-    if (url !== null) await mustBeSound(context, repository);
-    await moveIntoPlace(room.paths, repository, resource, signal);
+    const draft = draftOf(services.paths, resource, job);
+    const repository = await adoptDraft(draft, job, services.repositories.limits);
+    await assertSmallEnough(services, repository);
+    if (url !== null) await assertSound(context, repository);
+    await moveIntoPlace(services.paths, repository, resource, signal);
     await removeDraft(draft);
-    return made(room, resource);
+    return made(services, resource);
   },
 
-  isCommitted: async ({ resource }, { room, job }) => (await makerOf(room.paths, resource)) === job,
+  isCommitted: async ({ resource }, { services, job }) => (await makerOf(services.paths, resource)) === job,
 
-  async undo({ resource }, { room, job }) {
-    const draft = draftOf(room.paths, resource, job);
-    await stopGitUnit(room, resource, job);
+  async undo({ resource }, { services, job }) {
+    const draft = draftOf(services.paths, resource, job);
+    await stopGitUnit(services, resource, job);
     await removeDraft(draft);
     return '';
   },
@@ -61,8 +61,8 @@ export const create: Handler<'repository.create'> = {
 /** Where a repository comes from: what git can be told at once, or another one of the fleet that is to be fetched first. */
 type Origin = { task: GitTask } | { copied: string };
 
-async function originOf(url: string | null, { repositories }: Room): Promise<Origin> {
-  if (url === null) return { task: { make: 'empty', branch: usualBranch } };
+async function originOf(url: string | null, { repositories }: HostServices): Promise<Origin> {
+  if (url === null) return { task: { make: 'empty', branch: defaultBranch } };
   const copied = copiedFrom(url);
   if (copied !== null) return { copied };
   return { task: { make: 'clone', source: await resolveSource(url, repositories.allowance) } };
@@ -74,9 +74,9 @@ async function makeDraft(
   image: string,
   context: JobContext,
 ): Promise<void> {
-  const { room, job, report } = context;
-  const { limits } = room.repositories;
-  const directory = draftOf(room.paths, resource, job);
+  const { services, job, report } = context;
+  const { limits } = services.repositories;
+  const directory = draftOf(services.paths, resource, job);
   report({ step: 'git', message: `${whatIsDone(origin)} by ${jobUnit(resource)}` });
   const container = jobContainer(resource);
   await runGitUnit(context, resource, {
@@ -96,11 +96,11 @@ function whatIsDone(origin: Origin): string {
 
 async function fetched(source: string, directory: string, context: JobContext): Promise<GitTask> {
   const { branch, empty } = await fetchCopy(source, directory, context);
-  return { make: empty ? 'empty' : 'copy', branch: branch ?? usualBranch };
+  return { make: empty ? 'empty' : 'copy', branch: branch ?? defaultBranch };
 }
 
-async function mustBeSound({ room, signal }: JobContext, repository: string): Promise<void> {
-  const { seconds } = room.repositories.limits;
+async function assertSound({ services, signal }: JobContext, repository: string): Promise<void> {
+  const { seconds } = services.repositories.limits;
   const fault = await findFault(repository, seconds, signal).catch((error: Error) => {
     signal.throwIfAborted();
     if (error.name !== 'AbortError') throw error;
@@ -109,7 +109,7 @@ async function mustBeSound({ room, signal }: JobContext, repository: string): Pr
   if (fault !== null) throw new Failure('clone_failed', `git does not accept the repository: ${fault}`);
 }
 
-async function mustBeSmallEnough({ repositories }: Room, repository: string): Promise<void> {
+async function assertSmallEnough({ repositories }: HostServices, repository: string): Promise<void> {
   const { objects } = repositories.limits;
   const counted = (await askGit(repository, ['count-objects', '-v'])) ?? '';
   const sum = [...counted.matchAll(/^(?:count|in-pack): (\d+)$/gm)].reduce(
@@ -119,7 +119,7 @@ async function mustBeSmallEnough({ repositories }: Room, repository: string): Pr
   if (sum > objects) throw tooManyObjects(objects);
 }
 
-async function made({ paths }: Room, resource: string): Promise<Result<'repository.create'>> {
+async function made({ paths }: HostServices, resource: string): Promise<Result<'repository.create'>> {
   const path = paths.repository(resource);
   return { unit: jobUnit(resource), path, head: await headOf(path) };
 }

@@ -1,5 +1,5 @@
 import type { Result } from '../../jobs/registry.ts';
-import { mustHaveGear, readGear, type StoredGear } from '../gear/gear-files.ts';
+import { readGear, requireGear, type StoredGear } from '../gear/gear-files.ts';
 import { runGear, stopGear, untilIdle } from '../gear/run-gear.ts';
 import { linkUnit } from '../gear/transaction.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
@@ -9,14 +9,14 @@ export const start: Handler<'container.start'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
     await stateBefore(resource, context);
-    await linkUnit(context.room, resource, true);
+    await linkUnit(context.services, resource, true);
     return up(gear, 'start', context);
   },
 
   async undo({ resource }, context) {
-    if (!(await readGear(context.room.paths, resource))) return '';
+    if (!(await readGear(context.services.paths, resource))) return '';
     if ((await stateBefore(resource, context)) === 'running') return '';
-    await stopGear(context.room, resource);
+    await stopGear(context.services, resource);
     return 'it is stopped again';
   },
 };
@@ -25,7 +25,7 @@ export const start: Handler<'container.start'> = {
 export const restart: Handler<'container.restart'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
-    const { systemd, paths } = context.room;
+    const { systemd, paths } = context.services;
     const look = () => systemd.activity(paths.unitName(resource));
     const before = await context.checkpoint(async () => (await untilIdle(context, resource)).invocation);
     // An earlier run may have restarted it already, or have had systemd begin with it: once is enough.
@@ -40,22 +40,22 @@ export const restart: Handler<'container.restart'> = {
 /** Stops a gear, now and after every reboot. */
 export const stop: Handler<'container.stop'> = {
   async run({ resource }, context) {
-    const { room, report } = context;
+    const { services, report } = context;
     await existing(resource, context);
-    const unit = room.paths.unitName(resource);
+    const unit = services.paths.unitName(resource);
     report({ step: 'stop', message: `stopping ${unit}` });
-    await stopGear(room, resource);
-    return { unit, container: null, active: (await room.systemd.state(unit)).active };
+    await stopGear(services, resource);
+    return { unit, container: null, active: (await services.systemd.state(unit)).active };
   },
 };
 
 /** Whether a gear ran, or was to run, before the job. */
-function stateBefore(resource: string, { room, checkpoint }: JobContext): Promise<string> {
-  const unit = room.paths.unitName(resource);
+function stateBefore(resource: string, { services, checkpoint }: JobContext): Promise<string> {
+  const unit = services.paths.unitName(resource);
   return checkpoint(async () => {
     const [{ active }, enabled] = await Promise.all([
-      room.systemd.activity(unit),
-      room.systemd.isEnabled(unit),
+      services.systemd.activity(unit),
+      services.systemd.isEnabled(unit),
     ]);
     return enabled || active === 'active' ? 'running' : 'stopped';
   });
@@ -67,10 +67,10 @@ async function up(
   context: JobContext,
 ): Promise<Result<'container.start'>> {
   const { container } = await runGear(gear, how, context);
-  return { unit: context.room.paths.unitName(gear.resource), container, active: 'active' };
+  return { unit: context.services.paths.unitName(gear.resource), container, active: 'active' };
 }
 
-async function existing(resource: string, { room, signal }: JobContext): Promise<StoredGear> {
+async function existing(resource: string, { services, signal }: JobContext): Promise<StoredGear> {
   signal.throwIfAborted();
-  return mustHaveGear(room.paths, resource);
+  return requireGear(services.paths, resource);
 }

@@ -31,7 +31,7 @@ export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | '
 /** Milliseconds between two comparisons of directory and disk. */
 const tidyInterval = 180_000;
 /** Milliseconds that the last word may take. */
-const farewell = 1_000;
+const withdrawTimeout = 1_000;
 
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
   const { queue, paths, gears, host, version, limits, onFatal, log } = parts;
@@ -84,7 +84,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
           for (const stop of stops) stop();
           withdrawn = true;
           const told = turns.hold(host, async () => queue.withdrawHost(await announcement()));
-          await Promise.race([told, timeout(farewell)]).catch(() => undefined);
+          await Promise.race([told, timeout(withdrawTimeout)]).catch(() => undefined);
         },
       };
     },

@@ -19,12 +19,13 @@ export async function setDraining(paths: HostPaths, draining: boolean): Promise<
  * Refuses what would be new on a host that is draining: the api has known nothing of it yet, or the request came first
  * and its job only now. What was begun before goes on.
  */
-export async function mustTakeNew({
-  room,
+export async function assertTakesNew({
+  services,
   checkpoint,
-}: Pick<JobContext, 'room' | 'checkpoint'>): Promise<void> {
+}: Pick<JobContext, 'services' | 'checkpoint'>): Promise<void> {
   await checkpoint(async () => {
-    if (await isDraining(room.paths)) throw new Failure('no_host', `the host ${room.host} is draining`);
+    if (await isDraining(services.paths))
+      throw new Failure('no_host', `the host ${services.host} is draining`);
     return 'taken';
   });
 }

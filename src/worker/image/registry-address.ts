@@ -6,7 +6,7 @@ import { reachableAddresses } from '../host-state/reachable-addresses.ts';
  * Refuses an image whose registry has an address that is not public, unless it is allowed: dockerd asks from the host's
  * own network. A registry that is allowed by its name need not be resolved here; dockerd may reach it through a proxy.
  */
-export async function mustAllowRegistry(reference: string, allowance: AddressAllowance): Promise<void> {
+export async function assertRegistryAllowed(reference: string, allowance: AddressAllowance): Promise<void> {
   const name = registryOf(reference);
   if (name === null || allowance.allowsName(name)) return;
   const unresolved = (cause: unknown) => registryUnreachable(reference, cause);

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Failure } from '../../jobs/errors.ts';
 import type { Progress } from '../../jobs/job.ts';
 import type { JobType, Params, Result } from '../../jobs/registry.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 
 /** What a handler is given besides its parameters. */
 export interface JobContext {
@@ -10,7 +10,7 @@ export interface JobContext {
   job: string;
   /** Whom it is counted for; see tenantOf. */
   tenant: string;
-  room: Room;
+  services: HostServices;
   /** Aborts with `HandedBack` or, where the job can be taken back, with `Cancelled`. */
   signal: AbortSignal;
   report(progress: Progress): void;

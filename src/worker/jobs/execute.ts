@@ -3,7 +3,7 @@ import { Failure, problemOf } from '../../jobs/errors.ts';
 import type { Job, Outcome, Progress } from '../../jobs/job.ts';
 import type { Command, JobType, Params } from '../../jobs/registry.ts';
 import { asDiskFailure } from '../host/files.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
@@ -12,7 +12,7 @@ import { withRetries } from './retry.ts';
 const maxCrashes = 20;
 
 export interface Execution extends Pick<JobContext, 'tenant' | 'checkpoint' | 'log'> {
-  room: Room;
+  services: HostServices;
   handlers: Handlers;
   /** How often the job has taken a worker down before. */
   crashes: number;
@@ -55,7 +55,7 @@ export async function execute(job: Job, command: Command, execution: Execution):
     const told = await takeBack(task, failure, execution);
     if (failure === null) return { state: 'cancelled' };
     const detail = told ? `${failure.message}\n${told}` : failure.message;
-    const where = { job: job.id, host: execution.room.host };
+    const where = { job: job.id, host: execution.services.host };
     return { state: 'failed', error: problemOf(failure.code, detail, where) };
   }
 }
@@ -88,12 +88,12 @@ function bind<T extends JobType>(
 function contextOf(
   { id }: Job,
   signal: AbortSignal,
-  { room, tenant, report, checkpoint, log }: Execution,
+  { services, tenant, report, checkpoint, log }: Execution,
 ): JobContext {
   return {
     job: id,
     tenant,
-    room,
+    services,
     signal,
     checkpoint,
     log,

@@ -12,10 +12,10 @@ const patience: Partial<Record<ErrorCode, number>> = {
  * single call to systemd or Docker takes as long.
  */
 const longAttempt = 30_000;
-const mostLongAttempts = 3;
+const maxLongAttempts = 3;
 
 const firstDelay = 250;
-const longestDelay = 4_000;
+const maxDelay = 4_000;
 
 export interface RetryHooks {
   signal: AbortSignal;
@@ -30,7 +30,7 @@ export interface RetryHooks {
 export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetry }: RetryHooks): Promise<T> {
   let started = performance.now();
   let long = 0;
-  for (let delay = firstDelay; ; delay = Math.min(delay * 2, longestDelay)) {
+  for (let delay = firstDelay; ; delay = Math.min(delay * 2, maxDelay)) {
     const began = performance.now();
     try {
       return await attempt();
@@ -38,7 +38,7 @@ export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetr
       signal.throwIfAborted();
       if (!(error instanceof Failure) || !error.transient) throw error;
       const hadCome = error.code === 'host_unavailable' && performance.now() - began > longAttempt;
-      if (hadCome && long++ < mostLongAttempts) started = performance.now();
+      if (hadCome && long++ < maxLongAttempts) started = performance.now();
       if (performance.now() + delay - started > (patience[error.code] ?? 0)) throw error;
       onRetry(error, delay);
       await pause(delay, signal);

@@ -9,9 +9,9 @@ import { kindOf } from '../../jobs/registry.ts';
 import { Limiter, shared } from '../../lib/async/limiter.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { heartbeatInterval, type JobRecord, type WorkerLedger } from '../../queue/worker-queue.ts';
-import type { Gate, PassedJob } from '../authorization.ts';
+import type { AuthorizedJob, Authorizer } from '../authorization.ts';
 import { asDiskFailure } from '../host/files.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
 import type { Handlers } from './context.ts';
 import { execute } from './execute.ts';
@@ -32,9 +32,9 @@ export interface Runner {
 
 export interface RunnerParts {
   ledger: WorkerLedger;
-  gate: Gate;
+  authorizer: Authorizer;
   journal: Journal;
-  room: Room;
+  services: HostServices;
   handlers: Handlers;
   /** Kept up to date by the runner: the gears on which a job runs. */
   busy: Set<string>;
@@ -56,7 +56,7 @@ interface UnderWay {
 }
 
 /** A job that may be done, and when that was found out (performance.now()). */
-type Admitted = PassedJob & { at: number };
+type Admitted = AuthorizedJob & { at: number };
 
 /** Milliseconds for which an admission holds: keys may have been taken back while the job has waited for longer. */
 const admissionHolds = 1_000;
@@ -78,11 +78,11 @@ const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
  * Invariants:
  * 1. A job is under way at most once in this process, and one process is the worker of this host (lockHost).
  * 2. A job begins only when it is the first in its gear's line in the ledger.
- * 3. What is to be done comes from the client's own request, which has passed the gate a moment ago; never from Redis.
+ * 3. What is to be done comes from the client's own request, authorized a moment ago; never from Redis.
  * 4. An outcome is on disk before it is told: a job whose outcome is in the journal is never done again.
  */
 export function createRunner(parts: RunnerParts): Runner {
-  const { ledger, gate, journal, room, handlers, busy, maxParallelJobs, log } = parts;
+  const { ledger, authorizer, journal, services, handlers, busy, maxParallelJobs, log } = parts;
   const underWay = new Map<string, UnderWay>();
   const turns = new Limiter(shared(maxParallelJobs));
   const stopping = new AbortController();
@@ -166,7 +166,7 @@ export function createRunner(parts: RunnerParts): Runner {
     throw new HandedBack();
   }
 
-  /** The job if it passes the gate; otherwise it is over. */
+  /** The job if its request is authorized; otherwise the job has ended. */
   async function admit(record: JobRecord): Promise<Admitted | 'over'> {
     const { id } = record.job;
     try {
@@ -177,15 +177,15 @@ export function createRunner(parts: RunnerParts): Runner {
       }
       if (taken === 'expired') {
         const reason = 'the host was away for longer than the job was to wait';
-        gate.turnedAway(record, reason);
+        authorizer.auditRejection(record, reason);
         throw new Failure('expired', reason);
       }
-      const passed = await gate.job(record, (digest) => journal.wasTaken(id, digest));
+      const passed = await authorizer.job(record, (digest) => journal.wasTaken(id, digest));
       await untilStored(id, () => journal.take(id, passed.digest), stopping.signal);
       return { ...passed, at: performance.now() };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      const problem = problemOf(error.code, error.message, { job: id, host: room.host });
+      const problem = problemOf(error.code, error.message, { job: id, host: services.host });
       await journal.clear(id); // It may have been taken before its issuer was revoked.
       wakeNext(await ledger.finish(record, { state: 'failed', error: problem }, await isHere(record)));
       return 'over';
@@ -215,7 +215,7 @@ export function createRunner(parts: RunnerParts): Runner {
   async function isHere({ job: { type, resource } }: JobRecord): Promise<boolean> {
     const kind = kindOf(type);
     return (
-      kind !== 'host' && resourceName.safeParse(resource).success && isOnDisk(room.paths, kind, resource)
+      kind !== 'host' && resourceName.safeParse(resource).success && isOnDisk(services.paths, kind, resource)
     );
   }
 
@@ -263,7 +263,7 @@ export function createRunner(parts: RunnerParts): Runner {
     const isFresh = admitted !== null && started - admitted.at < admissionHolds;
     const passed = known ? null : isFresh ? admitted : await admit(record);
     if (passed === 'over') return null;
-    if (known) gate.turnedAway(record, 'it was done before; its outcome is told again');
+    if (known) authorizer.auditRejection(record, 'it was done before; its outcome is told again');
     else jobLog.info({ attempts, user, token: passed?.token }, 'job begins');
     const kind = kindOf(type);
     if (kind === 'gear') busy.add(resource);
@@ -276,7 +276,7 @@ export function createRunner(parts: RunnerParts): Runner {
         await journal.clear(id);
       };
       await untilStored(id, store, entry.handBack.signal);
-      if (kind === 'gear') await room.gears.read(resource);
+      if (kind === 'gear') await services.gears.read(resource);
       const next = await ledger.finish(record, outcome, await isHere(record));
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;
@@ -289,15 +289,15 @@ export function createRunner(parts: RunnerParts): Runner {
 
   async function executeOne(
     record: JobRecord,
-    { change: { command }, tenant }: PassedJob,
+    { change: { command }, tenant }: AuthorizedJob,
     entry: UnderWay,
     jobLog: Logger,
   ): Promise<Outcome> {
     const { id, type, resource } = record.job;
-    const cancelled = record.cancel !== null && (await gate.cancels(record.cancel, record));
+    const cancelled = record.cancel !== null && (await authorizer.cancels(record.cancel, record));
     const work = () =>
       execute(record.job, command, {
-        room,
+        services,
         tenant,
         handlers,
         crashes: record.crashes - 1, // Without this time.
@@ -309,7 +309,7 @@ export function createRunner(parts: RunnerParts): Runner {
         checkpoint: (look) => journal.checkpoint(id, look),
         log: jobLog,
       });
-    return kindOf(type) === 'gear' ? room.gearLocks.hold(resource, work) : work();
+    return kindOf(type) === 'gear' ? services.gearLocks.hold(resource, work) : work();
   }
 
   /**
@@ -321,7 +321,9 @@ export function createRunner(parts: RunnerParts): Runner {
     if (!decidesWhetherItRuns(record.job) || waited < away) return null;
     const next = await ledger.next(record);
     if (next?.job.state !== 'queued' || !decidesWhetherItRuns(next.job)) return null;
-    return (await gate.allows(next)) ? { state: 'cancelled', result: { supersededBy: next.job.id } } : null;
+    return (await authorizer.allows(next))
+      ? { state: 'cancelled', result: { supersededBy: next.job.id } }
+      : null;
   }
 
   /** What became of a job that was done before; under the same id another request is not the same job. */

@@ -1,8 +1,8 @@
 import { exec } from '../../lib/exec.ts';
 
 /** Characters of one line, and of all lines, that are shown. */
-const longestLine = 500;
-const mostText = 4_000;
+const maxLine = 500;
+const maxText = 4_000;
 
 /**
  * The last lines that a unit has logged, of one run of it where its invocation id is known. Control characters
@@ -28,6 +28,6 @@ export async function lastLines(
 
 function readable(text: string): string[] {
   const clean = text.replace(/\x1b\[[0-9;?]*[ -/]*[@-~]/g, '').replace(/[^\P{Cc}\n\t]/gu, '�');
-  const lines = clean.split('\n').map((line) => line.slice(0, longestLine).trimEnd());
-  return lines.join('\n').slice(-mostText).split('\n').filter(Boolean);
+  const lines = clean.split('\n').map((line) => line.slice(0, maxLine).trimEnd());
+  return lines.join('\n').slice(-maxText).split('\n').filter(Boolean);
 }

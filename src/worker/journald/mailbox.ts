@@ -19,7 +19,7 @@ export interface Mailbox {
 }
 
 /** Bytes that are kept, and what a record takes besides its message. */
-const mostBytes = 256 * 1024;
+const maxBytes = 256 * 1024;
 const recordBytes = 400;
 
 export function createMailbox(close: () => void): Mailbox {
@@ -55,7 +55,7 @@ export function createMailbox(close: () => void): Mailbox {
       if (behind) return;
       bytes += record.message.length + recordBytes;
       records.push(record);
-      if (bytes > mostBytes) {
+      if (bytes > maxBytes) {
         behind = true;
         empty();
       }

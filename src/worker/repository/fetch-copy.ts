@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ErrorCode, Failure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
-import { type CopyHead, copyHead, longestCopyHead } from '../../jobs/rpc/copy.ts';
+import { type CopyHead, copyHead, maxCopyHead } from '../../jobs/rpc/copy.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { bundleName } from './git-container.ts';
@@ -23,8 +23,8 @@ const final: ReadonlySet<ErrorCode> = new Set([
  * the source's worker threw, `clone_failed`, `timeout`, or, where nobody brings it, `host_unavailable`, which may pass.
  */
 export async function fetchCopy(source: string, directory: string, context: JobContext): Promise<CopyHead> {
-  const { job, room, signal } = context;
-  const { fetch, limits } = room.repositories;
+  const { job, services, signal } = context;
+  const { fetch, limits } = services.repositories;
   const deadline = AbortSignal.timeout(limits.seconds * 1000);
   const stop = new AbortController();
   const wanted = AbortSignal.any([signal, deadline, stop.signal]);
@@ -50,9 +50,9 @@ async function write(
   body: AsyncIterable<Uint8Array>,
   source: string,
   path: string,
-  { room, report }: JobContext,
+  { services, report }: JobContext,
 ): Promise<CopyHead> {
-  const { megabytes } = room.repositories.limits;
+  const { megabytes } = services.repositories.limits;
   const file = await open(path, 'wx', 0o644);
   try {
     await file.chmod(0o644); // git's own user is to read it, whatever the umask.
@@ -65,7 +65,7 @@ async function write(
       if (head === null) {
         before = Buffer.concat([before, chunk]);
         const end = before.indexOf('\n'.charCodeAt(0));
-        if (end < 0 && before.length <= longestCopyHead) continue;
+        if (end < 0 && before.length <= maxCopyHead) continue;
         head = parseHead(before.subarray(0, Math.max(end, 0)));
         rest = before.subarray(end + 1);
       }

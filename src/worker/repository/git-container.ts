@@ -23,10 +23,10 @@ export type GitTask =
   | { make: 'clone'; source: CloneSource };
 
 /** What HEAD names where nothing is said. */
-export const usualBranch = 'main';
+export const defaultBranch = 'main';
 
 const memory = '1g';
-const mostProcesses = 64;
+const maxProcesses = 64;
 
 /**
  * The words of `docker run` that makes a repository: nothing of the host but one empty directory, no capability, no
@@ -50,7 +50,7 @@ export function gitContainer(options: {
     '--security-opt=no-new-privileges',
     '--read-only',
     '--tmpfs=/tmp:size=16m',
-    `--pids-limit=${mostProcesses}`,
+    `--pids-limit=${maxProcesses}`,
     `--memory=${memory}`,
     `--memory-swap=${memory}`,
     `--ulimit=fsize=${limits.megabytes * MiB}`,
@@ -100,7 +100,7 @@ function words(task: GitTask): string[] {
     case 'copy':
       return clone(task.branch, '--mirror', `${inside}/${bundleName}`);
     case 'clone':
-      return clone(usualBranch, '--bare', task.source.url);
+      return clone(defaultBranch, '--bare', task.source.url);
   }
 }
 

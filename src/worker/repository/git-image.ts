@@ -6,7 +6,7 @@ import { ownRegistry } from '../../jobs/fields/image-name.ts';
 import { createLocks } from '../../lib/async/locks.ts';
 import { openProgram } from '../../lib/exec.ts';
 import { effect } from '../../lib/failpoint.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { ensureImage } from '../image/ensure-image.ts';
 import type { JobContext } from '../jobs/context.ts';
 
@@ -31,21 +31,21 @@ const builds = createLocks();
 
 /** Makes sure of the image with git in it, and returns its name. It is built where none is configured. */
 export async function ensureGitImage(context: JobContext): Promise<string> {
-  const { room, signal } = context;
-  const { image } = room.repositories;
+  const { services, signal } = context;
+  const { image } = services.repositories;
   if (image !== null) {
     await ensureImage(image, context);
     return image;
   }
-  if (await isUpToDate(room)) return builtImage;
+  if (await isUpToDate(services)) return builtImage;
   await builds.hold(builtImage, async () => {
     signal.throwIfAborted();
-    if (!(await isUpToDate(room))) await effect('image.build', () => build(context));
+    if (!(await isUpToDate(services))) await effect('image.build', () => build(context));
   });
   return builtImage;
 }
 
-async function isUpToDate({ docker }: Room): Promise<boolean> {
+async function isUpToDate({ docker }: HostServices): Promise<boolean> {
   return (await docker.image(builtImage))?.madeFrom === (await sourcesDigest());
 }
 
@@ -59,9 +59,9 @@ async function sourcesDigest(): Promise<string> {
   return createHash('sha256').update(all).digest('hex').slice(0, 32);
 }
 
-async function build({ room, signal, report }: JobContext): Promise<void> {
+async function build({ services, signal, report }: JobContext): Promise<void> {
   report({ step: 'image', message: "building the git image from this host's git" });
-  const env = { DOCKER_HOST: `unix://${room.repositories.dockerSocket}` };
+  const env = { DOCKER_HOST: `unix://${services.repositories.dockerSocket}` };
   const program = openProgram(script, [builtImage, await sourcesDigest()], { env });
   const end = AbortSignal.any([signal, AbortSignal.timeout(buildDeadline)]);
   end.addEventListener('abort', () => void program.kill());

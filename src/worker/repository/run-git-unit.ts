@@ -4,7 +4,7 @@ import { runOfDocker, takenDownByDocker } from '../docker/service.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
 import { docker } from '../domain/programs.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { lastLines } from '../journald/journal-tail.ts';
 import type { UnitState } from '../systemd/systemd.ts';
@@ -34,31 +34,31 @@ const describe = (resource: string, job: string) => `geard: makes the repository
  * attempt of this job has begun is joined. Throws `clone_failed` or `timeout`.
  */
 export async function runGitUnit(
-  { room, job, signal, report }: JobContext,
+  { services, job, signal, report }: JobContext,
   resource: string,
   work: GitWork,
 ): Promise<void> {
   const unit = jobUnit(resource);
   const watching = new AbortController();
   try {
-    const dockerBefore = await runOfDocker(room.systemd);
-    await begin(room, resource, job, work);
-    const tooMany = followProgress(room, resource, report, watching.signal);
-    await Promise.race([untilOver(room, unit, dockerBefore, signal), tooMany]);
+    const dockerBefore = await runOfDocker(services.systemd);
+    await begin(services, resource, job, work);
+    const tooMany = followProgress(services, resource, report, watching.signal);
+    await Promise.race([untilOver(services, unit, dockerBefore, signal), tooMany]);
   } finally {
     watching.abort();
   }
 }
 
-async function begin(room: Room, resource: string, job: string, work: GitWork): Promise<void> {
-  const { systemd, repositories } = room;
+async function begin(services: HostServices, resource: string, job: string, work: GitWork): Promise<void> {
+  const { systemd, repositories } = services;
   const unit = jobUnit(resource);
   const description = describe(resource, job);
   const known = await systemd.state(unit);
   if (known.load !== 'not-found') {
     const isOurs = known.description === description && known.active !== 'failed';
     if (isOurs && (await work.isPrepared())) return;
-    await removeUnit(room, resource);
+    await removeUnit(services, resource);
   }
   const afterwards = [docker, 'rm', '--force', jobContainer(resource)];
   const { seconds } = repositories.limits;
@@ -68,25 +68,29 @@ async function begin(room: Room, resource: string, job: string, work: GitWork): 
 
 /** A oneshot unit is pending as long as its program is to run or runs, and active when that has ended well. */
 async function untilOver(
-  room: Room,
+  services: HostServices,
   unit: string,
   dockerBefore: string | null,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    const { active, pending } = await room.systemd.activity(unit);
+    const { active, pending } = await services.systemd.activity(unit);
     if (active === 'active') return;
-    if (!pending) throw await gitFailure(room, unit, dockerBefore);
+    if (!pending) throw await gitFailure(services, unit, dockerBefore);
     await pause(lookInterval, signal);
   }
 }
 
-async function gitFailure(room: Room, unit: string, dockerBefore: string | null): Promise<Failure> {
-  const state: UnitState = await room.systemd.state(unit);
+async function gitFailure(
+  services: HostServices,
+  unit: string,
+  dockerBefore: string | null,
+): Promise<Failure> {
+  const state: UnitState = await services.systemd.state(unit);
   if (state.result === 'timeout')
-    return new Failure('timeout', `git took longer than ${room.repositories.limits.seconds} s`);
+    return new Failure('timeout', `git took longer than ${services.repositories.limits.seconds} s`);
   const lines = await lastLines(unit, state.invocation || null, 10, journalDeadline);
-  const passing = await takenDownByDocker(room.systemd, dockerBefore);
+  const passing = await takenDownByDocker(services.systemd, dockerBefore);
   if (passing) return passing;
   if (lines.some((line) => saysDiskIsFull(line) || outOfRoom.test(line)))
     return diskIsFull(new Error(lines.join('\n')));
@@ -97,7 +101,7 @@ async function gitFailure(room: Room, unit: string, dockerBefore: string | null)
 
 /** Tells git's own percentages. Rejects when it learns of more objects than allowed; never resolves. */
 function followProgress(
-  { docker: engine, repositories, log }: Room,
+  { docker: engine, repositories, log }: HostServices,
   resource: string,
   report: JobContext['report'],
   signal: AbortSignal,
@@ -126,12 +130,12 @@ export const tooManyObjects = (most: number) =>
   new Failure('clone_failed', `the repository has more than ${most} objects`);
 
 /** Takes the unit that this job has begun out of systemd, and its container; one of another job stays. */
-export async function stopGitUnit(room: Room, resource: string, job: string): Promise<void> {
-  const { description } = await room.systemd.state(jobUnit(resource));
-  if (description === describe(resource, job)) await removeUnit(room, resource);
+export async function stopGitUnit(services: HostServices, resource: string, job: string): Promise<void> {
+  const { description } = await services.systemd.state(jobUnit(resource));
+  if (description === describe(resource, job)) await removeUnit(services, resource);
 }
 
-async function removeUnit({ systemd, docker: engine }: Room, resource: string): Promise<void> {
+async function removeUnit({ systemd, docker: engine }: HostServices, resource: string): Promise<void> {
   const unit = jobUnit(resource);
   await systemd.stop(unit, { deadlineMs: 60_000 });
   await systemd.resetFailed(unit);

@@ -1,8 +1,8 @@
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { createLogWriter, type LogWriter, type Notice } from '../domain/log-format.ts';
-import { mustHaveGear } from '../gear/gear-files.ts';
-import type { Room } from '../host-services.ts';
+import { requireGear } from '../gear/gear-files.ts';
+import type { HostServices } from '../host-services.ts';
 import {
   cursorMark,
   hasCursor,
@@ -45,11 +45,11 @@ interface Log {
 
 /** Streams the journal of a gear's unit: history, then what comes, until the time is up. */
 export async function containerLog(
-  { paths, journalFeed }: Room,
+  { paths, journalFeed }: HostServices,
   args: LogArgs,
   signal: AbortSignal,
 ): Promise<OpenStream<'container.log'>> {
-  await mustHaveGear(paths, args.resource);
+  await requireGear(paths, args.resource);
   const unit = paths.unitName(args.resource);
   const until = performance.now() + args.seconds * 1000;
   const known = args.after === null || (await hasCursor(args.after));

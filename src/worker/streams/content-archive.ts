@@ -1,6 +1,6 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
 import { askGit, openGit } from '../repository/git.ts';
 import { outputOf } from '../repository/git-output.ts';
@@ -8,7 +8,7 @@ import { resolveRef } from '../repository/resolve-ref.ts';
 
 /** Streams `git archive` of a ref. Throws `repository_not_found`, `repository_empty` or `ref_not_found`. */
 export async function contentArchive(
-  { paths, limits }: Room,
+  { paths, limits }: HostServices,
   { resource, ref, format, known }: StreamArgs<'content.archive'>,
   signal: AbortSignal,
 ): Promise<OpenStream<'content.archive'>> {

@@ -8,14 +8,14 @@ import {
 } from '../../jobs/rpc/streams.ts';
 import { Limiter, shared } from '../../lib/async/limiter.ts';
 import { explain } from '../../lib/explain.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { containerLog } from './container-log.ts';
 import { contentArchive } from './content-archive.ts';
 import { repositoryBundle } from './repository-bundle.ts';
 
 /** Opens what is to be streamed, or throws why not. The work behind it ends when the signal aborts. */
 type Source<S extends StreamName> = (
-  room: Room,
+  services: HostServices,
   args: StreamArgs<S>,
   signal: AbortSignal,
 ) => Promise<OpenStream<S>>;
@@ -39,10 +39,10 @@ export interface Sources {
   close(): void;
 }
 
-export function createSources(room: Room): Sources {
+export function createSources(services: HostServices): Sources {
   const running = new Set<AbortController>();
-  const logs = new Limiter(shared(room.limits.maxStreams));
-  const archives = new Limiter(shared(room.limits.maxArchives));
+  const logs = new Limiter(shared(services.limits.maxStreams));
+  const archives = new Limiter(shared(services.limits.maxArchives));
   /** Each stream has a process of its own, and one that makes an archive needs memory. */
   const placeFor = (name: StreamName, tenant: string, signal: AbortSignal) => {
     const isLog = name === 'container.log';
@@ -73,7 +73,7 @@ export function createSources(room: Room): Sources {
       signal.addEventListener('abort', passOn);
       if (signal.aborted) passOn();
       try {
-        const { head, body } = await openSource(room, checked, abort.signal);
+        const { head, body } = await openSource(services, checked, abort.signal);
         return { head, body: counted(body, over) };
       } catch (error) {
         over();
@@ -95,9 +95,13 @@ function check(name: string, args: unknown): Wanted {
   return { name, args: parsed.data } as Wanted;
 }
 
-function openSource(room: Room, { name, args }: Wanted, signal: AbortSignal): Promise<OpenStream> {
+function openSource(
+  services: HostServices,
+  { name, args }: Wanted,
+  signal: AbortSignal,
+): Promise<OpenStream> {
   const source = sources[name] as Source<StreamName>;
-  return source(room, args, signal);
+  return source(services, args, signal);
 }
 
 async function* counted(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {

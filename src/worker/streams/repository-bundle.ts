@@ -2,14 +2,14 @@ import { Failure } from '../../jobs/errors.ts';
 import { refName } from '../../jobs/fields/identifier.ts';
 import type { CopyHead } from '../../jobs/rpc/copy.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
-import type { Room } from '../host-services.ts';
+import type { HostServices } from '../host-services.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
 import { askGit, openGit } from '../repository/git.ts';
 import { outputOf } from '../repository/git-output.ts';
 
-/** Streams everything in a repository for a copy of it, as jobs/copy.ts says. Throws `repository_not_found`. */
+/** Streams everything in a repository for a copy of it, as jobs/rpc/copy.ts says. Throws `repository_not_found`. */
 export async function repositoryBundle(
-  { paths, limits }: Room,
+  { paths, limits }: HostServices,
   { resource }: StreamArgs<'repository.bundle'>,
   signal: AbortSignal,
 ): Promise<OpenStream<'repository.bundle'>> {

@@ -4,11 +4,11 @@ import { Failure, problemOf } from '../../jobs/errors.ts';
 import { directPath, directRequest, headHeader } from '../../jobs/rpc/direct.ts';
 import { pump } from '../../lib/async/pump.ts';
 import { listen } from '../../lib/listen.ts';
-import type { Gate } from '../authorization.ts';
+import type { Authorizer } from '../authorization.ts';
 import type { Sources } from './open-source.ts';
 
-/** Bytes of the largest request; see jobs/direct.ts. */
-const mostBytes = 64 * 1024;
+/** Bytes of the largest request; see jobs/rpc/direct.ts. */
+const maxBytes = 64 * 1024;
 
 export interface StreamServer {
   /** `address:port` to be announced. */
@@ -19,7 +19,7 @@ export interface StreamServer {
 export interface StreamServerParts {
   host: string;
   sources: Sources;
-  gate: Gate;
+  authorizer: Authorizer;
   log: Logger;
 }
 
@@ -60,12 +60,12 @@ async function answer(parts: StreamServerParts, req: IncomingMessage, res: Serve
   }
 }
 
-async function open({ gate, sources }: StreamServerParts, req: IncomingMessage, signal: AbortSignal) {
+async function open({ authorizer, sources }: StreamServerParts, req: IncomingMessage, signal: AbortSignal) {
   if (req.method !== 'POST' || req.url !== directPath)
     throw new Failure('not_found', 'this port sends streams to apis only');
   const asked = directRequest.safeParse(await readJson(req));
   if (!asked.success) throw new Failure('invalid_request', 'the request is not one of an api');
-  const { name, tenant, wants, send } = await gate.stream(asked.data.sealed);
+  const { name, tenant, wants, send } = await authorizer.stream(asked.data.sealed);
   const { head, body } = await sources.open(name, { ...asked.data.how, ...wants }, tenant, signal);
   return { head, body: send(body) };
 }
@@ -75,7 +75,7 @@ async function readJson(req: IncomingMessage): Promise<object> {
   let size = 0;
   for await (const chunk of req) {
     size += (chunk as Buffer).length;
-    if (size > mostBytes) throw new Failure('body_too_large', 'the request is too large');
+    if (size > maxBytes) throw new Failure('body_too_large', 'the request is too large');
     chunks.push(chunk as Buffer);
   }
   try {

@@ -20,7 +20,7 @@ export interface JobOptions {
 }
 
 /** So many results are kept for whoever has not asked yet. */
-const mostEarlyResults = 1_000;
+const maxEarlyResults = 1_000;
 
 /**
  * Follows systemd's jobs to their end. JobRemoved may come before the reply that names the job, so that results
@@ -36,7 +36,7 @@ export async function followJobs(bus: Bus, log: Logger) {
     for (const waiter of waiting) if (waiter.path === path) waiter.resolve(result);
     early.set(path, result);
     const oldest = early.keys().next().value;
-    if (early.size > mostEarlyResults && oldest !== undefined) early.delete(oldest);
+    if (early.size > maxEarlyResults && oldest !== undefined) early.delete(oldest);
   });
 
   let timesLost = 0;

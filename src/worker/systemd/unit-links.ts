@@ -9,7 +9,7 @@ import { isAbsence, makeDirectories, syncDirectory } from '../host/files.ts';
 const systemUnits = '/etc/systemd/system';
 
 /** Names like those of the units of gears, whoever made them. */
-export const likeOurs = /^gear-.+\.service$/;
+export const gearUnitPattern = /^gear-.+\.service$/;
 
 export interface UnitLinks {
   /** Units by name, and where each leads: a path, or null for what is no link. */
@@ -26,10 +26,10 @@ export async function readUnitLinks(): Promise<UnitLinks> {
   const wanted = new Set<string>();
   const byTarget = new Map<string, Set<string>>();
   for (const entry of await readdir(systemUnits, { withFileTypes: true })) {
-    if (likeOurs.test(entry.name))
+    if (gearUnitPattern.test(entry.name))
       links.set(entry.name, (await targetOf(join(systemUnits, entry.name))) ?? null);
     if (!entry.isDirectory() || !entry.name.endsWith('.wants')) continue;
-    const names = (await readdir(join(systemUnits, entry.name))).filter((name) => likeOurs.test(name));
+    const names = (await readdir(join(systemUnits, entry.name))).filter((name) => gearUnitPattern.test(name));
     for (const name of names) wanted.add(name);
     byTarget.set(entry.name, new Set(names));
   }

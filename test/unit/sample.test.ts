@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sampled } from '../../src/queue/accept/sample.ts';
+import { sample } from '../../src/queue/accept/sample.ts';
 import type { Candidate } from '../../src/queue/accept/submission.ts';
 
 const many = (count: number, avoid = 0): Candidate[] =>
@@ -7,14 +7,14 @@ const many = (count: number, avoid = 0): Candidate[] =>
 
 test('a small fleet is compared as a whole', () => {
   const all = [...many(3), ...many(3, 2)];
-  expect(sampled(all, 8)).toEqual(all);
+  expect(sample(all, 8)).toEqual(all);
 });
 
 test('of many hosts so many are taken, none of them twice and all of them sooner or later', () => {
   const all = many(9);
   const seen = new Set<string>();
   for (let i = 0; i < 1_000; i++) {
-    const hosts = sampled(all, 8).map(({ host }) => host);
+    const hosts = sample(all, 8).map(({ host }) => host);
     expect(new Set(hosts).size).toBe(8);
     for (const host of hosts) seen.add(host);
   }
@@ -23,5 +23,5 @@ test('of many hosts so many are taken, none of them twice and all of them sooner
 });
 
 test('a host against which something speaks is not compared where there are others', () => {
-  expect(sampled([...many(20, 2), ...many(2)], 8).map(({ avoid }) => avoid)).toEqual([0, 0]);
+  expect(sample([...many(20, 2), ...many(2)], 8).map(({ avoid }) => avoid)).toEqual([0, 0]);
 });

@@ -1,9 +1,9 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
-import type { Wish } from '../../src/queue/accept/submission.ts';
-import { type Front, openFront } from '../../src/queue/api-queue.ts';
-import { adoptEntry } from '../../src/queue/directory/entries.ts';
+import type { JobSubmission } from '../../src/queue/accept/submission.ts';
+import { type ApiQueue, openApiQueue } from '../../src/queue/api-queue.ts';
+import { insertEntryIfAbsent } from '../../src/queue/directory/entries.ts';
 import { channels, keys } from '../../src/queue/redis/keys.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { jobLimits } from '../support/limits.ts';
@@ -13,13 +13,13 @@ import { until } from '../support/until.ts';
 
 const log = pino({ level: 'silent' });
 let redis: TestRedis;
-let front: Front;
+let queue: ApiQueue;
 let worker: WorkerQueue;
 
 beforeEach(async () => {
   redis = await openTestRedis();
   await redis.redis.sadd(keys.hosts, 'h1');
-  front = openFront({
+  queue = openApiQueue({
     redis: { url: redis.url },
     limits: jobLimits({ maxJobs: 60, maxJobsPerGear: 55 }),
     keepSeconds: 1000,
@@ -31,19 +31,19 @@ beforeEach(async () => {
     keepSeconds: 1000,
     log,
   });
-  await connected(front);
+  await connected(queue);
 });
 afterEach(async () => {
   await worker.stopReceiving();
   await worker.close();
-  await front.close();
+  await queue.close();
   await redis.close();
 });
 
 let count = 0;
 const id = () => (++count).toString(16).padStart(32, '0');
 const stop = (resource: string): Command => ({ type: 'container.stop', params: { resource } });
-const request = (command: Command, more: Partial<Wish> = {}): Wish => ({
+const request = (command: Command, more: Partial<JobSubmission> = {}): JobSubmission => ({
   id: id(),
   command,
   fingerprint: 'f',
@@ -54,16 +54,16 @@ const request = (command: Command, more: Partial<Wish> = {}): Wish => ({
   ...more,
 });
 const holds = async (resource: string, host = 'h1') => {
-  await adoptEntry(redis.redis, 'gear', resource, host);
+  await insertEntryIfAbsent(redis.redis, 'gear', resource, host);
   await redis.redis.sadd(keys.held(host, 'gear'), resource);
 };
 
 test('a refused request leaves no record, no place in a line and no claim to a name', async () => {
   await holds('b', 'h2');
   const wanted = request(stop('b'));
-  expect(await front.accept(wanted, to('h1'))).toEqual({ verdict: 'elsewhere', host: 'h2' });
-  expect(await front.accept(request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
-  expect(await front.job(wanted.id)).toBeNull();
+  expect(await queue.accept(wanted, to('h1'))).toEqual({ verdict: 'elsewhere', host: 'h2' });
+  expect(await queue.accept(request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
+  expect(await queue.job(wanted.id)).toBeNull();
   expect(await worker.ledger.open()).toEqual([]);
   expect(await redis.redis.hkeys(keys.holders('gear'))).toEqual(['b']);
 });
@@ -71,19 +71,19 @@ test('a refused request leaves no record, no place in a line and no claim to a n
 test('a full line and a full host refuse more', async () => {
   await holds('a');
   await holds('b');
-  for (let i = 0; i < 55; i++) await front.accept(request(stop('a')), to('h1'));
-  expect(await front.accept(request(stop('a')), to('h1'))).toEqual({
+  for (let i = 0; i < 55; i++) await queue.accept(request(stop('a')), to('h1'));
+  expect(await queue.accept(request(stop('a')), to('h1'))).toEqual({
     verdict: 'full',
     limit: 'maxJobsPerGear',
   });
-  for (let i = 0; i < 5; i++) await front.accept(request(stop('b')), to('h1'));
-  expect(await front.accept(request(stop('b')), to('h1'))).toEqual({ verdict: 'full', limit: 'maxJobs' });
+  for (let i = 0; i < 5; i++) await queue.accept(request(stop('b')), to('h1'));
+  expect(await queue.accept(request(stop('b')), to('h1'))).toEqual({ verdict: 'full', limit: 'maxJobs' });
 });
 
 test('only the first in line begins, and its end lets the next one begin', async () => {
   await holds('a');
   const [first, second] = [request(stop('a')), request(stop('a'))];
-  for (const one of [first, second]) await front.accept(one, to('h1'));
+  for (const one of [first, second]) await queue.accept(one, to('h1'));
   const records = await Promise.all([first, second].map(({ id }) => worker.ledger.read(id)));
   const [one, two] = records as [NonNullable<(typeof records)[0]>, NonNullable<(typeof records)[0]>];
   expect(await worker.ledger.begin(two)).toEqual({ turn: 'behind', first: first.id });
@@ -96,8 +96,8 @@ test('only the first in line begins, and its end lets the next one begin', async
 test('a finished job keeps its outcome, loses its request and is kept for the time asked for', async () => {
   await holds('a');
   const one = request(stop('a'));
-  await front.accept(one, to('h1'));
-  const waiting = front.wait(one.id, 10_000);
+  await queue.accept(one, to('h1'));
+  const waiting = queue.wait(one.id, 10_000);
   const record = await worker.ledger.read(one.id);
   if (!record) throw new Error('no record');
   await worker.ledger.begin(record);
@@ -114,9 +114,9 @@ test('a finished job keeps its outcome, loses its request and is kept for the ti
 test('waiting ends when the time is up, with the job as it is', async () => {
   await holds('a');
   const one = request(stop('a'));
-  await front.accept(one, to('h1'));
+  await queue.accept(one, to('h1'));
   const started = Date.now();
-  expect((await front.wait(one.id, 300))?.job.state).toBe('queued');
+  expect((await queue.wait(one.id, 300))?.job.state).toBe('queued');
   expect(Date.now() - started).toBeLessThan(1_500);
 });
 
@@ -127,10 +127,10 @@ test('jobs are listed newest first, by filter, and page on after an id', async (
   for (let i = 0; i < 10; i++) {
     const one = request(stop(i % 2 ? 'a' : 'b'), { user: String(i % 5) });
     all.unshift(one.id);
-    await front.accept(one, to('h1'));
+    await queue.accept(one, to('h1'));
   }
-  const ids = async (...args: Parameters<Front['listJobs']>) =>
-    (await front.listJobs(...args)).jobs.map((job) => job.id);
+  const ids = async (...args: Parameters<ApiQueue['listJobs']>) =>
+    (await queue.listJobs(...args)).jobs.map((job) => job.id);
   expect(await ids({}, 100)).toEqual(all);
   expect(await ids({}, 3, all[3])).toEqual(all.slice(4, 7));
   expect(await ids({ r: 'a', u: '1' }, 100)).toEqual([all[8]]);
@@ -150,32 +150,32 @@ test('a delivery reaches the host once for each accepted job, and questions are 
     'job.cancel': async () => ({ aborting: true }),
   });
   const sent = Array.from({ length: 20 }, () => request(stop('a')));
-  for (const one of sent) await front.accept(one, to('h1'));
+  for (const one of sent) await queue.accept(one, to('h1'));
   await until('all are delivered', () => delivered.length === 20);
   // In whatever order they come: the line decides who begins.
   expect(delivered.sort()).toEqual(sent.map((one) => one.id));
-  expect(await front.ask('h1', 'container.list', 'sealed', { names: [] })).toEqual([]);
-  await expect(front.ask('h1', 'container.read', 'sealed', {})).rejects.toThrow(
+  expect(await queue.ask('h1', 'container.list', 'sealed', { names: [] })).toEqual([]);
+  await expect(queue.ask('h1', 'container.read', 'sealed', {})).rejects.toThrow(
     'the worker could not answer',
   );
-  await expect(front.ask('h2', 'container.list', 'sealed', { names: [] }, 100)).rejects.toMatchObject({
+  await expect(queue.ask('h2', 'container.list', 'sealed', { names: [] }, 100)).rejects.toMatchObject({
     code: 'host_unavailable',
   });
 });
 
 test('while Redis is away every call fails within 2 seconds as queue_unavailable, and a late one has no effect', async () => {
   await holds('a');
-  await front.hosts(); // Which waits until the directory is settled.
+  await queue.hosts(); // Which waits until the directory is settled.
   process.kill(redis.pid, 'SIGSTOP');
   const one = request(stop('a'));
   const started = Date.now();
-  const error = await front.accept(one, to('h1')).catch((reason) => reason);
+  const error = await queue.accept(one, to('h1')).catch((reason) => reason);
   expect(error).toMatchObject({ name: 'Failure', code: 'queue_unavailable' });
   expect(Date.now() - started).toBeLessThan(2_000);
   process.kill(redis.pid, 'SIGCONT');
-  await connected(front);
-  expect(await front.job(one.id)).toBeNull();
-  expect((await front.accept(one, to('h1'))).verdict).toBe('accepted');
+  await connected(queue);
+  expect(await queue.job(one.id)).toBeNull();
+  expect((await queue.accept(one, to('h1'))).verdict).toBe('accepted');
 });
 
 test('the directory follows what is on the disk of a host, and leaves what others hold', async () => {
@@ -183,17 +183,17 @@ test('the directory follows what is on the disk of a host, and leaves what other
   await holds('theirs', 'h2');
   await worker.announceHeld('gear', async () => ['mine', 'theirs']);
   await worker.announceHost(hostNamed('h1'), 'held');
-  await until('mine is known', async () => (await front.findHolder('gear', 'mine')) === 'h1');
-  expect(await front.findHolder('gear', 'theirs')).toBe('h2');
-  expect(await front.findHolder('gear', 'gone')).toBeNull();
-  expect((await front.hosts()).map(({ name }) => name)).toEqual(['h1']);
+  await until('mine is known', async () => (await queue.findHolder('gear', 'mine')) === 'h1');
+  expect(await queue.findHolder('gear', 'theirs')).toBe('h2');
+  expect(await queue.findHolder('gear', 'gone')).toBeNull();
+  expect((await queue.hosts()).map(({ name }) => name)).toEqual(['h1']);
 });
 
 test('an answer counts only from the host that was asked', async () => {
   const spoof = redis.redis.duplicate();
   const heard: string[] = [];
   const asks = async () => JSON.parse((await redis.redis.lindex(keys.asks('h1'), 0)) ?? '{}');
-  const answer = front.ask('h1', 'container.list', 'sealed', { names: [] }, 1_000);
+  const answer = queue.ask('h1', 'container.list', 'sealed', { names: [] }, 1_000);
   answer.then(
     (all) => heard.push(JSON.stringify(all)),
     () => heard.push('nobody'),
@@ -209,7 +209,7 @@ test('an answer counts only from the host that was asked', async () => {
 test('an id whose record has expired while its host was away leaves the queue; one with a record stays', async () => {
   await holds('a');
   const [expired, kept] = [request(stop('a')), request(stop('a'))];
-  for (const one of [expired, kept]) await front.accept(one, to('h1'));
+  for (const one of [expired, kept]) await queue.accept(one, to('h1'));
   await redis.redis.del(keys.job('h1', expired.id));
   for (const { id } of [expired, kept]) await worker.ledger.forget(id);
   expect(await worker.ledger.open()).toEqual([kept.id]);

@@ -13,7 +13,7 @@ let api: RunningApi;
 beforeAll(async () => {
   redis = await openTestRedis();
   queue = await openFleetQueue(redis.url);
-  api = await openTestApi(queue.front, pino({ level: 'silent' }));
+  api = await openTestApi(queue.queue, pino({ level: 'silent' }));
 });
 afterAll(async () => {
   await api.close(0);
@@ -43,7 +43,7 @@ test('what the api refuses is in the audit log, with who has asked from where, a
   const trust = await makeTrust();
   const said: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => void said.push(line) });
-  const strict = await openTestApi(queue.front, log, trust.verifier);
+  const strict = await openTestApi(queue.queue, log, trust.verifier);
   onTestFinished(() => strict.close(0));
   const linesOf = async (path: string, headers: Record<string, string> = {}) => {
     said.length = 0;

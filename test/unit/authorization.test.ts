@@ -10,13 +10,13 @@ import { outerKeyId } from '../../src/token/format.ts';
 import type { Keyring } from '../../src/token/keyring.ts';
 import { createSealer, type Purpose } from '../../src/token/seal.ts';
 import { createVerifier, type Verifier } from '../../src/token/verifier.ts';
-import { createGate, type Gate } from '../../src/worker/authorization.ts';
+import { type Authorizer, createAuthorizer } from '../../src/worker/authorization.ts';
 import { lifetimes, makeIssuer, makeTrust, now, ringOf, type Trust } from '../support/tokens.ts';
 
 let trust: Trust;
 let ring: Keyring;
 let verifier: Verifier;
-let gate: Gate;
+let authorizer: Authorizer;
 let audit: Record<string, unknown>[];
 
 beforeEach(async () => {
@@ -25,7 +25,7 @@ beforeEach(async () => {
   audit = [];
   const log = pino({}, { write: (line: string) => void audit.push(JSON.parse(line)) });
   verifier = createVerifier({ keys: () => ring, fleet: 'geard', lifetimes, testToken: false });
-  gate = createGate({ host: 'h1', sealer: sealer(), verifier, log });
+  authorizer = createAuthorizer({ host: 'h1', sealer: sealer(), verifier, log });
 });
 
 const sealer = () => createSealer(() => ring, outerKeyId, false);
@@ -66,14 +66,14 @@ async function record(
 }
 
 const codeOf = async (one: JobRecord, known = never) =>
-  gate.job(one, known).then(
+  authorizer.job(one, known).then(
     () => 'passed',
     (error) => error.code,
   );
 
 test('a job whose request an issuer allows passes, with the command that the request says', async () => {
   const one = await record({ claims: { r: 'web', a: ['container.stop'] } });
-  const { change, token } = await gate.job(one, never);
+  const { change, token } = await authorizer.job(one, never);
   expect(token).toMatch(/^token:[0-9a-f]{12}$/);
   expect(change.command).toEqual({ type: 'container.stop', params: { resource: 'web' } });
   expect(audit).toEqual([]);
@@ -141,16 +141,16 @@ test('a question is answered for as long as it says, and only the one that its r
     return sealer().seal({ token, request, until }, token, answer);
   };
   const soon = Date.now() + 60_000;
-  const { order, tenant } = await gate.order(await ask(soon, { u: 'alice' }), ['container.read']);
+  const { order, tenant } = await authorizer.order(await ask(soon, { u: 'alice' }), ['container.read']);
   expect(order.wants).toEqual({ resource: 'web' });
   expect(tenant).toBe('alice');
   const refused = async (sealed: string, code: string) =>
-    expect(gate.order(sealed, ['container.read'])).rejects.toMatchObject({ code });
+    expect(authorizer.order(sealed, ['container.read'])).rejects.toMatchObject({ code });
   await refused(await ask(Date.now() - 1), 'token_invalid');
   await refused(await ask(null), 'token_invalid');
   await refused(await ask(soon, { d: now() - 70 }), 'token_invalid');
   await refused(await ask(soon, { r: 'db' }), 'token_forbids');
-  await expect(gate.order(await ask(soon), ['environment.read'])).rejects.toMatchObject({
+  await expect(authorizer.order(await ask(soon), ['environment.read'])).rejects.toMatchObject({
     code: 'token_forbids',
   });
   expect(audit).toHaveLength(5);
@@ -165,7 +165,7 @@ test("what a copy reads passes at its source, which the copy's own host is not",
     const token = await trust.mint(claims);
     const query = `u=0&i=2a&r=team-b&t=gear%3A%2F%2Fteam-a${more}`;
     const request: OriginalRequest = { method: 'PUT', path: '/repository', query, body: '' };
-    return gate.stream(sealer().seal({ token, request, until }, token, { use: 'copy', host: 'h1' }));
+    return authorizer.stream(sealer().seal({ token, request, until }, token, { use: 'copy', host: 'h1' }));
   };
   const sent = { wants: { resource: 'team-a' }, send: expect.any(Function) };
   const bundle = { name: 'repository.bundle', tenant: expect.stringMatching(/^token:/), ...sent };
@@ -192,9 +192,9 @@ test("what a copy reads passes at its source, which the copy's own host is not",
 
 test('whether a job would pass is told without a line in the audit log (house 7.14)', async () => {
   const forged = await record({}, { job: { resource: 'db' } });
-  expect(await gate.allows(await record())).toBe(true);
-  expect(await gate.allows(forged)).toBe(false);
-  expect(await gate.allows(await record({}, { sealed: '' }))).toBe(false);
+  expect(await authorizer.allows(await record())).toBe(true);
+  expect(await authorizer.allows(forged)).toBe(false);
+  expect(await authorizer.allows(await record({}, { sealed: '' }))).toBe(false);
   expect(audit).toEqual([]);
   expect(await codeOf(forged)).toBe('token_forbids'); // What is to be done is told.
   expect(audit).toHaveLength(1);
@@ -205,10 +205,10 @@ test('a request that makes no stream opens none', async () => {
   const sealed = (request: OriginalRequest) =>
     sealer().seal({ token, request, until: Date.now() + 60_000 }, token, answer);
   for (const query of ['u=0&i=2a&r=a', 'u=0&i=2a&r=a&t=https://example.org/b']) {
-    const asked = gate.stream(sealed({ method: 'PUT', path: '/repository', query, body: '' }));
+    const asked = authorizer.stream(sealed({ method: 'PUT', path: '/repository', query, body: '' }));
     await expect(asked).rejects.toMatchObject({ code: 'token_forbids' });
   }
-  await expect(gate.stream(sealed(stop))).rejects.toMatchObject({ code: 'token_forbids' });
+  await expect(authorizer.stream(sealed(stop))).rejects.toMatchObject({ code: 'token_forbids' });
 });
 
 test('the end of a job is asked for by a request of its own, which may be about no other job', async () => {
@@ -219,17 +219,17 @@ test('the end of a job is asked for by a request of its own, which may be about 
     const purpose: Purpose = { use: 'cancel', host: 'h1', job: id.padStart(32, '0') };
     return sealer().seal({ token, request, until: null }, token, purpose);
   };
-  expect(await gate.cancels(await cancel('2a'), one)).toBe(true);
-  expect(await gate.cancels(await cancel('2b'), one)).toBe(false);
-  expect(await gate.cancels(await cancel('2a', { r: 'db' }), one)).toBe(false);
-  expect(await gate.cancels(await cancel('2a', { a: ['job.read'] }), one)).toBe(false);
-  expect(await gate.cancels(one.sealed, one)).toBe(false);
+  expect(await authorizer.cancels(await cancel('2a'), one)).toBe(true);
+  expect(await authorizer.cancels(await cancel('2b'), one)).toBe(false);
+  expect(await authorizer.cancels(await cancel('2a', { r: 'db' }), one)).toBe(false);
+  expect(await authorizer.cancels(await cancel('2a', { a: ['job.read'] }), one)).toBe(false);
+  expect(await authorizer.cancels(one.sealed, one)).toBe(false);
 });
 
 test('whether a job would pass is told without a line in the audit log', async () => {
   const forged = await record({}, { job: { resource: 'db' } });
-  expect(await gate.allows(await record())).toBe(true);
-  expect(await gate.allows(forged)).toBe(false);
+  expect(await authorizer.allows(await record())).toBe(true);
+  expect(await authorizer.allows(forged)).toBe(false);
   expect(audit).toEqual([]);
   expect(await codeOf(forged)).toBe('token_forbids'); // What is to be done is told.
   expect(audit).toHaveLength(1);

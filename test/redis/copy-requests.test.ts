@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
-import { type Fetch, type Front, openFront } from '../../src/queue/api-queue.ts';
+import { type ApiQueue, type CopyRequest, openApiQueue } from '../../src/queue/api-queue.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { jobLimits } from '../support/limits.ts';
 import { diskOf } from '../support/queue.ts';
@@ -14,7 +14,7 @@ const log = pino({ level: 'silent' });
 const job = 'a'.repeat(32);
 let redis: TestRedis;
 let worker: WorkerQueue;
-let fronts: Front[];
+let fronts: ApiQueue[];
 let abort: AbortController;
 
 beforeEach(async () => {
@@ -29,21 +29,21 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   abort.abort();
-  for (const front of fronts) await front.close();
+  for (const queue of fronts) await queue.close();
   await worker.close();
   await redis.close();
 });
 
-type Body = (signal: AbortSignal, fetch: Fetch) => AsyncIterable<Uint8Array>;
+type Body = (signal: AbortSignal, fetch: CopyRequest) => AsyncIterable<Uint8Array>;
 
 /** An api that brings what it is asked for; returns what became of each. */
-async function openApi(body: Body): Promise<{ front: Front; outcomes: Promise<unknown>[] }> {
+async function openApi(body: Body): Promise<{ queue: ApiQueue; outcomes: Promise<unknown>[] }> {
   const limits = jobLimits();
-  const front = openFront({ redis: { url: redis.url }, limits, keepSeconds: 100, expected: [], log });
-  fronts.push(front);
+  const queue = openApiQueue({ redis: { url: redis.url }, limits, keepSeconds: 100, expected: [], log });
+  fronts.push(queue);
   const outcomes: Promise<unknown>[] = [];
-  front.onFetch((fetch) => {
-    const outcome = front.bring(fetch, (signal) => body(signal, fetch), new AbortController().signal);
+  queue.onFetch((fetch) => {
+    const outcome = queue.bring(fetch, (signal) => body(signal, fetch), new AbortController().signal);
     outcome.catch(() => undefined);
     outcomes.push(outcome);
   });
@@ -51,12 +51,12 @@ async function openApi(body: Body): Promise<{ front: Front; outcomes: Promise<un
   const listening = async () => String(await redis.redis.client('LIST')).split(' psub=3 ').length - 1;
   await until('it listens', async () => (await listening()) >= fronts.length);
   await until('it can send', () =>
-    front
+    queue
       .ping()
       .then(() => true)
       .catch(() => false),
   );
-  return { front, outcomes };
+  return { queue, outcomes };
 }
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -70,8 +70,8 @@ const ask = () => worker.fetch(job, abort.signal);
 
 test('what a worker asks for comes from one api, byte for byte, however many hear it', async () => {
   const parts = Array.from({ length: 200 }, (_, i) => randomBytes((i * 7919) % 60_000));
-  const asked: Fetch[] = [];
-  async function* body(_: AbortSignal, fetch: Fetch) {
+  const asked: CopyRequest[] = [];
+  async function* body(_: AbortSignal, fetch: CopyRequest) {
     asked.push(fetch);
     yield* parts;
   }
@@ -92,7 +92,7 @@ test('an api that dies in the middle breaks the stream, and another one brings i
   const body = await ask();
   const iterator = body[Symbol.asyncIterator]();
   expect((await iterator.next()).value).toHaveLength(1_000);
-  await first.front.close();
+  await first.queue.close();
   fronts = [];
   await expect(iterator.next()).rejects.toMatchObject({ code: 'host_unavailable' });
   expect(await framesLeft()).toEqual([]);
@@ -148,7 +148,7 @@ test('a worker that no longer wants it ends the source', async () => {
 });
 
 test('a stranger on the channel cannot have anything sent to keys of another host, or of no host', async () => {
-  const asked: Fetch[] = [];
+  const asked: CopyRequest[] = [];
   // biome-ignore lint/correctness/useYield: it has nothing.
   await openApi(async function* (_, fetch) {
     asked.push(fetch);

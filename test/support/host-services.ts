@@ -8,7 +8,7 @@ import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
-import type { Room } from '../../src/worker/host-services.ts';
+import type { HostServices } from '../../src/worker/host-services.ts';
 import { createJournalFeed } from '../../src/worker/journald/journal-feed.ts';
 import { openRepositories } from '../../src/worker/repository/draft.ts';
 import { openBus } from '../../src/worker/systemd/bus.ts';
@@ -17,8 +17,8 @@ import { makeBase, removeGearsOf } from './daemon.ts';
 import { hostLimits } from './limits.ts';
 import { ok } from './run.ts';
 
-export interface OpenRoom {
-  room: Room;
+export interface OpenHostServices {
+  services: HostServices;
   paths: HostPaths;
   /** The gears on which the test has a job run. */
   busy: Set<string>;
@@ -29,7 +29,7 @@ export interface OpenRoom {
 const dockerSocket = '/var/run/docker.sock';
 
 /** What handlers work with, on this very host: real systemd, Docker and files, and no Redis. `base`: where; default: anew. */
-export async function openRoom(base?: string): Promise<OpenRoom> {
+export async function openHostServices(base?: string): Promise<OpenHostServices> {
   const log = pino({ level: 'silent' });
   const paths = hostPaths(base ?? (await makeBase()));
   await makeDirectories(paths.directories);
@@ -37,7 +37,7 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
   const bus = await openBus({ log, deadlineMs: 25_000 });
   const docker = createDocker({ socketPath: dockerSocket, log });
   const busy = new Set<string>();
-  const room: Room = {
+  const services: HostServices = {
     host: 'h1',
     paths,
     systemd: await createSystemd(bus, log),
@@ -64,9 +64,9 @@ export async function openRoom(base?: string): Promise<OpenRoom> {
     starts: new Limiter(shared(16)),
     log,
   };
-  await room.systemd.settle();
+  await services.systemd.settle();
   return {
-    room,
+    services,
     paths,
     busy,
     async close() {

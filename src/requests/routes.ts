@@ -15,14 +15,14 @@ import type { methods, OriginalRequest } from './original.ts';
 import { checked, type Parameters, requestIdOf, required } from './parameters.ts';
 
 /** Lines of history and seconds of following that a log has when nothing is said. */
-const usualLines = 100;
-const usualSeconds = 30;
+const defaultLines = 100;
+const defaultSeconds = 30;
 
 /** Seconds for which a job waits for its host when nothing is said. */
-const usualWait = 24 * 60 * 60;
+const defaultWait = 24 * 60 * 60;
 
 /** A request whose parameters the token has been heard on. */
-export interface Asked {
+export interface RouteInput {
   request: OriginalRequest;
   all: Parameters;
   /** What the path's pattern has found. */
@@ -30,7 +30,7 @@ export interface Asked {
 }
 
 /** One kind of request: how it is recognised, what a token must allow for it, and what it wants. */
-export interface Rule<N extends OrderName = OrderName> {
+export interface Route<N extends OrderName = OrderName> {
   name: N;
   action: Action;
   method: (typeof methods)[number];
@@ -38,34 +38,34 @@ export interface Rule<N extends OrderName = OrderName> {
   path: string | RegExp;
   /** It is about a host and all that is on it, not about one resource. */
   ofHost?: true;
-  wants(asked: Asked): Wants[N];
+  wants(asked: RouteInput): Wants[N];
 }
 
 const emptyBody = z.strictObject({});
 
-const resource = ({ all }: Asked) => ({ resource: required(all, 'r') });
-const job = ({ found }: Asked) => ({ id: parseRequestId(found) });
-const host = ({ all }: Asked) => ({ host: required(all, 'h') });
+const resource = ({ all }: RouteInput) => ({ resource: required(all, 'r') });
+const job = ({ found }: RouteInput) => ({ id: parseRequestId(found) });
+const host = ({ all }: RouteInput) => ({ host: required(all, 'h') });
 const nothing = () => ({});
 
-function rule<N extends OrderName>(
-  method: Rule['method'],
-  path: Rule['path'],
+function route<N extends OrderName>(
+  method: Route['method'],
+  path: Route['path'],
   name: N,
   action: Action,
-  wants: Rule<N>['wants'],
-): Rule<N> {
+  wants: Route<N>['wants'],
+): Route<N> {
   return { name, action, method, path, wants };
 }
 
 /** A request that becomes a job: `read` makes the command, and says what of the body counts for its identity. */
 function change<T extends JobType>(
-  method: Rule['method'],
+  method: Route['method'],
   path: string,
   type: T,
-  read: (asked: Asked) => { params: Extract<Command, { type: T }>['params']; body: unknown },
-): Rule {
-  const wants = (asked: Asked): Change => {
+  read: (asked: RouteInput) => { params: Extract<Command, { type: T }>['params']; body: unknown },
+): Route {
+  const wants = (asked: RouteInput): Change => {
     const { request, all } = asked;
     const { params, body } = read(asked);
     const id = requestIdOf(all, request.key);
@@ -73,53 +73,53 @@ function change<T extends JobType>(
     // JSON writes what is left out in an array as null.
     const identity = JSON.stringify([user, method, path, all.r, all.t, all.h, body]);
     const command = { type, params } as unknown as Command;
-    const { expires = usualWait } = all;
+    const { expires = defaultWait } = all;
     return { id, user, command, expires, fingerprint: hash('sha256', identity, 'base64url') };
   };
-  return { name: type, action: type, method, path, wants } as unknown as Rule;
+  return { name: type, action: type, method, path, wants } as unknown as Route;
 }
 
-const install = (asked: Asked) => {
+const install = (asked: RouteInput) => {
   const { start, ...body } = parseBody(asked.request.body, gearBody);
   const spec = { ...body, image: checked(imageReference, required(asked.all, 't')) };
   const params = { ...resource(asked), spec, start, createOnly: createOnly(asked.request) };
   return { params, body: { ...body, start } };
 };
 
-const repository = (asked: Asked) => {
+const repository = (asked: RouteInput) => {
   const body = parseBody(asked.request.body, emptyBody);
   const { t } = asked.all;
   return { params: { ...resource(asked), url: t ? checked(repositorySource, t) : null }, body };
 };
 
-const environment = (asked: Asked) => {
+const environment = (asked: RouteInput) => {
   const body = parseBody(asked.request.body, environmentBody);
   return { params: { ...resource(asked), ...body }, body };
 };
 
-const onGear = (asked: Asked) => {
+const onGear = (asked: RouteInput) => {
   const body = parseBody(asked.request.body, emptyBody);
   return { params: resource(asked), body };
 };
 
-const onHost = (asked: Asked) => {
+const onHost = (asked: RouteInput) => {
   const body = parseBody(asked.request.body, emptyBody);
   return { params: { resource: required(asked.all, 'h') }, body };
 };
 
-const containerLog = (asked: Asked) => {
-  const { lines = usualLines, for: seconds = usualSeconds } = asked.all;
+const containerLog = (asked: RouteInput) => {
+  const { lines = defaultLines, for: seconds = defaultSeconds } = asked.all;
   return { ...resource(asked), lines, seconds };
 };
 
-const archive = (asked: Asked) => ({
+const archive = (asked: RouteInput) => ({
   ...resource(asked),
   ref: refOf(asked),
   format: asked.all.format ?? 'zip',
 });
 
 /** All there is, the most frequent first. */
-export const rules: readonly Rule[] = [
+export const routes: readonly Route[] = [
   change('PUT', '/container', 'container.install', install),
   change('PUT', '/container/started', 'container.start', onGear),
   change('PUT', '/container/stopped', 'container.stop', onGear),
@@ -131,25 +131,31 @@ export const rules: readonly Rule[] = [
   { ...change('PUT', '/host/draining', 'host.drain', onHost), ofHost: true },
   { ...change('PUT', '/host/live', 'host.undrain', onHost), ofHost: true },
   { ...change('PUT', '/host/repaired', 'host.repair', onHost), ofHost: true },
-  rule('GET', '/container', 'container.read', 'container.read', resource),
-  rule('GET', '/containers', 'container.list', 'container.read', nothing),
-  rule('GET', '/container/log', 'container.log', 'container.log', containerLog),
-  rule('PUT', '/container/log', 'container.log', 'container.log', containerLog), // As the seed writes it.
-  rule('GET', /^\/content(?:\/(.*))?$/, 'content.archive', 'content.read', archive),
-  rule('GET', /^\/job\/([^/]+)$/, 'job.read', 'job.read', job),
-  rule('GET', /^\/job\/([^/]+)\/log$/, 'job.log', 'job.log', job),
-  rule('DELETE', /^\/job\/([^/]+)$/, 'job.cancel', 'job.cancel', job),
-  rule('GET', '/jobs', 'job.list', 'job.read', nothing),
-  { ...rule('DELETE', '/host', 'host.remove', 'host.remove', host), ofHost: true },
-  rule('GET', '/hosts', 'host.list', 'host.read', nothing),
-  { ...rule('GET', '/drift', 'drift.read', 'host.read', nothing), ofHost: true },
+  route('GET', '/container', 'container.read', 'container.read', resource),
+  route('GET', '/containers', 'container.list', 'container.read', nothing),
+  route('GET', '/container/log', 'container.log', 'container.log', containerLog),
+  route('PUT', '/container/log', 'container.log', 'container.log', containerLog), // As the seed writes it.
+  route('GET', /^\/content(?:\/(.*))?$/, 'content.archive', 'content.read', archive),
+  route('GET', /^\/job\/([^/]+)$/, 'job.read', 'job.read', job),
+  route('GET', /^\/job\/([^/]+)\/log$/, 'job.log', 'job.log', job),
+  route('DELETE', /^\/job\/([^/]+)$/, 'job.cancel', 'job.cancel', job),
+  route('GET', '/jobs', 'job.list', 'job.read', nothing),
+  { ...route('DELETE', '/host', 'host.remove', 'host.remove', host), ofHost: true },
+  route('GET', '/hosts', 'host.list', 'host.read', nothing),
+  { ...route('GET', '/drift', 'drift.read', 'host.read', nothing), ofHost: true },
 ];
 
 /** `content` is of two kinds, told apart by its type. */
-export const environmentContent = rule('GET', '/content', 'environment.read', 'environment.read', (asked) => {
-  if (asked.found !== '') throw new Failure('invalid_request', 't=env takes no path behind content');
-  return resource(asked);
-});
+export const environmentContent = route(
+  'GET',
+  '/content',
+  'environment.read',
+  'environment.read',
+  (asked) => {
+    if (asked.found !== '') throw new Failure('invalid_request', 't=env takes no path behind content');
+    return resource(asked);
+  },
+);
 
 /** `If-None-Match: *`, the only precondition there is. */
 function createOnly({ ifNoneMatch }: OriginalRequest): boolean {
@@ -159,7 +165,7 @@ function createOnly({ ifNoneMatch }: OriginalRequest): boolean {
 }
 
 /** The ref behind `/content/`, which may hold slashes; null: none. */
-function refOf({ found }: Asked): string | null {
+function refOf({ found }: RouteInput): string | null {
   if (found === '') return null;
   try {
     return checked(refName, decodeURIComponent(found));
