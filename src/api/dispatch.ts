@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
-import { authorize, routeOf } from '../requests/authorize.ts';
+import { authorize, nameOf } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
 import type { Envelope } from '../requests/envelope.ts';
 import type { OrderName, OrderOf } from '../requests/order.ts';
@@ -27,7 +27,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
   return async (req, res) => {
     const context = contextOf(req);
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
-    const { name } = routeOf(method, req.path);
+    const name = nameOf(method, req.path);
     context.log.type = name;
     if (isJobType(name)) await bodyRead(req, res);
     const request = originalOf(req, method);

@@ -1,25 +1,19 @@
-import { type JobType, jobs } from './registry.ts';
+import { type JobType, jobs, type ReadAction, reads } from './registry.ts';
 
-/** What one may ask for without making a job. */
-export const readActions = [
-  'container.read',
-  'container.log',
-  'content.read',
-  'environment.read',
-  'job.read',
-  'job.log',
-  'host.read',
-] as const;
+export type Action = JobType | ReadAction;
 
-/** What changes something and makes no job. */
-const changeActions = ['job.cancel', 'host.remove'] as const;
-
-export type Action = JobType | (typeof readActions)[number] | (typeof changeActions)[number];
+const jobTypes = Object.keys(jobs) as JobType[];
+const definitions = Object.values(reads);
 
 /** Everything a token can allow. */
-export const actions = [...(Object.keys(jobs) as JobType[]), ...readActions, ...changeActions] as Action[];
+export const actions: readonly Action[] = [
+  ...new Set([...jobTypes, ...definitions.map(({ action }) => action)]),
+];
 
-const changing: ReadonlySet<string> = new Set([...Object.keys(jobs), ...changeActions]);
+const changing: ReadonlySet<Action> = new Set([
+  ...jobTypes,
+  ...definitions.filter(({ changes }) => changes).map(({ action }) => action),
+]);
 
 /** Whether an action changes something, so that its token may not live long. */
 export const changesSomething = (action: Action): boolean => changing.has(action);

@@ -1,15 +1,21 @@
 import type { z } from 'zod';
+import type { ReadDefinition } from './define.ts';
 import type { LineKind } from './fields/resource.ts';
 import {
   containerInstall,
+  containerList,
+  containerLog,
+  containerLogPut,
+  containerRead,
   containerRemove,
   containerRestart,
   containerStart,
   containerStop,
 } from './types/container.ts';
-import { environmentMerge, environmentReplace } from './types/environment.ts';
-import { hostDrain, hostRepair, hostUndrain } from './types/host.ts';
-import { repositoryCreate } from './types/repository.ts';
+import { environmentMerge, environmentRead, environmentReplace } from './types/environment.ts';
+import { driftRead, hostDrain, hostList, hostRemove, hostRepair, hostUndrain } from './types/host.ts';
+import { jobCancel, jobList, jobLog, jobRead } from './types/job.ts';
+import { contentArchive, repositoryCreate } from './types/repository.ts';
 
 /** Every type of job there is. A handler that is missing in the worker does not compile. */
 export const jobs = {
@@ -26,9 +32,36 @@ export const jobs = {
   'host.repair': hostRepair,
 } as const;
 
+/**
+ * Every request there is that makes no job. A route of the api that is missing does not compile. Of several with one action the
+ * first is the one that `gear token create` writes.
+ */
+export const reads = {
+  'container.read': containerRead,
+  'container.list': containerList,
+  'container.log': containerLog,
+  'content.archive': contentArchive,
+  'environment.read': environmentRead,
+  'job.list': jobList,
+  'job.read': jobRead,
+  'job.log': jobLog,
+  'job.cancel': jobCancel,
+  'host.list': hostList,
+  'drift.read': driftRead,
+  'host.remove': hostRemove,
+} as const;
+
+/** Other ways to write a request. */
+export const aliases: readonly [ReadName, ReadDefinition][] = [['container.log', containerLogPut]];
+
 export type JobType = keyof typeof jobs;
 export type Params<T extends JobType> = z.infer<(typeof jobs)[T]['params']>;
 export type Result<T extends JobType> = z.infer<(typeof jobs)[T]['result']>;
+
+export type ReadName = keyof typeof reads;
+export type ReadAction = (typeof reads)[ReadName]['action'];
+/** What a read asks for, by its name. */
+export type ReadWants = { [N in ReadName]: ReturnType<(typeof reads)[N]['wants']> };
 
 /** One request made ready for a host: the type and its checked parameters. */
 export type Command = { [T in JobType]: { type: T; params: Params<T> } }[JobType];

@@ -4,14 +4,14 @@ import type { Scope } from '../jobs/access/scope.ts';
 import { changesSomething } from '../jobs/actions.ts';
 import { Failure } from '../jobs/errors.ts';
 import { parseRequestId } from '../jobs/fields/request-id.ts';
+import { type Parameters, parseParameters } from '../jobs/parameters.ts';
 import { jobs } from '../jobs/registry.ts';
 import type { Claims } from '../token/claims.ts';
 import { isTooLong, type Lifetimes } from '../token/verifier.ts';
-import type { Order } from './order.ts';
+import type { Order, OrderName } from './order.ts';
 import type { OriginalRequest } from './original.ts';
-import { type Parameters, parseParameters } from './parameters.ts';
 import { assertReferencesAllowed } from './references.ts';
-import { environmentContent, type Route, routes } from './routes.ts';
+import { type Route, routes } from './routes.ts';
 
 /**
  * What a request comes to under the claims of its token: a claim fixes its parameter, what the token leaves open comes
@@ -19,10 +19,10 @@ import { environmentContent, type Route, routes } from './routes.ts';
  * `invalid_request`, `not_found` or `method_not_allowed`.
  */
 export function authorize(claims: Claims, request: OriginalRequest, lifetimes: Lifetimes): Order {
-  const matched = routeOf(request.method, request.path);
-  const found = find(matched, request.path) ?? '';
+  const matched = routesOf(request.method, request.path);
   const all = fix(claims, parseParameters(request.query));
-  const route = matched.name === 'content.archive' ? byContentType(matched, all) : matched;
+  const route = selected(matched, all);
+  const found = find(route, request.path) ?? '';
   const types = assertAllowed(claims, route);
   if (route.ofHost && claims.r !== undefined)
     throw new Failure('token_forbids', 'the token is for resources of a name, not for hosts');
@@ -41,29 +41,34 @@ export function methodsOf(path: string): string[] {
   return [...new Set(routes.filter((route) => find(route, path) !== null).map(({ method }) => method))];
 }
 
-/** The rule for a method and a path. Throws `not_found` or `method_not_allowed`. */
-export function routeOf(method: string, path: string): Route {
-  const route = routes.find((one) => one.method === method && find(one, path) !== null);
-  if (route) return route;
+/** The name of what a method and a path ask for. Throws `not_found` or `method_not_allowed`. */
+export const nameOf = (method: string, path: string): OrderName => routesOf(method, path)[0].name;
+
+/** The routes for a method and a path: one, or some that are told apart by `t`. Throws `not_found` or `method_not_allowed`. */
+function routesOf(method: string, path: string): [Route, ...Route[]] {
+  const [first, ...others] = routes.filter((one) => one.method === method && find(one, path) !== null);
+  if (first) return [first, ...others];
   const allowed = methodsOf(path);
   if (allowed.length === 0)
     throw new Failure('not_found', 'there is nothing at this path; docs/api.md has all of them');
   throw new Failure('method_not_allowed', `this path takes ${allowed.join(', ')}`);
 }
 
-/** What a rule finds in a path; null where it is another path. */
+/** The variable part of a path; null where the route has another path. */
 function find({ path: pattern }: Route, path: string): string | null {
   if (typeof pattern === 'string') return pattern === path ? '' : null;
   const matched = pattern.exec(path);
   return matched ? (matched[1] ?? '') : null;
 }
 
-function byContentType(archive: Route, { t }: Parameters): Route {
-  if (t === 'gitarchive') return archive;
-  if (t === 'env') return environmentContent as Route;
+function selected(matched: [Route, ...Route[]], { t }: Parameters): Route {
+  const [first] = matched;
+  const route = first.t === null ? first : matched.find((one) => one.t === t);
+  if (route) return route;
+  const types = matched.map((one) => one.t).join(' or ');
   throw new Failure(
     'invalid_request',
-    t === undefined ? 't is missing; add it to the query' : 't must be gitarchive or env',
+    t === undefined ? 't is missing; add it to the query' : `t must be ${types}`,
   );
 }
 

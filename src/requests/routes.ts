@@ -1,175 +1,98 @@
 import { hash } from 'node:crypto';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Action } from '../jobs/actions.ts';
 import type { Change } from '../jobs/change.ts';
+import type { JobDefinition, ReadDefinition } from '../jobs/define.ts';
 import { Failure } from '../jobs/errors.ts';
-import { imageReference, refName } from '../jobs/fields/identifier.ts';
-import { parseRequestId } from '../jobs/fields/request-id.ts';
-import type { Command, JobType } from '../jobs/registry.ts';
-import { repositorySource } from '../jobs/rpc/copy.ts';
-import { gearBody } from '../jobs/types/container.ts';
-import { environmentBody } from '../jobs/types/environment.ts';
+import { checked, type Parameters, requestIdOf, required } from '../jobs/parameters.ts';
+import { aliases, type Command, type JobType, jobs, type ReadName, reads } from '../jobs/registry.ts';
 import { parseBody } from './body.ts';
 import type { OrderName, Wants } from './order.ts';
-import type { methods, OriginalRequest } from './original.ts';
-import { checked, type Parameters, requestIdOf, required } from './parameters.ts';
+import type { OriginalRequest } from './original.ts';
 
-/** Lines of history and seconds of following that a log has when nothing is said. */
-const defaultLines = 100;
-const defaultSeconds = 30;
-
-/** Seconds for which a job waits for its host when nothing is said. */
+/** Seconds for which a job waits for its host by default. */
 const defaultWait = 24 * 60 * 60;
 
-/** A request whose parameters the token has been heard on. */
+/** A request whose parameters have been held against the claims of its token. */
 export interface RouteInput {
   request: OriginalRequest;
   all: Parameters;
-  /** What the path's pattern has found. */
+  /** The variable part of the path; empty where there is none. */
   found: string;
 }
 
-/** One kind of request: how it is recognised, what a token must allow for it, and what it wants. */
+/** A kind of request, from its definition: how it is recognised, what a token must allow for it, and what it wants. */
 export interface Route<N extends OrderName = OrderName> {
   name: N;
   action: Action;
-  method: (typeof methods)[number];
-  /** The path, or a pattern whose first group is its variable part. */
+  method: OriginalRequest['method'];
+  /** Its path, or what matches it: the first group is the variable part. */
   path: string | RegExp;
+  /** The `t` by which it is told from others of the same path; null: there are no others. */
+  t: string | null;
   /** It is about a host and all that is on it, not about one resource. */
-  ofHost?: true;
-  wants(asked: RouteInput): Wants[N];
+  ofHost: boolean;
+  wants(input: RouteInput): Wants[N];
 }
 
-const emptyBody = z.strictObject({});
+/** All there are, from the definitions. */
+export const routes: readonly Route[] = [
+  ...(Object.keys(jobs) as JobType[]).map(changeRoute),
+  ...(Object.keys(reads) as ReadName[]).map((name) => readRoute(name, reads[name])),
+  ...aliases.map(([name, definition]) => readRoute(name, definition)),
+];
 
-const resource = ({ all }: RouteInput) => ({ resource: required(all, 'r') });
-const job = ({ found }: RouteInput) => ({ id: parseRequestId(found) });
-const host = ({ all }: RouteInput) => ({ host: required(all, 'h') });
-const nothing = () => ({});
-
-function route<N extends OrderName>(
-  method: Route['method'],
-  path: Route['path'],
-  name: N,
-  action: Action,
-  wants: Route<N>['wants'],
-): Route<N> {
-  return { name, action, method, path, wants };
+function readRoute(name: ReadName, definition: ReadDefinition): Route {
+  const { method, path, action, select, ofHost, wants } = definition;
+  return {
+    name,
+    action: action as Action,
+    method,
+    path: matcherOf(path),
+    t: select?.t ?? null,
+    ofHost: ofHost ?? false,
+    wants: wants as Route['wants'],
+  };
 }
 
-/** A request that becomes a job: `read` makes the command, and says what of the body counts for its identity. */
-function change<T extends JobType>(
-  method: Route['method'],
-  path: string,
-  type: T,
-  read: (asked: RouteInput) => { params: Extract<Command, { type: T }>['params']; body: unknown },
-): Route {
-  const wants = (asked: RouteInput): Change => {
-    const { request, all } = asked;
-    const { params, body } = read(asked);
+/** A request that becomes a job. */
+function changeRoute(type: JobType): Route {
+  const definition: JobDefinition = jobs[type];
+  const { method, path, on } = definition;
+  const wants = ({ request, all }: RouteInput): Change => {
+    const body = parseBody(request.body, definition.body);
+    const t = sourceOf(definition.t, all);
+    const resource = required(all, on === 'host' ? 'h' : 'r');
+    const createOnly = definition.ifNoneMatch === true && isCreateOnly(request);
+    const params = definition.paramsOf({ resource, t, body, createOnly });
     const id = requestIdOf(all, request.key);
     const user = required(all, 'u');
     // JSON writes what is left out in an array as null.
     const identity = JSON.stringify([user, method, path, all.r, all.t, all.h, body]);
-    const command = { type, params } as unknown as Command;
     const { expires = defaultWait } = all;
-    return { id, user, command, expires, fingerprint: hash('sha256', identity, 'base64url') };
+    const fingerprint = hash('sha256', identity, 'base64url');
+    return { id, user, command: { type, params } as Command, expires, fingerprint };
   };
-  return { name: type, action: type, method, path, wants } as unknown as Route;
+  return { name: type, action: type, method, path: matcherOf(path), t: null, ofHost: on === 'host', wants };
 }
 
-const install = (asked: RouteInput) => {
-  const { start, ...body } = parseBody(asked.request.body, gearBody);
-  const spec = { ...body, image: checked(imageReference, required(asked.all, 't')) };
-  const params = { ...resource(asked), spec, start, createOnly: createOnly(asked.request) };
-  return { params, body: { ...body, start } };
-};
-
-const repository = (asked: RouteInput) => {
-  const body = parseBody(asked.request.body, emptyBody);
-  const { t } = asked.all;
-  return { params: { ...resource(asked), url: t ? checked(repositorySource, t) : null }, body };
-};
-
-const environment = (asked: RouteInput) => {
-  const body = parseBody(asked.request.body, environmentBody);
-  return { params: { ...resource(asked), ...body }, body };
-};
-
-const onGear = (asked: RouteInput) => {
-  const body = parseBody(asked.request.body, emptyBody);
-  return { params: resource(asked), body };
-};
-
-const onHost = (asked: RouteInput) => {
-  const body = parseBody(asked.request.body, emptyBody);
-  return { params: { resource: required(asked.all, 'h') }, body };
-};
-
-const containerLog = (asked: RouteInput) => {
-  const { lines = defaultLines, for: seconds = defaultSeconds } = asked.all;
-  return { ...resource(asked), lines, seconds };
-};
-
-const archive = (asked: RouteInput) => ({
-  ...resource(asked),
-  ref: refOf(asked),
-  format: asked.all.format ?? 'zip',
-});
-
-/** All there is, the most frequent first. */
-export const routes: readonly Route[] = [
-  change('PUT', '/container', 'container.install', install),
-  change('PUT', '/container/started', 'container.start', onGear),
-  change('PUT', '/container/stopped', 'container.stop', onGear),
-  change('PUT', '/container/restarted', 'container.restart', onGear),
-  change('DELETE', '/container', 'container.remove', onGear),
-  change('PUT', '/repository', 'repository.create', repository),
-  change('PUT', '/environment', 'environment.replace', environment),
-  change('PATCH', '/environment', 'environment.merge', environment),
-  { ...change('PUT', '/host/draining', 'host.drain', onHost), ofHost: true },
-  { ...change('PUT', '/host/live', 'host.undrain', onHost), ofHost: true },
-  { ...change('PUT', '/host/repaired', 'host.repair', onHost), ofHost: true },
-  route('GET', '/container', 'container.read', 'container.read', resource),
-  route('GET', '/containers', 'container.list', 'container.read', nothing),
-  route('GET', '/container/log', 'container.log', 'container.log', containerLog),
-  route('PUT', '/container/log', 'container.log', 'container.log', containerLog), // As the seed writes it.
-  route('GET', /^\/content(?:\/(.*))?$/, 'content.archive', 'content.read', archive),
-  route('GET', /^\/job\/([^/]+)$/, 'job.read', 'job.read', job),
-  route('GET', /^\/job\/([^/]+)\/log$/, 'job.log', 'job.log', job),
-  route('DELETE', /^\/job\/([^/]+)$/, 'job.cancel', 'job.cancel', job),
-  route('GET', '/jobs', 'job.list', 'job.read', nothing),
-  { ...route('DELETE', '/host', 'host.remove', 'host.remove', host), ofHost: true },
-  route('GET', '/hosts', 'host.list', 'host.read', nothing),
-  { ...route('GET', '/drift', 'drift.read', 'host.read', nothing), ofHost: true },
-];
-
-/** `content` is of two kinds, told apart by its type. */
-export const environmentContent = route(
-  'GET',
-  '/content',
-  'environment.read',
-  'environment.read',
-  (asked) => {
-    if (asked.found !== '') throw new Failure('invalid_request', 't=env takes no path behind content');
-    return resource(asked);
-  },
-);
+/** `t` as a definition has it. Throws `invalid_request` where it is missing or wrong. */
+function sourceOf(schema: z.ZodType | undefined, all: Parameters): unknown {
+  if (schema === undefined) return undefined;
+  if (!all.t && schema.safeParse(undefined).success) return undefined;
+  return checked(schema, required(all, 't'));
+}
 
 /** `If-None-Match: *`, the only precondition there is. */
-function createOnly({ ifNoneMatch }: OriginalRequest): boolean {
+function isCreateOnly({ ifNoneMatch }: OriginalRequest): boolean {
   if (ifNoneMatch === undefined) return false;
   if (ifNoneMatch.trim() === '*') return true;
   throw new Failure('invalid_request', 'If-None-Match can only be *');
 }
 
-/** The ref behind `/content/`, which may hold slashes; null: none. */
-function refOf({ found }: RouteInput): string | null {
-  if (found === '') return null;
-  try {
-    return checked(refName, decodeURIComponent(found));
-  } catch (error) {
-    throw error instanceof Failure ? error : new Failure('invalid_request', 'the path cannot be read');
-  }
+/** What matches a path by its URI template; the path itself where it has no variable part. */
+function matcherOf(template: string): string | RegExp {
+  if (!template.includes('{')) return template;
+  const pattern = template.replace(/\{\/\w+\*\}/, '(?:/(.*))?').replace(/\{\w+\}/, '([^/]+)');
+  return new RegExp(`^${pattern}$`);
 }

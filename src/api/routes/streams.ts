@@ -1,6 +1,6 @@
 import { journalCursor } from '../../jobs/fields/identifier.ts';
+import { checked } from '../../jobs/parameters.ts';
 import type { ApiQueue } from '../../queue/api-queue.ts';
-import { checked } from '../../requests/parameters.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { holderOf } from '../placement.ts';
 import { knownEntities, lastEventId, logFormat } from '../request/preferences.ts';

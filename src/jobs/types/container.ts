@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { defineJob } from '../define.ts';
+import { defineJob, defineRead, emptyBody } from '../define.ts';
 import { MiB } from '../fields/bytes.ts';
 import { containerPath, imageReference, resourceName, volumeName } from '../fields/identifier.ts';
 import { text, unique } from '../fields/schema.ts';
+import { required } from '../parameters.ts';
 import { environmentVariables } from './environment.ts';
 
 /** Numbers may come as strings, because the seed's clients write them so. */
@@ -115,6 +116,13 @@ export type PublishedPort = z.infer<typeof publishedPort>;
 const gear = z.strictObject({ resource: resourceName });
 const gearState = z.strictObject({ unit: z.string(), container: z.string().nullable(), active: z.string() });
 
+const onGear = {
+  body: emptyBody,
+  params: gear,
+  paramsOf: ({ resource }: { resource: string }) => ({ resource }),
+  on: 'gear',
+} as const;
+
 export const installParams = gear.extend({
   spec: gearSpec,
   start: z.boolean(),
@@ -123,7 +131,19 @@ export const installParams = gear.extend({
 });
 
 export const containerInstall = defineJob({
+  method: 'PUT',
+  path: '/container',
+  summary: 'Installs or updates a gear, and starts it',
+  body: gearBody,
+  t: imageReference,
+  ifNoneMatch: true,
   params: installParams,
+  paramsOf: ({ resource, t: image, body: { start, ...spec }, createOnly }) => ({
+    resource,
+    spec: { ...spec, image },
+    start,
+    createOnly,
+  }),
   result: z.strictObject({
     unit: z.string(),
     container: z.string().nullable(),
@@ -147,30 +167,83 @@ export const containerInstall = defineJob({
   ],
   on: 'gear',
   needs: 'place',
+  since: 1,
 });
 
 export const containerStart = defineJob({
-  params: gear,
+  method: 'PUT',
+  path: '/container/started',
+  summary: 'Starts a gear, now and after every reboot',
+  ...onGear,
   result: gearState,
   errors: ['container_not_found', 'port_taken', 'start_failed', 'host_unavailable', 'timeout'],
-  on: 'gear',
   needs: 'presence',
+  since: 1,
 });
 
 export const containerStop = defineJob({
-  params: gear,
+  method: 'PUT',
+  path: '/container/stopped',
+  summary: 'Stops a gear, now and after every reboot',
+  ...onGear,
   result: gearState,
   errors: ['container_not_found', 'host_unavailable', 'timeout'],
-  on: 'gear',
   needs: 'presence',
+  since: 1,
 });
 
-export const containerRestart = defineJob({ ...containerStart });
+export const containerRestart = defineJob({
+  ...containerStart,
+  path: '/container/restarted',
+  summary: 'Restarts a gear',
+});
 
 export const containerRemove = defineJob({
-  params: gear,
+  method: 'DELETE',
+  path: '/container',
+  summary: 'Stops and removes a gear',
+  ...onGear,
   result: z.strictObject({ unit: z.string() }),
   errors: ['container_not_found', 'host_unavailable', 'timeout'],
-  on: 'gear',
   needs: 'presence',
+  since: 1,
 });
+
+export const containerRead = defineRead({
+  method: 'GET',
+  path: '/container',
+  summary: 'Shows a gear: spec, unit, ports, the state in systemd, the container',
+  action: 'container.read',
+  needs: ['r'],
+  takes: ['h'],
+  wants: ({ all }) => ({ resource: required(all, 'r') }),
+});
+
+export const containerList = defineRead({
+  method: 'GET',
+  path: '/containers',
+  summary: 'Lists gears by name, stopped ones too',
+  action: 'container.read',
+  needs: [],
+  takes: ['r', 'h', 'limit', 'after'],
+  wants: () => ({}),
+});
+
+/** Lines of history and seconds of following that a log has by default. */
+const [defaultLines, defaultSeconds] = [100, 30];
+
+export const containerLog = defineRead({
+  method: 'GET',
+  path: '/container/log',
+  summary: 'Streams the log of a gear: its last lines, and then what comes',
+  action: 'container.log',
+  needs: ['r'],
+  takes: ['h', 'lines', 'for'],
+  wants: ({ all }) => {
+    const { lines = defaultLines, for: seconds = defaultSeconds } = all;
+    return { resource: required(all, 'r'), lines, seconds };
+  },
+});
+
+/** As the seed writes it. */
+export const containerLogPut = defineRead({ ...containerLog, method: 'PUT' });

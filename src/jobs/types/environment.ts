@@ -1,7 +1,9 @@
 import { z } from 'zod';
-import { defineJob } from '../define.ts';
+import { defineJob, defineRead } from '../define.ts';
+import { Failure } from '../errors.ts';
 import { environmentName, resourceName } from '../fields/identifier.ts';
 import { text, unique } from '../fields/schema.ts';
+import { required } from '../parameters.ts';
 
 /** Any text but what no environment can hold (execve(2) ends a value at a NUL). */
 const value = text('an environment value', 32_768, /^[^\0]*$/, 'hold no NUL');
@@ -29,18 +31,47 @@ const result = z.strictObject({
   gears: z.array(z.string()),
 });
 
-export const environmentReplace = defineJob({
+const toEnvironment = {
+  body: environmentBody,
   params,
+  paramsOf: ({ resource, body }: { resource: string; body: z.infer<typeof environmentBody> }) => ({
+    resource,
+    ...body,
+  }),
   result,
-  errors: ['no_host', 'host_unavailable', 'timeout'],
   on: 'environment',
+} as const;
+
+export const environmentReplace = defineJob({
+  method: 'PUT',
+  path: '/environment',
+  summary: 'Replaces the variables of an environment, or makes it',
+  ...toEnvironment,
+  errors: ['no_host', 'host_unavailable', 'timeout'],
   needs: 'place',
+  since: 1,
 });
 
 export const environmentMerge = defineJob({
-  params,
-  result,
+  method: 'PATCH',
+  path: '/environment',
+  summary: 'Merges variables into an environment',
+  ...toEnvironment,
   errors: ['environment_not_found', 'invalid_request', 'host_unavailable', 'timeout'],
-  on: 'environment',
   needs: 'presence',
+  since: 1,
+});
+
+export const environmentRead = defineRead({
+  method: 'GET',
+  path: '/content{/ref*}',
+  select: { t: 'env' },
+  summary: 'Shows the variables of an environment',
+  action: 'environment.read',
+  needs: ['r', 't'],
+  takes: ['h'],
+  wants: ({ all, found }) => {
+    if (found !== '') throw new Failure('invalid_request', 't=env takes no path behind content');
+    return { resource: required(all, 'r') };
+  },
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { defineJob } from '../define.ts';
+import { defineJob, defineRead, emptyBody } from '../define.ts';
 import { hostName } from '../fields/identifier.ts';
+import { required } from '../parameters.ts';
 import { foreign } from '../rpc/drift.ts';
 
 /** The host is what such a job works on, and stands where others name their resource. */
@@ -12,14 +13,39 @@ const drained = z.strictObject({
   changed: z.boolean(),
 });
 
-/** Has the host take nothing new; what it has goes on and can be changed. */
-export const hostDrain = defineJob({ params, result: drained, errors: [], on: 'host', needs: 'host' });
-export const hostUndrain = defineJob({ params, result: drained, errors: [], on: 'host', needs: 'host' });
+const onHost = {
+  method: 'PUT',
+  body: emptyBody,
+  params,
+  paramsOf: ({ resource }: { resource: string }) => ({ resource }),
+  on: 'host',
+  needs: 'host',
+  since: 1,
+} as const;
+
+export const hostDrain = defineJob({
+  ...onHost,
+  path: '/host/draining',
+  summary: 'Has a host take nothing new; what it has goes on and can be changed',
+  result: drained,
+  errors: [],
+});
+
+export const hostUndrain = defineJob({
+  ...onHost,
+  path: '/host/live',
+  summary: 'Has a host take new gears again',
+  result: drained,
+  errors: [],
+});
 
 const names = z.array(z.string());
 
 /** Brings directory, unit files, links and reservations into line with the gears that the host has. */
 export const hostRepair = defineJob({
+  ...onHost,
+  path: '/host/repaired',
+  summary: 'Repairs the drift of a host, without a restart of any gear',
   params,
   result: z.strictObject({
     /** Gears that the directory did not have. */
@@ -38,6 +64,37 @@ export const hostRepair = defineJob({
     foreign: z.array(foreign),
   }),
   errors: ['host_unavailable', 'timeout'],
-  on: 'host',
-  needs: 'host',
+});
+
+export const hostList = defineRead({
+  method: 'GET',
+  path: '/hosts',
+  summary: 'Lists the hosts with their states and limits',
+  action: 'host.read',
+  needs: [],
+  takes: ['h', 'limit', 'after'],
+  wants: () => ({}),
+});
+
+export const hostRemove = defineRead({
+  method: 'DELETE',
+  path: '/host',
+  summary: 'Forgets a host that is gone',
+  action: 'host.remove',
+  changes: true,
+  ofHost: true,
+  needs: ['h'],
+  takes: [],
+  wants: ({ all }) => ({ host: required(all, 'h') }),
+});
+
+export const driftRead = defineRead({
+  method: 'GET',
+  path: '/drift',
+  summary: 'Shows where a host differs from what geard has made of it',
+  action: 'host.read',
+  ofHost: true,
+  needs: [],
+  takes: ['h'],
+  wants: () => ({}),
 });

@@ -1,14 +1,22 @@
 import { z } from 'zod';
-import { defineJob } from '../define.ts';
-import { resourceName } from '../fields/identifier.ts';
+import { defineJob, defineRead, emptyBody } from '../define.ts';
+import { Failure } from '../errors.ts';
+import { refName, resourceName } from '../fields/identifier.ts';
+import { checked, required } from '../parameters.ts';
 import { repositorySource } from '../rpc/copy.ts';
 
 export const repositoryCreate = defineJob({
+  method: 'PUT',
+  path: '/repository',
+  summary: 'Makes a bare repository: empty, a clone, or a copy of another one',
+  body: emptyBody,
+  t: repositorySource.optional(),
   params: z.strictObject({
     resource: resourceName,
     /** Where to clone or to copy from; null: an empty repository. */
     url: repositorySource.nullable(),
   }),
+  paramsOf: ({ resource, t: url = null }) => ({ resource, url }),
   result: z.strictObject({
     unit: z.string(),
     path: z.string(),
@@ -28,4 +36,30 @@ export const repositoryCreate = defineJob({
   ],
   on: 'repository',
   needs: 'absence',
+  since: 1,
 });
+
+export const contentArchive = defineRead({
+  method: 'GET',
+  path: '/content{/ref*}',
+  select: { t: 'gitarchive' },
+  summary: 'Streams an archive of a repository: of HEAD, or of the ref behind content',
+  action: 'content.read',
+  needs: ['r', 't'],
+  takes: ['h', 'format'],
+  wants: ({ all, found }) => ({
+    resource: required(all, 'r'),
+    ref: refOf(found),
+    format: all.format ?? 'zip',
+  }),
+});
+
+/** The ref behind `/content/`, which may hold slashes; null: none. */
+function refOf(found: string): string | null {
+  if (found === '') return null;
+  try {
+    return checked(refName, decodeURIComponent(found));
+  } catch (error) {
+    throw error instanceof Failure ? error : new Failure('invalid_request', 'the path cannot be read');
+  }
+}

@@ -1,10 +1,10 @@
 import { parse } from 'node:querystring';
 import { z } from 'zod';
-import { Failure } from '../jobs/errors.ts';
-import { hostName, resourceName, userName } from '../jobs/fields/identifier.ts';
-import { parseRequestId, type RequestId, requestIdOfKey } from '../jobs/fields/request-id.ts';
-import { jobStates } from '../jobs/job.ts';
-import { archiveFormats, maxFollow, maxLines } from '../jobs/rpc/streams.ts';
+import { Failure } from './errors.ts';
+import { hostName, resourceName, userName } from './fields/identifier.ts';
+import { parseRequestId, type RequestId, requestIdOfKey } from './fields/request-id.ts';
+import { jobStates } from './job.ts';
+import { archiveFormats, maxFollow, maxLines } from './rpc/streams.ts';
 
 const count = (what: string, min: number, max: number) =>
   z
@@ -38,6 +38,7 @@ const parameters = z.strictObject({
   state: z.enum(jobStates, `state must be one of ${jobStates.join(', ')}`).optional(),
 });
 export type Parameters = z.infer<typeof parameters>;
+export type ParameterName = keyof Parameters;
 
 /** The parameters in a query, each given once. Throws `invalid_request`. */
 export function parseParameters(query: string): Parameters {
