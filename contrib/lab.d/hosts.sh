@@ -76,6 +76,15 @@ connect_host() {
   nsenter -t "$2" -n ip link set eth0 up
 }
 
+# tell_why_not HOST: what its console, its failed units and Docker say
+tell_why_not() {
+  local pid
+  tail -n 20 "$lab/$1/log" >&2
+  pid=$(alive "$lab/$1/pid") || return 0
+  nsenter -t "$pid" -a systemctl --failed --no-legend --plain >&2 || true
+  nsenter -t "$pid" -a journalctl --unit=docker --lines=20 --output=cat >&2 || true
+}
+
 wait_for_host() {
   local host=$1 started=$SECONDS pid state=
   while [ $((SECONDS - started)) -lt $boot_deadline ]; do
@@ -90,7 +99,7 @@ wait_for_host() {
     esac
     sleep 0.1
   done
-  tail -n 20 "$lab/$host/log" >&2
+  tell_why_not "$host"
   die "$host has not booted within $boot_deadline s (systemd: ${state:-gone})"
 }
 

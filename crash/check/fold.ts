@@ -49,8 +49,8 @@ function succeed(world: World, one: Done, done: readonly Done[], folded: Folded)
   // It runs with the environment as it was before; the next installation has it run with the new one.
   const gear = hasRaced ? world.gears.get(operation.name) : undefined;
   if (gear) gear.stale = true;
-  // An installation that was cut short is begun again with the environment as it is by then.
-  const anew = one.job.attempts > 1 && hasRaced ? 1 : 0;
+  // An installation may see the environment before the job that changes it has ended, also where it is begun again.
+  const anew = hasRaced ? 1 : 0;
   if ('starts' in effect) allow(folded, operation.name, effect.starts, effect.atMost + anew);
   else if (!hasRaced)
     folded.violations.push(violation('wrong', `${tellEnd(one)}, though it was to fail as ${effect.refused}`));
@@ -98,7 +98,10 @@ const isNew = (world: World, { sent: { operation } }: Done) =>
 function cutShort(world: World, { sent: { operation }, job }: Done, folded: Folded): void {
   if (job.startedAt === null) return;
   const gear = world.gears.get(operation.name);
-  if (gear && /^(start|stop|restart)$/.test(operation.kind)) gear.unsure = { running: true, enabled: true };
+  if (gear && /^(start|stop|restart)$/.test(operation.kind))
+    gear.unsure = { running: true, enabled: true, mark: true };
+  // What ran on after an update that started nothing is started as it is written, where this has stopped it.
+  if (gear && operation.kind === 'install') gear.unsure.mark = true;
   if (resourceOf(operation).startsWith('gear')) allow(folded, operation.name, 0, mostStarts(operation));
 }
 

@@ -59,7 +59,7 @@ function checkContainer(
   if (!container?.running) return [];
   const wrong = (what: string) => [violation('wrong', `gear ${name}: ${what}`)];
   const { mark, ports } = container;
-  const marks = gear.unsure.running ? [gear.runs, gear.spec.mark] : [gear.runs];
+  const marks = gear.unsure.running || gear.unsure.mark ? [gear.runs, gear.spec.mark] : [gear.runs];
   const found = marks.includes(mark) ? [] : wrong(`mark ${mark} runs, not ${gear.runs}`);
   // What runs on as it was, after an update that started nothing, holds its old port by listening.
   if (gear.spec.mark !== mark) return found;

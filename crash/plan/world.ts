@@ -27,7 +27,7 @@ export interface Gear {
   /** Its environment was changed since: it may be restarted where it would have been left alone. */
   stale: boolean;
   /** What is not known of it: a job that was cut short may have come to anything between before and after. */
-  unsure: { running: boolean; enabled: boolean };
+  unsure: { running: boolean; enabled: boolean; mark: boolean };
 }
 
 /** What carrying out an operation comes to: so many starts of the gear's container, or an error that it must fail with. */
@@ -43,7 +43,7 @@ export const emptyWorld = (): World => ({
   told: new Set(),
 });
 
-export const sure = (): Gear['unsure'] => ({ running: false, enabled: false });
+export const sure = (): Gear['unsure'] => ({ running: false, enabled: false, mark: false });
 
 const quiet: Effect = { starts: 0, atMost: 0 };
 
