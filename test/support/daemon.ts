@@ -5,6 +5,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, createClient } from './client.ts';
 import { armFailpoint, hasFired } from './failpoints.ts';
+import { assertEndsAreDefined } from './processes.ts';
 import { ok, run } from './run.ts';
 import { until } from './until.ts';
 
@@ -114,9 +115,11 @@ export async function openDaemon(
     change: client.change,
     async close() {
       await daemon.stop();
+      const said = daemon.log();
       await removeGearsOf(base);
       await rm(base, { recursive: true, force: true });
       await rm(logFile, { force: true });
+      assertEndsAreDefined(said);
     },
   };
   await daemon.start();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { undefinedEnd } from '../../src/worker/jobs/execute.ts';
 
 const output = new WeakMap<ChildProcess, string[]>();
 
@@ -26,11 +27,20 @@ export async function startNode(args: string[], ready: RegExp): Promise<ChildPro
   return child;
 }
 
+/** Throws where a job has ended with a result or an error that its definition does not have. */
+export function assertEndsAreDefined(log: string): void {
+  const line = log.split('\n').find((one) => one.includes(undefinedEnd));
+  if (line !== undefined) throw new Error(line);
+}
+
+/** Ends a program of ours, and looks whether its jobs have ended as they may. */
 export async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exited;
+  if (child.exitCode === null && child.signalCode === null) {
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    await exited;
+  }
+  assertEndsAreDefined(outputOf(child));
 }
 
 /** Resident memory of a process in MB (VmRSS of proc(5)). */

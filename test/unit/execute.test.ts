@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
 import type { Handlers } from '../../src/worker/jobs/context.ts';
-import { execute } from '../../src/worker/jobs/execute.ts';
+import { execute, undefinedEnd } from '../../src/worker/jobs/execute.ts';
 import { Cancelled, HandedBack } from '../../src/worker/jobs/interruptions.ts';
 
 function job(more: Partial<Job> = {}): Job {
@@ -173,4 +173,21 @@ test('a job whose effect is there for good when it is cancelled has succeeded, a
   Object.assign(stop, { isCommitted: async () => true });
   expect(await go(job({ attempts: 2 }))).toEqual({ state: 'succeeded', result: 'done' });
   expect(stop.undo).not.toHaveBeenCalled();
+});
+
+test.each([
+  ['a result that it does not have', async () => ({ unit: 'gear-a.service' }), true],
+  ['an error that it does not have', () => Promise.reject(new Failure('clone_failed', 'no')), true],
+  [
+    'a result that it has',
+    async () => ({ unit: 'gear-a.service', container: null, active: 'inactive' }),
+    false,
+  ],
+  ['an error that it has', () => Promise.reject(new Failure('timeout', 'no')), false],
+])('a job that ends with %s: whether its definition is said not to know that', async (_, run, isTold) => {
+  const { go, execution } = setUp(run);
+  const told: string[] = [];
+  execution.log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
+  await go();
+  expect(told.some((line) => line.includes(undefinedEnd))).toBe(isTold);
 });

@@ -1,6 +1,5 @@
 import { MiB } from '../../jobs/fields/bytes.ts';
 import type { Job } from '../../jobs/job.ts';
-import { payloadVersion } from '../../jobs/payload-version.ts';
 import { type Command, jobs } from '../../jobs/registry.ts';
 import { entryKeys } from '../directory/entries.ts';
 import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
@@ -116,11 +115,11 @@ export function newJob({ id, command, user }: JobSubmission, host: string): Job 
 }
 
 /** The record's fields, as field, value, … */
-export function recordFields(job: Job, { fingerprint, expires, seal }: JobSubmission): string[] {
+export function recordFields(job: Job, { command, fingerprint, expires, seal }: JobSubmission): string[] {
   const { id, type, resource, host, user, createdAt } = job;
   return [
     ...['id', id, 'type', type, 'resource', resource, 'host', host, 'user', user],
     ...['createdAt', createdAt, 'expiresAt', String(Date.parse(createdAt) + expires * 1000)],
-    ...['fingerprint', fingerprint, 'sealed', seal(host), 'v', String(payloadVersion)],
+    ...['fingerprint', fingerprint, 'sealed', seal(host), 'v', String(jobs[command.type].since)],
   ];
 }

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
-import { Failure, problemOf } from '../../jobs/errors.ts';
+import { type ErrorCode, Failure, problemOf } from '../../jobs/errors.ts';
 import type { Job, Outcome, Progress } from '../../jobs/job.ts';
-import type { Command, JobType, Params } from '../../jobs/registry.ts';
+import { type Command, type JobType, jobs, type Params } from '../../jobs/registry.ts';
+import { explain } from '../../lib/explain.ts';
 import { asDiskFailure } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
@@ -27,6 +28,12 @@ export interface Execution extends Pick<JobContext, 'tenant' | 'checkpoint' | 'l
   countRetry(): Promise<void>;
 }
 
+/** Logged, and nothing more: what was done is done, and the client is told. Tests fail where it is logged. */
+export const undefinedEnd = 'a job has ended in a way that its definition does not know';
+
+const mayEndWith = (type: JobType, code: ErrorCode) =>
+  code === 'internal' || jobs[type].errors.some((known) => known === code);
+
 /** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
   const { handlers, crashes, cancelled, handedBack, log } = execution;
@@ -35,6 +42,8 @@ export async function execute(job: Job, command: Command, execution: Execution):
   );
   const run = async (signal: AbortSignal): Promise<Outcome> => {
     const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });
+    const checked = jobs[command.type].result.safeParse(result);
+    if (!checked.success) log.error({ problem: explain(checked.error) }, undefinedEnd);
     return { state: 'succeeded', result };
   };
   const begin = async (): Promise<Outcome> => {
@@ -54,6 +63,7 @@ export async function execute(job: Job, command: Command, execution: Execution):
     const failure = error instanceof Cancelled ? null : asFailure(error, log);
     const told = await takeBack(task, failure, execution);
     if (failure === null) return { state: 'cancelled' };
+    if (!mayEndWith(command.type, failure.code)) log.error({ problem: failure.code }, undefinedEnd);
     const detail = told ? `${failure.message}\n${told}` : failure.message;
     const where = { job: job.id, host: execution.services.host };
     return { state: 'failed', error: problemOf(failure.code, detail, where) };
