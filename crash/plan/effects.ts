@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OperationKind } from './operation.ts';
 
-/** An effect of geard's (src/lib/failpoint.ts) that a round may pass. */
+/** An effect of geard's (src/lib/effect.ts) that a round may pass. */
 export interface EffectPoint {
   name: string;
   /** The operations that pass it. */
@@ -49,8 +49,8 @@ export const effects: readonly EffectPoint[] = [
 const namings: [under: string, prefix: string, naming: RegExp][] = [
   ['', '', /\beffect(?:<[^>]*>)?\(\s*'([\w.]+)'/g],
   ['queue/scripts', 'redis.', /^ {2}(\w+): \{ lua/gm],
-  ['worker/host', 'docker.', /\borNull\('(\w+)'/g],
-  ['worker/host', 'dbus.', /\b(?:manager|runJob)\(\s*'(\w+)'/g],
+  ['worker/docker', 'docker.', /\borNull\('(\w+)'/g],
+  ['worker/systemd', 'dbus.', /\b(?:manager|runJob)\(\s*'(\w+)'/g],
 ];
 
 function namesInSource(): string[] {
@@ -61,7 +61,7 @@ function namesInSource(): string[] {
   const names = files.flatMap((file) => {
     const text = readFileSync(join(source, file), 'utf8');
     return namings
-      .filter(([under]) => file.startsWith(under) && !file.startsWith('lib/failpoint'))
+      .filter(([under]) => file.startsWith(under) && !file.startsWith('lib/effect'))
       .flatMap(([, prefix, naming]) => [...text.matchAll(naming)].map(([, name]) => `${prefix}${name}`));
   });
   return [...new Set(names)].sort();

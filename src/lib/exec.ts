@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { traced } from './effect.ts';
 
 export interface ProgramOptions {
   signal?: AbortSignal;
@@ -46,7 +47,11 @@ function options({ signal, env, user }: ProgramOptions): SpawnOptions {
  * Runs a program without a shell and collects what it prints. Resolves whatever its exit status; rejects when it
  * cannot be started or is still running at the deadline.
  */
-export async function exec(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
+export function exec(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
+  return traced('exec', program, () => collectOutput(program, args, wanted));
+}
+
+async function collectOutput(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
   const signals = [AbortSignal.timeout(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
   const child = spawn(program, args, {
     ...options({ ...wanted, signal: AbortSignal.any(signals) }),

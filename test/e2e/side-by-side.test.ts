@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
@@ -111,6 +112,27 @@ test('a worker that starts looks at its open jobs at once, also where their deli
   });
   expect(Date.parse(job.startedAt ?? '') - ready, outputOf(fleet.worker)).toBeLessThan(1_000);
   expect(await ended(i)).toMatchObject({ state: 'succeeded' });
+});
+
+test('at --log-level debug one sees what a worker does to systemd, Docker and files, and no value of a caller', async () => {
+  const value = `secret ${newId()}`;
+  const body = { env: [{ name: 'A', value }] };
+  await fleet.change('PUT', 'container', { r: 'traced', t: 'geard/sample' }, body);
+  const lines = outputOf(fleet.worker).split('\n');
+  const effects = lines.flatMap((line) => {
+    const { msg, effect, of, ms, outcome } = line.startsWith('{') ? JSON.parse(line) : {};
+    return msg === 'effect' && /traced/.test(of) ? [{ effect, of: basename(of), ms, outcome }] : [];
+  });
+  const done = { ms: expect.any(Number), outcome: 'done' };
+  for (const [effect, of] of [
+    ['file.rename', 'gear-traced.service'],
+    ['link.place', 'gear-traced.service'],
+    ['docker.createNetwork', 'gear-traced'],
+    ['dbus.StartUnit', 'gear-traced.service'],
+    ['docker.container', 'gear-traced'],
+  ])
+    expect(effects).toContainEqual({ effect, of, ...done });
+  expect(lines.filter((line) => line.includes(value))).toEqual([]);
 });
 
 test('an id that is open and has no record is taken out of the queue', async () => {

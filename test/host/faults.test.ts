@@ -6,7 +6,7 @@ import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
-import { listenToFailpoints } from '../../src/lib/failpoint.ts';
+import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { showGear } from '../../src/worker/gear/read-gear.ts';
 import { handlers } from '../../src/worker/handlers/handlers.ts';
 import type { Handler, JobContext } from '../../src/worker/jobs/context.ts';

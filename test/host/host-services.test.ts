@@ -3,7 +3,7 @@ import { mkdtemp, readlink, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listenToFailpoints } from '../../src/lib/failpoint.ts';
+import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { readIfThere, writeDurably } from '../../src/worker/host/files.ts';
 import { listeningPorts } from '../../src/worker/host/listening.ts';

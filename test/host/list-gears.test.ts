@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listenToFailpoints } from '../../src/lib/failpoint.ts';
+import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { readUnitStates, showGears } from '../../src/worker/gear/read-gear.ts';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
 import { type OpenHostServices, openHostServices } from '../support/host-services.ts';

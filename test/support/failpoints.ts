@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
-import { listenToFailpoints } from '../../src/lib/failpoint.ts';
+import { listenToFailpoints } from '../../src/lib/effect.ts';
 
 /** The effects that were carried out while the work was done, in their order. */
 export async function effectsOf(work: () => Promise<unknown>): Promise<string[]> {

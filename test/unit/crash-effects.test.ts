@@ -20,3 +20,8 @@ test('the api passes what accepts and cancels, a worker the rest', () => {
   expect(isPassedByApi('redis.finish:after')).toBe(false);
   expect(isPassedByApi('*')).toBe(false);
 });
+
+test('effects on Docker, systemd and Redis are found in the source, wherever it lies', () => {
+  for (const name of ['docker.waitRemoved', 'dbus.ListUnitsByPatterns', 'redis.strikeName', 'draft.adopt'])
+    expect(effectNames).toContain(name);
+});

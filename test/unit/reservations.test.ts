@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { pause } from '../../src/lib/async/pause.ts';
-import { listenToFailpoints } from '../../src/lib/failpoint.ts';
+import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';

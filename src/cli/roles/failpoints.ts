@@ -1,6 +1,6 @@
 import { readFileSync, renameSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { listenToFailpoints } from '../../lib/failpoint.ts';
+import { listenToFailpoints } from '../../lib/effect.ts';
 
 /**
  * Arms the failpoints by a file, for tests of crashes. Its one line says `<point> <hits> <signal>`: the process that

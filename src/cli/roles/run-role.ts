@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { traceEffects } from '../../lib/effect.ts';
 import { createLogger } from '../../lib/logger.ts';
 import { BadConfig, failpointsFile, readConfig } from '../options/config.ts';
 import type { Role } from '../options/options.ts';
@@ -21,6 +22,7 @@ export async function runRole(
     const config = readConfig(role, flags);
     log = createLogger(config.logLevel, config.auditLog);
     endAtFaults(log);
+    if (log.isLevelEnabled('debug')) traceEffects((trace) => log.debug(trace, 'effect'));
     const failpoints = failpointsFile();
     if (failpoints) armFailpoints(failpoints, log);
     let fail: (error: Error) => void = () => undefined;

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { type Job, type Outcome, type Progress, progress } from '../../jobs/job.ts';
 import { kindOf } from '../../jobs/registry.ts';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
 import { announce } from './announce.ts';
 import {

@@ -2,7 +2,7 @@ import Dockerode from 'dockerode';
 import type { Logger } from 'pino';
 import { imageName } from '../../jobs/fields/image-name.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import { followErrors } from './attach.ts';
 import { type ContainerEvent, followEvents } from './events.ts';
 import { asDockerFailure, hasStatus, orNull } from './failures.ts';
@@ -73,7 +73,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
 
     async image(reference) {
       const wanted = imageName(reference);
-      const found = await orNull('image', () => calls.getImage(wanted).inspect());
+      const found = await orNull('image', () => calls.getImage(wanted).inspect(), wanted);
       const names = [...(found?.RepoTags ?? []), ...(found?.RepoDigests ?? [])];
       if (!found || !names.some((name) => imageName(name) === wanted)) return null;
       const env = (found.Config.Env ?? []).map((entry) => {
@@ -85,11 +85,15 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
 
     async makeImage({ image, from, env, gear, by: name }) {
       try {
-        const { Cmd, Entrypoint } = (await effect('docker.image', () => calls.getImage(from).inspect()))
+        const { Cmd, Entrypoint } = (await effect('docker.image', () => calls.getImage(from).inspect(), from))
           .Config;
         // Docker makes no container without a command; a gear of such an image names one itself.
         const command = Cmd?.length || Entrypoint?.length ? {} : { Cmd: ['-'] };
-        await orNull('removeContainer', () => calls.getContainer(name).remove({ force: true, v: true }));
+        await orNull(
+          'removeContainer',
+          () => calls.getContainer(name).remove({ force: true, v: true }),
+          name,
+        );
         const container = await effect('docker.createContainer', () =>
           calls.createContainer({ name, Image: from, ...command }),
         );
@@ -98,9 +102,13 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
           const config = { Env: env, Labels: { [gearLabel]: gear, [madeFromLabel]: from } };
           // What this does not say is taken from the container, which has it from the image.
           const query = { container: container.id, repo, tag, pause: false };
-          await effect('docker.commit', () => container.commit({ _query: query, _body: config } as object));
+          await effect(
+            'docker.commit',
+            () => container.commit({ _query: query, _body: config } as object),
+            image,
+          );
         } finally {
-          await effect('docker.removeContainer', () => container.remove({ force: true, v: true }));
+          await effect('docker.removeContainer', () => container.remove({ force: true, v: true }), name);
         }
       } catch (error) {
         throw asDockerFailure(error);
@@ -118,13 +126,17 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
       });
     },
 
-    removeImage: (image) => unlessInUse(orNull('removeImage', () => calls.getImage(image).remove())),
+    removeImage: (image) => unlessInUse(orNull('removeImage', () => calls.getImage(image).remove(), image)),
 
     pull: (reference, onProgress, signal) =>
-      effect('docker.pull', () => pullImage({ docker: streams, log }, reference, onProgress, signal)),
+      effect(
+        'docker.pull',
+        () => pullImage({ docker: streams, log }, reference, onProgress, signal),
+        reference,
+      ),
 
     async container(name) {
-      const found = await orNull('container', () => calls.getContainer(name).inspect());
+      const found = await orNull('container', () => calls.getContainer(name).inspect(), name);
       return (
         found && { id: found.Id, running: found.State.Running, pid: found.State.Pid, imageId: found.Image }
       );
@@ -144,17 +156,17 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
     async removeContainer(name) {
       const container = calls.getContainer(name);
       try {
-        await orNull('removeContainer', () => container.remove({ force: true, v: true }));
+        await orNull('removeContainer', () => container.remove({ force: true, v: true }), name);
       } catch (error) {
         // Somebody else is at it already, which is just as well once it is done.
         if (!hasStatus((error as Error).cause, 409)) throw error;
-        await orNull('waitRemoved', () => container.wait({ condition: 'removed' }));
+        await orNull('waitRemoved', () => container.wait({ condition: 'removed' }), name);
       }
     },
 
-    hasVolume: async (name) => (await orNull('volume', () => calls.getVolume(name).inspect())) !== null,
+    hasVolume: async (name) => (await orNull('volume', () => calls.getVolume(name).inspect(), name)) !== null,
 
-    removeVolume: (name) => unlessInUse(orNull('removeVolume', () => calls.getVolume(name).remove())),
+    removeVolume: (name) => unlessInUse(orNull('removeVolume', () => calls.getVolume(name).remove(), name)),
 
     onContainerEvent: events.listen,
     close: events.close,

@@ -1,5 +1,5 @@
 import { Failure } from '../../jobs/errors.ts';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 
 export function hasStatus(error: unknown, status: number): boolean {
@@ -17,9 +17,9 @@ export function asDockerFailure(error: unknown): Failure {
 }
 
 /** The answer, or null where Docker does not know the thing. */
-export async function orNull<T>(name: string, ask: () => Promise<T>): Promise<T | null> {
+export async function orNull<T>(name: string, ask: () => Promise<T>, of?: string): Promise<T | null> {
   try {
-    return await effect(`docker.${name}`, ask);
+    return await effect(`docker.${name}`, ask, of);
   } catch (error) {
     if (hasStatus(error, 404)) return null;
     throw asDockerFailure(error);

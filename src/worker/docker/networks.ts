@@ -1,5 +1,5 @@
 import type Dockerode from 'dockerode';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import { asDockerFailure, hasStatus, orNull } from './failures.ts';
 
 export interface DockerNetwork {
@@ -43,7 +43,7 @@ export function dockerNetworks(calls: Dockerode): DockerNetworks {
         Labels: { [networkLabel]: name },
       };
       try {
-        await effect('docker.createNetwork', () => calls.createNetwork(options));
+        await effect('docker.createNetwork', () => calls.createNetwork(options), name);
         return true;
       } catch (error) {
         if (hasStatus(error, 403) || hasStatus(error, 409)) return false;
@@ -53,10 +53,10 @@ export function dockerNetworks(calls: Dockerode): DockerNetworks {
 
     async removeNetwork(name) {
       const network = calls.getNetwork(name);
-      const found = await orNull('network', () => network.inspect());
+      const found = await orNull('network', () => network.inspect(), name);
       if (!isOurs(found ?? {}, name)) return;
       try {
-        await orNull('removeNetwork', () => network.remove());
+        await orNull('removeNetwork', () => network.remove(), name);
       } catch (error) {
         if (!hasStatus((error as Error).cause, 403)) throw error;
       }

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../jobs/errors.ts';
+import { effect } from '../../lib/effect.ts';
 import { exec } from '../../lib/exec.ts';
-import { effect } from '../../lib/failpoint.ts';
 
 /** Milliseconds a file system may take to write everything that it holds in memory. */
 const syncDeadline = 60_000;
@@ -18,11 +18,11 @@ export async function writeDurably(path: string, text: string, mode: number): Pr
     const file = await open(draft, 'wx', mode);
     try {
       await file.writeFile(text);
-      await effect('file.fsync', () => file.sync());
+      await effect('file.fsync', () => file.sync(), path);
     } finally {
       await file.close();
     }
-    await effect('file.rename', () => rename(draft, path));
+    await effect('file.rename', () => rename(draft, path), path);
   } catch (error) {
     await rm(draft, { force: true }).catch(() => undefined); // The next start of a worker removes what is left.
     throw error;
@@ -51,7 +51,7 @@ export const diskIsFull = (cause: unknown) =>
 /** Removes a file if it is there, and makes sure that it stays away after a crash. */
 export async function removeDurably(path: string): Promise<void> {
   try {
-    await effect('file.remove', () => rm(path));
+    await effect('file.remove', () => rm(path), path);
   } catch (error) {
     if (isAbsence(error)) return;
     throw error;
@@ -62,7 +62,7 @@ export async function removeDurably(path: string): Promise<void> {
 /** Renames a file of a directory if it is there; after a crash it has one name or the other. */
 export async function renameDurably(from: string, to: string): Promise<void> {
   try {
-    await effect('file.rename', () => rename(from, to));
+    await effect('file.rename', () => rename(from, to), to);
   } catch (error) {
     if (isAbsence(error)) return;
     throw error;
@@ -93,7 +93,7 @@ export async function sweepTemporaryFiles(directory: string): Promise<void> {
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
-    await effect('directory.fsync', () => handle.sync());
+    await effect('directory.fsync', () => handle.sync(), directory);
   } finally {
     await handle.close();
   }

@@ -2,7 +2,7 @@ import { readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename } from 'node:path';
 import { createLocks } from '../../lib/async/locks.ts';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { isAbsence, syncDirectory } from './files.ts';
 
@@ -35,14 +35,18 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   /** Held from the look at a port until it is changed: what is stale for two is taken over by one. */
   const locks = createLocks();
   const remove = (external: number) =>
-    effect('port.release', () => rm(paths.port(external), { force: true }));
+    effect('port.release', () => rm(paths.port(external), { force: true }), paths.port(external));
   const isStale = async (holder: string) => !isBusy(holder) && !(await exists(paths.unit(holder)));
 
   /** Rests on one's holding the port's lock. */
   async function reserve(external: number, resource: string): Promise<boolean> {
     for (;;) {
       try {
-        await effect('port.reserve', () => symlink(paths.portTarget(resource), paths.port(external)));
+        await effect(
+          'port.reserve',
+          () => symlink(paths.portTarget(resource), paths.port(external)),
+          paths.port(external),
+        );
         await syncDirectory(paths.ports);
         return true;
       } catch (error) {

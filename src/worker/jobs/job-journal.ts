@@ -2,7 +2,7 @@ import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Outcome } from '../../jobs/job.ts';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
 
@@ -41,10 +41,11 @@ export function createJournal(paths: HostPaths): Journal {
     write: (id, entry) => writeDurably(paths.journal(id), JSON.stringify(entry), 0o600),
     async clear(id) {
       for (const path of [paths.taken(id), paths.checkpoint(id)])
-        await effect('file.remove', () => rm(path, { force: true }));
+        await effect('file.remove', () => rm(path, { force: true }), path);
     },
     // Not durable: after a power cut a job whose token is over fails as expired, which is true.
-    take: (id, digest) => effect('file.write', () => writeFile(paths.taken(id), digest, { mode: 0o600 })),
+    take: (id, digest) =>
+      effect('file.write', () => writeFile(paths.taken(id), digest, { mode: 0o600 }), paths.taken(id)),
     wasTaken: async (id, digest) => (await readIfThere(paths.taken(id))) === digest,
     async checkpoint(id, look) {
       const seen = await readIfThere(paths.checkpoint(id));

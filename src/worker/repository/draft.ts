@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { gitUser } from '../domain/programs.ts';
 import { readIfThere, syncDirectory, syncFileSystem } from '../host/files.ts';
@@ -16,7 +16,7 @@ export const draftOf = (paths: HostPaths, resource: string, job: string) =>
 /** Makes the draft's directory, empty, for git's own user. */
 export async function openDraft(draft: string): Promise<void> {
   await removeDraft(draft);
-  await effect('draft.open', () => mkdir(draft, { mode: 0o700 }));
+  await effect('draft.open', () => mkdir(draft, { mode: 0o700 }), draft);
   await chown(draft, gitUser.uid, gitUser.gid);
 }
 
@@ -25,7 +25,7 @@ export async function hasDraft(draft: string): Promise<boolean> {
 }
 
 export async function removeDraft(draft: string): Promise<void> {
-  await effect('draft.remove', () => rm(draft, { recursive: true, force: true }));
+  await effect('draft.remove', () => rm(draft, { recursive: true, force: true }), draft);
 }
 
 /** What a bare repository consists of; whatever else git left is not taken over, its configuration is ours. */
@@ -38,7 +38,7 @@ const parts = new Set(['HEAD', 'objects', 'refs', 'packed-refs', 'shallow']);
 export async function adoptDraft(draft: string, job: string, limits: CloneLimits): Promise<string> {
   const repository = join(draft, draftName);
   // First of all: from here on nobody else can change what is looked at, and nothing in it is a pipe or a link.
-  await effect('draft.adopt', () => chown(draft, 0, gitUser.gid));
+  await effect('draft.adopt', () => chown(draft, 0, gitUser.gid), draft);
   await chmod(draft, 0o750);
   const bytes = await takeOver(repository);
   if (bytes > limits.megabytes * MiB)
@@ -96,7 +96,7 @@ export async function moveIntoPlace(
 ): Promise<void> {
   await syncFileSystem(repository, signal);
   try {
-    await effect('file.rename', () => rename(repository, paths.repository(resource)));
+    await effect('file.rename', () => rename(repository, paths.repository(resource)), resource);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;

@@ -4,7 +4,7 @@ import { DBusError, Message, type MessageBus, MessageType, systemBus } from 'dbu
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 
 export interface BusCall {
   destination: string;
@@ -96,7 +96,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
   const callOf =
     (connection: Connection): CallBus =>
     (request) =>
-      effect(`dbus.${request.member}`, () => callOn(connection, request, deadlineMs));
+      effect(`dbus.${request.member}`, () => callOn(connection, request, deadlineMs), subjectOf(request));
 
   /** A connection counts, and is kept, only when all that is to be heard on it is asked for. */
   async function connectOnce(): Promise<void> {
@@ -181,6 +181,10 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
 
 const ruleOf = ({ interface: from, member, arg0 }: SignalMatch) =>
   `type='signal',interface='${from}',member='${member}'${arg0 === undefined ? '' : `,arg0='${arg0}'`}`;
+
+/** The unit that a call is about, where it names one first. */
+const subjectOf = ({ member, body: [first] = [] }: BusCall): string | undefined =>
+  /Unit$/.test(member) && typeof first === 'string' ? first : undefined;
 
 const addMatch = (rule: string): BusCall => ({ ...theBus, member: 'AddMatch', signature: 's', body: [rule] });
 

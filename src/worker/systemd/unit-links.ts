@@ -1,7 +1,7 @@
 import { readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Failure } from '../../jobs/errors.ts';
-import { effect } from '../../lib/failpoint.ts';
+import { effect } from '../../lib/effect.ts';
 import { wantedBy } from '../domain/unit-file.ts';
 import { isAbsence, makeDirectories, syncDirectory } from '../host/files.ts';
 
@@ -112,7 +112,7 @@ async function placeLink(directory: string, unit: string, path: string): Promise
   const draft = join(directory, `.${unit}.new`);
   await rm(draft, { force: true });
   await symlink(path, draft);
-  await effect('link.place', () => rename(draft, place));
+  await effect('link.place', () => rename(draft, place), place);
   await syncDirectory(directory);
   return true;
 }
@@ -120,7 +120,7 @@ async function placeLink(directory: string, unit: string, path: string): Promise
 async function removeLink(directory: string, unit: string): Promise<boolean> {
   const place = join(directory, unit);
   if (typeof (await targetOf(place)) !== 'string') return false;
-  await effect('link.remove', () => rm(place));
+  await effect('link.remove', () => rm(place), place);
   await syncDirectory(directory);
   return true;
 }
