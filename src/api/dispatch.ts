@@ -6,16 +6,22 @@ import { textOf } from '../requests/body.ts';
 import type { Envelope } from '../requests/envelope.ts';
 import type { OrderName, OrderOf } from '../requests/order.ts';
 import type { methods, OriginalRequest } from '../requests/original.ts';
-import type { Sealer } from '../token/seal.ts';
+import type { Purpose, Sealer } from '../token/seal.ts';
 import type { Lifetimes } from '../token/verifier.ts';
 import { readBody } from './request/body.ts';
-import { contextOf, logOrder } from './request/request-context.ts';
+import { callerOf, logOf, logOrder } from './request/request-context.ts';
 
-/** QueryHandlers one kind of request, which its token allows. */
+/** An order that the token of its request allows. */
+export type AuthorizedOrder<N extends OrderName> = OrderOf<N> & {
+  /** The request itself with its token, sealed for the worker of a host and for one purpose. */
+  seal(purpose: Purpose): string;
+};
+
+/** Answers one kind of request. */
 export type OrderHandler<N extends OrderName> = (
   req: Request,
   res: Response,
-  order: OrderOf<N>,
+  order: AuthorizedOrder<N>,
 ) => Promise<void>;
 export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
 
@@ -25,21 +31,21 @@ const answerTime = 60_000;
 /** Finds out what a request wants, whether its token allows that, and has it answered. */
 export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
   return async (req, res) => {
-    const context = contextOf(req);
+    const log = logOf(req);
+    const { claims, token } = callerOf(req);
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
     const name = nameOf(method, req.path);
-    context.log.type = name;
+    log.type = name;
     if (isJobType(name)) await bodyRead(req, res);
     const request = originalOf(req, method);
-    const order = authorize(context.claims, request, lifetimes);
-    logOrder(req, order);
-    const { token } = context;
-    context.seal = (purpose) => {
+    const order = authorize(claims, request, lifetimes);
+    logOrder(log, order);
+    const seal = (purpose: Purpose) => {
       const until = purpose.use === 'answer' ? Date.now() + answerTime : null;
       const content: Envelope = { token, request, until };
       return sealer.seal(content, token, purpose);
     };
-    await (handlers[order.name] as OrderHandler<OrderName>)(req, res, order);
+    await (handlers[order.name] as OrderHandler<OrderName>)(req, res, { ...order, seal });
   };
 }
 

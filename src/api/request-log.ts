@@ -11,14 +11,14 @@ export function requestLog(log: Logger): RequestHandler {
     const started = performance.now();
     const { method } = req;
     const peer = req.socket.remoteAddress; // Unknown once the connection is closed.
-    const context = openContext(req, res);
+    const fields = openContext(req);
     res.once('close', () => {
       const ms = Math.round((performance.now() - started) * 10) / 10;
-      const { outcome: became = 'answered' } = context.log;
+      const { outcome: became = 'answered' } = fields;
       // What we break off ourselves is not finished either.
       const outcome = res.writableFinished || became === brokenOff ? became : 'client went away';
-      const line = { method, status: res.statusCode, peer, ...context.log, outcome, ms };
-      if (context.log.audit) log.warn(line, 'refused');
+      const line = { method, status: res.statusCode, peer, ...fields, outcome, ms };
+      if (fields.audit) log.warn(line, 'refused');
       else log.info(line, 'request');
     });
     next();

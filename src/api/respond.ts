@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { type Problem, problemOf } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
-import { contextOf } from './request/request-context.ts';
+import { callerOf, logOf } from './request/request-context.ts';
 
 /** JSON with a line end, as a terminal likes it. */
 export function sendJson(res: Response, status: number, value: unknown, type = 'application/json'): void {
@@ -18,7 +18,7 @@ export function sendText(res: Response, status: number, text: string, type: stri
 
 /** A problem document, or one readable line for who asks for text. */
 export function sendProblem(req: Request, res: Response, problem: Problem): void {
-  const { log } = contextOf(req);
+  const log = logOf(req);
   log.outcome = problem.code;
   if (problem.status === 401 || problem.status === 403) {
     log.audit = true;
@@ -41,9 +41,8 @@ export interface JobAnswer {
 
 /** The answer to a request that became a job: 202 while it is unfinished, then 200, or the failure it waited for. */
 export function sendJob(req: Request, res: Response, job: Job, { replayed, waited }: JobAnswer): void {
-  const { prefix, log } = contextOf(req);
-  log.outcome = job.state;
-  res.setHeader('Location', `${prefix}/job/${job.id}`);
+  logOf(req).outcome = job.state;
+  res.setHeader('Location', `${callerOf(req).prefix}/job/${job.id}`);
   if (replayed) res.set('Idempotent-Replayed', 'true');
   if (waited !== null) res.set('Preference-Applied', `wait=${waited}`);
   if (waited !== null && job.state === 'failed') {

@@ -1,12 +1,12 @@
 import type { Request, Response } from 'express';
-import type { Change } from '../jobs/change.ts';
 import { Failure, limitReached } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
-import { type Command, jobs } from '../jobs/registry.ts';
+import { type Command, type JobType, jobs } from '../jobs/registry.ts';
 import type { Accepted, ApiQueue, JobRecord, JobSubmission } from '../queue/api-queue.ts';
+import type { AuthorizedOrder } from './dispatch.ts';
 import { livesElsewhere, noHost, notFound, placementFor } from './placement.ts';
 import { preferredWait } from './request/preferences.ts';
-import { contextOf } from './request/request-context.ts';
+import { callerOf, clientGone } from './request/request-context.ts';
 import { sendJob } from './respond.ts';
 
 /** Makes a change a job and answers: the same id with the same request joins the job it became before. */
@@ -14,10 +14,9 @@ export async function submit(
   queue: ApiQueue,
   req: Request,
   res: Response,
-  change: Change,
-  wanted: string | undefined,
+  { wants: change, all: { h: wanted }, seal }: AuthorizedOrder<JobType>,
 ): Promise<void> {
-  const { tenant, seal, occupy, gone } = contextOf(req);
+  const { tenant, occupy } = callerOf(req);
   const waited = preferredWait(req);
   if (waited) occupy('userWaits');
   const submission = {
@@ -30,7 +29,7 @@ export async function submit(
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
   }
   const latest =
-    waited && !isFinal(placed.job.state) ? await queue.wait(change.id, waited * 1000, gone()) : null;
+    waited && !isFinal(placed.job.state) ? await queue.wait(change.id, waited * 1000, clientGone(res)) : null;
   sendJob(req, res, latest?.job ?? placed.job, { replayed: placed.replayed, waited });
 }
 

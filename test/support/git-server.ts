@@ -35,7 +35,7 @@ export async function openServer(answer: RequestListener): Promise<TestServer> {
   };
 }
 
-/** QueryHandlers with the files below a directory. */
+/** Answers with the files below a directory. */
 const filesBelow =
   (directory: string): RequestListener =>
   (req, res) => {

@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import { testToken } from '../../token/claims.ts';
 import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
-import { contextOf } from './request-context.ts';
+import { logOf, setCaller } from './request-context.ts';
 import { assertLocalOrigin } from './test-token-origin.ts';
 import type { PlacesOf } from './user-limits.ts';
 
@@ -36,9 +36,9 @@ export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestH
       next();
       return;
     }
-    const context = contextOf(req);
+    const log = logOf(req);
     const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
-    if (token !== undefined) context.log.token = tokenLabel(token);
+    if (token !== undefined) log.token = tokenLabel(token);
     let timer: NodeJS.Timeout | undefined;
     const due = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, refusalTime);
@@ -50,18 +50,16 @@ export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestH
     }
     clearTimeout(timer);
     if (token === testToken) assertLocalOrigin(req);
-    context.claims = claims;
-    if (claims.u !== undefined) context.log.user = claims.u;
-    context.token = token;
-    context.isValid = async () => (await verify(token)) !== null;
-    context.tenant = tenantOf(claims, token);
-    context.occupy = placesOf(context.tenant, res);
+    if (claims.u !== undefined) log.user = claims.u;
+    const tenant = tenantOf(claims, token);
+    const occupy = placesOf(tenant, res);
+    const isValid = async () => (await verify(token)) !== null;
+    setCaller(req, { prefix: inPath?.[0] ?? '', claims, token, isValid, tenant, occupy });
     if (inPath) {
-      context.prefix = inPath[0];
       req.url = req.url.slice(inPath[0].length);
       if (!req.url.startsWith('/')) req.url = `/${req.url}`;
     }
-    context.occupy('userRequests');
+    occupy('userRequests');
     next();
   };
 }

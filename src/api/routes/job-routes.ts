@@ -5,7 +5,7 @@ import { isFinal } from '../../jobs/job.ts';
 import type { ApiQueue, JobRecord } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { preferredWait } from '../request/preferences.ts';
-import { contextOf } from '../request/request-context.ts';
+import { callerOf, clientGone } from '../request/request-context.ts';
 import { sendJob, sendJson } from '../respond.ts';
 
 type JobRoutes = Pick<OrderHandlers, 'job.read' | 'job.list' | 'job.cancel'>;
@@ -15,27 +15,24 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
-      const { occupy, gone } = contextOf(req);
-      if (seconds) occupy('userWaits');
+      if (seconds) callerOf(req).occupy('userWaits');
       // Before the wait: how long it takes would tell that there is a job, and when it ends.
       const now = visible(await queue.job(id), scope);
-      const wait = () => queue.wait(id, Number(seconds) * 1000, gone());
+      const wait = () => queue.wait(id, Number(seconds) * 1000, clientGone(res));
       const { job } = seconds && !isFinal(now.job.state) ? visible(await wait(), scope) : now;
       sendJson(res, 200, job);
     },
 
-    async 'job.list'(req, res, { all: { state, limit, after }, scope }) {
-      const gone = contextOf(req).gone();
-      const { jobs, next } = await queue.listJobs({ state, ...scope }, limit ?? 100, after, gone);
+    async 'job.list'(_req, res, { all: { state, limit, after }, scope }) {
+      const { jobs, next } = await queue.listJobs({ state, ...scope }, limit ?? 100, after, clientGone(res));
       sendJson(res, 200, { jobs, ...(next === null ? {} : { next }) });
     },
 
-    async 'job.cancel'(req, res, { scope, wants: { id } }) {
+    async 'job.cancel'(req, res, { scope, wants: { id }, seal }) {
       const record = visible(await queue.job(id), scope);
       const { host } = record.job;
-      const { seal, occupy, gone } = contextOf(req);
       const waited = preferredWait(req);
-      if (waited) occupy('userWaits');
+      if (waited) callerOf(req).occupy('userWaits');
       const sealed = seal({ use: 'cancel', host, job: record.job.id });
       const before = await queue.cancel(record, sealed);
       if (before === 'absent') throw notFound();
@@ -43,7 +40,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
       // The worker finds the cancellation in the record by itself; the query only makes it sooner.
       if (before === 'running') queue.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
-      const latest = waited ? await queue.wait(id, waited * 1000, gone()) : await queue.job(id);
+      const latest = waited ? await queue.wait(id, waited * 1000, clientGone(res)) : await queue.job(id);
       // Cancelling is done when the job is over, whatever it came to: that is an answer, not a failure.
       const job = (latest ?? record).job;
       if (job.state === 'failed') sendJson(res, 200, job);

@@ -3,9 +3,9 @@ import { Failure } from '../../jobs/errors.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
 import type { GearSummary } from '../../jobs/rpc/queries.ts';
 import type { ApiQueue, NamePage } from '../../queue/api-queue.ts';
-import type { OrderHandlers } from '../dispatch.ts';
+import type { AuthorizedOrder, OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
-import { contextOf, type RequestContext } from '../request/request-context.ts';
+import { clientGone } from '../request/request-context.ts';
 import { sendJson, sendText } from '../respond.ts';
 
 type Reads = Pick<
@@ -22,26 +22,21 @@ const usualLimit = 100;
 /** Reads of gears and hosts. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
 export function reads(queue: ApiQueue, limits: UserLimits): Reads {
   return {
-    async 'container.read'(req, res, { all, wants }) {
+    async 'container.read'(_req, res, { all, wants, seal }) {
       const host = await holderOf(queue, 'gear', wants.resource, all.h);
-      const sealed = contextOf(req).seal({ use: 'answer', host });
+      const sealed = seal({ use: 'answer', host });
       sendJson(res, 200, await queue.ask(host, 'container.read', sealed, {}));
     },
 
-    async 'container.list'(req, res, { all: { h, after, limit = usualLimit }, scope }) {
+    async 'container.list'(_req, res, { all: { h, after, limit = usualLimit }, scope, seal }) {
       if (h !== undefined) await existing(queue, h);
-      const { containers, next } = await listGears(queue, contextOf(req), scope, limit, after);
+      const { containers, next } = await listGears(queue, seal, scope, { limit, after }, clientGone(res));
       sendJson(res, 200, { containers, ...(next === null ? {} : { next }) });
     },
 
-    async 'environment.read'(req, res, { all, wants }) {
+    async 'environment.read'(_req, res, { all, wants, seal }) {
       const host = await holderOf(queue, 'environment', wants.resource, all.h);
-      const variables = await queue.ask(
-        host,
-        'environment.read',
-        contextOf(req).seal({ use: 'answer', host }),
-        {},
-      );
+      const variables = await queue.ask(host, 'environment.read', seal({ use: 'answer', host }), {});
       // JSON's string is what the contract's NAME="value" becomes when a value has quotes and line breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
       sendText(res, 200, lines.join(''), 'text/plain');
@@ -76,8 +71,7 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
       sendJson(res, 200, { host, removed: await queue.removeHost(host) });
     },
 
-    async 'drift.read'(req, res, { all }) {
-      const { seal } = contextOf(req);
+    async 'drift.read'(_req, res, { all, seal }) {
       const asked = all.h === undefined ? await queue.hosts() : [await existing(queue, all.h)];
       const ask = (host: string) =>
         queue.ask(host, 'drift.read', seal({ use: 'answer', host }), {}, driftDeadline).catch(() => null);
@@ -98,10 +92,10 @@ const maxRounds = 5;
 /** The first gears in a scope behind a name, and where to go on. Stops when the client has left. */
 async function listGears(
   queue: ApiQueue,
-  { seal, gone }: RequestContext,
+  seal: AuthorizedOrder<'container.list'>['seal'],
   scope: Scope,
-  limit: number,
-  after?: string,
+  { limit, after }: { limit: number; after: string | undefined },
+  signal: AbortSignal,
 ): Promise<{ containers: GearSummary[]; next: string | null }> {
   const states = new Map((await queue.hosts()).map(({ name, state }) => [name, state]));
   const ask = async (host: string, names: string[]) => {
@@ -111,7 +105,6 @@ async function listGears(
       : await queue.ask(host, 'container.list', seal({ use: 'answer', host }), { names }).catch(() => null);
     return answer ?? byName(host, await queue.held(host, 'gear', names));
   };
-  const signal = gone();
   const containers: GearSummary[] = [];
   let next = after ?? null;
   for (let round = 0; round < maxRounds && containers.length < limit; round++) {

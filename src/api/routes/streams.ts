@@ -4,7 +4,7 @@ import type { ApiQueue } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { holderOf } from '../placement.ts';
 import { knownEntities, lastEventId, logFormat } from '../request/preferences.ts';
-import { contextOf } from '../request/request-context.ts';
+import { callerOf, clientGone } from '../request/request-context.ts';
 import { jobEventId, jobLog } from '../streams/job-log.ts';
 import type { OpenStreamOf } from '../streams/open-stream.ts';
 import { assertDetectsCuts, sendStream } from '../streams/send-stream.ts';
@@ -15,38 +15,35 @@ type StreamRoutes = Pick<OrderHandlers, 'container.log' | 'job.log' | 'content.a
 /** What comes back as a stream: logs and archives. */
 export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes {
   return {
-    async 'container.log'(req, res, { all, wants: { resource } }) {
+    async 'container.log'(req, res, { all, wants: { resource }, seal }) {
       assertDetectsCuts(req);
-      const { seal, occupy, gone } = contextOf(req);
-      occupy('userStreams');
+      callerOf(req).occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const how = { format, after: last === null ? null : checked(journalCursor, last) };
       const host = await holderOf(queue, 'gear', resource, all.h);
-      const signal = gone();
+      const signal = clientGone(res);
       const { body } = await open(host, 'container.log', seal({ use: 'answer', host }), how, signal);
       await sendStream(req, res, { 'Content-Type': `${format}; charset=utf-8` }, body, signal);
     },
 
     async 'job.log'(req, res, { scope, wants: { id } }) {
       assertDetectsCuts(req);
-      const { occupy, gone } = contextOf(req);
-      occupy('userStreams');
+      callerOf(req).occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const after = last === null ? null : checked(jobEventId, last);
       const record = visible(await queue.job(id), scope);
-      const signal = gone();
+      const signal = clientGone(res);
       const body = jobLog(queue, record, format, after, signal);
       await sendStream(req, res, { 'Content-Type': `${format}; charset=utf-8` }, body, signal);
     },
 
-    async 'content.archive'(req, res, { all, wants: { resource, format } }) {
+    async 'content.archive'(req, res, { all, wants: { resource, format }, seal }) {
       assertDetectsCuts(req);
-      const { seal, occupy, gone } = contextOf(req);
-      occupy('userArchives');
+      callerOf(req).occupy('userArchives');
       const host = await holderOf(queue, 'repository', resource, all.h);
-      const signal = gone();
+      const signal = clientGone(res);
       const how = { known: knownEntities(req) };
       const { head, body } = await open(host, 'content.archive', seal({ use: 'answer', host }), how, signal);
       // An archive may be kept by its client, which then asks whether it is still so.

@@ -90,7 +90,7 @@ export const channels = {
   fetch: (host: string) => `geard:{${host}}:fetch`,
   /** An api asks every worker to say that it lives. */
   who: 'geard:who',
-  /** QueryHandlers of a worker to one api. */
+  /** Answers of a worker to one api. */
   replies: (host: string, api: string) => `geard:{${host}}:replies:${api}`,
 } as const;
 

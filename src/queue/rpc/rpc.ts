@@ -10,7 +10,7 @@ import type { RedisClock } from '../redis/clock.ts';
 import { channels, keys } from '../redis/keys.ts';
 
 /**
- * Queries to a worker that need no job: reads and cancellations. A question goes onto the host's list,
+ * Queries to a worker that need no job: reads and cancellations. A query goes onto the host's list,
  * the answer comes back by pub/sub; whichever gets lost is a timeout for the one who asked.
  */
 const asked = z.object({
@@ -124,7 +124,7 @@ export type QueryHandlers = {
 };
 
 /**
- * QueryHandlers questions until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
+ * Answers queries until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
  * Requests and arguments are passed on unchecked: the answers check them, and answer by turns. No more than so many
  * questions are held here; the others stay on the list, which has a bound of its own.
  */
