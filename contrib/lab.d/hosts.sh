@@ -82,7 +82,7 @@ tell_why_not() {
   tail -n 20 "$lab/$1/log" >&2
   pid=$(alive "$lab/$1/pid") || return 0
   nsenter -t "$pid" -a systemctl --failed --no-legend --plain >&2 || true
-  nsenter -t "$pid" -a journalctl --unit=docker --lines=20 --output=cat >&2 || true
+  nsenter -t "$pid" -a journalctl --unit=docker --lines=150 --output=cat >&2 || true
 }
 
 wait_for_host() {

@@ -98,7 +98,7 @@ export async function restartDocker(host: LabHost): Promise<void> {
   if (status === 0) return;
   const isUp = async () => (await host.run('systemctl', 'is-active', '--quiet', 'docker')).status === 0;
   await until('Docker is up after a start that has failed', isUp, 60_000).catch(async (error: Error) => {
-    const { stdout } = await host.run('journalctl', '--unit=docker', '--lines=20', '--output=cat');
+    const { stdout } = await host.run('journalctl', '--unit=docker', '--lines=150', '--output=cat');
     throw new Error(`${host.name}: ${error.message}: ${stdout}`);
   });
 }
