@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { saidText } from './fields/schema.ts';
 import { type LimitName, limitNames } from './limits.ts';
 
-/** The one table of error codes: what each means on the wire. docs/errors.md is held against it by a test. */
+/** The table of all error codes with their HTTP status and title. A test compares docs/errors.md with it. */
 const table = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   token_invalid: { status: 401, title: 'The token is not valid' },
@@ -41,14 +41,14 @@ const table = {
 export type ErrorCode = keyof typeof table;
 export const errorCodes = Object.keys(table) as ErrorCode[];
 
-/** A failure as one process tells it to another; the status and the title always come from the table here. */
+/** A failure as one process sends it to another; the status and the title always come from the table above. */
 export const toldFailure = z.object({
   code: z.enum(errorCodes),
   detail: saidText(8_000),
   limit: z.enum(limitNames).optional().catch(undefined),
 });
 
-/** What another process has told, as a failure here. */
+/** Rebuilds a failure that another process has sent. */
 export const failureOf = ({ code, detail, limit }: z.infer<typeof toldFailure>) =>
   new Failure(code, detail, { limit });
 
@@ -61,21 +61,21 @@ export interface Problem {
   code: ErrorCode;
   job?: string;
   host?: string;
-  /** Of `limit_reached`: which; see limits.ts. */
+  /** The name of the limit, for `limit_reached`; see limits.ts. */
   limit?: LimitName;
 }
 
 export interface FailureOptions {
-  /** The same attempt may succeed a little later: the worker tries again with backoff. */
+  /** The same attempt may succeed a little later: the worker retries with backoff. Default: false. */
   transient?: boolean;
-  /** Of `limit_reached`: which. */
+  /** The name of the limit, for `limit_reached`. */
   limit?: LimitName | undefined;
   cause?: unknown;
 }
 
 /**
- * A failure that is part of the contract. Its detail is shown to the client: no stack, no path of the host's
- * own, no token, no environment value.
+ * A failure that is part of the contract. The client sees its detail, which must contain no stack, no path of
+ * the host, no token and no environment value.
  */
 export class Failure extends Error {
   readonly code: ErrorCode;
@@ -91,11 +91,11 @@ export class Failure extends Error {
   }
 }
 
-/** Somebody has as much as a limit allows. `what` is not granted, and when it will be. */
+/** A limit is reached. `what` names the refused request and says when to try again. */
 export const limitReached = (limit: LimitName, what: string) =>
   new Failure('limit_reached', `${what} (limit ${limit})`, { limit });
 
-/** The problem document of a code; `where` adds the job or the host it happened to, or the limit. */
+/** The problem document of a code; `where` adds the job, the host or the limit. */
 export function problemOf(
   code: ErrorCode,
   detail: string,
