@@ -1,29 +1,29 @@
 #!/usr/bin/env bash
-# Puts geard on this host, from the unpacked tarball or from the clone, and takes it away again. See docs/operations.md.
+# Installs geard on this host, from the unpacked tarball or from the clone, and removes it. See docs/operations.md.
 set -euo pipefail
-umask 022 # What is installed is for everybody to read.
+umask 022 # Everybody may read the installed files.
 
 project=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 parts=$project/contrib/install.d
-versions=/usr/local/lib/geard # each version in a directory of its own; `current` leads to the one that is used
+versions=/usr/local/lib/geard # each version in its own directory; `current` links to the active one
 link=/usr/local/bin/gear
 settings=/etc/geard
-issuer=/root/geard-issuer # where services do not look
+issuer=/root/geard-issuer # which services cannot read
 
 usage() {
   cat <<'END'
 usage: contrib/install.sh [api|worker|redis|daemon]… [--start] [--node PROGRAM]
        contrib/install.sh --uninstall
 
-  api, worker      the front door, which is nobody on this host, and what executes the jobs; one of them, or both
-  redis            a Redis for the two of them, where both are on this host; a fleet brings its own
-  daemon           all of it in one process, which is root
-  --start          starts it now and at every boot
+  api, worker      the HTTP API, as an unprivileged user, and the worker, which runs the jobs; one of them or both
+  redis            a Redis for api and worker if both are on this host; a fleet brings its own
+  daemon           all of these in one process, run by root
+  --start          start them now and at every boot
   --node PROGRAM   the Node.js to run with, 20.19 or later (default: the one in PATH)
-  --uninstall      takes away program, units and user; gears go on running, their files, settings and keys stay
+  --uninstall      remove program, units and user; gears keep running, their files, settings and keys stay
 
-Without words it is what this host has already; on a new one redis, api and worker.
-Installing again, from this or another version, replaces the program and restarts what runs of it.
+Without roles it installs those that this host already has; on a new one redis, api and worker.
+Installing again, from this or another version, replaces the program and restarts the running services.
 END
 }
 

@@ -9,9 +9,9 @@ import { tokenCommand } from './token/command.ts';
 import { version } from './version.ts';
 
 const summaries: Record<Role, string> = {
-  daemon: 'api and worker in one process, with a Redis of its own unless --redis is given',
-  api: 'the HTTP front door: validates tokens, accepts jobs, answers reads',
-  worker: 'executes the jobs of this host, with systemd and Docker; one on each host',
+  daemon: 'run api and worker in one process, with a Redis of its own unless --redis is given',
+  api: 'run the HTTP API: validate tokens, accept jobs, answer reads',
+  worker: 'run the jobs of this host, with systemd and Docker; one worker per host',
 };
 
 function roleCommand(role: Role): Command {
@@ -41,7 +41,7 @@ function settle(command: Command): Command {
 }
 
 const program = new Command('gear')
-  .description('Containers as systemd units, by HTTP: PUT a container and it runs.')
+  .description('Containers as systemd units, over HTTP: PUT a container and it runs.')
   .version(version);
 for (const role of Object.keys(summaries) as Role[]) program.addCommand(roleCommand(role));
 program.addCommand(hostCommand(act)).addCommand(tokenCommand(act)).addCommand(redisAclCommand(act));

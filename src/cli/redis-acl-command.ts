@@ -11,7 +11,7 @@ const fewest = 16;
 export function redisAclCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
   return new Command('redis-acl')
     .description(
-      "prints the line of a Redis's ACL file for an api, for the worker of a host, or for administrators",
+      'print the line of a Redis ACL file for an api, for the worker of a host, or for administrators',
     )
     .allowExcessArguments(false)
     .argument('<role>', 'api, worker or admin')
@@ -19,7 +19,7 @@ export function redisAclCommand(act: (work: () => Promise<number>) => Promise<vo
     .addOption(
       new Option(
         '--password-file <file>',
-        'holds the password in its first line; the ACL gets its SHA-256 only',
+        'file whose first line is the password; the ACL contains only its SHA-256',
       ).makeOptionMandatory(true),
     )
     .action((role: string, { host, passwordFile }: { host?: string; passwordFile: string }) =>

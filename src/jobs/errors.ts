@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { saidText } from './fields/schema.ts';
 import { type LimitName, limitNames } from './limits.ts';
 
-/** The one table of error codes: what each means on the wire. docs/errors.md is held against it by a test. */
+/** The table of all error codes with their HTTP status and title. A test compares docs/errors.md with it. */
 const table = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   token_invalid: { status: 401, title: 'The token is not valid' },
   token_forbids: { status: 403, title: 'The token does not allow this' },
-  not_found: { status: 404, title: 'There is nothing at this path' },
+  not_found: { status: 404, title: 'No such path' },
   container_not_found: { status: 404, title: 'No such gear' },
   repository_not_found: { status: 404, title: 'No such repository' },
   environment_not_found: { status: 404, title: 'No such environment' },
@@ -15,40 +15,40 @@ const table = {
   job_not_found: { status: 404, title: 'No such job' },
   host_not_found: { status: 404, title: 'No such host' },
   image_not_found: { status: 404, title: 'No such image' },
-  method_not_allowed: { status: 405, title: 'This path does not take this method' },
-  repository_exists: { status: 409, title: 'The repository exists already' },
+  method_not_allowed: { status: 405, title: 'The path does not support this method' },
+  repository_exists: { status: 409, title: 'The repository already exists' },
   repository_empty: { status: 409, title: 'The repository has no commit yet' },
   port_taken: { status: 409, title: 'An external port is taken' },
   ports_exhausted: { status: 409, title: 'No external port is free' },
-  job_finished: { status: 409, title: 'The job has finished already' },
-  host_conflict: { status: 409, title: 'The name lives on another host' },
-  precondition_failed: { status: 412, title: 'The gear exists already' },
+  job_finished: { status: 409, title: 'The job has already finished' },
+  host_conflict: { status: 409, title: 'The name belongs to another host' },
+  precondition_failed: { status: 412, title: 'The gear already exists' },
   body_too_large: { status: 413, title: 'The body is too large' },
-  request_id_reused: { status: 422, title: 'The request id was used for another request' },
+  request_id_reused: { status: 422, title: 'The request id belongs to another request' },
   queue_full: { status: 429, title: 'The queue is full' },
   limit_reached: { status: 429, title: 'A limit is reached' },
-  internal: { status: 500, title: 'Something went wrong on our side' },
-  expired: { status: 500, title: 'The job came too late' },
+  internal: { status: 500, title: 'Internal error' },
+  expired: { status: 500, title: 'The job expired' },
   start_failed: { status: 500, title: 'The gear did not start' },
-  registry_failed: { status: 502, title: 'The registry did not give the image' },
+  registry_failed: { status: 502, title: 'The image could not be pulled' },
   clone_failed: { status: 502, title: 'The repository could not be cloned' },
   queue_unavailable: { status: 503, title: 'The queue cannot be reached' },
-  no_host: { status: 503, title: 'No host can take this' },
+  no_host: { status: 503, title: 'No host can accept this request' },
   host_unavailable: { status: 503, title: 'The host cannot be reached' },
-  timeout: { status: 504, title: 'It took too long' },
+  timeout: { status: 504, title: 'The operation timed out' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ErrorCode = keyof typeof table;
 export const errorCodes = Object.keys(table) as ErrorCode[];
 
-/** A failure as one process tells it to another; the status and the title always come from the table here. */
+/** A failure as one process sends it to another; the status and the title always come from the table above. */
 export const toldFailure = z.object({
   code: z.enum(errorCodes),
   detail: saidText(8_000),
   limit: z.enum(limitNames).optional().catch(undefined),
 });
 
-/** What another process has told, as a failure here. */
+/** Rebuilds a failure that another process has sent. */
 export const failureOf = ({ code, detail, limit }: z.infer<typeof toldFailure>) =>
   new Failure(code, detail, { limit });
 
@@ -61,21 +61,21 @@ export interface Problem {
   code: ErrorCode;
   job?: string;
   host?: string;
-  /** Of `limit_reached`: which; see limits.ts. */
+  /** The name of the limit, for `limit_reached`; see limits.ts. */
   limit?: LimitName;
 }
 
 export interface FailureOptions {
-  /** The same attempt may succeed a little later: the worker tries again with backoff. */
+  /** The same attempt may succeed a little later: the worker retries with backoff. Default: false. */
   transient?: boolean;
-  /** Of `limit_reached`: which. */
+  /** The name of the limit, for `limit_reached`. */
   limit?: LimitName | undefined;
   cause?: unknown;
 }
 
 /**
- * A failure that is part of the contract. Its detail is shown to the client: no stack, no path of the host's
- * own, no token, no environment value.
+ * A failure that is part of the contract. The client sees its detail, which must contain no stack, no path of
+ * the host, no token and no environment value.
  */
 export class Failure extends Error {
   readonly code: ErrorCode;
@@ -91,11 +91,11 @@ export class Failure extends Error {
   }
 }
 
-/** Somebody has as much as a limit allows. `what` is not granted, and when it will be. */
+/** A limit is reached. `what` names the refused request and says when to try again. */
 export const limitReached = (limit: LimitName, what: string) =>
   new Failure('limit_reached', `${what} (limit ${limit})`, { limit });
 
-/** The problem document of a code; `where` adds the job or the host it happened to, or the limit. */
+/** The problem document of a code; `where` adds the job, the host or the limit. */
 export function problemOf(
   code: ErrorCode,
   detail: string,

@@ -89,7 +89,7 @@ test('inspect shows the claims and says whether, and else why not, a token would
     [token, ['--fleet', 'other'], /no, it is for the fleet geard, not for other/],
     [`${token}x`, [], /no, it does not have the form of a token/],
     [token.replace(/\.[^.]+$/, '.AAAAAAAAAAAAAAAAAAAAAA'), [], /no, it has been altered/],
-    [await fleet.mint({ d: 1 }), [], /ago\)[\s\S]*no, it is over/],
+    [await fleet.mint({ d: 1 }), [], /ago\)[\s\S]*no, it has expired/],
     [await fleet.mint({ d: Math.floor(Date.now() / 1000) + 100 * 3600 }), [], /yes, to read/],
   ];
   for (const [given, args, reason] of reasons) {

@@ -25,17 +25,17 @@ interface Flags extends Record<string, string | undefined> {
 /** `gear host add NAME`: makes a host's user in Redis and prints the one command with which the host joins. */
 export function addCommand(act: Act): Command {
   const command = new Command('add')
-    .description("makes a host's user in Redis and prints the command with which it joins the fleet")
+    .description("create a host's user in Redis and print the command with which the host joins the fleet")
     .allowExcessArguments(false)
     .argument('<name>');
   for (const option of named) command.addOption(optionFor(option));
   return command
-    .option('--admin-user <name>', 'who may make users in that Redis', 'default')
-    .addOption(new Option('--admin-password-file <file>', "that user's password, in the first line"))
+    .option('--admin-user <name>', 'a Redis user that may create users', 'default')
+    .addOption(new Option('--admin-password-file <file>', "file whose first line is that user's password"))
     .addOption(
       new Option(
         '--acl-file <file>',
-        'instead of that: a Redis ACL file to which the user is added (then: ACL LOAD)',
+        'instead: a Redis ACL file to add the user to (then run ACL LOAD)',
       ).conflicts('adminPasswordFile'),
     )
     .action((name: string, flags: Flags) => act(() => add(name, flags)));

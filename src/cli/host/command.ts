@@ -23,25 +23,25 @@ export function hostCommand(act: Act): Command {
     const command = new Command(name).description(description).allowExcessArguments(false);
     for (const option of named) command.addOption(optionFor(option));
     return command
-      .option('--json', "prints the api's answer as it is")
+      .option('--json', "print the api's answer unchanged")
       .action((...given: unknown[]) => act(async () => work(await callOf(given))));
   };
   return new Command('host')
-    .description('adds, shows, drains, compares, repairs and removes the hosts of a fleet')
-    .addCommand(sub('list', 'shows all hosts', list))
-    .addCommand(sub('drain', 'has a host take nothing new', become('draining')).argument('<name>'))
-    .addCommand(sub('undrain', 'has a host take what comes again', become('live')).argument('<name>'))
+    .description('add, list, drain, compare, repair and remove the hosts of a fleet')
+    .addCommand(sub('list', 'list all hosts', list))
+    .addCommand(sub('drain', 'stop placing anything new on a host', become('draining')).argument('<name>'))
+    .addCommand(sub('undrain', 'place new gears on a host again', become('live')).argument('<name>'))
     .addCommand(addCommand(act))
     .addCommand(joinCommand(act))
-    .addCommand(sub('remove', 'forgets a host that is gone for good', remove).argument('<name>'))
+    .addCommand(sub('remove', 'forget a host that is gone for good', remove).argument('<name>'))
     .addCommand(
       sub(
         'drift',
-        'shows what is otherwise than geard has made it; exit code 1 where anything is',
+        'show drift: changes that were made by hand; exit code 1 if there are any',
         drift,
       ).argument('[name]'),
     )
-    .addCommand(sub('repair', 'puts that back, without a restart of any gear', repair).argument('<name>'));
+    .addCommand(sub('repair', 'undo drift, without restarting any gear', repair).argument('<name>'));
 }
 
 /** One use of a command. */

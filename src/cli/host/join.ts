@@ -16,10 +16,10 @@ const deadline = 60_000;
 /** `gear host join`: reads what `gear host add` has printed, writes this host's settings and starts its worker. */
 export function joinCommand(act: Act): Command {
   return new Command('join')
-    .description('makes this host one of a fleet, by what gear host add has printed, from standard input')
+    .description('add this host to a fleet; reads the output of gear host add from standard input')
     .allowExcessArguments(false)
-    .option('--settings <directory>', 'where the settings of geard are', '/etc/geard')
-    .option('--no-start', 'writes the settings only')
+    .option('--settings <directory>', 'the directory with the settings of geard', '/etc/geard')
+    .option('--no-start', 'write the settings only')
     .action(({ settings, start }: { settings: string; start: boolean }) =>
       act(() => joinFleet(settings, start)),
     );

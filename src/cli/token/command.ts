@@ -19,11 +19,11 @@ const collect = (value: string, before: string[] = []) => [...before, value];
 
 /** `gear token …`: makes keys and tokens, and shows what a token says. `act` runs it and sees to the exit code. */
 export function tokenCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
-  const token = new Command('token').description('makes keys and tokens, and shows what a token says');
+  const token = new Command('token').description('create keys and tokens, and inspect tokens');
   token
     .command('keygen <directory>')
-    .description('makes a key pair for an issuer and one for the daemons; existing keys stay, for rotation')
-    .addOption(new Option('--only <role>', 'of one role only').choices(['issuer', 'daemon']))
+    .description('create a key pair for an issuer and one for the daemons; keeps existing keys, for rotation')
+    .addOption(new Option('--only <role>', 'for one role only').choices(['issuer', 'daemon']))
     .action((directory: string, { only }: { only?: KeyRole }) =>
       act(async () => {
         process.stdout.write(await keygen(directory, only ? [only] : ['issuer', 'daemon']));
@@ -45,26 +45,30 @@ function settingsOf(flags: Flags) {
   const settings = readSettings(named, flags);
   const { keys, fleet, ...hours } = settings;
   if (keys === undefined)
-    throw new BadConfig(['--keys is missing: the directory with the keys; gear token keygen makes one']);
+    throw new BadConfig(['--keys is missing: the directory with the keys; gear token keygen creates one']);
   return { keys, fleet, lifetimes: lifetimesOf(hours) };
 }
 
 function createCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
   return withSettings(new Command('create'))
-    .description('prints a token; what it does not fix, the query of the request may say')
-    .option('--action <action>', 'allows this, such as container.install or *.read; repeatable', collect)
-    .option('--r <name>', 'for this resource, or for all that begin so: team-*')
+    .description('print a token; the query of a request may set everything that the token does not fix')
+    .option(
+      '--action <action>',
+      'allow this action, such as container.install or *.read; repeatable',
+      collect,
+    )
+    .option('--r <name>', 'for this resource, or for all names with a prefix: team-*')
     .option('--t <type>', 'with this type: the image, the repository to clone, gitarchive')
     .option('--h <host>', 'on this host only')
     .option('--u <user>', 'for this user')
-    .option('--i <id>', 'for this request id: a capability that works once')
-    .option('--once', 'the same, with an id that is made up')
-    .option('--expires <span>', 'valid for so long: 90s, 15m, 24h, 7d', '15m')
-    .option('--body <file>', 'for the body that is in this file, to the byte')
-    .option('--issuer <kid>', 'signs with this key (default: the newest)')
-    .option('--daemon <kid>', 'encrypts to this key (default: the newest)')
-    .option('--url', 'prints the whole URL')
-    .option('--curl', 'prints the curl line')
+    .option('--i <id>', 'for this request id only: the token works once')
+    .option('--once', 'the same, with a random id')
+    .option('--expires <span>', 'lifetime: 90s, 15m, 24h, 7d', '15m')
+    .option('--body <file>', 'for exactly the body in this file')
+    .option('--issuer <kid>', 'sign with this key (default: the newest)')
+    .option('--daemon <kid>', 'encrypt to this key (default: the newest)')
+    .option('--url', 'print the whole URL')
+    .option('--curl', 'print the curl command')
     .addOption(optionFor('api'))
     .action((flags: Flags & { action?: string[] }) =>
       act(async () => {
@@ -88,8 +92,8 @@ function createCommand(act: (work: () => Promise<number>) => Promise<void>): Com
 
 function inspectCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
   return withSettings(new Command('inspect'))
-    .description('shows what a token says and whether it would be accepted now; exit code 1 when not')
-    .argument('[token]', 'the token; read from the standard input when left out, so that ps does not show it')
+    .description('show the claims of a token and whether it would be accepted now; exit code 1 if not')
+    .argument('[token]', 'the token; by default read from standard input, where ps does not show it')
     .action((given: string | undefined, flags: Flags) =>
       act(async () => {
         hideArguments('gear token inspect');

@@ -43,11 +43,11 @@ const said = (accepted: boolean, lines: string[]): Inspected => ({ accepted, tex
 
 function whyNot({ aud, d, iat }: TokenClaims, now: number, { fleet, lifetimes }: InspectOptions) {
   if (aud !== fleet) return `it is for the fleet ${aud}, not for ${fleet}`;
-  if (isOver({ d }, now)) return 'it is over';
-  if (isTooLong({ d, iat }, Math.max(lifetimes.change, lifetimes.read))) return 'it is valid for too long';
-  if (!isCurrent({ d, iat }, now, lifetimes)) return 'it is made in the future';
+  if (isOver({ d }, now)) return 'it has expired';
+  if (isTooLong({ d, iat }, Math.max(lifetimes.change, lifetimes.read))) return 'its lifetime is too long';
+  if (!isCurrent({ d, iat }, now, lifetimes)) return 'its creation time is in the future';
   return null;
 }
 
 const whatFor = (claims: TokenClaims, { lifetimes }: InspectOptions) =>
-  isTooLong(claims, lifetimes.change) ? 'yes, to read; it is valid for too long to change anything' : 'yes';
+  isTooLong(claims, lifetimes.change) ? 'yes, to read; its lifetime is too long to change anything' : 'yes';
