@@ -6,117 +6,126 @@ import type { Tree } from './tree.ts';
  * the name, in the normal course of a request that is accepted and succeeds. Files of types alone are not listed.
  *
  * The lists are kept by hand, one for each layout, because control flow goes by data where a route finds its
- * handler: what follows imports there finds every route. A test holds the newest list against the tree.
+ * handler: what follows imports there finds every route. A test fails when none fits the tree.
  */
-const walks: Record<string, readonly string[]> = {
-  today: [
-    // The api reads the request.
-    'src/api/request/token-path.ts',
-    'src/api/dispatch.ts',
-    'src/requests/authorize.ts',
-    'src/requests/routes.ts',
-    'src/api/request/request-context.ts',
-    'src/requests/parameters.ts',
-    'src/jobs/fields/identifier.ts',
-    'src/jobs/access/patterns.ts',
-    'src/requests/body.ts',
-    'src/jobs/types/container.ts',
-    'src/requests/copies.ts',
-    'src/requests/references.ts',
-    // The api finds a host.
-    'src/api/routes/changes.ts',
-    'src/api/submit.ts',
-    'src/api/placement.ts',
-    'src/queue/api-queue.ts',
-    // The queue accepts the job.
-    'src/queue/accept/accept.ts',
-    'src/queue/accept/host-predictor.ts',
-    'src/queue/accept/script-arguments.ts',
-    'src/queue/accept/record-request.ts',
-    'src/queue/directory/entries.ts',
-    'src/queue/redis/keys.ts',
-    'src/token/seal.ts',
-    'src/queue/scripts/run-script.ts',
-    'src/queue/scripts/accept.ts',
-    'src/queue/scripts/lists.ts',
-    // The worker takes the job.
-    'src/queue/records/worker-records.ts',
-    'src/queue/records/job-record.ts',
-    'src/worker/jobs/runner.ts',
-    'src/worker/authorization.ts',
-    'src/worker/jobs/execute.ts',
-    'src/worker/handlers/handlers.ts',
-    // The worker installs the gear.
-    'src/worker/handlers/install.ts',
-    'src/worker/gear/gear-files.ts',
-    'src/worker/domain/paths.ts',
-    'src/worker/environment/environment-image.ts',
-    'src/worker/gear/networks.ts',
-    'src/worker/gear/published-ports.ts',
-    'src/worker/host/ports.ts',
-    'src/worker/gear/volumes.ts',
-    'src/worker/gear/gear-index.ts',
-    'src/worker/gear/transaction.ts',
-    'src/worker/domain/unit-file.ts',
-    'src/worker/domain/quote.ts',
-    'src/worker/host/files.ts',
-  ],
-  f24b430: [
-    'src/api/token-path.ts',
-    'src/api/dispatch.ts',
-    'src/requests/authorize.ts',
-    'src/requests/rules.ts',
-    'src/api/request-context.ts',
-    'src/requests/parameters.ts',
-    'src/jobs/identifier.ts',
-    'src/requests/patterns.ts',
-    'src/requests/body.ts',
-    'src/jobs/container.ts',
-    'src/requests/copies.ts',
-    'src/requests/references.ts',
-    'src/api/routes/changes.ts',
-    'src/api/submit.ts',
-    'src/api/placement.ts',
-    'src/queue/open-front.ts',
-    'src/queue/accept.ts',
-    'src/queue/guesses.ts',
-    'src/queue/accept-arguments.ts',
-    'src/queue/record-request.ts',
-    'src/queue/names.ts',
-    'src/queue/keys.ts',
-    'src/token/seal.ts',
-    'src/queue/scripts/run-script.ts',
-    'src/queue/scripts/accept.ts',
-    'src/queue/scripts/lists.ts',
-    'src/queue/ledger.ts',
-    'src/queue/record.ts',
-    'src/worker/runner.ts',
-    'src/worker/gate.ts',
-    'src/worker/execute.ts',
-    'src/worker/handlers/handlers.ts',
-    'src/worker/handlers/install.ts',
-    'src/worker/gear/gear-files.ts',
-    'src/worker/domain/paths.ts',
-    'src/worker/gear/environment-image.ts',
-    'src/worker/gear/networks.ts',
-    'src/worker/gear/published-ports.ts',
-    'src/worker/host/ports.ts',
-    'src/worker/gear/volumes.ts',
-    'src/worker/gear/gear-index.ts',
-    'src/worker/gear/transaction.ts',
-    'src/worker/domain/unit-file.ts',
-    'src/worker/domain/quote.ts',
-    'src/worker/host/files.ts',
-  ],
-};
+const layoutF738963: readonly string[] = [
+  // The api reads the request.
+  'src/api/request/token-path.ts',
+  'src/api/dispatch.ts',
+  'src/requests/authorize.ts',
+  'src/requests/routes.ts',
+  'src/api/request/request-context.ts',
+  'src/requests/parameters.ts',
+  'src/jobs/fields/identifier.ts',
+  'src/jobs/access/patterns.ts',
+  'src/requests/body.ts',
+  'src/jobs/types/container.ts',
+  'src/requests/copies.ts',
+  'src/requests/references.ts',
+  // The api finds a host.
+  'src/api/routes/changes.ts',
+  'src/api/submit.ts',
+  'src/api/placement.ts',
+  'src/queue/api-queue.ts',
+  // The queue accepts the job.
+  'src/queue/accept/accept.ts',
+  'src/queue/accept/host-predictor.ts',
+  'src/queue/accept/script-arguments.ts',
+  'src/queue/accept/record-request.ts',
+  'src/queue/directory/entries.ts',
+  'src/queue/redis/keys.ts',
+  'src/token/seal.ts',
+  'src/queue/scripts/run-script.ts',
+  'src/queue/scripts/accept.ts',
+  'src/queue/scripts/lists.ts',
+  // The worker takes the job.
+  'src/queue/records/worker-records.ts',
+  'src/queue/records/job-record.ts',
+  'src/worker/jobs/runner.ts',
+  'src/worker/authorization.ts',
+  'src/worker/jobs/execute.ts',
+  'src/worker/handlers/handlers.ts',
+  // The worker installs the gear.
+  'src/worker/handlers/install.ts',
+  'src/worker/gear/gear-files.ts',
+  'src/worker/domain/paths.ts',
+  'src/worker/environment/environment-image.ts',
+  'src/worker/gear/networks.ts',
+  'src/worker/gear/published-ports.ts',
+  'src/worker/host/ports.ts',
+  'src/worker/gear/volumes.ts',
+  'src/worker/gear/gear-index.ts',
+  'src/worker/gear/transaction.ts',
+  'src/worker/domain/unit-file.ts',
+  'src/worker/domain/quote.ts',
+  'src/worker/host/files.ts',
+];
 
-/** The files of a layout's walk that a tree does not have; the layout is today's unless it is named. */
-export function missingOnWalk(tree: Tree, layout = 'today'): string[] {
-  return (walks[layout] ?? []).filter((file) => !tree.has(file));
+const layoutF24b430: readonly string[] = [
+  'src/api/token-path.ts',
+  'src/api/dispatch.ts',
+  'src/requests/authorize.ts',
+  'src/requests/rules.ts',
+  'src/api/request-context.ts',
+  'src/requests/parameters.ts',
+  'src/jobs/identifier.ts',
+  'src/requests/patterns.ts',
+  'src/requests/body.ts',
+  'src/jobs/container.ts',
+  'src/requests/copies.ts',
+  'src/requests/references.ts',
+  'src/api/routes/changes.ts',
+  'src/api/submit.ts',
+  'src/api/placement.ts',
+  'src/queue/open-front.ts',
+  'src/queue/accept.ts',
+  'src/queue/guesses.ts',
+  'src/queue/accept-arguments.ts',
+  'src/queue/record-request.ts',
+  'src/queue/names.ts',
+  'src/queue/keys.ts',
+  'src/token/seal.ts',
+  'src/queue/scripts/run-script.ts',
+  'src/queue/scripts/accept.ts',
+  'src/queue/scripts/lists.ts',
+  'src/queue/ledger.ts',
+  'src/queue/record.ts',
+  'src/worker/runner.ts',
+  'src/worker/gate.ts',
+  'src/worker/execute.ts',
+  'src/worker/handlers/handlers.ts',
+  'src/worker/handlers/install.ts',
+  'src/worker/gear/gear-files.ts',
+  'src/worker/domain/paths.ts',
+  'src/worker/gear/environment-image.ts',
+  'src/worker/gear/networks.ts',
+  'src/worker/gear/published-ports.ts',
+  'src/worker/host/ports.ts',
+  'src/worker/gear/volumes.ts',
+  'src/worker/gear/gear-index.ts',
+  'src/worker/gear/transaction.ts',
+  'src/worker/domain/unit-file.ts',
+  'src/worker/domain/quote.ts',
+  'src/worker/host/files.ts',
+];
+
+/** Since the definition of a job has its route, parameters are parsed where jobs are defined. */
+const layout4691fad = layoutF738963.map((file) =>
+  file.replace('src/requests/parameters.ts', 'src/jobs/parameters.ts'),
+);
+
+/** One list for each layout, named by the commit that brought it. */
+const walks = [layoutF24b430, layoutF738963, layout4691fad];
+
+/** The list that fits a tree best: the one of which the tree lacks the fewest files. */
+function nearestWalk(tree: Tree): readonly string[] {
+  const missing = (walk: readonly string[]) => walk.filter((file) => !tree.has(file)).length;
+  return walks.reduce((best, walk) => (missing(walk) < missing(best) ? walk : best));
 }
+
+/** The files that a tree lacks of the list that fits it best; none where that list is up to date. */
+export const missingOnWalk = (tree: Tree): string[] => nearestWalk(tree).filter((file) => !tree.has(file));
 
 /** How many files the walk has in a tree; null where no list fits it. */
-export function walkLength(tree: Tree): number | null {
-  const fitting = Object.keys(walks).find((layout) => missingOnWalk(tree, layout).length === 0);
-  return fitting === undefined ? null : (walks[fitting]?.length ?? null);
-}
+export const walkLength = (tree: Tree): number | null =>
+  missingOnWalk(tree).length === 0 ? nearestWalk(tree).length : null;
