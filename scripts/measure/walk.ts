@@ -1,12 +1,12 @@
 import type { Tree } from './tree.ts';
 
 /**
- * The files that somebody reads who follows the parameter `r` of `PUT container` from the URL to the unit file on
- * disk, in the order in which they first come up. A file is listed where its code receives, checks, changes or hands on
- * the name, in the normal course of a request that is accepted and succeeds. Files of types alone are not listed.
+ * The files to read to follow the parameter `r` of `PUT container` from the URL to the unit file on disk, in the order in
+ * which they first come up. A file is listed if its code receives, checks, changes or passes on the name while a
+ * request is accepted and succeeds. Files that hold types only are not listed.
  *
- * The lists are kept by hand, one for each layout, because control flow goes by data where a route finds its
- * handler: what follows imports there finds every route. A test fails when none fits the tree.
+ * The lists are kept by hand, one for each layout: a route finds its handler by data, so following imports would find
+ * the files of every route. A test fails if no list fits the tree.
  */
 const layoutF738963: readonly string[] = [
   // The api reads the request.

@@ -53,18 +53,16 @@ function allowedByTable(folder: string): string[] | null {
   return cell.split(', ').sort();
 }
 
-test('the table of folders says of every folder what the linter lets it import', () => {
+test('the table of folders states the imports that the linter allows', () => {
   const linter = linterRules.parse(JSON.parse(readFileSync('biome.json', 'utf8')));
   const rules = folders.map((folder) => [folder, allowedBy(linter, folder)]);
   expect(folders.map((folder) => [folder, allowedByTable(folder)])).toEqual(rules);
   expect(rules.map(([, allowed]) => allowed)).not.toContain(null);
 });
 
-test('the picture in docs/architecture.md shows the imports that there are', () => {
+test('the picture in docs/architecture.md shows the imports in the code', () => {
   const picture = drawFolders(folderArrows(readTree('.', 'src')));
-  expect(page, 'the picture is out of date; "npm run picture" draws it anew').toBe(
-    withPicture(page, picture),
-  );
+  expect(page, 'the picture is out of date; "npm run picture" updates it').toBe(withPicture(page, picture));
 });
 
 test('an arrow is dotted where only types are imported, and a folder has none to itself', () => {
