@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { productionPackages } from './packages.ts';
+import type { SourceFigures } from './source.ts';
+import { arrowsOf, circlesOf, fullestFolder, percentile, readTree, type Tree } from './tree.ts';
+import { walkLength } from './walk.ts';
+
+/** One line of the table. */
+export type Figure = [what: string, value: string];
+
+/** The files that accept a job, in the layouts there have been. */
+const accepting = /^src\/queue\/(accept\/|accept\b|guesses|sampled|record-request|scripts\/accept)/;
+
+/** The complexity that no function is to exceed. */
+const complexityLimit = 12;
+
+/** Everything that can be read off a tree without running it. */
+export function figuresOf(root: string): Figure[] {
+  const source = readTree(root, 'src');
+  const { direct, all } = productionPackages(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  return [
+    ...sizeFigures(source),
+    ...functionFigures(source),
+    ...shapeFigures(source),
+    ['direct / all packages in production', `${direct} / ${all}`],
+    ...testFigures(readTree(root, 'test')),
+  ];
+}
+
+type Count = 'lines' | 'codeLines' | 'assertions' | 'expectations' | 'tests';
+
+const sum = (files: Iterable<SourceFigures>, what: Count) =>
+  [...files].reduce((total, file) => total + file[what], 0);
+
+function sizeFigures(source: Tree): Figure[] {
+  const { folder, files } = fullestFolder(source.keys());
+  const accept = [...source].filter(([path]) => accepting.test(path)).map(([, file]) => file);
+  return [
+    ['files / folders', `${source.size} / ${new Set([...source.keys()].map(posix.dirname)).size}`],
+    ['lines, raw', String(sum(source.values(), 'lines'))],
+    ['lines of code only', String(sum(source.values(), 'codeLines'))],
+    ['files in the fullest folder', `${files} (${folder})`],
+    ['lines that accept a job, raw / code only', `${sum(accept, 'lines')} / ${sum(accept, 'codeLines')}`],
+  ];
+}
+
+function functionFigures(source: Tree): Figure[] {
+  const functions = [...source].flatMap(([path, file]) => file.functions.map((one) => ({ ...one, path })));
+  const lines = functions.map((one) => one.lines);
+  const longest = functions.find((one) => one.lines === Math.max(...lines));
+  const complexities = functions.map((one) => one.complexity);
+  const most = functions.find((one) => one.complexity === Math.max(...complexities));
+  const above = complexities.filter((complexity) => complexity > complexityLimit).length;
+  return [
+    ['functions', String(functions.length)],
+    ['lines of a function, median / p99', `${percentile(lines, 0.5)} / ${percentile(lines, 0.99)}`],
+    ['lines of the longest function', `${longest?.lines} (${longest?.name})`],
+    ['highest complexity', `${most?.complexity} (${most?.name})`],
+    [`functions of complexity above ${complexityLimit}`, String(above)],
+  ];
+}
+
+function shapeFigures(source: Tree): Figure[] {
+  const arrows = arrowsOf(source);
+  const atRunTime = arrows.filter(({ typeOnly }) => !typeOnly);
+  const assertions = (1000 * sum(source.values(), 'assertions')) / sum(source.values(), 'lines');
+  const walk = walkLength(source);
+  return [
+    ['`as` per 1,000 lines', assertions.toFixed(1)],
+    ['import circles, all / at run time', `${circlesOf(arrows).length} / ${circlesOf(atRunTime).length}`],
+    [
+      'files on the walk of `r`',
+      walk === null ? 'the list in scripts/measure/walk.ts is out of date' : String(walk),
+    ],
+  ];
+}
+
+const testFigures = (tests: Tree): Figure[] => [
+  ['tests', String(sum(tests.values(), 'tests'))],
+  ['`expect(` in tests', String(sum(tests.values(), 'expectations'))],
+];
+
+/** Tables of figures side by side, as Markdown; a figure that a tree lacks is left empty. */
+export function renderTable(columns: { name: string; figures: Figure[] }[]): string {
+  const names = [...new Set(columns.flatMap(({ figures }) => figures.map(([what]) => what)))];
+  const rows = names.map((name) => [
+    name,
+    ...columns.map(({ figures }) => figures.find(([what]) => what === name)?.[1] ?? ''),
+  ]);
+  const head = ['figure', ...columns.map(({ name }) => name)];
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
+}

@@ -1,0 +1,131 @@
+import type { Tree } from './tree.ts';
+
+/**
+ * The files to read to follow the parameter `r` of `PUT container` from the URL to the unit file on disk, in the order in
+ * which they first come up. A file is listed if its code receives, checks, changes or passes on the name while a
+ * request is accepted and succeeds. Files that hold types only are not listed.
+ *
+ * The lists are kept by hand, one for each layout: a route finds its handler by data, so following imports would find
+ * the files of every route. A test fails if no list fits the tree.
+ */
+const layoutF738963: readonly string[] = [
+  // The api reads the request.
+  'src/api/request/token-path.ts',
+  'src/api/dispatch.ts',
+  'src/requests/authorize.ts',
+  'src/requests/routes.ts',
+  'src/api/request/request-context.ts',
+  'src/requests/parameters.ts',
+  'src/jobs/fields/identifier.ts',
+  'src/jobs/access/patterns.ts',
+  'src/requests/body.ts',
+  'src/jobs/types/container.ts',
+  'src/requests/copies.ts',
+  'src/requests/references.ts',
+  // The api finds a host.
+  'src/api/routes/changes.ts',
+  'src/api/submit.ts',
+  'src/api/placement.ts',
+  'src/queue/api-queue.ts',
+  // The queue accepts the job.
+  'src/queue/accept/accept.ts',
+  'src/queue/accept/host-predictor.ts',
+  'src/queue/accept/script-arguments.ts',
+  'src/queue/accept/record-request.ts',
+  'src/queue/directory/entries.ts',
+  'src/queue/redis/keys.ts',
+  'src/token/seal.ts',
+  'src/queue/scripts/run-script.ts',
+  'src/queue/scripts/accept.ts',
+  'src/queue/scripts/lists.ts',
+  // The worker takes the job.
+  'src/queue/records/worker-records.ts',
+  'src/queue/records/job-record.ts',
+  'src/worker/jobs/runner.ts',
+  'src/worker/authorization.ts',
+  'src/worker/jobs/execute.ts',
+  'src/worker/handlers/handlers.ts',
+  // The worker installs the gear.
+  'src/worker/handlers/install.ts',
+  'src/worker/gear/gear-files.ts',
+  'src/worker/domain/paths.ts',
+  'src/worker/environment/environment-image.ts',
+  'src/worker/gear/networks.ts',
+  'src/worker/gear/published-ports.ts',
+  'src/worker/host/ports.ts',
+  'src/worker/gear/volumes.ts',
+  'src/worker/gear/gear-index.ts',
+  'src/worker/gear/transaction.ts',
+  'src/worker/domain/unit-file.ts',
+  'src/worker/domain/quote.ts',
+  'src/worker/host/files.ts',
+];
+
+const layoutF24b430: readonly string[] = [
+  'src/api/token-path.ts',
+  'src/api/dispatch.ts',
+  'src/requests/authorize.ts',
+  'src/requests/rules.ts',
+  'src/api/request-context.ts',
+  'src/requests/parameters.ts',
+  'src/jobs/identifier.ts',
+  'src/requests/patterns.ts',
+  'src/requests/body.ts',
+  'src/jobs/container.ts',
+  'src/requests/copies.ts',
+  'src/requests/references.ts',
+  'src/api/routes/changes.ts',
+  'src/api/submit.ts',
+  'src/api/placement.ts',
+  'src/queue/open-front.ts',
+  'src/queue/accept.ts',
+  'src/queue/guesses.ts',
+  'src/queue/accept-arguments.ts',
+  'src/queue/record-request.ts',
+  'src/queue/names.ts',
+  'src/queue/keys.ts',
+  'src/token/seal.ts',
+  'src/queue/scripts/run-script.ts',
+  'src/queue/scripts/accept.ts',
+  'src/queue/scripts/lists.ts',
+  'src/queue/ledger.ts',
+  'src/queue/record.ts',
+  'src/worker/runner.ts',
+  'src/worker/gate.ts',
+  'src/worker/execute.ts',
+  'src/worker/handlers/handlers.ts',
+  'src/worker/handlers/install.ts',
+  'src/worker/gear/gear-files.ts',
+  'src/worker/domain/paths.ts',
+  'src/worker/gear/environment-image.ts',
+  'src/worker/gear/networks.ts',
+  'src/worker/gear/published-ports.ts',
+  'src/worker/host/ports.ts',
+  'src/worker/gear/volumes.ts',
+  'src/worker/gear/gear-index.ts',
+  'src/worker/gear/transaction.ts',
+  'src/worker/domain/unit-file.ts',
+  'src/worker/domain/quote.ts',
+  'src/worker/host/files.ts',
+];
+
+/** Since the definition of a job has its route, parameters are parsed where jobs are defined. */
+const layout4691fad = layoutF738963.map((file) =>
+  file.replace('src/requests/parameters.ts', 'src/jobs/parameters.ts'),
+);
+
+/** One list for each layout, named by the commit that brought it. */
+const walks = [layoutF24b430, layoutF738963, layout4691fad];
+
+/** The list that fits a tree best: the one of which the tree lacks the fewest files. */
+function nearestWalk(tree: Tree): readonly string[] {
+  const missing = (walk: readonly string[]) => walk.filter((file) => !tree.has(file)).length;
+  return walks.reduce((best, walk) => (missing(walk) < missing(best) ? walk : best));
+}
+
+/** The files that a tree lacks of the list that fits it best; none where that list is up to date. */
+export const missingOnWalk = (tree: Tree): string[] => nearestWalk(tree).filter((file) => !tree.has(file));
+
+/** How many files the walk has in a tree; null where no list fits it. */
+export const walkLength = (tree: Tree): number | null =>
+  missingOnWalk(tree).length === 0 ? nearestWalk(tree).length : null;
