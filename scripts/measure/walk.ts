@@ -8,14 +8,14 @@ import type { Tree } from './tree.ts';
  * The lists are kept by hand, one for each layout: a route finds its handler by data, so following imports would find
  * the files of every route. A test fails if no list fits the tree.
  */
-const layoutF738963: readonly string[] = [
+const layout4691fad: readonly string[] = [
   // The api reads the request.
   'src/api/request/token-path.ts',
   'src/api/dispatch.ts',
   'src/requests/authorize.ts',
   'src/requests/routes.ts',
   'src/api/request/request-context.ts',
-  'src/requests/parameters.ts',
+  'src/jobs/parameters.ts',
   'src/jobs/fields/identifier.ts',
   'src/jobs/access/patterns.ts',
   'src/requests/body.ts',
@@ -109,13 +109,8 @@ const layoutF24b430: readonly string[] = [
   'src/worker/host/files.ts',
 ];
 
-/** Since the definition of a job has its route, parameters are parsed where jobs are defined. */
-const layout4691fad = layoutF738963.map((file) =>
-  file.replace('src/requests/parameters.ts', 'src/jobs/parameters.ts'),
-);
-
 /** One list for each layout, named by the commit that brought it. */
-const walks = [layoutF24b430, layoutF738963, layout4691fad];
+const walks = [layoutF24b430, layout4691fad];
 
 /** The list that fits a tree best: the one of which the tree lacks the fewest files. */
 function nearestWalk(tree: Tree): readonly string[] {
