@@ -4,35 +4,31 @@ import { text as readAll } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
 import { maxBody } from '../../requests/original.ts';
 import type { KeyRole } from '../../token/key-files.ts';
-import { BadConfig, readSettings } from '../options/config.ts';
+import { act } from '../act.ts';
+import { BadConfig, lifetimesOf, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/option-flags.ts';
 import { hideArguments } from '../roles/process-hardening.ts';
-import { lifetimesOf } from '../roles/token-services.ts';
-import { createToken } from './create.ts';
-import { inspectToken } from './inspect.ts';
-import { keygen } from './keygen.ts';
 
 type Flags = Record<string, string | boolean | undefined>;
 
 const named = ['keys', 'fleet', 'tokenHours', 'tokenReadHours'] as const;
 const collect = (value: string, before: string[] = []) => [...before, value];
 
-/** `gear token …`: makes keys and tokens, and shows what a token says. `act` runs it and sees to the exit code. */
-export function tokenCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
-  const token = new Command('token').description('makes keys and tokens, and shows what a token says');
+/** `gear token …`: makes keys and tokens, and shows what a token says. */
+export function fillToken(token: Command): void {
   token
     .command('keygen <directory>')
     .description('makes a key pair for an issuer and one for the daemons; existing keys stay, for rotation')
     .addOption(new Option('--only <role>', 'of one role only').choices(['issuer', 'daemon']))
     .action((directory: string, { only }: { only?: KeyRole }) =>
       act(async () => {
+        const { keygen } = await import('./keygen.ts');
         process.stdout.write(await keygen(directory, only ? [only] : ['issuer', 'daemon']));
         return 0;
       }),
     );
-  token.addCommand(createCommand(act));
-  token.addCommand(inspectCommand(act));
-  return token;
+  token.addCommand(createCommand());
+  token.addCommand(inspectCommand());
 }
 
 function withSettings(command: Command): Command {
@@ -49,7 +45,7 @@ function settingsOf(flags: Flags) {
   return { keys, fleet, lifetimes: lifetimesOf(hours) };
 }
 
-function createCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
+function createCommand(): Command {
   return withSettings(new Command('create'))
     .description('prints a token; what it does not fix, the query of the request may say')
     .option('--action <action>', 'allows this, such as container.install or *.read; repeatable', collect)
@@ -71,6 +67,7 @@ function createCommand(act: (work: () => Promise<number>) => Promise<void>): Com
         const { keys, fleet, lifetimes } = settingsOf({ ...flags, action: undefined });
         const of = (name: string) => (flags[name] === undefined ? undefined : String(flags[name]));
         const body = of('body');
+        const { createToken } = await import('./create.ts');
         process.stdout.write(
           await createToken({
             ...{ keys, fleet, lifetimes, actions: flags.action ?? [], once: flags['once'] === true },
@@ -86,7 +83,7 @@ function createCommand(act: (work: () => Promise<number>) => Promise<void>): Com
     );
 }
 
-function inspectCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
+function inspectCommand(): Command {
   return withSettings(new Command('inspect'))
     .description('shows what a token says and whether it would be accepted now; exit code 1 when not')
     .argument('[token]', 'the token; read from the standard input when left out, so that ps does not show it')
@@ -94,6 +91,7 @@ function inspectCommand(act: (work: () => Promise<number>) => Promise<void>): Co
       act(async () => {
         hideArguments('gear token inspect');
         const token = (given ?? (await readAll(process.stdin))).trim();
+        const { inspectToken } = await import('./inspect.ts');
         const { text, accepted } = await inspectToken(token, settingsOf(flags));
         process.stdout.write(text);
         return accepted ? 0 : 1;
