@@ -34,3 +34,10 @@ test('package-lock.json has every package that one in it depends on, for all pla
 test('package-lock.json is made from the dependencies in package.json', () => {
   expect(packages['']).toEqual(manifest);
 });
+
+test('ADR 1 says of each dependency why it is there', () => {
+  const rows = readFileSync('docs/adr/0001-libraries.md', 'utf8').matchAll(
+    /^\| ([a-z][a-z-]*) \| (?!why)\S.* \|$/gm,
+  );
+  expect([...rows].map(([, name]) => name)).toEqual(Object.keys(manifest.dependencies));
+});
