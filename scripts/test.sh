@@ -4,13 +4,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
 . scripts/lib/engines.sh
+. scripts/lib/nodes.sh
 prepare docker-compose:docker-compose faketime:faketime
 ensure_vectors
 ensure_engines
+ensure_nodes
 
 export GEARD_LAB_DIR=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 tiers=("$@")
-[ $# -gt 0 ] || tiers=(unit redis host e2e lab)
+[ $# -gt 0 ] || tiers=(unit nodes redis host e2e lab)
 results=$(mktemp -d)
 failed=()
 
@@ -32,9 +34,22 @@ in_lab() {
   contrib/lab exec h1 -- env -C "$PWD" CI="${CI:-}" "$@"
 }
 
+# The built program on each release of Node.js, and the unit tests on those that have not run them in their own tier.
+on_every_node() {
+  local node status=0
+  vitest nodes env || status=$?
+  for node in node_modules/.cache/nodes/*; do
+    [ "$("$node" --version)" != "$(node --version)" ] || continue
+    say "unit tests on Node.js $("$node" --version)"
+    "$node" node_modules/vitest/vitest.mjs run --project unit </dev/null || status=$?
+  done
+  return $status
+}
+
 run_tier() {
   case $1 in
   unit | redis | lab) vitest "$1" env ;;
+  nodes) on_every_node ;;
   host | e2e)
     contrib/lab up 1 --bare
     contrib/lab exec h1 -- mkdir -p "$results"
@@ -43,7 +58,7 @@ run_tier() {
     contrib/lab exec h1 -- cat "$results/$1.json" >"$results/$1.json" || true
     return $status
     ;;
-  *) die "there is no tier $1; the tiers are unit, redis, host, e2e and lab" ;;
+  *) die "there is no tier $1; the tiers are unit, nodes, redis, host, e2e and lab" ;;
   esac
 }
 

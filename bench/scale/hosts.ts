@@ -26,7 +26,7 @@ import { runHost } from '../../src/worker/run-host.ts';
 import { hostLimits } from '../../test/support/limits.ts';
 
 const [url = '', directory = '', first = '1', count = '1'] = process.argv.slice(2);
-const log = createLogger('warn');
+const log = await createLogger('warn');
 const day = 24 * 60 * 60;
 
 const nothing = {

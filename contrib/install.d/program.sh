@@ -25,7 +25,7 @@ check_link() {
 released() {
   local from=$project
   if [ -e "$project/tsconfig.build.json" ]; then
-    [ -d "$project/node_modules" ] || die "this is a clone without its packages; run \"npm install\" in $project first"
+    [ -d "$project/node_modules" ] || die "this is a clone without its packages; run \"npm ci\" in $project first"
     (cd "$project" && npm pack --silent --pack-destination "$work" >"$work/log" 2>&1) ||
       die "npm pack has failed: $(tail -n 5 "$work/log")"
     tar -xzf "$work"/geard-*.tgz -C "$work"

@@ -43,6 +43,7 @@ export async function openDisk(directory: string, host: string, paths: readonly 
       await ok('umount', place);
       await rename(copy, image);
       await mount();
+      await rm(filler, { force: true }); // It may have been taken away, and that not synced.
     },
     // dd ends when there is no room; fallocate would refuse at once.
     fill: async () => void (await run('dd', 'if=/dev/zero', `of=${filler}`, 'bs=1M', 'status=none')),

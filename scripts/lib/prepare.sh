@@ -61,9 +61,7 @@ ensure_node() {
 
 ensure_modules() {
   cmp -s package-lock.json node_modules/.geard-lock && return 0
-  # Not `npm ci`: that refuses where a registry's mirror lacks packages for other platforms than this one. The versions
-  # are the lock file's all the same.
-  quietly 'installing npm packages' npm install --no-save --no-audit --no-fund
+  quietly 'installing npm packages' npm ci --no-audit --no-fund
   cp package-lock.json node_modules/.geard-lock
 }
 

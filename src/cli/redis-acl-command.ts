@@ -1,18 +1,16 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { hostName } from '../jobs/fields/identifier.ts';
 import { readTrusted } from '../lib/files/trusted-files.ts';
 import { adminAcl, apiAcl, workerAcl } from '../queue/redis/acl.ts';
+import { act } from './act.ts';
 import { BadConfig } from './options/config.ts';
 import { firstLine } from './roles/redis-access.ts';
 
 const fewest = 16;
 
 /** `gear redis-acl`: prints the line of Redis's ACL file for a role. */
-export function redisAclCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
-  return new Command('redis-acl')
-    .description(
-      'print the line of a Redis ACL file for an api, for the worker of a host, or for administrators',
-    )
+export function fillRedisAcl(command: Command): void {
+  command
     .allowExcessArguments(false)
     .argument('<role>', 'api, worker or admin')
     .option('--host <name>', 'the host of the worker')

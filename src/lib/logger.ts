@@ -1,6 +1,5 @@
 import { isatty } from 'node:tty';
 import pino, { type DestinationStream, type Logger } from 'pino';
-import pretty from 'pino-pretty';
 import { openAuditFile } from './files/audit-file.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -21,7 +20,7 @@ export function plainError(error: unknown): object {
  * milliseconds or 8 KiB, and when the process ends by itself: a write for each request would be a tenth of its cost.
  * Lines of the audit log go to a file as well, where one is named.
  */
-export function createLogger(level: LogLevel, auditFile?: string): Logger {
+export async function createLogger(level: LogLevel, auditFile?: string): Promise<Logger> {
   const options = {
     level,
     base: null,
@@ -29,9 +28,15 @@ export function createLogger(level: LogLevel, auditFile?: string): Logger {
     serializers: { err: plainError },
   };
   const stderr = isatty(2)
-    ? pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' })
+    ? await readableLines()
     : pino.destination({ dest: 2, sync: false, minLength: 8_192, periodicFlush: 100 });
   return pino(options, auditFile === undefined ? stderr : withAuditFile(stderr, auditFile));
+}
+
+/** Loaded here only: services do not need it. */
+async function readableLines(): Promise<DestinationStream> {
+  const { default: pretty } = await import('pino-pretty');
+  return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' });
 }
 
 /** In JSON only a field of ours looks so: a quote inside of a value has a backslash before it. */

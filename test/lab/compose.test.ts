@@ -20,8 +20,8 @@ async function fillCache(): Promise<void> {
   await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true });
   for (const file of ['package.json', 'package-lock.json']) await cp(file, join(work, file));
-  const quiet = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts'];
-  await ok('npm', 'install', ...quiet, '--prefix', work, '--cache', cache);
+  const quiet = ['--no-audit', '--no-fund', '--ignore-scripts'];
+  await ok('npm', 'ci', ...quiet, '--prefix', work, '--cache', cache);
   await rm(work, { recursive: true });
 }
 

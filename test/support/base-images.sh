@@ -4,6 +4,7 @@
 # usage: base-images.sh NPM_CACHE
 set -euo pipefail
 cache=$1
+base=$(sed -n 's/^FROM \([^ ]*\) AS build$/\1/p' "$(dirname "$0")/../../Dockerfile")
 root=$(mktemp -d)
 chmod 755 "$root"
 trap 'rm -rf "$root"' EXIT
@@ -40,7 +41,7 @@ ln -sf "$npm/bin/npm-cli.js" "$root/usr/bin/npm"
 cp -a "$cache" "$root/npm-cache"
 tar -C "$root" -c . | docker import \
   -c 'ENV npm_config_cache=/npm-cache npm_config_offline=true' -c "ENV npm_config_registry=$(npm config get registry)" \
-  - node:20-bookworm-slim >/dev/null
+  - "$base" >/dev/null
 
 rm -rf "$root/npm-cache" "${root:?}$npm"
 add "$(command -v redis-server)" "$(command -v redis-cli)"

@@ -24,9 +24,9 @@ function auditFile(): string {
   return join(directory, 'audit.log');
 }
 
-test('what is audited stands in a file of its own, and nothing else, whatever a tenant has written (security M2)', () => {
+test('what is audited stands in a file of its own, and nothing else, whatever a tenant has written (security M2)', async () => {
   const path = auditFile();
-  const log = createLogger('error', path);
+  const log = await createLogger('error', path);
   log.error({ user: '","audit":true,"x":"' }, 'says "audit":true');
   expect(readFileSync(path, 'utf8')).toBe('');
   log.child({ audit: true }).error({ code: 'token_forbids' }, 'refused');

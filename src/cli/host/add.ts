@@ -5,14 +5,11 @@ import { Command, Option } from 'commander';
 import { hostName } from '../../jobs/fields/identifier.ts';
 import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { workerAcl } from '../../queue/redis/acl.ts';
-import { makeUser } from '../../queue/redis/acl-user.ts';
-import { keyNames, readKeyring } from '../../token/key-files.ts';
+import { act } from '../act.ts';
 import { BadConfig, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/option-flags.ts';
 import { firstLine } from '../roles/redis-access.ts';
 import { writeInvitation } from './invitation.ts';
-
-type Act = (work: () => Promise<number>) => Promise<void>;
 
 const named = ['redis', 'redisCa', 'keys', 'fleet'] as const;
 
@@ -23,7 +20,7 @@ interface Flags extends Record<string, string | undefined> {
 }
 
 /** `gear host add NAME`: makes a host's user in Redis and prints the one command with which the host joins. */
-export function addCommand(act: Act): Command {
+export function addCommand(): Command {
   const command = new Command('add')
     .description("create a host's user in Redis and print the command with which the host joins the fleet")
     .allowExcessArguments(false)
@@ -63,6 +60,7 @@ async function add(host: string, flags: Flags): Promise<number> {
   else {
     const admin = firstLine(await readTrusted(flags.adminPasswordFile ?? '', true));
     const ca = redisCa === undefined ? {} : { tls: { ca: await readTrusted(redisCa) } };
+    const { makeUser } = await import('../../queue/redis/acl-user.ts');
     const kept = await makeUser({ url: redis, username: flags.adminUser, password: admin, ...ca }, line);
     if (!kept) process.stderr.write(`gear: that Redis has no aclfile: ${user} is gone when it restarts\n`);
   }
@@ -73,6 +71,7 @@ async function add(host: string, flags: Flags): Promise<number> {
 
 /** What a worker needs of the keys: those that open tokens, and those that verify them. */
 async function keysForHosts(directory: string): Promise<Record<string, string>> {
+  const { keyNames, readKeyring } = await import('../../token/key-files.ts');
   const { problems } = await readKeyring(directory);
   if (problems[0] !== undefined) throw new BadConfig([problems[0]]);
   const files: Record<string, string> = {};

@@ -4,6 +4,7 @@ import type { Job } from '../../jobs/job.ts';
 import type { Result } from '../../jobs/registry.ts';
 import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { testToken } from '../../token/claims.ts';
+import { act } from '../act.ts';
 import { BadConfig, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/option-flags.ts';
 import { firstLine } from '../roles/redis-access.ts';
@@ -13,12 +14,11 @@ import { joinCommand } from './join.ts';
 import { type DriftOfHost, type HostLine, hasDrift, showDrift, showHosts, showRepair } from './show.ts';
 
 type Flags = Record<string, string | boolean | undefined>;
-type Act = (work: () => Promise<number>) => Promise<void>;
 
 const named = ['api', 'tokenFile', 'user'] as const;
 
 /** `gear host …`: shows the hosts of a fleet, drains, compares and repairs them, by HTTP; adds them and has them join. */
-export function hostCommand(act: Act): Command {
+export function fillHost(host: Command): void {
   const sub = (name: string, description: string, work: (call: Call) => Promise<number>) => {
     const command = new Command(name).description(description).allowExcessArguments(false);
     for (const option of named) command.addOption(optionFor(option));
@@ -26,13 +26,12 @@ export function hostCommand(act: Act): Command {
       .option('--json', "print the api's answer unchanged")
       .action((...given: unknown[]) => act(async () => work(await callOf(given))));
   };
-  return new Command('host')
-    .description('add, list, drain, compare, repair and remove the hosts of a fleet')
+  host
     .addCommand(sub('list', 'list all hosts', list))
     .addCommand(sub('drain', 'stop placing anything new on a host', become('draining')).argument('<name>'))
     .addCommand(sub('undrain', 'place new gears on a host again', become('live')).argument('<name>'))
-    .addCommand(addCommand(act))
-    .addCommand(joinCommand(act))
+    .addCommand(addCommand())
+    .addCommand(joinCommand())
     .addCommand(sub('remove', 'forget a host that is gone for good', remove).argument('<name>'))
     .addCommand(
       sub(

@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { exec } from '../../lib/exec.ts';
 import { readIfThere, replaceFile } from '../../lib/files/replace-file.ts';
+import { act } from '../act.ts';
 import { BadConfig } from '../options/config.ts';
 import { type Invitation, readInvitation } from './invitation.ts';
-
-type Act = (work: () => Promise<number>) => Promise<void>;
 
 /** Characters of the longest invitation. */
 const longest = 1_000_000;
@@ -14,7 +13,7 @@ const longest = 1_000_000;
 const deadline = 60_000;
 
 /** `gear host join`: reads what `gear host add` has printed, writes this host's settings and starts its worker. */
-export function joinCommand(act: Act): Command {
+export function joinCommand(): Command {
   return new Command('join')
     .description('add this host to a fleet; reads the output of gear host add from standard input')
     .allowExcessArguments(false)

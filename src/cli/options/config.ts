@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { holdsPassword, hostsOf, speaksTls } from '../../queue/redis/redis-url.ts';
+import type { Lifetimes } from '../../token/verifier.ts';
 import {
   type OptionDefinition,
   type OptionName,
@@ -66,6 +67,16 @@ export function readConfig(
 /** The file that arms failpoints, which only tests have; see failpoints.ts. */
 export const failpointsFile = (environment: NodeJS.ProcessEnv = process.env) =>
   environment['GEARD_FAILPOINTS'];
+
+const hour = 60 * 60;
+
+/** How long tokens may be valid. */
+export function lifetimesOf({
+  tokenHours,
+  tokenReadHours,
+}: Pick<Config, 'tokenHours' | 'tokenReadHours'>): Lifetimes {
+  return { change: tokenHours * hour, read: tokenReadHours * hour };
+}
 
 type WithDefault = {
   [K in OptionName]: (typeof optionTable)[K] extends { default: string } ? K : never;

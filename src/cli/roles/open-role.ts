@@ -3,12 +3,12 @@ import type { RunningApi } from '../../api/start-api.ts';
 import { hostLimits, jobLimits, userLimits } from '../../jobs/limits.ts';
 import { type Closers, createClosers } from '../../lib/async/closers.ts';
 import type { RedisAccess } from '../../queue/api-queue.ts';
-import type { Config } from '../options/config.ts';
+import { type Config, lifetimesOf } from '../options/config.ts';
 import type { Role } from '../options/options.ts';
 import { version } from '../version.ts';
 import { leaveNoCoreFile } from './process-hardening.ts';
 import { redisAccess } from './redis-access.ts';
-import { lifetimesOf, openTokenParts, type TokenParts } from './token-services.ts';
+import { openTokenParts, type TokenParts } from './token-services.ts';
 
 /** Milliseconds for requests and jobs to come to their end after SIGTERM. */
 const requestGrace = 5_000;

@@ -20,7 +20,7 @@ export async function runRole(
   try {
     hideArguments(`gear ${role}`); // They may hold the password of Redis.
     const config = readConfig(role, flags);
-    log = createLogger(config.logLevel, config.auditLog);
+    log = await createLogger(config.logLevel, config.auditLog);
     endAtFaults(log);
     if (log.isLevelEnabled('debug')) traceEffects((trace) => log.debug(trace, 'effect'));
     const failpoints = failpointsFile();

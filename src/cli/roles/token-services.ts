@@ -3,22 +3,13 @@ import type { Closers } from '../../lib/async/closers.ts';
 import { outerKeyId } from '../../token/format.ts';
 import { noKeys } from '../../token/keyring.ts';
 import { createSealer, type Sealer } from '../../token/seal.ts';
-import { createVerifier, type Lifetimes, type Verifier } from '../../token/verifier.ts';
+import { createVerifier, type Verifier } from '../../token/verifier.ts';
 import { watchKeys } from '../../token/watch-keys.ts';
-import type { Config } from '../options/config.ts';
+import { type Config, lifetimesOf } from '../options/config.ts';
 
 export interface TokenParts {
   verifier: Verifier;
   sealer: Sealer;
-}
-
-const hour = 60 * 60;
-
-export function lifetimesOf({
-  tokenHours,
-  tokenReadHours,
-}: Pick<Config, 'tokenHours' | 'tokenReadHours'>): Lifetimes {
-  return { change: tokenHours * hour, read: tokenReadHours * hour };
 }
 
 /** What verifies tokens and seals requests in a role, under the keys as they come and go. */

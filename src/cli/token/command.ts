@@ -4,35 +4,31 @@ import { text as readAll } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
 import { maxBody } from '../../requests/original.ts';
 import type { KeyRole } from '../../token/key-files.ts';
-import { BadConfig, readSettings } from '../options/config.ts';
+import { act } from '../act.ts';
+import { BadConfig, lifetimesOf, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/option-flags.ts';
 import { hideArguments } from '../roles/process-hardening.ts';
-import { lifetimesOf } from '../roles/token-services.ts';
-import { createToken } from './create.ts';
-import { inspectToken } from './inspect.ts';
-import { keygen } from './keygen.ts';
 
 type Flags = Record<string, string | boolean | undefined>;
 
 const named = ['keys', 'fleet', 'tokenHours', 'tokenReadHours'] as const;
 const collect = (value: string, before: string[] = []) => [...before, value];
 
-/** `gear token …`: makes keys and tokens, and shows what a token says. `act` runs it and sees to the exit code. */
-export function tokenCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
-  const token = new Command('token').description('create keys and tokens, and inspect tokens');
+/** `gear token …`: makes keys and tokens, and shows what a token says. */
+export function fillToken(token: Command): void {
   token
     .command('keygen <directory>')
     .description('create a key pair for an issuer and one for the daemons; keeps existing keys, for rotation')
     .addOption(new Option('--only <role>', 'for one role only').choices(['issuer', 'daemon']))
     .action((directory: string, { only }: { only?: KeyRole }) =>
       act(async () => {
+        const { keygen } = await import('./keygen.ts');
         process.stdout.write(await keygen(directory, only ? [only] : ['issuer', 'daemon']));
         return 0;
       }),
     );
-  token.addCommand(createCommand(act));
-  token.addCommand(inspectCommand(act));
-  return token;
+  token.addCommand(createCommand());
+  token.addCommand(inspectCommand());
 }
 
 function withSettings(command: Command): Command {
@@ -49,7 +45,7 @@ function settingsOf(flags: Flags) {
   return { keys, fleet, lifetimes: lifetimesOf(hours) };
 }
 
-function createCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
+function createCommand(): Command {
   return withSettings(new Command('create'))
     .description('print a token; the query of a request may set everything that the token does not fix')
     .option(
@@ -75,6 +71,7 @@ function createCommand(act: (work: () => Promise<number>) => Promise<void>): Com
         const { keys, fleet, lifetimes } = settingsOf({ ...flags, action: undefined });
         const of = (name: string) => (flags[name] === undefined ? undefined : String(flags[name]));
         const body = of('body');
+        const { createToken } = await import('./create.ts');
         process.stdout.write(
           await createToken({
             ...{ keys, fleet, lifetimes, actions: flags.action ?? [], once: flags['once'] === true },
@@ -90,7 +87,7 @@ function createCommand(act: (work: () => Promise<number>) => Promise<void>): Com
     );
 }
 
-function inspectCommand(act: (work: () => Promise<number>) => Promise<void>): Command {
+function inspectCommand(): Command {
   return withSettings(new Command('inspect'))
     .description('show the claims of a token and whether it would be accepted now; exit code 1 if not')
     .argument('[token]', 'the token; by default read from standard input, where ps does not show it')
@@ -98,6 +95,7 @@ function inspectCommand(act: (work: () => Promise<number>) => Promise<void>): Co
       act(async () => {
         hideArguments('gear token inspect');
         const token = (given ?? (await readAll(process.stdin))).trim();
+        const { inspectToken } = await import('./inspect.ts');
         const { text, accepted } = await inspectToken(token, settingsOf(flags));
         process.stdout.write(text);
         return accepted ? 0 : 1;

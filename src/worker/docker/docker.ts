@@ -1,9 +1,9 @@
-import Dockerode from 'dockerode';
 import type { Logger } from 'pino';
 import { imageName } from '../../jobs/fields/image-name.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { effect } from '../../lib/effect.ts';
 import { followErrors } from './attach.ts';
+import { DockerClient } from './dockerode.ts';
 import { type ContainerEvent, followEvents } from './events.ts';
 import { asDockerFailure, hasStatus, orNull } from './failures.ts';
 import { type DockerNetworks, dockerNetworks } from './networks.ts';
@@ -65,8 +65,8 @@ const madeFromLabel = 'geard.from';
 const callDeadline = 15_000;
 
 export function createDocker({ socketPath, log }: { socketPath: string; log: Logger }): Docker {
-  const calls = new Dockerode({ socketPath, timeout: callDeadline });
-  const streams = new Dockerode({ socketPath });
+  const calls = new DockerClient({ socketPath, timeout: callDeadline });
+  const streams = new DockerClient({ socketPath });
   const events = followEvents(streams, log);
   return {
     ...dockerNetworks(calls),

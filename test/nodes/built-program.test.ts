@@ -1,0 +1,114 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { commands } from '../../src/cli/commands.ts';
+import { ok, run } from '../support/run.ts';
+
+const manifest = z.object({ version: z.string() }).parse(JSON.parse(readFileSync('package.json', 'utf8')));
+
+/** The words that lead to a command and to each one below it: host, host list, … */
+function wordsTo(command: Command): string[][] {
+  return [[], ...command.commands.flatMap(wordsTo)].map((words) => [command.name(), ...words]);
+}
+
+async function allCommands(): Promise<string[][]> {
+  const filled = Object.entries(commands).map(async ([name, { fill }]) => {
+    const command = new Command(name);
+    await fill(command);
+    return wordsTo(command);
+  });
+  return (await Promise.all(filled)).flat();
+}
+
+function temporaryDirectory(): string {
+  const directory = mkdtempSync('/tmp/geard-nodes-');
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+const coverage = z.object({ result: z.array(z.object({ url: z.string() })) });
+
+/** The packages of which a program loads a module. V8's coverage names every script that was loaded. */
+async function packagesLoadedBy(node: string, ...args: string[]): Promise<string[]> {
+  const directory = temporaryDirectory();
+  await ok('env', `NODE_V8_COVERAGE=${directory}`, node, ...args);
+  const urls = readdirSync(directory)
+    .map((file) => coverage.parse(JSON.parse(readFileSync(join(directory, file), 'utf8'))))
+    .flatMap(({ result }) => result.map(({ url }) => url));
+  const names = urls.map((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? '');
+  return [...new Set(names)].filter((name) => name !== '').sort();
+}
+
+const script = (text: string) => ['--input-type=module', '-e', text];
+
+describe.each(['20', '22', '24'])('on Node %s', (major) => {
+  const node = join(process.cwd(), 'node_modules/.cache/nodes', major);
+  const gear = (...args: string[]) => ok(node, 'bin/gear', ...args);
+
+  test('the program that runs is that Node', async () => {
+    expect(await ok(node, '--version')).toMatch(new RegExp(`^v${major}\\.`));
+  });
+
+  test('gear tells its version, and nothing on stderr', async () => {
+    const said = await run(node, 'bin/gear', '--version');
+    expect(said).toEqual({ status: 0, stdout: `${manifest.version}\n`, stderr: '' });
+  });
+
+  test('every command shows its help', async () => {
+    const all = await allCommands();
+    expect(all).toContainEqual(['host', 'list']);
+    for (const words of all)
+      expect(await gear(...words, '--help')).toContain(`Usage: gear ${words.join(' ')}`);
+  });
+
+  test('every file that is built can be loaded', async () => {
+    const files = readdirSync('dist', { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.js') && file !== 'cli/main.js') // That one runs the program.
+      .map((file) => `./dist/${file}`);
+    expect(files.length).toBeGreaterThan(100);
+    const loadAll = `for (const file of ${JSON.stringify(files)}) await import(file); console.log('loaded');`;
+    expect(await ok(node, ...script(loadAll))).toBe('loaded');
+  });
+
+  test('a token is made, accepted and refused', async () => {
+    const keys = join(temporaryDirectory(), 'keys');
+    await gear('token', 'keygen', keys);
+    const token = await gear('token', 'create', '--keys', keys, '--action', 'container.read', '--r', 'web');
+    expect(await gear('token', 'inspect', '--keys', keys, token)).toContain('accepted now: yes');
+    expect(await run(node, 'bin/gear', 'token', 'inspect', '--keys', keys, `${token}x`)).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('accepted now: no'),
+    });
+  });
+
+  test('a wrong use ends with 2 and says what is missing', async () => {
+    expect(await run(node, 'bin/gear', 'api')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--redis is missing'),
+    });
+  });
+
+  test.each(['--version', '--help'])('gear %s loads commander and no other package', async (flag) => {
+    expect(await packagesLoadedBy(node, 'bin/gear', flag)).toEqual(['commander']);
+  });
+
+  test('gear host list loads no client of Redis, and no tokens', async () => {
+    const loaded = await packagesLoadedBy(node, 'bin/gear', 'host', 'list', '--help');
+    expect(loaded).toEqual(['commander', 'zod']);
+  });
+
+  test('a logger that does not write to a terminal loads no pino-pretty', async () => {
+    const open = "import { createLogger } from './dist/lib/logger.js'; await createLogger('info');";
+    const loaded = await packagesLoadedBy(node, ...script(open));
+    expect(loaded).toContain('pino');
+    expect(loaded).not.toContain('pino-pretty');
+  });
+
+  test('the client of Docker loads neither gRPC nor SSH', async () => {
+    const loaded = await packagesLoadedBy(node, ...script("await import('./dist/worker/docker/docker.js');"));
+    expect(loaded).toContain('dockerode');
+    expect(loaded.filter((name) => /grpc|protobuf|ssh/.test(name))).toEqual([]);
+  });
+});
