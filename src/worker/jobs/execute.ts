@@ -31,8 +31,10 @@ export interface Execution extends Pick<JobContext, 'tenant' | 'checkpoint' | 'l
 /** Logged, and nothing more: what was done is done, and the client is told. Tests fail where it is logged. */
 export const undefinedEnd = 'a job has ended in a way that its definition does not know';
 
-const mayEndWith = (type: JobType, code: ErrorCode) =>
-  code === 'internal' || jobs[type].errors.some((known) => known === code);
+/** What any job may end with: a fault of ours, and what is wrong with its token. */
+const always: readonly ErrorCode[] = ['internal', 'token_invalid', 'token_forbids', 'expired'];
+
+const mayEndWith = (type: JobType, code: ErrorCode) => [...always, ...jobs[type].errors].includes(code);
 
 /** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
