@@ -78,8 +78,8 @@ export interface OneRun {
 
 /** Milliseconds between two reloads: each has systemd read every unit of the host. */
 const reloadRest = 200;
-/** Milliseconds for the rules of the network to be loaded. */
-const rulesDeadline = 15_000;
+/** Milliseconds for the rules of the network to be loaded: nft takes long on a machine that has just booted with many gears. */
+const rulesDeadline = 60_000;
 
 export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
   const manager = (member: string, signature = '', body: unknown[] = []) =>
