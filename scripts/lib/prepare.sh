@@ -70,7 +70,7 @@ ensure_build() {
     return 0
   fi
   rm -rf dist
-  quietly 'building' npx --no-install tsc -p tsconfig.build.json
+  quietly 'building' npm run --silent build
   touch dist/.built
 }
 

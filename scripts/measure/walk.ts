@@ -36,8 +36,10 @@ const layout4691fad: readonly string[] = [
   'src/queue/redis/keys.ts',
   'src/token/seal.ts',
   'src/queue/scripts/run-script.ts',
-  'src/queue/scripts/accept.ts',
-  'src/queue/scripts/lists.ts',
+  'src/queue/scripts/lua/accept-at-once.lua',
+  'src/queue/scripts/lua/include/claim.lua',
+  'src/queue/scripts/lua/include/record.lua',
+  'src/queue/scripts/lua/include/lists.lua',
   // The worker takes the job.
   'src/queue/records/worker-records.ts',
   'src/queue/records/job-record.ts',

@@ -19,6 +19,8 @@ export async function makeNextRelease(): Promise<NextRelease> {
   await change(join(directory, 'package.json'), /"version": "[^"]+"/, `"version": "${version}"`);
   const payload = /payloadVersion = (\d+)/;
   await change(join(directory, 'dist/jobs/payload-version.js'), payload, 'payloadVersion = 1 + $1');
+  for (const type of ['container', 'environment', 'host', 'repository'])
+    await change(join(directory, `dist/jobs/types/${type}.js`), /since: (\d+)/g, 'since: 1 + $1');
   return {
     version,
     program: join(directory, 'bin/gear'),

@@ -51,10 +51,20 @@ export async function openTestSentinels(program = redisOfMachine): Promise<TestS
     redis.disconnect();
     return info.includes('master_link_status:up');
   });
+  /** Replication is asynchronous: what is not yet there is lost with the master. */
+  const hasReplicated = async () => {
+    const redis = new Redis(await masterPort(), '127.0.0.1');
+    const info = await redis.info('replication');
+    redis.disconnect();
+    return /^slave0:.*offset=(\d+)/m.exec(info)?.[1] === /^master_repl_offset:(\d+)/m.exec(info)?.[1];
+  };
   const masterPort = async () => Number((await fields('GET-MASTER-ADDR-BY-NAME', 'fleet'))[1]);
   return {
     url: `redis+sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/fleet`,
-    killMaster: async () => ((await masterPort()) === first ? master.kill() : replica.kill()),
+    async killMaster() {
+      await until('the replica has all that the master has', hasReplicated);
+      return (await masterPort()) === first ? master.kill() : replica.kill();
+    },
     masterPort,
     ports: { first, second },
     async close() {

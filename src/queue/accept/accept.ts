@@ -10,7 +10,7 @@ import { hostInLedger, readJobOf } from '../records/worker-records.ts';
 import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
 import type { AcceptParts, Attempt } from './attempt.ts';
-import { claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
+import { type ClaimVerdict, claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
 import { sample } from './sample.ts';
 import { creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
 import type { Accepted, JobSubmission, Placement } from './submission.ts';
@@ -81,23 +81,24 @@ async function claim(attempt: Attempt): Promise<Step> {
   const reply = await runScript(parts.redis, 'claimName', directoryKeys(submission), [
     claimAnywhere(attempt),
   ]);
-  const [verdict, host, text] = reply as [string, string, string];
-  switch (verdict) {
+  switch (reply[0]) {
     case 'lost':
       return lookAgain(attempt, null);
     case 'crowded':
       return compareAll(attempt);
     case 'missing':
     case 'nowhere':
-      return refused(attempt, verdict, null);
-    default:
+      return refused(attempt, reply[0]);
+    default: {
+      const [verdict, host, text] = reply;
       if (placement.only !== null && placement.only !== host) return movedOn(attempt, { host, text });
       return entered(attempt, verdict, { host, text });
+    }
   }
 }
 
 /** The directory has the name on a host. */
-function entered(attempt: Attempt, verdict: string, entry: { host: string; text: string }): Step {
+function entered(attempt: Attempt, verdict: ClaimVerdict, entry: { host: string; text: string }): Step {
   if (verdict === 'claimed') attempt.made = entry;
   attempt.settled = verdict === 'settled';
   return { host: entry.host };
@@ -136,7 +137,7 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
   const delivered = parts.singleSlot ? parts.deliveries.add(host, id, command.type) : null;
   attempt.guess = null;
   const told = Promise.all([recorded, delivered]).finally(() => guess?.settle());
-  const [[verdict, more, text, name]] = await told;
+  const [{ verdict, more, text, name }] = await told;
   switch (verdict) {
     case 'accepted':
       if (!delivered) await parts.deliveries.add(host, id, command.type);
@@ -157,8 +158,13 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
       const known = await readJobOf(parts.redis, host, id);
       return known ? joined(attempt, known) : { host };
     }
-    default:
+    case 'full':
       return refused(attempt, verdict, more);
+    case 'missing':
+    case 'exists':
+    case 'nowhere':
+    case 'late':
+      return refused(attempt, verdict);
   }
 }
 
@@ -197,19 +203,16 @@ async function takeBack({ parts: { redis }, submission: { command }, made }: Att
   if (made) await deleteEntry(redis, jobs[command.type].on, command.params.resource, made, 0);
 }
 
-/** What stands against a request. */
-async function refused(attempt: Attempt, verdict: string, more: string | null): Promise<Step> {
+/** Refuses a request, and takes back what it has claimed. `limit`: of `full`. */
+async function refused(
+  attempt: Attempt,
+  verdict: 'missing' | 'exists' | 'nowhere' | 'full' | 'late',
+  limit?: string,
+): Promise<Step> {
   await takeBack(attempt);
-  switch (verdict) {
-    case 'missing':
-    case 'exists':
-    case 'nowhere':
-      return { verdict };
-    case 'full':
-      return { verdict, limit: jobLimits.keyof().parse(more) };
-    default:
-      throw new Failure('queue_unavailable', 'the queue answered too late; send the request again');
-  }
+  if (verdict === 'late')
+    throw new Failure('queue_unavailable', 'the queue answered too late; send the request again');
+  return verdict === 'full' ? { verdict, limit: jobLimits.keyof().parse(limit) } : { verdict };
 }
 
 /**
@@ -227,5 +230,5 @@ export async function cancelJob(
   const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
   const scriptKeys = [...mine, ...listKeys(host, job, 'cancelled')];
   const args = [now, sealed, keepSeconds, channels.news(host), id];
-  return (await runScript(redis, 'cancel', scriptKeys, args)) as 'queued' | 'running' | 'final' | 'absent';
+  return runScript(redis, 'cancel', scriptKeys, args);
 }

@@ -4,7 +4,7 @@ import { entrySettled } from '../directory/entries.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { commandTimeout } from '../redis/connection.ts';
 import { keys } from '../redis/keys.ts';
-import { runScript } from '../scripts/run-script.ts';
+import { type Reply, runScript } from '../scripts/run-script.ts';
 import type { Attempt } from './attempt.ts';
 import {
   claimArgument,
@@ -14,7 +14,7 @@ import {
   recordKeys,
 } from './script-arguments.ts';
 
-/** How a request on its way to its host is put into Redis: at once, or slot by slot; see scripts/accept.ts. */
+/** How a request on its way to its host is put into Redis: at once, or slot by slot; see scripts/lua. */
 
 /** What the directory is asked by a request that may go anywhere. */
 export function claimAnywhere({ id, submission, placement, candidates, epoch }: Attempt): string {
@@ -29,11 +29,20 @@ function claimOn({ id, submission, placement, epoch }: Attempt, only: string): s
   return claimArgument(submission, { only, candidates }, { epoch, attempt: id });
 }
 
-/** What became of it; where that is about another host: which, and what the directory has of the name, and since when. */
-export type Reply = [verdict: string, more: string, text: string, name: string];
+/** What became of a request: the verdict of the scripts, and what it is about. */
+export interface Recorded {
+  verdict: Reply<'acceptAtOnce'>[0];
+  /** Of `elsewhere` the host, of `taken` what the id is bound to, of `full` the limit. */
+  more: string;
+  /** The entry of the name, as the directory has it now, and what it said of it. */
+  text: string;
+  name: ClaimVerdict;
+}
+
+export type ClaimVerdict = 'held' | 'settled' | 'claimed';
 
 /** Has a request recorded by one script. Where the job's host is a guess the directory chooses, and may choose another. */
-export async function recordAtOnce(attempt: Attempt, job: Job): Promise<Reply> {
+export async function recordAtOnce(attempt: Attempt, job: Job): Promise<Recorded> {
   const { parts, submission, guess, settled, instead } = attempt;
   const { host } = job;
   const scriptKeys = [...directoryKeys(submission), keys.id(submission.id), ...recordKeys(submission, host)];
@@ -44,19 +53,19 @@ export async function recordAtOnce(attempt: Attempt, job: Job): Promise<Reply> {
     ...[recordArgument(submission, parts, deadline, settled), ...recordFields(job, submission)],
   ];
   const reply = await runScript(parts.redis, 'acceptAtOnce', scriptKeys, args);
-  const [verdict, more, text, name, room] = reply as [...Reply, (string | null)[]];
+  const [verdict, more = '', text = '', name = 'held', compared = []] = reply;
   if (name === 'claimed' && guess) {
     const chosen = verdict === 'elsewhere' ? more : host;
-    parts.predictor.learn(jobs[submission.command.type].on, attempt.candidates, room, chosen);
+    parts.predictor.learn(jobs[submission.command.type].on, attempt.candidates, compared, chosen);
   }
-  return [verdict, more, text, name];
+  return { verdict, more, text, name };
 }
 
 /** The same, one slot after the other: what was reserved is given back where the record is refused. */
 export async function recordInSteps(
   { parts, submission, settled, instead }: Attempt,
   job: Job,
-): Promise<Reply> {
+): Promise<Recorded> {
   const { redis } = parts;
   const { host } = job;
   const deadline = deadlineOf(parts.clock);
@@ -65,12 +74,11 @@ export async function recordInSteps(
   const bound = await runScript(redis, 'reserveId', ledger, [
     ...[host, instead, value, idSeconds(parts.keepSeconds)],
   ]);
-  if (bound !== null) return ['taken', String(bound), '', ''];
+  if (bound !== null) return { verdict: 'taken', more: bound, text: '', name: 'held' };
   const args = [recordArgument(submission, parts, deadline, settled), ...recordFields(job, submission)];
-  const reply = (await runScript(redis, 'recordJob', recordKeys(submission, host), args)) as Reply;
-  if (reply[0] !== 'accepted' && reply[0] !== 'known')
-    await runScript(redis, 'freeId', ledger, [value, host]);
-  return reply;
+  const [verdict, more = ''] = await runScript(redis, 'recordJob', recordKeys(submission, host), args);
+  if (verdict !== 'accepted' && verdict !== 'known') await runScript(redis, 'freeId', ledger, [value, host]);
+  return { verdict, more, text: '', name: 'held' };
 }
 
 /** A little less than the time after which we give up: what Redis gets to see later must not take place. */

@@ -11,7 +11,7 @@ import { runScript } from '../scripts/run-script.ts';
 import { readHeld } from './hosts.ts';
 
 /**
- * The directory: which host has a name. Its entries are changed by scripts only (scripts/accept.ts); whether a host really
+ * The directory: which host has a name. Its entries are changed by scripts only (scripts/lua/include/directory.lua); whether a host really
  * holds what an entry says is known under the host's own keys.
  */
 
@@ -87,7 +87,7 @@ export async function insertEntryIfAbsent(
   resource: string,
   host: string,
 ): Promise<Entry> {
-  const text = String(await runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]));
+  const text = await runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]);
   return parseEntry(text) ?? { host: '', attempt: '', text };
 }
 

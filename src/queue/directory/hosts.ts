@@ -134,7 +134,7 @@ export async function announceHost(
   const lease = [holder.identity, JSON.stringify(holder), goneAfter];
   const args = [JSON.stringify(host), ...lease, channels.here(name), said];
   const other = await runScript(redis, 'announce', scriptKeys, args);
-  if (other !== null) throw new NameTaken(name, String(other));
+  if (other !== null) throw new NameTaken(name, other);
 }
 
 /** Says that a host has gone on purpose, so that nobody waits for three missed signs of life. */

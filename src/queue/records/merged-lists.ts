@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-/** A list of a host's jobs by the order of their acceptance; see scripts/lists.ts. */
+/** A list of a host's jobs by the order of their acceptance; see scripts/lua/include/lists.lua. */
 export interface List {
   host: string;
   key: string;

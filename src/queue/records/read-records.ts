@@ -59,7 +59,7 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
 /** Jobs of one host. */
 async function readShown(redis: Redis, host: string, places: JobPlace[]): Promise<(JobRecord | null)[]> {
   const scriptKeys = places.flatMap(({ id }) => [keys.job(host, id), keys.run(host, id)]);
-  const read = (await runScript(redis, 'readJobs', scriptKeys, shownFields)) as (string | null)[][];
+  const read = await runScript(redis, 'readJobs', scriptKeys, shownFields);
   return places.map(({ id }, i) => {
     const job: Record<string, string> = {};
     for (const [n, value] of (read[2 * i] ?? []).entries())

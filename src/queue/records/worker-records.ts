@@ -55,9 +55,8 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     async begin({ job: { id, type, resource } }) {
       const scriptKeys = [keys.job(host, id), keys.run(host, id), keys.line(host, kindOf(type), resource)];
       const reply = await runScript(redis, 'begin', scriptKeys, [id, new Date().toISOString()]);
-      const [verdict, more, run] = reply as [string, unknown, string[]];
-      if (verdict === 'behind') return { turn: 'behind', first: String(more) };
-      const record = verdict === 'begun' ? readRecord(id, readHash(more as string[]), readHash(run)) : null;
+      if (reply[0] === 'behind') return { turn: 'behind', first: reply[1] };
+      const record = reply[0] === 'begun' ? readRecord(id, readHash(reply[1]), readHash(reply[2])) : null;
       return record ? { turn: 'begun', record } : { turn: 'over' };
     },
 
@@ -96,7 +95,7 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
       const fields = outcomeFields(outcome, new Date().toISOString());
       const told = [channels.news(host), channels.here(host), `free ${kind} ${resource}`];
       const args = [id, resource, present ? 1 : 0, keepSeconds, ...told, ...fields];
-      return (await runScript(redis, 'finish', scriptKeys, args)) as string | null;
+      return runScript(redis, 'finish', scriptKeys, args);
     },
 
     async forget(id) {

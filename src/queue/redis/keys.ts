@@ -15,7 +15,7 @@ export const keys = {
   holders: (kind: LineKind) => `geard:${fleet}:holders:${kind}`,
   /** Sorted set: the names in `holders`, for going through them in their order. */
   names: (kind: LineKind) => `geard:${fleet}:names:${kind}`,
-  /** Hash: what the entries come to for each host; see scripts/accept.ts. */
+  /** Hash: what the entries come to for each host; see scripts/lua/include/directory.lua. */
   spread: `geard:${fleet}:spread`,
   /** Set: names of the hosts that have ever announced themselves. */
   hosts: `geard:${fleet}:hosts`,
@@ -31,7 +31,7 @@ export const keys = {
   host: (host: string) => `geard:{${host}}:host`,
   /** String: the worker that has the host's name, as JSON; expires when it falls silent. */
   lease: (host: string) => `geard:{${host}}:lease`,
-  /** Sorted set: ids of all jobs of a host by order of acceptance; see scripts/lists.ts. */
+  /** Sorted set: ids of all jobs of a host by order of acceptance; see scripts/lua/include/lists.lua. */
   jobs: (host: string) => `geard:{${host}}:accepted`,
   /** Sorted set: those of them that have something in common. An unfinished job is in the list of no state; see `open`. */
   jobsBy: (host: string, what: 'resource' | 'user' | 'state', value: string) =>
@@ -46,7 +46,7 @@ export const keys = {
   open: (host: string) => `geard:{${host}}:open`,
   /** Sorted set: the unfinished jobs on one resource, or on the host itself, by order of acceptance; the first one may run. */
   line: (host: string, kind: LineKind, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
-  /** Hash: id of an unfinished job → bytes of its record and whom they are counted for; see scripts/charges.ts. */
+  /** Hash: id of an unfinished job → bytes of its record and whom they are counted for; see scripts/lua/include/charges.lua. */
   charges: (host: string) => `geard:{${host}}:charges`,
   /** Hash: what the charges come to, `jobs:<tenant>`, `bytes:<tenant>` and `bytes` of all. */
   charged: (host: string) => `geard:{${host}}:charged`,
@@ -61,7 +61,7 @@ export const keys = {
 /** The keys of what is charged for the unfinished jobs of a host. */
 export const chargeKeys = (host: string) => [keys.charges(host), keys.charged(host)];
 
-/** Where a job is found in lists, as scripts take it (scripts/lists.ts); `state` when it has ended. */
+/** Where a job is found in lists, as scripts take it (scripts/lua/include/lists.lua); `state` when it has ended. */
 export const listKeys = (
   host: string,
   { user, resource }: { user: string; resource: string },

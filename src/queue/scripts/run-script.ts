@@ -1,66 +1,103 @@
 import type { Redis } from 'ioredis';
+import { z } from 'zod';
 import { effect } from '../../lib/effect.ts';
-import { acceptAtOnce, adoptName, claimName, freeId, recordJob, reserveId, strikeName } from './accept.ts';
-import { announce } from './announce.ts';
-import {
-  abandon,
-  begin,
-  cancel,
-  drop,
-  expire,
-  finish,
-  forget,
-  forgetId,
-  handBack,
-  readJobs,
-  take,
-} from './run.ts';
+import { loadScript } from './load-script.ts';
 
-/** What must happen in Redis at once or not at all: the text of each script, and how many keys it is given (null: any). */
+const text = z.string();
+const flag = z.union([z.literal(0), z.literal(1)]);
+/** What HGETALL gives: field, value, … Who reads it parses each value. */
+const hash = z.custom<string[]>(Array.isArray);
+/** Names and memory of each candidate that the directory has compared; null: it knows none. */
+const candidates = z.array(text.nullable());
+
+/** What the directory says of a name; see lua/include/claim.lua. */
+const claimed = ['held', 'settled', 'claimed'] as const;
+const notClaimed = ['missing', 'nowhere', 'crowded', 'lost'] as const;
+/** What a host's records say of a job; see lua/include/record.lua. */
+const recorded = ['accepted', 'known', 'late', 'free', 'missing', 'exists', 'full'] as const;
+
+/** What must happen in Redis at once or not at all: how many keys each script takes (null: any), and what it replies. */
 const scripts = {
-  acceptAtOnce: { lua: acceptAtOnce, keys: 16 },
-  claimName: { lua: claimName, keys: 4 },
-  adoptName: { lua: adoptName, keys: 3 },
-  strikeName: { lua: strikeName, keys: 3 },
-  reserveId: { lua: reserveId, keys: 1 },
-  freeId: { lua: freeId, keys: 1 },
-  recordJob: { lua: recordJob, keys: 11 },
-  readJobs: { lua: readJobs, keys: null },
-  take: { lua: take, keys: 2 },
-  begin: { lua: begin, keys: 3 },
-  handBack: { lua: handBack, keys: 1 },
-  finish: { lua: finish, keys: 12 },
-  forget: { lua: forget, keys: 2 },
-  forgetId: { lua: forgetId, keys: 4 },
-  drop: { lua: drop, keys: 4 },
-  cancel: { lua: cancel, keys: 9 },
-  expire: { lua: expire, keys: 9 },
-  abandon: { lua: abandon, keys: 9 },
-  announce: { lua: announce, keys: 2 },
+  acceptAtOnce: {
+    keys: 16,
+    reply: z.union([
+      z.tuple([z.enum(notClaimed)]),
+      z.tuple([z.literal('late')]),
+      z.tuple([z.literal('taken'), text]),
+      z.tuple([z.literal('elsewhere'), text, text, z.enum(claimed), candidates]),
+      z.tuple([z.enum(recorded), text, text, z.enum(claimed), candidates]),
+    ]),
+  },
+  claimName: {
+    keys: 4,
+    reply: z.union([
+      z.tuple([z.enum(notClaimed)]),
+      z.tuple([z.enum(claimed), text, text]),
+      z.tuple([z.enum(claimed), text, text, candidates]),
+    ]),
+  },
+  adoptName: { keys: 3, reply: text },
+  strikeName: { keys: 3, reply: flag },
+  reserveId: { keys: 1, reply: text.nullable() },
+  freeId: { keys: 1, reply: flag },
+  recordJob: {
+    keys: 11,
+    reply: z.union([z.tuple([z.enum(recorded)]), z.tuple([z.literal('full'), text])]),
+  },
+  readJobs: { keys: null, reply: z.array(z.custom<(string | null)[]>(Array.isArray)) },
+  take: { keys: 2, reply: z.enum(['absent', 'final', 'expired', 'taken']) },
+  begin: {
+    keys: 3,
+    reply: z.union([
+      z.tuple([z.enum(['absent', 'final'])]),
+      z.tuple([z.literal('behind'), text]),
+      z.tuple([z.literal('begun'), hash, hash]),
+    ]),
+  },
+  handBack: { keys: 1, reply: z.number() },
+  finish: { keys: 12, reply: text.nullable() },
+  forget: { keys: 2, reply: z.number() },
+  forgetId: { keys: 4, reply: z.null() },
+  drop: { keys: 4, reply: z.null() },
+  cancel: { keys: 9, reply: z.enum(['absent', 'final', 'queued', 'running']) },
+  expire: { keys: 9, reply: flag },
+  abandon: { keys: 9, reply: flag },
+  announce: { keys: 2, reply: text.nullable() },
 } as const;
 
 export type Script = keyof typeof scripts;
+export type Reply<S extends Script> = z.infer<(typeof scripts)[S]['reply']>;
+
+/** `acceptAtOnce` is lua/accept-at-once.lua. */
+const fileOf = (name: string) => `${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.lua`;
+
+const texts = new Map(Object.keys(scripts).map((name) => [name, loadScript(fileOf(name))]));
 
 /**
  * Makes the scripts known to a connection; to be done before anything else. A batch of commands that ioredis gathers knows
  * the scripts that were there when it was begun, and loses its count over one that was not (redis/ioredis#1931).
  */
 export function defineScripts(redis: Redis): void {
-  for (const [name, { lua, keys }] of Object.entries(scripts)) {
+  for (const [name, { keys }] of Object.entries(scripts)) {
+    const lua = texts.get(name) ?? '';
     redis.defineCommand(`geard:${name}`, keys === null ? { lua } : { lua, numberOfKeys: keys });
   }
 }
 
-/** Runs a script by its hash; Redis is given its text once. */
-export function runScript(
+/** Runs a script by its hash; Redis is given its text once. Throws where the reply is none that the script has. */
+export async function runScript<S extends Script>(
   redis: Redis,
-  name: Script,
+  name: S,
   scriptKeys: string[],
   args: (string | number)[],
-): Promise<unknown> {
+): Promise<Reply<S>> {
   const commands = redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>;
   const run = commands[`geard:${name}`];
   if (!run) throw new Error('the connection does not know the scripts');
-  const count = scripts[name].keys === null ? [scriptKeys.length] : [];
-  return effect(`redis.${name}`, () => run.call(redis, ...count, ...scriptKeys, ...args));
+  const { keys, reply } = scripts[name];
+  const count = keys === null ? [scriptKeys.length] : [];
+  const said = await effect(`redis.${name}`, () => run.call(redis, ...count, ...scriptKeys, ...args));
+  const parsed = reply.safeParse(said);
+  if (!parsed.success) throw new Error(`the script ${name} has replied ${JSON.stringify(said)}`);
+  return parsed.data as Reply<S>;
 }

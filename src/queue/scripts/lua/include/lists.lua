@@ -1,12 +1,9 @@
-/**
- * The lists in which a job is found: ids of a host's jobs by the order of their acceptance. A job is entered when it is accepted,
- * and again when it has ended, so that a list lives as long as any job in it. With each that comes the two oldest go where their
- * records have expired, and two of the names where nothing of their jobs is left: neither outgrows the records.
- *
- * A script that has this gives `k`: job, names (of resources on which there are jobs), lists (the first is the resource's, and of
- * a job that has ended the last is its state's).
- */
-export const enlist = `
+-- The lists in which a job is found: ids of a host's jobs in order of acceptance. A job is added when it is accepted, and
+-- again when it has ended, so that a list lives as long as any job in it. Each addition removes the two oldest if their
+-- records have expired, and two of the names if nothing of their jobs is left: neither outgrows the records.
+--
+-- A script that includes this passes `k`: job, names (of resources with jobs), lists (the first is the resource's, and of a
+-- job that has ended the last is its state's).
 local function add(key, score, member, seconds)
   redis.call('ZADD', key, score, member)
   -- An hour more, or it would be set anew for every job.
@@ -40,4 +37,3 @@ local function enlistEnded(k, id, seconds)
   pruneList(k, k.lists[#k.lists], id)
   addToLists(k, id, resource, order, seconds)
 end
-`;

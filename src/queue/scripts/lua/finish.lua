@@ -1,0 +1,32 @@
+-- Ends a job: final state, out of the queue, what the host holds brought up to date, everybody told. Ending it again
+-- changes nothing. The request itself goes.
+--
+-- KEYS job, run, open, line, held, charges, charged, names of resources, lists
+-- ARGV id, resource, present (1: the resource is on the host, 0: it is not), seconds to keep the job, channel, channel of
+--      the host's signs of life, what to say there when the name is free, then field, value, … of the outcome
+-- RETURNS the id that is first in line now, or nil
+-- @include "include/is-over.lua"
+-- @include "include/lists.lua"
+-- @include "include/charges.lua"
+local job, run, open, line, held, charges, charged = unpack(KEYS)
+local id, resource = ARGV[1], ARGV[2]
+local state = redis.call('HGET', run, 'state')
+if not isOver(state) and redis.call('EXISTS', job) == 1 then
+  redis.call('HSET', run, unpack(ARGV, 8))
+  redis.call('HDEL', job, 'sealed', 'cancel')
+  redis.call('EXPIRE', job, ARGV[4])
+  redis.call('EXPIRE', run, ARGV[4])
+  enlistEnded({job = job, names = KEYS[8], lists = {unpack(KEYS, 9)}}, id, ARGV[4])
+end
+redis.call('ZREM', open, id)
+redis.call('ZREM', line, id)
+release(charges, charged, id)
+local first = redis.call('ZRANGE', line, 0, 0)[1]
+if ARGV[3] == '1' then
+  redis.call('SADD', held, resource)
+elseif not first then
+  redis.call('SREM', held, resource)
+  redis.call('PUBLISH', ARGV[6], ARGV[7])
+end
+redis.call('PUBLISH', ARGV[5], id)
+return first

@@ -1,0 +1,34 @@
+-- The candidate with the most room: nothing against it, ports free, enough memory, the fewest names, the most memory left.
+-- Returns it, whether it lacks ports or memory, and the number of names and the requested memory of each candidate.
+local function worse(a, b)
+  for i = 1, #a do
+    if a[i] ~= b[i] then return a[i] > b[i] end
+  end
+  return false
+end
+
+local function spreadOf(spread, kind, candidates)
+  local fields = {}
+  for i, candidate in ipairs(candidates) do
+    fields[2 * i - 1] = kind .. ':' .. candidate.host
+    fields[2 * i] = 'memory:' .. candidate.host
+  end
+  return #fields > 0 and redis.call('HMGET', spread, unpack(fields)) or {}
+end
+
+local function choose(spread, kind, memory, ports, candidates)
+  local best, rank
+  local values = spreadOf(spread, kind, candidates)
+  for i, candidate in ipairs(candidates) do
+    local host = candidate.host
+    local taken = 0
+    for _, port in ipairs(ports) do
+      if redis.call('HEXISTS', spread, 'port:' .. host .. ':' .. port) == 1 then taken = 1 end
+    end
+    local names = tonumber(values[2 * i - 1] or 0)
+    local left = candidate.memory - tonumber(values[2 * i] or 0) - memory
+    local mine = {candidate.avoid, taken, (memory > 0 and left < 0) and 1 or 0, names, -left}
+    if not best or worse(rank, mine) then best, rank = host, mine end
+  end
+  return best, rank and rank[2] + rank[3] > 0, values
+end

@@ -1,0 +1,39 @@
+-- The directory: which host has a name. An entry is JSON: `host`; `at` and `by`: when somebody last asked for the name
+-- to be created there (ms), and the id of that request; `memory` (MiB) and `ports`: what was asked for; `attempt`: a UUID
+-- of the submission that last touched the entry, so that a retry of the same submission keeps it. An entry is deleted only
+-- as it was read, and only when no request that could count on it is under way. `spread` sums up the entries of each
+-- host, `names` has their names in order: both change together with the entries, so that simultaneous requests for new
+-- names see each other.
+--
+-- KEYS holders, names, spread, epoch: the first four of every script that includes this
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function count(spread, kind, entry, sign)
+  redis.call('HINCRBY', spread, kind .. ':' .. entry.host, sign)
+  redis.call('HINCRBY', spread, 'memory:' .. entry.host, string.format('%d', sign * entry.memory))
+  for _, port in ipairs(entry.ports) do
+    local field = 'port:' .. entry.host .. ':' .. port
+    if sign > 0 then redis.call('HSET', spread, field, 1) else redis.call('HDEL', spread, field) end
+  end
+end
+
+local function enter(d, kind, resource, entry)
+  local text = cjson.encode(entry)
+  count(d.spread, kind, entry, 1)
+  redis.call('HSET', d.holders, resource, text)
+  redis.call('ZADD', d.names, 0, resource)
+  return text
+end
+
+local function strike(d, kind, resource, text)
+  if redis.call('HGET', d.holders, resource) ~= text then return false end
+  count(d.spread, kind, cjson.decode(text), -1)
+  redis.call('HDEL', d.holders, resource)
+  redis.call('ZREM', d.names, resource)
+  return true
+end
+
+local d = {holders = KEYS[1], names = KEYS[2], spread = KEYS[3], epoch = KEYS[4]}

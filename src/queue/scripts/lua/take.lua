@@ -1,0 +1,18 @@
+-- Takes a job that has just come to its host: from now on it cannot be too late any more.
+--
+-- KEYS job, run
+-- RETURNS absent | final | expired (it has waited for longer than it was to) | taken
+-- @include "include/is-over.lua"
+local job, run = KEYS[1], KEYS[2]
+local before = redis.call('HMGET', job, 'expiresAt', 'cancelledAt', 'expiredAt', 'abandonedAt')
+if redis.call('EXISTS', job) == 0 then return 'absent' end
+local state = redis.call('HGET', run, 'state')
+if isOver(state) then return 'final' end
+if before[4] then return 'final' end
+if state or redis.call('HEXISTS', run, 'takenAt') == 1 then return 'taken' end
+if before[2] then return 'final' end
+if before[3] then return 'expired' end
+local time = redis.call('TIME')
+if before[1] and time[1] * 1000 > tonumber(before[1]) then return 'expired' end
+redis.call('HSET', run, 'takenAt', time[1])
+return 'taken'
