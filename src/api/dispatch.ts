@@ -25,17 +25,18 @@ export type OrderHandler<N extends OrderName> = (
 ) => Promise<void>;
 export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
 
-/** Milliseconds for which a question to a worker may be answered; the clocks of hosts differ. */
+/** Milliseconds for which a query to a worker may be answered; the clocks of hosts differ. */
 const answerTime = 60_000;
 
 /** Finds out what a request wants, whether its token allows that, and has it answered. */
 export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
   return async (req, res) => {
     const log = logOf(req);
-    const { claims, token } = callerOf(req);
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
+    // First of all: the probes' paths need no token, and take GET only.
     const name = nameOf(method, req.path);
     log.type = name;
+    const { claims, token } = callerOf(req);
     if (isJobType(name)) await bodyRead(req, res);
     const request = originalOf(req, method);
     const order = authorize(claims, request, lifetimes);
