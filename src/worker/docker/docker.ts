@@ -120,9 +120,10 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
       const found = await orNull('imagesOfGear', () =>
         calls.listImages({ filters: JSON.stringify(filters) }),
       );
-      return (found ?? []).flatMap(({ Id, RepoTags }) => {
-        const names = (RepoTags ?? []).filter((name) => name !== '<none>:<none>');
-        return names.length > 0 ? names : [Id];
+      return (found ?? []).flatMap(({ Id, RepoTags, RepoDigests, Labels }) => {
+        const named = (all: string[] | undefined) => (all ?? []).filter((name) => !name.startsWith('<none>'));
+        if (named(RepoTags).length > 0 || named(RepoDigests).length > 0) return named(RepoTags);
+        return Labels?.[madeFromLabel] ? [Id] : []; // Others may be of an operator's.
       });
     },
 
