@@ -34,22 +34,22 @@ export interface Startable {
 export async function runGear(
   { resource, ports, addresses, spec, network }: Startable,
   how: 'start' | 'restart',
-  { services, tenant, report, signal }: Pick<JobContext, 'services' | 'tenant' | 'report' | 'signal'>,
+  {
+    services,
+    tenant,
+    report,
+    signal,
+  }: Pick<JobContext, 'services' | 'report' | 'signal'> & {
+    /** In whose turn it is started; null: at once. */
+    tenant: string | null;
+  },
 ): Promise<{ container: string }> {
-  const { systemd, docker, paths } = services;
+  const { systemd, paths } = services;
   const unit = paths.unitName(resource);
-  if ((await systemd.state(unit)).needsReload) await systemd.reload();
-  // Whoever tidies up in Docker (`docker network prune`) takes the networks of gears that are stopped.
-  await ensureNetwork(services, { network });
-  const { active, pending } = await systemd.activity(unit);
-  if ((active === 'inactive' || active === 'failed') && !pending) {
-    await assertPortsFree(ports, addresses);
-    // A container of this name that no unit runs any more would stand in the way of the new one.
-    await docker.removeContainer(containerName(resource));
-  }
-  const release = await services.starts.wait(tenant, signal);
-  report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
+  const release = tenant === null ? () => undefined : await services.starts.wait(tenant, signal);
   try {
+    await prepareStart(services, { resource, ports, addresses, network });
+    report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
     const dockerBefore = await runOfDocker(systemd);
     const failure = (symptom: StartSymptom) => startFailure(services, resource, dockerBefore, symptom);
     const seconds = spec.startSeconds ?? services.startSeconds;
@@ -75,6 +75,23 @@ export async function runGear(
   } finally {
     release();
   }
+}
+
+/** Makes sure that nothing stands in the way of a start. Throws `port_taken`. */
+async function prepareStart(
+  services: HostServices,
+  { resource, ports, addresses, network }: Omit<Startable, 'spec'>,
+): Promise<void> {
+  const { systemd, docker, paths } = services;
+  const unit = paths.unitName(resource);
+  if ((await systemd.state(unit)).needsReload) await systemd.reload();
+  // Whoever tidies up in Docker (`docker network prune`) takes the networks of gears that are stopped.
+  await ensureNetwork(services, { network });
+  const { active, pending } = await systemd.activity(unit);
+  if ((active !== 'inactive' && active !== 'failed') || pending) return;
+  await assertPortsFree(ports, addresses);
+  // A container of this name that no unit runs any more would stand in the way of the new one.
+  await docker.removeContainer(containerName(resource));
 }
 
 /**

@@ -169,17 +169,13 @@ async function restore(
 }
 
 /** Starts what ran before; that it does not start either is told, not thrown. */
-async function runAgain(
-  { services, tenant }: JobContext,
-  resource: string,
-  old: GearUnit | null,
-): Promise<string> {
+async function runAgain({ services }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
   try {
-    // The job's own signal may have aborted already; what ran before is to run again all the same.
+    // The job's own signal may have aborted already; what ran before is to run again all the same, and has waited once.
     const gear = old ?? { resource, ports: [], addresses: [], spec: {}, network: null };
     await runGear(gear, 'start', {
       services,
-      tenant,
+      tenant: null,
       report: () => {},
       signal: new AbortController().signal,
     });
