@@ -47,7 +47,7 @@ export const environmentReplace = defineJob({
   path: '/environment',
   summary: 'Replaces the variables of an environment, or makes it',
   ...toEnvironment,
-  errors: ['no_host', 'host_unavailable', 'timeout'],
+  errors: ['no_host', 'image_not_found', 'host_unavailable', 'timeout'],
   needs: 'place',
   since: 1,
 });
@@ -57,7 +57,7 @@ export const environmentMerge = defineJob({
   path: '/environment',
   summary: 'Merges variables into an environment',
   ...toEnvironment,
-  errors: ['environment_not_found', 'invalid_request', 'host_unavailable', 'timeout'],
+  errors: ['environment_not_found', 'invalid_request', 'image_not_found', 'host_unavailable', 'timeout'],
   needs: 'presence',
   since: 1,
 });

@@ -28,7 +28,7 @@ export const hostDrain = defineJob({
   path: '/host/draining',
   summary: 'Has a host take nothing new; what it has goes on and can be changed',
   result: drained,
-  errors: [],
+  errors: ['host_unavailable'],
 });
 
 export const hostUndrain = defineJob({
@@ -36,7 +36,7 @@ export const hostUndrain = defineJob({
   path: '/host/live',
   summary: 'Has a host take new gears again',
   result: drained,
-  errors: [],
+  errors: ['host_unavailable'],
 });
 
 const names = z.array(z.string());
