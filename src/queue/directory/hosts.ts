@@ -35,7 +35,11 @@ const announcement = z.object({
   /** External ports that its gears have. */
   ports: z.array(z.number().int()).max(maxPorts).default([]),
   /** What it does at a time and gives a gear; null: its worker has not said so in a way that we know. */
-  limits: hostLimits.nullable().catch(null),
+  limits: hostLimits
+    // A worker of the version before has no such limit.
+    .extend({ maxStarts: hostLimits.shape.maxStarts.default(Number.POSITIVE_INFINITY) })
+    .nullable()
+    .catch(null),
   /** Milliseconds since the epoch, by Redis's clock. */
   lastSeen: z.number(),
 });
