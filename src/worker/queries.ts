@@ -44,7 +44,10 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
     <N extends OrderName, T>(name: N, answer: (order: OrderOf<N>, args: unknown) => Promise<T>) =>
     async (sealed: string, args: unknown, signal: AbortSignal) => {
       const { order, tenant } = await authorizer.order(sealed, [name]);
-      return turns.run(tenant, () => answer(order, args), signal);
+      const release = await turns.wait(tenant, signal);
+      // Nobody waits for it any more: what hangs must not take the place of others.
+      signal.addEventListener('abort', release, { once: true });
+      return answer(order, args).finally(release);
     };
   return {
     'stream.open': async (sealed, args) => {
@@ -80,6 +83,6 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
 
 function checked<T extends z.ZodType>(schema: T, args: unknown): z.infer<T> {
   const parsed = schema.safeParse(args);
-  if (!parsed.success) throw new Failure('invalid_request', 'the question is not valid');
+  if (!parsed.success) throw new Failure('invalid_request', 'the query is not valid');
   return parsed.data;
 }
