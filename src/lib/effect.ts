@@ -11,7 +11,7 @@ export function listenToFailpoints(next: FailpointListener | null): void {
   listener = next;
 }
 
-/** What was done to Docker, systemd, Redis or a file, or which program was run. It holds no value of a caller's. */
+/** What was done to Docker, systemd, Redis or a file, or which program was run. Names that callers chose are in it; values, URLs and tokens are not. */
 export interface Trace {
   /** Such as `dbus.StartUnit`. */
   effect: string;

@@ -58,7 +58,7 @@ export interface ApiQueue extends RpcClient {
   host(name: string): Promise<HostEntry | null>;
   /** Forgets a host that is never to come back. */
   removeHost(name: string): Promise<Removed>;
-  /** See names.ts. */
+  /** See directory/entries.ts. */
   listNames(kind: Kind, scope: Scope, limit: number, after?: string): Promise<NamePage>;
   /** The host that holds a resource, or null. */
   findHolder(kind: Kind, resource: string): Promise<string | null>;

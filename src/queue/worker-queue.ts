@@ -44,7 +44,7 @@ export interface WorkerQueue {
   relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
   /** Has an api bring what a job is to copy; the body throws a `Failure` when it does not come whole. */
   fetch(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
-  /** Has every delivery and question handled from now on. */
+  /** Has every delivery and query handled from now on. */
   open(deliver: (id: string) => Promise<void>, answers: QueryHandlers): void;
   /** Called whenever Redis has come (back), and when an api asks who is there. */
   onAsked(listener: () => void): void;
@@ -85,7 +85,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     open(deliver, answers) {
       receiver = receiveDeliveries(delivering, host, deliver, log);
       serveQueries(redis, asking, host, answers, clock, log, stop.signal).catch((error: Error) =>
-        log.error({ err: error }, 'questions are no longer answered'),
+        log.error({ err: error }, 'queries are no longer answered'),
       );
     },
     onAsked(listener) {

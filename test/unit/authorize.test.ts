@@ -62,7 +62,7 @@ test.each<[string, Claims, string, unknown]>([
   ['takes in the beginning itself', { r: 'web*' }, install, 'container.install'],
   ['allows by the name of the action', { a: ['container.install'] }, install, 'container.install'],
   ['allows by a star for the deed', { a: ['container.*'] }, install, 'container.install'],
-  ['allows by a star for the room', { a: ['*.install'] }, install, 'container.install'],
+  ['allows by a star for the kind', { a: ['*.install'] }, install, 'container.install'],
   ['contradicts the name', { r: 'db' }, install, 'token_forbids'],
   ['contradicts the type', { t: 'redis' }, install, 'token_forbids'],
   ['contradicts the user', { u: '1' }, install, 'token_forbids'],

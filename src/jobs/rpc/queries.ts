@@ -56,7 +56,7 @@ export type GearSummary = Pick<Gear, 'resource' | 'host' | 'unit'> & {
 
 /**
  * What the api may ask a worker without a job: reads and cancellations. The client's own request says of what,
- * which goes with each question.
+ * which goes with each query.
  */
 export interface Queries {
   'container.read': { args: object; answer: Gear };

@@ -51,7 +51,7 @@ export function createHostPredictor(): HostPredictor {
     const host = holders.get(`${kind} ${resource}`);
     return host === undefined ? null : { host, settle: () => undefined };
   };
-  /** In the order in which the directory chooses (scripts/lua/include/directory.lua), as far as it is known here. */
+  /** In the order in which the directory chooses (scripts/lua/include/choose.lua), as far as it is known here. */
   const rank = (kind: LineKind, { host, memory, avoid }: Candidate) => {
     const known = of(kind, host);
     return [avoid, known.names + known.onTheirWay, known.memory - memory];

@@ -6,7 +6,7 @@ import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import type { AcceptParts } from './attempt.ts';
 import type { JobSubmission, Placement } from './submission.ts';
 
-/** The keys and arguments of the scripts that accept a request; see scripts/lua/include/directory.lua. */
+/** The keys and arguments of the scripts that accept a request; see scripts/lua. */
 
 /** Whether a request needs a name in the directory; what is about a host itself does not. */
 export const needsName = ({ command }: JobSubmission) => jobs[command.type].needs !== 'host';

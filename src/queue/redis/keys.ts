@@ -52,7 +52,7 @@ export const keys = {
   charged: (host: string) => `geard:{${host}}:charged`,
   /** Stream: the frames of one stream from or to a worker; it exists as long as somebody reads it. */
   frames: (host: string, id: string) => `geard:{${host}}:frames:${id}`,
-  /** List: questions to a worker. */
+  /** List: queries to a worker. */
   asks: (host: string) => `geard:{${host}}:asks`,
   /** Where BullMQ keeps a host's queue. */
   queuePrefix: (host: string) => `geard:{${host}}`,

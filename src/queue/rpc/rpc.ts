@@ -32,7 +32,7 @@ const answered = z.object({
   failure: toldFailure.optional(),
 });
 
-/** So many questions may wait for a worker; more than that nobody will still be waiting for. */
+/** So many queries may wait for a worker; more than that nobody will still be waiting for. */
 const maxWaiting = 1_000;
 
 /** Milliseconds that a worker has for an answer: a client hears within two seconds that there is none. */
@@ -126,7 +126,7 @@ export type QueryHandlers = {
 /**
  * Answers queries until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
  * Requests and arguments are passed on unchecked: the answers check them, and answer by turns. No more than so many
- * questions are held here; the others stay on the list, which has a bound of its own.
+ * queries are held here; the others stay on the list, which has a bound of its own.
  */
 export async function serveQueries(
   redis: Redis,
@@ -158,7 +158,7 @@ export async function serveQueries(
       if (held.size >= maxWaiting) await Promise.race(held);
     } catch (error) {
       if (signal.aborted) return;
-      log.debug({ reason: (error as Error).message }, 'questions cannot be read');
+      log.debug({ reason: (error as Error).message }, 'queries cannot be read');
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }

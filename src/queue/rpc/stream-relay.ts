@@ -5,7 +5,7 @@ import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 
 /**
- * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker (fetches.ts).
+ * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker (copy-requests.ts).
  *
  * The reader makes the key and keeps it alive; the sender only ever adds to a key that is there (NOMKSTREAM), so a
  * key that is gone means that nobody reads any more. The reader takes out what it has passed on, and the sender

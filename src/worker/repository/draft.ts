@@ -96,7 +96,11 @@ export async function moveIntoPlace(
 ): Promise<void> {
   await syncFileSystem(repository, signal);
   try {
-    await effect('file.rename', () => rename(repository, paths.repository(resource)), resource);
+    await effect(
+      'file.rename',
+      () => rename(repository, paths.repository(resource)),
+      paths.repository(resource),
+    );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;

@@ -1,11 +1,11 @@
 -- The directory: which host has a name. An entry is JSON: `host`; `at` and `by`: when somebody last asked for the name
 -- to be created there (ms), and the id of that request; `memory` (MiB) and `ports`: what was asked for; `attempt`: a UUID
--- of the submission that last touched the entry, so that a retry of the same submission keeps it. An entry is deleted only
+-- that tells one call of accept from another one for the same request. An entry is deleted only
 -- as it was read, and only when no request that could count on it is under way. `spread` sums up the entries of each
 -- host, `names` has their names in order: both change together with the entries, so that simultaneous requests for new
 -- names see each other.
 --
--- KEYS holders, names, spread, epoch: the first four of every script that includes this
+-- KEYS holders, names, spread and, where the script asks for it, epoch: the first of every script that includes this
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
