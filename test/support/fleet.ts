@@ -6,6 +6,7 @@ import { type Client, createClient } from './client.ts';
 import { makeBase, removeGearsOf } from './daemon.ts';
 import { end, startNode } from './processes.ts';
 import { openTestRedis, type TestRedis } from './redis.ts';
+import { until } from './until.ts';
 
 /** An api and a worker as processes of their own, on a Redis of their own, all on this host. */
 export interface Fleet extends Client {
@@ -38,6 +39,11 @@ export async function openFleet(transport: Transport, options: string[] = []): P
         /worker is ready/,
       ),
   };
+  const isReady = () =>
+    fetch(`http://127.0.0.1:${apiPort}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
   const fleet: Fleet = {
     ...createClient(`http://127.0.0.1:${apiPort}/token/__test__`),
     base,
@@ -51,6 +57,8 @@ export async function openFleet(transport: Transport, options: string[] = []): P
     },
     async restart(role, program = ours) {
       fleet[role] = await starts[role](program);
+      // It listens before it is connected to Redis, and answers 503 until then.
+      if (role === 'api') await until('the api is ready', isReady);
     },
     async close() {
       await end(fleet.api);
