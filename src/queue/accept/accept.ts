@@ -158,13 +158,8 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
       const known = await readJobOf(parts.redis, host, id);
       return known ? joined(attempt, known) : { host };
     }
-    case 'full':
+    default:
       return refused(attempt, verdict, more);
-    case 'missing':
-    case 'exists':
-    case 'nowhere':
-    case 'late':
-      return refused(attempt, verdict);
   }
 }
 
