@@ -129,7 +129,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     predictor,
     limits,
     keepSeconds,
-    singleSlot: !redis.isCluster,
+    atOnce: !redis.isCluster,
   };
   /** What is not there may be so because Redis has just lost it. */
   const surely = async <T>(read: () => Promise<T | null>): Promise<T | null> => {

@@ -50,11 +50,11 @@ const request = (command: Command, more: Partial<JobSubmission> = {}): JobSubmis
 });
 
 /** What accepting needs, without an api around it. */
-function parts(singleSlot: boolean): AcceptParts {
+function parts(atOnce: boolean): AcceptParts {
   const deliveries = createDeliveries(redis.redis);
   const settled = async () => undefined;
   return {
-    ...{ redis: redis.redis, deliveries, singleSlot, keepSeconds: 1_000 },
+    ...{ redis: redis.redis, deliveries, atOnce, keepSeconds: 1_000 },
     clock: { now: () => Date.now() },
     predictor: createHostPredictor(),
     directorySync: { settled, look: settled, epoch: () => '', close: () => undefined },
@@ -89,21 +89,17 @@ const ways = [
   ['in steps', false],
 ] as const;
 
-test.each(ways)('%s: 60 simultaneous installs spread evenly over three hosts', async (_, singleSlot) => {
+test.each(ways)('%s: 60 simultaneous installs spread evenly over three hosts', async (_, atOnce) => {
   const all = await Promise.all(
-    Array.from({ length: 60 }, (_, i) =>
-      accept(parts(singleSlot), request(install(`g${i}`)), anyOf(...hosts)),
-    ),
+    Array.from({ length: 60 }, (_, i) => accept(parts(atOnce), request(install(`g${i}`)), anyOf(...hosts))),
   );
   const counts = hosts.map((host) => all.filter((accepted) => hostOf(accepted) === host).length);
   expect(counts).toEqual([20, 20, 20]);
 });
 
-test.each(
-  ways,
-)('%s: 900 simultaneous installs spread over 300 hosts within 2 of even', async (_, singleSlot) => {
+test.each(ways)('%s: 900 simultaneous installs spread over 300 hosts within 2 of even', async (_, atOnce) => {
   const fleet = Array.from({ length: 300 }, (_, i) => `n${i}`);
-  const one = parts(singleSlot);
+  const one = parts(atOnce);
   const all = await Promise.all(
     Array.from({ length: 900 }, (_, i) => accept(one, request(install(`g${i}`)), anyOf(...fleet))),
   );
@@ -112,9 +108,9 @@ test.each(
   expect(Math.min(...counts)).toBeGreaterThanOrEqual(1);
 });
 
-test.each(ways)('%s: the one host of many that has a port free is found', async (_, singleSlot) => {
+test.each(ways)('%s: the one host of many that has a port free is found', async (_, atOnce) => {
   const fleet = Array.from({ length: 40 }, (_, i) => `n${i}`);
-  const one = parts(singleSlot);
+  const one = parts(atOnce);
   const ports = { ports: [{ internal: 80, external: 4343 }] };
   const all = await Promise.all(
     fleet.map((_, i) => accept(one, request(install(`g${i}`, ports)), anyOf(...fleet))),
@@ -122,9 +118,9 @@ test.each(ways)('%s: the one host of many that has a port free is found', async 
   expect(new Set(all.map(hostOf)).size).toBe(40);
 });
 
-test.each(ways)('%s: one name never lands on two hosts, however many ask at once', async (_, singleSlot) => {
+test.each(ways)('%s: one name never lands on two hosts, however many ask at once', async (_, atOnce) => {
   const all = await Promise.all(
-    Array.from({ length: 3 }, () => accept(parts(singleSlot), request(install('one')), anyOf(...hosts))),
+    Array.from({ length: 3 }, () => accept(parts(atOnce), request(install('one')), anyOf(...hosts))),
   );
   expect(new Set(all.map(hostOf)).size).toBe(1);
   expect(hosts).toContain(hostOf(all[0] as Accepted));
@@ -132,11 +128,11 @@ test.each(ways)('%s: one name never lands on two hosts, however many ask at once
 
 test.each(
   ways,
-)('%s: one id becomes one job, also where its requests name different gears', async (_, singleSlot) => {
+)('%s: one id becomes one job, also where its requests name different gears', async (_, atOnce) => {
   const same = id();
   const all = await Promise.all(
     Array.from({ length: 9 }, (_, i) =>
-      accept(parts(singleSlot), request(install(`name${i}`), { id: same }), anyOf(...hosts)),
+      accept(parts(atOnce), request(install(`name${i}`), { id: same }), anyOf(...hosts)),
     ),
   );
   expect(all.filter(({ verdict }) => verdict === 'accepted')).toHaveLength(1);
@@ -144,16 +140,16 @@ test.each(
   expect(await redis.redis.hlen(keys.holders('gear'))).toBe(1);
 });
 
-test.each(ways)('%s: what is refused leaves no claim to a name and binds no id', async (_, singleSlot) => {
-  const full = { ...parts(singleSlot), limits: jobLimits({ maxJobs: 0 }) };
+test.each(ways)('%s: what is refused leaves no claim to a name and binds no id', async (_, atOnce) => {
+  const full = { ...parts(atOnce), limits: jobLimits({ maxJobs: 0 }) };
   const refused = request(install('none'));
   expect(await accept(full, refused, anyOf(...hosts))).toMatchObject({ verdict: 'full' });
-  expect(await accept(parts(singleSlot), request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
-  expect(await accept(parts(singleSlot), request(install('none')), anyOf())).toEqual({ verdict: 'nowhere' });
+  expect(await accept(parts(atOnce), request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
+  expect(await accept(parts(atOnce), request(install('none')), anyOf())).toEqual({ verdict: 'nowhere' });
   expect(await redis.redis.hgetall(keys.holders('gear'))).toEqual({});
   const spread = Object.values(await redis.redis.hgetall(keys.spread));
   expect(spread.filter((n) => n !== '0')).toEqual([]);
-  expect(hostOf(await accept(parts(singleSlot), refused, to('h3')))).toBe('h3');
+  expect(hostOf(await accept(parts(atOnce), refused, to('h3')))).toBe('h3');
 });
 
 test('a wrong guess changes nothing but the way: the directory chooses, and takes back what is refused', async () => {
@@ -170,28 +166,28 @@ test('a wrong guess changes nothing but the way: the directory chooses, and take
 
 test.each(
   ways,
-)('%s: a host is chosen by its ports and its memory before its number of gears', async (_, singleSlot) => {
+)('%s: a host is chosen by its ports and its memory before its number of gears', async (_, atOnce) => {
   const go = async (name: string, more: object) =>
-    hostOf(await accept(parts(singleSlot), request(install(name, more)), anyOf('h1', 'h2')));
+    hostOf(await accept(parts(atOnce), request(install(name, more)), anyOf('h1', 'h2')));
   const ports = { ports: [{ internal: 80, external: 4343 }] };
   expect(new Set([await go('a', ports), await go('b', ports)]).size).toBe(2);
   const half = { memory: 600 * 1024 * 1024 };
   expect(new Set([await go('c', half), await go('d', half)]).size).toBe(2);
-  const last = hostOf(await accept(parts(singleSlot), request(install('e')), anyOf('h1', 'h2')));
+  const last = hostOf(await accept(parts(atOnce), request(install('e')), anyOf('h1', 'h2')));
   const spread = await redis.redis.hgetall(keys.spread);
   expect(Number(spread[`gear:${last}`])).toBe(3);
 });
 
 test.each(
   ways,
-)('%s: an old entry for a name that its host does not have does not bind it there', async (_, singleSlot) => {
+)('%s: an old entry for a name that its host does not have does not bind it there', async (_, atOnce) => {
   await insertEntryIfAbsent(redis.redis, 'gear', 'stale', 'h9');
-  expect(hostOf(await accept(parts(singleSlot), request(install('stale')), anyOf('h1')))).toBe('h1');
+  expect(hostOf(await accept(parts(atOnce), request(install('stale')), anyOf('h1')))).toBe('h1');
   await insertEntryIfAbsent(redis.redis, 'gear', 'other', 'h9');
-  expect(hostOf(await accept(parts(singleSlot), request(install('other')), to('h2')))).toBe('h2');
+  expect(hostOf(await accept(parts(atOnce), request(install('other')), to('h2')))).toBe('h2');
   await insertEntryIfAbsent(redis.redis, 'gear', 'held', 'h9');
   await redis.redis.sadd(keys.held('h9', 'gear'), 'held');
-  expect(await accept(parts(singleSlot), request(install('held')), to('h2'))).toMatchObject({
+  expect(await accept(parts(atOnce), request(install('held')), to('h2'))).toMatchObject({
     verdict: 'elsewhere',
     host: 'h9',
   });
@@ -199,20 +195,20 @@ test.each(
 
 test.each(
   ways,
-)('%s: a host that takes nothing new can still be asked to change what it has', async (_, singleSlot) => {
+)('%s: a host that takes nothing new can still be asked to change what it has', async (_, atOnce) => {
   await insertEntryIfAbsent(redis.redis, 'gear', 'there', 'h1');
   await redis.redis.sadd(keys.held('h1', 'gear'), 'there');
   const draining = { only: 'h1', candidates: [] };
-  expect(hostOf(await accept(parts(singleSlot), request(install('there')), draining))).toBe('h1');
-  expect(await accept(parts(singleSlot), request(install('new')), draining)).toEqual({ verdict: 'nowhere' });
+  expect(hostOf(await accept(parts(atOnce), request(install('there')), draining))).toBe('h1');
+  expect(await accept(parts(atOnce), request(install('new')), draining)).toEqual({ verdict: 'nowhere' });
   const undrain: Command = { type: 'host.undrain', params: { resource: 'h1' } };
-  expect(hostOf(await accept(parts(singleSlot), request(undrain), draining))).toBe('h1');
+  expect(hostOf(await accept(parts(atOnce), request(undrain), draining))).toBe('h1');
 });
 
 test.each(
   ways,
-)('%s: a request that is refused takes back nothing from the same one sent twice', async (_, singleSlot) => {
-  await accept(parts(singleSlot), request(install('first')), to('h3'));
+)('%s: a request that is refused takes back nothing from the same one sent twice', async (_, atOnce) => {
+  await accept(parts(atOnce), request(install('first')), to('h3'));
   const submission = request(install('twice'));
   let second: Accepted | undefined;
   // When the first is about to take back its claim the second one has been accepted.
@@ -221,12 +217,12 @@ test.each(
       const value = Reflect.get(target, name);
       if (name !== 'geard:strikeName') return value;
       return async (...args: unknown[]) => {
-        second ??= await accept(parts(singleSlot), submission, anyOf('h3', 'h1'));
+        second ??= await accept(parts(atOnce), submission, anyOf('h3', 'h1'));
         return value.apply(target, args);
       };
     },
   });
-  const full = { ...parts(singleSlot), redis: slow, predictor: alwaysH3, limits: jobLimits({ maxJobs: 0 }) };
+  const full = { ...parts(atOnce), redis: slow, predictor: alwaysH3, limits: jobLimits({ maxJobs: 0 }) };
   expect(await accept(full, submission, anyOf('h3', 'h1'))).toMatchObject({ verdict: 'full' });
   expect(second?.verdict).toBe('accepted');
   expect(await findHolder(redis.redis, 'gear', 'twice')).toBe('h1');

@@ -47,11 +47,11 @@ const filesBelow =
 /** Serves the files below a directory, but answers nothing before it is let go. */
 export async function openSlowServer(directory: string): Promise<TestServer & { letGo(): void }> {
   let letGo = () => {};
-  const authorizer = new Promise<void>((resolve) => {
+  const released = new Promise<void>((resolve) => {
     letGo = resolve;
   });
   const answer = filesBelow(directory);
-  const server = await openServer((req, res) => void authorizer.then(() => answer(req, res)));
+  const server = await openServer((req, res) => void released.then(() => answer(req, res)));
   return { ...server, letGo };
 }
 

@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:net';
 export async function openSlowDocker(socket: string) {
   const opened = new AbortController();
   let [held, created] = [0, 0];
-  const authorizer = () => (opened.signal.aborted ? undefined : once(opened.signal, 'abort'));
+  const untilOpened = () => (opened.signal.aborted ? undefined : once(opened.signal, 'abort'));
   const server = createServer((client) => {
     const docker = connect('/run/docker.sock');
     let passed: Promise<unknown> = Promise.resolve();
@@ -16,7 +16,7 @@ export async function openSlowDocker(socket: string) {
       if (/^POST \S*\/containers\/create/.test(chunk.toString('latin1'))) {
         held++;
         docker.once('data', () => created++);
-        await authorizer();
+        await untilOpened();
       }
       docker.write(chunk);
     };

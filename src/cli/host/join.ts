@@ -30,7 +30,7 @@ async function joinFleet(settings: string, start: boolean): Promise<number> {
     throw new BadConfig([
       'standard input is not what "gear host add" has printed; paste all of it, END included',
     ]);
-  await assertOwned(settings, invitation);
+  await assertNameKept(settings, invitation);
   const keys = join(settings, 'keys');
   await mkdir(keys, { recursive: true, mode: 0o700 });
   for (const [name, text] of Object.entries(invitation.keys))
@@ -53,7 +53,7 @@ async function readInput(): Promise<string> {
 }
 
 /** A host keeps its name: another one would leave its gears where nobody finds them. */
-async function assertOwned(settings: string, { host }: Invitation): Promise<void> {
+async function assertNameKept(settings: string, { host }: Invitation): Promise<void> {
   const text = (await readIfThere(join(settings, 'worker.env'))) ?? '';
   const name = /^GEARD_HOST=(.*)$/m.exec(text)?.[1];
   if (name !== undefined && name !== host)

@@ -65,7 +65,7 @@ export async function accept(
 function firstHost(attempt: Attempt): string | null {
   const { parts, submission, placement, candidates } = attempt;
   if (!needsName(submission)) return placement.only;
-  if (!parts.singleSlot) return null;
+  if (!parts.atOnce) return null;
   if (placement.only !== null) return placement.only;
   const { type, params } = submission.command;
   const { on } = jobs[type];
@@ -133,8 +133,8 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
   const { parts, submission, placement, guess } = attempt;
   const job = newJob(submission, host);
   const { id, command } = submission;
-  const recorded = parts.singleSlot ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
-  const delivered = parts.singleSlot ? parts.deliveries.add(host, id, command.type) : null;
+  const recorded = parts.atOnce ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
+  const delivered = parts.atOnce ? parts.deliveries.add(host, id, command.type) : null;
   attempt.guess = null;
   const told = Promise.all([recorded, delivered]).finally(() => guess?.settle());
   const [{ verdict, more, text, name }] = await told;

@@ -16,7 +16,7 @@ export interface AcceptParts {
   /** Seconds for which a finished job and its id are kept. */
   keepSeconds: number;
   /** Whether one script may touch everything; in a Cluster only what lies in one slot. */
-  singleSlot: boolean;
+  atOnce: boolean;
 }
 
 /** A request on its way to its host. */
