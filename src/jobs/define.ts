@@ -56,6 +56,13 @@ export interface JobDefinition<
   since: number;
 }
 
+/** The parameter that names what a job works on. */
+export const nameParameter = (on: LineKind): 'h' | 'r' => (on === 'host' ? 'h' : 'r');
+
+/** Whether a request of the kind cannot do without `t`. */
+export const requiresT = ({ t }: Pick<JobDefinition, 't'>): boolean =>
+  t !== undefined && !t.safeParse(undefined).success;
+
 /** The body of a request that says nothing there. */
 export const emptyBody = z.strictObject({});
 

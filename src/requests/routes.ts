@@ -1,8 +1,7 @@
 import { hash } from 'node:crypto';
-import type { z } from 'zod';
 import type { Action } from '../jobs/actions.ts';
 import type { Change } from '../jobs/change.ts';
-import type { JobDefinition, ReadDefinition } from '../jobs/define.ts';
+import { type JobDefinition, nameParameter, type ReadDefinition, requiresT } from '../jobs/define.ts';
 import { Failure } from '../jobs/errors.ts';
 import { checked, type Parameters, requestIdOf, required } from '../jobs/parameters.ts';
 import { aliases, type Command, type JobType, jobs, type ReadName, reads } from '../jobs/registry.ts';
@@ -61,8 +60,8 @@ function changeRoute(type: JobType): Route {
   const { method, path, on } = definition;
   const wants = ({ request, all }: RouteInput): Change => {
     const body = parseBody(request.body, definition.body);
-    const t = sourceOf(definition.t, all);
-    const resource = required(all, on === 'host' ? 'h' : 'r');
+    const t = typeOf(definition, all);
+    const resource = required(all, nameParameter(on));
     const createOnly = definition.ifNoneMatch === true && isCreateOnly(request);
     const params = definition.paramsOf({ resource, t, body, createOnly });
     const id = requestIdOf(all, request.key);
@@ -77,10 +76,10 @@ function changeRoute(type: JobType): Route {
 }
 
 /** `t` as a definition has it. Throws `invalid_request` where it is missing or wrong. */
-function sourceOf(schema: z.ZodType | undefined, all: Parameters): unknown {
-  if (schema === undefined) return undefined;
-  if (!all.t && schema.safeParse(undefined).success) return undefined;
-  return checked(schema, required(all, 't'));
+function typeOf(definition: JobDefinition, all: Parameters): unknown {
+  const { t } = definition;
+  if (t === undefined || (!all.t && !requiresT(definition))) return undefined;
+  return checked(t, required(all, 't'));
 }
 
 /** `If-None-Match: *`, the only precondition there is. */

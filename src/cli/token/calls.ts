@@ -1,5 +1,11 @@
 import type { Action } from '../../jobs/actions.ts';
-import type { ReadDefinition, Route } from '../../jobs/define.ts';
+import {
+  type JobDefinition,
+  nameParameter,
+  type ReadDefinition,
+  type Route,
+  requiresT,
+} from '../../jobs/define.ts';
 import { isJobType, jobs, type ReadName, reads } from '../../jobs/registry.ts';
 import type { TokenClaims } from '../../token/claims.ts';
 
@@ -15,9 +21,9 @@ const asked = ['r', 't', 'h', 'i'] as const;
 
 function callOf(action: Action): Call {
   if (isJobType(action)) {
-    const { method, path, on, t } = jobs[action];
-    const takesT = t !== undefined && !t.safeParse(undefined).success;
-    const needs = ['u', 'i', on === 'host' ? 'h' : 'r', ...(takesT ? ['t'] : [])];
+    const definition: JobDefinition = jobs[action];
+    const { method, path, on } = definition;
+    const needs = ['u', 'i', nameParameter(on), ...(requiresT(definition) ? ['t'] : [])];
     return { method, path, needs, always: {} };
   }
   const name = (Object.keys(reads) as ReadName[]).find((one) => reads[one].action === action);
