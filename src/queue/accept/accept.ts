@@ -8,9 +8,9 @@ import { deleteEntry, entrySettled, readEntry, releaseEntry } from '../directory
 import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger, readJobOf } from '../records/worker-records.ts';
 import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
-import { runScript } from '../scripts/run-script.ts';
+import { type ClaimVerdict, runScript } from '../scripts/run-script.ts';
 import type { AcceptParts, Attempt } from './attempt.ts';
-import { type ClaimVerdict, claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
+import { claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
 import { sample } from './sample.ts';
 import { creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
 import type { Accepted, JobSubmission, Placement } from './submission.ts';

@@ -4,7 +4,7 @@ import { entrySettled } from '../directory/entries.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { commandTimeout } from '../redis/connection.ts';
 import { keys } from '../redis/keys.ts';
-import { type Reply, runScript } from '../scripts/run-script.ts';
+import { type ClaimVerdict, type Reply, runScript } from '../scripts/run-script.ts';
 import type { Attempt } from './attempt.ts';
 import {
   claimArgument,
@@ -38,8 +38,6 @@ export interface Recorded {
   text: string;
   name: ClaimVerdict;
 }
-
-export type ClaimVerdict = 'held' | 'settled' | 'claimed';
 
 /** Has a request recorded by one script. Where the job's host is a guess the directory chooses, and may choose another. */
 export async function recordAtOnce(attempt: Attempt, job: Job): Promise<Recorded> {

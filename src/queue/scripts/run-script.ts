@@ -12,6 +12,7 @@ const candidates = z.array(text.nullable());
 
 /** What the directory says of a name; see lua/include/claim.lua. */
 const claimed = ['held', 'settled', 'claimed'] as const;
+export type ClaimVerdict = (typeof claimed)[number];
 const notClaimed = ['missing', 'nowhere', 'crowded', 'lost'] as const;
 /** What a host's records say of a job; see lua/include/record.lua. */
 const recorded = ['accepted', 'known', 'late', 'free', 'missing', 'exists', 'full'] as const;
