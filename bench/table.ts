@@ -1,3 +1,5 @@
+import { percentile } from '../scripts/measure/tree.ts';
+
 export interface Row {
   what: string;
   /** Medians with what they are measured in, such as "412 ms". */
@@ -18,8 +20,7 @@ export function median(values: number[]): number {
 }
 
 /** What 99 of 100 values do not exceed; the greatest where there are fewer than 100. */
-export const p99 = (values: number[]) =>
-  [...values].sort((a, b) => a - b)[Math.ceil(values.length * 0.99) - 1] ?? 0;
+export const p99 = (values: number[]) => percentile(values, 0.99);
 
 /** Ratios round by round: what disturbs the machine disturbs both sides of one round. */
 export function ratios(ours: number[], theirs: number[]): { value: number; spread: [number, number] } {
