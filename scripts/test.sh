@@ -8,7 +8,6 @@ cd "$(dirname "$0")/.."
 prepare docker-compose:docker-compose faketime:faketime
 ensure_vectors
 ensure_engines
-ensure_nodes
 
 export GEARD_LAB_DIR=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 tiers=("$@")
@@ -37,6 +36,7 @@ in_lab() {
 # The built program on each release of Node.js, and the unit tests on those that have not run them in their own tier.
 on_every_node() {
   local node status=0
+  ensure_nodes
   vitest nodes env || status=$?
   for node in node_modules/.cache/nodes/*; do
     [ "$("$node" --version)" != "$(node --version)" ] || continue
