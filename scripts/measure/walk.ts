@@ -1,5 +1,18 @@
 import type { Tree } from './tree.ts';
 
+/** The end of the walk, which is the same in every layout. */
+const fromNetworkToFile: readonly string[] = [
+  'src/worker/gear/networks.ts',
+  'src/worker/gear/published-ports.ts',
+  'src/worker/host/ports.ts',
+  'src/worker/gear/volumes.ts',
+  'src/worker/gear/gear-index.ts',
+  'src/worker/gear/transaction.ts',
+  'src/worker/domain/unit-file.ts',
+  'src/worker/domain/quote.ts',
+  'src/worker/host/files.ts',
+];
+
 /**
  * The files to read to follow the parameter `r` of `PUT container` from the URL to the unit file on disk, in the order in
  * which they first come up. A file is listed if its code receives, checks, changes or passes on the name while a
@@ -52,15 +65,7 @@ const layout4691fad: readonly string[] = [
   'src/worker/gear/gear-files.ts',
   'src/worker/domain/paths.ts',
   'src/worker/environment/environment-image.ts',
-  'src/worker/gear/networks.ts',
-  'src/worker/gear/published-ports.ts',
-  'src/worker/host/ports.ts',
-  'src/worker/gear/volumes.ts',
-  'src/worker/gear/gear-index.ts',
-  'src/worker/gear/transaction.ts',
-  'src/worker/domain/unit-file.ts',
-  'src/worker/domain/quote.ts',
-  'src/worker/host/files.ts',
+  ...fromNetworkToFile,
 ];
 
 const layoutF24b430: readonly string[] = [
@@ -100,15 +105,7 @@ const layoutF24b430: readonly string[] = [
   'src/worker/gear/gear-files.ts',
   'src/worker/domain/paths.ts',
   'src/worker/gear/environment-image.ts',
-  'src/worker/gear/networks.ts',
-  'src/worker/gear/published-ports.ts',
-  'src/worker/host/ports.ts',
-  'src/worker/gear/volumes.ts',
-  'src/worker/gear/gear-index.ts',
-  'src/worker/gear/transaction.ts',
-  'src/worker/domain/unit-file.ts',
-  'src/worker/domain/quote.ts',
-  'src/worker/host/files.ts',
+  ...fromNetworkToFile,
 ];
 
 /** One list for each layout, named by the commit that brought it. */
