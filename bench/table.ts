@@ -1,5 +1,3 @@
-import { percentile } from '../scripts/measure/tree.ts';
-
 export interface Row {
   what: string;
   /** Medians with what they are measured in, such as "412 ms". */
@@ -17,6 +15,12 @@ export function median(values: number[]): number {
   return sorted.length % 2
     ? (sorted[middle] as number)
     : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}
+
+/** The value that a share of all values does not exceed (nearest rank); 0 of none. */
+export function percentile(values: number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
 }
 
 /** What 99 of 100 values do not exceed; the greatest where there are fewer than 100. */

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
+import { percentile } from '../../bench/table.ts';
 import { productionPackages } from './packages.ts';
 import type { SourceFigures } from './source.ts';
-import { arrowsOf, circlesOf, fullestFolder, percentile, readTree, type Tree } from './tree.ts';
+import { arrowsOf, circlesOf, fullestFolder, readTree, type Tree } from './tree.ts';
 import { walkLength } from './walk.ts';
 
 /** One line of the table. */

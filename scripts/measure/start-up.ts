@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { percentile } from './tree.ts';
+import { percentile } from '../../bench/table.ts';
 
 const runs = 20;
 

@@ -79,9 +79,3 @@ export function fullestFolder(paths: Iterable<string>): { folder: string; files:
   const [folder = '', files = []] = [...folders].sort((a, b) => b[1].length - a[1].length)[0] ?? [];
   return { folder, files: files.length };
 }
-
-/** The value that a share of all values does not exceed (nearest rank); 0 of none. */
-export function percentile(values: number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
-}

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { percentile } from '../../bench/table.ts';
 import { renderTable } from '../../scripts/measure/figures.ts';
 import { productionPackages } from '../../scripts/measure/packages.ts';
 import { measureLua, measureSource } from '../../scripts/measure/source.ts';
-import { arrowsOf, circlesOf, fullestFolder, percentile, readTree } from '../../scripts/measure/tree.ts';
+import { arrowsOf, circlesOf, fullestFolder, readTree } from '../../scripts/measure/tree.ts';
 import { missingOnWalk } from '../../scripts/measure/walk.ts';
 
 const measure = (text: string) => measureSource('some.ts', text);
