@@ -5,7 +5,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, createClient } from './client.ts';
 import { armFailpoint, hasFired } from './failpoints.ts';
-import { assertEndsAreDefined } from './processes.ts';
+import { assertEndsAreDefined, isReady } from './processes.ts';
 import { ok, run } from './run.ts';
 import { until } from './until.ts';
 
@@ -65,12 +65,7 @@ export async function openDaemon(
       child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
       child.stderr?.pipe(log);
       const exited = once(child, 'exit');
-      const ready = until('the daemon answers', () =>
-        fetch(`http://127.0.0.1:${port}/readyz`).then(
-          (r) => r.ok,
-          () => false,
-        ),
-      );
+      const ready = until('the daemon answers', () => isReady(port));
       await Promise.race([
         ready,
         exited.then(([code]) => {

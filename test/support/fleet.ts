@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import type { Transport } from '../../src/jobs/rpc/streams.ts';
 import { type Client, createClient } from './client.ts';
 import { makeBase, removeGearsOf } from './daemon.ts';
-import { end, startNode } from './processes.ts';
+import { end, isReady, startNode } from './processes.ts';
 import { openTestRedis, type TestRedis } from './redis.ts';
 import { until } from './until.ts';
 
@@ -39,11 +39,6 @@ export async function openFleet(transport: Transport, options: string[] = []): P
         /worker is ready/,
       ),
   };
-  const isReady = () =>
-    fetch(`http://127.0.0.1:${apiPort}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
   const fleet: Fleet = {
     ...createClient(`http://127.0.0.1:${apiPort}/token/__test__`),
     base,
@@ -57,8 +52,7 @@ export async function openFleet(transport: Transport, options: string[] = []): P
     },
     async restart(role, program = ours) {
       fleet[role] = await starts[role](program);
-      // It listens before it is connected to Redis, and answers 503 until then.
-      if (role === 'api') await until('the api is ready', isReady);
+      if (role === 'api') await until('the api is ready', () => isReady(apiPort));
     },
     async close() {
       await end(fleet.api);

@@ -33,6 +33,13 @@ export function assertEndsAreDefined(log: string): void {
   if (line !== undefined) throw new Error(line);
 }
 
+/** Whether the api at this port of loopback is ready: it listens before it is connected to Redis. */
+export const isReady = (port: number): Promise<boolean> =>
+  fetch(`http://127.0.0.1:${port}/readyz`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+
 /** Ends a program of ours, and looks whether its jobs have ended as they may. */
 export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) {
