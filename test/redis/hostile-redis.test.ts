@@ -1,27 +1,19 @@
-import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunningApi } from '../../src/api/start-api.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
-import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
-import { openTestRedis, type TestRedis } from '../support/redis.ts';
-import { openTestApi } from '../support/test-api.ts';
+import { openQueueApi, type QueueApi } from '../support/test-api.ts';
 
 /** Somebody who may write into Redis, as the worker of one host may, and what clients of the api get to see of it. */
 
-let redis: TestRedis;
-let queue: FleetQueue;
-let api: RunningApi;
+let opened: QueueApi;
+let redis: QueueApi['redis'];
+let queue: QueueApi['queue'];
+let api: QueueApi['api'];
 beforeAll(async () => {
-  redis = await openTestRedis();
-  queue = await openFleetQueue(redis.url);
+  opened = await openQueueApi();
+  ({ redis, queue, api } = opened);
   await queue.hold('web');
-  api = await openTestApi(queue.queue, pino({ level: 'silent' }));
 });
-afterAll(async () => {
-  await api.close(0);
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => opened.close());
 
 let count = 0;
 const ask = (path: string, options?: RequestInit) => fetch(`${api.url}/token/__test__/${path}`, options);

@@ -1,29 +1,19 @@
-import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { RunningApi } from '../../src/api/start-api.ts';
 import { type Client, createClient } from '../support/client.ts';
-import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
-import { openTestRedis, type TestRedis } from '../support/redis.ts';
-import { openTestApi } from '../support/test-api.ts';
+import { openQueueApi, type QueueApi } from '../support/test-api.ts';
 
-let redis: TestRedis;
-let queue: FleetQueue;
-let api: RunningApi;
+let opened: QueueApi;
+let queue: QueueApi['queue'];
 let client: Client;
 const names = Array.from({ length: 20 }, (_, n) => `g${String(n).padStart(2, '0')}`);
 
 beforeEach(async () => {
-  redis = await openTestRedis();
-  queue = await openFleetQueue(redis.url);
+  opened = await openQueueApi();
+  ({ queue } = opened);
   await queue.hold(...names);
-  api = await openTestApi(queue.queue, pino({ level: 'silent' }));
-  client = createClient(`${api.url}/token/__test__`);
+  client = createClient(`${opened.api.url}/token/__test__`);
 });
-afterEach(async () => {
-  await api.close(0);
-  await queue.close();
-  await redis.close();
-});
+afterEach(() => opened.close());
 
 test('a host is asked only for the gears on a page, and a page ends early where they are not there', async () => {
   // The worker has none of the gears that the directory has on its host.

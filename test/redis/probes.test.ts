@@ -1,18 +1,12 @@
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { openFleetQueue } from '../support/fleet-queue.ts';
-import { openTestRedis } from '../support/redis.ts';
-import { openTestApi } from '../support/test-api.ts';
+import { openQueueApi } from '../support/test-api.ts';
 
 test('the paths of the probes take GET and HEAD without a token, and nothing else', async () => {
-  const redis = await openTestRedis();
-  onTestFinished(redis.close);
-  const fleet = await openFleetQueue(redis.url);
-  onTestFinished(fleet.close);
   const told: string[] = [];
   const log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
-  const api = await openTestApi(fleet.queue, log);
-  onTestFinished(() => api.close(0));
+  const { api, close } = await openQueueApi(log);
+  onTestFinished(close);
   for (const path of ['healthz', 'readyz']) {
     for (const method of ['GET', 'HEAD'])
       expect((await fetch(`${api.url}/${path}`, { method })).status, method).toBe(200);

@@ -1,25 +1,17 @@
 import pino from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { RunningApi } from '../../src/api/start-api.ts';
-import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
-import { openTestRedis, type TestRedis } from '../support/redis.ts';
-import { openTestApi } from '../support/test-api.ts';
+import { openQueueApi, openTestApi, type QueueApi } from '../support/test-api.ts';
 import { makeTrust } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 
-let redis: TestRedis;
-let queue: FleetQueue;
-let api: RunningApi;
+let opened: QueueApi;
+let queue: QueueApi['queue'];
+let api: QueueApi['api'];
 beforeAll(async () => {
-  redis = await openTestRedis();
-  queue = await openFleetQueue(redis.url);
-  api = await openTestApi(queue.queue, pino({ level: 'silent' }));
+  opened = await openQueueApi();
+  ({ queue, api } = opened);
 });
-afterAll(async () => {
-  await api.close(0);
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => opened.close());
 
 test.each([
   ['/token/__test__/jobs', 200],

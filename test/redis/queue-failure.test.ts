@@ -3,28 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ApiQueue } from '../../src/queue/api-queue.ts';
 import { openFleetQueue } from '../support/fleet-queue.ts';
-import { openTestRedis } from '../support/redis.ts';
 import { redisOfMachine, startRedis } from '../support/redis-server.ts';
 import { ok } from '../support/run.ts';
-import { openTestApi } from '../support/test-api.ts';
+import { openQueueApi, openTestApi } from '../support/test-api.ts';
 import { until } from '../support/until.ts';
 
 const silent = pino({ level: 'silent' });
 
 test('an error that is none of Redis is not called one of the queue', async () => {
-  const redis = await openTestRedis();
-  onTestFinished(redis.close);
-  const fleet = await openFleetQueue(redis.url);
-  onTestFinished(fleet.close);
   const told: string[] = [];
   const log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
   const missing = () =>
     Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { syscall: 'connect' }));
-  const queue: ApiQueue = { ...fleet.queue, hosts: missing };
-  const api = await openTestApi(queue, log);
-  onTestFinished(() => api.close(0));
+  const { api, close } = await openQueueApi(log, (queue) => ({ ...queue, hosts: missing }));
+  onTestFinished(close);
   const answer = await fetch(`${api.url}/token/__test__/hosts`);
   expect(answer.status).toBe(500);
   expect(await answer.json()).toMatchObject({ code: 'internal' });

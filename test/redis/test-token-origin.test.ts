@@ -1,27 +1,17 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunningApi } from '../../src/api/start-api.ts';
-import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
-import { openTestRedis, type TestRedis } from '../support/redis.ts';
-import { openTestApi } from '../support/test-api.ts';
+import { openQueueApi, type QueueApi } from '../support/test-api.ts';
 
-let redis: TestRedis;
-let queue: FleetQueue;
-let api: RunningApi;
+let opened: QueueApi;
+let api: QueueApi['api'];
 let port: string;
 beforeAll(async () => {
-  redis = await openTestRedis();
-  queue = await openFleetQueue(redis.url);
-  api = await openTestApi(queue.queue, pino({ level: 'silent' }));
+  opened = await openQueueApi();
+  ({ api } = opened);
   ({ port } = new URL(api.url));
 });
-afterAll(async () => {
-  await api.close(0);
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => opened.close());
 
 /** The status and code of an answer. */
 async function ask(headers: Record<string, string>, path = '/token/__test__/jobs', method = 'GET') {
