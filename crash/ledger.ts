@@ -8,6 +8,8 @@ import type { Played } from './play/play-round.ts';
 /** What all rounds together have come to. */
 export interface Ledger {
   rounds: number;
+  /** Rounds without a verdict, because Docker itself no longer started. */
+  voided: number;
   sent: number;
   repeated: number;
   acknowledged: number;
@@ -20,7 +22,16 @@ export interface Ledger {
 }
 
 export const openLedger = (): Ledger => ({
-  ...{ rounds: 0, sent: 0, repeated: 0, acknowledged: 0, ends: {}, faults: new Map(), recoveries: [] },
+  ...{
+    rounds: 0,
+    voided: 0,
+    sent: 0,
+    repeated: 0,
+    acknowledged: 0,
+    ends: {},
+    faults: new Map(),
+    recoveries: [],
+  },
   ...{ passed: new Set(), violations: new Map() },
 });
 

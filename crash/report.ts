@@ -8,7 +8,8 @@ import type { Round } from './plan/round.ts';
 
 /** What all rounds have come to, as lines. */
 export function tellLedger(ledger: Ledger): string[] {
-  const { rounds, sent, repeated, acknowledged, ends, faults, passed, recoveries, violations } = ledger;
+  const { rounds, voided, sent, repeated, acknowledged, ends, faults, passed, recoveries, violations } =
+    ledger;
   const never = effectNames.filter((name) => !passed.has(name));
   const counted = [...faults].map(([kind, { planned, happened }]) =>
     planned === happened ? `${kind} ${happened}` : `${kind} ${happened} (of ${planned} armed)`,
@@ -16,7 +17,7 @@ export function tellLedger(ledger: Ledger): string[] {
   const all = [...faults.values()].reduce((sum, { happened }) => sum + happened, 0);
   const resumed = recoveries.flatMap(({ resumed: time }) => (time === null ? [] : [time]));
   return [
-    `rounds ${rounds}, requests ${sent}, sent again ${repeated}, acknowledged ${acknowledged}`,
+    `rounds ${rounds}, void ${voided}, requests ${sent}, sent again ${repeated}, acknowledged ${acknowledged}`,
     `ends: ${Object.entries(ends)
       .sort()
       .map(([end, count]) => `${end} ${count}`)

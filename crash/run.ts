@@ -68,35 +68,65 @@ export async function runCampaign(
   campaign: Campaign,
   ledger: Ledger,
 ): Promise<Broken | null> {
-  const { signal } = campaign;
+  const { signal, seed } = campaign;
   const interrupted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason));
   });
   interrupted.catch(() => undefined); // Before a site is open it is asked for below.
-  const site = await openSite(directory, gear, campaign);
-  const playing = async () => {
-    signal.throwIfAborted();
-    return playRounds(site, campaign, ledger);
-  };
-  return Promise.race([playing(), interrupted]).finally(() => site.close());
+  const score: Score = { plan: createPlan(seed, campaign), number: 0, first: null };
+  for (;;) {
+    const site = await openSite(directory, gear, campaign);
+    const playing = async () => {
+      signal.throwIfAborted();
+      return playRounds(site, campaign, score, ledger);
+    };
+    try {
+      return await Promise.race([playing(), interrupted]);
+    } catch (error) {
+      if (!isDockersPanic(error)) throw error;
+      ledger.voided++;
+      campaign.say(
+        `round ${score.number} is void: Docker no longer starts (moby/moby#45057); on with fresh hosts`,
+      );
+    } finally {
+      await site.close();
+    }
+  }
 }
 
-async function playRounds(site: Site, campaign: Campaign, ledger: Ledger): Promise<Broken | null> {
-  const { seed, rounds, round: only, isEnough, say } = campaign;
+/** Docker 20.10 panics at each start when it has ended while it removed a network. Nothing that geard does brings it up again. */
+const isDockersPanic = (error: unknown) =>
+  (error as Error).message.includes('libnetwork.(*controller).reservePools');
+
+/** How far a campaign has come. */
+interface Score {
+  plan: ReturnType<typeof createPlan>;
+  /** Of the last round that was begun. */
+  number: number;
+  first: Broken | null;
+}
+
+async function playRounds(
+  site: Site,
+  campaign: Campaign,
+  score: Score,
+  ledger: Ledger,
+): Promise<Broken | null> {
+  const { rounds, round: only, isEnough, say } = campaign;
   const watches = site.hosts.map(watchContainers);
   const world = emptyWorld();
-  const plan = createPlan(seed, campaign);
-  let first: Broken | null = null;
+  let isFresh = score.number > 0 || only !== null;
   await bringAbout(site, world, untouched);
   await commitToCopied(site, world);
   try {
-    for (let number = 1; number <= (only ?? rounds); number++) {
-      const round = plan.next();
-      if (only !== null && number < only) continue;
-      if (only !== null) await bringAbout(site, world, operationsFor(round.before));
+    while (++score.number <= (only ?? rounds)) {
+      const round = score.plan.next();
+      if (only !== null && score.number < only) continue;
+      if (isFresh) await bringAbout(site, world, operationsFor(round.before));
+      isFresh = false;
       const violations = await oneRound(site, campaign, { round, world, watches, ledger });
-      if (violations.length > 0) first ??= { round, violations };
-      if (isEnough(violations)) return first;
+      if (violations.length > 0) score.first ??= { round, violations };
+      if (isEnough(violations)) return score.first;
     }
     const last = await checkEnd(site, world);
     if (last.length > 0) {
@@ -104,7 +134,7 @@ async function playRounds(site: Site, campaign: Campaign, ledger: Ledger): Promi
       say([...what, `again, from the first round to the last: ${commandForAll(campaign)}`].join('\n'));
     }
     for (const { promise } of last) ledger.violations.set(promise, (ledger.violations.get(promise) ?? 0) + 1);
-    return first;
+    return score.first;
   } finally {
     for (const watch of watches) watch.close();
   }
