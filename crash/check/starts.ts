@@ -29,34 +29,33 @@ export function startsByDocker(watch: ContainerWatch, since: number): Start[] {
   });
 }
 
-/** systemd's message that a unit was started (sd-messages.h, SD_MESSAGE_UNIT_STARTED). */
-const started = '39f53479d3a045ac8e11786248231fbf';
+/** systemd's messages that a unit was started, and that a process of it has ended (sd-messages.h). */
+const [started, exited] = ['39f53479d3a045ac8e11786248231fbf', '98e322203f7a4ed290d09fe03c09fe15'];
 
-/** What was told before the last boot is gone: the journal does not outlive it. */
+type Entry = Record<'UNIT' | 'MESSAGE_ID' | 'COMMAND' | 'EXIT_STATUS' | '__REALTIME_TIMESTAMP', string>;
+
+/**
+ * What was told before the last boot is gone: the journal does not outlive it. A start that Docker has refused (exit status 125 to
+ * 127 of docker-run(1)) has made nothing run, and does not count.
+ */
 export async function startsBySystemd(host: LabHost, since: number): Promise<Start[]> {
   await host.ok('journalctl', '--sync');
-  const from = `--since=@${(since / 1_000).toFixed(3)}`;
-  const fields = '--output-fields=UNIT';
   const text = await host.ok(
-    'journalctl',
-    '--quiet',
-    '--output=json',
-    fields,
-    from,
-    '_PID=1',
-    `MESSAGE_ID=${started}`,
+    ...['journalctl', '--quiet', '--output=json', '--output-fields=UNIT,MESSAGE_ID,COMMAND,EXIT_STATUS'],
+    ...[`--since=@${(since / 1_000).toFixed(3)}`, '_PID=1', `MESSAGE_ID=${started}`, `MESSAGE_ID=${exited}`],
   );
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .flatMap((line) => {
-      const { UNIT, __REALTIME_TIMESTAMP } = JSON.parse(line) as Record<
-        'UNIT' | '__REALTIME_TIMESTAMP',
-        string
-      >;
-      const gear = gearOf(UNIT, '.service');
-      return gear === null ? [] : [{ gear, at: Number(__REALTIME_TIMESTAMP) / 1_000 }];
-    });
+  const starts: Start[] = [];
+  for (const line of text.split('\n').filter(Boolean)) {
+    const { UNIT, MESSAGE_ID, COMMAND, EXIT_STATUS, __REALTIME_TIMESTAMP } = JSON.parse(line) as Entry;
+    const gear = gearOf(UNIT, '.service');
+    if (gear === null) continue;
+    if (MESSAGE_ID === started) starts.push({ gear, at: Number(__REALTIME_TIMESTAMP) / 1_000 });
+    else if (COMMAND === 'ExecStart' && ['125', '126', '127'].includes(EXIT_STATUS)) {
+      const refused = starts.findLastIndex((start) => start.gear === gear);
+      if (refused >= 0) starts.splice(refused, 1);
+    }
+  }
+  return starts;
 }
 
 /** Each effect once: no gear was started more often than the jobs on it say, apart from what faults explain. */
