@@ -1,11 +1,12 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
-import { authorize, nameOf } from '../requests/authorize.ts';
+import { authorize } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
 import type { Envelope } from '../requests/envelope.ts';
 import type { OrderName, OrderOf } from '../requests/order.ts';
 import type { methods, OriginalRequest } from '../requests/original.ts';
+import { matchRoute } from '../requests/routes.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
 import type { Lifetimes } from '../token/verifier.ts';
 import { readBody } from './request/body.ts';
@@ -34,12 +35,13 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
     const log = logOf(req);
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
     // First of all: the probes' paths need no token, and take GET only.
-    const name = nameOf(method, req.path);
+    const match = matchRoute({ method, path: req.path });
+    const [{ name }] = match.candidates;
     log.type = name;
     const { claims, token } = callerOf(req);
     if (isJobType(name)) await bodyRead(req, res);
     const request = originalOf(req, method);
-    const order = authorize(claims, request, lifetimes);
+    const order = authorize(claims, request, match, lifetimes);
     logOrder(log, order);
     const seal = (purpose: Purpose) => {
       const until = purpose.use === 'answer' ? Date.now() + answerTime : null;

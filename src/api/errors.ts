@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { Failure, type Problem, problemOf } from '../jobs/errors.ts';
-import { methodsOf } from '../requests/authorize.ts';
+import { methodsOf } from '../requests/routes.ts';
 import { logOf } from './request/request-context.ts';
 import { sendProblem } from './respond.ts';
 

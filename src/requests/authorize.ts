@@ -8,21 +8,25 @@ import { type Parameters, parseParameters } from '../jobs/parameters.ts';
 import { jobs } from '../jobs/registry.ts';
 import type { Claims } from '../token/claims.ts';
 import { isTooLong, type Lifetimes } from '../token/verifier.ts';
-import type { Order, OrderName } from './order.ts';
+import type { Order } from './order.ts';
 import type { OriginalRequest } from './original.ts';
 import { assertReferencesAllowed } from './references.ts';
-import { type Route, routes } from './routes.ts';
+import { type Route, type RouteMatch, selectRoute } from './routes.ts';
 
 /**
  * What a request comes to under the claims of its token: a claim fixes its parameter, what the token leaves open comes
- * from the query. Pure, so that the api and the worker come to the same. Throws why not: `token_forbids`,
- * `invalid_request`, `not_found` or `method_not_allowed`.
+ * from the query. `match` is what `matchRoute` finds for the request. Pure, so that the api and the worker come to the
+ * same. Throws why not: `token_forbids` or `invalid_request`.
  */
-export function authorize(claims: Claims, request: OriginalRequest, lifetimes: Lifetimes): Order {
-  const matched = routesOf(request.method, request.path);
+export function authorize(
+  claims: Claims,
+  request: OriginalRequest,
+  match: RouteMatch,
+  lifetimes: Lifetimes,
+): Order {
   const all = fix(claims, parseParameters(request.query));
-  const route = selected(matched, all);
-  const found = find(route, request.path) ?? '';
+  const { found } = match;
+  const route = selectRoute(match, all);
   const types = assertAllowed(claims, route);
   if (route.ofHost && claims.r !== undefined)
     throw new Failure('token_forbids', 'the token is for resources of a name, not for hosts');
@@ -34,42 +38,6 @@ export function authorize(claims: Claims, request: OriginalRequest, lifetimes: L
   const order = { name: route.name, action: route.action, all, scope, wants } as Order;
   assertReferencesAllowed(claims, order);
   return order;
-}
-
-/** The methods that a path takes; none where there is nothing. */
-export function methodsOf(path: string): string[] {
-  return [...new Set(routes.filter((route) => find(route, path) !== null).map(({ method }) => method))];
-}
-
-/** The name of what a method and a path ask for. Throws `not_found` or `method_not_allowed`. */
-export const nameOf = (method: string, path: string): OrderName => routesOf(method, path)[0].name;
-
-/** The routes for a method and a path: one, or some that are told apart by `t`. Throws `not_found` or `method_not_allowed`. */
-function routesOf(method: string, path: string): [Route, ...Route[]] {
-  const [first, ...others] = routes.filter((one) => one.method === method && find(one, path) !== null);
-  if (first) return [first, ...others];
-  const allowed = methodsOf(path);
-  if (allowed.length === 0)
-    throw new Failure('not_found', 'there is nothing at this path; docs/api.md has all of them');
-  throw new Failure('method_not_allowed', `this path takes ${allowed.join(', ')}`);
-}
-
-/** The variable part of a path; null where the route has another path. */
-function find({ path: pattern }: Route, path: string): string | null {
-  if (typeof pattern === 'string') return pattern === path ? '' : null;
-  const matched = pattern.exec(path);
-  return matched ? (matched[1] ?? '') : null;
-}
-
-function selected(matched: [Route, ...Route[]], { t }: Parameters): Route {
-  const [first] = matched;
-  const route = first.t === null ? first : matched.find((one) => one.t === t);
-  if (route) return route;
-  const types = matched.map((one) => one.t).join(' or ');
-  throw new Failure(
-    'invalid_request',
-    t === undefined ? 't is missing; add it to the query' : `t must be ${types}`,
-  );
 }
 
 const fixable = ['u', 'd', 'i', 't', 'r', 'h'] as const;

@@ -41,6 +41,47 @@ export const routes: readonly Route[] = [
   ...aliases.map(([name, definition]) => readRoute(name, definition)),
 ];
 
+/** The routes for a method and a path: one, or some that are told apart by `t`. */
+export interface RouteMatch {
+  candidates: readonly [Route, ...Route[]];
+  /** The variable part of the path; empty where there is none. */
+  found: string;
+}
+
+/** What a method and a path ask for. Throws `not_found` or `method_not_allowed`. */
+export function matchRoute({ method, path }: Pick<OriginalRequest, 'method' | 'path'>): RouteMatch {
+  const [first, ...others] = routes.filter((one) => one.method === method && find(one, path) !== null);
+  if (first) return { candidates: [first, ...others], found: find(first, path) ?? '' };
+  const allowed = methodsOf(path);
+  if (allowed.length === 0)
+    throw new Failure('not_found', 'there is nothing at this path; docs/api.md lists all paths');
+  throw new Failure('method_not_allowed', `this path takes ${allowed.join(', ')}`);
+}
+
+/** The methods that a path takes; none where there is nothing. */
+export function methodsOf(path: string): string[] {
+  return [...new Set(routes.filter((route) => find(route, path) !== null).map(({ method }) => method))];
+}
+
+/** The variable part of a path; null where the route has another path. */
+function find({ path: pattern }: Route, path: string): string | null {
+  if (typeof pattern === 'string') return pattern === path ? '' : null;
+  const matched = pattern.exec(path);
+  return matched ? (matched[1] ?? '') : null;
+}
+
+/** The one route that `t` selects. Throws `invalid_request` where it selects none. */
+export function selectRoute({ candidates }: RouteMatch, { t }: Parameters): Route {
+  const [first] = candidates;
+  const route = first.t === null ? first : candidates.find((one) => one.t === t);
+  if (route) return route;
+  const types = candidates.map((one) => one.t).join(' or ');
+  throw new Failure(
+    'invalid_request',
+    t === undefined ? 't is missing; add it to the query' : `t must be ${types}`,
+  );
+}
+
 function readRoute(name: ReadName, definition: ReadDefinition): Route {
   const { method, path, action, select, ofHost, wants } = definition;
   return {

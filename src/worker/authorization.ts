@@ -10,6 +10,7 @@ import { authorize } from '../requests/authorize.ts';
 import { mayReadOn, sourceOf } from '../requests/copies.ts';
 import { type Envelope, envelope } from '../requests/envelope.ts';
 import { isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
+import { matchRoute } from '../requests/routes.ts';
 import type { Claims } from '../token/claims.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
 import { isCurrent, isOver, tenantOf, tokenLabel, type Verifier } from '../token/verifier.ts';
@@ -73,7 +74,7 @@ export function createAuthorizer({ host, sealer, verifier, log }: AuthorizerPart
     const claims = await verifier.read(opened.token);
     if (!claims) throw invalid();
     return {
-      order: authorize(claims, opened.request, verifier.lifetimes),
+      order: authorize(claims, opened.request, matchRoute(opened.request), verifier.lifetimes),
       claims,
     };
   }

@@ -6,6 +6,7 @@ import { keys } from '../../src/queue/redis/keys.ts';
 import { authorize } from '../../src/requests/authorize.ts';
 import type { Envelope } from '../../src/requests/envelope.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
+import { matchRoute } from '../../src/requests/routes.ts';
 import { outerKeyId } from '../../src/token/format.ts';
 import { readKeyring, readMinterKey } from '../../src/token/key-files.ts';
 import { mintToken } from '../../src/token/mint.ts';
@@ -35,7 +36,7 @@ const change = (line: string, id: string, body = ''): OriginalRequest => {
 
 /** A record as an api would write it for a request. */
 function recordOf(request: OriginalRequest, sealed: string): Hash {
-  const order = authorize({}, request, lifetimes);
+  const order = authorize({}, request, matchRoute(request), lifetimes);
   const { id, user, command, fingerprint } = order.wants as Change & { command: Command };
   const { type, params } = command;
   const createdAt = new Date().toISOString();

@@ -5,6 +5,7 @@ import type { JobRecord } from '../../src/queue/worker-queue.ts';
 import { authorize } from '../../src/requests/authorize.ts';
 import type { Envelope } from '../../src/requests/envelope.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
+import { matchRoute } from '../../src/requests/routes.ts';
 import type { TokenClaims } from '../../src/token/claims.ts';
 import { outerKeyId } from '../../src/token/format.ts';
 import type { Keyring } from '../../src/token/keyring.ts';
@@ -49,7 +50,7 @@ async function record(
 ): Promise<JobRecord> {
   const token = await trust.mint(claims);
   const content: Envelope = { token, request, until: null };
-  const order = authorize({}, request, lifetimes);
+  const order = authorize({}, request, matchRoute(request), lifetimes);
   const { id, user, command, fingerprint } = order.wants as Change;
   const job = { id, host, user, type: command.type, resource: command.params.resource, ...forge.job };
   return {

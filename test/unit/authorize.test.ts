@@ -7,6 +7,7 @@ import { Failure } from '../../src/jobs/errors.ts';
 import { authorize } from '../../src/requests/authorize.ts';
 import { sourceOf } from '../../src/requests/copies.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
+import { matchRoute } from '../../src/requests/routes.ts';
 import type { Claims } from '../../src/token/claims.ts';
 import { hour, lifetimes } from '../support/tokens.ts';
 
@@ -20,7 +21,8 @@ function request(line: string, more: Partial<OriginalRequest> = {}): OriginalReq
 
 function ask(claims: Claims, line: string, more: Partial<OriginalRequest> = {}) {
   try {
-    return authorize(claims, request(line, more), lifetimes);
+    const asked = request(line, more);
+    return authorize(claims, asked, matchRoute(asked), lifetimes);
   } catch (error) {
     if (error instanceof Failure) return error.code;
     throw error;

@@ -5,6 +5,7 @@ import type { ApiQueue, CopyRequest } from '../../queue/api-queue.ts';
 import { authorize } from '../../requests/authorize.ts';
 import { sourceOf } from '../../requests/copies.ts';
 import { type Envelope, envelope } from '../../requests/envelope.ts';
+import { matchRoute } from '../../requests/routes.ts';
 import type { Sealer } from '../../token/seal.ts';
 import type { Verifier } from '../../token/verifier.ts';
 import { holderOf } from '../placement.ts';
@@ -46,7 +47,7 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
   async function sourceIn({ token, request }: Envelope): Promise<string> {
     const claims = await verifier.read(token);
     if (!claims) throw new Failure('token_invalid', 'the request needs a valid token');
-    const order = authorize(claims, request, verifier.lifetimes);
+    const order = authorize(claims, request, matchRoute(request), verifier.lifetimes);
     const source = sourceOf(order);
     if (source === null) throw new Failure('token_forbids', 'the job copies nothing');
     return source;
