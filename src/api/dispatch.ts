@@ -3,7 +3,7 @@ import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
 import { authorize } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
-import type { Envelope } from '../requests/envelope.ts';
+import { sealRequest } from '../requests/envelope.ts';
 import type { OrderName, OrderOf } from '../requests/order.ts';
 import type { methods, OriginalRequest } from '../requests/original.ts';
 import { matchRoute } from '../requests/routes.ts';
@@ -26,9 +26,6 @@ export type OrderHandler<N extends OrderName> = (
 ) => Promise<void>;
 export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
 
-/** Milliseconds for which a query to a worker may be answered; the clocks of hosts differ. */
-const answerTime = 60_000;
-
 /** Finds out what a request wants, whether its token allows that, and has it answered. */
 export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
   return async (req, res) => {
@@ -43,11 +40,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
     const request = originalOf(req, method);
     const order = authorize(claims, request, match, lifetimes);
     logOrder(log, order);
-    const seal = (purpose: Purpose) => {
-      const until = purpose.use === 'answer' ? Date.now() + answerTime : null;
-      const content: Envelope = { token, request, until };
-      return sealer.seal(content, token, purpose);
-    };
+    const seal = (purpose: Purpose) => sealRequest(sealer, { token, request }, purpose);
     await (handlers[order.name] as OrderHandler<OrderName>)(req, res, { ...order, seal });
   };
 }

@@ -1,12 +1,31 @@
 import { z } from 'zod';
 import { maxToken } from '../token/format.ts';
+import type { Purpose, Sealer } from '../token/seal.ts';
 import { originalRequest } from './original.ts';
 
 /** What travels, sealed, from an api to a worker: the client's own request with its token. */
-export const envelope = z.strictObject({
+const envelope = z.strictObject({
   token: z.string().max(maxToken),
   request: originalRequest,
   /** Milliseconds since the epoch after which it is no longer to be answered; null for a job, which waits its turn. */
   until: z.number().nullable(),
 });
 export type Envelope = z.infer<typeof envelope>;
+
+/** Milliseconds for which a worker may answer a request; the clocks of hosts differ. */
+const answerTime = 60_000;
+
+/** Seals a client's request with its token for one host and one purpose. */
+export function sealRequest(
+  sealer: Sealer,
+  { token, request }: Omit<Envelope, 'until'>,
+  purpose: Purpose,
+): string {
+  const isAnsweredNow = purpose.use === 'answer' || purpose.use === 'copy';
+  const content: Envelope = { token, request, until: isAnsweredNow ? Date.now() + answerTime : null };
+  return sealer.seal(content, token, purpose);
+}
+
+/** The request that was sealed for a purpose; null where nothing was sealed for it. */
+export const openRequest = (sealer: Sealer, sealed: string, purpose: Purpose): Envelope | null =>
+  envelope.safeParse(sealer.open(sealed, purpose)).data ?? null;

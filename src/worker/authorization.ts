@@ -8,7 +8,7 @@ import { isStreamName, type StreamName } from '../jobs/rpc/streams.ts';
 import type { JobRecord } from '../queue/worker-queue.ts';
 import { authorize } from '../requests/authorize.ts';
 import { mayReadOn, sourceOf } from '../requests/copies.ts';
-import { type Envelope, envelope } from '../requests/envelope.ts';
+import { type Envelope, openRequest } from '../requests/envelope.ts';
 import { isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
 import { matchRoute } from '../requests/routes.ts';
 import type { Claims } from '../token/claims.ts';
@@ -126,8 +126,8 @@ export function createAuthorizer({ host, sealer, verifier, log }: AuthorizerPart
   /** What was sealed for this host and one of some uses. */
   function open(sealed: string, uses: readonly Use[], job?: string): Envelope {
     for (const use of uses) {
-      const parsed = envelope.safeParse(sealer.open(sealed, { use, host, ...(job && { job }) }));
-      if (parsed.success) return parsed.data;
+      const opened = openRequest(sealer, sealed, { use, host, ...(job && { job }) });
+      if (opened) return opened;
     }
     throw invalid();
   }

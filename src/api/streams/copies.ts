@@ -4,7 +4,7 @@ import { isFinal } from '../../jobs/job.ts';
 import type { ApiQueue, CopyRequest } from '../../queue/api-queue.ts';
 import { authorize } from '../../requests/authorize.ts';
 import { sourceOf } from '../../requests/copies.ts';
-import { type Envelope, envelope } from '../../requests/envelope.ts';
+import { type Envelope, openRequest, sealRequest } from '../../requests/envelope.ts';
 import { matchRoute } from '../../requests/routes.ts';
 import type { Sealer } from '../../token/seal.ts';
 import type { Verifier } from '../../token/verifier.ts';
@@ -13,8 +13,6 @@ import type { OpenStreamOf } from './open-stream.ts';
 
 /** Copies that an api passes on at a time; what is more is for others, or is asked for again. */
 const maxCopies = 64;
-/** Milliseconds for which the worker of the source may answer; the clocks of hosts differ. */
-const answerTime = 60_000;
 
 export interface CopyParts {
   queue: ApiQueue;
@@ -37,10 +35,8 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
   async function requestOf({ host, job }: CopyRequest): Promise<Envelope> {
     const record = await queue.job(job);
     const isRunning = record?.job.host === host && !isFinal(record.job.state);
-    const opened = envelope.safeParse(
-      isRunning ? sealer.open(record.sealed, { use: 'job', host, job }) : null,
-    );
-    if (opened.success) return opened.data;
+    const opened = isRunning ? openRequest(sealer, record.sealed, { use: 'job', host, job }) : null;
+    if (opened) return opened;
     throw new Failure('token_invalid', 'the host has no such job');
   }
 
@@ -56,10 +52,7 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
   async function* everythingFor(fetch: CopyRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const asked = await requestOf(fetch);
     const host = await holderOf(queue, 'repository', await sourceIn(asked));
-    const sealed = sealer.seal({ ...asked, until: Date.now() + answerTime }, asked.token, {
-      use: 'copy',
-      host,
-    });
+    const sealed = sealRequest(sealer, asked, { use: 'copy', host });
     const { body } = await open(host, 'repository.bundle', sealed, {}, signal);
     yield* body;
   }
