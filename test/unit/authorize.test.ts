@@ -5,8 +5,8 @@ import { allowsAction, allowsResource } from '../../src/jobs/access/patterns.ts'
 import { actions, changesSomething } from '../../src/jobs/actions.ts';
 import { Failure } from '../../src/jobs/errors.ts';
 import { authorize } from '../../src/requests/authorize.ts';
-import { sourceOf } from '../../src/requests/copies.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
+import { sourceOf } from '../../src/requests/references.ts';
 import { matchRoute } from '../../src/requests/routes.ts';
 import type { Claims } from '../../src/token/claims.ts';
 import { hour, lifetimes } from '../support/tokens.ts';
