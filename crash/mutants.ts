@@ -57,7 +57,7 @@ export const mutants: readonly Mutant[] = [
     what: 'the api answers 202 before the request is in Redis',
     edits: [
       {
-        file: 'api/submit.js',
+        file: 'api/routes/changes.js',
         find: 'const accepted = await queue.accept(submission, await placementFor(queue, command, wanted));',
         replace: `const placement = await placementFor(queue, command, wanted);
         const known = await queue.job(id);

@@ -9,9 +9,9 @@ import { problemHandler } from './errors.ts';
 import { requireToken } from './request/token-path.ts';
 import { createUserLimits } from './request/user-limits.ts';
 import { requestLog } from './request-log.ts';
+import { sendJson } from './respond.ts';
 import { changes } from './routes/changes.ts';
 import { jobRoutes } from './routes/job-routes.ts';
-import { probes } from './routes/probes.ts';
 import { reads } from './routes/reads.ts';
 import { streamRoutes } from './routes/streams.ts';
 import type { OpenStreamOf } from './streams/open-stream.ts';
@@ -34,7 +34,12 @@ export function createApp({ queue, verifier, sealer, version, limits, open, log 
   app.enable('case sensitive routing').enable('strict routing');
   app.use(requestLog(log));
   app.use(requireToken(verifier, createUserLimits(limits)));
-  probes(app, queue, version);
+  // What a load balancer asks, without a token.
+  app.get('/healthz', (_req, res) => sendJson(res, 200, { status: 'ok', version }));
+  app.get('/readyz', async (_req, res) => {
+    await queue.ping();
+    sendJson(res, 200, { status: 'ready' });
+  });
   const handlers = {
     ...changes(queue),
     ...reads(queue, limits),

@@ -1,16 +1,15 @@
-import type { Request, RequestHandler, Response } from 'express';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
 import { authorize } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
 import { sealRequest } from '../requests/envelope.ts';
-import type { OrderName, OrderOf } from '../requests/order.ts';
-import type { methods, OriginalRequest } from '../requests/original.ts';
+import type { Order, OrderName, OrderOf } from '../requests/order.ts';
+import { maxBody, type methods, type OriginalRequest } from '../requests/original.ts';
 import { matchRoute } from '../requests/routes.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
 import type { Lifetimes } from '../token/verifier.ts';
-import { readBody } from './request/body.ts';
-import { callerOf, logOf, logOrder } from './request/request-context.ts';
+import { callerOf, type LogFields, logOf } from './request/request-context.ts';
 
 /** An order that the token of its request allows. */
 export type AuthorizedOrder<N extends OrderName> = OrderOf<N> & {
@@ -36,7 +35,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
     const [{ name }] = match.candidates;
     log.type = name;
     const { claims, token } = callerOf(req);
-    if (isJobType(name)) await bodyRead(req, res);
+    if (isJobType(name)) await readBody(req, res);
     const request = originalOf(req, method);
     const order = authorize(claims, request, match, lifetimes);
     logOrder(log, order);
@@ -45,24 +44,37 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
   };
 }
 
+/** The request as far as it decides what is done. Throws `invalid_request` where it is too long or no text. */
 function originalOf(req: Request, method: OriginalRequest['method']): OriginalRequest {
   const mark = req.url.indexOf('?');
-  const request: OriginalRequest = {
-    method,
-    path: req.path,
-    query: mark < 0 ? '' : req.url.slice(mark + 1),
-    body: textOf(req.body),
-  };
-  if (request.path.length > 4_096 || request.query.length > 8_192)
+  const query = mark < 0 ? '' : req.url.slice(mark + 1);
+  const body = textOf(req.body);
+  if (req.path.length > 4_096 || query.length > 8_192)
     throw new Failure('invalid_request', 'the address is too long');
   const { 'idempotency-key': key, 'if-none-match': ifNoneMatch } = req.headers;
-  if (key !== undefined) request.key = String(key).slice(0, 256);
-  if (ifNoneMatch !== undefined) request.ifNoneMatch = ifNoneMatch.slice(0, 8_192);
-  return request;
+  return {
+    method,
+    path: req.path,
+    query,
+    body,
+    ...(key !== undefined && { key: String(key).slice(0, 256) }),
+    ...(ifNoneMatch !== undefined && { ifNoneMatch: ifNoneMatch.slice(0, 8_192) }),
+  };
 }
 
-function bodyRead(req: Request, res: Response): Promise<void> {
+/** Has the request log say what a request is about. */
+function logOrder(log: LogFields, { all, wants }: Order): void {
+  if (all.u !== undefined) log.user = all.u;
+  if ('id' in wants) log.id = wants.id;
+  if ('resource' in wants) log.resource = wants.resource;
+  if ('command' in wants) log.resource = wants.command.params.resource;
+}
+
+/** Reads a body whatever its Content-Type says: the seed's curl lines send none of their own. */
+const parseBytes = express.raw({ type: () => true, limit: maxBody, inflate: false });
+
+function readBody(req: Request, res: Response): Promise<void> {
   return new Promise((resolve, reject) => {
-    readBody(req, res, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
+    parseBytes(req, res, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
   });
 }

@@ -1,5 +1,4 @@
 import type { Request, Response } from 'express';
-import type { Order } from '../../requests/order.ts';
 import type { Claims } from '../../token/claims.ts';
 import type { Place } from './user-limits.ts';
 
@@ -80,12 +79,4 @@ export function clientGone(res: Response): AbortSignal {
   const abort = new AbortController();
   res.once('close', () => abort.abort());
   return abort.signal;
-}
-
-/** Has the request log say what a request is about. */
-export function logOrder(log: LogFields, { all, wants }: Order): void {
-  if (all.u !== undefined) log.user = all.u;
-  if ('id' in wants) log.id = wants.id;
-  if ('resource' in wants) log.resource = wants.resource;
-  if ('command' in wants) log.resource = wants.command.params.resource;
 }

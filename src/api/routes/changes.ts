@@ -1,10 +1,113 @@
-import { type JobType, jobs } from '../../jobs/registry.ts';
-import type { ApiQueue } from '../../queue/api-queue.ts';
-import type { OrderHandler } from '../dispatch.ts';
-import { submit } from '../submit.ts';
+import type { Request, Response } from 'express';
+import { Failure, limitReached } from '../../jobs/errors.ts';
+import { isFinal, type Job } from '../../jobs/job.ts';
+import { type Command, type JobType, jobs } from '../../jobs/registry.ts';
+import type { Accepted, ApiQueue, JobRecord, JobSubmission } from '../../queue/api-queue.ts';
+import type { AuthorizedOrder, OrderHandler } from '../dispatch.ts';
+import { livesElsewhere, noHost, notFound, placementFor } from '../placement.ts';
+import { preferredWait } from '../request/preferences.ts';
+import { callerOf, clientGone } from '../request/request-context.ts';
+import { sendJob } from '../respond.ts';
 
 /** Requests that become jobs. */
 export function changes(queue: ApiQueue): { [T in JobType]: OrderHandler<JobType> } {
   const handler: OrderHandler<JobType> = (req, res, order) => submit(queue, req, res, order);
   return Object.fromEntries(Object.keys(jobs).map((type) => [type, handler])) as ReturnType<typeof changes>;
+}
+
+/** Makes a change a job and answers: the same id with the same request joins the job it became before. */
+async function submit(
+  queue: ApiQueue,
+  req: Request,
+  res: Response,
+  { wants: change, all: { h: wanted }, seal }: AuthorizedOrder<JobType>,
+): Promise<void> {
+  const { tenant, occupy } = callerOf(req);
+  const waited = preferredWait(req);
+  if (waited) occupy('userWaits');
+  const submission = {
+    ...change,
+    tenant,
+    seal: (host: string) => seal({ use: 'job', host, job: change.id }),
+  };
+  const placed = await place(queue, submission, wanted);
+  if (placed.replayed && placed.fingerprint !== change.fingerprint) {
+    throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
+  }
+  const latest =
+    waited && !isFinal(placed.job.state) ? await queue.wait(change.id, waited * 1000, clientGone(res)) : null;
+  sendJob(req, res, latest?.job ?? placed.job, { replayed: placed.replayed, waited });
+}
+
+/** What a request became, now or the first time it was sent. */
+interface Placed {
+  job: Job;
+  fingerprint: string;
+  replayed: boolean;
+}
+
+const replayOf = ({ job, fingerprint }: JobRecord): Placed => ({ job, fingerprint, replayed: true });
+
+/**
+ * Finds the host and records the request there. A refusal that depends on the state of the fleet holds for new
+ * ids only: a known one is told what became of it, whatever has changed since.
+ */
+async function place(
+  queue: ApiQueue,
+  submission: JobSubmission,
+  wanted: string | undefined,
+): Promise<Placed> {
+  const { id, fingerprint, command } = submission;
+  try {
+    const accepted = await queue.accept(submission, await placementFor(queue, command, wanted));
+    if (accepted.verdict === 'accepted') return { job: accepted.job, fingerprint, replayed: false };
+    if (accepted.verdict === 'known') return replayOf(accepted.record);
+    throw accepted.verdict === 'nowhere' ? await noHost(queue, wanted) : refusal(accepted, command, wanted);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
+    const known = await queue.job(id);
+    if (known) return replayOf(known);
+    throw error;
+  }
+}
+
+type Refused = Exclude<Accepted, { verdict: 'accepted' | 'known' | 'nowhere' }>;
+
+function refusal(
+  refused: Refused,
+  { type, params: { resource } }: Command,
+  wanted: string | undefined,
+): Failure {
+  const kind = jobs[type].on;
+  switch (refused.verdict) {
+    case 'elsewhere':
+      return livesElsewhere(kind, refused.host, wanted);
+    case 'missing':
+      return notFound(kind, resource);
+    case 'exists':
+      return kind === 'repository'
+        ? new Failure('repository_exists', `the repository ${resource} exists already`)
+        : new Failure(
+            'precondition_failed',
+            `the ${kind} ${resource} exists already and If-None-Match: * was given`,
+          );
+    case 'full':
+      return full(refused.limit, `${kind} ${resource}`);
+  }
+}
+
+function full(limit: Extract<Refused, { verdict: 'full' }>['limit'], resource: string): Failure {
+  const queueFull = (what: string) => new Failure('queue_full', `${what} (limit ${limit})`, { limit });
+  switch (limit) {
+    case 'maxJobs':
+      return queueFull('too many unfinished jobs on the host');
+    case 'maxJobsPerGear':
+      return queueFull(`too many unfinished jobs on the ${resource}`);
+    case 'maxQueueMegabytes':
+      return queueFull('the unfinished jobs of the host take too much room');
+    case 'userJobs':
+      return limitReached(limit, 'you have too many unfinished jobs on the host; wait for one to end');
+    case 'userQueueMegabytes':
+      return limitReached(limit, 'your unfinished jobs on the host take too much room; wait for one to end');
+  }
 }
