@@ -3,16 +3,9 @@ import { z } from 'zod';
 import { Failure } from './errors.ts';
 import { hostName, resourceName, userName } from './fields/identifier.ts';
 import { parseRequestId, type RequestId, requestIdOfKey } from './fields/request-id.ts';
+import { wholeNumber } from './fields/schema.ts';
 import { jobStates } from './job.ts';
 import { archiveFormats, maxFollow, maxLines } from './rpc/streams.ts';
-
-const count = (what: string, min: number, max: number) =>
-  z
-    .string()
-    .max(10)
-    .regex(/^\d+$/, `${what} must be a whole number`)
-    .transform(Number)
-    .refine((n) => n >= min && n <= max, `${what} must be from ${min} to ${max}`);
 
 /** Seconds for which a job may wait for its host at most. */
 const maxWait = 30 * 24 * 60 * 60;
@@ -28,13 +21,13 @@ const parameters = z.strictObject({
   r: resourceName.optional(),
   t: z.string().max(2048, 't must have at most 2048 characters').optional(),
   h: hostName.optional(),
-  wait: count('wait', 0, 60).optional(),
-  limit: count('limit', 1, 1000).optional(),
+  wait: wholeNumber(0, 60, 'wait').optional(),
+  limit: wholeNumber(1, 1000, 'limit').optional(),
   after: z.string().max(64).optional(),
-  lines: count('lines', 0, maxLines).optional(),
-  for: count('for', 0, maxFollow).optional(),
+  lines: wholeNumber(0, maxLines, 'lines').optional(),
+  for: wholeNumber(0, maxFollow, 'for').optional(),
   format: z.enum(archiveFormats, `format must be one of ${archiveFormats.join(', ')}`).optional(),
-  expires: count('expires', 1, maxWait).optional(),
+  expires: wholeNumber(1, maxWait, 'expires').optional(),
   state: z.enum(jobStates, `state must be one of ${jobStates.join(', ')}`).optional(),
 });
 export type Parameters = z.infer<typeof parameters>;
@@ -47,9 +40,7 @@ export function parseParameters(query: string): Parameters {
     if (Array.isArray(given[name]))
       throw new Failure('invalid_request', `${shorten(name)} is given more than once`);
   }
-  const parsed = parameters.safeParse({ ...given });
-  if (!parsed.success) throw new Failure('invalid_request', parsed.error.issues[0]?.message ?? 'not valid');
-  return parsed.data;
+  return checked(parameters, { ...given });
 }
 
 /** The parameter, which this request must have. */
@@ -75,9 +66,9 @@ export function requestIdOf({ i }: Parameters, key: string | undefined): Request
 
 const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
 
-/** A text of the request as its schema has it. Throws `invalid_request` with what is wrong. */
-export function checked<T extends z.ZodType>(schema: T, text: string): z.infer<T> {
-  const parsed = schema.safeParse(text);
+/** What a request says as its schema has it. Throws `invalid_request` with what is wrong. */
+export function checked<T extends z.ZodType>(schema: T, said: unknown): z.infer<T> {
+  const parsed = schema.safeParse(said);
   if (!parsed.success) throw new Failure('invalid_request', parsed.error.issues[0]?.message ?? 'not valid');
   return parsed.data;
 }

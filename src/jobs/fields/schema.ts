@@ -23,3 +23,14 @@ export const printable = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, '');
 
 /** What another process says for people to read: at most so many characters, none that a terminal obeys. */
 export const saidText = (max: number) => z.string().transform((said) => printable(said).slice(0, max));
+
+/** A whole number in decimal digits; `what` names it in the message, `digits` counts leading zeros, too. */
+export function wholeNumber(min: number, max: number, what = '', digits = 10) {
+  const message = `${what} must be a whole number from ${min} to ${max}`.trimStart();
+  return z
+    .string(message)
+    .max(digits, message)
+    .regex(/^\d+$/, message)
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, message);
+}

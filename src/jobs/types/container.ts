@@ -2,20 +2,18 @@ import { z } from 'zod';
 import { defineJob, defineRead, emptyBody } from '../define.ts';
 import { MiB } from '../fields/bytes.ts';
 import { containerPath, imageReference, resourceName, volumeName } from '../fields/identifier.ts';
-import { text, unique } from '../fields/schema.ts';
+import { text, unique, wholeNumber } from '../fields/schema.ts';
 import { required } from '../parameters.ts';
 import { environmentVariables } from './environment.ts';
 
 /** Numbers may come as strings, because the seed's clients write them so. */
-const integer = (what: string, min: number, max: number) =>
-  z
-    .union([z.number(), z.string().max(20).regex(/^\d+$/).transform(Number)], {
-      error: `${what} must be a whole number`,
-    })
-    .refine(
-      (n) => Number.isInteger(n) && n >= min && n <= max,
-      `${what} must be a whole number from ${min} to ${max}`,
-    );
+const integer = (what: string, min: number, max: number) => {
+  const message = `${what} must be a whole number from ${min} to ${max}`;
+  return z.union(
+    [z.int(message).min(min, message).max(max, message), wholeNumber(min, max, what, 20)],
+    message,
+  );
+};
 
 const port = z.strictObject({
   internal: integer('internal', 1, 65535),
