@@ -20,7 +20,7 @@ export function plainError(error: unknown): object {
  * milliseconds or 8 KiB, and when the process ends by itself: a write for each request would be a tenth of its cost.
  * Lines of the audit log go to a file as well, where one is named.
  */
-export async function createLogger(level: LogLevel, auditFile?: string): Promise<Logger> {
+export async function createLogger(level: LogLevel, auditFile: string | null = null): Promise<Logger> {
   const options = {
     level,
     base: null,
@@ -30,7 +30,7 @@ export async function createLogger(level: LogLevel, auditFile?: string): Promise
   const stderr = isatty(2)
     ? await readableLines()
     : pino.destination({ dest: 2, sync: false, minLength: 8_192, periodicFlush: 100 });
-  return pino(options, auditFile === undefined ? stderr : withAuditFile(stderr, auditFile));
+  return pino(options, auditFile === null ? stderr : withAuditFile(stderr, auditFile));
 }
 
 /** Loaded here only: services do not need it. */

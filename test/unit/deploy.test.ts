@@ -1,12 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import {
-  type OptionDefinition,
-  type OptionName,
-  optionTable,
-  type Role,
-  roleOptions,
-} from '../../src/cli/options/options.ts';
+import type { OptionDefinition } from '../../src/cli/options/option-definition.ts';
+import { type OptionName, optionTable, type Role, roleOptions } from '../../src/cli/options/options.ts';
 
 const names = Object.keys(optionTable) as OptionName[];
 const variables = new Set<string>(Object.values(optionTable).map(({ env }) => env));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readConfig } from '../../src/cli/options/config.ts';
 import { limitOptions } from '../../src/cli/options/limit-options.ts';
+import { namedOptions } from '../../src/cli/options/option-definition.ts';
 import { beyondLimits, hostLimits, includesPort, limitNames } from '../../src/jobs/limits.ts';
 import { gearBody } from '../../src/jobs/types/container.ts';
 import { hostLimits as granted } from '../support/limits.ts';
@@ -22,7 +23,7 @@ test('docs/limits.md has every limit with its option and default, and no other',
   const rows = [...page.matchAll(/^\| `(\w+)` \| `(--[\w-]+)` \| ([^|]+) \|/gm)].map(
     ([, name, flag, preset]) => `${name} ${flag} ${preset?.trim().replaceAll("'", '’')}`,
   );
-  const table = Object.entries(limitOptions).map(
+  const table = Object.entries(namedOptions(limitOptions)).map(
     ([name, { flag, default: preset }]) => `${name} ${flag} ${inWords[name] ?? preset}`,
   );
   expect(rows).toEqual(table);

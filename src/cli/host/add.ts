@@ -7,7 +7,7 @@ import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { workerAcl } from '../../queue/redis/acl.ts';
 import { act } from '../act.ts';
 import { BadConfig, readSettings } from '../options/config.ts';
-import { optionFor } from '../options/option-flags.ts';
+import { optionFor } from '../options/options.ts';
 import { firstLine } from '../roles/redis-access.ts';
 import { writeInvitation } from './invitation.ts';
 

@@ -6,7 +6,7 @@ import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { testToken } from '../../token/claims.ts';
 import { act } from '../act.ts';
 import { BadConfig, readSettings } from '../options/config.ts';
-import { optionFor } from '../options/option-flags.ts';
+import { optionFor } from '../options/options.ts';
 import { firstLine } from '../roles/redis-access.ts';
 import { addCommand } from './add.ts';
 import { type Client, createClient } from './client.ts';

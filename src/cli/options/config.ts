@@ -1,28 +1,23 @@
 import { isIP } from 'node:net';
 import { holdsPassword, hostsOf, speaksTls } from '../../queue/redis/redis-url.ts';
 import type { Lifetimes } from '../../token/verifier.ts';
+import type { OptionDefinition } from './option-definition.ts';
 import {
-  type OptionDefinition,
   type OptionName,
   optionTable,
   type Role,
   roleOptions,
   type Settings,
+  type WithDefault,
 } from './options.ts';
 
-type Optional =
-  | 'redis'
-  | 'redisUser'
-  | 'redisPasswordFile'
-  | 'redisCa'
-  | 'redisCert'
-  | 'redisKey'
-  | 'keys'
-  | 'streamListen'
-  | 'githostImage';
+type Switch = { [K in OptionName]: Settings[K] extends boolean ? K : never }[OptionName];
+type AlwaysSet = WithDefault | Switch;
 
 /** The settings of a role; `redis` is there unless the daemon is to run its own. */
-export type Config = Omit<Settings, Optional> & { [K in Optional]: Settings[K] | null };
+export type Config = Pick<Settings, AlwaysSet> & {
+  [K in Exclude<OptionName, AlwaysSet>]: Settings[K] | null;
+};
 
 /** Settings that cannot be used, one readable line for each. */
 export class BadConfig extends Error {
@@ -47,21 +42,10 @@ export function readConfig(
   const settings = readSettings(roleOptions[role], flags, environment) as Partial<Settings>;
   const wrong = contradictions(role, settings);
   if (wrong.length > 0) throw new BadConfig(wrong);
-  return {
-    redis: null,
-    redisUser: null,
-    redisPasswordFile: null,
-    redisCa: null,
-    redisCert: null,
-    redisKey: null,
-    keys: null,
-    streamListen: null,
-    githostImage: null,
-    insecureRedis: false,
-    testToken: false,
-    insecureTestToken: false,
-    ...settings,
-  } as Config;
+  const unset = Object.entries<OptionDefinition>(optionTable).flatMap(([name, option]) =>
+    option.default === undefined ? [[name, option.takes === undefined ? false : null]] : [],
+  );
+  return { ...Object.fromEntries(unset), ...settings } as Config;
 }
 
 /** The file that arms failpoints, which only tests have; see failpoints.ts. */
@@ -77,10 +61,6 @@ export function lifetimesOf({
 }: Pick<Config, 'tokenHours' | 'tokenReadHours'>): Lifetimes {
   return { change: tokenHours * hour, read: tokenReadHours * hour };
 }
-
-type WithDefault = {
-  [K in OptionName]: (typeof optionTable)[K] extends { default: string } ? K : never;
-}[OptionName];
 
 /** Some settings by their names, each valid for itself; what has no default may be left out. Throws `BadConfig`. */
 export function readSettings<N extends OptionName>(

@@ -2,15 +2,15 @@ import { isIP } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import { MiB } from '../../jobs/fields/bytes.ts';
+import { wholeNumber } from '../../jobs/fields/schema.ts';
 import { hostLimits, queueLimits, userLimits } from '../../jobs/limits.ts';
 import { cpus, memory } from '../../jobs/types/container.ts';
-import { wholeNumber } from './option-definition.ts';
+import { withDefault } from './option-definition.ts';
 
-const limit = <S extends z.ZodType>(preset: string, takes: string, schema: S, help: string) => ({
-  ...{ default: preset, takes, schema, help },
-});
-const number = (preset: string, help: string) => limit(preset, '<number>', wholeNumber(1, 100_000), help);
-const megabytes = (preset: string, help: string) => limit(preset, '<MiB>', wholeNumber(1, 1_048_576), help);
+const number = (preset: string, help: string) =>
+  withDefault(preset, '<number>', wholeNumber(1, 100_000), help);
+const megabytes = (preset: string, help: string) =>
+  withDefault(preset, '<MiB>', wholeNumber(1, 1_048_576), help);
 
 /** MiB of a gear where nothing is said, and the most that may be: half of what the host has, so that no gear takes all of it. */
 const defaultMemory = 512;
@@ -36,7 +36,8 @@ const addresses = z
   .transform((text) => text.split(',').filter(Boolean))
   .refine((all) => all.length <= 16 && all.every((one) => isIP(one) !== 0), 'must be addresses with commas');
 
-const limits = {
+/** Every limit, in the order in which help shows them. docs/limits.md is held against it. */
+export const limitOptions = {
   userRequests: number('64', 'requests of one user in flight, at one api'),
   userWaits: number('128', 'requests of one user that wait for a job, at one api'),
   userStreams: number('128', 'logs that one user follows, at one api'),
@@ -53,35 +54,25 @@ const limits = {
   maxArchives: number('4', 'archives and copies that this host creates concurrently'),
   archiveMegabytes: megabytes('128', 'memory that git may use for one archive'),
   maxAnswers: number('4', 'reads that this host answers concurrently; the others wait'),
-  gearMemory: limit(`${defaultMemory}m`, '<bytes>', memory, 'memory of a gear whose spec names none'),
-  gearCpus: limit('1', '<number>', cpus, 'CPUs of a gear whose spec names none'),
+  gearMemory: withDefault(`${defaultMemory}m`, '<bytes>', memory, 'memory of a gear whose spec names none'),
+  gearCpus: withDefault('1', '<number>', cpus, 'CPUs of a gear whose spec names none'),
   gearPids: number('1024', 'processes and threads of a gear'),
-  gearLogLines: limit(
+  gearLogLines: withDefault(
     '10000',
     '<number>',
     wholeNumber(1, 1_000_000_000),
     'lines that a gear may log in 30 seconds',
   ),
-  maxGearMemory: limit(`${maxGearMemory}m`, '<bytes>', memory, 'maximum memory in a spec'),
-  maxGearCpus: limit(hostCpus, '<number>', cpus, 'maximum number of CPUs in a spec'),
-  publishPorts: limit('1024-65535', '<list>', ports, 'external ports allowed in a spec: 443,1024-65535'),
-  publishAddress: limit('', '<list>', addresses, 'addresses on which ports are published; empty: all'),
+  maxGearMemory: withDefault(`${maxGearMemory}m`, '<bytes>', memory, 'maximum memory in a spec'),
+  maxGearCpus: withDefault(hostCpus, '<number>', cpus, 'maximum number of CPUs in a spec'),
+  publishPorts: withDefault(
+    '1024-65535',
+    '<list>',
+    ports,
+    'external ports allowed in a spec: 443,1024-65535',
+  ),
+  publishAddress: withDefault('', '<list>', addresses, 'addresses on which ports are published; empty: all'),
 };
-type Limits = { [K in keyof typeof limits]: (typeof limits)[K] & { flag: string; env: string } };
-
-const named = (name: string, between: string) => name.replace(/[A-Z]/g, (letter) => between + letter);
-
-/** Every limit, in the order in which help shows them, each with the flag of its name. docs/limits.md is held against it. */
-export const limitOptions = Object.fromEntries(
-  Object.entries(limits).map(([name, option]) => [
-    name,
-    {
-      flag: `--${named(name, '-').toLowerCase()}`,
-      env: `GEARD_${named(name, '_').toUpperCase()}`,
-      ...option,
-    },
-  ]),
-) as Limits;
 
 export const ofApiLimits = [...userLimits.keyof().options, ...queueLimits.keyof().options];
 export const ofHostLimits = hostLimits.keyof().options;

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { optionFor } from '../options/option-flags.ts';
-import { type Role, roleOptions } from '../options/options.ts';
+import { optionFor, type Role, roleOptions } from '../options/options.ts';
 
 /** `gear daemon`, `gear api`, `gear worker`: run until a signal ends them. */
 export function fillRole(command: Command, role: Role): void {

@@ -6,7 +6,7 @@ import { maxBody } from '../../requests/original.ts';
 import type { KeyRole } from '../../token/key-files.ts';
 import { act } from '../act.ts';
 import { BadConfig, lifetimesOf, readSettings } from '../options/config.ts';
-import { optionFor } from '../options/option-flags.ts';
+import { optionFor } from '../options/options.ts';
 import { hideArguments } from '../roles/process-hardening.ts';
 
 type Flags = Record<string, string | boolean | undefined>;
