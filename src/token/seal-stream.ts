@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { Failure } from '../jobs/errors.ts';
+import { decrypt, encrypt, tagBytes } from './aes-gcm.ts';
 
 /**
  * Seals a stream from one worker to another, piece by piece, so that nothing in between can read it, change it, leave out or
@@ -9,9 +10,7 @@ import { Failure } from '../jobs/errors.ts';
  * The daemon key's id, behind a byte that says how long it is; the salt; then pieces: the length of what follows, 31 bits behind one that says whether it is the last; ciphertext and tag.
  * What the stream is about is authenticated with each.
  */
-const algorithm = 'aes-256-gcm';
 const saltBytes = 16;
-const tagBytes = 16;
 const headerBytes = 4;
 const lastBit = 0x8000_0000;
 /** Bytes of the largest piece. */
@@ -38,10 +37,9 @@ export async function* sealPieces(
   const key = keyFrom(secret, salt);
   let number = 0;
   const piece = (bytes: Uint8Array, isLast: boolean): Buffer => {
-    const cipher = createCipheriv(algorithm, key, nonceOf(number++, isLast)).setAAD(Buffer.from(about));
     const header = Buffer.alloc(headerBytes);
     header.writeUInt32BE(((isLast ? lastBit : 0) | (bytes.length + tagBytes)) >>> 0);
-    return Buffer.concat([header, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+    return Buffer.concat([header, encrypt(key, nonceOf(number++, isLast), bytes, about)]);
   };
   yield Buffer.concat([Buffer.from([kid.length]), Buffer.from(kid), salt]);
   for await (const chunk of body) {
@@ -81,23 +79,13 @@ export async function* openPieces(
       if (isOver || length < tagBytes || length > pieceBytes + tagBytes) throw notSealed();
       if (rest.length < headerBytes + length) break;
       take(headerBytes);
-      const bytes = decrypt(take(length), key, nonceOf(number++, isLast), about);
+      const bytes = decrypt(key, nonceOf(number++, isLast), take(length), about);
+      if (bytes === null) throw notSealed();
       isOver = isLast;
       if (bytes.length > 0) yield bytes;
     }
   }
   if (!isOver || rest.length > 0) throw notSealed();
-}
-
-function decrypt(piece: Buffer, key: Buffer, nonce: Buffer, about: string): Buffer {
-  const decipher = createDecipheriv(algorithm, key, nonce, { authTagLength: tagBytes })
-    .setAAD(Buffer.from(about))
-    .setAuthTag(piece.subarray(-tagBytes));
-  try {
-    return Buffer.concat([decipher.update(piece.subarray(0, -tagBytes)), decipher.final()]);
-  } catch {
-    throw notSealed();
-  }
 }
 
 const notSealed = () =>

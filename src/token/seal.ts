@@ -1,12 +1,13 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { Failure } from '../jobs/errors.ts';
 import { parseJson } from '../lib/parse-json.ts';
+import { decrypt, encrypt } from './aes-gcm.ts';
 import type { KeySource } from './keyring.ts';
 import { openPieces, sealPieces } from './seal-stream.ts';
 
 /**
  * Seals what travels from an api to a worker, token and body included, so that nothing between the two can read or
- * change it: AES-256-GCM (NIST SP 800-38D) under a key that HKDF (RFC 5869) makes from the secret of a daemon key and
+ * change it: AES-256-GCM under a key that HKDF (RFC 5869) makes from the secret of a daemon key and
  * a salt of this process. What it is for is authenticated with it.
  *
  * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` where there are no keys because only the test token
@@ -37,8 +38,6 @@ export interface Purpose {
 
 const nameOf = ({ use, host, job = '' }: Purpose) => JSON.stringify([use, host, job]);
 
-const algorithm = 'aes-256-gcm';
-const tagBytes = 16;
 /** Keys made of other processes' salts that are remembered. */
 const maxRemembered = 64;
 
@@ -79,9 +78,7 @@ export function createSealer(
       const key = kid === undefined ? null : keyFor(kid, salt);
       if (!key) throw new Failure('token_invalid', 'the request needs a valid token');
       const nonce = randomBytes(12);
-      const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(name));
-      const parts = [cipher.update(text, 'utf8'), cipher.final()];
-      const sealed = Buffer.concat([...parts, cipher.getAuthTag()]);
+      const sealed = encrypt(key, nonce, Buffer.from(text), name);
       return `1.${kid}.${salt}.${nonce.toString('base64url')}.${sealed.toString('base64url')}`;
     },
 
@@ -90,7 +87,9 @@ export function createSealer(
       const name = nameOf(purpose);
       if (version === '0') return testToken ? openPlain(kid, name) : null;
       const key = version === '1' ? keyFor(kid, withSalt) : null;
-      return key ? parseJson(decrypt(key, nonce, body, name) ?? '') : null;
+      if (!key) return null;
+      const plain = decrypt(key, Buffer.from(nonce, 'base64url'), Buffer.from(body, 'base64url'), name);
+      return plain && parseJson(plain.toString('utf8'));
     },
 
     sealStream(body, token, about) {
@@ -108,18 +107,4 @@ export function createSealer(
 function openPlain(text: string, name: string): unknown {
   const plain = parseJson(Buffer.from(text, 'base64url').toString('utf8')) as Record<string, unknown> | null;
   return plain?.['name'] === name ? parseJson(String(plain['text'])) : null;
-}
-
-function decrypt(key: Buffer, nonce: string, body: string, name: string): string | null {
-  const bytes = Buffer.from(body, 'base64url');
-  const iv = Buffer.from(nonce, 'base64url');
-  if (bytes.length < tagBytes || iv.length !== 12) return null;
-  try {
-    const decipher = createDecipheriv(algorithm, key, iv, { authTagLength: tagBytes })
-      .setAAD(Buffer.from(name))
-      .setAuthTag(bytes.subarray(-tagBytes));
-    return Buffer.concat([decipher.update(bytes.subarray(0, -tagBytes)), decipher.final()]).toString('utf8');
-  } catch {
-    return null; // Not sealed by us, or for something else.
-  }
 }
