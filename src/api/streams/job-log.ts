@@ -3,6 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { printable } from '../../jobs/fields/schema.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
 import type { LogFormat } from '../../jobs/rpc/streams.ts';
+import { serverSentEvent } from '../../lib/server-sent-event.ts';
 import type { ApiQueue, JobRecord, ProgressLine } from '../../queue/api-queue.ts';
 
 /** Milliseconds between two looks at a job of which we hear nothing. */
@@ -50,23 +51,17 @@ interface Writer {
 const plain = ({ time, step, message, percent }: ProgressLine) =>
   `${time} ${step}: ${message}${percent === undefined ? '' : ` (${percent} %)`}`;
 
-const asEvent = (text: string) =>
-  text
-    .split(/\r\n|\r|\n/)
-    .map((line) => `data: ${line}\n`)
-    .join('');
-
 const writers: Record<LogFormat, Writer> = {
   'text/plain': {
     line: (line) => Buffer.from(`${plain(line)}\n`),
     end: (job) => Buffer.from(`${outcomeOf(job)}\n`),
   },
   'text/event-stream': {
-    line: (line) => Buffer.from(`id: ${line.id}\n${asEvent(plain(line))}\n`),
-    end: (job) =>
-      Buffer.from(
-        `${asEvent(outcomeOf(job))}\nevent: end\ndata: ${JSON.stringify({ reason: job.state })}\n\n`,
-      ),
+    line: (line) => Buffer.from(serverSentEvent(plain(line), { id: line.id })),
+    end: (job) => {
+      const end = serverSentEvent(JSON.stringify({ reason: job.state }), { event: 'end' });
+      return Buffer.from(`${serverSentEvent(outcomeOf(job))}${end}`);
+    },
   },
   'application/x-ndjson': {
     line: (line) => Buffer.from(`${JSON.stringify(line)}\n`),

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { LogFormat } from '../../jobs/rpc/streams.ts';
+import { serverSentEvent } from '../../lib/server-sent-event.ts';
 import type { JournalRecord } from '../journald/journal-export.ts';
 
 /** Something about the stream that its reader must know. */
@@ -67,16 +68,11 @@ function textWriter(): LogWriter {
 const joined = (write: (record: JournalRecord) => Buffer) => (records: JournalRecord[]) =>
   Buffer.concat(records.map(write));
 
-/** Server-sent events: an end of line of any kind inside a message begins another `data:` line (HTML, 9.2.6). */
-function asEvent({ cursor, message, continues }: JournalRecord): Buffer {
-  const lines = message.toString('utf8').split(/\r\n|\r|\n/);
-  const data = lines.map((one) => `data: ${one}\n`).join('');
-  return Buffer.from(`id: ${cursor}\n${continues ? 'event: part\n' : ''}${data}\n`);
-}
+const asEvent = ({ cursor, message, continues }: JournalRecord) =>
+  Buffer.from(serverSentEvent(message.toString('utf8'), { id: cursor, ...(continues && { event: 'part' }) }));
 
-function eventNotice({ event, ...data }: Notice): Buffer {
-  return Buffer.from(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-}
+const eventNotice = ({ event, ...data }: Notice) =>
+  Buffer.from(serverSentEvent(JSON.stringify(data), { event }));
 
 /** JSON a line; bytes that are not UTF-8 come as base64 and say so. */
 function asJson({ cursor, time, message, continues }: JournalRecord): Buffer {
