@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { every } from '../lib/async/every.ts';
 import { BadKey, readKeyring } from './key-files.ts';
 import type { Keyring, KeySource } from './keyring.ts';
 
@@ -39,11 +40,7 @@ export async function watchKeys(
     ({ keyring, version } = now);
     log.info(idsOf(keyring), 'keys have changed');
   };
-  const timer = setInterval(
-    () => void look().catch((error: Error) => log.error({ err: error }, 'keys')),
-    interval,
-  );
-  return { current: () => keyring, close: () => clearInterval(timer) };
+  return { current: () => keyring, close: every(interval, look, log) };
 }
 
 const idsOf = ({ issuers, daemons }: Keyring) => ({

@@ -1,5 +1,6 @@
 import type { Closers } from '../lib/async/closers.ts';
-import { every, timeout } from '../lib/async/every.ts';
+import { every } from '../lib/async/every.ts';
+import { pause } from '../lib/async/pause.ts';
 import type { WorkerQueue } from '../queue/worker-queue.ts';
 import { type Authorizer, createAuthorizer } from './authorization.ts';
 import type { HostOptions } from './host-options.ts';
@@ -74,7 +75,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   return {
     async close(grace) {
       await runner.drain(grace);
-      await Promise.race([queue.stopReceiving(), timeout(2_000)]);
+      await Promise.race([queue.stopReceiving(), pause(2_000)]);
       await closers.close();
     },
   };

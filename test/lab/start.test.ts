@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { timeout } from '../../src/lib/async/every.ts';
+import { pause } from '../../src/lib/async/pause.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -31,7 +31,7 @@ const nothingLeft = () => !existsSync('/run/geard-start') && !existsSync('/var/l
 
 test('npm start -- --once performs the tour and ends with 0, leaving nothing', async () => {
   const { said, ended } = start('--once');
-  const waited = timeout(100_000).then(() => 'not within 100 s');
+  const waited = pause(100_000).then(() => 'not within 100 s');
   expect(await Promise.race([ended, waited]), said()).toBe(0);
   expect(said()).toContain('every step was as it should be');
   expect(nothingLeft()).toBe(true);

@@ -18,7 +18,3 @@ export function every(milliseconds: number, task: () => Promise<void>, log: Logg
     clearTimeout(timer);
   };
 }
-
-/** Resolves after so many milliseconds; keeps no process alive. */
-export const timeout = (milliseconds: number) =>
-  new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref());

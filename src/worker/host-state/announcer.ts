@@ -1,8 +1,9 @@
 import { totalmem } from 'node:os';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { kinds } from '../../jobs/fields/resource.ts';
-import { every, timeout } from '../../lib/async/every.ts';
+import { every } from '../../lib/async/every.ts';
 import { createLocks } from '../../lib/async/locks.ts';
+import { pause } from '../../lib/async/pause.ts';
 import { heartbeatInterval, NameTaken, type WorkerQueue } from '../../queue/worker-queue.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import type { GearIndex, IndexedGear } from '../gear/gear-index.ts';
@@ -84,7 +85,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
           for (const stop of stops) stop();
           withdrawn = true;
           const told = turns.hold(host, async () => queue.withdrawHost(await announcement()));
-          await Promise.race([told, timeout(withdrawTimeout)]).catch(() => undefined);
+          await Promise.race([told, pause(withdrawTimeout)]).catch(() => undefined);
         },
       };
     },
