@@ -1,5 +1,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { Failure } from '../jobs/errors.ts';
+import { BoundedMap } from '../lib/bounded-map.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { decrypt, encrypt } from './aes-gcm.ts';
 import type { KeySource } from './keyring.ts';
@@ -47,7 +48,7 @@ export function createSealer(
   testToken: boolean,
 ): Sealer {
   const salt = randomBytes(16).toString('base64url');
-  const derived = new Map<string, Buffer>();
+  const derived = new BoundedMap<string, Buffer>(maxRemembered);
 
   const keyFor = (kid: string, withSalt: string): Buffer | null => {
     const secret = keys().daemons.get(kid)?.secret;
@@ -58,8 +59,6 @@ export function createSealer(
     const key = Buffer.from(
       hkdfSync('sha256', secret, Buffer.from(withSalt, 'base64url'), 'geard seal 1', 32),
     );
-    const [oldest] = derived.keys();
-    if (derived.size >= maxRemembered && oldest !== undefined) derived.delete(oldest);
     derived.set(name, key);
     return key;
   };

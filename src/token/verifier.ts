@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { BoundedMap } from '../lib/bounded-map.ts';
 import { type Claims, type TokenClaims, testToken } from './claims.ts';
 import type { Keyring, KeySource } from './keyring.ts';
 import { openToken } from './open-token.ts';
@@ -64,13 +65,14 @@ export const isTooLong = ({ d, iat }: Claims, longest: number) =>
 
 /** Opens tokens, the same ones only once for each set of keys: a client sends its token with every request. */
 function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims | null> {
-  let known = new Map<string, TokenClaims>();
+  const noneKnown = () => new BoundedMap<string, TokenClaims>(maxRemembered);
+  let known = noneKnown();
   let under: Keyring | null = null;
   return async (token) => {
     const keyring = keys();
     if (under !== keyring) {
       under = keyring;
-      known = new Map();
+      known = noneKnown();
     }
     const memory = known;
     const name = hash('sha256', token, 'base64url');
@@ -78,8 +80,6 @@ function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims
     if (before) return before;
     const opened = await openToken(token, keyring);
     if ('wrong' in opened) return null;
-    const [oldest] = memory.keys();
-    if (memory.size >= maxRemembered && oldest !== undefined) memory.delete(oldest);
     memory.set(name, opened.claims);
     return opened.claims;
   };
