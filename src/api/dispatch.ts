@@ -50,7 +50,7 @@ function originalOf(req: Request, method: OriginalRequest['method']): OriginalRe
   const query = mark < 0 ? '' : req.url.slice(mark + 1);
   const body = textOf(req.body);
   if (req.path.length > 4_096 || query.length > 8_192)
-    throw new Failure('invalid_request', 'the address is too long');
+    throw new Failure('invalid_request', 'the URL is too long');
   const { 'idempotency-key': key, 'if-none-match': ifNoneMatch } = req.headers;
   return {
     method,

@@ -7,7 +7,7 @@ import { sendProblem } from './respond.ts';
 
 /** What errors of Express's own parsers mean here, by their `type` or status. */
 function asBadRequest(error: { type?: unknown; status?: unknown }): Failure | null {
-  if (error.type === 'entity.too.large') return new Failure('body_too_large', 'the body is above 100 KiB');
+  if (error.type === 'entity.too.large') return new Failure('body_too_large', 'the body exceeds 100 KiB');
   if (error.type === 'encoding.unsupported') {
     return new Failure('invalid_request', 'the body must not be compressed');
   }
@@ -26,7 +26,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
       return;
     }
     const failure = error instanceof Failure ? error : asBadRequest(error);
-    if (!failure) log.error({ err: error }, 'a request failed for a reason of our own');
+    if (!failure) log.error({ err: error }, 'a request failed with an internal error');
     if (failure?.code === 'method_not_allowed') res.set('Allow', methodsOf(req.path).join(', '));
     const { id } = logOf(req);
     const job = failure?.code === 'request_id_reused' ? id : undefined;
@@ -39,5 +39,5 @@ const limitOf = (failure: Failure | null) => (failure?.limit ? { limit: failure.
 function problem(failure: Failure | null, where: Pick<Problem, 'job' | 'limit'>): Problem {
   return failure
     ? problemOf(failure.code, failure.message, where)
-    : problemOf('internal', 'this is our fault; the log of the api says more');
+    : problemOf('internal', 'an internal error occurred; the log of the api has the details');
 }

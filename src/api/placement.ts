@@ -58,9 +58,7 @@ export async function noHost(queue: Directory, wanted: string | undefined): Prom
   );
   return new Failure(
     'no_host',
-    draining
-      ? `the host ${draining.name} is draining`
-      : 'no host is live that takes something new; start a worker',
+    draining ? `the host ${draining.name} is draining` : 'no live host accepts anything new; start a worker',
   );
 }
 
@@ -91,14 +89,14 @@ export async function holderOf(
   if (!host) throw notFound(kind, resource);
   if (wanted !== undefined && wanted !== host) throw livesElsewhere(kind, host, wanted);
   const gone = (await queue.hosts()).some(({ name, state }) => name === host && state === 'gone');
-  if (gone) throw new Failure('host_unavailable', `the host ${host} is gone; its gears may well run`);
+  if (gone) throw new Failure('host_unavailable', `the host ${host} is offline; its gears may still run`);
   return host;
 }
 
 const absent: Record<LineKind, { code: ErrorCode; how: string }> = {
   gear: { code: 'container_not_found', how: 'PUT container installs it' },
   repository: { code: 'repository_not_found', how: 'PUT repository creates it' },
-  environment: { code: 'environment_not_found', how: 'PUT environment makes it' },
+  environment: { code: 'environment_not_found', how: 'PUT environment creates it' },
   host: { code: 'host_not_found', how: 'GET hosts shows all' },
 };
 
@@ -107,5 +105,5 @@ export function notFound(kind: LineKind, resource: string): Failure {
 }
 
 export function livesElsewhere(kind: LineKind, host: string, wanted: string | undefined): Failure {
-  return new Failure('host_conflict', `the ${kind} lives on the host ${host}, not on ${wanted ?? 'another'}`);
+  return new Failure('host_conflict', `the ${kind} is on the host ${host}, not on ${wanted ?? 'another'}`);
 }

@@ -14,7 +14,7 @@ export async function listen(
   const listening = once(server, 'listening');
   server.listen(port, host);
   await listening;
-  server.on('error', (error) => log.error({ err: error }, 'a connection could not be taken'));
+  server.on('error', (error) => log.error({ err: error }, 'a connection could not be accepted'));
   const { address, port: taken, family } = server.address() as AddressInfo;
   return `${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
 }

@@ -29,7 +29,7 @@ export function authorize(
   const route = selectRoute(match, all);
   const types = assertAllowed(claims, route);
   if (route.ofHost && claims.r !== undefined)
-    throw new Failure('token_forbids', 'the token is for resources of a name, not for hosts');
+    throw new Failure('token_forbids', 'the token is for named resources, not for hosts');
   if (changesSomething(route.action)) assertChangeAllowed(claims, request, lifetimes);
   const wants = route.wants({ request, all, found });
   if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');

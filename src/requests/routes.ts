@@ -127,7 +127,7 @@ function typeOf(definition: JobDefinition, all: Parameters): unknown {
 function isCreateOnly({ ifNoneMatch }: OriginalRequest): boolean {
   if (ifNoneMatch === undefined) return false;
   if (ifNoneMatch.trim() === '*') return true;
-  throw new Failure('invalid_request', 'If-None-Match can only be *');
+  throw new Failure('invalid_request', 'If-None-Match must be *');
 }
 
 /** What matches a path by its URI template; the path itself where it has no variable part. */

@@ -154,14 +154,16 @@ async function readKey(path: string, role: KeyRole, half: Half, kid: string): Pr
   const { kty, crv, alg } = roles[role];
   const jwk = parsed.data;
   if (!jwk || jwk.kty !== kty || jwk.crv !== crv || (half === 'key') !== (jwk.d !== undefined)) {
-    throw new BadKey(`${path} is no ${half === 'key' ? 'private' : 'public'} ${crv} key as JSON Web Key`);
+    throw new BadKey(
+      `${path} is no ${half === 'key' ? 'private' : 'public'} ${crv} key in JSON Web Key format`,
+    );
   }
-  if (jwk.kid !== kid) throw new BadKey(`${path}: its kid must be what its name begins with`);
+  if (jwk.kid !== kid) throw new BadKey(`${path}: its kid must be the beginning of its file name`);
   const key = await importJWK(
     { kty, crv, x: jwk.x, ...(jwk.d === undefined ? {} : { d: jwk.d }) },
     alg,
   ).catch(() => {
-    throw new BadKey(`${path} holds no key that fits together`);
+    throw new BadKey(`${path} holds no key whose parts fit together`);
   });
   return { key: key as CryptoKey, secret: Buffer.from(jwk.d ?? '', 'base64url'), jwk };
 }

@@ -23,6 +23,6 @@ export async function mintToken(claims: NewClaims, issuer: NamedKey, daemon: Nam
     .encrypt(daemon.key);
   if (token.length <= maxToken) return token;
   throw new Error(
-    `the token would have ${token.length} characters, at most ${maxToken} are taken; claim less`,
+    `the token would have ${token.length} characters, and at most ${maxToken} are accepted; use fewer or shorter claims`,
   );
 }

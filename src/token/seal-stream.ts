@@ -89,4 +89,7 @@ export async function* openPieces(
 }
 
 const notSealed = () =>
-  new Failure('clone_failed', 'what came was not sealed by a worker of ours, or was changed on its way');
+  new Failure(
+    'clone_failed',
+    'the stream was not sealed by a worker of this fleet, or was changed on its way',
+  );

@@ -95,7 +95,7 @@ export function createSealer(
       if (sealsNothing()) return body;
       const kid = kidFor(token) ?? '';
       const secret = secretOf(kid);
-      if (secret === null) throw new Error('the key of the token was taken away');
+      if (secret === null) throw new Error('the key of the token was removed');
       return sealPieces(body, kid, secret, about);
     },
 

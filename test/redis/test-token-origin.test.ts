@@ -54,7 +54,7 @@ test.each([
   { Origin: 'null' },
   { 'Sec-Fetch-Site': 'cross-site' },
   { 'Sec-Fetch-Site': 'same-site' },
-])('the test token is not taken from a page of another origin: %j (security L2)', async (headers) => {
+])('the test token is not accepted from a page of another origin: %j (security L2)', async (headers) => {
   expect(await ask({ ...headers, Host: `localhost:${port}` })).toEqual([403, 'token_forbids']);
 });
 

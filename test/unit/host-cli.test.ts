@@ -82,7 +82,7 @@ test('a refusal is told in its own words, and what to do about a token', async (
   await expect(client.get('drift', { h: 'h9' })).rejects.toThrow(
     'No such host (host_not_found): there is no host h9',
   );
-  await expect(client.get('hosts')).rejects.toThrow(/does not take the test token.*--token-file/);
+  await expect(client.get('hosts')).rejects.toThrow(/does not accept the test token.*--token-file/);
   await expect(client.get('hosts')).rejects.toThrow('502');
   expect(asked).toHaveLength(3);
 });
@@ -104,7 +104,7 @@ test('drift is shown a line for each, and what is only foreign is nothing to men
   const none = { unitsWithoutEntry: [], entriesWithoutUnit: [], changedUnits: [], withoutNetwork: [] };
   const foreign = [{ kind: 'unit' as const, name: 'gear-x.service' }];
   expect(showDrift({ host: 'h1', drift: { ...none, foreign } })).toBe(
-    'h1: gear-x.service: a unit that is none of ours\n',
+    'h1: gear-x.service: a unit that geard did not make\n',
   );
   expect(hasDrift({ host: 'h1', drift: { ...none, foreign } })).toBe(false);
   expect(hasDrift({ host: 'h1', drift: { ...none, foreign, entriesWithoutUnit: ['a'] } })).toBe(true);
@@ -123,6 +123,6 @@ test('a repair tells what it has done and what it has left alone', () => {
   const foreign = [{ kind: 'container' as const, name: 'gear-x' }];
   expect(showRepair('h1', nothing)).toBe('h1: nothing to repair\n');
   expect(showRepair('h1', { ...nothing, rewritten: ['a', 'b'], released: [4000], foreign })).toBe(
-    'h1: rewritten a, b\nh1: released 4000\nh1: gear-x is a container that is none of ours; untouched\n',
+    'h1: rewritten a, b\nh1: released 4000\nh1: gear-x is a container that geard did not make; untouched\n',
   );
 });

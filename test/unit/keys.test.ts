@@ -67,13 +67,13 @@ test.each([
   [
     'says another id than its name',
     async (path: string) => writeFile(path, (await readFile(path, 'utf8')).replace(/"kid": "/, '$&x')),
-    /its kid must be what its name begins with/,
+    /its kid must be the beginning of its file name/,
   ],
   [
     'does not fit together',
     async (path: string) =>
       writeFile(path, (await readFile(path, 'utf8')).replace(/"d": "[^"]+"/, '"d": "AA"')),
-    /is no private X25519 key|no key that fits together/,
+    /is no private X25519 key|no key whose parts fit together/,
   ],
 ])('a daemon refuses to start with a private key that %s, and says which', async (_, spoil, reason) => {
   await makeKeys(directory, both);

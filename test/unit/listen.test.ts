@@ -28,5 +28,5 @@ test('every later error of a server is logged, and none ends the process', async
   const server = aServer();
   await listen(server, { host: '127.0.0.1', port: 0 }, log);
   for (let i = 0; i < 2; i++) server.emit('error', new Error('accept EMFILE'));
-  expect(told).toEqual(['a connection could not be taken', 'a connection could not be taken']);
+  expect(told).toEqual(['a connection could not be accepted', 'a connection could not be accepted']);
 });

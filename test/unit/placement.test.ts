@@ -99,5 +99,5 @@ test('who can take nothing new is named', async () => {
   expect((await noHost(directoryOf({ h1: { state: 'gone', draining: true } }), 'h1')).message).toBe(
     'the host h1 is draining',
   );
-  expect((await noHost(directoryOf({}), undefined)).message).toContain('no host is live');
+  expect((await noHost(directoryOf({}), undefined)).message).toContain('no live host');
 });

@@ -343,7 +343,7 @@ test('keys come and go: what a retired key has signed or opens is refused from t
 });
 
 test('what would be too long, or is no claim, is not minted', async () => {
-  await expect(trust.mint({ t: 'x'.repeat(1_500) })).rejects.toThrow(/at most 2048 are taken/);
+  await expect(trust.mint({ t: 'x'.repeat(1_500) })).rejects.toThrow(/at most 2048 are accepted/);
   await expect(trust.mint({ r: '../x' })).rejects.toThrow();
 });
 

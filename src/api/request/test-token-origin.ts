@@ -13,9 +13,12 @@ export function assertLocalOrigin(req: Request): void {
   const site = req.headers['sec-fetch-site'] ?? 'none';
   const name = host.replace(/:\d*$/, '').toLowerCase();
   if (!loopbackNames.has(name) && name !== addressOf(req))
-    throw new Failure('token_forbids', 'the test token is taken by the names of loopback or our own address');
+    throw new Failure(
+      'token_forbids',
+      'the test token is accepted only at a name of loopback or at the address of this server',
+    );
   if ((origin !== undefined && origin !== `http://${host}`) || (site !== 'none' && site !== 'same-origin'))
-    throw new Failure('token_forbids', 'the test token is not taken from a page of another origin');
+    throw new Failure('token_forbids', 'the test token is not accepted from a page of another origin');
 }
 
 /** At which of our addresses the request has come, as Host has it. */

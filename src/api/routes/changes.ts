@@ -86,10 +86,10 @@ function refusal(
       return notFound(kind, resource);
     case 'exists':
       return kind === 'repository'
-        ? new Failure('repository_exists', `the repository ${resource} exists already`)
+        ? new Failure('repository_exists', `the repository ${resource} already exists`)
         : new Failure(
             'precondition_failed',
-            `the ${kind} ${resource} exists already and If-None-Match: * was given`,
+            `the ${kind} ${resource} already exists and If-None-Match: * was given`,
           );
     case 'full':
       return full(refused.limit, `${kind} ${resource}`);
@@ -104,10 +104,13 @@ function full(limit: Extract<Refused, { verdict: 'full' }>['limit'], resource: s
     case 'maxJobsPerGear':
       return queueFull(`too many unfinished jobs on the ${resource}`);
     case 'maxQueueMegabytes':
-      return queueFull('the unfinished jobs of the host take too much room');
+      return queueFull('the unfinished jobs of the host take too much memory in Redis');
     case 'userJobs':
       return limitReached(limit, 'you have too many unfinished jobs on the host; wait for one to end');
     case 'userQueueMegabytes':
-      return limitReached(limit, 'your unfinished jobs on the host take too much room; wait for one to end');
+      return limitReached(
+        limit,
+        'your unfinished jobs on the host take too much memory in Redis; wait for one to end',
+      );
   }
 }

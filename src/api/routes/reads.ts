@@ -66,7 +66,7 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
       if (state !== 'gone')
         throw new Failure(
           'invalid_request',
-          `the host ${host} is ${state}; stop its worker before it is removed`,
+          `the host ${host} is ${state}; stop its worker before you remove it`,
         );
       sendJson(res, 200, { host, removed: await queue.removeHost(host) });
     },

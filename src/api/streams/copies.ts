@@ -63,7 +63,7 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
     const about = { job: fetch.job, host: fetch.host };
     try {
       if (await queue.bring(fetch, (signal) => everythingFor(fetch, signal), stop.signal))
-        log.debug(about, 'a repository was brought to be copied');
+        log.debug(about, 'a repository was sent to be copied');
     } catch (error) {
       log.info({ ...about, reason: (error as Error).message }, 'a copy was broken off');
     } finally {

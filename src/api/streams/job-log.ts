@@ -13,7 +13,7 @@ const lookAgain = 2_000;
 export const jobEventId = z
   .string()
   .max(40)
-  .regex(/^\d{1,20}-\d{1,18}$(?![\r\n])/, 'Last-Event-ID must be an id that this stream has given');
+  .regex(/^\d{1,20}-\d{1,18}$(?![\r\n])/, 'Last-Event-ID must be an id from this stream');
 
 /** Every line of a job's progress from its first, or after one, to the outcome. */
 export async function* jobLog(
@@ -31,7 +31,7 @@ export async function* jobLog(
     // Listening starts before looking, and the job is looked at before its lines: a final one has no more of them.
     const news = queue.news(id, lookAgain, signal);
     const record = await queue.job(id);
-    if (!record) throw new Failure('job_not_found', 'the job is no longer remembered');
+    if (!record) throw new Failure('job_not_found', 'the record of the job has expired');
     const lines = await queue.progressLines(host, id, last);
     for (const line of lines) yield write.line(line);
     last = lines.at(-1)?.id ?? last;

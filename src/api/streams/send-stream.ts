@@ -9,7 +9,10 @@ const validityInterval = 5_000;
 /** Refuses clients to whom a body that was cut off would look like a whole one (RFC 9112, 6.3 and 8). */
 export function assertDetectsCuts(req: Request): void {
   if (req.httpVersionMajor < 1 || req.httpVersion === '1.0') {
-    throw new Failure('invalid_request', 'streams need HTTP/1.1: with 1.0 a part looks like the whole');
+    throw new Failure(
+      'invalid_request',
+      'streams need HTTP/1.1; with HTTP/1.0 a client cannot tell a part from the whole',
+    );
   }
 }
 

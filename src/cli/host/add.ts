@@ -45,7 +45,7 @@ async function add(host: string, flags: Flags): Promise<number> {
     ...(redis === undefined ? ['--redis is missing: where the host is to find the Redis of the fleet'] : []),
     ...(keys === undefined ? ['--keys is missing: the directory with the keys of the fleet'] : []),
     ...(flags.adminPasswordFile === undefined && flags.aclFile === undefined
-      ? ['--admin-password-file is missing: the host gets a user of its own in Redis (or say --acl-file)']
+      ? ['--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)']
       : []),
   ];
   if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong);
@@ -62,7 +62,7 @@ async function add(host: string, flags: Flags): Promise<number> {
     const ca = redisCa === undefined ? {} : { tls: { ca: await readTrusted(redisCa) } };
     const { makeUser } = await import('../../queue/redis/acl-user.ts');
     const kept = await makeUser({ url: redis, username: flags.adminUser, password: admin, ...ca }, line);
-    if (!kept) process.stderr.write(`gear: that Redis has no aclfile: ${user} is gone when it restarts\n`);
+    if (!kept) process.stderr.write(`gear: that Redis has no aclfile: ${user} is lost when it restarts\n`);
   }
   process.stderr.write(`gear: ${user} is made; on the host, where geard is installed, as root:\n`);
   process.stdout.write(`gear host join <<'END'\n${text}END\n`);

@@ -92,17 +92,17 @@ async function reach(address: string, question: Query, tell: ClientOptions['tell
 
 function asJob(answer: unknown): Job {
   if (jobDocument.safeParse(answer).success) return answer as Job;
-  throw new Error('the answer is not that of an api; see --api');
+  throw new Error('the answer does not come from an api; see --api');
 }
 
 function explain(status: number, answer: unknown, token: string): string {
   const problem = problemDocument.safeParse(answer);
-  if (!problem.success) return `the answer is ${status} and not that of an api; see --api`;
+  if (!problem.success) return `the answer is ${status} and does not come from an api; see --api`;
   if (status !== 401) return describe(problem.data);
   const how =
     token === testToken
-      ? 'this api does not take the test token; name a file that holds a token with --token-file, see docs/tokens.md'
-      : 'the token in --token-file is over, or is for another fleet; "gear token inspect" tells';
+      ? 'this api does not accept the test token; name a file that holds a token with --token-file, see docs/tokens.md'
+      : 'the token in --token-file has expired, or is for another fleet; see "gear token inspect"';
   return `${describe(problem.data)}\n${how}`;
 }
 

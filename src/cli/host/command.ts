@@ -57,7 +57,7 @@ async function callOf(given: unknown[]): Promise<Call> {
   const { api, tokenFile, user } = readSettings(named, flags);
   const host = String(argument ?? '');
   if (host !== '' && !hostName.safeParse(host).success)
-    throw new BadConfig([`${host.slice(0, 70)} is no name of a host; gear host list shows all`]);
+    throw new BadConfig([`${host.slice(0, 70)} is not a host name; gear host list shows all`]);
   const token = tokenFile === undefined ? testToken : await readToken(tokenFile);
   const tell = (line: string) => void process.stderr.write(`gear: ${line}\n`);
   return { client: createClient({ api, token, user, tell }), host, json: flags['json'] === true };

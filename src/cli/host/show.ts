@@ -55,7 +55,7 @@ export function showDrift({ host, drift }: DriftOfHost): string {
       ...(link === 'fine' ? [] : [`${resource}: the link below /etc/systemd/system is ${link}`]),
     ]),
     ...drift.withoutNetwork.map((gear) => `${gear}: its Docker network is gone`),
-    ...drift.foreign.map(({ kind, name }) => `${name}: a ${kind} that is none of ours`),
+    ...drift.foreign.map(({ kind, name }) => `${name}: a ${kind} that geard did not make`),
   ];
   return lines.length > 0 ? lines.map((line) => `${host}: ${line}\n`).join('') : `${host}: no drift\n`;
 }
@@ -67,7 +67,7 @@ export function showRepair(host: string, result: Result<'host.repair'>): string 
     .filter(([, names]) => names.length > 0)
     .map(([what, names]) => `${host}: ${what} ${names.join(', ')}\n`);
   const kept = foreign.map(
-    ({ kind, name }) => `${host}: ${name} is a ${kind} that is none of ours; untouched\n`,
+    ({ kind, name }) => `${host}: ${name} is a ${kind} that geard did not make; untouched\n`,
   );
   return lines.length + kept.length > 0 ? [...lines, ...kept].join('') : `${host}: nothing to repair\n`;
 }

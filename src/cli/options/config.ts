@@ -103,14 +103,14 @@ function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
   const { redis, redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = settings;
   const wrong: string[] = [];
   if (role !== 'daemon' && redis === undefined) {
-    wrong.push('--redis is missing: api and worker meet in a Redis, such as --redis redis://127.0.0.1:6379');
+    wrong.push('--redis is missing: api and worker share a Redis, such as --redis redis://127.0.0.1:6379');
   }
   if (redis === undefined && (redisUser ?? redisPasswordFile ?? redisCa ?? redisCert ?? redisKey)) {
     wrong.push('--redis-… is for the Redis that --redis names; the daemon needs none of it for its own');
   }
   if (redis !== undefined && !speaksTls(redis) && (redisCa ?? redisCert ?? redisKey)) {
     wrong.push(
-      '--redis-ca, --redis-cert and --redis-key are for TLS: say --redis rediss://HOST:PORT, or rediss+…',
+      '--redis-ca, --redis-cert and --redis-key are for TLS: use --redis rediss://HOST:PORT, or rediss+…',
     );
   }
   if ((redisCert === undefined) !== (redisKey === undefined)) {
@@ -122,16 +122,16 @@ function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
 /** Whoever reads or writes a Redis learns of every job, and can lose or delay them. */
 function insecureWithRedis({ redis, redisPasswordFile, insecureRedis }: Partial<Settings>): string[] {
   if (redis === undefined || insecureRedis || hostsOf(redis).every(isLoopback)) return [];
-  const allTheSame = 'or say --insecure-redis if nobody else reaches its network';
+  const allTheSame = 'or use --insecure-redis if nobody else reaches its network';
   const wrong: string[] = [];
   if (!speaksTls(redis))
     wrong.push(
-      `--redis: beyond loopback others can read and change what is said without TLS: say rediss://… or rediss+…, ${allTheSame}`,
+      `--redis: beyond loopback others can read and change what is sent without TLS: use rediss://… or rediss+…, ${allTheSame}`,
     );
   if (redisPasswordFile === undefined && !holdsPassword(redis))
     wrong.push(
-      '--redis: beyond loopback others can use a Redis that wants no password: make users with "gear redis-acl" ' +
-        `and say --redis-user and --redis-password-file, ${allTheSame}`,
+      '--redis: beyond loopback others can use a Redis without a password: make users with "gear redis-acl" ' +
+        `and use --redis-user and --redis-password-file, ${allTheSame}`,
     );
   return wrong;
 }
@@ -141,15 +141,15 @@ function wrongWithTokens({ keys, listen, streamListen, testToken, insecureTestTo
   if (keys === undefined && !testToken) {
     wrong.push(
       '--keys is missing: without keys no token can be verified. Make some with "gear token keygen /etc/geard/keys" ' +
-        'and say --keys /etc/geard/keys; or, to try geard out on this machine alone, say --test-token',
+        'and use --keys /etc/geard/keys; or, to try geard out on this machine alone, use --test-token',
     );
   }
   const places = { '--listen': listen, '--stream-listen': streamListen };
   for (const [flag, place] of Object.entries(places)) {
     if (!testToken || !place || isLoopback(place.host) || insecureTestToken) continue;
     wrong.push(
-      `${flag}: ${place.host} is reachable for others and --test-token lets everybody do everything; ` +
-        'listen on 127.0.0.1, or say --insecure-test-token if that is what you want',
+      `${flag}: ${place.host} can be reached by others, and --test-token lets everybody do everything; ` +
+        'listen on 127.0.0.1, or use --insecure-test-token if that is what you want',
     );
   }
   return wrong;
@@ -159,7 +159,7 @@ function wrongWithStreams(role: Role, { stream, streamListen }: Partial<Settings
   const wrong: string[] = [];
   if (streamListen && ['0.0.0.0', '::'].includes(streamListen.host)) {
     wrong.push(
-      `--stream-listen: ${streamListen.host} is no address that an api could reach; name one of the host's`,
+      `--stream-listen: ${streamListen.host} is not an address that an api can reach; name one of the host's`,
     );
   }
   if (role === 'worker' && stream === 'direct' && !streamListen) {

@@ -35,7 +35,7 @@ export async function runRole(
     else log.info({ signal: why }, 'stopping');
     process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C does not wait.
     const timer = setTimeout(() => {
-      log.error('not everything has stopped in time');
+      log.error('not everything stopped in time');
       process.exit(1);
     }, patience);
     await closers.close();
@@ -54,7 +54,7 @@ export async function runRole(
 /** Node itself would print an error with everything that hangs onto it; see `plainError`. */
 function endAtFaults(log: Logger): void {
   process.on('uncaughtException', (error) => {
-    log.fatal({ err: error }, 'a fault of our own ends this process');
+    log.fatal({ err: error }, 'an internal error ends this process');
     process.exit(1);
   });
 }

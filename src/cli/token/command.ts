@@ -107,6 +107,7 @@ async function hashOf(file: string): Promise<string> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new BadConfig([`--body: ${file} cannot be read (${error.code})`]);
   });
-  if (bytes.length > maxBody) throw new BadConfig([`--body: ${file} is above 100 KiB, which no api takes`]);
+  if (bytes.length > maxBody)
+    throw new BadConfig([`--body: ${file} exceeds 100 KiB, the most that an api accepts`]);
   return createHash('sha256').update(bytes).digest('base64url');
 }

@@ -86,8 +86,8 @@ function assertLifetime({ expires, lifetimes }: CreateOptions, allowed: Action[]
   if (span <= longest) return;
   const what = changing ? 'a token that changes something' : 'a token that reads';
   throw new BadConfig([
-    `--expires: ${what} is taken for ${sayDuration(longest)} at most; ask for less, or have every daemon, api and ` +
-      `worker run with another ${changing ? '--token-hours' : '--token-read-hours'}, and say it here too`,
+    `--expires: ${what} is accepted for ${sayDuration(longest)} at most; ask for less, or run every daemon, api and ` +
+      `worker with another ${changing ? '--token-hours' : '--token-read-hours'}, and use it here too`,
   ]);
 }
 
@@ -100,7 +100,7 @@ function theOnlyAction({ show }: CreateOptions, allowed: Action[], claims: Token
   if (missing.length > 0) {
     const flags = missing.map((name) => `--${name}`).join(' and ');
     throw new BadConfig([
-      `--${show}: ${action} needs ${flags}; say ${missing.length > 1 ? 'them' : 'it'} here`,
+      `--${show}: ${action} needs ${flags}; give ${missing.length > 1 ? 'them' : 'it'} here`,
     ]);
   }
   return action;

@@ -7,7 +7,7 @@ export async function keygen(directory: string, wanted: readonly KeyRole[]): Pro
     ...made.flatMap(({ role, kid }) =>
       keyFiles(role, kid).map(({ file, what }) => `${directory}/${file}  ${what}\n`),
     ),
-    'Daemons, apis and workers take the directory with --keys; of it they need *.daemon.key and *.issuer.pub.\n',
-    'Who makes tokens needs *.issuer.key and *.daemon.pub: gear token create --keys ...\n',
+    'Daemons, apis and workers take the directory with --keys; they need its *.daemon.key and *.issuer.pub.\n',
+    'To make tokens you need *.issuer.key and *.daemon.pub: gear token create --keys ...\n',
   ].join('');
 }

@@ -24,7 +24,7 @@ export function canonicalCloneUrl(text: string): string | { wrong: string } {
   const scheme = /^([a-z]+:)\/\/[^/]/i.exec(text)?.[1]?.toLowerCase();
   if (!scheme || !schemes.includes(scheme))
     return {
-      wrong: 't must be a https://, http://, git:// or gear:// URL, or left out for an empty repository',
+      wrong: 't must be an https://, http://, git:// or gear:// URL, or left out for an empty repository',
     };
   // Only the schemes of the Web have their hosts normalised.
   const parsed = parseUrl(`http:${text.slice(scheme.length)}`);
@@ -37,9 +37,9 @@ export function canonicalCloneUrl(text: string): string | { wrong: string } {
       .split('/')[0]
       ?.includes('@')
   )
-    return { wrong: 't must hold no user name and no password' };
+    return { wrong: 't must not contain a user name or a password' };
   // The Web's parser leaves out a mark with nothing behind it, and reads a backslash as a slash.
-  if (/[?#]/.test(text)) return { wrong: 't must hold no query and no fragment' };
+  if (/[?#]/.test(text)) return { wrong: 't must not contain a query or a fragment' };
   if (!isHost(parsed.hostname)) return { wrong: 'the host in t is neither a name nor an address' };
   if (text.includes('\\') || /%(?![0-9a-f]{2})|%(?:00|0[ad])/i.test(parsed.pathname))
     return { wrong: 'the path in t is not valid' };

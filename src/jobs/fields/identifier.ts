@@ -42,11 +42,11 @@ export const imageReference = named(
 )
   .refine(
     (reference) => !/^(?:sha256:)?[a-f0-9]{64}$/.test(reference),
-    't must be a name or a name with a digest; an image is never named by its id',
+    't must be a name or a name with a digest; an image cannot be named by its id',
   )
   .refine(
     (reference) => !reference.startsWith(`${ownRegistry}/`),
-    `t must not name an image of ${ownRegistry}, which geard has made for itself`,
+    `t must not name an image of ${ownRegistry}, which geard makes for itself`,
   );
 
 export const environmentName = named(
@@ -78,7 +78,7 @@ export const refName = named(
   'the ref',
   255,
   /^(?![-/.])(?!.*(?:\.\.|\/\/|\/\.|@\{|\.lock(?:\/|$)))(?!@$)[^\p{C}\p{Z} ~^:?*[\\]*[^\p{C}\p{Z} ~^:?*[\\/.]$/u,
-  'be the name of a branch or a tag, or a hash; expressions such as HEAD~1 are not taken',
+  'be the name of a branch or a tag, or a hash; expressions such as HEAD~1 are not accepted',
 );
 
 /** A position in the journal as `journalctl --show-cursor` prints it (sd_journal_get_cursor(3)). */
@@ -86,5 +86,5 @@ export const journalCursor = named(
   'Last-Event-ID',
   256,
   /^s=[0-9a-f]{32};i=[0-9a-f]{1,16};b=[0-9a-f]{32};m=[0-9a-f]{1,16};t=[0-9a-f]{1,16};x=[0-9a-f]{1,16}$(?![\r\n])/,
-  'be an id that this stream has given',
+  'be an id from this stream',
 );

@@ -77,7 +77,7 @@ export interface OpenStream<S extends StreamName = StreamName> {
 /** What a worker says of a stream before its first byte. Throws `host_unavailable` where that makes no sense. */
 export function parseHead<S extends StreamName>(name: S, said: unknown): StreamHead<S> {
   const head = streams[name].head.safeParse(said);
-  if (!head.success) throw new Failure('host_unavailable', 'the answer of the host makes no sense');
+  if (!head.success) throw new Failure('host_unavailable', 'the host has sent an invalid answer');
   return head.data as StreamHead<S>;
 }
 

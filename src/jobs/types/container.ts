@@ -33,7 +33,7 @@ const commandWord = text(
   'a word of command',
   4096,
   /^[^\0-\x08\x0b-\x1f\x7f]*$/,
-  'hold no control characters',
+  'not contain control characters',
 );
 
 /** Seconds that a gear may take to listen at most. */
@@ -131,7 +131,7 @@ export const installParams = gear.extend({
 export const containerInstall = defineJob({
   method: 'PUT',
   path: '/container',
-  summary: 'Installs or updates a gear, and starts it',
+  summary: 'Installs or updates a gear and starts it',
   body: gearBody,
   t: imageReference,
   ifNoneMatch: true,
@@ -220,7 +220,7 @@ export const containerRead = defineRead({
 export const containerList = defineRead({
   method: 'GET',
   path: '/containers',
-  summary: 'Lists gears by name, stopped ones too',
+  summary: 'Lists gears by name, also stopped ones',
   action: 'container.read',
   needs: [],
   takes: ['r', 'h', 'limit', 'after'],
@@ -233,7 +233,7 @@ const [defaultLines, defaultSeconds] = [100, 30];
 export const containerLog = defineRead({
   method: 'GET',
   path: '/container/log',
-  summary: 'Streams the log of a gear: its last lines, and then what comes',
+  summary: 'Streams the log of a gear: its last lines, then new ones',
   action: 'container.log',
   needs: ['r'],
   takes: ['h', 'lines', 'for'],

@@ -6,7 +6,7 @@ import { text, unique } from '../fields/schema.ts';
 import { required } from '../parameters.ts';
 
 /** Any text but what no environment can hold (execve(2) ends a value at a NUL). */
-const value = text('an environment value', 32_768, /^[^\0]*$/, 'hold no NUL');
+const value = text('an environment value', 32_768, /^[^\0]*$/, 'not contain NUL');
 
 const variable = z.strictObject({ name: environmentName, value });
 export type EnvironmentVariable = z.infer<typeof variable>;
@@ -45,7 +45,7 @@ const toEnvironment = {
 export const environmentReplace = defineJob({
   method: 'PUT',
   path: '/environment',
-  summary: 'Replaces the variables of an environment, or makes it',
+  summary: 'Creates an environment, or replaces its variables',
   ...toEnvironment,
   errors: ['no_host', 'image_not_found', 'host_unavailable', 'timeout'],
   needs: 'place',
@@ -71,7 +71,7 @@ export const environmentRead = defineRead({
   needs: ['r', 't'],
   takes: ['h'],
   wants: ({ all, found }) => {
-    if (found !== '') throw new Failure('invalid_request', 't=env takes no path behind content');
+    if (found !== '') throw new Failure('invalid_request', 't=env takes no path after content');
     return { resource: required(all, 'r') };
   },
 });

@@ -26,7 +26,7 @@ const onHost = {
 export const hostDrain = defineJob({
   ...onHost,
   path: '/host/draining',
-  summary: 'Has a host take nothing new; what it has goes on and can be changed',
+  summary: 'Drains a host: it accepts nothing new, and its gears run on and can be changed',
   result: drained,
   errors: ['host_unavailable'],
 });
@@ -34,7 +34,7 @@ export const hostDrain = defineJob({
 export const hostUndrain = defineJob({
   ...onHost,
   path: '/host/live',
-  summary: 'Has a host take new gears again',
+  summary: 'Lets a host accept new gears again',
   result: drained,
   errors: ['host_unavailable'],
 });
@@ -91,7 +91,7 @@ export const hostRemove = defineRead({
 export const driftRead = defineRead({
   method: 'GET',
   path: '/drift',
-  summary: 'Shows where a host differs from what geard has made of it',
+  summary: 'Shows how a host differs from the state that geard wrote',
   action: 'host.read',
   ofHost: true,
   needs: [],

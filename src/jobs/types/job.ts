@@ -16,7 +16,7 @@ export const jobList = defineRead({
 export const jobRead = defineRead({
   method: 'GET',
   path: '/job/{id}',
-  summary: 'Shows a job, and waits for its end where `wait` says so',
+  summary: 'Shows a job; with `wait` it waits for the end of the job',
   action: 'job.read',
   needs: [],
   takes: ['wait'],

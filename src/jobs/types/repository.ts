@@ -8,7 +8,7 @@ import { repositorySource } from '../rpc/copy.ts';
 export const repositoryCreate = defineJob({
   method: 'PUT',
   path: '/repository',
-  summary: 'Makes a bare repository: empty, a clone, or a copy of another one',
+  summary: 'Creates a bare repository: empty, a clone, or a copy of another one',
   body: emptyBody,
   t: repositorySource.optional(),
   params: z.strictObject({
@@ -43,7 +43,7 @@ export const contentArchive = defineRead({
   method: 'GET',
   path: '/content{/ref*}',
   select: { t: 'gitarchive' },
-  summary: 'Streams an archive of a repository: of HEAD, or of the ref behind content',
+  summary: 'Streams an archive of a repository: of HEAD, or of the ref after content',
   action: 'content.read',
   needs: ['r', 't'],
   takes: ['h', 'format'],
@@ -60,6 +60,6 @@ function refOf(found: string): string | null {
   try {
     return checked(refName, decodeURIComponent(found));
   } catch (error) {
-    throw error instanceof Failure ? error : new Failure('invalid_request', 'the path cannot be read');
+    throw error instanceof Failure ? error : new Failure('invalid_request', 'the path is not valid');
   }
 }

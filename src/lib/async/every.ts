@@ -7,7 +7,7 @@ export function every(milliseconds: number, task: () => Promise<void>, log: Logg
     if (stopped) return;
     timer = setTimeout(() => {
       task()
-        .catch((error: Error) => log.warn({ reason: error.message }, 'a regular task failed'))
+        .catch((error: Error) => log.warn({ reason: error.message }, 'a periodic task failed'))
         .finally(again);
     }, milliseconds);
   };

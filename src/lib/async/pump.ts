@@ -39,7 +39,7 @@ function drained(connection: Writable, signal: AbortSignal): Promise<void> {
     };
     const onDrain = () => settle(null);
     const onAbort = () => settle(signal.reason as Error);
-    const timer = setTimeout(() => settle(new Error('the reader takes nothing')), maxStall);
+    const timer = setTimeout(() => settle(new Error('the reader reads nothing')), maxStall);
     connection.once('drain', onDrain);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();

@@ -30,7 +30,7 @@ export const create: Handler<'repository.create'> = {
     if (await isOnDisk(services.paths, 'repository', resource)) {
       // An attempt that was cut short may have come this far.
       if ((await makerOf(services.paths, resource)) !== job)
-        throw new Failure('repository_exists', `the repository ${resource} exists already`);
+        throw new Failure('repository_exists', `the repository ${resource} already exists`);
       await removeDraft(draftOf(services.paths, resource, job));
       return made(services, resource);
     }

@@ -104,7 +104,7 @@ export async function moveIntoPlace(
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-    throw new Failure('repository_exists', `the repository ${resource} exists already`);
+    throw new Failure('repository_exists', `the repository ${resource} already exists`);
   }
   await syncDirectory(paths.repositories);
 }
