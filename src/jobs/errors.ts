@@ -104,13 +104,3 @@ export function problemOf(
   const { status, title } = table[code];
   return { type: `urn:geard:${code}`, title, status, detail, code, ...where };
 }
-
-/** The title of a code, for documentation and plain text. */
-export function titleOf(code: ErrorCode): string {
-  return table[code].title;
-}
-
-/** The HTTP status of a code. */
-export function statusOf(code: ErrorCode): number {
-  return table[code].status;
-}

@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { errorCodes, problemOf, statusOf, titleOf } from '../../src/jobs/errors.ts';
+import { errorCodes, problemOf } from '../../src/jobs/errors.ts';
 
 test('docs/errors.md has exactly the codes of the table, each with its status and title', () => {
   const page = readFileSync('docs/errors.md', 'utf8');
   const rows = [...page.matchAll(/^\| (\d{3}) \| `(\w+)` \| ([^|]+) \|/gm)].map(
     ([, status, code, title]) => ({ status: Number(status), code, title: title?.trim() }),
   );
-  const table = errorCodes.map((code) => ({ status: statusOf(code), code, title: titleOf(code) }));
+  const table = errorCodes.map((code) => {
+    const { status, title } = problemOf(code, '');
+    return { status, code, title };
+  });
   expect(rows).toEqual(table);
 });
 
