@@ -30,7 +30,7 @@ export interface Route<N extends OrderName = OrderName> {
   /** The `t` by which it is told from others of the same path; null: there are no others. */
   t: string | null;
   /** It is about a host and all that is on it, not about one resource. */
-  ofHost: boolean;
+  ofHost?: boolean;
   wants(input: RouteInput): Wants[N];
 }
 
@@ -82,17 +82,8 @@ export function selectRoute({ candidates }: RouteMatch, { t }: Parameters): Rout
   );
 }
 
-function readRoute(name: ReadName, definition: ReadDefinition): Route {
-  const { method, path, action, select, ofHost, wants } = definition;
-  return {
-    name,
-    action: action as Action,
-    method,
-    path: matcherOf(path),
-    t: select?.t ?? null,
-    ofHost: ofHost ?? false,
-    wants: wants as Route['wants'],
-  };
+function readRoute(name: ReadName, { path, select, ...definition }: ReadDefinition): Route {
+  return { ...definition, name, path: matcherOf(path), t: select?.t ?? null } as Route;
 }
 
 /** A request that becomes a job. */
