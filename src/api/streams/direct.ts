@@ -37,28 +37,21 @@ export async function openDirect(
 
 function send(address: string, body: string, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const req = request(`http://${address}${directPath}`, {
-      method: 'POST',
-      agent: false,
-      signal,
-      headers: { 'Content-Length': Buffer.byteLength(body) },
-    });
-    const fail = (error: Error) => reject(signal.aborted ? signal.reason : new Unreachable(address, error));
-    const giveUp = () => req.destroy(new Error('no answer in time'));
-    let timer = setTimeout(giveUp, connectDeadline);
+    const headers = { 'Content-Length': Buffer.byteLength(body) };
+    const options = { method: 'POST', agent: false, signal, headers, timeout: connectDeadline };
+    const req = request(`http://${address}${directPath}`, options);
     req.once('socket', (socket) =>
       socket.once('connect', () => {
-        clearTimeout(timer);
-        timer = setTimeout(giveUp, headDeadline);
+        socket.setTimeout(headDeadline);
         socket.setKeepAlive(true, 5_000);
       }),
     );
-    req.on('error', fail);
+    req.on('timeout', () => req.destroy(new Error('no answer in time')));
+    req.on('error', (error) => reject(signal.aborted ? signal.reason : new Unreachable(address, error)));
     req.once('response', (response) => {
-      clearTimeout(timer);
+      response.socket.setTimeout(0);
       resolve(response);
     });
-    req.once('close', () => clearTimeout(timer));
     req.end(body);
   });
 }
