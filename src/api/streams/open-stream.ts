@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamHead, StreamName, Transport } from '../../jobs/rpc/streams.ts';
-import { createRecent } from '../../lib/recent.ts';
+import { BoundedMap } from '../../lib/bounded-map.ts';
 import type { ApiQueue, WantedStream } from '../../queue/api-queue.ts';
 import { openDirect, Unreachable } from './direct.ts';
 
@@ -20,44 +20,40 @@ export type OpenStreamOf = <S extends StreamName>(
 /** Milliseconds for which an address that did not answer is not tried again. */
 const forgetAfter = 10_000;
 
+/** Addresses of which that is remembered. */
+const maxRemembered = 1_000;
+
+/**
+ * Opens streams directly where that works, and through Redis where it does not: before the first byte nobody sees the
+ * difference. `transport` allows one of the two only.
+ */
 export function createStreamOpener(queue: ApiQueue, transport: Transport, log: Logger): OpenStreamOf {
-  const unreachable = createRecent(forgetAfter);
+  /** When an address did not answer, by `performance.now()`. */
+  const failedAt = new BoundedMap<string, number>(maxRemembered);
+  const isResting = (address: string) =>
+    performance.now() - (failedAt.get(address) ?? Number.NEGATIVE_INFINITY) < forgetAfter;
 
-  const addressOf = async (host: string) => (await queue.host(host))?.address ?? null;
-
-  const direct = async (host: string, wanted: WantedStream, signal: AbortSignal) => {
-    const address = await addressOf(host);
-    if (address === null) throw new Unreachable(host, 'it has announced no address');
-    return openDirect(address, wanted, signal);
-  };
-
-  /** Directly where that works, through Redis where it does not: before the first byte nobody sees the difference. */
-  const either = async (host: string, wanted: WantedStream, signal: AbortSignal) => {
-    const address = await addressOf(host);
-    if (address === null || unreachable.has(address)) return queue.relay(host, wanted, signal);
+  async function open(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream> {
+    const address = transport === 'relay' ? null : ((await queue.host(host))?.address ?? null);
+    if (transport !== 'direct' && (address === null || isResting(address)))
+      return queue.relay(host, wanted, signal);
     try {
+      if (address === null) throw new Unreachable(host, 'it has announced no address');
       return await openDirect(address, wanted, signal);
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
-      unreachable.add(address);
+      if (transport === 'direct') {
+        const detail = `the worker of the host ${host} cannot be reached directly, and --stream is direct`;
+        throw new Failure('host_unavailable', detail, { cause: error });
+      }
       log.warn({ host, reason: String(error.cause) }, 'the worker cannot be reached directly; using Redis');
+      if (address !== null) failedAt.set(address, performance.now());
       return queue.relay(host, wanted, signal);
     }
-  };
-
-  const open = (host: string, wanted: WantedStream, signal: AbortSignal) => {
-    if (transport === 'relay') return queue.relay(host, wanted, signal);
-    return transport === 'direct' ? direct(host, wanted, signal) : either(host, wanted, signal);
-  };
+  }
 
   return async (host, name, sealed, how, signal) => {
-    try {
-      const { head, body } = await open(host, { name, sealed, how }, signal);
-      return { head: head as never, body };
-    } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
-      const detail = `the worker of the host ${host} cannot be reached directly, and --stream is direct`;
-      throw new Failure('host_unavailable', detail, { cause: error });
-    }
+    const { head, body } = await open(host, { name, sealed, how }, signal);
+    return { head: head as never, body };
   };
 }
