@@ -8,19 +8,18 @@ export interface Bounds {
   perKey: number;
 }
 
-interface Waiting {
-  give(release: Release): void;
-}
+/** Gives a place to whoever waits. */
+type Waiting = (place: Release) => void;
 
 /**
  * Places that are held for a while, so many in all and so many for one key. Where none is free the keys that wait get
- * theirs by turns (round robin), and within a key in the order of asking: who asks often waits behind himself only.
+ * theirs in turn (round robin), and within a key in the order of asking: many requests of one key delay that key only.
  */
 export class Limiter {
   readonly #bounds: Bounds;
   #held = 0;
   readonly #heldBy = new Map<string, number>();
-  /** Who waits, by key; the first key that may have more is the next. */
+  /** The waiting, by key; the first key that may have more is the next. */
   readonly #waiting = new Map<string, Set<Waiting>>();
 
   constructor(bounds: Bounds) {
@@ -46,11 +45,9 @@ export class Limiter {
     const release = this.take(key);
     if (release) return Promise.resolve(release);
     return new Promise((resolve, reject) => {
-      const waiting: Waiting = {
-        give(place) {
-          signal.removeEventListener('abort', leave);
-          resolve(place);
-        },
+      const waiting: Waiting = (place) => {
+        signal.removeEventListener('abort', leave);
+        resolve(place);
       };
       const leave = () => {
         this.#drop(key, waiting);
@@ -91,7 +88,7 @@ export class Limiter {
       if (first) {
         this.#drop(key, first);
         this.#toTheEnd(key);
-        first.give(release);
+        first(release);
       }
       return;
     }
