@@ -6,14 +6,14 @@ import { hostName } from '../../jobs/fields/identifier.ts';
 import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { workerAcl } from '../../queue/redis/acl.ts';
 import { act } from '../act.ts';
-import { BadConfig, readSettings } from '../options/config.ts';
+import { BadConfig, type Flags, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
 import { firstLine } from '../roles/redis-access.ts';
 import { writeInvitation } from './invitation.ts';
 
 const named = ['redis', 'redisCa', 'keys', 'fleet'] as const;
 
-interface Flags extends Record<string, string | undefined> {
+interface AddFlags extends Flags {
   adminUser: string;
   adminPasswordFile?: string;
   aclFile?: string;
@@ -35,10 +35,10 @@ export function addCommand(): Command {
         'instead: a Redis ACL file to add the user to (then run ACL LOAD)',
       ).conflicts('adminPasswordFile'),
     )
-    .action((name: string, flags: Flags) => act(() => add(name, flags)));
+    .action((name: string, flags: AddFlags) => act(() => add(name, flags)));
 }
 
-async function add(host: string, flags: Flags): Promise<number> {
+async function add(host: string, flags: AddFlags): Promise<number> {
   const { redis, redisCa, keys, fleet } = readSettings(named, flags);
   const wrong = [
     ...(hostName.safeParse(host).success ? [] : ['a host is named with lower-case letters, digits and -']),
@@ -52,7 +52,13 @@ async function add(host: string, flags: Flags): Promise<number> {
   const password = randomBytes(32).toString('hex');
   const user = `geard-${host}`;
   const text = writeInvitation({
-    ...{ v: 1, host, fleet, redis, user, password, keys: await keysForHosts(keys) },
+    v: 1,
+    host,
+    fleet,
+    redis,
+    user,
+    password,
+    keys: await keysForHosts(keys),
     ...(redisCa !== undefined && { ca: await readTrusted(redisCa) }),
   });
   const line = workerAcl(user, password, host);
@@ -64,7 +70,7 @@ async function add(host: string, flags: Flags): Promise<number> {
     const kept = await makeUser({ url: redis, username: flags.adminUser, password: admin, ...ca }, line);
     if (!kept) process.stderr.write(`gear: that Redis has no aclfile: ${user} is lost when it restarts\n`);
   }
-  process.stderr.write(`gear: ${user} is made; on the host, where geard is installed, as root:\n`);
+  process.stderr.write(`gear: ${user} is made; run this as root on the host, where geard is installed:\n`);
   process.stdout.write(`gear host join <<'END'\n${text}END\n`);
   return 0;
 }

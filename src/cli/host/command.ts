@@ -5,15 +5,13 @@ import type { Result } from '../../jobs/registry.ts';
 import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { testToken } from '../../token/claims.ts';
 import { act } from '../act.ts';
-import { BadConfig, readSettings } from '../options/config.ts';
+import { BadConfig, type Flags, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
 import { firstLine } from '../roles/redis-access.ts';
 import { addCommand } from './add.ts';
 import { type Client, createClient } from './client.ts';
 import { joinCommand } from './join.ts';
 import { type DriftOfHost, type HostLine, hasDrift, showDrift, showHosts, showRepair } from './show.ts';
-
-type Flags = Record<string, string | boolean | undefined>;
 
 const named = ['api', 'tokenFile', 'user'] as const;
 

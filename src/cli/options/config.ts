@@ -19,6 +19,9 @@ export type Config = Pick<Settings, AlwaysSet> & {
   [K in Exclude<OptionName, AlwaysSet>]: Settings[K] | null;
 };
 
+/** Flags of a command by their names, as commander has them. */
+export type Flags = Readonly<Record<string, unknown>>;
+
 /** Settings that cannot be used, one readable line for each. */
 export class BadConfig extends Error {
   readonly lines: string[];
@@ -34,11 +37,7 @@ export class BadConfig extends Error {
  * The configuration of a role, from the command line and the environment: parsed once, here and nowhere else.
  * Throws `BadConfig` with everything that is wrong.
  */
-export function readConfig(
-  role: Role,
-  flags: Record<string, string | boolean | undefined>,
-  environment: NodeJS.ProcessEnv = process.env,
-): Config {
+export function readConfig(role: Role, flags: Flags, environment: NodeJS.ProcessEnv = process.env): Config {
   const settings = readSettings(roleOptions[role], flags, environment) as Partial<Settings>;
   const wrong = contradictions(role, settings);
   if (wrong.length > 0) throw new BadConfig(wrong);
@@ -65,7 +64,7 @@ export function lifetimesOf({
 /** Some settings by their names, each valid for itself; what has no default may be left out. Throws `BadConfig`. */
 export function readSettings<N extends OptionName>(
   names: readonly N[],
-  flags: Record<string, string | boolean | undefined>,
+  flags: Flags,
   environment: NodeJS.ProcessEnv = process.env,
 ): Pick<Settings, N & WithDefault> & Partial<Pick<Settings, N>> {
   const wrong: string[] = [];
@@ -82,7 +81,7 @@ export function readSettings<N extends OptionName>(
   return settings as never;
 }
 
-function given(option: OptionDefinition, flag: string | boolean | undefined, environment: NodeJS.ProcessEnv) {
+function given(option: OptionDefinition, flag: unknown, environment: NodeJS.ProcessEnv) {
   if (flag !== undefined) return { text: flag === true ? '1' : String(flag), source: option.flag };
   const variable = environment[option.env];
   if (variable !== undefined) return { text: variable, source: `${option.env} (${option.flag})` };

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { traceEffects } from '../../lib/effect.ts';
 import { createLogger } from '../../lib/logger.ts';
-import { BadConfig, failpointsFile, readConfig } from '../options/config.ts';
+import { BadConfig, type Flags, failpointsFile, readConfig } from '../options/config.ts';
 import type { Role } from '../options/options.ts';
 import { armFailpoints } from './failpoints.ts';
 import { openRole } from './open-role.ts';
@@ -11,10 +11,7 @@ import { hideArguments } from './process-hardening.ts';
 const patience = 28_000;
 
 /** Runs a role until SIGTERM or SIGINT. Resolves with the exit code: 0 fine, 1 failed, 2 wrong use. */
-export async function runRole(
-  role: Role,
-  flags: Record<string, string | boolean | undefined>,
-): Promise<number> {
+export async function runRole(role: Role, flags: Flags): Promise<number> {
   const ended = nextSignal();
   let log: Logger;
   try {

@@ -5,11 +5,10 @@ import { Command, Option } from 'commander';
 import { maxBody } from '../../requests/original.ts';
 import type { KeyRole } from '../../token/key-files.ts';
 import { act } from '../act.ts';
-import { BadConfig, lifetimesOf, readSettings } from '../options/config.ts';
+import { BadConfig, type Flags, lifetimesOf, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
 import { hideArguments } from '../roles/process-hardening.ts';
-
-type Flags = Record<string, string | boolean | undefined>;
+import type { NamedClaims } from './create.ts';
 
 const named = ['keys', 'fleet', 'tokenHours', 'tokenReadHours'] as const;
 const collect = (value: string, before: string[] = []) => [...before, value];
@@ -45,6 +44,15 @@ function settingsOf(flags: Flags) {
   return { keys, fleet, lifetimes: lifetimesOf(hours) };
 }
 
+interface CreateFlags extends NamedClaims, Flags {
+  action?: string[];
+  once?: boolean;
+  expires: string;
+  body?: string;
+  url?: boolean;
+  curl?: boolean;
+}
+
 function createCommand(): Command {
   return withSettings(new Command('create'))
     .description('print a token; the query of a request may set everything that the token does not fix')
@@ -66,22 +74,20 @@ function createCommand(): Command {
     .option('--url', 'print the whole URL')
     .option('--curl', 'print the curl command')
     .addOption(optionFor('api'))
-    .action((flags: Flags & { action?: string[] }) =>
+    .action((flags: CreateFlags) =>
       act(async () => {
-        const { keys, fleet, lifetimes } = settingsOf({ ...flags, action: undefined });
-        const of = (name: string) => (flags[name] === undefined ? undefined : String(flags[name]));
-        const body = of('body');
+        const { action: actions = [], once = false, body, url, curl } = flags;
         const { createToken } = await import('./create.ts');
-        process.stdout.write(
-          await createToken({
-            ...{ keys, fleet, lifetimes, actions: flags.action ?? [], once: flags['once'] === true },
-            ...{ u: of('u'), i: of('i'), t: of('t'), r: of('r'), h: of('h') },
-            ...{ expires: String(flags['expires']), issuer: of('issuer'), daemon: of('daemon') },
-            body: body === undefined ? undefined : { file: body, hash: await hashOf(body) },
-            show: flags['curl'] ? 'curl' : flags['url'] ? 'url' : 'token',
-            api: readSettings(['api'], flags).api,
-          }),
-        );
+        const text = await createToken({
+          ...flags,
+          ...settingsOf(flags),
+          actions,
+          once,
+          body: body === undefined ? undefined : { file: body, hash: await hashOf(body) },
+          show: curl ? 'curl' : url ? 'url' : 'token',
+          api: readSettings(['api'], flags).api,
+        });
+        process.stdout.write(text);
         return 0;
       }),
     );

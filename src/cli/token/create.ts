@@ -10,24 +10,20 @@ import { BadConfig } from '../options/config.ts';
 import { missingFor, readyCall } from './calls.ts';
 import { parseDuration, sayDuration } from './duration.ts';
 
-export interface CreateOptions {
+/** Claims, and the ids of the keys; by default the newest. */
+export type NamedClaims = { [K in 'u' | 'i' | 't' | 'r' | 'h' | 'issuer' | 'daemon']?: string | undefined };
+
+export interface CreateOptions extends NamedClaims {
   keys: string;
   fleet: string;
   lifetimes: Lifetimes;
   actions: string[];
-  u?: string | undefined;
-  i?: string | undefined;
-  t?: string | undefined;
-  r?: string | undefined;
-  h?: string | undefined;
   /** Makes up an `i` of its own. */
   once: boolean;
   /** Such as `15m`. */
   expires: string;
   /** The bytes that the request's body must have, and the file they are in. */
   body?: { file: string; hash: string } | undefined;
-  issuer?: string | undefined;
-  daemon?: string | undefined;
   show: 'token' | 'url' | 'curl';
   /** Where the api is, for the URL. */
   api: string;
