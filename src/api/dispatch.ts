@@ -25,7 +25,7 @@ export type OrderHandler<N extends OrderName> = (
 ) => Promise<void>;
 export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
 
-/** Finds out what a request wants, whether its token allows that, and has it answered. */
+/** Matches, parses and authorizes each request once, and hands the order to its handler. */
 export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
   return async (req, res) => {
     const log = logOf(req);
@@ -62,7 +62,7 @@ function originalOf(req: Request, method: OriginalRequest['method']): OriginalRe
   };
 }
 
-/** Has the request log say what a request is about. */
+/** Adds to the request log what a request is about. */
 function logOrder(log: LogFields, { all, wants }: Order): void {
   if (all.u !== undefined) log.user = all.u;
   if ('id' in wants) log.id = wants.id;

@@ -4,12 +4,13 @@ import { beyondLimits } from '../jobs/limits.ts';
 import type { Command } from '../jobs/registry.ts';
 import { type ApiQueue, type Candidate, type HostEntry, type Placement, roomOf } from '../queue/api-queue.ts';
 
-/** What one has to know of the hosts to choose one. */
+/** The part of the queue that a choice of host needs. */
 export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
 
 /**
- * Where a request may go: to the host that is asked for, or to the one that has the name, or to the live host with the most
- * room. The directory decides between those named here, at once for all requests. Throws `host_not_found`, or `invalid_request` where no host grants what is asked for.
+ * Where a request may go: to the requested host, to the host that has the name, or to the live host with the most
+ * free memory. The directory decides between the candidates, for all requests in turn. Throws `host_not_found`, or
+ * `invalid_request` where the limits of no host allow the request.
  */
 export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
   const hosts = wanted === undefined ? await queue.hosts() : [await existing(queue, wanted)];
@@ -24,7 +25,7 @@ export async function placementFor(queue: Directory, command: Command, wanted?: 
   return { only: null, candidates: fitting.map((host) => candidateFor(asked, host)) };
 }
 
-/** The hosts whose limits take in what a gear asks for. Throws `invalid_request` where those of no host do. */
+/** The hosts whose limits allow the spec of a gear. Throws `invalid_request` where those of no host do. */
 function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
   if (command.type !== 'container.install') return hosts;
   const { spec } = command.params;
@@ -35,7 +36,7 @@ function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
   return granting;
 }
 
-/** To one host, which takes nothing new while it drains. */
+/** A placement on one host, which accepts nothing new while it drains. */
 const onlyTo = ({ name, memory, draining }: HostEntry): Placement => ({
   only: name,
   candidates: draining ? [] : [{ host: name, memory, avoid: 0 }],
@@ -51,7 +52,7 @@ function candidateFor(
   return { host: name, memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };
 }
 
-/** Why nobody takes something new. */
+/** Why no host accepts anything new. */
 export async function noHost(queue: Directory, wanted: string | undefined): Promise<Failure> {
   const draining = (await queue.hosts()).find(
     ({ name, draining: drains }) => drains && (wanted ?? name) === name,
@@ -69,7 +70,7 @@ export async function existing(queue: Directory, name: string): Promise<HostEntr
   return host;
 }
 
-/** A gear that uses an environment belongs where that is. */
+/** A gear belongs on the host of its environment. */
 async function holderOfEnvironment(queue: Directory, command: Command): Promise<string | null> {
   if (command.type !== 'container.install' || command.params.spec.environment === undefined) return null;
   return queue.findHolder('environment', command.params.spec.environment);
@@ -77,7 +78,7 @@ async function holderOfEnvironment(queue: Directory, command: Command): Promise<
 
 /**
  * The host that holds a resource, for a read. Throws the kind's own "not found", `host_conflict` where the request names
- * another host, and `host_unavailable` where nobody is there to be asked.
+ * another host, and `host_unavailable` where its worker is offline.
  */
 export async function holderOf(
   queue: Directory,

@@ -16,7 +16,7 @@ export function sendText(res: Response, status: number, text: string, type: stri
   res.end(text);
 }
 
-/** A problem document, or one readable line for who asks for text. */
+/** A problem document, or one readable line when the client asks for text. */
 export function sendProblem(req: Request, res: Response, problem: Problem): void {
   const log = logOf(req);
   log.outcome = problem.code;

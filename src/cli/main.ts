@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { commands } from './commands.ts';
 import { version } from './version.ts';
 
-/** Has it and everything below it exit with 2 where it is used wrongly. */
+/** Makes wrong usage of a command, and of everything below it, exit with 2. */
 function settle(command: Command): Command {
   command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   for (const child of command.commands) settle(child);

@@ -12,7 +12,7 @@ export interface Query {
 /**
  * Sends a request without a body, over a connection of its own, and follows no redirect. Rejects when there is no whole
  * answer in time. Not by fetch: that of Node 20 never notices that its first connection was closed at once, which is
- * what whoever publishes a port does until its program listens.
+ * what Docker does with a published port until the program behind it listens.
  */
 export async function askHttp(
   address: string,

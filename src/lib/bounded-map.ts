@@ -1,4 +1,4 @@
-/** A map of at most so many entries: a new one takes the place of the oldest. */
+/** A map with a maximum number of entries: a new entry replaces the oldest. */
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly #max: number;
 

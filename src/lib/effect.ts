@@ -24,7 +24,7 @@ export interface Trace {
 
 let tracer: ((trace: Trace) => void) | null = null;
 
-/** Tells of every effect from now on, once it is over; null: no more. */
+/** Calls the tracer after every effect from now on; null: no more. */
 export function traceEffects(next: ((trace: Trace) => void) | null): void {
   tracer = next;
 }

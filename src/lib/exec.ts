@@ -87,7 +87,7 @@ export function openProgram(program: string, args: string[], wanted: ProgramOpti
   const ended = Promise.all([collect(child.stderr as Readable, 64 * 1024), exited(child)]).then(
     ([stderr, status]) => ({ status, stderr }),
   );
-  ended.catch(() => undefined); // Told to whoever asks.
+  ended.catch(() => undefined); // The caller handles it, if it waits for the end.
   return {
     stdout,
     ended,

@@ -39,7 +39,7 @@ async function readableLines(): Promise<DestinationStream> {
   return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' });
 }
 
-/** In JSON only a field of ours looks so: a quote inside of a value has a backslash before it. */
+/** Matches only a field in JSON: a quote inside a value has a backslash before it. */
 const auditMark = '"audit":true';
 
 function withAuditFile(stderr: DestinationStream & { flushSync?(): void }, path: string): DestinationStream {

@@ -14,5 +14,5 @@ export type OrderOf<N extends OrderName> = {
 }[N];
 export type Order = OrderOf<OrderName>;
 
-/** Whether an order is to become a job. */
+/** Whether an order becomes a job. */
 export const isJobOrder = (order: Order): order is OrderOf<JobType> => isJobType(order.name);

@@ -34,7 +34,7 @@ const outerHeader = z.strictObject({
 
 const innerHeader = z.strictObject({ alg: z.literal(signing), kid: keyId, typ: z.literal('JWT').optional() });
 
-/** The key a token is encrypted to, or null where it is none of ours by its form. */
+/** The id of the key that a token is encrypted to; null where it does not have the form of our tokens. */
 export function outerKeyId(token: string): string | null {
   if (token.length > maxToken) return null;
   const parts = token.split('.', 6);
@@ -44,7 +44,7 @@ export function outerKeyId(token: string): string | null {
   return keyIdOf(outerHeader, header, parts);
 }
 
-/** The key a signature is by, or null where it is none of ours by its form. */
+/** The id of the key that a JWS is signed by; null where it does not have the form of ours. */
 export function innerKeyId(jws: string): string | null {
   const parts = jws.split('.', 4);
   const [header = '', , signature = ''] = parts;

@@ -20,7 +20,7 @@ import type { NamedKey } from './mint.ts';
  * Keys lie in one directory, each in a file of its own as a JSON Web Key (RFC 7517, RFC 8037):
  *   <kid>.issuer.key   private: signs tokens          <kid>.issuer.pub   public: verifies them
  *   <kid>.daemon.key   private: opens tokens          <kid>.daemon.pub   public: they are encrypted to it
- * Who mints needs issuer.key and daemon.pub; daemons, apis and workers need daemon.key and issuer.pub.
+ * A minter needs issuer.key and daemon.pub; daemons, apis and workers need daemon.key and issuer.pub.
  */
 const roles = {
   issuer: { kty: 'OKP', crv: 'Ed25519', alg: signing, use: 'sig' },
@@ -44,7 +44,7 @@ const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$(?![\r\n])/
 /** Characters of the longest key file we take. */
 const maxFileBytes = 4_096;
 
-/** A key that is missing, or that is none; says how to mend it. */
+/** A key that is missing or not valid. The message says how to fix it. */
 export class BadKey extends Error {}
 
 export interface MadeKey {

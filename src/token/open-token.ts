@@ -15,12 +15,12 @@ export interface OpenedToken {
 const decryption = { keyManagementAlgorithms: [agreement], contentEncryptionAlgorithms: [encryption] };
 const verification = { algorithms: [signing] };
 
-/** Why a token is none of ours: for who inspects one at a terminal, never for who sends one. */
+/** Why a token is not valid: shown to a person who inspects it, never to the client that sends it. */
 export interface NoToken {
   wrong: string;
 }
 
-/** What a token says, whoever it is for and whenever, if an issuer of ours says it to a daemon of ours. */
+/** The claims of a token that a known issuer signed for a known daemon, whatever its fleet and its time. */
 export async function openToken(
   token: string,
   { issuers, daemons }: Keyring,

@@ -85,8 +85,8 @@ function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims
   };
 }
 
-/** Whom what is done under a token is counted for: the user that it fixes, or itself. No user has a name with a colon. */
+/** The tenant that limits count for: the user that a token fixes, or the token. No user has a name with a colon. */
 export const tenantOf = ({ u }: Claims, token: string) => u ?? tokenLabel(token);
 
-/** How a token is named in logs. */
+/** The name of a token in logs. */
 export const tokenLabel = (token: string) => `token:${hash('sha256', token, 'hex').slice(0, 12)}`;

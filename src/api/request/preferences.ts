@@ -15,7 +15,7 @@ export function preferredWait(req: Request): number | null {
   return Math.min(Number(preference[1]), maxWait);
 }
 
-/** How a log is to be written; plain lines where nothing of ours is asked for. */
+/** The format of a log; plain lines unless the client asks for another of ours. */
 export function logFormat(req: Request): LogFormat {
   const accepted = req.accepts([...logFormats]);
   return logFormats.find((format) => format === accepted) ?? 'text/plain';

@@ -19,7 +19,7 @@ export interface LogFields {
   user?: string;
 }
 
-/** Who makes a request, by a token that is valid. */
+/** The sender of a request with a valid token. */
 export interface Caller {
   /** Of the answer's Location: `/token/<token>`, or empty when the token came in a header. */
   prefix: string;
@@ -28,7 +28,7 @@ export interface Caller {
   token: string;
   /** Whether the token is still valid: it may have expired, or its issuer may have been revoked. */
   isValid(): Promise<boolean>;
-  /** Whom the request is counted for; see tenantOf. */
+  /** The tenant that the request counts for; see tenantOf. */
   tenant: string;
   /** Has the request occupy a place of its user's, instead of the one it has; see user-limits.ts. */
   occupy(place: Place): void;
@@ -63,7 +63,7 @@ export function setCaller(req: Request, caller: Caller): void {
   contextOf(req).caller = caller;
 }
 
-/** Who makes a request that has passed `requireToken`. */
+/** The sender of a request that has passed `requireToken`. */
 export function callerOf(req: Request): Caller {
   const { caller } = contextOf(req);
   if (!caller) throw new Error('this request has no token');

@@ -8,7 +8,7 @@ import { assertLocalOrigin } from './test-token-origin.ts';
 import type { PlacesOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
-/** What anybody may ask. */
+/** Paths that need no token. */
 const openPaths = new Set(['/healthz', '/readyz']);
 /** Of every answer: the URL may be the credential, and what is in logs and archives is anybody's. */
 const headers = [

@@ -41,7 +41,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
       // The worker finds the cancellation in the record by itself; the query only makes it sooner.
       if (before === 'running') queue.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
       const latest = waited ? await queue.wait(id, waited * 1000, clientGone(res)) : await queue.job(id);
-      // Cancelling is done when the job is over, whatever it came to: that is an answer, not a failure.
+      // The cancellation succeeds when the job has ended, in whatever state: no state of it is a failure here.
       const job = (latest ?? record).job;
       if (job.state === 'failed') sendJson(res, 200, job);
       else sendJob(req, res, job, { replayed: false, waited: waited ?? (before === 'queued' ? 0 : null) });
@@ -51,7 +51,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
 
 const notFound = () => new Failure('job_not_found', 'there is no such job');
 
-/** What somebody may not see is not there. */
+/** A job outside of the scope counts as absent. */
 export function visible(record: JobRecord | null, scope: Scope): JobRecord {
   if (!record || !seesJob(scope, record.job)) throw notFound();
   return record;

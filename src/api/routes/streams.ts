@@ -12,7 +12,7 @@ import { visible } from './job-routes.ts';
 
 type StreamRoutes = Pick<OrderHandlers, 'container.log' | 'job.log' | 'content.archive'>;
 
-/** What comes back as a stream: logs and archives. */
+/** Requests that are answered by a stream: logs and archives. */
 export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes {
   return {
     async 'container.log'(req, res, { all, wants: { resource }, seal }) {

@@ -11,7 +11,7 @@ import type { Verifier } from '../../token/verifier.ts';
 import { holderOf } from '../placement.ts';
 import type { OpenStreamOf } from './open-stream.ts';
 
-/** Copies that an api passes on at a time; what is more is for others, or is asked for again. */
+/** Copies that an api passes on at a time; another api, or a later request, serves the others. */
 const maxCopies = 64;
 
 export interface CopyParts {
@@ -23,7 +23,7 @@ export interface CopyParts {
 }
 
 /**
- * Brings repositories from their hosts to workers that are to copy them. What a worker may have is in the client's request,
+ * Brings repositories from their hosts to the workers that copy them. What a worker may have is in the client's request,
  * which came sealed with the job; it goes on, sealed again, to the worker of the source, which decides. Returns what
  * breaks off everything that is still on its way.
  */

@@ -18,7 +18,7 @@ export function assertDetectsCuts(req: Request): void {
 
 /**
  * Sends a stream whose outcome is known. Whatever goes wrong from here on breaks the connection: a part never looks
- * like the whole. That happens too when its token is over, or its issuer is revoked.
+ * like the whole. That also happens when its token expires or its issuer is revoked.
  */
 export async function sendStream(
   req: Request,

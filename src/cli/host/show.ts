@@ -44,7 +44,7 @@ export const hasDrift = ({ drift }: DriftOfHost) =>
   [drift.unitsWithoutEntry, drift.entriesWithoutUnit, drift.changedUnits, drift.withoutNetwork].flat()
     .length > 0;
 
-/** What of a host is otherwise, a line for each. */
+/** The drift of a host, one line for each difference. */
 export function showDrift({ host, drift }: DriftOfHost): string {
   if (drift === null) return `${host}: does not answer\n`;
   const lines = [

@@ -4,7 +4,7 @@ import { exec } from '../../lib/exec.ts';
 const deadline = 5_000;
 
 /**
- * Has the kernel write no core file of this process nor of those it starts (prlimit(1), core(5)): keys and tokens are
+ * Keeps the kernel from writing a core file of this process and of those it starts (prlimit(1), core(5)): keys and tokens are
  * in its memory. Returns false where that could not be done.
  */
 export async function leaveNoCoreFile(): Promise<boolean> {
@@ -13,7 +13,7 @@ export async function leaveNoCoreFile(): Promise<boolean> {
   return status === 0;
 }
 
-/** Takes the arguments out of what ps shows; Linux has them in memory of ours, which the title is written over. */
+/** Removes the arguments from the output of ps: the title overwrites the memory in which Linux looks for them. */
 export function hideArguments(title: string): void {
   process.title = title;
 }

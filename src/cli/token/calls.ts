@@ -38,7 +38,7 @@ export interface ReadyCall {
   url: string;
 }
 
-/** What of an action's needs the claims leave open and nobody but the caller can know; a prefix leaves `r` open. */
+/** The claims that an action needs, only the caller can know and the token leaves open; a prefix leaves `r` open. */
 export function missingFor(action: Action, claims: TokenClaims): string[] {
   const { path, needs } = callOf(action);
   return asked.filter((name) => {

@@ -87,7 +87,7 @@ function assertLifetime({ expires, lifetimes }: CreateOptions, allowed: Action[]
   ]);
 }
 
-/** The action for which a whole URL is to be written. */
+/** The only action that the token allows, for which a URL can be written. */
 function theOnlyAction({ show }: CreateOptions, allowed: Action[], claims: TokenClaims): Action {
   const [action, ...others] = allowed;
   if (action === undefined || others.length > 0)

@@ -1,4 +1,4 @@
-/** What was opened, closed in reverse order, once, whatever goes wrong on the way. */
+/** Closes what was opened, once and in reverse order, whatever fails on the way. */
 export interface Closers {
   push(close: () => unknown): void;
   /** Closes everything. Rejects with the errors that came up, after all have been closed. */

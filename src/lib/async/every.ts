@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 
-/** Does something again and again, the next time counted from the end of the last. Returns how to stop it. */
+/** Repeats a task; the interval counts from the end of the last run. Returns a function that stops it. */
 export function every(milliseconds: number, task: () => Promise<void>, log: Logger): () => void {
   let stopped = false;
   const again = () => {

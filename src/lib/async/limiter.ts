@@ -2,17 +2,17 @@
 export type Release = () => void;
 
 export interface Bounds {
-  /** Places there are. */
+  /** All places. */
   all: number;
-  /** Of these, so many at a time for one key. */
+  /** Places that one key may hold at a time. */
   perKey: number;
 }
 
-/** Gives a place to whoever waits. */
+/** Hands a place to a caller that waits. */
 type Waiting = (place: Release) => void;
 
 /**
- * Places that are held for a while, so many in all and so many for one key. Where none is free the keys that wait get
+ * A limited number of places, in all and for each key. When none is free, the waiting keys get
  * theirs in turn (round robin), and within a key in the order of asking: many requests of one key delay that key only.
  */
 export class Limiter {
@@ -108,5 +108,5 @@ export class Limiter {
   }
 }
 
-/** Bounds where one key may have half of what there is, so that others always find some. */
+/** Bounds that leave half of the places to other keys. */
 export const shared = (all: number): Bounds => ({ all, perKey: Math.ceil(all / 2) });

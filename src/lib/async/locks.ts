@@ -1,6 +1,6 @@
-/** Mutual exclusion by key, in the order of asking. */
+/** Mutual exclusion for each key, in the order of the calls. */
 export interface Locks {
-  /** Runs the work when everybody who asked before for the key is done. */
+  /** Runs the work after all earlier work for the key. */
   hold<T>(key: string, work: () => Promise<T>): Promise<T>;
 }
 

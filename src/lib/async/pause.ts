@@ -1,6 +1,6 @@
 import { setTimeout as timeout } from 'node:timers/promises';
 
-/** Waits so many milliseconds; rejects with the signal's reason when it aborts first. */
+/** Waits for some milliseconds; rejects with the signal's reason when it aborts first. */
 export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   try {
     await timeout(milliseconds, undefined, signal ? { signal } : {});

@@ -7,7 +7,7 @@ import type { Writable } from 'node:stream';
 const maxStall = 100_000;
 
 /**
- * Writes a body to a connection, at the pace of whoever reads it, and ends it. Rejects with what the body threw, or
+ * Writes a body to a connection, as fast as the peer reads, and ends it. Rejects with what the body threw, or
  * when the connection is closed or stalls; the connection is then destroyed, so that nobody takes a part for the whole.
  */
 export async function pump(

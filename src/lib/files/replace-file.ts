@@ -1,6 +1,6 @@
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 
-/** Replaces a file at once: whoever reads it sees the old text or the new one. */
+/** Replaces a file atomically: a reader sees the old text or the new one. */
 export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
   const draft = `${path}.new`;
   await writeFile(draft, text, { mode });

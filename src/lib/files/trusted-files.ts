@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 
-/** A file that others could have changed, or a secret that others can read; says how to mend it. */
+/** A file that others can change, or a secret that others can read. The message says how to fix it. */
 export class UntrustedFile extends Error {}
 
-/** Refuses what belongs to others than us and root or can be changed by them, and secrets that they can read. */
+/** Refuses a file that another user than root and our own owns or can change, or a secret that others can read. */
 export async function assertOwned(path: string, secret = false): Promise<void> {
   const { mode, uid } = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new UntrustedFile(`${path} cannot be read (${error.code})`);
@@ -14,7 +14,7 @@ export async function assertOwned(path: string, secret = false): Promise<void> {
   if ((mode & 0o022) !== 0) throw new UntrustedFile(`${path} can be changed by others; chmod go-w it`);
 }
 
-/** A file as long as it can be trusted; `secret`: only if nobody else can read it. */
+/** The text of a file that only we and root can change; `secret`: and that nobody else can read. */
 export async function readTrusted(path: string, secret = false): Promise<string> {
   await assertOwned(path, secret);
   return readFile(path, 'utf8');
