@@ -9,7 +9,7 @@ import { maxBody, type methods, type OriginalRequest } from '../requests/origina
 import { matchRoute } from '../requests/routes.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
 import type { Lifetimes } from '../token/verifier.ts';
-import { callerOf, type LogFields, logOf } from './request/request-context.ts';
+import { callerOf, type LogFields } from './request/request-context.ts';
 
 /** An order that the token of its request allows. */
 export type AuthorizedOrder<N extends OrderName> = OrderOf<N> & {
@@ -28,13 +28,13 @@ export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
 /** Matches, parses and authorizes each request once, and hands the order to its handler. */
 export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
   return async (req, res) => {
-    const log = logOf(req);
+    const { log } = res.locals;
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
     // First of all: the probes' paths need no token, and take GET only.
     const match = matchRoute({ method, path: req.path });
     const [{ name }] = match.candidates;
     log.type = name;
-    const { claims, token } = callerOf(req);
+    const { claims, token } = callerOf(res);
     if (isJobType(name)) await readBody(req, res);
     const request = originalOf(req, method);
     const order = authorize(claims, request, match, lifetimes);

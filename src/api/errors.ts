@@ -2,7 +2,6 @@ import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { Failure, type Problem, problemOf } from '../jobs/errors.ts';
 import { methodsOf } from '../requests/routes.ts';
-import { logOf } from './request/request-context.ts';
 import { sendProblem } from './respond.ts';
 
 /** What errors of Express's own parsers mean here, by their `type` or status. */
@@ -28,7 +27,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     const failure = error instanceof Failure ? error : asBadRequest(error);
     if (!failure) log.error({ err: error }, 'a request failed with an internal error');
     if (failure?.code === 'method_not_allowed') res.set('Allow', methodsOf(req.path).join(', '));
-    const { id } = logOf(req);
+    const { id } = res.locals.log;
     const job = failure?.code === 'request_id_reused' ? id : undefined;
     sendProblem(req, res, problem(failure, { ...(job && { job }), ...limitOf(failure) }));
   };

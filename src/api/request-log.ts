@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
-import { brokenOff, openContext } from './request/request-context.ts';
+import { brokenOff, type LogFields } from './request/request-context.ts';
 
 /**
- * Opens a request's context and logs one line when it is over: no URL and no header, for they hold tokens. One that was
+ * Logs one line for a request when it is over: no URL and no header, for they hold tokens. One that was
  * refused is a line of the audit log.
  */
 export function requestLog(log: Logger): RequestHandler {
@@ -11,7 +11,8 @@ export function requestLog(log: Logger): RequestHandler {
     const started = performance.now();
     const { method } = req;
     const peer = req.socket.remoteAddress; // Unknown once the connection is closed.
-    const fields = openContext(req);
+    const fields: LogFields = {};
+    res.locals.log = fields;
     res.once('close', () => {
       const ms = Math.round((performance.now() - started) * 10) / 10;
       const { outcome: became = 'answered' } = fields;

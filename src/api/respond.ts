@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { type Problem, problemOf } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
-import { callerOf, logOf } from './request/request-context.ts';
+import { callerOf } from './request/request-context.ts';
 
 /** JSON with a line end, as a terminal likes it. */
 export function sendJson(res: Response, status: number, value: unknown, type = 'application/json'): void {
@@ -18,7 +18,7 @@ export function sendText(res: Response, status: number, text: string, type: stri
 
 /** A problem document, or one readable line when the client asks for text. */
 export function sendProblem(req: Request, res: Response, problem: Problem): void {
-  const log = logOf(req);
+  const { log } = res.locals;
   log.outcome = problem.code;
   if (problem.status === 401 || problem.status === 403) {
     log.audit = true;
@@ -41,8 +41,8 @@ export interface JobAnswer {
 
 /** The answer to a request that became a job: 202 while it is unfinished, then 200, or the failure it waited for. */
 export function sendJob(req: Request, res: Response, job: Job, { replayed, waited }: JobAnswer): void {
-  logOf(req).outcome = job.state;
-  res.setHeader('Location', `${callerOf(req).prefix}/job/${job.id}`);
+  res.locals.log.outcome = job.state;
+  res.setHeader('Location', `${callerOf(res).prefix}/job/${job.id}`);
   if (replayed) res.set('Idempotent-Replayed', 'true');
   if (waited !== null) res.set('Preference-Applied', `wait=${waited}`);
   if (waited !== null && job.state === 'failed') {

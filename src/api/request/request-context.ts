@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { Response } from 'express';
 import type { Claims } from '../../token/claims.ts';
 import type { Place } from './user-limits.ts';
 
@@ -34,38 +34,20 @@ export interface Caller {
   occupy(place: Place): void;
 }
 
-interface Context {
-  log: LogFields;
-  caller: Caller | null;
-}
-
-// On the request itself: entries of a WeakMap outlive the collections of young objects, and with them all of a request.
-const key = Symbol('context');
-type WithContext = Request & { [key]?: Context };
-
-/** Gives a request its context; called once, first of all. Returns what the request log is to show. */
-export function openContext(req: Request): LogFields {
-  const context: Context = { log: {}, caller: null };
-  (req as WithContext)[key] = context;
-  return context.log;
-}
-
-function contextOf(req: Request): Context {
-  const context = (req as WithContext)[key];
-  if (!context) throw new Error('this request has no context');
-  return context;
-}
-
-/** What the request log is to show of a request. */
-export const logOf = (req: Request): LogFields => contextOf(req).log;
-
-export function setCaller(req: Request, caller: Caller): void {
-  contextOf(req).caller = caller;
+declare global {
+  namespace Express {
+    /** What belongs to a request, on its response. */
+    interface Locals {
+      /** Since the request arrived; see requestLog. */
+      log: LogFields;
+      /** Since its token was verified. */
+      caller?: Caller;
+    }
+  }
 }
 
 /** The sender of a request that has passed `requireToken`. */
-export function callerOf(req: Request): Caller {
-  const { caller } = contextOf(req);
+export function callerOf({ locals: { caller } }: Response): Caller {
   if (!caller) throw new Error('this request has no token');
   return caller;
 }

@@ -3,7 +3,6 @@ import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { testToken } from '../../token/claims.ts';
 import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
-import { logOf, setCaller } from './request-context.ts';
 import { assertLocalOrigin } from './test-token-origin.ts';
 import type { PlacesOf } from './user-limits.ts';
 
@@ -37,7 +36,7 @@ export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestH
       next();
       return;
     }
-    const log = logOf(req);
+    const { log } = res.locals;
     const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
     if (token !== undefined) log.token = tokenLabel(token);
     const started = performance.now();
@@ -51,7 +50,7 @@ export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestH
     const tenant = tenantOf(claims, token);
     const occupy = placesOf(tenant, res);
     const isValid = async () => (await verify(token)) !== null;
-    setCaller(req, { prefix: inPath?.[0] ?? '', claims, token, isValid, tenant, occupy });
+    res.locals.caller = { prefix: inPath?.[0] ?? '', claims, token, isValid, tenant, occupy };
     if (inPath) {
       req.url = req.url.slice(inPath[0].length);
       if (!req.url.startsWith('/')) req.url = `/${req.url}`;

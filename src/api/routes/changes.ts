@@ -22,7 +22,7 @@ async function submit(
   res: Response,
   { wants: change, all: { h: wanted }, seal }: AuthorizedOrder<JobType>,
 ): Promise<void> {
-  const { tenant, occupy } = callerOf(req);
+  const { tenant, occupy } = callerOf(res);
   const waited = preferredWait(req);
   if (waited) occupy('userWaits');
   const submission = {

@@ -15,7 +15,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
-      if (seconds) callerOf(req).occupy('userWaits');
+      if (seconds) callerOf(res).occupy('userWaits');
       // Before the wait: how long it takes would tell that there is a job, and when it ends.
       const now = visible(await queue.job(id), scope);
       const wait = () => queue.wait(id, Number(seconds) * 1000, clientGone(res));
@@ -32,7 +32,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
       const record = visible(await queue.job(id), scope);
       const { host } = record.job;
       const waited = preferredWait(req);
-      if (waited) callerOf(req).occupy('userWaits');
+      if (waited) callerOf(res).occupy('userWaits');
       const sealed = seal({ use: 'cancel', host, job: record.job.id });
       const before = await queue.cancel(record, sealed);
       if (before === 'absent') throw notFound();

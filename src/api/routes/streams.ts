@@ -17,7 +17,7 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes 
   return {
     async 'container.log'(req, res, { all, wants: { resource }, seal }) {
       assertDetectsCuts(req);
-      callerOf(req).occupy('userStreams');
+      callerOf(res).occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const how = { format, after: last === null ? null : checked(journalCursor, last) };
@@ -29,7 +29,7 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes 
 
     async 'job.log'(req, res, { scope, wants: { id } }) {
       assertDetectsCuts(req);
-      callerOf(req).occupy('userStreams');
+      callerOf(res).occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const after = last === null ? null : checked(jobEventId, last);
@@ -41,7 +41,7 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes 
 
     async 'content.archive'(req, res, { all, wants: { resource, format }, seal }) {
       assertDetectsCuts(req);
-      callerOf(req).occupy('userArchives');
+      callerOf(res).occupy('userArchives');
       const host = await holderOf(queue, 'repository', resource, all.h);
       const signal = clientGone(res);
       const how = { known: knownEntities(req) };

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import { pump } from '../../lib/async/pump.ts';
-import { brokenOff, callerOf, logOf } from '../request/request-context.ts';
+import { brokenOff, callerOf } from '../request/request-context.ts';
 
 /** Milliseconds between two looks at whether the token of an open stream is still valid. */
 const validityInterval = 5_000;
@@ -27,8 +27,8 @@ export async function sendStream(
   body: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
-  const log = logOf(req);
-  const { isValid } = callerOf(req);
+  const { log } = res.locals;
+  const { isValid } = callerOf(res);
   // A proxy in between is to pass on what there is at once.
   res.writeHead(200, { 'X-Accel-Buffering': 'no', ...headers });
   if (req.method === 'HEAD') {
