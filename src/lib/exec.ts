@@ -33,7 +33,7 @@ const cleanEnvironment = {
   LC_ALL: 'C.UTF-8',
 };
 
-function options({ signal, env, user }: ProgramOptions): SpawnOptions {
+function options({ signal, env, user }: ProgramOptions): Omit<SpawnOptions, 'stdio'> {
   return {
     cwd: '/',
     env: { ...cleanEnvironment, ...env },
@@ -59,8 +59,8 @@ async function collectOutput(program: string, args: string[], wanted: ExecOption
   });
   const limit = wanted.maxOutput ?? 1024 * 1024;
   const [stdout, stderr, status] = await Promise.all([
-    collect(child.stdout as Readable, limit),
-    collect(child.stderr as Readable, limit),
+    collect(child.stdout, limit),
+    collect(child.stderr, limit),
     exited(child),
   ]);
   return { status, stdout, stderr };
@@ -83,10 +83,11 @@ export function openProgram(program: string, args: string[], wanted: ProgramOpti
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
-  const stdout = child.stdout as Readable;
-  const ended = Promise.all([collect(child.stderr as Readable, 64 * 1024), exited(child)]).then(
-    ([stderr, status]) => ({ status, stderr }),
-  );
+  const { stdout } = child;
+  const ended = Promise.all([collect(child.stderr, 64 * 1024), exited(child)]).then(([stderr, status]) => ({
+    status,
+    stderr,
+  }));
   ended.catch(() => undefined); // The caller handles it, if it waits for the end.
   return {
     stdout,
@@ -114,10 +115,13 @@ function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
  * session of its own: a Ctrl-C on our terminal is for us to pass on.
  */
 export function start(program: string, args: string[], hear: (line: string) => void): ChildProcess {
-  const stdio: SpawnOptions['stdio'] = ['ignore', 'pipe', 'pipe'];
-  const child = spawn(program, args, { env: cleanEnvironment, stdio, detached: true });
+  const child = spawn(program, args, {
+    env: cleanEnvironment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   for (const output of [child.stdout, child.stderr]) {
-    createInterface({ input: output as Readable }).on('line', (line) => {
+    createInterface({ input: output }).on('line', (line) => {
       process.stderr.write(`${line}\n`);
       hear(line);
     });
@@ -127,15 +131,14 @@ export function start(program: string, args: string[], hear: (line: string) => v
 
 function exited(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code));
+    child.once('error', reject).once('close', resolve);
   });
 }
 
-async function collect(stream: NodeJS.ReadableStream, limit: number): Promise<string> {
+async function collect(stream: Readable | null, limit: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of stream) {
+  for await (const chunk of stream ?? []) {
     const bytes = Buffer.from(chunk);
     if (size < limit) chunks.push(bytes.subarray(0, limit - size));
     size += bytes.length;

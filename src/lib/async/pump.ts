@@ -30,15 +30,15 @@ export async function pump(
 /** Resolves when the connection takes more; rejects when the signal aborts or nothing is taken for too long. */
 function drained(connection: Writable, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const settle = (error: Error | null) => {
+    const settle = (error?: unknown) => {
       clearTimeout(timer);
       connection.off('drain', onDrain);
       signal.removeEventListener('abort', onAbort);
-      if (error) reject(error);
+      if (error !== undefined) reject(error);
       else resolve();
     };
-    const onDrain = () => settle(null);
-    const onAbort = () => settle(signal.reason as Error);
+    const onDrain = () => settle();
+    const onAbort = () => settle(signal.reason);
     const timer = setTimeout(() => settle(new Error('the reader reads nothing')), maxStall);
     connection.once('drain', onDrain);
     signal.addEventListener('abort', onAbort, { once: true });
