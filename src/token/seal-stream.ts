@@ -49,6 +49,30 @@ export async function* sealPieces(
   yield piece(Buffer.alloc(0), true);
 }
 
+/** The key of a stream, from its first bytes; null where they are not complete. */
+function keyIn(
+  bytes: Buffer,
+  secretOf: (kid: string) => Buffer | null,
+): { key: Buffer; length: number } | null {
+  const kidEnd = 1 + (bytes[0] ?? 0);
+  const length = kidEnd + saltBytes;
+  if (bytes.length < length) return null;
+  const secret = secretOf(bytes.toString('utf8', 1, kidEnd));
+  if (secret === null) throw notSealed();
+  return { key: keyFrom(secret, bytes.subarray(kidEnd, length)), length };
+}
+
+/** The first piece in what has come; null where it is not complete. */
+function pieceIn(bytes: Buffer): { body: Buffer; isLast: boolean } | null {
+  if (bytes.length < headerBytes) return null;
+  const header = bytes.readUInt32BE();
+  const isLast = header >= lastBit;
+  const length = isLast ? header - lastBit : header;
+  if (length < tagBytes || length > pieceBytes + tagBytes) throw notSealed();
+  const body = bytes.subarray(headerBytes, headerBytes + length);
+  return body.length < length ? null : { body, isLast };
+}
+
 /** What was sealed under one of our secrets. Throws where it was not, or was changed or cut short on its way. */
 export async function* openPieces(
   sealed: AsyncIterable<Uint8Array>,
@@ -59,29 +83,20 @@ export async function* openPieces(
   let number = 0;
   let isOver = false;
   let rest: Buffer = Buffer.alloc(0);
-  const take = (bytes: number): Buffer => {
-    const taken = rest.subarray(0, bytes);
-    rest = rest.subarray(bytes);
-    return taken;
-  };
   for await (const chunk of sealed) {
     rest = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
-    const kidBytes = rest[0] ?? 0;
-    if (key === null && rest.length > kidBytes + saltBytes) {
-      const secret = secretOf(take(1 + kidBytes).toString('utf8', 1));
-      if (secret === null) throw notSealed();
-      key = keyFrom(secret, take(saltBytes));
+    if (key === null) {
+      const start = keyIn(rest, secretOf);
+      if (start === null) continue;
+      key = start.key;
+      rest = rest.subarray(start.length);
     }
-    while (key !== null && rest.length >= headerBytes) {
-      const header = rest.readUInt32BE();
-      const isLast = header >= lastBit;
-      const length = isLast ? header - lastBit : header;
-      if (isOver || length < tagBytes || length > pieceBytes + tagBytes) throw notSealed();
-      if (rest.length < headerBytes + length) break;
-      take(headerBytes);
-      const bytes = decrypt(key, nonceOf(number++, isLast), take(length), about);
+    for (let piece = pieceIn(rest); piece !== null; piece = pieceIn(rest)) {
+      const { body, isLast } = piece;
+      const bytes = isOver ? null : decrypt(key, nonceOf(number++, isLast), body, about);
       if (bytes === null) throw notSealed();
       isOver = isLast;
+      rest = rest.subarray(headerBytes + body.length);
       if (bytes.length > 0) yield bytes;
     }
   }
