@@ -3,6 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { testToken } from '../../token/claims.ts';
 import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
+import type { Caller } from './request-context.ts';
 import { assertLocalOrigin } from './test-token-origin.ts';
 import type { PlacesOf } from './user-limits.ts';
 
@@ -31,31 +32,35 @@ const refusalTime = 5;
 export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestHandler {
   return async (req, res, next) => {
     for (const [name, value] of headers) res.setHeader(name, value);
-    const inPath = prefixed.exec(req.url);
-    if (!inPath && openPaths.has(req.path)) {
+    const [prefix = '', inPath] = prefixed.exec(req.url) ?? [];
+    if (prefix === '' && openPaths.has(req.path)) {
       next();
       return;
     }
     const { log } = res.locals;
-    const token = inPath ? inPath[1] : bearer.exec(req.headers.authorization ?? '')?.[1];
+    const token = inPath ?? bearer.exec(req.headers.authorization ?? '')?.[1];
     if (token !== undefined) log.token = tokenLabel(token);
-    const started = performance.now();
-    const claims = token === undefined ? null : await verify(token);
-    if (token === undefined || !claims) {
-      await pause(Math.max(0, started + refusalTime - performance.now()));
-      throw new Failure('token_invalid', 'the request needs a valid token');
-    }
+    const caller = { prefix, ...(await verified(verify, token)) };
     if (token === testToken) assertLocalOrigin(req);
-    if (claims.u !== undefined) log.user = claims.u;
-    const tenant = tenantOf(claims, token);
+    if (caller.claims.u !== undefined) log.user = caller.claims.u;
+    const tenant = tenantOf(caller.claims, caller.token);
     const occupy = placesOf(tenant, res);
-    const isValid = async () => (await verify(token)) !== null;
-    res.locals.caller = { prefix: inPath?.[0] ?? '', claims, token, isValid, tenant, occupy };
-    if (inPath) {
-      req.url = req.url.slice(inPath[0].length);
-      if (!req.url.startsWith('/')) req.url = `/${req.url}`;
-    }
+    res.locals.caller = { ...caller, tenant, occupy };
+    if (prefix !== '') req.url = req.url.slice(prefix.length).replace(/^(?!\/)/, '/');
     occupy('userRequests');
     next();
   };
+}
+
+/** A token with its claims. Throws `token_invalid`, always after the same time. */
+async function verified(
+  verify: Verifier['verify'],
+  token: string | undefined,
+): Promise<Pick<Caller, 'token' | 'claims' | 'isValid'>> {
+  const started = performance.now();
+  const claims = token === undefined ? null : await verify(token);
+  if (token !== undefined && claims)
+    return { token, claims, isValid: async () => (await verify(token)) !== null };
+  await pause(Math.max(0, started + refusalTime - performance.now()));
+  throw new Failure('token_invalid', 'the request needs a valid token');
 }
