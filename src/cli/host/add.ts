@@ -6,7 +6,7 @@ import { hostName } from '../../jobs/fields/identifier.ts';
 import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { workerAcl } from '../../queue/redis/acl.ts';
 import { act } from '../act.ts';
-import { BadConfig, type Flags, readSettings } from '../options/config.ts';
+import { BadConfig, type Flags, linesWhere, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
 import { firstLine } from '../roles/redis-access.ts';
 import { writeInvitation } from './invitation.ts';
@@ -40,14 +40,15 @@ export function addCommand(): Command {
 
 async function add(host: string, flags: AddFlags): Promise<number> {
   const { redis, redisCa, keys, fleet } = readSettings(named, flags);
-  const wrong = [
-    ...(hostName.safeParse(host).success ? [] : ['a host is named with lower-case letters, digits and -']),
-    ...(redis === undefined ? ['--redis is missing: where the host is to find the Redis of the fleet'] : []),
-    ...(keys === undefined ? ['--keys is missing: the directory with the keys of the fleet'] : []),
-    ...(flags.adminPasswordFile === undefined && flags.aclFile === undefined
-      ? ['--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)']
-      : []),
-  ];
+  const wrong = linesWhere([
+    [!hostName.safeParse(host).success, 'a host is named with lower-case letters, digits and -'],
+    [redis === undefined, '--redis is missing: where the host is to find the Redis of the fleet'],
+    [keys === undefined, '--keys is missing: the directory with the keys of the fleet'],
+    [
+      flags.adminPasswordFile === undefined && flags.aclFile === undefined,
+      '--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)',
+    ],
+  ]);
   if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong);
   const password = randomBytes(32).toString('hex');
   const user = `geard-${host}`;

@@ -33,6 +33,10 @@ export class BadConfig extends Error {
   }
 }
 
+/** The lines whose conditions hold. */
+export const linesWhere = (rules: [holds: boolean, line: string][]): string[] =>
+  rules.filter(([holds]) => holds).map(([, line]) => line);
+
 /**
  * The configuration of a role, from the command line and the environment: parsed once, here and nowhere else.
  * Throws `BadConfig` with everything that is wrong.
@@ -100,39 +104,40 @@ function contradictions(role: Role, settings: Partial<Settings>): string[] {
 
 function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
   const { redis, redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = settings;
-  const wrong: string[] = [];
-  if (role !== 'daemon' && redis === undefined) {
-    wrong.push('--redis is missing: api and worker share a Redis, such as --redis redis://127.0.0.1:6379');
-  }
-  if (redis === undefined && (redisUser ?? redisPasswordFile ?? redisCa ?? redisCert ?? redisKey)) {
-    wrong.push('--redis-… is for the Redis that --redis names; the daemon needs none of it for its own');
-  }
-  if (redis !== undefined && !speaksTls(redis) && (redisCa ?? redisCert ?? redisKey)) {
-    wrong.push(
+  const isGiven = (...values: unknown[]) => values.some((value) => value !== undefined);
+  const needsTls = isGiven(redisCa, redisCert, redisKey);
+  return linesWhere([
+    [
+      role !== 'daemon' && redis === undefined,
+      '--redis is missing: api and worker share a Redis, such as --redis redis://127.0.0.1:6379',
+    ],
+    [
+      redis === undefined && (needsTls || isGiven(redisUser, redisPasswordFile)),
+      '--redis-… is for the Redis that --redis names; the daemon needs none of it for its own',
+    ],
+    [
+      redis !== undefined && !speaksTls(redis) && needsTls,
       '--redis-ca, --redis-cert and --redis-key are for TLS: use --redis rediss://HOST:PORT, or rediss+…',
-    );
-  }
-  if ((redisCert === undefined) !== (redisKey === undefined)) {
-    wrong.push('--redis-cert and --redis-key belong together: give both');
-  }
-  return wrong;
+    ],
+    [isGiven(redisCert) !== isGiven(redisKey), '--redis-cert and --redis-key belong together: give both'],
+  ]);
 }
 
 /** Whoever reads or writes a Redis learns of every job, and can lose or delay them. */
 function insecureWithRedis({ redis, redisPasswordFile, insecureRedis }: Partial<Settings>): string[] {
   if (redis === undefined || insecureRedis || hostsOf(redis).every(isLoopback)) return [];
   const allTheSame = 'or use --insecure-redis if nobody else reaches its network';
-  const wrong: string[] = [];
-  if (!speaksTls(redis))
-    wrong.push(
+  return linesWhere([
+    [
+      !speaksTls(redis),
       `--redis: beyond loopback others can read and change what is sent without TLS: use rediss://… or rediss+…, ${allTheSame}`,
-    );
-  if (redisPasswordFile === undefined && !holdsPassword(redis))
-    wrong.push(
+    ],
+    [
+      redisPasswordFile === undefined && !holdsPassword(redis),
       '--redis: beyond loopback others can use a Redis without a password: make users with "gear redis-acl" ' +
         `and use --redis-user and --redis-password-file, ${allTheSame}`,
-    );
-  return wrong;
+    ],
+  ]);
 }
 
 function wrongWithTokens({ keys, listen, streamListen, testToken, insecureTestToken }: Partial<Settings>) {
@@ -155,26 +160,24 @@ function wrongWithTokens({ keys, listen, streamListen, testToken, insecureTestTo
 }
 
 function wrongWithStreams(role: Role, { stream, streamListen }: Partial<Settings>): string[] {
-  const wrong: string[] = [];
-  if (streamListen && ['0.0.0.0', '::'].includes(streamListen.host)) {
-    wrong.push(
-      `--stream-listen: ${streamListen.host} is not an address that an api can reach; name one of the host's`,
-    );
-  }
-  if (role === 'worker' && stream === 'direct' && !streamListen) {
-    wrong.push(
+  return linesWhere([
+    [
+      streamListen !== undefined && ['0.0.0.0', '::'].includes(streamListen.host),
+      `--stream-listen: ${streamListen?.host} is not an address that an api can reach; name one of the host's`,
+    ],
+    [
+      role === 'worker' && stream === 'direct' && !streamListen,
       '--stream direct needs --stream-listen: the address and port from which apis are to fetch streams',
-    );
-  }
-  return wrong;
+    ],
+  ]);
 }
 
 function wrongWithLimits({ gearMemory, maxGearMemory, gearCpus, maxGearCpus }: Partial<Settings>): string[] {
   const isMore = (usual = 0, most = usual) => usual > most;
-  return [
-    ...(isMore(gearMemory, maxGearMemory) ? ['--gear-memory is more than --max-gear-memory'] : []),
-    ...(isMore(gearCpus, maxGearCpus) ? ['--gear-cpus is more than --max-gear-cpus'] : []),
-  ];
+  return linesWhere([
+    [isMore(gearMemory, maxGearMemory), '--gear-memory is more than --max-gear-memory'],
+    [isMore(gearCpus, maxGearCpus), '--gear-cpus is more than --max-gear-cpus'],
+  ]);
 }
 
 function isLoopback(host: string): boolean {
