@@ -8,7 +8,7 @@ import type { HostServices } from './host-services.ts';
 import type { Announcer } from './host-state/announcer.ts';
 import type { Handlers } from './jobs/context.ts';
 import { createJournal } from './jobs/job-journal.ts';
-import { createRunner, type Runner } from './jobs/runner.ts';
+import { Runner } from './jobs/runner.ts';
 import { createQueryHandlers } from './queries.ts';
 import { sweepDrafts } from './repository/draft.ts';
 import { createSources, type Sources } from './streams/open-source.ts';
@@ -43,16 +43,8 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   const journal = createJournal(services.paths);
   const authorizer = createAuthorizer(options);
   const { ledger } = queue;
-  const runner = createRunner({
-    ledger,
-    authorizer,
-    journal,
-    services,
-    handlers,
-    busy,
-    ...options.limits,
-    log,
-  });
+  const { maxParallelJobs } = options.limits;
+  const runner = new Runner({ ledger, authorizer, journal, services, handlers, busy, maxParallelJobs, log });
   const sources = createSources(services);
   closers.push(sources.close);
   const server = await openServer(authorizer, sources, options);

@@ -1,0 +1,62 @@
+import type { Logger } from 'pino';
+
+/** Where a job stands in this process, and the stages that may follow. */
+const stages = {
+  /** Its record is read and its request authorized. */
+  admitting: ['waiting', 'left'],
+  /** It waits for one of the host's places, by turns between users. */
+  waiting: ['beginning', 'left'],
+  /** It has a place and asks the ledger whether it is first in its gear's line. */
+  beginning: ['behind', 'running', 'storing', 'left'],
+  /** It has given its place back and waits for the job before it. */
+  behind: ['waiting', 'left'],
+  /** Its handler runs. */
+  running: ['storing', 'left'],
+  /** Its outcome goes to the disk, then to the ledger. */
+  storing: ['left'],
+  /** It has left this process: it is over, or was handed back. */
+  left: [],
+} as const;
+export type Stage = keyof typeof stages;
+
+/** A job in this process, from its delivery until it is over or handed back. */
+export class ActiveJob {
+  /** Ends its work: aborts with `Cancelled` or `HandedBack`. */
+  readonly abort = new AbortController();
+  /** Ends also the undoing of its work: aborts with `HandedBack`. */
+  readonly handBack = new AbortController();
+  /** Settles when the job has left. */
+  left: Promise<void> = Promise.resolve();
+  /** The job that it waits for; null: none. */
+  before: string | null = null;
+  #stage: Stage = 'admitting';
+  #wake = () => {};
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Throws where the stage may not follow the present one. */
+  enter(stage: Stage): void {
+    const from = this.#stage;
+    if (!stages[from].some((next: Stage) => next === stage))
+      throw new Error(`a job cannot go from ${from} to ${stage}`);
+    this.#stage = stage;
+    this.#log.debug({ from, to: stage }, 'job enters a stage');
+  }
+
+  /** Resolves when it is to look again whether it is first. */
+  waitBehind(before: string): Promise<void> {
+    this.enter('behind');
+    this.before = before;
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  wake(): void {
+    this.before = null;
+    this.#wake();
+  }
+}

@@ -1,0 +1,46 @@
+import { Failure, problemOf } from '../../jobs/errors.ts';
+import type { JobRecord } from '../../queue/worker-queue.ts';
+import type { AuthorizedJob } from '../authorization.ts';
+import type { JournalEntry } from './job-journal.ts';
+import { drop, finish, untilWritten } from './outcome-store.ts';
+import type { StageParts } from './runner-parts.ts';
+
+/** What may be done with a job. */
+export type Admission =
+  /** Its request is authorized until then (performance.now()). */
+  | { verdict: 'run'; request: AuthorizedJob; until: number }
+  /** It was done before; its outcome is told again. */
+  | { verdict: 'replay'; entry: JournalEntry }
+  /** It has ended: refused, or without this worker. `next` is first in its line now. */
+  | { verdict: 'ended'; next: string | null };
+
+/** Milliseconds for which an admission holds: keys may be taken back while a job waits for longer. */
+const admissionHolds = 1_000;
+
+/** Takes a job and authorizes its request. A job whose request is refused fails here. */
+export async function admit(parts: StageParts, record: JobRecord, stopping: AbortSignal): Promise<Admission> {
+  const { ledger, authorizer, journal, services } = parts;
+  const { id } = record.job;
+  const entry = await journal.read(id);
+  if (entry) return { verdict: 'replay', entry };
+  try {
+    const taken = await ledger.take(id);
+    if (taken === 'over') {
+      await drop(parts, record);
+      return { verdict: 'ended', next: null };
+    }
+    if (taken === 'expired') {
+      const reason = 'the host was away for longer than the job was to wait';
+      authorizer.auditRejection(record, reason);
+      throw new Failure('expired', reason);
+    }
+    const request = await authorizer.job(record, (digest) => journal.wasTaken(id, digest));
+    await untilWritten(parts, id, () => journal.take(id, request.digest), stopping);
+    return { verdict: 'run', request, until: performance.now() + admissionHolds };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const problem = problemOf(error.code, error.message, { job: id, host: services.host });
+    const next = await finish(parts, record, { state: 'failed', error: problem }, stopping);
+    return { verdict: 'ended', next };
+  }
+}

@@ -1,0 +1,60 @@
+import { resourceName } from '../../jobs/fields/identifier.ts';
+import type { Outcome } from '../../jobs/job.ts';
+import { kindOf } from '../../jobs/registry.ts';
+import { pause } from '../../lib/async/pause.ts';
+import type { JobRecord } from '../../queue/worker-queue.ts';
+import { asDiskFailure } from '../host/files.ts';
+import type { HostServices } from '../host-services.ts';
+import { isOnDisk } from '../host-state/on-disk.ts';
+import type { StageParts } from './runner-parts.ts';
+
+/** Milliseconds between two tries to write to a full disk. */
+const diskInterval = 1_000;
+
+/**
+ * Writes into the journal; waits for a disk that is full, and the job says so. Rejects with the signal's reason.
+ * A lost outcome would have its job done again.
+ */
+export async function untilWritten(
+  { ledger, logStall }: StageParts,
+  id: string,
+  write: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let isTold = false; ; isTold = true) {
+    try {
+      return await write();
+    } catch (error) {
+      const failure = asDiskFailure(error);
+      if (failure === null) throw error;
+      logStall(id, error);
+      // Redis may take no writes for the same reason: the wait goes on, told or not.
+      if (!isTold) ledger.progress(id, { step: 'wait', message: failure.message }).catch(() => undefined);
+      await pause(diskInterval, signal);
+    }
+  }
+}
+
+/** Tells the ledger an outcome. Returns the id that is first in the job's line then. */
+export async function finish(
+  parts: StageParts,
+  record: JobRecord,
+  outcome: Outcome,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { id } = record.job;
+  await untilWritten(parts, id, () => parts.journal.clear(id), signal);
+  return parts.ledger.finish(record, outcome, await isHere(parts.services, record));
+}
+
+/** Drops a job that has ended without this worker. */
+export async function drop({ journal, ledger }: StageParts, { job }: JobRecord): Promise<void> {
+  await journal.clear(job.id);
+  await ledger.drop(job);
+}
+
+/** Whether what a record is about is on this host; the record may be anybody's. */
+async function isHere({ paths }: HostServices, { job: { type, resource } }: JobRecord): Promise<boolean> {
+  const kind = kindOf(type);
+  return kind !== 'host' && resourceName.safeParse(resource).success && isOnDisk(paths, kind, resource);
+}

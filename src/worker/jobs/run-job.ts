@@ -1,0 +1,58 @@
+import type { Logger } from 'pino';
+import type { Job, Outcome } from '../../jobs/job.ts';
+import { kindOf } from '../../jobs/registry.ts';
+import { heartbeatInterval, type JobRecord } from '../../queue/worker-queue.ts';
+import type { AuthorizedJob } from '../authorization.ts';
+import { type Execution, execute } from './execute.ts';
+import type { RunnerParts } from './runner-parts.ts';
+
+/** A job that nobody took for so many milliseconds has waited for an offline host: a live one takes it at once. */
+const offlineAfter = 2 * heartbeatInterval;
+
+/** Runs a job that has begun, by its authorized request. Rejects only with `HandedBack`. */
+export async function runJob(
+  parts: RunnerParts,
+  record: JobRecord,
+  { change: { command }, tenant }: AuthorizedJob,
+  signals: Pick<Execution, 'signal' | 'handedBack'>,
+  log: Logger,
+): Promise<Outcome> {
+  const { ledger, authorizer, journal, services, handlers } = parts;
+  const { id, type, resource } = record.job;
+  const replacedBy = await findReplacement(parts, record);
+  if (replacedBy !== null) return { state: 'cancelled', result: { supersededBy: replacedBy } };
+  const cancelled = record.cancel !== null && (await authorizer.cancels(record.cancel, record));
+  const work = () =>
+    execute(record.job, command, {
+      ...signals,
+      services,
+      tenant,
+      handlers,
+      crashes: record.crashes - 1, // Without this time.
+      cancelled,
+      report: (progress) => ledger.progress(id, progress),
+      countRetry: () => ledger.retried(id),
+      checkpoint: (look) => journal.checkpoint(id, look),
+      log,
+    });
+  return kindOf(type) === 'gear' ? services.gearLocks.hold(resource, work) : work();
+}
+
+/**
+ * The start or stop that comes right after one that waited while its host was offline: only the newest takes effect.
+ * Null: there is none.
+ */
+async function findReplacement(
+  { ledger, authorizer }: RunnerParts,
+  record: JobRecord,
+): Promise<Job['id'] | null> {
+  const waited = (record.takenAt ?? 0) - Date.parse(record.job.createdAt);
+  if (!decidesWhetherItRuns(record.job) || waited < offlineAfter) return null;
+  const next = await ledger.next(record);
+  if (next?.job.state !== 'queued' || !decidesWhetherItRuns(next.job)) return null;
+  return (await authorizer.allows(next)) ? next.job.id : null;
+}
+
+/** Whether all that is left of a job afterwards is that the gear runs, or does not. */
+const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
+  type === 'container.start' || type === 'container.stop';
