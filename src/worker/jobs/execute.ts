@@ -39,9 +39,7 @@ const mayEndWith = (type: JobType, code: ErrorCode) => [...always, ...jobs[type]
 /** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
   const { handlers, crashes, cancelled, handedBack, log } = execution;
-  const task = bind(handlers, command.type, command.params as never, (signal) =>
-    contextOf(job, signal, execution),
-  );
+  const task = bind(handlers, command, (signal) => contextOf(job, signal, execution));
   const run = async (signal: AbortSignal): Promise<Outcome> => {
     const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });
     const checked = jobs[command.type].result.safeParse(result);
@@ -82,8 +80,7 @@ interface Task {
 /** Also an error of the file system that passes is a failure that is waited out, wherever it comes from. */
 function bind<T extends JobType>(
   handlers: Handlers,
-  type: T,
-  params: Params<T>,
+  { type, params }: { type: T; params: Params<T> },
   contextFor: (signal: AbortSignal) => JobContext,
 ): Task {
   const handler: Handler<T> = handlers[type];
