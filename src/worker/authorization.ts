@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import type { Logger } from 'pino';
 import { seesJob } from '../jobs/access/scope.ts';
 import type { Change } from '../jobs/change.ts';
 import { Failure } from '../jobs/errors.ts';
@@ -12,8 +11,9 @@ import { isJobOrder, type Order, type OrderName, type OrderOf } from '../request
 import { mayReadOn, sourceOf } from '../requests/references.ts';
 import { matchRoute } from '../requests/routes.ts';
 import type { Claims } from '../token/claims.ts';
-import type { Purpose, Sealer } from '../token/seal.ts';
-import { isCurrent, isOver, tenantOf, tokenLabel, type Verifier } from '../token/verifier.ts';
+import type { Purpose } from '../token/seal.ts';
+import { isCurrent, isOver, tenantOf, tokenLabel } from '../token/verifier.ts';
+import type { HostOptions } from './host-options.ts';
 
 /**
  * What stands between Redis, the network and this host: nothing is done here but what a token allows that an issuer of
@@ -31,11 +31,8 @@ export interface Authorizer {
   auditRejection(record: JobRecord, reason: string): void;
   /** Whether a sealed request asks for the end of a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
-  /** The order in a sealed request for an answer now, which must be one of those named, and whom it is counted for. */
-  order<N extends OrderName>(
-    sealed: string,
-    names: readonly N[],
-  ): Promise<{ order: OrderOf<N>; tenant: string }>;
+  /** The order in a sealed request for an answer now, which must have this name, and whom it is counted for. */
+  order<N extends OrderName>(sealed: string, name: N): Promise<{ order: OrderOf<N>; tenant: string }>;
   /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
   stream(sealed: string): Promise<AuthorizedStream>;
 }
@@ -60,79 +57,11 @@ export interface AuthorizedJob {
   token: string;
 }
 
-export interface AuthorizerParts {
-  host: string;
-  sealer: Sealer;
-  verifier: Verifier;
-  log: Logger;
-}
+export type AuthorizerParts = Pick<HostOptions, 'host' | 'sealer' | 'verifier' | 'log'>;
 
-export function createAuthorizer({ host, sealer, verifier, log }: AuthorizerParts): Authorizer {
-  const audit = log.child({ audit: true });
-
-  async function read(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
-    const claims = await verifier.read(opened.token);
-    if (!claims) throw invalid();
-    return {
-      order: authorize(claims, opened.request, matchRoute(opened.request), verifier.lifetimes),
-      claims,
-    };
-  }
-
-  async function pass(opened: Envelope): Promise<{ order: Order; claims: Claims }> {
-    const { order, claims } = await read(opened);
-    if (order.scope.h !== undefined && order.scope.h !== host) throw forAnotherHost();
-    return { order, claims };
-  }
-
-  async function passJob(
-    opened: Envelope,
-    record: JobRecord,
-    known: (digest: string) => Promise<boolean>,
-  ): Promise<AuthorizedJob> {
-    const { order, claims } = await pass(opened);
-    if (!isJobOrder(order) || !isSame(order.wants, record, host))
-      throw new Failure('token_forbids', 'the job is not what its request says');
-    const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
-    if (isOver(claims, now()) && !(await known(digest))) {
-      const detail = 'the token was no longer valid when the host took the job; give it more time';
-      throw new Failure('expired', detail);
-    }
-    const tenant = tenantOf(claims, opened.token);
-    return { change: order.wants, tenant, digest, token: tokenLabel(opened.token) };
-  }
-
-  /** Of a request that is to be answered now. */
-  async function passNow(opened: Envelope): Promise<{ order: Order; tenant: string }> {
-    assertNotStale(opened);
-    const { order, claims } = await pass(opened);
-    if (!isCurrent(claims, now(), verifier.lifetimes)) throw invalid();
-    return { order, tenant: tenantOf(claims, opened.token) };
-  }
-
-  /** The copy that a request has made from here; null where it has none made. */
-  async function copied(opened: Envelope): Promise<{ source: string; about: string; tenant: string } | null> {
-    const { order, claims } = await read(opened);
-    const source = sourceOf(order);
-    if (source === null || !isJobOrder(order)) return null;
-    assertNotStale(opened);
-    if (!mayReadOn(claims, host)) throw forAnotherHost();
-    if (isOver(claims, now()))
-      throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
-    const tenant = tenantOf(claims, opened.token);
-    return { source, about: aboutCopy(order.wants.id, source), tenant };
-  }
-
-  /** What was sealed for this host and one of some uses. */
-  function open(sealed: string, uses: readonly Use[], job?: string): Envelope {
-    for (const use of uses) {
-      const opened = openRequest(sealer, sealed, { use, host, ...(job && { job }) });
-      if (opened) return opened;
-    }
-    throw invalid();
-  }
-
-  const openJob = ({ sealed, job }: JobRecord) => open(sealed, ['job'], job.id);
+export function createAuthorizer(parts: AuthorizerParts): Authorizer {
+  const { sealer } = parts;
+  const audit = parts.log.child({ audit: true });
 
   /** Lets a refusal through to the audit log. */
   async function audited<T>(
@@ -156,13 +85,13 @@ export function createAuthorizer({ host, sealer, verifier, log }: AuthorizerPart
     job: (record, known) =>
       audited(
         { job: record.job.id, user: record.job.user },
-        () => openJob(record),
-        (opened) => passJob(opened, record, known),
+        () => openJob(parts, record),
+        (opened) => passJob(parts, opened, record, known),
       ),
 
     async allows(record) {
       try {
-        await passJob(openJob(record), record, async () => false);
+        await passJob(parts, openJob(parts, record), record, async () => false);
         return true;
       } catch (error) {
         if (error instanceof Failure) return false;
@@ -175,36 +104,36 @@ export function createAuthorizer({ host, sealer, verifier, log }: AuthorizerPart
     cancels: (sealed, { job }) =>
       audited(
         { job: job.id, user: job.user },
-        () => open(sealed, ['cancel'], job.id),
+        () => open(parts, sealed, ['cancel'], job.id),
         async (opened) => {
-          const { order } = await pass(opened);
+          const { order } = await pass(parts, opened);
           return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
         },
       ).catch(() => false),
 
-    order: (sealed, names) =>
+    order: (sealed, name) =>
       audited(
-        { question: names },
-        () => open(sealed, ['answer']),
+        { question: [name] },
+        () => open(parts, sealed, ['answer']),
         async (opened) => {
-          const { order, tenant } = await passNow(opened);
-          if (!names.some((name) => name === order.name)) throw notWhatItAsks();
-          return { order: order as never, tenant };
+          const { order, tenant } = await passNow(parts, opened);
+          if (!isNamed(order, name)) throw notWhatItAsks();
+          return { order, tenant };
         },
       ),
 
     stream: (sealed) =>
       audited(
         { question: 'stream' },
-        () => open(sealed, ['answer', 'copy']),
+        () => open(parts, sealed, ['answer', 'copy']),
         async (opened) => {
-          const copy = await copied(opened);
+          const copy = await copied(parts, opened);
           if (copy !== null) {
             const { source, about, tenant } = copy;
             const send = (body: AsyncIterable<Uint8Array>) => sealer.sealStream(body, opened.token, about);
             return { name: 'repository.bundle', tenant, wants: { resource: source }, send };
           }
-          const { order, tenant } = await passNow(opened);
+          const { order, tenant } = await passNow(parts, opened);
           const { name, wants } = order;
           if (!isStreamName(name)) throw notWhatItAsks();
           return { name, tenant, wants, send: (body) => body };
@@ -214,6 +143,90 @@ export function createAuthorizer({ host, sealer, verifier, log }: AuthorizerPart
 }
 
 type Use = Purpose['use'];
+
+/** What was sealed for this host and one of some uses. */
+function open(
+  { sealer, host }: AuthorizerParts,
+  sealed: string,
+  uses: readonly Use[],
+  job?: string,
+): Envelope {
+  for (const use of uses) {
+    const opened = openRequest(sealer, sealed, { use, host, ...(job && { job }) });
+    if (opened) return opened;
+  }
+  throw invalid();
+}
+
+const openJob = (parts: AuthorizerParts, { sealed, job }: JobRecord) => open(parts, sealed, ['job'], job.id);
+
+interface Passed {
+  order: Order;
+  claims: Claims;
+  /** Whom it is counted for. */
+  tenant: string;
+}
+
+/** What a request asks for, by a token of one of our issuers. */
+async function read({ verifier }: AuthorizerParts, { token, request }: Envelope): Promise<Passed> {
+  const claims = await verifier.read(token);
+  if (!claims) throw invalid();
+  const order = authorize(claims, request, matchRoute(request), verifier.lifetimes);
+  return { order, claims, tenant: tenantOf(claims, token) };
+}
+
+/** The same, of a request to this host. */
+async function pass(parts: AuthorizerParts, opened: Envelope): Promise<Passed> {
+  const passed = await read(parts, opened);
+  const { h: host } = passed.order.scope;
+  if (host !== undefined && host !== parts.host) throw forAnotherHost();
+  return passed;
+}
+
+async function passJob(
+  parts: AuthorizerParts,
+  opened: Envelope,
+  record: JobRecord,
+  known: (digest: string) => Promise<boolean>,
+): Promise<AuthorizedJob> {
+  const { order, claims, tenant } = await pass(parts, opened);
+  if (!isJobOrder(order) || !isSame(order.wants, record, parts.host))
+    throw new Failure('token_forbids', 'the job is not what its request says');
+  const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
+  if (isOver(claims, now()) && !(await known(digest))) {
+    const detail = 'the token was no longer valid when the host took the job; give it more time';
+    throw new Failure('expired', detail);
+  }
+  return { change: order.wants, tenant, digest, token: tokenLabel(opened.token) };
+}
+
+/** What a request asks for that is to be answered now. */
+async function passNow(parts: AuthorizerParts, opened: Envelope): Promise<Passed> {
+  assertNotStale(opened);
+  const passed = await pass(parts, opened);
+  if (!isCurrent(passed.claims, now(), parts.verifier.lifetimes)) throw invalid();
+  return passed;
+}
+
+/** The copy that a request has made from here; null where it has none made. */
+async function copied(
+  parts: AuthorizerParts,
+  opened: Envelope,
+): Promise<{ source: string; about: string; tenant: string } | null> {
+  const { order, claims, tenant } = await read(parts, opened);
+  const source = sourceOf(order);
+  if (source === null || !isJobOrder(order)) return null;
+  assertNotStale(opened);
+  if (!mayReadOn(claims, parts.host)) throw forAnotherHost();
+  if (isOver(claims, now()))
+    throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
+  return { source, about: aboutCopy(order.wants.id, source), tenant };
+}
+
+/** Whether an order has a name. */
+function isNamed<N extends OrderName>(order: Order, name: N): order is Order & OrderOf<N> {
+  return order.name === name;
+}
 
 /** Seconds since the epoch. */
 const now = () => Date.now() / 1000;

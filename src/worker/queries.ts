@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import { z } from 'zod';
 import { seesResource } from '../jobs/access/scope.ts';
 import { Failure } from '../jobs/errors.ts';
@@ -7,7 +6,7 @@ import { requestId } from '../jobs/fields/request-id.ts';
 import { maxListed } from '../jobs/rpc/queries.ts';
 import { Limiter, shared } from '../lib/async/limiter.ts';
 import { shareCalls } from '../lib/async/share-calls.ts';
-import type { JobRecord, QueryHandlers, WorkerQueue } from '../queue/worker-queue.ts';
+import type { QueryHandlers, WorkerQueue } from '../queue/worker-queue.ts';
 import type { OrderName, OrderOf } from '../requests/order.ts';
 import type { Authorizer } from './authorization.ts';
 import { lookForDrift } from './drift/look.ts';
@@ -25,39 +24,35 @@ export interface QueryHandlerParts {
   authorizer: Authorizer;
   /** Aborts a job that runs; returns whether it does. */
   cancel(id: string): boolean;
-  readJob(id: string): Promise<JobRecord | null>;
+  queue: Pick<WorkerQueue, 'ledger' | 'relay'>;
   sources: Sources;
-  /** Sends a stream through Redis; see queue/rpc/stream-relay.ts. */
-  relay: WorkerQueue['relay'];
-  /** Reads at a time. */
-  maxAnswers: number;
-  log: Logger;
 }
 
 /** The queries that this worker answers. Each comes with the client's own sealed request, which is authorized here again. */
 export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
-  const { services, authorizer, cancel, readJob, sources, relay, maxAnswers, log } = parts;
+  const { services, authorizer, cancel, queue, sources } = parts;
+  const { limits, log } = services;
   const unitStates = shareCalls(() => readUnitStates(services), 0);
-  const turns = new Limiter(shared(maxAnswers));
-  /** An answer to a request that may be made, when its user's turn has come; none when nobody waits for it any more. */
+  const turns = new Limiter(shared(limits.maxAnswers));
+  /**
+   * Answers an authorized request when its user's turn has come. Rejects with the signal's reason when nobody waits for the
+   * answer any more: a read that hangs must not keep its place.
+   */
   const inTurn =
     <N extends OrderName, T>(name: N, answer: (order: OrderOf<N>, args: unknown) => Promise<T>) =>
     async (sealed: string, args: unknown, signal: AbortSignal) => {
-      const { order, tenant } = await authorizer.order(sealed, [name]);
-      const release = await turns.wait(tenant, signal);
-      // Nobody waits for it any more: what hangs must not take the place of others.
-      signal.addEventListener('abort', release, { once: true });
-      return answer(order, args).finally(release);
+      const { order, tenant } = await authorizer.order(sealed, name);
+      return turns.run(tenant, () => Promise.race([answer(order, args), rejectOn(signal)]), signal);
     };
   return {
     'stream.open': async (sealed, args) => {
-      const { name, tenant, wants, send } = await authorizer.stream(sealed);
+      const stream = await authorizer.stream(sealed);
       const { id, how } = checked(aboutStream, args);
       const abort = new AbortController();
-      const { head, body } = await sources.open(name, { ...how, ...wants }, tenant, abort.signal);
-      relay(id, send(body), (reason) => abort.abort(reason)).catch((error: Error) =>
-        log.debug({ reason: error.message }, 'a stream was broken off'),
-      );
+      const { head, body } = await sources.open(stream, how, abort.signal);
+      queue
+        .relay(id, body, (reason) => abort.abort(reason))
+        .catch((error: Error) => log.debug({ reason: error.message }, 'a stream was broken off'));
       return { head };
     },
     'container.read': inTurn('container.read', async ({ wants, scope }) =>
@@ -74,12 +69,18 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
     'drift.read': inTurn('drift.read', async () => lookForDrift(services)),
     'job.cancel': async (sealed, args) => {
       const { id } = checked(aboutJob, args);
-      const record = await readJob(id);
+      const record = await queue.ledger.read(id);
       const may = record !== null && (await authorizer.cancels(sealed, record));
       return { aborting: may && cancel(id) };
     },
   };
 }
+
+/** Rejects with the signal's reason when it aborts. */
+const rejectOn = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+  );
 
 function checked<T extends z.ZodType>(schema: T, args: unknown): z.infer<T> {
   const parsed = schema.safeParse(args);

@@ -2,7 +2,7 @@ import type { Closers } from '../lib/async/closers.ts';
 import { every } from '../lib/async/every.ts';
 import { pause } from '../lib/async/pause.ts';
 import type { WorkerQueue } from '../queue/worker-queue.ts';
-import { type Authorizer, createAuthorizer } from './authorization.ts';
+import { createAuthorizer } from './authorization.ts';
 import type { HostOptions } from './host-options.ts';
 import type { HostServices } from './host-services.ts';
 import type { Announcer } from './host-state/announcer.ts';
@@ -11,7 +11,7 @@ import { createJournal } from './jobs/job-journal.ts';
 import { Runner } from './jobs/runner.ts';
 import { createQueryHandlers } from './queries.ts';
 import { sweepDrafts } from './repository/draft.ts';
-import { createSources, type Sources } from './streams/open-source.ts';
+import { createSources } from './streams/open-source.ts';
 import { openStreamServer } from './streams/stream-server.ts';
 
 /** What the jobs of a host are done with. */
@@ -38,31 +38,31 @@ const tidyInterval = 180_000;
 
 /** Does the jobs of a host that has been opened. Resolves when it has announced itself. */
 export async function runHost(options: HostOptions, parts: HostParts): Promise<RunningWorker> {
-  const { journalSeconds, log } = options;
+  const { host, journalSeconds, streamListen, log } = options;
   const { queue, announcer, services, busy, handlers, closers } = parts;
   const journal = createJournal(services.paths);
   const authorizer = createAuthorizer(options);
   const { ledger } = queue;
-  const { maxParallelJobs } = options.limits;
-  const runner = new Runner({ ledger, authorizer, journal, services, handlers, busy, maxParallelJobs, log });
+  const runner = new Runner({ ledger, authorizer, journal, services, handlers, busy });
   const sources = createSources(services);
   closers.push(sources.close);
-  const server = await openServer(authorizer, sources, options);
+  const server = streamListen && (await openStreamServer({ host, authorizer, sources, log }, streamListen));
   if (server) closers.push(server.close);
   const live = announcer.keep(server?.address ?? null);
   closers.push(live.stop);
   await live.ready;
-  await sweepDrafts(services.paths, await queue.ledger.open());
+  await sweepDrafts(services.paths, await ledger.open());
   await journal.tidy();
   queue.open(
     runner.deliver,
-    createQueryHandlers({
-      ...{ services, authorizer, sources, ...options.limits, log },
-      ...{ cancel: runner.cancel, readJob: queue.ledger.read, relay: queue.relay },
-    }),
+    createQueryHandlers({ queue, services, authorizer, sources, cancel: runner.cancel }),
   );
-  await deliverOpenJobs(queue, runner);
-  closers.push(every(sweepInterval, () => deliverOpenJobs(queue, runner), log));
+  /** BullMQ's deliveries come at once; this finds those that a crash in between has lost. */
+  const deliverOpenJobs = async () => {
+    for (const id of await ledger.open()) runner.deliver(id).catch(() => undefined);
+  };
+  await deliverOpenJobs();
+  closers.push(every(sweepInterval, deliverOpenJobs, log));
   closers.push(every(tidyInterval, () => journal.prune(journalSeconds), log));
   return {
     async close(grace) {
@@ -71,17 +71,4 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
       await closers.close();
     },
   };
-}
-
-async function openServer(
-  authorizer: Authorizer,
-  sources: Sources,
-  { host, streamListen, log }: HostOptions,
-) {
-  return streamListen ? openStreamServer({ host, authorizer, sources, log }, streamListen) : null;
-}
-
-/** BullMQ's deliveries come at once; this finds those that a crash in between has lost. */
-async function deliverOpenJobs(queue: WorkerQueue, runner: Runner): Promise<void> {
-  for (const id of await queue.ledger.open()) runner.deliver(id).catch(() => undefined);
 }

@@ -142,16 +142,16 @@ test('a question is answered for as long as it says, and only the one that its r
     return sealer().seal({ token, request, until }, token, answer);
   };
   const soon = Date.now() + 60_000;
-  const { order, tenant } = await authorizer.order(await ask(soon, { u: 'alice' }), ['container.read']);
+  const { order, tenant } = await authorizer.order(await ask(soon, { u: 'alice' }), 'container.read');
   expect(order.wants).toEqual({ resource: 'web' });
   expect(tenant).toBe('alice');
   const refused = async (sealed: string, code: string) =>
-    expect(authorizer.order(sealed, ['container.read'])).rejects.toMatchObject({ code });
+    expect(authorizer.order(sealed, 'container.read')).rejects.toMatchObject({ code });
   await refused(await ask(Date.now() - 1), 'token_invalid');
   await refused(await ask(null), 'token_invalid');
   await refused(await ask(soon, { d: now() - 70 }), 'token_invalid');
   await refused(await ask(soon, { r: 'db' }), 'token_forbids');
-  await expect(authorizer.order(await ask(soon), ['environment.read'])).rejects.toMatchObject({
+  await expect(authorizer.order(await ask(soon), 'environment.read')).rejects.toMatchObject({
     code: 'token_forbids',
   });
   expect(audit).toHaveLength(5);

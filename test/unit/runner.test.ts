@@ -35,7 +35,6 @@ function setUp({ maxParallelJobs = 16 } = {}) {
   const journal = memoryJournal();
   const ledger = new MemoryLedger();
   const paths = hostPaths('/nonexistent');
-  const services = { host: 'h1', paths, gears: { read: async () => {} }, gearLocks: createLocks() } as never;
 
   const running = new Map<string, () => void>();
   const ran: string[] = [];
@@ -80,6 +79,14 @@ function setUp({ maxParallelJobs = 16 } = {}) {
 
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+  const services = {
+    host: 'h1',
+    paths,
+    gears: { read: async () => {} },
+    gearLocks: createLocks(),
+    limits: { maxParallelJobs },
+    log,
+  } as never;
   const runner = new Runner({
     ledger,
     authorizer: authorizer as unknown as Authorizer,
@@ -87,8 +94,6 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     services,
     handlers: { 'container.stop': stop } as unknown as Handlers,
     busy: new Set<string>(),
-    maxParallelJobs,
-    log,
   });
   onTestFinished(() => runner.drain(0));
   let accepted = 0;

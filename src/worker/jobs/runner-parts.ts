@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import type { WorkerLedger } from '../../queue/worker-queue.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { HostServices } from '../host-services.ts';
@@ -13,9 +12,6 @@ export interface RunnerParts {
   handlers: Handlers;
   /** Kept up to date by the runner: the gears on which a job runs. */
   busy: Set<string>;
-  /** Jobs that run side by side; the others wait, each for its user's turn. */
-  maxParallelJobs: number;
-  log: Logger;
 }
 
 /** What the stages of a job work with. */

@@ -41,8 +41,8 @@ export class Runner {
   readonly #stopping = new AbortController();
 
   constructor(parts: RunnerParts) {
-    this.#parts = { ...parts, logStall: createStallLog(parts.log) };
-    this.#places = new Limiter(shared(parts.maxParallelJobs));
+    this.#parts = { ...parts, logStall: createStallLog(parts.services.log) };
+    this.#places = new Limiter(shared(parts.services.limits.maxParallelJobs));
     this.#line = { ledger: parts.ledger, active: new Map(), deliver: this.deliver };
     setMaxListeners(0, this.#stopping.signal); // Every job that waits for its turn listens to it.
   }
@@ -60,7 +60,7 @@ export class Runner {
     }
     if (this.#stopping.signal.aborted) return Promise.reject(new HandedBack());
     if (!requestId.safeParse(id).success) return Promise.resolve();
-    const job = new ActiveJob(this.#parts.log.child({ id }));
+    const job = new ActiveJob(this.#parts.services.log.child({ id }));
     active.set(id, job);
     job.left = this.#bringThrough(id, job)
       .catch((error: unknown) => {
@@ -144,31 +144,31 @@ export class Runner {
   /** The next worker, or this one a little later, begins the job again; this counts as no crash. */
   async #handBack({ job: { id, type, resource } }: JobRecord, error: unknown): Promise<never> {
     await this.#parts.ledger.handBack(id);
-    this.#parts.log.info({ id, type, resource, outcome: 'handed back' }, 'job goes on later');
+    this.#parts.services.log.info({ id, type, resource, outcome: 'handed back' }, 'job goes on later');
     throw error;
   }
 
   /** Brings a job that has begun to its end. Returns the job that is first in its line then. */
   async #bringToEnd(job: ActiveJob, record: JobRecord, before: Admission): Promise<string | null> {
-    const { busy, services, log } = this.#parts;
+    const { busy, services } = this.#parts;
     const started = performance.now();
     const isOld = before.verdict === 'run' && started > before.until;
     const admission = isOld ? await this.#admit(record) : before;
     if (admission.verdict === 'ended') return admission.next;
     const { id, type, resource } = record.job;
-    const jobLog = log.child({ id, type, resource });
+    const log = services.log.child({ id, type, resource });
     const isGear = kindOf(type) === 'gear';
     if (isGear) busy.add(resource);
     try {
       const outcome =
         admission.verdict === 'run'
-          ? await this.#run(job, record, admission.request, jobLog)
+          ? await this.#run(job, record, admission.request, log)
           : this.#replay(job, record, admission.entry);
       if (isGear) await services.gears.read(resource);
       const next = await finish(this.#parts, record, outcome, job.handBack.signal);
       const ms = Math.round(performance.now() - started);
       const code = outcome.state === 'failed' ? outcome.error.code : undefined;
-      jobLog.info({ outcome: outcome.state, code, ms }, 'job ends');
+      log.info({ outcome: outcome.state, code, ms }, 'job ends');
       return next;
     } finally {
       if (isGear) busy.delete(resource);

@@ -35,7 +35,7 @@ export const syncJournal = shareCalls(async () => {
     await look(['--sync']);
     return true;
   } catch (error) {
-    if ((error as Error).name === 'AbortError') return false;
+    if (error instanceof Error && error.name === 'AbortError') return false;
     throw error;
   }
 }, 0);
@@ -109,7 +109,7 @@ function open({ unit, lines, after }: JournalRange, output: string[]): Program {
 
 async function* parsed({ stdout }: Program): AsyncGenerator<JournalRecord[]> {
   const parse = createExportParser();
-  for await (const chunk of stdout) yield parse(chunk as Buffer);
+  for await (const chunk of stdout) yield parse(chunk);
 }
 
 function reader<T>(

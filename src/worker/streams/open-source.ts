@@ -1,13 +1,8 @@
 import { Failure, limitReached } from '../../jobs/errors.ts';
-import {
-  isStreamName,
-  type OpenStream,
-  type StreamArgs,
-  type StreamName,
-  streams,
-} from '../../jobs/rpc/streams.ts';
+import { type OpenStream, type StreamArgs, type StreamName, streams } from '../../jobs/rpc/streams.ts';
 import { Limiter, shared } from '../../lib/async/limiter.ts';
 import { explain } from '../../lib/explain.ts';
+import type { AuthorizedStream } from '../authorization.ts';
 import type { HostServices } from '../host-services.ts';
 import { containerLog } from './container-log.ts';
 import { contentArchive } from './content-archive.ts';
@@ -31,10 +26,10 @@ const patience = 10_000;
 
 export interface Sources {
   /**
-   * Opens a stream by what an api has sent, which is checked here, when it is the user's turn. `signal` is the caller's own.
-   * Throws `limit_reached` where that takes too long.
+   * Opens an authorized stream when it is its user's turn. `how` is what the api has sent, which is checked here. Throws
+   * `limit_reached` where the turn takes too long to come.
    */
-  open(name: string, args: unknown, tenant: string, signal: AbortSignal): Promise<OpenStream>;
+  open(stream: AuthorizedStream, how: object, signal: AbortSignal): Promise<OpenStream>;
   /** Breaks off everything that is still being sent. */
   close(): void;
 }
@@ -55,9 +50,9 @@ export function createSources(services: HostServices): Sources {
     });
   };
   return {
-    async open(name, args, tenant, signal) {
-      const checked = check(name, args);
-      const release = await placeFor(checked.name, tenant, signal);
+    async open({ name, tenant, wants, send }, how, signal) {
+      const source = bind(services, name, { ...how, ...wants });
+      const release = await placeFor(name, tenant, signal);
       const abort = new AbortController();
       const over = () => {
         running.delete(abort);
@@ -73,8 +68,8 @@ export function createSources(services: HostServices): Sources {
       signal.addEventListener('abort', passOn);
       if (signal.aborted) passOn();
       try {
-        const { head, body } = await openSource(services, checked, abort.signal);
-        return { head, body: counted(body, over) };
+        const { head, body } = await source(abort.signal);
+        return { head, body: send(counted(body, over)) };
       } catch (error) {
         over();
         throw error;
@@ -86,22 +81,12 @@ export function createSources(services: HostServices): Sources {
   };
 }
 
-type Wanted = { [S in StreamName]: { name: S; args: StreamArgs<S> } }[StreamName];
-
-function check(name: string, args: unknown): Wanted {
-  if (!isStreamName(name)) throw new Failure('internal', 'the worker does not know this stream');
+/** A source with its checked arguments. */
+function bind<S extends StreamName>(services: HostServices, name: S, args: unknown) {
   const parsed = streams[name].args.safeParse(args);
   if (!parsed.success) throw new Failure('invalid_request', explain(parsed.error));
-  return { name, args: parsed.data } as Wanted;
-}
-
-function openSource(
-  services: HostServices,
-  { name, args }: Wanted,
-  signal: AbortSignal,
-): Promise<OpenStream> {
-  const source = sources[name] as Source<StreamName>;
-  return source(services, args, signal);
+  const checked = parsed.data as StreamArgs<S>;
+  return (signal: AbortSignal): Promise<OpenStream<S>> => sources[name](services, checked, signal);
 }
 
 async function* counted(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {

@@ -65,18 +65,16 @@ async function open({ authorizer, sources }: StreamServerParts, req: IncomingMes
     throw new Failure('not_found', 'this port sends streams to apis only');
   const asked = directRequest.safeParse(await readJson(req));
   if (!asked.success) throw new Failure('invalid_request', 'the request is not one of an api');
-  const { name, tenant, wants, send } = await authorizer.stream(asked.data.sealed);
-  const { head, body } = await sources.open(name, { ...asked.data.how, ...wants }, tenant, signal);
-  return { head, body: send(body) };
+  return sources.open(await authorizer.stream(asked.data.sealed), asked.data.how, signal);
 }
 
 async function readJson(req: IncomingMessage): Promise<object> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req) {
-    size += (chunk as Buffer).length;
+    chunks.push(chunk);
+    size += chunk.length;
     if (size > maxBytes) throw new Failure('body_too_large', 'the request is too large');
-    chunks.push(chunk as Buffer);
   }
   try {
     const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
