@@ -60,7 +60,6 @@ export interface AuthorizedJob {
 export type AuthorizerParts = Pick<HostOptions, 'host' | 'sealer' | 'verifier' | 'log'>;
 
 export function createAuthorizer(parts: AuthorizerParts): Authorizer {
-  const { sealer } = parts;
   const audit = parts.log.child({ audit: true });
 
   /** Lets a refusal through to the audit log. */
@@ -126,18 +125,7 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
       audited(
         { question: 'stream' },
         () => open(parts, sealed, ['answer', 'copy']),
-        async (opened) => {
-          const copy = await copied(parts, opened);
-          if (copy !== null) {
-            const { source, about, tenant } = copy;
-            const send = (body: AsyncIterable<Uint8Array>) => sealer.sealStream(body, opened.token, about);
-            return { name: 'repository.bundle', tenant, wants: { resource: source }, send };
-          }
-          const { order, tenant } = await passNow(parts, opened);
-          const { name, wants } = order;
-          if (!isStreamName(name)) throw notWhatItAsks();
-          return { name, tenant, wants, send: (body) => body };
-        },
+        async (opened) => (await passCopy(parts, opened)) ?? passStream(parts, opened),
       ),
   };
 }
@@ -208,11 +196,15 @@ async function passNow(parts: AuthorizerParts, opened: Envelope): Promise<Passed
   return passed;
 }
 
-/** The copy that a request has made from here; null where it has none made. */
-async function copied(
-  parts: AuthorizerParts,
-  opened: Envelope,
-): Promise<{ source: string; about: string; tenant: string } | null> {
+async function passStream(parts: AuthorizerParts, opened: Envelope): Promise<AuthorizedStream> {
+  const { order, tenant } = await passNow(parts, opened);
+  const { name, wants } = order;
+  if (!isStreamName(name)) throw notWhatItAsks();
+  return { name, tenant, wants, send: (body) => body };
+}
+
+/** The stream for the copy that a request has made from here; null where it has none made. */
+async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<AuthorizedStream | null> {
   const { order, claims, tenant } = await read(parts, opened);
   const source = sourceOf(order);
   if (source === null || !isJobOrder(order)) return null;
@@ -220,7 +212,9 @@ async function copied(
   if (!mayReadOn(claims, parts.host)) throw forAnotherHost();
   if (isOver(claims, now()))
     throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
-  return { source, about: aboutCopy(order.wants.id, source), tenant };
+  const about = aboutCopy(order.wants.id, source);
+  const send: AuthorizedStream['send'] = (body) => parts.sealer.sealStream(body, opened.token, about);
+  return { name: 'repository.bundle', tenant, wants: { resource: source }, send };
 }
 
 /** Whether an order has a name. */

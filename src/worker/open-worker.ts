@@ -58,7 +58,6 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     const systemd = await createSystemd(bus, log);
     await systemd.settle(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
-    const reservations = createReservations(paths, (resource) => busy.has(resource));
     const gears = createGearIndex(paths);
     const repositories: RepositorySettings = {
       image: options.githostImage,
@@ -70,14 +69,25 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     };
     const announcer = createAnnouncer({ ...options, queue, paths, gears });
     const services: HostServices = {
-      ...{ host, paths, systemd, docker, reservations, gears, gearLocks: createLocks(), busy, repositories },
-      ...{ startSeconds: options.startSeconds, limits, pulls: new Limiter(shared(limits.maxPulls)), log },
-      starts: new Limiter(shared(limits.maxStarts)),
-      hashKey: await readHashKey(paths),
-      journalFeed: createJournalFeed(log),
-      registries: parseAllowance(options.registryAllow),
-      networks: { pool: options.networkPool, locks: createLocks() },
+      host,
+      paths,
+      systemd,
+      docker,
+      reservations: createReservations(paths, (resource) => busy.has(resource)),
+      gears,
+      gearLocks: createLocks(),
+      busy,
       directory: { held: queue.held, announce: announcer.everything },
+      networks: { pool: options.networkPool, locks: createLocks() },
+      limits,
+      journalFeed: createJournalFeed(log),
+      pulls: new Limiter(shared(limits.maxPulls)),
+      starts: new Limiter(shared(limits.maxStarts)),
+      repositories,
+      registries: parseAllowance(options.registryAllow),
+      startSeconds: options.startSeconds,
+      hashKey: await readHashKey(paths),
+      log,
     };
     await tidyNetworks(services);
     return await runHost(options, { queue, announcer, services, busy, handlers, closers });

@@ -40,29 +40,14 @@ export const install: Handler<'container.install'> = {
       return finish(services, current, committed, container?.id ?? null);
     }
     const pending = await readBefore(services.paths, resource);
-    const exists = current !== null && pending?.text !== null;
-    if (params.createOnly && exists)
-      throw new Failure('precondition_failed', `the gear ${resource} exists already`);
-    if (current === null) await assertTakesNew(context);
-    const spec = granted(params.spec, services.limits);
-    const environment = await environmentOf(services, spec);
-    await assertOwners(services, resource, spec);
-    report({ step: 'image', message: `looking for ${spec.image}` });
-    await ensureImage(spec.image, context);
-    report({ step: 'ports', message: 'reserving ports' });
-    const ports = await reservePorts(services, resource, spec.ports, current?.ports ?? []);
-    const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
-    const imageTag = await carryEnvironment(services, carrier, environment, job);
-    const { gearPids: pids, gearLogLines: logLines, publishAddress: addresses } = services.limits;
-    const envTag = envTagOf(params, current, job);
-    const network = networkOf(resource, spec);
-    const unit: GearUnit = { resource, spec, ports, envTag, imageTag, pids, logLines, addresses, network };
+    await assertMayInstall(params, current, pending, context);
+    const unit = await prepare(params, current, context);
     const text = renderUnit(unit, services.paths);
     signal.throwIfAborted();
     const before = await openTransaction(context, unit, current, pending);
     if (current?.text !== text) {
       report({ step: 'unit', message: `writing ${services.paths.unitName(resource)}` });
-      await writeUnit(services, unit, spec.env);
+      await writeUnit(services, unit, unit.spec.env);
     }
     if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await tellRules(services);
     await ensureNetwork(services, unit);
@@ -76,6 +61,43 @@ export const install: Handler<'container.install'> = {
   isCommitted: ({ resource }, { services, job }) => isCommitted(services.paths, resource, job),
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
 };
+
+async function assertMayInstall(
+  { resource, createOnly }: Install,
+  current: StoredGear | null,
+  pending: Before | null,
+  context: JobContext,
+): Promise<void> {
+  if (createOnly && current !== null && pending?.text !== null)
+    throw new Failure('precondition_failed', `the gear ${resource} exists already`);
+  if (current === null) await assertTakesNew(context);
+}
+
+/** The unit that is to be written. What it needs is on the host then: its image, its ports, its environment. */
+async function prepare(params: Install, current: StoredGear | null, context: JobContext): Promise<GearUnit> {
+  const { resource } = params;
+  const { services, report, job } = context;
+  const { gearPids, gearLogLines, publishAddress } = services.limits;
+  const spec = granted(params.spec, services.limits);
+  const environment = await environmentOf(services, spec);
+  await assertOwners(services, resource, spec);
+  report({ step: 'image', message: `looking for ${spec.image}` });
+  await ensureImage(spec.image, context);
+  report({ step: 'ports', message: 'reserving ports' });
+  const ports = await reservePorts(services, resource, spec.ports, current?.ports ?? []);
+  const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
+  return {
+    resource,
+    spec,
+    ports,
+    envTag: envTagOf(params, current, job),
+    imageTag: await carryEnvironment(services, carrier, environment, job),
+    pids: gearPids,
+    logLines: gearLogLines,
+    addresses: publishAddress,
+    network: networkOf(resource, spec),
+  };
+}
 
 /** A spec with what the host gives where it names nothing. Throws `invalid_request` where it asks for more than the host gives. */
 function granted(spec: Install['spec'], limits: HostLimits): Install['spec'] {

@@ -57,7 +57,14 @@ const noMessage = Buffer.alloc(0);
 /** The record that begins here and where it ends; null while it is not whole. */
 function parseRecord(bytes: Buffer, from: number): { record: JournalRecord | null; end: number } | null {
   const fields: Fields = {
-    ...{ cursor: '', time: '', message: noMessage, pid: '', continues: false, units: [], uid: '', about: [] },
+    cursor: '',
+    time: '',
+    message: noMessage,
+    pid: '',
+    continues: false,
+    units: [],
+    uid: '',
+    about: [],
   };
   let at = from;
   for (;;) {

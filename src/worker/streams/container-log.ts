@@ -64,18 +64,22 @@ async function* bodyOf(
   until: number,
   feed: JournalFeed,
 ): AsyncGenerator<Buffer> {
-  const { unit, args, writer, signal } = log;
   if (!afterIsKnown) {
     const reason = 'the record named by Last-Event-ID is no longer in the journal';
-    yield writer.notice({ event: 'missed', reason });
+    yield log.writer.notice({ event: 'missed', reason });
   }
-  if (args.seconds === 0) {
-    const isWhole = await within(historyPatience, syncJournal());
-    yield* args.after === null ? history(log) : rest(log, Number.POSITIVE_INFINITY);
-    if (!isWhole) yield writer.notice(journalBusy);
-    yield writer.notice({ event: 'end', reason: 'the history ends' });
-    return;
-  }
+  yield* log.args.seconds === 0 ? onlyHistory(log) : historyAndNews(log, until, feed);
+}
+
+async function* onlyHistory(log: Log): AsyncGenerator<Buffer> {
+  const isWhole = await within(historyPatience, syncJournal());
+  yield* log.args.after === null ? history(log) : rest(log, Number.POSITIVE_INFINITY);
+  if (!isWhole) yield log.writer.notice(journalBusy);
+  yield log.writer.notice({ event: 'end', reason: 'the history ends' });
+}
+
+async function* historyAndNews(log: Log, until: number, feed: JournalFeed): AsyncGenerator<Buffer> {
+  const { unit, args, writer, signal } = log;
   // Before anything is read, so that nothing comes in between.
   const { mailbox, since } = await feed.follow(unit);
   try {
