@@ -53,10 +53,10 @@ const layout4691fad: readonly string[] = [
   // The worker takes the job.
   'src/queue/records/worker-records.ts',
   'src/queue/records/job-record.ts',
-  'src/worker/jobs/runner.ts',
-  'src/worker/jobs/admission.ts',
+  'src/worker/runner/runner.ts',
+  'src/worker/runner/admission.ts',
   'src/worker/authorization.ts',
-  'src/worker/jobs/run-job.ts',
+  'src/worker/runner/run-job.ts',
   'src/worker/jobs/execute.ts',
   'src/worker/handlers/handlers.ts',
   // The worker installs the gear.

@@ -8,9 +8,9 @@ import type { HostServices } from './host-services.ts';
 import type { Announcer } from './host-state/announcer.ts';
 import type { Handlers } from './jobs/context.ts';
 import { createJournal } from './jobs/job-journal.ts';
-import { Runner } from './jobs/runner.ts';
 import { createQueryHandlers } from './queries.ts';
 import { sweepDrafts } from './repository/draft.ts';
+import { Runner } from './runner/runner.ts';
 import { createSources } from './streams/open-source.ts';
 import { openStreamServer } from './streams/stream-server.ts';
 

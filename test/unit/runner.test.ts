@@ -7,11 +7,11 @@ import { createLocks } from '../../src/lib/async/locks.ts';
 import type { JobRecord } from '../../src/queue/worker-queue.ts';
 import type { AuthorizedJob, Authorizer } from '../../src/worker/authorization.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
-import { ActiveJob, type Stage } from '../../src/worker/jobs/active-job.ts';
 import type { Handlers, JobContext } from '../../src/worker/jobs/context.ts';
 import { HandedBack } from '../../src/worker/jobs/interruptions.ts';
 import type { Journal, JournalEntry } from '../../src/worker/jobs/job-journal.ts';
-import { Runner } from '../../src/worker/jobs/runner.ts';
+import { ActiveJob, type Stage } from '../../src/worker/runner/active-job.ts';
+import { Runner } from '../../src/worker/runner/runner.ts';
 import { MemoryLedger } from '../support/memory-ledger.ts';
 import { until } from '../support/until.ts';
 

@@ -1,7 +1,7 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import type { JobRecord } from '../../queue/worker-queue.ts';
 import type { AuthorizedJob } from '../authorization.ts';
-import type { JournalEntry } from './job-journal.ts';
+import type { JournalEntry } from '../jobs/job-journal.ts';
 import { drop, finish, untilWritten } from './outcome-store.ts';
 import type { StageParts } from './runner-parts.ts';
 

@@ -1,8 +1,8 @@
 import type { WorkerLedger } from '../../queue/worker-queue.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { HostServices } from '../host-services.ts';
-import type { Handlers } from './context.ts';
-import type { Journal } from './job-journal.ts';
+import type { Handlers } from '../jobs/context.ts';
+import type { Journal } from '../jobs/job-journal.ts';
 
 export interface RunnerParts {
   ledger: WorkerLedger;

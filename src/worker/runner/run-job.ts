@@ -3,7 +3,7 @@ import type { Job, Outcome } from '../../jobs/job.ts';
 import { kindOf } from '../../jobs/registry.ts';
 import { heartbeatInterval, type JobRecord } from '../../queue/worker-queue.ts';
 import type { AuthorizedJob } from '../authorization.ts';
-import { type Execution, execute } from './execute.ts';
+import { type Execution, execute } from '../jobs/execute.ts';
 import type { RunnerParts } from './runner-parts.ts';
 
 /** A job that nobody took for so many milliseconds has waited for an offline host: a live one takes it at once. */
