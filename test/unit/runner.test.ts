@@ -315,19 +315,25 @@ test('invariant 7: who waits for a job that has left looks again when it is deli
   await two;
 });
 
-test('invariant 8: a worker that stops begins nothing, and lets what runs come to its end', async () => {
-  const { runner, ledger, accept, isRunning, end, ran } = setUp();
-  const [first, second] = [accept('web'), accept('web')];
-  const [one, two] = [runner.deliver(first), runner.deliver(second)];
+test('invariant 8: a worker that stops takes and begins nothing, and lets what runs come to its end', async () => {
+  const { runner, ledger, accept, isRunning, end, ran, stagesOf } = setUp({ maxParallelJobs: 2 });
+  const first = accept('web');
+  const one = runner.deliver(first);
   await isRunning(first);
-  const refused = expect(two).rejects.toBeInstanceOf(HandedBack);
+  const [behind, waits] = [accept('web', { user: 'bob' }), accept('db')];
+  const refused = [behind, waits].map((id) => expect(runner.deliver(id)).rejects.toBeInstanceOf(HandedBack));
+  await until('one is behind the first', () => stagesOf(behind).includes('behind'));
+  await until('one waits for a place', () => stagesOf(waits).includes('waiting'));
   const drained = runner.drain(60_000);
-  await refused;
-  await expect(runner.deliver(accept('db'))).rejects.toBeInstanceOf(HandedBack);
+  await Promise.all(refused);
+  const late = accept('late');
+  await expect(runner.deliver(late)).rejects.toBeInstanceOf(HandedBack);
+  expect(ledger.told).not.toContain(`take ${late}`);
   end(first);
   await Promise.all([one, drained]);
   expect(ran).toEqual([`${first} web`]);
-  expect([ledger.stateOf(first), ledger.stateOf(second)]).toEqual(['succeeded', 'queued']);
+  const states = [first, behind, waits, late].map((id) => ledger.stateOf(id));
+  expect(states).toEqual(['succeeded', 'queued', 'queued', 'queued']);
 });
 
 test('invariant 8: after the grace what still runs, or waits for the disk, is handed back without an outcome', async () => {
