@@ -1,11 +1,11 @@
 import { Failure } from '../../jobs/errors.ts';
 
 const ofTheNetwork =
-  /ECONN|connect ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|isn't writeable|Command timed out|max retries/i;
+  /ECONN|connect ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection is closed|Command aborted|isn't writeable|Command timed out|Socket timeout|max retries/i;
 
 /** Sentinels know no master; no node of a Cluster answers, or they do not agree. */
 const ofMany =
-  /sentinels are unreachable|Failed to refresh slots cache|startup nodes is available|Cluster is (?:ended|disconnect)|Cluster isn't ready|Too many Cluster redirections|No subscriber for the cluster/i;
+  /sentinels are unreachable|Failed to refresh slots cache|startup nodes is available|Node is disconnected|Cluster is (?:ended|disconnect)|Cluster isn't ready|Too many Cluster redirections|No subscriber for the cluster/i;
 
 /** What Redis says that cannot take writes, or does not let us in. */
 const ofRedis =
