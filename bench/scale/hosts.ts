@@ -63,7 +63,7 @@ async function openHost(host: string) {
       paths,
       log,
       systemd: absent,
-      docker: absent,
+      engine: absent,
       repositories: absent,
       registries: absent,
       networks: absent,

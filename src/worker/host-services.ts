@@ -18,7 +18,7 @@ export interface HostServices {
   host: string;
   paths: HostPaths;
   systemd: Systemd;
-  docker: Docker;
+  engine: Docker;
   reservations: Reservations;
   gears: GearIndex;
   /** Held while a gear's unit is being worked on, by its own jobs and by those of its environment. */

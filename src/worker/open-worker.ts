@@ -51,8 +51,8 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     for (const directory of paths.directories) await sweepTemporaryFiles(directory);
     const bus = await openBus({ log, deadlineMs: busDeadline });
     closers.push(() => bus.close());
-    const docker = createDocker({ socketPath: options.docker, log });
-    closers.push(() => docker.close());
+    const engine = createDocker({ socketPath: options.docker, log });
+    closers.push(() => engine.close());
     const queue = openWorkerQueue({ ...options, holder: await holderOf(paths) });
     closers.push(() => queue.close());
     const systemd = await createSystemd(bus, log);
@@ -72,7 +72,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       host,
       paths,
       systemd,
-      docker,
+      engine,
       reservations: createReservations(paths, (resource) => busy.has(resource)),
       gears,
       gearLocks: createLocks(),

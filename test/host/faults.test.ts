@@ -146,7 +146,7 @@ const rich = (name: string) => ({
   volumes: [{ name: `faults-${name}`, path: '/data' }],
 });
 const exits = { command: ['/bin/sh', '-c', 'exit 3'] };
-const noVolume = (name: string) => open.services.docker.removeVolume(`gear-${name}..faults-${name}`);
+const noVolume = (name: string) => open.services.engine.removeVolume(`gear-${name}..faults-${name}`);
 
 /** These run side by side; each has gears and names of its own. */
 const lanes: Case[][] = [
@@ -266,7 +266,7 @@ async function stateOf({ params: { resource } }: Case): Promise<string> {
 /** Does what is to be done, and says how often the gear's container was started meanwhile. */
 async function countingStarts(resource: string, work: () => Promise<void>): Promise<number> {
   let starts = 0;
-  const stop = open.services.docker.onContainerEvent(({ name, action }) => {
+  const stop = open.services.engine.onContainerEvent(({ name, action }) => {
     if (name === `gear-${resource}` && action === 'start') starts++;
   });
   await work();
@@ -558,7 +558,7 @@ test.each([
   };
   await interrupted.run(meanwhile, () => job.run());
   expect((await run('systemctl', 'is-active', 'gear-quiet')).stdout.trim()).toBe('inactive');
-  expect(await open.services.docker.container('gear-quiet')).toBeNull();
+  expect(await open.services.engine.container('gear-quiet')).toBeNull();
   await job.end();
 });
 
@@ -589,7 +589,7 @@ test.each([
   await interrupted.run(meanwhile, () => job.run());
   docker.open();
   await until('Docker has made it', docker.isDone);
-  expect(await open.services.docker.container('gear-slow')).toBeNull();
+  expect(await open.services.engine.container('gear-slow')).toBeNull();
   await job.end();
 });
 

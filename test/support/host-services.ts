@@ -35,13 +35,13 @@ export async function openHostServices(base?: string): Promise<OpenHostServices>
   await makeDirectories(paths.directories);
   await openRepositories(paths, log);
   const bus = await openBus({ log, deadlineMs: 25_000 });
-  const docker = createDocker({ socketPath: dockerSocket, log });
+  const engine = createDocker({ socketPath: dockerSocket, log });
   const busy = new Set<string>();
   const services: HostServices = {
     host: 'h1',
     paths,
     systemd: await createSystemd(bus, log),
-    docker,
+    engine,
     reservations: createReservations(paths, (resource) => busy.has(resource)),
     gears: createGearIndex(paths),
     gearLocks: createLocks(),
@@ -71,7 +71,7 @@ export async function openHostServices(base?: string): Promise<OpenHostServices>
     busy,
     async close() {
       await removeGearsOf(paths.base);
-      docker.close();
+      engine.close();
       bus.close();
       await ok('rm', '-rf', paths.base);
     },

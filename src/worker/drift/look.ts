@@ -9,14 +9,14 @@ import { gearUnitPattern, readUnitLinks } from '../systemd/unit-links.ts';
 
 /** What of this host is otherwise than geard has made it. */
 export async function lookForDrift(services: HostServices): Promise<Drift> {
-  const { paths, systemd, docker, directory } = services;
+  const { paths, systemd, engine, directory } = services;
   // A job may begin or end while we look: what it works on counts as busy if it was so before or after.
   const before = [...services.busy];
   const [{ links, halfWanted }, loaded, containers, networks, held, units] = await Promise.all([
     readUnitLinks(),
     systemd.loaded('gear-*.service'),
-    docker.containersNamed(containerName('')),
-    docker.networks(),
+    engine.containersNamed(containerName('')),
+    engine.networks(),
     directory.held('gear'),
     readUnits(paths.units),
   ]);

@@ -43,33 +43,33 @@ export async function carryEnvironment(
   freshTag: string,
 ): Promise<string | null> {
   if (!needsImage) return null;
-  const { docker } = services;
-  const base = await docker.image(gear.image);
+  const { engine } = services;
+  const base = await engine.image(gear.image);
   if (!base) throw new Failure('image_not_found', `the image ${gear.image} is no longer on the host`);
   const env = mergeVariables(base.env, variables).map(entryOf);
   // An earlier run of this job may have made it.
   for (const tag of [gear.current, freshTag]) {
-    const made = tag === null ? null : await docker.image(environmentImage(gear.resource, tag));
+    const made = tag === null ? null : await engine.image(environmentImage(gear.resource, tag));
     const same = made?.env.map(entryOf).join('\0') === env.join('\0');
     if (same && made?.madeFrom === base.id) return tag;
   }
   const image = environmentImage(gear.resource, freshTag);
-  await docker.makeImage({ image, from: base.id, env, gear: gear.resource, by: imageMaker(gear.resource) });
+  await engine.makeImage({ image, from: base.id, env, gear: gear.resource, by: imageMaker(gear.resource) });
   return freshTag;
 }
 
 /** Removes the images of a gear's environment that its unit does not name. One that still runs stays until later. */
 export async function removeStaleImages(
-  { docker }: HostServices,
+  { engine }: HostServices,
   resource: string,
   keep: string | null,
 ): Promise<void> {
   const pattern = environmentImages(resource);
-  await docker.removeContainer(imageMaker(resource)); // Left by a crash.
-  for (const image of await docker.imagesOfGear(resource)) {
+  await engine.removeContainer(imageMaker(resource)); // Left by a crash.
+  for (const image of await engine.imagesOfGear(resource)) {
     // Without a name is what Docker was about to name, or to remove, as it was ended.
     const isNameless = image.startsWith('sha256:');
     const tag = pattern.exec(image)?.[1];
-    if (isNameless || (tag !== undefined && tag !== keep)) await docker.removeImage(image);
+    if (isNameless || (tag !== undefined && tag !== keep)) await engine.removeImage(image);
   }
 }

@@ -22,7 +22,7 @@ export async function ensureNetwork(
 ): Promise<void> {
   if (network === null) return;
   await services.networks.locks.hold(lock, async () => {
-    const there = await services.docker.networks();
+    const there = await services.engine.networks();
     const found = there.find(({ name }) => name === network);
     if (found?.ours) return;
     if (found) {
@@ -38,7 +38,7 @@ export async function ensureNetwork(
 }
 
 async function makeNetwork(
-  { docker, networks }: HostServices,
+  { engine, networks }: HostServices,
   name: string,
   subnets: string[],
 ): Promise<void> {
@@ -46,7 +46,7 @@ async function makeNetwork(
   for (let attempt = 0; attempt < maxRefusals; attempt++) {
     const subnet = freeNetwork(networks.pool, taken);
     if (subnet === null) break;
-    if (await docker.createNetwork({ name, bridge: bridgeOf(name, attempt), subnet })) return;
+    if (await engine.createNetwork({ name, bridge: bridgeOf(name, attempt), subnet })) return;
     taken.push(...[parseNetwork(subnet) ?? []].flat());
   }
   throw new Failure('host_unavailable', 'no addresses for another network are left; see --network-pool');
@@ -62,7 +62,7 @@ export async function releaseNetwork(
   if (left === null || left === undefined || left === keep) return;
   await services.networks.locks.hold(lock, async () => {
     const others = left === ownNetwork(resource) ? [] : await networksOf(services.paths, resource);
-    if (!others.includes(left)) await services.docker.removeNetwork(left);
+    if (!others.includes(left)) await services.engine.removeNetwork(left);
   });
 }
 
@@ -70,8 +70,8 @@ export async function releaseNetwork(
 export async function removeUnusedNetworks(services: HostServices): Promise<void> {
   await services.networks.locks.hold(lock, async () => {
     const used = new Set(await networksOf(services.paths));
-    for (const { name, ours } of await services.docker.networks())
-      if (ours && !used.has(name)) await services.docker.removeNetwork(name);
+    for (const { name, ours } of await services.engine.networks())
+      if (ours && !used.has(name)) await services.engine.removeNetwork(name);
   });
 }
 

@@ -11,7 +11,7 @@ export async function showGear(services: HostServices, resource: string, values:
   const gear = await requireGear(services.paths, resource);
   const [summary, container, failedUpdate, changedAt] = await Promise.all([
     summarise(services, gear),
-    services.docker.container(containerName(resource)),
+    services.engine.container(containerName(resource)),
     readFailedUpdate(services.paths, resource),
     environmentTime(services, gear),
   ]);

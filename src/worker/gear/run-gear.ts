@@ -82,7 +82,7 @@ async function prepareStart(
   services: HostServices,
   { resource, ports, addresses, network }: Omit<Startable, 'spec'>,
 ): Promise<void> {
-  const { systemd, docker, paths } = services;
+  const { systemd, engine, paths } = services;
   const unit = paths.unitName(resource);
   if ((await systemd.state(unit)).needsReload) await systemd.reload();
   // Whoever tidies up in Docker (`docker network prune`) takes the networks of gears that are stopped.
@@ -91,7 +91,7 @@ async function prepareStart(
   if ((active !== 'inactive' && active !== 'failed') || pending) return;
   await assertPortsFree(ports, addresses);
   // A container of this name that no unit runs any more would stand in the way of the new one.
-  await docker.removeContainer(containerName(resource));
+  await engine.removeContainer(containerName(resource));
 }
 
 /**
@@ -152,7 +152,7 @@ export async function settleStopped(services: HostServices, resource: string): P
 
 /** Stops the gear's unit and waits until it has stopped and its container is gone. */
 export async function endRun(services: HostServices, resource: string): Promise<void> {
-  const { systemd, docker, paths } = services;
+  const { systemd, engine, paths } = services;
   const unit = paths.unitName(resource);
   const { load, active } = await systemd.state(unit);
   if (load !== 'not-found' || active !== 'inactive') {
@@ -164,18 +164,18 @@ export async function endRun(services: HostServices, resource: string): Promise<
     }
     await systemd.resetFailed(unit);
   }
-  await docker.removeContainer(containerName(resource));
+  await engine.removeContainer(containerName(resource));
 }
 
 /**
  * Waits for the container of a unit that has just been started. Docker makes it also where its client is stopped meanwhile; it
  * would be there after all is removed, with the values of the gear. Throws a transient `host_unavailable` where that takes too long.
  */
-async function containerIsMade({ systemd, docker, paths }: HostServices, resource: string): Promise<void> {
+async function containerIsMade({ systemd, engine, paths }: HostServices, resource: string): Promise<void> {
   const look = async () => {
     const { sub } = await systemd.activity(paths.unitName(resource));
     const starts = /^(start|running)$/.test(sub);
-    return !starts || (await docker.container(containerName(resource))) ? true : null;
+    return !starts || (await engine.container(containerName(resource))) ? true : null;
   };
   await waitFor(look, dockerDeadline, `Docker is still making the container of the gear ${resource}`);
 }

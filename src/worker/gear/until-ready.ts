@@ -43,14 +43,14 @@ export interface Readiness extends Pick<JobContext, 'services' | 'report' | 'sig
  */
 export function untilReady(readiness: Readiness): ReadyWatch {
   const { services, resource, failure, signal } = readiness;
-  const { docker, systemd, paths } = services;
+  const { engine, systemd, paths } = services;
   const name = containerName(resource);
   // Of its containers: a restart ends the one that ran before, and systemd may just have tried again by itself.
   const ended = new Set<string>();
   let watched = '';
   let hasNews = true;
   let wake = () => {};
-  const unwatch = docker.onContainerEvent((event) => {
+  const unwatch = engine.onContainerEvent((event) => {
     if (event.name !== name) return;
     if (event.action === 'die') ended.add(event.id);
     hasNews = true;
@@ -79,7 +79,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
       if (hasNews || performance.now() >= nextInspection) {
         hasNews = false;
         nextInspection = performance.now() + inspectInterval;
-        const container = await docker.container(name);
+        const container = await engine.container(name);
         if (container?.running && !ended.has(container.id)) return container;
       }
       await assertUp();

@@ -23,9 +23,9 @@ export async function assertOwners(
 }
 
 /** The Docker volumes of a gear that are not there yet: Docker makes them when it first starts. */
-export async function missingVolumes({ docker }: HostServices, unit: GearUnit): Promise<string[]> {
+export async function missingVolumes({ engine }: HostServices, unit: GearUnit): Promise<string[]> {
   const names = volumesOf(unit);
-  const there = await Promise.all(names.map((name) => docker.hasVolume(name)));
+  const there = await Promise.all(names.map((name) => engine.hasVolume(name)));
   return names.filter((_, i) => !there[i]);
 }
 
@@ -36,5 +36,5 @@ export async function removeVolumes(services: HostServices, names: readonly stri
     (await listGears(services.paths)).map((gear) => readGear(services.paths, gear)),
   );
   const used = new Set(gears.flatMap((gear) => (gear ? volumesOf(gear) : [])));
-  for (const name of names) if (!used.has(name)) await services.docker.removeVolume(name);
+  for (const name of names) if (!used.has(name)) await services.engine.removeVolume(name);
 }

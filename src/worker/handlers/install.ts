@@ -36,7 +36,7 @@ export const install: Handler<'container.install'> = {
     const committed = await readCommitted(services.paths, resource);
     // An earlier run has come so far that nothing is left but to tell.
     if (current && committed?.job === job) {
-      const container = start ? await services.docker.container(containerName(resource)) : null;
+      const container = start ? await services.engine.container(containerName(resource)) : null;
       return finish(services, current, committed, container?.id ?? null);
     }
     const pending = await readBefore(services.paths, resource);
@@ -148,7 +148,7 @@ async function runsAsWritten(
   if (sub === 'auto-restart') return false;
   if (active !== 'active') return true; // Nothing runs: a plain start will do.
   if (outdated === invocation) return false;
-  const container = await services.docker.container(containerName(resource));
-  const image = await services.docker.image(runImage({ resource, spec, imageTag }));
+  const container = await services.engine.container(containerName(resource));
+  const image = await services.engine.image(runImage({ resource, spec, imageTag }));
   return container === null || container.imageId === image?.id;
 }

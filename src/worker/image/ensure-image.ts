@@ -5,18 +5,18 @@ import { assertRegistryAllowed } from './registry-address.ts';
 /** Makes sure that the image is on the host, pulling it when it is not and it is its user's turn. */
 export async function ensureImage(reference: string, context: JobContext): Promise<void> {
   const { services, tenant, report, signal } = context;
-  const present = await services.docker.image(reference);
+  const present = await services.engine.image(reference);
   if (present) return;
   await assertRegistryAllowed(reference, services.registries);
   report({ step: 'pull', message: `pulling ${reference}`, percent: 0 });
   const pull = () =>
-    services.docker.pull(
+    services.engine.pull(
       reference,
       ({ message, percent }) => report({ step: 'pull', message, percent }),
       signal,
     );
   await services.pulls.run(tenant, pull, signal);
-  const pulled = await services.docker.image(reference);
+  const pulled = await services.engine.image(reference);
   if (!pulled)
     throw new Failure('registry_failed', `${reference} was pulled but is not there`, { transient: true });
 }

@@ -45,8 +45,8 @@ export async function ensureGitImage(context: JobContext): Promise<string> {
   return builtImage;
 }
 
-async function isUpToDate({ docker }: HostServices): Promise<boolean> {
-  return (await docker.image(builtImage))?.madeFrom === (await sourcesDigest());
+async function isUpToDate({ engine }: HostServices): Promise<boolean> {
+  return (await engine.image(builtImage))?.madeFrom === (await sourcesDigest());
 }
 
 /** Tells the script and the host's git, libraries and certificates from later ones. */

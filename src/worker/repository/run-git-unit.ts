@@ -101,7 +101,7 @@ async function gitFailure(
 
 /** Tells git's own percentages. Rejects when it learns of more objects than allowed; never resolves. */
 function followProgress(
-  { docker: engine, repositories, log }: HostServices,
+  { engine, repositories, log }: HostServices,
   resource: string,
   report: JobContext['report'],
   signal: AbortSignal,
@@ -135,7 +135,7 @@ export async function stopGitUnit(services: HostServices, resource: string, job:
   if (description === describe(resource, job)) await removeUnit(services, resource);
 }
 
-async function removeUnit({ systemd, docker: engine }: HostServices, resource: string): Promise<void> {
+async function removeUnit({ systemd, engine }: HostServices, resource: string): Promise<void> {
   const unit = jobUnit(resource);
   await systemd.stop(unit, { deadlineMs: 60_000 });
   await systemd.resetFailed(unit);
