@@ -1,9 +1,9 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { gearSpec } from '../src/jobs/types/container.ts';
-import { hostPaths } from '../src/worker/domain/paths.ts';
 import { renderUnit } from '../src/worker/domain/unit-file.ts';
 import { listeningPorts } from '../src/worker/host/listening.ts';
 import { ok } from '../test/support/run.ts';
+import { unitHost } from '../test/support/some-gear.ts';
 
 // The client that the units use; another one in PATH may be faster or slower.
 const docker = '/usr/bin/docker';
@@ -32,7 +32,7 @@ export async function unitByHand(resource: string, port: number): Promise<void> 
     ...{ resource, spec, ports: [{ internal: 8080, external: port }] },
     ...{ envTag: null, imageTag: null, pids: 1_024, logLines: 10_000, addresses: [], network: null },
   };
-  await writeFile(unitPath(resource), renderUnit(unit, hostPaths('/var/lib/gears')));
+  await writeFile(unitPath(resource), renderUnit(unit, unitHost()));
   await ok('systemctl', 'start', `gear-${resource}`);
   await untilItListens(`gear-${resource}`);
 }

@@ -7,14 +7,13 @@ import type { JobSubmission } from '../src/queue/accept/submission.ts';
 import type { JobRecord } from '../src/queue/records/job-record.ts';
 import { createWorkerLedger } from '../src/queue/records/worker-records.ts';
 import { runScript } from '../src/queue/scripts/run-script.ts';
-import { hostPaths } from '../src/worker/domain/paths.ts';
-import { renderUnit } from '../src/worker/domain/unit-file.ts';
-import { placeLinks } from '../src/worker/systemd/unit-links.ts';
+import { renderUnit, wantedBy } from '../src/worker/domain/unit-file.ts';
+import { createUnitLinks } from '../src/worker/systemd/unit-links.ts';
 import type { Client } from '../test/support/client.ts';
 import { type KeyedFleet, openKeyedFleet } from '../test/support/keyed-fleet.ts';
 import { jobLimits } from '../test/support/limits.ts';
 import { ok } from '../test/support/run.ts';
-import { plainGear } from '../test/support/some-gear.ts';
+import { plainGear, unitHost } from '../test/support/some-gear.ts';
 import { until } from '../test/support/until.ts';
 import { cpuSeconds } from './scale/fleet.ts';
 import { median, p99, type Row } from './table.ts';
@@ -53,14 +52,16 @@ ExecStopPost=
 async function writeGears({ base }: KeyedFleet): Promise<void> {
   await mkdir(dropIn, { recursive: true });
   await writeFile(`${dropIn}/nothing.conf`, nothing);
-  const paths = hostPaths(base);
+  const host = unitHost(base);
+  const { paths } = host;
+  const links = createUnitLinks(wantedBy(host.engine));
   await mkdir(paths.units, { recursive: true });
   for (const [n, resource] of names.entries()) {
     const spec = gearSpec.parse({ image: 'geard/sample', env: [{ name: 'A', value: 'b' }], memory: '64m' });
     const ports = [{ internal: 8080, external: 20_000 + n }];
     const unit = { ...plainGear(resource), spec, ports, pids: 1_024 };
-    await writeFile(paths.unit(resource), renderUnit(unit, paths));
-    await placeLinks(paths.unit(resource), false);
+    await writeFile(paths.unit(resource), renderUnit(unit, host));
+    await links.place(paths.unit(resource), false);
   }
   await ok('systemctl', 'daemon-reload');
   await ok('systemctl', 'start', ...names.map((name) => `gear-${name}.service`));

@@ -64,6 +64,8 @@ const layout4691fad: readonly string[] = [
   'src/worker/gear/gear-files.ts',
   'src/worker/domain/paths.ts',
   'src/worker/environment/environment-image.ts',
+  'src/worker/docker/images.ts',
+  'src/worker/docker/commands.ts',
   ...fromNetworkToFile,
 ];
 

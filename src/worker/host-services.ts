@@ -3,10 +3,10 @@ import type { Kind } from '../jobs/fields/resource.ts';
 import type { HostLimits } from '../jobs/limits.ts';
 import type { Limiter } from '../lib/async/limiter.ts';
 import type { Locks } from '../lib/async/locks.ts';
-import type { Docker } from './docker/docker.ts';
 import type { AddressAllowance } from './domain/addresses.ts';
 import type { AddressRange } from './domain/networks.ts';
 import type { HostPaths } from './domain/paths.ts';
+import type { ContainerEngine } from './engine/engine.ts';
 import type { GearIndex } from './gear/gear-index.ts';
 import type { Reservations } from './host/ports.ts';
 import type { JournalFeed } from './journald/journal-feed.ts';
@@ -18,7 +18,7 @@ export interface HostServices {
   host: string;
   paths: HostPaths;
   systemd: Systemd;
-  engine: Docker;
+  engine: ContainerEngine;
   reservations: Reservations;
   gears: GearIndex;
   /** Held while a gear's unit is being worked on, by its own jobs and by those of its environment. */
@@ -33,7 +33,7 @@ export interface HostServices {
   journalFeed: JournalFeed;
   /** Held while an image is pulled. */
   pulls: Limiter;
-  /** Held while systemd and Docker start a gear, until its container runs: that takes more than one processor. */
+  /** Held while systemd and the engine start a gear, until its container runs: that takes more than one processor. */
   starts: Limiter;
   repositories: RepositorySettings;
   /** Private registries that images may be pulled from. */
@@ -55,9 +55,8 @@ export interface Directory {
 
 /** How repositories are made. */
 export interface RepositorySettings {
-  /** The image with git in it; null: one that this host builds, by way of this socket of Docker's. */
+  /** The image with git in it; null: one that this host builds. */
   image: string | null;
-  dockerSocket: string;
   allowance: AddressAllowance;
   limits: CloneLimits;
   /** Has what a job is to copy brought from its host; see jobs/rpc/copy.ts. The body throws when it does not come whole. */

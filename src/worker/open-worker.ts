@@ -7,6 +7,7 @@ import { createDocker } from './docker/docker.ts';
 import { parseAllowance } from './domain/addresses.ts';
 import type { AddressRange } from './domain/networks.ts';
 import { hostPaths } from './domain/paths.ts';
+import { wantedBy } from './domain/unit-file.ts';
 import { readHashKey } from './environment/hidden-values.ts';
 import { createGearIndex } from './gear/gear-index.ts';
 import { tidyNetworks } from './gear/networks.ts';
@@ -55,13 +56,12 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(() => engine.close());
     const queue = openWorkerQueue({ ...options, holder: await holderOf(paths) });
     closers.push(() => queue.close());
-    const systemd = await createSystemd(bus, log);
+    const systemd = await createSystemd({ bus, wantedBy: wantedBy(engine), log });
     await systemd.settle(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const gears = createGearIndex(paths);
     const repositories: RepositorySettings = {
       image: options.githostImage,
-      dockerSocket: options.docker,
       allowance: parseAllowance(options.cloneAllow),
       limits: options.cloneLimits,
       fetch: async (job, source, signal) =>

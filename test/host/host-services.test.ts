@@ -4,7 +4,9 @@ import { createServer } from 'node:net';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listenToFailpoints } from '../../src/lib/effect.ts';
+import { dockerCommands } from '../../src/worker/docker/commands.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { wantedBy } from '../../src/worker/domain/unit-file.ts';
 import { readIfThere, writeDurably } from '../../src/worker/host/files.ts';
 import { listeningPorts } from '../../src/worker/host/listening.ts';
 import { createReservations, portIsFree } from '../../src/worker/host/ports.ts';
@@ -22,7 +24,7 @@ beforeAll(async () => {
   base = await mkdtemp('/var/lib/gears-test-');
   await ok('mkdir', `${base}/units`, `${base}/ports`);
   bus = await openBus({ log, deadlineMs: 10_000 });
-  systemd = await createSystemd(bus, log);
+  systemd = await createSystemd({ bus, wantedBy: wantedBy(dockerCommands), log });
 });
 afterAll(async () => {
   await systemd.stop(name, { deadlineMs: 10_000 });

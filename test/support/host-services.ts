@@ -5,6 +5,7 @@ import { createDocker } from '../../src/worker/docker/docker.ts';
 import { parseAllowance } from '../../src/worker/domain/addresses.ts';
 import { type AddressRange, parsePool } from '../../src/worker/domain/networks.ts';
 import { type HostPaths, hostPaths } from '../../src/worker/domain/paths.ts';
+import { wantedBy } from '../../src/worker/domain/unit-file.ts';
 import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
@@ -26,8 +27,6 @@ export interface OpenHostServices {
   close(): Promise<void>;
 }
 
-const dockerSocket = '/var/run/docker.sock';
-
 /** What handlers work with, on this very host: real systemd, Docker and files, and no Redis. `base`: where; default: anew. */
 export async function openHostServices(base?: string): Promise<OpenHostServices> {
   const log = pino({ level: 'silent' });
@@ -35,12 +34,12 @@ export async function openHostServices(base?: string): Promise<OpenHostServices>
   await makeDirectories(paths.directories);
   await openRepositories(paths, log);
   const bus = await openBus({ log, deadlineMs: 25_000 });
-  const engine = createDocker({ socketPath: dockerSocket, log });
+  const engine = createDocker({ socketPath: '/var/run/docker.sock', log });
   const busy = new Set<string>();
   const services: HostServices = {
     host: 'h1',
     paths,
-    systemd: await createSystemd(bus, log),
+    systemd: await createSystemd({ bus, wantedBy: wantedBy(engine), log }),
     engine,
     reservations: createReservations(paths, (resource) => busy.has(resource)),
     gears: createGearIndex(paths),
@@ -49,7 +48,6 @@ export async function openHostServices(base?: string): Promise<OpenHostServices>
     directory: { held: async () => [], announce: async () => undefined },
     repositories: {
       image: null,
-      dockerSocket,
       allowance: parseAllowance([]),
       limits: { seconds: 60, megabytes: 100, objects: 10_000 },
       fetch: () => Promise.reject(new Error('there is no api')),

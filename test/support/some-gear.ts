@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { gearSpec } from '../../src/jobs/types/container.ts';
+import { dockerCommands } from '../../src/worker/docker/commands.ts';
 import { networkOf } from '../../src/worker/domain/networks.ts';
-import type { GearUnit } from '../../src/worker/domain/unit-file.ts';
+import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { containerOf, type GearUnit, type UnitHost } from '../../src/worker/domain/unit-file.ts';
 
 /** Words that have meant something to some parser somewhere. */
 const nasty = fc.constantFrom(
@@ -101,3 +103,13 @@ export const plainGear = (resource: string): GearUnit => ({
   addresses: [],
   network: null,
 });
+
+/** What the texts of units depend on, on a host with Docker. */
+export const unitHost = (base = '/var/lib/gears'): UnitHost => ({
+  paths: hostPaths(base),
+  engine: dockerCommands,
+});
+
+/** The command line that runs a gear, as words. */
+export const runCommand = (gear: GearUnit, { paths, engine }: UnitHost) =>
+  engine.runCommand(containerOf(gear, paths));

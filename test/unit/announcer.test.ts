@@ -11,6 +11,7 @@ import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
 import { makeDirectories } from '../../src/worker/host/files.ts';
 import { createAnnouncer } from '../../src/worker/host-state/announcer.ts';
 import { hostLimits } from '../support/limits.ts';
+import { unitHost } from '../support/some-gear.ts';
 import { until } from '../support/until.ts';
 
 /** A point at which a call stops until it may go on. */
@@ -36,7 +37,7 @@ async function anAnnouncer(...units: GearUnit[]) {
   onTestFinished(() => rm(base, { recursive: true }));
   const paths = hostPaths(base);
   await makeDirectories(paths.directories);
-  const write = (unit: GearUnit) => writeFile(paths.unit(unit.resource), renderUnit(unit, paths));
+  const write = (unit: GearUnit) => writeFile(paths.unit(unit.resource), renderUnit(unit, unitHost(base)));
   for (const unit of units) await write(unit);
   const said: string[] = [];
   const hosts: HostReport[] = [];

@@ -2,19 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gearSpec } from '../../src/jobs/types/container.ts';
 import { parseEnvFile, renderEnvFile } from '../../src/worker/domain/env-file.ts';
-import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { choosePorts } from '../../src/worker/domain/ports.ts';
 import { parseUnit, renderUnit } from '../../src/worker/domain/unit-file.ts';
-import { someGear } from '../support/some-gear.ts';
+import { someGear, unitHost } from '../support/some-gear.ts';
 
-const paths = hostPaths('/var/lib/gears');
+const host = unitHost();
 
 describe('the unit file', () => {
   test('reads back as the gear it was written from, values of variables left out', () => {
     fc.assert(
       fc.property(someGear, (gear) => {
         const env = gear.spec.env.map(({ name }) => ({ name, value: '' }));
-        expect(parseUnit(renderUnit(gear, paths))).toEqual({ ...gear, spec: { ...gear.spec, env } });
+        expect(parseUnit(renderUnit(gear, host))).toEqual({ ...gear, spec: { ...gear.spec, env } });
       }),
     );
   });
@@ -23,7 +22,7 @@ describe('the unit file', () => {
     fc.assert(
       fc.property(someGear, (gear) => {
         const spec = Object.fromEntries(Object.entries(gear.spec).reverse()) as typeof gear.spec;
-        expect(renderUnit({ ...gear, spec }, paths)).toBe(renderUnit(gear, paths));
+        expect(renderUnit({ ...gear, spec }, host)).toBe(renderUnit(gear, host));
       }),
     );
   });
@@ -35,7 +34,7 @@ describe('the unit file', () => {
         ...{ resource: 'a', spec, ports: [], envTag: 'f'.repeat(32), imageTag: null },
         ...{ pids: 64, logLines: 10_000, addresses: [], network: null },
       },
-      paths,
+      host,
     );
     const encoded = Buffer.from(/^Spec=(.*)$/m.exec(text)?.[1] ?? '', 'base64url').toString();
     expect(encoded).toContain('SECRET');
@@ -49,7 +48,7 @@ describe('the unit file', () => {
         ...{ resource: 'a', spec, ports: [], envTag: null, imageTag: null },
         ...{ pids: 64, logLines: 10_000, addresses: [], network: null },
       },
-      paths,
+      host,
     ).split('\n');
     expect(lines).toEqual(expect.arrayContaining(['Restart=on-failure', 'StartLimitIntervalSec=0']));
     const [pause] = lines.flatMap((line) => /^RestartSec=(\d+)$/.exec(line)?.[1] ?? []);
@@ -59,7 +58,7 @@ describe('the unit file', () => {
   test('keeps every line its own, whatever words a command has', () => {
     fc.assert(
       fc.property(someGear, (gear) => {
-        const lines = renderUnit(gear, paths).split('\n');
+        const lines = renderUnit(gear, host).split('\n');
         expect(lines.filter((line) => line.startsWith('ExecStart='))).toHaveLength(1);
         expect(lines.every((line) => /^$|^#|^\[[A-Za-z-]+\]$|^[A-Za-z]+=/.test(line))).toBe(true);
       }),

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { findDrift, type HostSnapshot } from '../../src/worker/domain/drift.ts';
-import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { type GearUnit, renderUnit } from '../../src/worker/domain/unit-file.ts';
-import { someGear } from '../support/some-gear.ts';
+import { someGear, unitHost } from '../support/some-gear.ts';
 
-const paths = hostPaths('/var/lib/gears');
+const host = unitHost();
+const { paths } = host;
 const none = {
   unitsWithoutEntry: [],
   entriesWithoutUnit: [],
@@ -18,7 +18,7 @@ const none = {
 function hostWith(...gears: GearUnit[]) {
   const names = gears.map(({ resource }) => paths.unitName(resource));
   return {
-    units: new Map(gears.map((gear) => [paths.unitName(gear.resource), renderUnit(gear, paths)])),
+    units: new Map(gears.map((gear) => [paths.unitName(gear.resource), renderUnit(gear, host)])),
     links: new Map<string, string | null>(
       gears.map(({ resource }) => [paths.unitName(resource), paths.unit(resource)]),
     ),
@@ -35,7 +35,7 @@ const gear = (resource: string): GearUnit => ({
   ...(fc.sample(someGear, { numRuns: 1, seed: 1 })[0] as GearUnit),
   resource,
 });
-const drift = (sight: HostSnapshot) => findDrift(sight, paths);
+const drift = (sight: HostSnapshot) => findDrift(sight, host);
 
 test('a host on which nobody has changed anything has no drift, whatever its gears', () => {
   fc.assert(

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { environmentVariables } from '../../src/jobs/types/environment.ts';
 import {
-  dockerCanRead,
+  fitsEnvFile,
   mergeVariables,
   parseEnvFile,
   renderEnvFile,
@@ -35,13 +35,13 @@ test('every line that Docker would read is a variable it can carry', () => {
       const lines = renderEnvFile(env)
         .split('\n')
         .filter((line) => line !== '' && !line.startsWith('#'));
-      expect(lines).toEqual(env.filter(dockerCanRead).map(({ name, value }) => `${name}=${value}`));
+      expect(lines).toEqual(env.filter(fitsEnvFile).map(({ name, value }) => `${name}=${value}`));
     }),
   );
 });
 
 test('values with line breaks and very long ones are not for the env file', () => {
-  const can = (value: string) => dockerCanRead({ name: 'A', value });
+  const can = (value: string) => fitsEnvFile({ name: 'A', value });
   expect(['', ' x ', '"', '$x', '🦊'.repeat(2000)].map(can)).toEqual(Array(5).fill(true));
   expect(['a\nb', 'a\r', 'x'.repeat(65_536)].map(can)).toEqual(Array(3).fill(false));
 });

@@ -10,12 +10,11 @@ import {
   parseNetwork,
   parsePool,
 } from '../../src/worker/domain/networks.ts';
-import { hostPaths } from '../../src/worker/domain/paths.ts';
-import { parseUnit, renderUnit, runCommand } from '../../src/worker/domain/unit-file.ts';
+import { parseUnit, renderUnit } from '../../src/worker/domain/unit-file.ts';
 import { parseRoutes } from '../../src/worker/host/routes.ts';
-import { someGear } from '../support/some-gear.ts';
+import { runCommand, someGear, unitHost } from '../support/some-gear.ts';
 
-const paths = hostPaths('/var/lib/gears');
+const host = unitHost();
 const range = (text: string) => parseNetwork(text) as AddressRange;
 
 test('no gear has the network of another one, whatever their names, and no common one is a gear’s own', () => {
@@ -35,11 +34,11 @@ test('the unit of a gear names a network of its own, or the common one and the n
     fc.property(someGear, (gear) => {
       const own = runCommand(
         { ...gear, spec: { ...gear.spec, network: undefined }, network: 'gear-x' },
-        paths,
+        host,
       );
       expect(own.filter((word) => word.startsWith('--network'))).toEqual(['--network=gear-x']);
       const spec = { ...gear.spec, network: 'team' };
-      const common = runCommand({ ...gear, spec, network: networkOf(gear.resource, spec) }, paths);
+      const common = runCommand({ ...gear, spec, network: networkOf(gear.resource, spec) }, host);
       expect(common).toContain('--network=geard-network-team');
       expect(common).toContain(`--network-alias=${gear.resource}`);
     }),
@@ -49,7 +48,7 @@ test('the unit of a gear names a network of its own, or the common one and the n
 test('a unit of before networks is read and written as it was, and is no drift', () => {
   const [gear] = fc.sample(someGear, { numRuns: 1, seed: 1 });
   if (!gear) throw new Error('no gear');
-  const text = renderUnit({ ...gear, network: null }, paths);
+  const text = renderUnit({ ...gear, network: null }, host);
   const spec = /^Spec=(.*)$/m.exec(text)?.[1] ?? '';
   const { network: _, ...content } = JSON.parse(Buffer.from(spec, 'base64url').toString());
   const old = text.replace(spec, Buffer.from(JSON.stringify(content)).toString('base64url'));

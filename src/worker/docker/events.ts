@@ -3,13 +3,8 @@ import type Dockerode from 'dockerode';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { parseJson } from '../../lib/parse-json.ts';
-
-export interface ContainerEvent {
-  id: string;
-  /** The container's name. */
-  name: string;
-  action: 'start' | 'die' | 'destroy';
-}
+import type { ContainerEvent } from '../engine/engine.ts';
+import { gearLabel } from './labels.ts';
 
 const actions = ['start', 'die', 'destroy'] as const;
 
@@ -26,7 +21,7 @@ export function followEvents(docker: Dockerode, log: Logger) {
   const stop = new AbortController();
 
   const follow = async () => {
-    const filters = { type: ['container'], event: [...actions], label: ['geard.gear'] };
+    const filters = { type: ['container'], event: [...actions], label: [gearLabel] };
     const stream = await docker.getEvents({ filters: JSON.stringify(filters), abortSignal: stop.signal });
     for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
       const parsed = event.safeParse(parseJson(line));

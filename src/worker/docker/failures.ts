@@ -1,9 +1,23 @@
 import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
+import { registryUnreachable } from '../engine/failures.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 
-export function hasStatus(error: unknown, status: number): boolean {
-  return (error as { statusCode?: unknown } | null)?.statusCode === status;
+/** Whether Docker has answered with one of these HTTP statuses, also as the cause of a failure. */
+export function hasStatus(error: unknown, ...statuses: number[]): boolean {
+  const answer = error instanceof Failure ? error.cause : error;
+  return (
+    answer instanceof Error && 'statusCode' in answer && statuses.some((one) => one === answer.statusCode)
+  );
+}
+
+/** Waits for a removal, which Docker refuses (403 for networks) while a container uses the thing. */
+export async function unlessInUse(removal: Promise<unknown>): Promise<void> {
+  try {
+    await removal;
+  } catch (error) {
+    if (!hasStatus(error, 403, 409)) throw error;
+  }
 }
 
 /** What Docker's own error means here: its disk is full, or the engine is away or overtaxed; which may pass. */
@@ -51,10 +65,4 @@ export function asPullFailure(reference: string, error: unknown): Failure {
     });
   }
   return registryUnreachable(reference, error);
-}
-
-/** The same words for whatever keeps a registry from giving an image. */
-export function registryUnreachable(reference: string, cause: unknown): Failure {
-  const detail = `the registry of ${reference} could not be reached or gave no image`;
-  return new Failure('registry_failed', detail, { transient: true, cause });
 }

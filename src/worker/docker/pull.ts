@@ -1,13 +1,8 @@
 import type Dockerode from 'dockerode';
 import type { Logger } from 'pino';
 import { imageName } from '../../jobs/fields/image-name.ts';
+import type { PullProgress } from '../engine/engine.ts';
 import { asPullFailure } from './failures.ts';
-
-export interface PullProgress {
-  message: string;
-  /** 0 to 100, never falling. */
-  percent: number;
-}
 
 /** One line of the engine's report (Docker API, POST /images/create). */
 interface PullEvent {

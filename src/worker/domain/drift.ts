@@ -1,6 +1,6 @@
 import type { ChangedUnit, Drift, Foreign } from '../../jobs/rpc/drift.ts';
 import { containerName, type HostPaths, resourceOfUnit, unitName } from './paths.ts';
-import { parseUnit, renderUnit } from './unit-file.ts';
+import { parseUnit, renderUnit, type UnitHost } from './unit-file.ts';
 
 /** What was seen on a host at one time. */
 export interface HostSnapshot {
@@ -13,7 +13,7 @@ export interface HostSnapshot {
   /** Names of the units that systemd has from anywhere, or runs. */
   loaded: readonly string[];
   containers: readonly { name: string; gear: string | null }[];
-  /** Names of Docker's networks. */
+  /** Names of the engine's networks. */
   networks: readonly string[];
   /** The gears that the directory has the host hold. */
   held: readonly string[];
@@ -22,7 +22,7 @@ export interface HostSnapshot {
 }
 
 /** What of a host is otherwise than geard has made it. */
-export function findDrift(sight: HostSnapshot, paths: HostPaths): Drift {
+export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
   const { units, links, loaded, containers, networks, held, busy } = sight;
   const all = [...units.keys()].sort();
   const ours = all.flatMap((name) => resourceOfOurs(name, units.get(name) ?? '') ?? []);
@@ -34,13 +34,13 @@ export function findDrift(sight: HostSnapshot, paths: HostPaths): Drift {
     entriesWithoutUnit: [...held].sort().filter((name) => quiet(name) && !units.has(unitName(name))),
     changedUnits: ours
       .filter(quiet)
-      .flatMap((resource) => changeOf(resource, units.get(unitName(resource)) ?? '', sight, paths) ?? []),
+      .flatMap((resource) => changeOf(resource, units.get(unitName(resource)) ?? '', sight, host) ?? []),
     withoutNetwork: ours.filter(quiet).filter((resource) => {
       const { network } = parseUnit(units.get(unitName(resource)) ?? '') ?? { network: null };
       return network !== null && !networks.includes(network);
     }),
     foreign: [
-      ...foreignUnits({ units, links, loaded }, new Set(ours), paths).filter(({ name }) =>
+      ...foreignUnits({ units, links, loaded }, new Set(ours), host.paths).filter(({ name }) =>
         quiet(resourceOfUnit(name) ?? ''),
       ),
       ...containers
@@ -62,13 +62,13 @@ export function changeOf(
   resource: string,
   text: string,
   { links, halfWanted }: Pick<HostSnapshot, 'links' | 'halfWanted'>,
-  paths: HostPaths,
+  host: UnitHost,
 ): ChangedUnit | null {
   const unit = parseUnit(text);
-  const textChanged = unit !== null && renderUnit(unit, paths) !== text;
+  const textChanged = unit !== null && renderUnit(unit, host) !== text;
   const name = unitName(resource);
   const target = links.get(name);
-  const isWrong = target !== undefined && target !== paths.unit(resource);
+  const isWrong = target !== undefined && target !== host.paths.unit(resource);
   const isMissing = target === undefined || halfWanted.has(name);
   const link = isWrong ? 'wrong' : isMissing ? 'missing' : 'fine';
   return textChanged || link !== 'fine' ? { resource, text: textChanged, link } : null;

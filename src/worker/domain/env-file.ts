@@ -1,26 +1,26 @@
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 
-/** Docker reads a line of at most 64 KiB (Go's bufio.MaxScanTokenSize), its end mark included. */
+/** Engines read a line of at most 64 KiB (Go's bufio.MaxScanTokenSize), its end mark included. */
 const maxLine = 64 * 1024 - 2;
 const comment = '# geard ';
 
 /** A variable as the environment of a process has it (environ(7)). */
 export const entryOf = ({ name, value }: EnvironmentVariable) => `${name}=${value}`;
 
-/** Whether `docker run --env-file` passes a value on as it is: it reads line by line and cuts a line's last CR off. */
-export function dockerCanRead(variable: EnvironmentVariable): boolean {
+/** Whether an engine passes a value on as it is: it reads line by line and cuts off a line's last CR. */
+export function fitsEnvFile(variable: EnvironmentVariable): boolean {
   return !/[\r\n]/.test(variable.value) && Buffer.byteLength(entryOf(variable)) <= maxLine;
 }
 
 /**
- * The text of a file for `docker run --env-file`: NAME=value a line, the value as it is to the end of the line
- * (docker-run(1)). A variable that Docker cannot read stands in a comment, as JSON, for us to read: a gear that
- * has one gets its environment another way (gear/environment-image.ts).
+ * The text of an env file for an engine: NAME=value a line, the value as it is to the end of the
+ * line. A variable that does not fit stands in a comment, as JSON, for us to read: a gear that has
+ * one gets its environment another way (environment/environment-image.ts).
  */
 export function renderEnvFile(env: EnvironmentVariable[]): string {
   return env
     .map((variable) =>
-      dockerCanRead(variable) ? `${entryOf(variable)}\n` : `${comment}${JSON.stringify(variable)}\n`,
+      fitsEnvFile(variable) ? `${entryOf(variable)}\n` : `${comment}${JSON.stringify(variable)}\n`,
     )
     .join('');
 }

@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import type { GearSpec } from '../../jobs/types/container.ts';
 
-/** The Docker network in which a gear runs: a common one that its spec names, or one of its own. */
+/** The network in which a gear runs: a common one that its spec names, or one of its own. */
 export const networkOf = (resource: string, { network }: Pick<GearSpec, 'network'>) =>
   network === undefined ? ownNetwork(resource) : `geard-network-${network}`;
 
 export const ownNetwork = (resource: string) => `gear-${resource}`;
 
 /**
- * The interface of a network on the host. The rules of geard-network.service know the interfaces of gears by how these names
- * begin; the kernel takes 15 characters (IFNAMSIZ). Each attempt has another one: after a power cut while it made a network, Docker
- * may keep the name for a network that it does not list.
+ * The interface of a network on the host. The rules of geard-network.service know the interfaces of
+ * gears by how these names begin; the kernel takes 15 characters (IFNAMSIZ). Each attempt has
+ * another one: after a power cut while it made a network, an engine may keep the name for a network
+ * that it does not list.
  */
 export const bridgeOf = (network: string, attempt = 0) =>
   `gear-${createHash('sha256')

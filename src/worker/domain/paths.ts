@@ -48,17 +48,12 @@ export const containerName = (resource: string) => `gear-${resource}`;
 /** The image that carries a gear's environment; a tag names one version of it. See gear/environment-image.ts. */
 export const environmentImage = (resource: string, tag: string) =>
   `${ownRegistry}/environment:${containerName(resource)}.${tag}`;
-/** The container that such an image is made from; it never runs. */
-export const imageMaker = (resource: string) => `geard-environment-${resource}`;
-/** Matches the images that `environmentImage` names for a gear; the first group is the tag. */
-export const environmentImages = (resource: string) =>
-  new RegExp(`^${escapeRegExp(ownRegistry)}/environment:gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})$`);
 
 /**
- * The Docker volume that a gear's volume is. Two dots follow no other name that a gear may have, so that every volume is of one
- * gear, and no volume that geard has not made is of any.
+ * The engine's volume that a gear's volume is. Two dots follow no other name that a gear may have,
+ * so that every volume is of one gear, and no volume that geard has not made is of any.
  */
-export const dockerVolume = (resource: string, { name, of = resource }: Volume) =>
+export const engineVolume = (resource: string, { name, of = resource }: Volume) =>
   `${containerName(of)}..${name}`;
 
 /** The transient unit that makes a repository, and its container. */

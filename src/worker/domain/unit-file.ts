@@ -1,11 +1,10 @@
-import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { resourceName } from '../../jobs/fields/identifier.ts';
 import { imageName } from '../../jobs/fields/image-name.ts';
 import { requestId } from '../../jobs/fields/request-id.ts';
 import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/types/container.ts';
-import { containerName, dockerVolume, environmentImage, type HostPaths } from './paths.ts';
-import { docker, dockerRun } from './programs.ts';
+import type { ContainerRun, EngineCommands } from '../engine/engine.ts';
+import { containerName, engineVolume, environmentImage, type HostPaths } from './paths.ts';
 import { quoteWord } from './quote.ts';
 
 /** What a gear's unit file says. */
@@ -22,13 +21,13 @@ export interface GearUnit {
   logLines: number;
   /** Addresses on which its ports are published; none: all. */
   addresses: string[];
-  /** The version of the image that carries the whole environment; null: Docker's env files carry it. */
+  /** The version of the image that carries the whole environment; null: env files carry it. */
   imageTag: string | null;
-  /** The Docker network that it runs in; null: Docker's default one, as units of earlier versions say. */
+  /** The network that it runs in; null: the engine's default one, as units of earlier versions say. */
   network: string | null;
 }
 
-/** Seconds Docker gives the container's process after SIGTERM; systemd waits longer than Docker does. */
+/** Seconds that the engine gives the container's process after SIGTERM; systemd waits longer. */
 const stopTimeout = 10;
 
 /**
@@ -40,34 +39,42 @@ const restartPause = 5;
 /** Seconds over which journald counts the lines of a unit; its own default. */
 const logInterval = 30;
 
-/** The units that start a gear which is to run: at boot, and whenever Docker is started. */
-export const wantedBy = ['multi-user.target', 'docker.service'] as const;
+/** The units that start a gear which is to run: at boot, and whenever the engine is started. */
+export const wantedBy = ({ service }: EngineCommands) => ['multi-user.target', service];
 
-/** What an image's process may do at most; the rest of Docker's own list is dropped. */
+/** What an image's process may do at most; the rest of an engine's own list is dropped. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID'];
 
+/** What the text of a unit depends on, beside the gear. */
+export interface UnitHost {
+  paths: HostPaths;
+  engine: EngineCommands;
+}
+
 /**
- * The text of the unit. It needs nothing of ours to run: systemd, Docker and the files it names are enough.
+ * The text of the unit. It needs nothing of ours to run: systemd, the engine and the files it
+ * names are enough.
  *
  * An explicit stop ends the process by SIGTERM or SIGKILL, which is clean (SuccessExitStatus=); where nobody asked
  * for it the same exit statuses mean that the process was killed, and it is restarted (RestartForceExitStatus=).
  */
-export function renderUnit(unit: GearUnit, paths: HostPaths): string {
+export function renderUnit(unit: GearUnit, { paths, engine }: UnitHost): string {
+  const commandLine = (words: string[]) => words.map(quoteWord).join(' ');
   const name = containerName(unit.resource);
   return `# Written by geard; the next installation overwrites what is changed here by hand.
 [Unit]
 Description=Gear ${unit.resource}
-Requires=docker.service
+Requires=${engine.service}
 Wants=network-online.target
-After=docker.service network-online.target
+After=${engine.service} network-online.target
 StartLimitIntervalSec=0
 
 [Service]
 Type=exec
 Slice=gear-small.slice
-ExecStart=:${runCommand(unit, paths).map(quoteWord).join(' ')}
-ExecStop=-${docker} stop --time ${stopTimeout} ${name}
-ExecStopPost=-${docker} rm --force --volumes ${name}
+ExecStart=:${commandLine(engine.runCommand(containerOf(unit, paths)))}
+ExecStop=-${commandLine(engine.stopCommand(name, stopTimeout))}
+ExecStopPost=-${commandLine(engine.removeCommand(name))}
 Restart=on-failure
 RestartSec=${restartPause}
 SuccessExitStatus=143 137
@@ -78,7 +85,7 @@ LogRateLimitIntervalSec=${logInterval}
 LogRateLimitBurst=${unit.logLines}
 
 [Install]
-WantedBy=${wantedBy.join(' ')}
+WantedBy=${wantedBy(engine).join(' ')}
 
 [X-Gear]
 Resource=${unit.resource}
@@ -86,32 +93,26 @@ Spec=${encode(unit)}
 `;
 }
 
-/** The command line that runs the gear, as words. */
-export function runCommand(unit: GearUnit, paths: HostPaths): string[] {
-  const { resource, spec, pids } = unit;
-  return [
-    ...dockerRun,
-    `--name=${containerName(resource)}`,
-    `--label=geard.gear=${resource}`,
-    '--security-opt=no-new-privileges',
-    '--cap-drop=ALL',
-    ...capabilities.map((capability) => `--cap-add=${capability}`),
-    `--pids-limit=${pids}`,
-    ...networkWords(unit),
-    ...publications(unit),
-    ...(unit.imageTag === null ? envFiles(unit, paths) : []),
-    ...spec.volumes.map((volume) => `--volume=${dockerVolume(resource, volume)}:${volume.path}`),
-    ...(spec.memory === undefined ? [] : [`--memory=${spec.memory}`]),
-    ...(spec.cpus === undefined ? [] : [`--cpus=${spec.cpus}`]),
-    runImage(unit),
-    ...spec.command,
-  ];
-}
-
-/** In a common network gears find each other by their names, which Docker's own DNS knows. */
-function networkWords({ resource, spec, network }: GearUnit): string[] {
-  if (network === null) return [];
-  return [`--network=${network}`, ...(spec.network === undefined ? [] : [`--network-alias=${resource}`])];
+/** The container that the unit runs. */
+export function containerOf(unit: GearUnit, paths: HostPaths): ContainerRun {
+  const { resource, spec, pids, ports, addresses } = unit;
+  const on = addresses.length > 0 ? addresses.map((address) => ({ address })) : [{}];
+  return {
+    name: containerName(resource),
+    owner: { gear: resource },
+    image: runImage(unit),
+    command: spec.command,
+    capabilities,
+    pids,
+    network: unit.network ?? undefined,
+    // In a common network gears find each other by their names, which the engine's own DNS knows.
+    alias: unit.network !== null && spec.network !== undefined ? resource : undefined,
+    ports: on.flatMap((address) => ports.map((port) => ({ ...address, ...port }))),
+    envFiles: unit.imageTag === null ? envFiles(unit, paths) : [],
+    volumes: spec.volumes.map((volume) => ({ from: engineVolume(resource, volume), path: volume.path })),
+    memory: spec.memory,
+    cpus: spec.cpus,
+  };
 }
 
 /** The image a gear's container is made from. */
@@ -123,18 +124,9 @@ export function runImage({
   return imageTag === null ? imageName(spec.image) : environmentImage(resource, imageTag);
 }
 
-function publications({ ports, addresses }: GearUnit): string[] {
-  const on = addresses.map((address) => `${isIPv6(address) ? `[${address}]` : address}:`);
-  return (on.length > 0 ? on : ['']).flatMap((prefix) =>
-    ports.map(({ internal, external }) => `--publish=${prefix}${external}:${internal}`),
-  );
-}
-
 function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): string[] {
-  const files: string[] = [];
-  if (spec.environment !== undefined) files.push(paths.environment(spec.environment));
-  if (envTag !== null) files.push(paths.envFile(resource, envTag)); // The later file counts (docker-run(1)).
-  return files.map((path) => `--env-file=${path}`);
+  const shared = spec.environment === undefined ? [] : [paths.environment(spec.environment)];
+  return envTag === null ? shared : [...shared, paths.envFile(resource, envTag)];
 }
 
 const encoded = z.strictObject({

@@ -5,7 +5,7 @@ import { findDrift } from '../domain/drift.ts';
 import { containerName } from '../domain/paths.ts';
 import { readIfThere } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
-import { gearUnitPattern, readUnitLinks } from '../systemd/unit-links.ts';
+import { gearUnitPattern } from '../systemd/unit-links.ts';
 
 /** What of this host is otherwise than geard has made it. */
 export async function lookForDrift(services: HostServices): Promise<Drift> {
@@ -13,7 +13,7 @@ export async function lookForDrift(services: HostServices): Promise<Drift> {
   // A job may begin or end while we look: what it works on counts as busy if it was so before or after.
   const before = [...services.busy];
   const [{ links, halfWanted }, loaded, containers, networks, held, units] = await Promise.all([
-    readUnitLinks(),
+    systemd.links(),
     systemd.loaded('gear-*.service'),
     engine.containersNamed(containerName('')),
     engine.networks(),
@@ -26,7 +26,7 @@ export async function lookForDrift(services: HostServices): Promise<Drift> {
   const found = strangers.filter((_, i) => real[i]).map(({ name }) => name);
   const networkNames = networks.map(({ name }) => name);
   const seen = { units, links, halfWanted, containers, held, busy };
-  return findDrift({ ...seen, loaded: found, networks: networkNames }, paths);
+  return findDrift({ ...seen, loaded: found, networks: networkNames }, services);
 }
 
 /** systemd remembers for a while what has been removed, or was only asked for. */

@@ -8,7 +8,6 @@ import { linkUnit } from '../gear/transaction.ts';
 import { readIfThere, writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
-import { readUnitLinks } from '../systemd/unit-links.ts';
 import { lookForDrift } from './look.ts';
 
 /**
@@ -60,11 +59,11 @@ async function mend(services: HostServices, resource: string): Promise<void> {
   const { paths } = services;
   const name = paths.unitName(resource);
   const text = (await readIfThere(paths.unit(resource))) ?? '';
-  const links = await readUnitLinks();
+  const links = await services.systemd.links();
   const unit = resourceOfOurs(name, text) === resource ? parseUnit(text) : null;
-  const change = unit && changeOf(resource, text, links, paths);
+  const change = unit && changeOf(resource, text, links, services);
   if (!unit || !change) return;
-  if (change.text) await writeDurably(paths.unit(resource), renderUnit(unit, paths), 0o644);
+  if (change.text) await writeDurably(paths.unit(resource), renderUnit(unit, services), 0o644);
   if (change.link === 'missing')
     await linkUnit(services, resource, links.wanted.has(name) || (await runs(services, name)));
 }

@@ -1,17 +1,17 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
-import { dockerCanRead, entryOf, mergeVariables } from '../domain/env-file.ts';
-import { environmentImage, environmentImages, imageMaker } from '../domain/paths.ts';
+import { entryOf, fitsEnvFile, mergeVariables } from '../domain/env-file.ts';
+import { environmentImage } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import type { HostServices } from '../host-services.ts';
 import { readEnvironment } from './environment-files.ts';
 
 /**
- * Values that Docker's env files cannot carry (line breaks, very long ones) reach a gear in an image of its own:
- * the image it was installed from, with the whole environment in its configuration. Nothing but Docker needs to be
- * there when the unit starts, no value stands in the unit or on a command line, and none is interpreted on the way:
- * the environment of the `docker` program itself, which `-e NAME` reads from, would make an LD_PRELOAD or a
- * DOCKER_HOST of the caller's count for a process of root's.
+ * Values that env files cannot carry (line breaks, very long ones) reach a gear in an image of its
+ * own: the image it was installed from, with the whole environment in its configuration. Nothing but
+ * the engine needs to be there when the unit starts, no value stands in the unit or on a command
+ * line, and none is interpreted on the way: the environment of the engine's client, which `-e NAME`
+ * reads from, would make an LD_PRELOAD of the caller's count for a process of root's.
  */
 export interface GearEnvironment {
   /** All variables, the gear's own over those of the environment it uses. */
@@ -28,7 +28,7 @@ export async function environmentOf(
   const shared = spec.environment === undefined ? [] : await readEnvironment(paths, spec.environment);
   return {
     variables: mergeVariables(shared, spec.env),
-    needsImage: ![...shared, ...spec.env].every(dockerCanRead),
+    needsImage: ![...shared, ...spec.env].every(fitsEnvFile),
   };
 }
 
@@ -54,22 +54,10 @@ export async function carryEnvironment(
     if (same && made?.madeFrom === base.id) return tag;
   }
   const image = environmentImage(gear.resource, freshTag);
-  await engine.makeImage({ image, from: base.id, env, gear: gear.resource, by: imageMaker(gear.resource) });
+  await engine.makeImage({ image, from: base.id, env, gear: gear.resource });
   return freshTag;
 }
 
 /** Removes the images of a gear's environment that its unit does not name. One that still runs stays until later. */
-export async function removeStaleImages(
-  { engine }: HostServices,
-  resource: string,
-  keep: string | null,
-): Promise<void> {
-  const pattern = environmentImages(resource);
-  await engine.removeContainer(imageMaker(resource)); // Left by a crash.
-  for (const image of await engine.imagesOfGear(resource)) {
-    // Without a name is what Docker was about to name, or to remove, as it was ended.
-    const isNameless = image.startsWith('sha256:');
-    const tag = pattern.exec(image)?.[1];
-    if (isNameless || (tag !== undefined && tag !== keep)) await engine.removeImage(image);
-  }
-}
+export const removeStaleImages = ({ engine }: HostServices, resource: string, keep: string | null) =>
+  engine.removeImages(resource, keep === null ? null : environmentImage(resource, keep));

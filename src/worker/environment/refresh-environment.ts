@@ -12,8 +12,8 @@ export async function gearsUsing({ paths }: HostServices, environment: string): 
 }
 
 /**
- * Has a gear see the change of its environment at its next (re)start, whoever starts it. Env files Docker reads by
- * itself; an image that carries the environment is made anew, and the unit names it. What runs goes on as it is.
+ * Has a gear see the change of its environment at its next (re)start, whoever starts it. Env files the engine reads
+ * by itself; an image that carries the environment is made anew, and the unit names it. What runs goes on as it is.
  */
 export async function refreshEnvironment(
   services: HostServices,
@@ -35,7 +35,7 @@ export async function refreshHeld(services: HostServices, resource: string, tag:
   const carrier = { resource, image, current: gear.imageTag };
   const imageTag = await carryEnvironment(services, carrier, environment, tag);
   if (imageTag === gear.imageTag) return;
-  await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, paths), 0o644);
+  await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, services), 0o644);
   await systemd.reload();
   await removeStaleImages(services, resource, imageTag);
 }

@@ -26,7 +26,7 @@ const before = z.object({
   active: z.boolean(),
   /** The run of the unit (its invocation id) that systemd began before it read the present text; null: not looked at yet. */
   replaced: z.string().nullable(),
-  /** Docker volumes that were not there; the installation makes them. */
+  /** The engine's volumes that were not there; the installation makes them. */
   volumes: z.array(z.string()),
 });
 export type Before = z.infer<typeof before>;

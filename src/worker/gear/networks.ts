@@ -7,12 +7,13 @@ import type { HostServices } from '../host-services.ts';
 import { listGears, readGear } from './gear-files.ts';
 
 /**
- * Docker keeps networks over reboots, so that a gear's unit finds its network without us. The unit that names one is written
- * before it is made, and whoever removes one looks at the units first; one lock for all of it, and for who gets which addresses.
+ * The engine keeps networks over reboots, so that a gear's unit finds its network without us. The
+ * unit that names one is written before it is made, and whoever removes one looks at the units
+ * first; one lock for all of it, and for who gets which addresses.
  */
 const lock = 'networks';
 
-/** Networks that Docker refuses, for reasons of its own, before we give up. */
+/** Networks that the engine refuses, for reasons of its own, before we give up. */
 const maxRefusals = 16;
 
 /** Makes the network that a gear's unit names, where it is not there. */
@@ -26,7 +27,7 @@ export async function ensureNetwork(
     const found = there.find(({ name }) => name === network);
     if (found?.ours) return;
     if (found) {
-      const detail = `there is a Docker network ${network} that geard has not made`;
+      const detail = `there is a ${services.engine.name} network ${network} that geard has not made`;
       throw new Failure('host_unavailable', detail);
     }
     await makeNetwork(

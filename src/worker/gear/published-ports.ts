@@ -71,13 +71,13 @@ export async function releaseOthers(
 
 type Publication = Pick<GearUnit, 'ports' | 'addresses'>;
 
-/** Whether two units of a gear have Docker publish the same. */
+/** Whether two units of a gear have the engine publish the same. */
 export function publishesAlike(one: Publication | null, other: Publication): boolean {
   const of = ({ ports, addresses }: Publication) => ({ ports, addresses: ports.length > 0 ? addresses : [] });
   return isDeepStrictEqual(of(one ?? { ports: [], addresses: [] }), of(other));
 }
 
-/** The rules let gears reach what the units have Docker publish; see docs/networks.md. A host may do without them. */
+/** The rules let gears reach what the units have the engine publish; see docs/networks.md. A host may do without them. */
 export async function tellRules({ systemd, log }: HostServices): Promise<void> {
   const result = await systemd.reloadNetworkRules();
   if (result !== 'done' && result !== 'absent')

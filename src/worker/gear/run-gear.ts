@@ -1,8 +1,8 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { GearSpec, PublishedPort } from '../../jobs/types/container.ts';
 import { pause } from '../../lib/async/pause.ts';
-import { runOfDocker } from '../docker/service.ts';
 import { containerName } from '../domain/paths.ts';
+import { runOfEngine } from '../engine/service.ts';
 import { portIsFree } from '../host/ports.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
@@ -14,8 +14,8 @@ import { untilReady } from './until-ready.ts';
 /** Milliseconds systemd may take for a start or a stop: more than the unit's own TimeoutStopSec. */
 const systemdDeadline = 60_000;
 
-/** Milliseconds Docker may take to make a container. */
-const dockerDeadline = 20_000;
+/** Milliseconds the engine may take to make a container. */
+const engineDeadline = 20_000;
 
 /** What of a gear its start depends on. */
 export interface Startable {
@@ -29,7 +29,7 @@ export interface Startable {
 /**
  * Starts the gear's unit, or restarts it, and waits until it runs and listens. Throws `start_failed` when its process ends
  * instead or does not listen in time, with the last lines of its log, `port_taken` when somebody else has taken one of its
- * ports meanwhile, and a transient `host_unavailable` where Docker has taken it down.
+ * ports meanwhile, and a transient `host_unavailable` where the engine has taken it down.
  */
 export async function runGear(
   { resource, ports, addresses, spec, network }: Startable,
@@ -50,8 +50,8 @@ export async function runGear(
   try {
     await prepareStart(services, { resource, ports, addresses, network });
     report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
-    const dockerBefore = await runOfDocker(systemd);
-    const failure = (symptom: StartSymptom) => startFailure(services, resource, dockerBefore, symptom);
+    const engineBefore = await runOfEngine(services);
+    const failure = (symptom: StartSymptom) => startFailure(services, resource, engineBefore, symptom);
     const seconds = spec.startSeconds ?? services.startSeconds;
     const watch = untilReady({
       services,
@@ -85,7 +85,7 @@ async function prepareStart(
   const { systemd, engine, paths } = services;
   const unit = paths.unitName(resource);
   if ((await systemd.state(unit)).needsReload) await systemd.reload();
-  // Whoever tidies up in Docker (`docker network prune`) takes the networks of gears that are stopped.
+  // Whoever tidies up in the engine (`docker network prune`) takes the networks of gears that are stopped.
   await ensureNetwork(services, { network });
   const { active, pending } = await systemd.activity(unit);
   if ((active !== 'inactive' && active !== 'failed') || pending) return;
@@ -96,7 +96,7 @@ async function prepareStart(
 
 /**
  * What the unit is doing once systemd has finished with what others had asked of it: a restart that was cancelled, an operator,
- * Docker coming up. What a job has systemd do then is its own. Throws a transient `host_unavailable` where that takes too long.
+ * the engine coming up. What a job has systemd do then is its own. Throws a transient `host_unavailable` where that takes too long.
  */
 export async function untilIdle(
   { services, signal }: Pick<JobContext, 'services' | 'signal'>,
@@ -142,7 +142,7 @@ export async function stopGear(services: HostServices, resource: string): Promis
 }
 
 /**
- * Has systemd know that nothing wants a gear that was stopped. Until then a start of Docker's may have brought it back, which is
+ * Has systemd know that nothing wants a gear that was stopped. Until then a start of the engine may have brought it back, which is
  * ended as well.
  */
 export async function settleStopped(services: HostServices, resource: string): Promise<void> {
@@ -168,7 +168,7 @@ export async function endRun(services: HostServices, resource: string): Promise<
 }
 
 /**
- * Waits for the container of a unit that has just been started. Docker makes it also where its client is stopped meanwhile; it
+ * Waits for the container of a unit that has just been started. The engine makes it also where its client is stopped meanwhile; it
  * would be there after all is removed, with the values of the gear. Throws a transient `host_unavailable` where that takes too long.
  */
 async function containerIsMade({ systemd, engine, paths }: HostServices, resource: string): Promise<void> {
@@ -177,5 +177,5 @@ async function containerIsMade({ systemd, engine, paths }: HostServices, resourc
     const starts = /^(start|running)$/.test(sub);
     return !starts || (await engine.container(containerName(resource))) ? true : null;
   };
-  await waitFor(look, dockerDeadline, `Docker is still making the container of the gear ${resource}`);
+  await waitFor(look, engineDeadline, `${engine.name} is still making the container of the gear ${resource}`);
 }

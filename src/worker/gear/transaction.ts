@@ -34,9 +34,9 @@ export async function openTransaction(
   const { services, job } = context;
   const { paths, systemd } = services;
   const name = paths.unitName(unit.resource);
-  // At a boot, or when Docker comes up, what was running is about to be started.
+  // At a boot, or when the engine comes up, what was running is about to be started.
   const { active, invocation } = await untilIdle(context, unit.resource);
-  const isNew = commandOf(current?.text ?? '') !== commandOf(renderUnit(unit, paths));
+  const isNew = commandOf(current?.text ?? '') !== commandOf(renderUnit(unit, services));
   const unread = current === null ? invocation : null;
   const last = pending ?? (await readCommitted(paths, unit.resource));
   const replaced = isNew ? unread : last ? last.replaced : '';
@@ -56,7 +56,7 @@ export async function openTransaction(
 
 /**
  * The run that is out of date, found once: systemd has read the unit by then, and whatever starts it later starts it anew.
- * Docker or an operator may have restarted it since it was written.
+ * The engine or an operator may have restarted it since it was written.
  */
 export async function outdatedRun(
   context: Pick<JobContext, 'services' | 'signal'>,
@@ -75,12 +75,13 @@ const commandOf = (text: string) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '';
 
 /** Puts a unit in place, with the values of its environment. */
 export async function writeUnit(
-  { paths, gears }: HostServices,
+  services: HostServices,
   unit: GearUnit,
   env: { name: string; value: string }[],
 ): Promise<void> {
+  const { paths, gears } = services;
   if (unit.envTag !== null) await writeValues(paths, unit.resource, unit.envTag, env);
-  await writeDurably(paths.unit(unit.resource), renderUnit(unit, paths), 0o644);
+  await writeDurably(paths.unit(unit.resource), renderUnit(unit, services), 0o644);
   await gears.read(unit.resource);
 }
 

@@ -1,19 +1,19 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { PublishedPort } from '../../jobs/types/container.ts';
 import { pause } from '../../lib/async/pause.ts';
-import type { ContainerState } from '../docker/docker.ts';
 import { containerName } from '../domain/paths.ts';
+import type { ContainerState } from '../engine/engine.ts';
 import { listeningPorts } from '../host/listening.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { StartSymptom } from './start-failure.ts';
 
-/** Milliseconds Docker may take from the start of the unit to a running container. */
+/** Milliseconds the engine may take from the start of the unit to a running container. */
 const containerDeadline = 60_000;
 /** Milliseconds a gear without ports has to run before we say that it runs. */
 const runGrace = 1_000;
-/** Milliseconds between two looks at systemd, for what Docker does not tell us. */
+/** Milliseconds between two looks at systemd, for what the engine does not tell us. */
 const lookInterval = 200;
-/** Milliseconds between two looks at Docker, for an event that got lost. */
+/** Milliseconds between two looks at the engine, for an event that got lost. */
 const inspectInterval = 1_000;
 /** Milliseconds between two looks at what the container listens on. */
 const listenInterval = 10;
@@ -39,7 +39,7 @@ export interface Readiness extends Pick<JobContext, 'services' | 'report' | 'sig
 
 /**
  * Watches a gear come up. Must be opened before the unit is started, so that no event is missed; systemd only
- * knows that `docker run` was executed, what counts is the container's own process and what it listens on.
+ * knows that the engine's client was executed, what counts is the container's own process and what it listens on.
  */
 export function untilReady(readiness: Readiness): ReadyWatch {
   const { services, resource, failure, signal } = readiness;
@@ -85,7 +85,10 @@ export function untilReady(readiness: Readiness): ReadyWatch {
       await assertUp();
       await news(lookInterval);
     }
-    throw new Failure('timeout', `Docker did not start the container within ${containerDeadline / 1000} s`);
+    throw new Failure(
+      'timeout',
+      `${engine.name} did not start the container within ${containerDeadline / 1000} s`,
+    );
   };
 
   /** Without ports there is nothing to listen for: the process has to run for a moment. */

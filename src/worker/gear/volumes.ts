@@ -1,13 +1,13 @@
 import { Failure } from '../../jobs/errors.ts';
-import { dockerVolume } from '../domain/paths.ts';
+import { engineVolume } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import type { HostServices } from '../host-services.ts';
 import { listGears, readGear } from './gear-files.ts';
 
 const volumesOf = ({ resource, spec }: Pick<GearUnit, 'resource' | 'spec'>) =>
-  spec.volumes.map((volume) => dockerVolume(resource, volume));
+  spec.volumes.map((volume) => engineVolume(resource, volume));
 
-/** Refuses to share a volume of a gear that is not on this host: Docker would make an empty one. */
+/** Refuses to share a volume of a gear that is not on this host: the engine would make an empty one. */
 export async function assertOwners(
   { paths }: HostServices,
   resource: string,
@@ -22,7 +22,7 @@ export async function assertOwners(
   }
 }
 
-/** The Docker volumes of a gear that are not there yet: Docker makes them when it first starts. */
+/** The volumes of a gear that are not there yet: the engine makes them when it first starts. */
 export async function missingVolumes({ engine }: HostServices, unit: GearUnit): Promise<string[]> {
   const names = volumesOf(unit);
   const there = await Promise.all(names.map((name) => engine.hasVolume(name)));

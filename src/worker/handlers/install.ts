@@ -42,7 +42,7 @@ export const install: Handler<'container.install'> = {
     const pending = await readBefore(services.paths, resource);
     await assertMayInstall(params, current, pending, context);
     const unit = await prepare(params, current, context);
-    const text = renderUnit(unit, services.paths);
+    const text = renderUnit(unit, services);
     signal.throwIfAborted();
     const before = await openTransaction(context, unit, current, pending);
     if (current?.text !== text) {

@@ -5,9 +5,9 @@ import { Failure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { effect } from '../../lib/effect.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { gitUser } from '../domain/programs.ts';
 import { readIfThere, syncDirectory, syncFileSystem } from '../host/files.ts';
 import { type CloneLimits, draftName } from './git-container.ts';
+import { gitUser } from './git-user.ts';
 
 /** The directory in which a job makes a repository before it is moved into place. Nobody lists names with a dot. */
 export const draftOf = (paths: HostPaths, resource: string, job: string) =>

@@ -1,6 +1,7 @@
 import { MiB } from '../../jobs/fields/bytes.ts';
-import { dockerRun, gitUser } from '../domain/programs.ts';
+import type { ContainerRun } from '../engine/engine.ts';
 import type { CloneSource } from './clone-source.ts';
+import { gitUser } from './git-user.ts';
 
 /** What a clone may take at most. */
 export interface CloneLimits {
@@ -25,12 +26,9 @@ export type GitTask =
 /** What HEAD names where nothing is said. */
 export const defaultBranch = 'main';
 
-const memory = '1g';
-const maxProcesses = 64;
-
 /**
- * The words of `docker run` that makes a repository: nothing of the host but one empty directory, no capability, no
- * user but its own, and no name but the source's to be resolved.
+ * The container that makes a repository: nothing of the host but one empty directory, no capability,
+ * no user but its own, and no name but the source's to be resolved.
  */
 export function gitContainer(options: {
   container: string;
@@ -39,41 +37,27 @@ export function gitContainer(options: {
   directory: string;
   task: GitTask;
   limits: CloneLimits;
-}): string[] {
+}): ContainerRun {
   const { container, image, job, directory, task, limits } = options;
-  return [
-    ...dockerRun,
-    `--name=${container}`,
-    `--label=geard.job=${job}`,
-    `--user=${gitUser.uid}:${gitUser.gid}`,
-    '--cap-drop=ALL',
-    '--security-opt=no-new-privileges',
-    '--read-only',
-    '--tmpfs=/tmp:size=16m',
-    `--pids-limit=${maxProcesses}`,
-    `--memory=${memory}`,
-    `--memory-swap=${memory}`,
-    `--ulimit=fsize=${limits.megabytes * MiB}`,
-    '--ulimit=core=0',
-    `--volume=${directory}:${inside}`,
-    `--workdir=${inside}`,
-    ...network(task),
-    ...variables(task).map((variable) => `--env=${variable}`),
-    '--entrypoint=git',
+  const source = task.make === 'clone' ? task.source : null;
+  return {
+    name: container,
+    owner: { job },
     image,
-    ...words(task),
-  ];
-}
-
-function network(task: GitTask): string[] {
-  if (task.make !== 'clone') return ['--network=none'];
-  const { source } = task;
-  // Nobody answers there: a name that was not looked at is not found.
-  const names = [
-    '--dns=127.0.0.1',
-    ...source.hosts.map(([name, address]) => `--add-host=${name}:${address}`),
-  ];
-  return [`--network=${source.loopback ? 'host' : 'bridge'}`, ...names];
+    entrypoint: 'git',
+    command: words(task),
+    user: gitUser,
+    readOnlyExceptTmp: '16m',
+    pids: 64,
+    memory: 1024 * MiB,
+    swap: false,
+    fileBytes: limits.megabytes * MiB,
+    network: source === null ? 'none' : source.loopback ? 'host' : 'bridge',
+    hosts: source?.hosts,
+    env: variables(task),
+    volumes: [{ from: directory, path: inside }],
+    directory: inside,
+  };
 }
 
 /** git reads no configuration, asks nobody, and speaks the one protocol of the URL. */

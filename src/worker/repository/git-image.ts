@@ -61,8 +61,9 @@ async function sourcesDigest(): Promise<string> {
 
 async function build({ services, signal, report }: JobContext): Promise<void> {
   report({ step: 'image', message: "building the git image from this host's git" });
-  const env = { DOCKER_HOST: `unix://${services.repositories.dockerSocket}` };
-  const program = openProgram(script, [builtImage, await sourcesDigest()], { env });
+  const program = openProgram(script, [builtImage, await sourcesDigest()], {
+    env: services.engine.clientEnv,
+  });
   const end = AbortSignal.any([signal, AbortSignal.timeout(buildDeadline)]);
   end.addEventListener('abort', () => void program.kill());
   program.stdout.resume();

@@ -1,7 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
-import { gitUser } from '../domain/programs.ts';
+import { gitUser } from './git-user.ts';
 
 /** Milliseconds a question to git may take. */
 const deadline = 10_000;

@@ -1,8 +1,8 @@
 import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
-import { runOfDocker, takenDownByDocker } from '../docker/service.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
-import { docker } from '../domain/programs.ts';
+import type { ContainerRun } from '../engine/engine.ts';
+import { runOfEngine, takenDown } from '../engine/service.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
@@ -17,8 +17,8 @@ const journalDeadline = 5_000;
 const slice = 'gear-small.slice';
 
 export interface GitWork {
-  /** Returns the command. Not called when a unit that an earlier attempt has begun is joined. */
-  prepare(): Promise<string[]>;
+  /** Returns the container. Not called when a unit that an earlier attempt has begun is joined. */
+  prepare(): Promise<ContainerRun>;
   /** Whether what an earlier attempt has prepared is still there. */
   isPrepared(): Promise<boolean>;
 }
@@ -41,17 +41,17 @@ export async function runGitUnit(
   const unit = jobUnit(resource);
   const watching = new AbortController();
   try {
-    const dockerBefore = await runOfDocker(services.systemd);
+    const engineBefore = await runOfEngine(services);
     await begin(services, resource, job, work);
     const tooMany = followProgress(services, resource, report, watching.signal);
-    await Promise.race([untilOver(services, unit, dockerBefore, signal), tooMany]);
+    await Promise.race([untilOver(services, unit, engineBefore, signal), tooMany]);
   } finally {
     watching.abort();
   }
 }
 
 async function begin(services: HostServices, resource: string, job: string, work: GitWork): Promise<void> {
-  const { systemd, repositories } = services;
+  const { systemd, engine, repositories } = services;
   const unit = jobUnit(resource);
   const description = describe(resource, job);
   const known = await systemd.state(unit);
@@ -60,9 +60,9 @@ async function begin(services: HostServices, resource: string, job: string, work
     if (isOurs && (await work.isPrepared())) return;
     await removeUnit(services, resource);
   }
-  const afterwards = [docker, 'rm', '--force', jobContainer(resource)];
+  const afterwards = engine.removeCommand(jobContainer(resource));
   const { seconds } = repositories.limits;
-  const command = await work.prepare();
+  const command = engine.runCommand(await work.prepare());
   await systemd.runOnce(unit, { description, slice, command, afterwards, seconds });
 }
 
@@ -70,13 +70,13 @@ async function begin(services: HostServices, resource: string, job: string, work
 async function untilOver(
   services: HostServices,
   unit: string,
-  dockerBefore: string | null,
+  engineBefore: string | null,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
     const { active, pending } = await services.systemd.activity(unit);
     if (active === 'active') return;
-    if (!pending) throw await gitFailure(services, unit, dockerBefore);
+    if (!pending) throw await gitFailure(services, unit, engineBefore);
     await pause(lookInterval, signal);
   }
 }
@@ -84,13 +84,13 @@ async function untilOver(
 async function gitFailure(
   services: HostServices,
   unit: string,
-  dockerBefore: string | null,
+  engineBefore: string | null,
 ): Promise<Failure> {
   const state: UnitState = await services.systemd.state(unit);
   if (state.result === 'timeout')
     return new Failure('timeout', `git took longer than ${services.repositories.limits.seconds} s`);
   const lines = await lastLines(unit, state.invocation || null, 10, journalDeadline);
-  const passing = await takenDownByDocker(services.systemd, dockerBefore);
+  const passing = await takenDown(services, engineBefore);
   if (passing) return passing;
   if (lines.some((line) => saysDiskIsFull(line) || outOfRoom.test(line)))
     return diskIsFull(new Error(lines.join('\n')));

@@ -5,7 +5,7 @@ import { networkRules } from '../domain/networks.ts';
 import { type Bus, BusError } from './bus.ts';
 import type { JobOptions } from './systemd-jobs.ts';
 import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
-import { isWanted, placeLinks, removeLinks, removeWants, wantedUnits } from './unit-links.ts';
+import { createUnitLinks, type UnitLinks } from './unit-links.ts';
 
 /** A unit as systemd sees it. */
 export interface UnitState {
@@ -40,10 +40,12 @@ export interface Systemd {
   restart(unit: string, options: JobOptions): Promise<JobResult>;
   /** Links a unit file into systemd, enabled or not: enabled is what starts at boot. `settle` makes it known. */
   link(path: string, enabled: boolean): Promise<void>;
-  /** Has nothing start a unit any more, neither a boot nor Docker. `settle` makes it known. */
+  /** Has nothing start a unit any more, neither a boot nor the engine. `settle` makes it known. */
   disable(unit: string): Promise<void>;
   /** Takes all links of a unit away. `settle` makes it known. */
   unlink(unit: string): Promise<void>;
+  /** What there is below /etc under names like those of gears. */
+  links(): Promise<UnitLinks>;
   isEnabled(unit: string): Promise<boolean>;
   /** Names of all units that are enabled as ours are, and of others. */
   enabled(): Promise<Set<string>>;
@@ -81,7 +83,17 @@ const reloadRest = 200;
 /** Milliseconds for the rules of the network to be loaded: nft takes long on a machine that has just booted with many gears. */
 const rulesDeadline = 60_000;
 
-export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
+export async function createSystemd({
+  bus,
+  wantedBy,
+  log,
+}: {
+  bus: Bus;
+  /** The units that start what is enabled. */
+  wantedBy: readonly string[];
+  log: Logger;
+}): Promise<Systemd> {
+  const links = createUnitLinks(wantedBy);
   const manager = (member: string, signature = '', body: unknown[] = []) =>
     bus.call({ ...managerObject, member, signature, body });
 
@@ -120,11 +132,12 @@ export async function createSystemd(bus: Bus, log: Logger): Promise<Systemd> {
     stop: (unit, options) => runJob('StopUnit', unit, options).catch(unlessGone('done')),
     restart: (unit, options) => runJob('RestartUnit', unit, options),
 
-    link: (path, enabled) => changeLinks(placeLinks(path, enabled)),
-    disable: (unit) => changeLinks(removeWants(unit)),
-    unlink: (unit) => changeLinks(removeLinks(unit)),
-    isEnabled: isWanted,
-    enabled: wantedUnits,
+    link: (path, enabled) => changeLinks(links.place(path, enabled)),
+    disable: (unit) => changeLinks(links.disable(unit)),
+    unlink: (unit) => changeLinks(links.remove(unit)),
+    links: links.read,
+    isEnabled: links.isWanted,
+    enabled: links.wanted,
     reload,
     reloadNetworkRules,
     settle: async () => (read < changes ? reload() : undefined),

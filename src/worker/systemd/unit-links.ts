@@ -2,7 +2,6 @@ import { readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
-import { wantedBy } from '../domain/unit-file.ts';
 import { isAbsence, makeDirectories, syncDirectory } from '../host/files.ts';
 
 /** Where systemd looks for the units of an administrator, before all other places (systemd.unit(5)). */
@@ -16,89 +15,96 @@ export interface UnitLinks {
   links: Map<string, string | null>;
   /** Names of the units that something wants, so that they are started at boot. */
   wanted: Set<string>;
-  /** Of these, the ones that not all of them want that are to: a boot starts them, a start of Docker does not, or the reverse. */
+  /**
+   * Of these, the ones that not all of them want that are to: a boot starts them, a start of
+   * the engine does not, or the reverse.
+   */
   halfWanted: Set<string>;
 }
 
-/** What there is below /etc under names like those of gears. */
-export async function readUnitLinks(): Promise<UnitLinks> {
-  const links = new Map<string, string | null>();
-  const wanted = new Set<string>();
-  const byTarget = new Map<string, Set<string>>();
-  for (const entry of await readdir(systemUnits, { withFileTypes: true })) {
-    if (gearUnitPattern.test(entry.name))
-      links.set(entry.name, (await targetOf(join(systemUnits, entry.name))) ?? null);
-    if (!entry.isDirectory() || !entry.name.endsWith('.wants')) continue;
-    const names = (await readdir(join(systemUnits, entry.name))).filter((name) => gearUnitPattern.test(name));
-    for (const name of names) wanted.add(name);
-    byTarget.set(entry.name, new Set(names));
-  }
-  return { links, wanted, halfWanted: halfOf(byTarget) };
-}
-
-/** What some of the directories name that start gears, and not all of them. */
-function halfOf(byTarget: ReadonlyMap<string, ReadonlySet<string>>): Set<string> {
-  const places = wantedBy.map((target) => byTarget.get(`${target}.wants`) ?? new Set<string>());
-  const all = places.flatMap((names) => [...names]);
-  return new Set(all.filter((name) => !places.every((names) => names.has(name))));
-}
-
-/** Whether a unit is started at boot. */
-export async function isWanted(unit: string): Promise<boolean> {
-  const targets = await Promise.all(wantsDirectories().map((directory) => targetOf(join(directory, unit))));
-  return targets.some((target) => target !== undefined);
-}
-
-/** All that is started at boot with the gears. */
-export async function wantedUnits(): Promise<Set<string>> {
-  const names = await Promise.all(
-    wantsDirectories().map((directory) => readdir(directory).catch(noneIfAbsent)),
-  );
-  return new Set(names.flat());
-}
-
-function noneIfAbsent(error: unknown): string[] {
-  if (isAbsence(error)) return [];
-  throw error;
-}
-
 /**
- * Links a unit file into systemd, and into what is to start it at boot or out of that, as `systemctl link`, `enable` and
- * `disable` do; on disk when it resolves. Other than theirs, the unit is never without its link meanwhile: a reload in
- * between would take a running unit for one that does not exist. Returns whether anything has changed. Throws where the
- * name is a unit that somebody else has made.
+ * The links below /etc by which systemd knows the units of gears, and `wantedBy`: the units that
+ * start what is enabled. Changes are on disk when they resolve, to whether anything has changed.
  */
-export async function placeLinks(path: string, wanted: boolean): Promise<boolean> {
-  const unit = basename(path);
-  const linked = await placeLink(systemUnits, unit, path);
-  const changed = await (wanted ? placeWants(unit, path) : removeWants(unit));
-  return linked || changed;
+export function createUnitLinks(wantedBy: readonly string[]) {
+  const places = wantedBy.map((target) => join(systemUnits, `${target}.wants`));
+  const disable = (unit: string) => forEach(places, (place) => removeLink(place, unit));
+  return {
+    /** What there is below /etc under names like those of gears. */
+    async read(): Promise<UnitLinks> {
+      const links = new Map<string, string | null>();
+      const wanted = new Map<string, string[]>();
+      for (const entry of await readdir(systemUnits, { withFileTypes: true })) {
+        const path = join(systemUnits, entry.name);
+        if (gearUnitPattern.test(entry.name)) links.set(entry.name, (await targetOf(path)) ?? null);
+        if (!entry.isDirectory() || !entry.name.endsWith('.wants')) continue;
+        for (const name of await readdir(path))
+          if (gearUnitPattern.test(name)) wanted.set(name, [...(wanted.get(name) ?? []), path]);
+      }
+      const isHalf = ([, by]: [string, string[]]) => {
+        const count = places.filter((place) => by.includes(place)).length;
+        return count > 0 && count < places.length;
+      };
+      const halfWanted = [...wanted].filter(isHalf).map(([name]) => name);
+      return { links, wanted: new Set(wanted.keys()), halfWanted: new Set(halfWanted) };
+    },
+
+    /** Whether a unit is started at boot. */
+    async isWanted(unit: string): Promise<boolean> {
+      const targets = await Promise.all(places.map((place) => targetOf(join(place, unit))));
+      return targets.some((target) => target !== undefined);
+    },
+
+    /** All that is started at boot with the gears. */
+    async wanted(): Promise<Set<string>> {
+      return new Set((await Promise.all(places.map(namesIn))).flat());
+    },
+
+    /**
+     * Links a unit file into systemd, and into what is to start it at boot or out of that, as
+     * `systemctl link`, `enable` and `disable` do. Other than theirs, the unit is never without its
+     * link meanwhile: a reload in between would take a running unit for one that does not exist.
+     * Throws where the name is a unit that somebody else has made.
+     */
+    async place(path: string, enabled: boolean): Promise<boolean> {
+      const unit = basename(path);
+      const linked = await placeLink(systemUnits, unit, path);
+      if (!enabled) return (await disable(unit)) || linked;
+      await makeDirectories(places);
+      return (await forEach(places, (place) => placeLink(place, unit, path))) || linked;
+    },
+
+    /** Takes away what is to start a unit; the unit stays known. */
+    disable,
+
+    /** Takes every link of a unit away; a file under its name stays. */
+    async remove(unit: string): Promise<boolean> {
+      const entries = await readdir(systemUnits, { withFileTypes: true });
+      const wants = entries.filter(
+        (entry) => entry.isDirectory() && /\.(?:wants|requires)$/.test(entry.name),
+      );
+      const directories = [...wants.map(({ name }) => join(systemUnits, name)), systemUnits];
+      return forEach(directories, (directory) => removeLink(directory, unit));
+    },
+  };
 }
 
-async function placeWants(unit: string, path: string): Promise<boolean> {
-  const changes: boolean[] = [];
-  await makeDirectories(wantsDirectories());
-  for (const directory of wantsDirectories()) changes.push(await placeLink(directory, unit, path));
-  return changes.includes(true);
+/** Changes one directory after the other; returns whether any was changed. */
+async function forEach(
+  directories: readonly string[],
+  change: (directory: string) => Promise<boolean>,
+): Promise<boolean> {
+  let changed = false;
+  for (const directory of directories) changed = (await change(directory)) || changed;
+  return changed;
 }
 
-/** Takes away what is to start a unit; the unit stays known. Returns whether there was anything. */
-export const removeWants = (unit: string): Promise<boolean> => removeFrom(wantsDirectories(), unit);
-
-/** Takes every link of a unit away; a file under its name stays. Returns whether there was one. */
-export async function removeLinks(unit: string): Promise<boolean> {
-  const entries = await readdir(systemUnits, { withFileTypes: true });
-  const wants = entries.filter((entry) => entry.isDirectory() && /\.(?:wants|requires)$/.test(entry.name));
-  return removeFrom([...wants.map(({ name }) => join(systemUnits, name)), systemUnits], unit);
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch((error) => {
+    if (isAbsence(error)) return [];
+    throw error;
+  });
 }
-
-async function removeFrom(directories: readonly string[], unit: string): Promise<boolean> {
-  const changes: boolean[] = [];
-  for (const directory of directories) changes.push(await removeLink(directory, unit));
-  return changes.includes(true);
-}
-
-const wantsDirectories = () => wantedBy.map((target) => join(systemUnits, `${target}.wants`));
 
 async function placeLink(directory: string, unit: string, path: string): Promise<boolean> {
   const place = join(directory, unit);

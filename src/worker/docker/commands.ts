@@ -1,0 +1,94 @@
+import { isIPv6 } from 'node:net';
+import { Failure } from '../../jobs/errors.ts';
+import type { ContainerRun, EngineCommands } from '../engine/engine.ts';
+import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
+import { gearLabel, jobLabel } from './labels.ts';
+
+/** The client that units run; another one in PATH may be another version. */
+const client = '/usr/bin/docker';
+
+/** Exit statuses of `docker run` (docker-run(1)) where it did not come to the container's process. */
+const refused = 125;
+const sentences: Record<number, string> = {
+  [refused]: 'Docker could not create the container',
+  126: 'the command in the container cannot be executed',
+  127: 'the command does not exist in the container',
+};
+
+/**
+ * What passes by itself: systemd, at a reload on cgroup v1, has removed the empty cgroup that runc
+ * had just made; or Docker has finished making a container whose start was cut short, and which
+ * the unit removes as it ends.
+ */
+const passing = /unable to apply cgroup configuration|container name "[^"]+" is already in use/;
+
+export const dockerCommands: EngineCommands = {
+  name: 'Docker',
+  service: 'docker.service',
+  runCommand,
+  stopCommand: (name, seconds) => [client, 'stop', '--time', String(seconds), name],
+  removeCommand: (name) => [client, 'rm', '--force', '--volumes', name],
+
+  explainExit(status, said) {
+    const sentence = sentences[status];
+    if (sentence === undefined) return null;
+    const says = (pattern: RegExp) => said.some((line) => pattern.test(line));
+    if (says(passing))
+      return new Failure('host_unavailable', 'Docker could not make the container', { transient: true });
+    if (status === refused && said.some(saysDiskIsFull)) return diskIsFull(new Error(said.join('\n')));
+    if (status === refused && says(/address already in use|port is already allocated/)) {
+      const detail = 'an external port was taken by another program while the gear started';
+      return new Failure('port_taken', detail);
+    }
+    return `${sentence} (exit status ${status})`;
+  },
+};
+
+/** The order of the words is part of every gear's unit: a change restarts each at its next installation. */
+function runCommand(run: ContainerRun): string[] {
+  const { owner, user, hosts } = run;
+  return [
+    ...[client, 'run', '--rm', '--init', '--pull=never', '--log-driver=none'],
+    `--name=${run.name}`,
+    'gear' in owner ? `--label=${gearLabel}=${owner.gear}` : `--label=${jobLabel}=${owner.job}`,
+    '--security-opt=no-new-privileges',
+    '--cap-drop=ALL',
+    ...options('cap-add', run.capabilities),
+    ...option('user', user && `${user.uid}:${user.gid}`),
+    ...(run.readOnlyExceptTmp ? ['--read-only', `--tmpfs=/tmp:size=${run.readOnlyExceptTmp}`] : []),
+    `--pids-limit=${run.pids}`,
+    ...option('network', run.network),
+    ...option('network-alias', run.alias),
+    // Nobody answers there: a name that is not given is not found.
+    ...option('dns', hosts && '127.0.0.1'),
+    ...options(
+      'add-host',
+      hosts?.map(([name, address]) => `${name}:${address}`),
+    ),
+    ...options('publish', run.ports?.map(publication)),
+    ...options('env-file', run.envFiles), // The later file counts (docker-run(1)).
+    ...options('env', run.env),
+    ...options(
+      'volume',
+      run.volumes?.map(({ from, path }) => `${from}:${path}`),
+    ),
+    ...option('workdir', run.directory),
+    ...option('memory', run.memory),
+    ...option('memory-swap', run.swap === false ? run.memory : undefined),
+    ...option('cpus', run.cpus),
+    ...(run.fileBytes === undefined ? [] : [`--ulimit=fsize=${run.fileBytes}`, '--ulimit=core=0']),
+    ...option('entrypoint', run.entrypoint),
+    run.image,
+    ...run.command,
+  ];
+}
+
+const option = (name: string, value: string | number | undefined) =>
+  value === undefined ? [] : [`--${name}=${value}`];
+
+const options = (name: string, values: readonly string[] = []) => values.map((value) => `--${name}=${value}`);
+
+function publication({ address, external, internal }: NonNullable<ContainerRun['ports']>[number]): string {
+  const on = address === undefined ? '' : `${isIPv6(address) ? `[${address}]` : address}:`;
+  return `${on}${external}:${internal}`;
+}

@@ -1,0 +1,41 @@
+import type Dockerode from 'dockerode';
+import type { EngineContainers } from '../engine/engine.ts';
+import { followErrors } from './attach.ts';
+import { hasStatus, orNull } from './failures.ts';
+import { gearLabel } from './labels.ts';
+
+export function dockerContainers(
+  calls: Dockerode,
+  streams: Dockerode,
+): Omit<EngineContainers, 'onContainerEvent'> {
+  return {
+    async container(name) {
+      const found = await orNull('container', () => calls.getContainer(name).inspect(), name);
+      return (
+        found && { id: found.Id, running: found.State.Running, pid: found.State.Pid, imageId: found.Image }
+      );
+    },
+
+    async containersNamed(beginning) {
+      const filters = JSON.stringify({ name: [`^/?${beginning}`] });
+      const found = await orNull('containersNamed', () => calls.listContainers({ all: true, filters }));
+      return (found ?? []).map(({ Names, Labels }) => ({
+        name: (Names[0] ?? '').replace(/^\//, ''),
+        gear: Labels[gearLabel] ?? null,
+      }));
+    },
+
+    followErrors: (name, onText, signal) => followErrors(streams, name, onText, signal),
+
+    async removeContainer(name) {
+      const container = calls.getContainer(name);
+      try {
+        await orNull('removeContainer', () => container.remove({ force: true, v: true }), name);
+      } catch (error) {
+        // Somebody else is at it already, which is just as well once it is done.
+        if (!hasStatus(error, 409)) throw error;
+        await orNull('waitRemoved', () => container.wait({ condition: 'removed' }), name);
+      }
+    },
+  };
+}
