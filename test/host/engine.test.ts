@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import pino from 'pino';
+import { createDocker } from '../../src/worker/docker/docker.ts';
+import { describeEngine } from '../support/engine-suite.ts';
+import { freePort } from '../support/free-port.ts';
+import { ok } from '../support/run.ts';
+import { until } from '../support/until.ts';
+
+const log = pino({ level: 'silent' });
+
+/** A registry on this host that has nothing yet. */
+async function openRegistry(directory: string): Promise<{ at: string; process: ChildProcess }> {
+  const at = `127.0.0.1:${await freePort()}`;
+  const storage = `storage:\n  filesystem:\n    rootdirectory: ${directory}/registry\n`;
+  await writeFile(`${directory}/registry.yml`, `version: 0.1\n${storage}http:\n  addr: ${at}\n`);
+  const process = spawn('docker-registry', ['serve', `${directory}/registry.yml`], { stdio: 'ignore' });
+  const answers = () =>
+    fetch(`http://${at}/v2/`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await until('the registry answers', answers);
+  return { at, process };
+}
+
+/** A registry that says no to everything; null: one that says nothing. */
+async function openFake(status: number | null) {
+  const server = createServer((_req, res) => {
+    if (status !== null) res.writeHead(status, { 'WWW-Authenticate': 'Basic realm="r"' }).end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { at: `127.0.0.1:${port}`, server };
+}
+
+describeEngine('Docker', async () => {
+  const directory = await mkdtemp('/tmp/geard-engine-');
+  await chmod(directory, 0o755);
+  const registry = await openRegistry(directory);
+  const [forbidding, silent] = [await openFake(401), await openFake(null)];
+  const remote = `${registry.at}/team/sample:1`;
+  await ok('docker', 'tag', 'geard/sample', remote);
+  await ok('docker', 'push', '--quiet', remote);
+  const byDigest = await ok('docker', 'image', 'inspect', '--format', '{{index .RepoDigests 0}}', remote);
+  await ok('docker', 'image', 'rm', remote);
+  const engine = createDocker({ socketPath: '/var/run/docker.sock', log });
+  const away = createDocker({ socketPath: join(directory, 'nobody'), log });
+  return {
+    ...{ engine, away, directory, remote, byDigest, local: 'geard/sample' },
+    missing: `${registry.at}/team/nothing:1`,
+    forbidden: `${forbidding.at}/team/sample:1`,
+    endless: `${silent.at}/team/sample:1`,
+    async close() {
+      engine.close();
+      away.close();
+      registry.process.kill();
+      for (const { server } of [forbidding, silent]) {
+        server.close();
+        server.closeAllConnections();
+      }
+      await ok('docker', 'image', 'rm', '--force', remote, byDigest);
+      await rm(directory, { recursive: true });
+    },
+  };
+});
