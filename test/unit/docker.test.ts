@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { dockerCommands } from '../../src/worker/docker/commands.ts';
 import { createDocker } from '../../src/worker/docker/docker.ts';
 import { asDockerFailure, asPullFailure } from '../../src/worker/docker/failures.ts';
 import { followLayers } from '../../src/worker/docker/pull.ts';
@@ -67,6 +68,27 @@ test.each([
   const full = { code: 'host_unavailable', transient: true, message: expect.stringContaining('full; free') };
   expect(asPullFailure('a', new Error(message))).toMatchObject(full);
   expect(asDockerFailure(new Error(message))).toMatchObject(full);
+});
+
+test.each([
+  [125, 'Conflict. The container name "/gear-a" is already in use', {}],
+  [126, 'OCI runtime create failed: unable to apply cgroup configuration: no such file', {}],
+  [125, 'mkdir /var/lib/docker/overlay2/1-init: no space left on device', {}],
+  [125, 'Bind for 0.0.0.0:4000 failed: port is already allocated', { code: 'port_taken', transient: false }],
+  [125, 'listen tcp4 0.0.0.0:4000: bind: address already in use', { code: 'port_taken', transient: false }],
+])('an exit with %i after %j is a failure of the engine', (status, line, expected) => {
+  const passing = { code: 'host_unavailable', transient: true };
+  expect(dockerCommands.explainExit(status, ['first', line])).toMatchObject({ ...passing, ...expected });
+});
+
+test.each([
+  [125, 'a', 'Docker could not create the container (exit status 125)'],
+  [126, 'bind: address already in use', 'the command in the container cannot be executed (exit status 126)'],
+  [127, 'no space left on device', 'the command does not exist in the container (exit status 127)'],
+  [1, 'port is already allocated', null],
+  [137, 'The container name "/gear-a" is already in use', null],
+])('an exit with %i after %j is the container’s own', (status, line, sentence) => {
+  expect(dockerCommands.explainExit(status, [line])).toBe(sentence);
 });
 
 /** An engine that has one image, and takes it for whatever it is asked for. */
