@@ -3,7 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { isAbsence, readIfThere, writeDurably } from '../host/files.ts';
+import { nullIfAbsent, readIfThere, writeDurably } from '../host/files.ts';
 
 /** The variables of an environment. Throws `environment_not_found`. */
 export async function readEnvironment(paths: HostPaths, name: string): Promise<EnvironmentVariable[]> {
@@ -32,10 +32,5 @@ export async function writeEnvironment(
 
 /** When an environment was changed last, milliseconds since the epoch; null when there is none. */
 export async function environmentChangedAt(paths: HostPaths, name: string): Promise<number | null> {
-  try {
-    return (await stat(paths.environment(name))).mtimeMs;
-  } catch (error) {
-    if (isAbsence(error)) return null;
-    throw error;
-  }
+  return (await nullIfAbsent(stat(paths.environment(name))))?.mtimeMs ?? null;
 }

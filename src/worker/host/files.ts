@@ -50,24 +50,14 @@ export const diskIsFull = (cause: unknown) =>
 
 /** Removes a file if it is there, and makes sure that it stays away after a crash. */
 export async function removeDurably(path: string): Promise<void> {
-  try {
-    await effect('file.remove', () => rm(path), path);
-  } catch (error) {
-    if (isAbsence(error)) return;
-    throw error;
-  }
-  await syncDirectory(dirname(path));
+  const removed = effect('file.remove', () => rm(path), path);
+  if ((await nullIfAbsent(removed)) !== null) await syncDirectory(dirname(path));
 }
 
 /** Renames a file of a directory if it is there; after a crash it has one name or the other. */
 export async function renameDurably(from: string, to: string): Promise<void> {
-  try {
-    await effect('file.rename', () => rename(from, to), to);
-  } catch (error) {
-    if (isAbsence(error)) return;
-    throw error;
-  }
-  await syncDirectory(dirname(to));
+  const renamed = effect('file.rename', () => rename(from, to), to);
+  if ((await nullIfAbsent(renamed)) !== null) await syncDirectory(dirname(to));
 }
 
 export { readIfThere } from '../../lib/files/replace-file.ts';
@@ -120,4 +110,12 @@ export function syncFileSystem(path: string, signal: AbortSignal): Promise<void>
 
 export function isAbsence(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+/** What an operation on a file results in; null where there is no such file. */
+export async function nullIfAbsent<T>(operation: Promise<T>): Promise<T | null> {
+  return operation.catch((error) => {
+    if (isAbsence(error)) return null;
+    throw error;
+  });
 }

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { createLocks } from '../../lib/async/locks.ts';
 import { effect } from '../../lib/effect.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
-import { isAbsence, syncDirectory } from './files.ts';
+import { nullIfAbsent, syncDirectory } from './files.ts';
 
 /** Which gear has which external port: a link for each, named by the port, pointing to the gear's unit. */
 export interface Reservations {
@@ -25,18 +25,15 @@ export interface Reservations {
  */
 export function createReservations(paths: HostPaths, isBusy: (resource: string) => boolean): Reservations {
   const owner = async (external: number): Promise<string | null> => {
-    try {
-      return resourceOfUnit(basename(await readlink(paths.port(external))));
-    } catch (error) {
-      if (isAbsence(error)) return null;
-      throw error;
-    }
+    const unit = await nullIfAbsent(readlink(paths.port(external)));
+    return unit && resourceOfUnit(basename(unit));
   };
   /** Held from the look at a port until it is changed: what is stale for two is taken over by one. */
   const locks = createLocks();
   const remove = (external: number) =>
     effect('port.release', () => rm(paths.port(external), { force: true }), paths.port(external));
-  const isStale = async (holder: string) => !isBusy(holder) && !(await exists(paths.unit(holder)));
+  const isStale = async (holder: string) =>
+    !isBusy(holder) && (await nullIfAbsent(stat(paths.unit(holder)))) === null;
 
   /** Rests on one's holding the port's lock. */
   async function reserve(external: number, resource: string): Promise<boolean> {
@@ -100,20 +97,10 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   };
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (error) => {
-      if (isAbsence(error)) return false;
-      throw error;
-    },
-  );
-}
-
 /** Whether a program could listen on a port now, on these addresses or, where none is named, on all. */
 export async function portIsFree(port: number, addresses: readonly string[] = []): Promise<boolean> {
   const named = await Promise.all(addresses.map((address) => canListen(port, address)));
-  if (named.length > 0) return !named.includes(false); // An address that is not there is Docker's to tell.
+  if (named.length > 0) return !named.includes(false); // An address that is not there is the engine's to tell.
   const free = await canListen(port, '::');
   return free === 'no IPv6' ? (await canListen(port, '0.0.0.0')) === true : free;
 }

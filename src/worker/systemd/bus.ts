@@ -215,32 +215,25 @@ function connectBus(onSignal: (message: Message) => void): Promise<Connection> {
 }
 
 /** One call on one connection: a call in flight never settles by itself when the bus dies. */
-function callOn({ bus, events }: Connection, request: BusCall, deadlineMs: number): Promise<unknown[]> {
-  return new Promise((resolve, reject) => {
-    const settle = () => {
-      clearTimeout(timer);
-      events.off('lost', lost);
-    };
-    const lost = () => {
-      settle();
-      reject(busAway());
-    };
-    const timer = setTimeout(lost, deadlineMs);
-    events.on('lost', lost);
-    bus.call(new Message(request)).then(
-      (reply) => {
-        settle();
-        resolve(reply?.body ?? []);
-      },
-      (error: unknown) => {
-        settle();
-        reject(failureOf(error));
-      },
-    );
+async function callOn({ bus, events }: Connection, request: BusCall, deadlineMs: number): Promise<unknown[]> {
+  let lost = () => {};
+  const away = new Promise<never>((_, reject) => {
+    lost = () => reject(busAway());
   });
+  const timer = setTimeout(lost, deadlineMs);
+  events.on('lost', lost);
+  try {
+    return (await Promise.race([bus.call(new Message(request)), away]))?.body ?? [];
+  } catch (error) {
+    throw failureOf(error);
+  } finally {
+    clearTimeout(timer);
+    events.off('lost', lost);
+  }
 }
 
 function failureOf(error: unknown): Error {
+  if (error instanceof Failure) return error;
   if (!(error instanceof DBusError) || passingErrors.has(error.type)) return busAway(error);
   return new BusError(error.type, error.text);
 }

@@ -97,6 +97,20 @@ export async function createSystemd({
   const manager = (member: string, signature = '', body: unknown[] = []) =>
     bus.call({ ...managerObject, member, signature, body });
 
+  /**
+   * Reads properties of a unit. systemd answers in this order: where no job is left, the state that
+   * comes after is the one that it has led to.
+   */
+  const propertiesOf = async (unit: string, ...names: string[]): Promise<unknown[]> => {
+    const [path] = await manager('LoadUnit', 's', [unit]);
+    const get = async (property: string) => {
+      const from = ofService.has(property) ? serviceInterface : unitInterface;
+      const [variant] = await bus.call({ ...getProperty, path: String(path), body: [from, property] });
+      return (variant as Variant).value;
+    };
+    return Promise.all(names.map(get));
+  };
+
   const jobs = await followJobs(bus, log);
 
   // Counted, so that a change that comes while systemd reads is read by the next reload. All is unread at the start: a
@@ -121,8 +135,7 @@ export async function createSystemd({
     jobs.run(() => manager(member, 'ss', [unit, 'replace']), options);
 
   const reloadNetworkRules = shareCalls<JobResult | 'absent'>(async () => {
-    const [path] = await manager('LoadUnit', 's', [networkRules]);
-    const active = await getter(bus, String(path))(unitInterface, 'ActiveState');
+    const [active] = await propertiesOf(networkRules, 'ActiveState');
     if (active !== 'active' && active !== 'reloading') return 'absent';
     return runJob('ReloadUnit', networkRules, { deadlineMs: rulesDeadline });
   }, 0);
@@ -143,20 +156,42 @@ export async function createSystemd({
     settle: async () => (read < changes ? reload() : undefined),
 
     async state(unit) {
-      const [path] = await manager('LoadUnit', 's', [unit]);
-      return readState(bus, String(path));
+      const [description, load, active, sub, since, invocation, needsReload, result, restarts, mainStatus] =
+        await propertiesOf(
+          unit,
+          'Description',
+          'LoadState',
+          'ActiveState',
+          'SubState',
+          'StateChangeTimestamp',
+          'InvocationID',
+          'NeedDaemonReload',
+          'Result',
+          'NRestarts',
+          'ExecMainStatus',
+        );
+      return {
+        description: String(description),
+        load: String(load),
+        active: String(active),
+        sub: String(sub),
+        since: fromMicroseconds(since),
+        invocation: hexOf(invocation),
+        needsReload: needsReload === true,
+        result: String(result),
+        restarts: Number(restarts),
+        mainStatus: Number(mainStatus),
+      };
     },
 
     async activity(unit) {
-      const [path] = await manager('LoadUnit', 's', [unit]);
-      const get = getter(bus, String(path));
-      // systemd answers in this order: where no job is left, the state is the one that it has led to.
-      const [job, active, sub, invocation] = await Promise.all([
-        get(unitInterface, 'Job'),
-        get(unitInterface, 'ActiveState'),
-        get(unitInterface, 'SubState'),
-        get(unitInterface, 'InvocationID'),
-      ]);
+      const [job, active, sub, invocation] = await propertiesOf(
+        unit,
+        'Job',
+        'ActiveState',
+        'SubState',
+        'InvocationID',
+      );
       const [jobId] = job as [number, string];
       const pending = jobId !== 0;
       return { active: String(active), sub: String(sub), pending, invocation: hexOf(invocation) };
@@ -189,10 +224,7 @@ export async function createSystemd({
       }));
     },
 
-    async fragment(unit) {
-      const [path] = await manager('LoadUnit', 's', [unit]);
-      return String(await getter(bus, String(path))(unitInterface, 'FragmentPath'));
-    },
+    fragment: async (unit) => String((await propertiesOf(unit, 'FragmentPath'))[0]),
 
     async resetFailed(unit) {
       await manager('ResetFailedUnit', 's', [unit]).catch(unlessGone([]));
@@ -210,50 +242,13 @@ const unlessGone =
 
 const unitInterface = 'org.freedesktop.systemd1.Unit';
 const serviceInterface = 'org.freedesktop.systemd1.Service';
-
-/** Reads properties of a unit. */
-function getter(bus: Bus, path: string) {
-  const properties = {
-    destination: managerObject.destination,
-    path,
-    interface: 'org.freedesktop.DBus.Properties',
-    member: 'Get',
-    signature: 'ss',
-  };
-  return async (from: string, property: string): Promise<unknown> => {
-    const [variant] = await bus.call({ ...properties, body: [from, property] });
-    return (variant as { value: unknown }).value;
-  };
-}
-
-async function readState(bus: Bus, path: string): Promise<UnitState> {
-  const get = getter(bus, path);
-  const [description, load, active, sub, changed, invocation, needsReload, result, restarts, mainStatus] =
-    await Promise.all([
-      get(unitInterface, 'Description'),
-      get(unitInterface, 'LoadState'),
-      get(unitInterface, 'ActiveState'),
-      get(unitInterface, 'SubState'),
-      get(unitInterface, 'StateChangeTimestamp'),
-      get(unitInterface, 'InvocationID'),
-      get(unitInterface, 'NeedDaemonReload'),
-      get(serviceInterface, 'Result'),
-      get(serviceInterface, 'NRestarts'),
-      get(serviceInterface, 'ExecMainStatus'),
-    ]);
-  return {
-    description: String(description),
-    load: String(load),
-    active: String(active),
-    sub: String(sub),
-    since: fromMicroseconds(changed),
-    invocation: hexOf(invocation),
-    needsReload: needsReload === true,
-    result: String(result),
-    restarts: Number(restarts),
-    mainStatus: Number(mainStatus),
-  };
-}
+const ofService = new Set(['Result', 'NRestarts', 'ExecMainStatus']);
+const getProperty = {
+  destination: managerObject.destination,
+  interface: 'org.freedesktop.DBus.Properties',
+  member: 'Get',
+  signature: 'ss',
+};
 
 const hexOf = (bytes: unknown) => Buffer.from(bytes as number[]).toString('hex');
 

@@ -2,7 +2,7 @@ import { readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
-import { isAbsence, makeDirectories, syncDirectory } from '../host/files.ts';
+import { isAbsence, makeDirectories, nullIfAbsent, syncDirectory } from '../host/files.ts';
 
 /** Where systemd looks for the units of an administrator, before all other places (systemd.unit(5)). */
 const systemUnits = '/etc/systemd/system';
@@ -57,7 +57,8 @@ export function createUnitLinks(wantedBy: readonly string[]) {
 
     /** All that is started at boot with the gears. */
     async wanted(): Promise<Set<string>> {
-      return new Set((await Promise.all(places.map(namesIn))).flat());
+      const names = await Promise.all(places.map((place) => nullIfAbsent(readdir(place))));
+      return new Set(names.flatMap((all) => all ?? []));
     },
 
     /**
@@ -97,13 +98,6 @@ async function forEach(
   let changed = false;
   for (const directory of directories) changed = (await change(directory)) || changed;
   return changed;
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  return readdir(directory).catch((error) => {
-    if (isAbsence(error)) return [];
-    throw error;
-  });
 }
 
 async function placeLink(directory: string, unit: string, path: string): Promise<boolean> {
