@@ -2,46 +2,6 @@ import { join } from 'node:path';
 import { ownRegistry } from '../../jobs/fields/image-name.ts';
 import type { Volume } from '../../jobs/types/container.ts';
 
-/** Where everything of a host lies below its base directory. Names come validated: see jobs/fields/identifier.ts. */
-export interface HostPaths {
-  base: string;
-  units: string;
-  ports: string;
-  jobs: string;
-  /** Locked by the worker that runs. */
-  lock: string;
-  /** There while the host takes nothing new. */
-  draining: string;
-  /** The key of the host's hashes of values. */
-  hashKey: string;
-  /** All directories, to be made before anything else. */
-  directories: string[];
-  unitName(resource: string): string;
-  unit(resource: string): string;
-  /** What was there before an installation that has not come to its end. */
-  before(resource: string): string;
-  /** The same of the installation that came to its end last. */
-  committed(resource: string): string;
-  failedUpdate(resource: string): string;
-  /** Values of a gear's inline environment; a tag names one version of them. */
-  envFile(resource: string, tag: string): string;
-  /** Matches the names of a gear's value files; the first group is the tag. */
-  envFilePattern(resource: string): RegExp;
-  environment(id: string): string;
-  environments: string;
-  repository(name: string): string;
-  repositories: string;
-  /** The link that reserves an external port. */
-  port(external: number): string;
-  /** What that link says. */
-  portTarget(resource: string): string;
-  journal(id: string): string;
-  /** That a job was taken while its token was valid. */
-  taken(id: string): string;
-  /** What the first run of a job has seen. */
-  checkpoint(id: string): string;
-}
-
 export const unitName = (resource: string) => `gear-${resource}.service`;
 export const containerName = (resource: string) => `gear-${resource}`;
 
@@ -63,9 +23,12 @@ export const jobContainer = (resource: string) => `job-${resource}`;
 /** Names of gears, taken from the names of their units; null for every other name. */
 export const resourceOfUnit = (name: string) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? null;
 
-export function hostPaths(base: string): HostPaths {
+/** Where everything of a host lies below its base directory. Names come validated: see jobs/fields/identifier.ts. */
+export type HostPaths = ReturnType<typeof hostPaths>;
+
+export function hostPaths(base: string) {
   const units = join(base, 'units');
-  const env = join(base, 'env');
+  const environments = join(base, 'env');
   const ports = join(base, 'ports');
   const repositories = join(base, 'git');
   const jobs = join(base, 'jobs');
@@ -73,29 +36,44 @@ export function hostPaths(base: string): HostPaths {
   return {
     base,
     units,
+    environments,
     ports,
-    jobs,
-    lock: join(base, 'lock'),
-    draining: join(base, 'draining'),
-    hashKey: join(base, 'hash.key'),
-    directories: [base, units, env, ports, jobs, repositories],
-    unitName,
-    unit: (resource) => join(units, unitName(resource)),
-    before: (resource) => beside(resource, 'before.json'),
-    committed: (resource) => beside(resource, 'committed.json'),
-    failedUpdate: (resource) => beside(resource, 'failed.json'),
-    envFile: (resource, tag) => beside(resource, `${tag}.env`),
-    // The tag is a job id: 32 hex digits, so that no other gear's name can end in one by chance.
-    envFilePattern: (resource) => new RegExp(`^gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})\\.env$`),
-    environment: (id) => join(env, id),
-    environments: env,
-    repository: (name) => join(repositories, name),
     repositories,
-    port: (external) => join(ports, String(external)),
-    portTarget: (resource) => join('..', 'units', unitName(resource)),
-    journal: (id) => join(jobs, `${id}.json`),
-    taken: (id) => join(jobs, `${id}.taken`),
-    checkpoint: (id) => join(jobs, `${id}.checkpoint`),
+    jobs,
+    /** All directories, to be made before anything else. */
+    directories: [base, units, environments, ports, jobs, repositories],
+    /** Locked by the worker that runs. */
+    lock: join(base, 'lock'),
+    /** There while the host takes nothing new. */
+    draining: join(base, 'draining'),
+    /** The key of the host's hashes of values. */
+    hashKey: join(base, 'hash.key'),
+    unitName,
+    unit: (resource: string) => join(units, unitName(resource)),
+    /** What was there before an installation that has not come to its end. */
+    before: (resource: string) => beside(resource, 'before.json'),
+    /** The same of the installation that came to its end last. */
+    committed: (resource: string) => beside(resource, 'committed.json'),
+    failedUpdate: (resource: string) => beside(resource, 'failed.json'),
+    /** Values of a gear's inline environment; a tag names one version of them. */
+    envFile: (resource: string, tag: string) => beside(resource, `${tag}.env`),
+    /**
+     * Matches the names of a gear's value files; the first group is the tag, which is a job id: 32 hex
+     * digits, so that no other gear's name can end in one by chance.
+     */
+    envFilePattern: (resource: string) =>
+      new RegExp(`^gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})\\.env$`),
+    environment: (id: string) => join(environments, id),
+    repository: (name: string) => join(repositories, name),
+    /** The link that reserves an external port. */
+    port: (external: number) => join(ports, String(external)),
+    /** What that link says. */
+    portTarget: (resource: string) => join('..', 'units', unitName(resource)),
+    journal: (id: string) => join(jobs, `${id}.json`),
+    /** That a job was taken while its token was valid. */
+    taken: (id: string) => join(jobs, `${id}.taken`),
+    /** What the first run of a job has seen. */
+    checkpoint: (id: string) => join(jobs, `${id}.checkpoint`),
   };
 }
 
