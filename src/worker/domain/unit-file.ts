@@ -2,29 +2,37 @@ import { z } from 'zod';
 import { resourceName } from '../../jobs/fields/identifier.ts';
 import { imageName } from '../../jobs/fields/image-name.ts';
 import { requestId } from '../../jobs/fields/request-id.ts';
-import { type GearSpec, gearSpec, type PublishedPort, publishedPort } from '../../jobs/types/container.ts';
+import { gearSpec, publishedPort } from '../../jobs/types/container.ts';
 import type { ContainerRun, EngineCommands } from '../engine/engine.ts';
 import { containerName, engineVolume, environmentImage, type HostPaths } from './paths.ts';
 import { quoteWord } from './quote.ts';
 
-/** What a gear's unit file says. */
-export interface GearUnit {
-  resource: string;
+/** What a gear's unit carries, for us to read back. Units of earlier versions lack what has a default. */
+const carried = z.object({
   /** Names of the inline environment count, their values are in a file of their own. */
-  spec: GearSpec;
-  ports: PublishedPort[];
+  spec: gearSpec,
+  ports: z.array(publishedPort),
   /** The version of the inline environment's values; null when there are none. */
-  envTag: string | null;
-  /** Processes and threads that it may have. */
-  pids: number;
-  /** Lines that it may log in so many seconds (`logInterval`). */
-  logLines: number;
-  /** Addresses on which its ports are published; none: all. */
-  addresses: string[];
+  envTag: requestId.nullable(),
   /** The version of the image that carries the whole environment; null: env files carry it. */
-  imageTag: string | null;
+  imageTag: requestId.nullable().default(null),
+  /** Processes and threads that it may have. */
+  pids: z.number().int().default(4096),
+  /** Lines that it may log in so many seconds (`logInterval`). */
+  logLines: z.number().int().default(10_000),
+  /** Addresses on which its ports are published; none: all. */
+  addresses: z.array(z.string()).default([]),
   /** The network that it runs in; null: the engine's default one, as units of earlier versions say. */
-  network: string | null;
+  network: z
+    .string()
+    .regex(/^geard?-[A-Za-z0-9_.-]{1,80}$/)
+    .nullable()
+    .default(null),
+});
+
+/** What a gear's unit file says. */
+export interface GearUnit extends z.infer<typeof carried> {
+  resource: string;
 }
 
 /** Seconds that the engine gives the container's process after SIGTERM; systemd waits longer. */
@@ -129,36 +137,11 @@ function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): strin
   return envTag === null ? shared : [...shared, paths.envFile(resource, envTag)];
 }
 
-const encoded = z.strictObject({
-  spec: gearSpec,
-  ports: z.array(publishedPort),
-  envTag: requestId.nullable(),
-  // Units of earlier versions have none of these.
-  imageTag: requestId.nullable().default(null),
-  pids: z.number().int().default(4096),
-  logLines: z.number().int().default(10_000),
-  addresses: z.array(z.string()).default([]),
-  network: z
-    .string()
-    .regex(/^geard?-[A-Za-z0-9_.-]{1,80}$/)
-    .nullable()
-    .default(null),
-});
-
 /** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
-function encode({ spec, ports, envTag, imageTag, pids, logLines, addresses, network }: GearUnit): string {
+function encode({ spec, ...unit }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
   // Parsed, so that the text does not depend on the order in which the fields were given.
-  const content = {
-    spec: gearSpec.parse({ ...spec, env }),
-    ports,
-    envTag,
-    imageTag,
-    pids,
-    logLines,
-    addresses,
-    network,
-  };
+  const content = carried.parse({ ...unit, spec: { ...spec, env } });
   return Buffer.from(JSON.stringify(content)).toString('base64url');
 }
 
@@ -169,7 +152,7 @@ export function parseUnit(text: string): GearUnit | null {
   const spec = /^Spec=([A-Za-z0-9_-]+)$/m.exec(section)?.[1];
   if (!resource.success || spec === undefined) return null;
   try {
-    const content = encoded.parse(JSON.parse(Buffer.from(spec, 'base64url').toString('utf8')));
+    const content = carried.strict().parse(JSON.parse(Buffer.from(spec, 'base64url').toString('utf8')));
     return { resource: resource.data, ...content };
   } catch {
     return null;
