@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import type Dockerode from 'dockerode';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { pause } from '../../lib/async/pause.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { ContainerEvent } from '../engine/engine.ts';
 import { gearLabel } from './labels.ts';
@@ -39,7 +40,7 @@ export function followEvents(docker: Dockerode, log: Logger) {
         if (!stop.signal.aborted)
           log.debug({ reason: (error as Error).message }, 'the Docker events are away');
       }
-      if (!stop.signal.aborted) await new Promise((resolve) => setTimeout(resolve, reconnectDelay));
+      if (!stop.signal.aborted) await pause(reconnectDelay);
     }
   };
   followForEver().catch((error: Error) =>

@@ -1,14 +1,13 @@
 import { renderUnit } from '../domain/unit-file.ts';
-import { listGears, readBefore, readGear } from '../gear/gear-files.ts';
+import { readBefore, readGear, readUnits } from '../gear/gear-files.ts';
 import { writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import { carryEnvironment, environmentOf, removeStaleImages } from './environment-image.ts';
 
 /** Names of the gears that use an environment. */
 export async function gearsUsing({ paths }: HostServices, environment: string): Promise<string[]> {
-  const names = await listGears(paths);
-  const gears = await Promise.all(names.map((name) => readGear(paths, name)));
-  return gears.flatMap((gear) => (gear?.spec.environment === environment ? [gear.resource] : []));
+  const gears = await readUnits(paths);
+  return gears.filter(({ spec }) => spec.environment === environment).map(({ resource }) => resource);
 }
 
 /**

@@ -4,7 +4,7 @@ import { Failure } from '../../jobs/errors.ts';
 import type { FailedUpdate } from '../../jobs/rpc/queries.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
-import type { HostPaths } from '../domain/paths.ts';
+import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
 import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
 
@@ -71,7 +71,13 @@ export async function writeValues(
 /** Names of the gears that have a unit file here. */
 export async function listGears(paths: HostPaths): Promise<string[]> {
   const names = await readdir(paths.units);
-  return names.flatMap((name) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? []).sort();
+  return names.flatMap((name) => resourceOfUnit(name) ?? []).sort();
+}
+
+/** The units of all gears here, without the values of inline variables. */
+export async function readUnits(paths: HostPaths): Promise<StoredGear[]> {
+  const units = await Promise.all((await listGears(paths)).map((name) => readUnit(paths, name)));
+  return units.flatMap((unit) => unit ?? []);
 }
 
 export const readBefore = (paths: HostPaths, resource: string) => readMemory(paths.before(resource));

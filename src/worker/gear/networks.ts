@@ -1,10 +1,9 @@
 import { Failure } from '../../jobs/errors.ts';
 import { bridgeOf, freeNetwork, networkRules, ownNetwork, parseNetwork } from '../domain/networks.ts';
-import type { HostPaths } from '../domain/paths.ts';
 import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
 import { routedNetworks } from '../host/routes.ts';
 import type { HostServices } from '../host-services.ts';
-import { listGears, readGear } from './gear-files.ts';
+import { readUnits } from './gear-files.ts';
 
 /**
  * The engine keeps networks over reboots, so that a gear's unit finds its network without us. The
@@ -62,15 +61,16 @@ export async function releaseNetwork(
 ): Promise<void> {
   if (left === null || left === undefined || left === keep) return;
   await services.networks.locks.hold(lock, async () => {
-    const others = left === ownNetwork(resource) ? [] : await networksOf(services.paths, resource);
-    if (!others.includes(left)) await services.engine.removeNetwork(left);
+    const isUsed = (gear: GearUnit) => gear.network === left && gear.resource !== resource;
+    const shared = left !== ownNetwork(resource) && (await readUnits(services.paths)).some(isUsed);
+    if (!shared) await services.engine.removeNetwork(left);
   });
 }
 
 /** Removes the networks that no gear uses: a crash, or a container that lived on, has left them. */
 export async function removeUnusedNetworks(services: HostServices): Promise<void> {
   await services.networks.locks.hold(lock, async () => {
-    const used = new Set(await networksOf(services.paths));
+    const used = new Set((await readUnits(services.paths)).map(({ network }) => network));
     for (const { name, ours } of await services.engine.networks())
       if (ours && !used.has(name)) await services.engine.removeNetwork(name);
   });
@@ -78,12 +78,6 @@ export async function removeUnusedNetworks(services: HostServices): Promise<void
 
 /** The network that a unit's text names. */
 export const networkIn = (text: string | null | undefined) => (text ? parseUnit(text)?.network : null);
-
-async function networksOf(paths: HostPaths, except?: string): Promise<string[]> {
-  const names = (await listGears(paths)).filter((name) => name !== except);
-  const gears = await Promise.all(names.map((name) => readGear(paths, name)));
-  return gears.flatMap((gear) => gear?.network ?? []);
-}
 
 /** What a worker does about networks as it starts: says that nothing keeps gears apart, and tidies up after a crash. */
 export async function tidyNetworks(services: HostServices): Promise<void> {

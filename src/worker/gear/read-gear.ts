@@ -4,40 +4,47 @@ import { environmentChangedAt } from '../environment/environment-files.ts';
 import { hideValues } from '../environment/hidden-values.ts';
 import type { HostServices } from '../host-services.ts';
 import type { UnitState } from '../systemd/systemd.ts';
-import { readFailedUpdate, requireGear, type StoredGear } from './gear-files.ts';
+import { readFailedUpdate, requireGear } from './gear-files.ts';
 
 /** A gear as it is now; `values`: whether with the values of its variables. Throws `container_not_found`. */
 export async function showGear(services: HostServices, resource: string, values: boolean): Promise<Gear> {
-  const gear = await requireGear(services.paths, resource);
-  const [summary, container, failedUpdate, changedAt] = await Promise.all([
-    summarise(services, gear),
-    services.engine.container(containerName(resource)),
-    readFailedUpdate(services.paths, resource),
-    environmentTime(services, gear),
-  ]);
+  const { host, paths, systemd, engine, hashKey } = services;
+  const gear = await requireGear(paths, resource);
+  const { spec, ports } = gear;
+  const unit = paths.unitName(resource);
+  const [{ active, sub, result, restarts, since }, enabled, container, failedUpdate, changedAt] =
+    await Promise.all([
+      systemd.state(unit),
+      systemd.isEnabled(unit),
+      engine.container(containerName(resource)),
+      readFailedUpdate(paths, resource),
+      spec.environment === undefined ? null : environmentChangedAt(paths, spec.environment),
+    ]);
   return {
-    ...summary,
-    spec: { ...gear.spec, env: values ? gear.spec.env : hideValues(gear.spec.env, services.hashKey) },
+    resource,
+    host,
+    unit,
+    image: spec.image,
+    ports,
+    enabled,
+    systemd: { active, sub, result, restarts, since },
+    spec: { ...spec, env: values ? spec.env : hideValues(spec.env, hashKey) },
     container: container?.id ?? null,
-    environment: usedEnvironment(gear, summary, changedAt),
+    environment: usedEnvironment(spec.environment, active === 'active' ? since : null, changedAt),
     unitText: gear.text,
     failedUpdate,
   };
 }
 
-async function environmentTime({ paths }: HostServices, { spec }: StoredGear): Promise<number | null> {
-  return spec.environment === undefined ? null : environmentChangedAt(paths, spec.environment);
-}
-
-/** The process that runs has the environment as it was when it was started. */
+/** `since`: when the process that runs was started, which has the environment as it was then. */
 function usedEnvironment(
-  { spec }: StoredGear,
-  { systemd: { active, since } }: Summary,
+  name: string | undefined,
+  since: string | null,
   changedAt: number | null,
 ): Gear['environment'] {
-  if (spec.environment === undefined || changedAt === null) return null;
-  const outdated = active === 'active' && since !== null && Date.parse(since) < changedAt;
-  return { name: spec.environment, changedAt: new Date(changedAt).toISOString(), outdated };
+  if (name === undefined || changedAt === null) return null;
+  const outdated = since !== null && Date.parse(since) < changedAt;
+  return { name, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
 /** What systemd knows of all gears together. */
@@ -69,24 +76,4 @@ export function showGears(
     const systemd = states.get(unit) ?? notLoaded;
     return [{ resource, host, unit, image, ports, enabled: enabled.has(unit), systemd }];
   });
-}
-
-type Summary = Pick<Gear, 'resource' | 'host' | 'unit' | 'image' | 'ports' | 'enabled' | 'systemd'>;
-
-async function summarise({ host, paths, systemd }: HostServices, gear: StoredGear): Promise<Summary> {
-  const unit = paths.unitName(gear.resource);
-  const [{ active, sub, result, restarts, since }, enabled] = await Promise.all([
-    systemd.state(unit),
-    systemd.isEnabled(unit),
-  ]);
-  const { resource, ports, spec } = gear;
-  return {
-    resource,
-    host,
-    unit,
-    image: spec.image,
-    ports,
-    enabled,
-    systemd: { active, sub, result, restarts, since },
-  };
 }

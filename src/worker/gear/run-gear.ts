@@ -1,7 +1,8 @@
 import { Failure } from '../../jobs/errors.ts';
-import type { GearSpec, PublishedPort } from '../../jobs/types/container.ts';
+import type { PublishedPort } from '../../jobs/types/container.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { containerName } from '../domain/paths.ts';
+import type { GearUnit } from '../domain/unit-file.ts';
 import { runOfEngine } from '../engine/service.ts';
 import { portIsFree } from '../host/ports.ts';
 import type { HostServices } from '../host-services.ts';
@@ -18,12 +19,8 @@ const systemdDeadline = 60_000;
 const engineDeadline = 20_000;
 
 /** What of a gear its start depends on. */
-export interface Startable {
-  resource: string;
-  ports: PublishedPort[];
-  addresses: string[];
-  spec: Pick<GearSpec, 'startSeconds'>;
-  network: string | null;
+interface Startable extends Pick<GearUnit, 'resource' | 'ports' | 'addresses' | 'network'> {
+  spec: Pick<GearUnit['spec'], 'startSeconds'>;
 }
 
 /**

@@ -2,7 +2,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { engineVolume } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import type { HostServices } from '../host-services.ts';
-import { listGears, readGear } from './gear-files.ts';
+import { readUnit, readUnits } from './gear-files.ts';
 
 const volumesOf = ({ resource, spec }: Pick<GearUnit, 'resource' | 'spec'>) =>
   spec.volumes.map((volume) => engineVolume(resource, volume));
@@ -14,7 +14,7 @@ export async function assertOwners(
   { volumes }: GearUnit['spec'],
 ): Promise<void> {
   for (const { name, of } of volumes) {
-    if (of !== undefined && of !== resource && !(await readGear(paths, of)))
+    if (of !== undefined && of !== resource && !(await readUnit(paths, of)))
       throw new Failure(
         'container_not_found',
         `there is no gear ${of} on the host to share its volume ${name}`,
@@ -32,9 +32,6 @@ export async function missingVolumes({ engine }: HostServices, unit: GearUnit): 
 /** Removes volumes that an installation has made which is taken back, but none that a gear has by now. */
 export async function removeVolumes(services: HostServices, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
-  const gears = await Promise.all(
-    (await listGears(services.paths)).map((gear) => readGear(services.paths, gear)),
-  );
-  const used = new Set(gears.flatMap((gear) => (gear ? volumesOf(gear) : [])));
+  const used = new Set((await readUnits(services.paths)).flatMap(volumesOf));
   for (const name of names) if (!used.has(name)) await services.engine.removeVolume(name);
 }
