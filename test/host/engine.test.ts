@@ -5,6 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createDocker } from '../../src/worker/docker/docker.ts';
+import { wantedBy } from '../../src/worker/domain/unit-file.ts';
+import { openBus } from '../../src/worker/systemd/bus.ts';
+import { createSystemd } from '../../src/worker/systemd/systemd.ts';
 import { describeEngine } from '../support/engine-suite.ts';
 import { freePort } from '../support/free-port.ts';
 import { ok } from '../support/run.ts';
@@ -49,13 +52,16 @@ describeEngine('Docker', async () => {
   await ok('docker', 'image', 'rm', remote);
   const engine = createDocker({ socketPath: '/var/run/docker.sock', log });
   const away = createDocker({ socketPath: join(directory, 'nobody'), log });
+  const bus = await openBus({ log, deadlineMs: 25_000 });
+  const systemd = await createSystemd({ bus, wantedBy: wantedBy(engine), log });
   return {
-    ...{ engine, away, directory, remote, byDigest, local: 'geard/sample' },
+    ...{ systemd, engine, away, directory, remote, byDigest, local: 'geard/sample' },
     missing: `${registry.at}/team/nothing:1`,
     forbidden: `${forbidding.at}/team/sample:1`,
     endless: `${silent.at}/team/sample:1`,
     async close() {
       engine.close();
+      bus.close();
       away.close();
       registry.process.kill();
       for (const { server } of [forbidding, silent]) {

@@ -1,14 +1,21 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { gearSpec } from '../../src/jobs/types/container.ts';
+import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { renderUnit } from '../../src/worker/domain/unit-file.ts';
 import type { ContainerEngine, ContainerEvent, ContainerRun } from '../../src/worker/engine/engine.ts';
+import { runOfEngine } from '../../src/worker/engine/service.ts';
+import type { Systemd } from '../../src/worker/systemd/systemd.ts';
 import { run } from './run.ts';
+import { plainGear } from './some-gear.ts';
 import { until } from './until.ts';
 
 export interface OpenEngine {
   engine: ContainerEngine;
   /** The same engine behind a socket that nobody serves. */
   away: ContainerEngine;
+  systemd: Systemd;
   /** An image on the host, with /bin/sh in it. */
   local: string;
   /** Images that a registry has and the host has not, one of them by its digest. */
@@ -321,6 +328,72 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
       await engine.removeContainer(reader.name);
       for (let times = 0; times < 2; times++) await engine.removeVolume(volume);
       expect(await engine.hasVolume(volume)).toBe(false);
+    });
+
+    describe('under systemd', () => {
+      const deadlineMs = 30_000;
+
+      test('a gear is run, stopped and forgotten by its unit', async () => {
+        const { systemd, directory, local } = opened;
+        const paths = hostPaths(directory);
+        const resource = `suite-${process.pid}-unit`;
+        const [unit, path] = [paths.unitName(resource), paths.unit(resource)];
+        const spec = gearSpec.parse({ image: local, command: shell(forEver).command });
+        await mkdir(paths.units, { recursive: true });
+        await writeFile(path, renderUnit({ ...plainGear(resource), spec }, { paths, engine }));
+        await systemd.link(path, true);
+        onTestFinished(async () => {
+          await systemd.unlink(unit);
+          await systemd.settle();
+        });
+        await systemd.settle();
+        expect([await systemd.isEnabled(unit), (await systemd.enabled()).has(unit)]).toEqual([true, true]);
+        const { links, wanted, halfWanted } = await systemd.links();
+        expect([links.get(unit), wanted.has(unit), halfWanted.has(unit)]).toEqual([path, true, false]);
+        expect(await systemd.start(unit, { deadlineMs })).toBe('done');
+        await until('the container runs', async () => (await engine.container(`gear-${resource}`))?.running);
+        const up = {
+          load: 'loaded',
+          active: 'active',
+          sub: 'running',
+          needsReload: false,
+          result: 'success',
+        };
+        expect(await systemd.state(unit)).toMatchObject({ ...up, description: `Gear ${resource}` });
+        const { invocation, ...activity } = await systemd.activity(unit);
+        expect(activity).toEqual({ active: 'active', sub: 'running', pending: false });
+        expect(invocation).toMatch(/^[0-9a-f]{32}$/);
+        expect(await systemd.fragment(unit)).toContain(unit);
+
+        await systemd.disable(unit);
+        expect(await systemd.isEnabled(unit)).toBe(false);
+        expect(await systemd.stop(unit, { deadlineMs })).toBe('done');
+        expect(await systemd.activity(unit)).toMatchObject({ active: 'inactive', pending: false });
+        expect(await engine.container(`gear-${resource}`)).toBeNull();
+      });
+
+      test('a container is run once by a transient unit, which has its exit status', async () => {
+        const { systemd } = opened;
+        const container = shell('exit 9');
+        const unit = `job-suite-${process.pid}.service`;
+        await systemd.runOnce(unit, {
+          description: 'the suite',
+          slice: 'gear-small.slice',
+          command: engine.runCommand(container),
+          afterwards: engine.removeCommand(container.name),
+          seconds: 20,
+        });
+        await until('it has ended', async () => (await systemd.activity(unit)).active === 'failed');
+        expect(await systemd.state(unit)).toMatchObject({ mainStatus: 9, result: 'exit-code' });
+        expect(await engine.container(container.name)).toBeNull();
+        await systemd.resetFailed(unit);
+      });
+
+      test('the engine’s daemon has one run as long as nobody restarts it', async () => {
+        const before = await runOfEngine(opened);
+        expect(before).toMatch(/^[0-9a-f]{32}$/);
+        expect(await runOfEngine(opened)).toBe(before);
+      });
     });
 
     test('its daemon is a unit that runs, and its client finds it', async () => {
