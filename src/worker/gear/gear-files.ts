@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Failure } from '../../jobs/errors.ts';
 import type { FailedUpdate } from '../../jobs/rpc/queries.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
-import { parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
+import { parseEnvFile } from '../domain/env-file.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
 import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
@@ -58,16 +58,6 @@ async function readValues(paths: HostPaths, { resource, envTag }: GearUnit): Pro
   return text === null ? [] : parseEnvFile(text);
 }
 
-/** Writes the values of a gear's environment; must come before the unit that names the file. */
-export async function writeValues(
-  paths: HostPaths,
-  resource: string,
-  envTag: string,
-  env: EnvironmentVariable[],
-): Promise<void> {
-  await writeDurably(paths.envFile(resource, envTag), renderEnvFile(env), 0o600);
-}
-
 /** Names of the gears that have a unit file here. */
 export async function listGears(paths: HostPaths): Promise<string[]> {
   const names = await readdir(paths.units);
@@ -80,38 +70,33 @@ export async function readUnits(paths: HostPaths): Promise<StoredGear[]> {
   return units.flatMap((unit) => unit ?? []);
 }
 
-export const readBefore = (paths: HostPaths, resource: string) => readMemory(paths.before(resource));
+export const readBefore = (paths: HostPaths, resource: string) => readJson(paths.before(resource), before);
 
-export const readCommitted = (paths: HostPaths, resource: string) => readMemory(paths.committed(resource));
+export const readCommitted = (paths: HostPaths, resource: string) =>
+  readJson(paths.committed(resource), before);
 
 /** Whether the gear is what a job has installed, so that this can no longer be taken back. */
 export async function isCommitted(paths: HostPaths, resource: string, job: string): Promise<boolean> {
   return (await readCommitted(paths, resource))?.job === job;
 }
 
-async function readMemory(path: string): Promise<Before | null> {
-  const text = await readIfThere(path);
-  return text === null ? null : before.parse(JSON.parse(text));
-}
-
-export async function writeBefore(paths: HostPaths, resource: string, state: Before): Promise<void> {
-  await writeDurably(paths.before(resource), JSON.stringify(state), 0o600);
-}
+export const writeBefore = (paths: HostPaths, resource: string, state: Before) =>
+  writeJson(paths.before(resource), state);
 
 const failedUpdate = z.custom<FailedUpdate>((value) => typeof value === 'object' && value !== null);
 
-export async function readFailedUpdate(paths: HostPaths, resource: string): Promise<FailedUpdate | null> {
-  const text = await readIfThere(paths.failedUpdate(resource));
-  return text === null ? null : failedUpdate.parse(JSON.parse(text));
+export const readFailedUpdate = (paths: HostPaths, resource: string) =>
+  readJson(paths.failedUpdate(resource), failedUpdate);
+
+export const writeFailedUpdate = (paths: HostPaths, resource: string, failed: FailedUpdate) =>
+  writeJson(paths.failedUpdate(resource), failed);
+
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
+  const text = await readIfThere(path);
+  return text === null ? null : schema.parse(JSON.parse(text));
 }
 
-export async function writeFailedUpdate(
-  paths: HostPaths,
-  resource: string,
-  failed: FailedUpdate,
-): Promise<void> {
-  await writeDurably(paths.failedUpdate(resource), JSON.stringify(failed), 0o600);
-}
+const writeJson = (path: string, content: object) => writeDurably(path, JSON.stringify(content), 0o600);
 
 /** Removes the value files of a gear that its unit does not name. */
 export async function removeStaleValues(

@@ -1,5 +1,4 @@
 import { Failure } from '../../jobs/errors.ts';
-import type { PublishedPort } from '../../jobs/types/container.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { containerName } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
@@ -29,37 +28,24 @@ interface Startable extends Pick<GearUnit, 'resource' | 'ports' | 'addresses' | 
  * ports meanwhile, and a transient `host_unavailable` where the engine has taken it down.
  */
 export async function runGear(
-  { resource, ports, addresses, spec, network }: Startable,
+  gear: Startable,
   how: 'start' | 'restart',
-  {
-    services,
-    tenant,
-    report,
-    signal,
-  }: Pick<JobContext, 'services' | 'report' | 'signal'> & {
+  context: Pick<JobContext, 'services' | 'report' | 'signal'> & {
     /** In whose turn it is started; null: at once. */
     tenant: string | null;
   },
 ): Promise<{ container: string }> {
+  const { services, tenant, report, signal } = context;
   const { systemd, paths } = services;
-  const unit = paths.unitName(resource);
+  const unit = paths.unitName(gear.resource);
   const release = tenant === null ? () => undefined : await services.starts.wait(tenant, signal);
   try {
-    await prepareStart(services, { resource, ports, addresses, network });
+    await prepareStart(services, gear);
     report({ step: 'start', message: `${how === 'start' ? 'starting' : 'restarting'} ${unit}` });
     const engineBefore = await runOfEngine(services);
-    const failure = (symptom: StartSymptom) => startFailure(services, resource, engineBefore, symptom);
-    const seconds = spec.startSeconds ?? services.startSeconds;
-    const watch = untilReady({
-      services,
-      resource,
-      ports,
-      seconds,
-      report,
-      failure,
-      signal,
-      onRunning: release,
-    });
+    const failure = (symptom: StartSymptom) => startFailure(services, gear.resource, engineBefore, symptom);
+    const seconds = gear.spec.startSeconds ?? services.startSeconds;
+    const watch = untilReady({ services, report, signal, gear, seconds, failure, onRunning: release });
     try {
       const result = await systemd[how](unit, { signal, deadlineMs: systemdDeadline });
       if (result !== 'done') throw await failure({ systemdSays: result });
@@ -75,20 +61,17 @@ export async function runGear(
 }
 
 /** Makes sure that nothing stands in the way of a start. Throws `port_taken`. */
-async function prepareStart(
-  services: HostServices,
-  { resource, ports, addresses, network }: Omit<Startable, 'spec'>,
-): Promise<void> {
+async function prepareStart(services: HostServices, gear: Startable): Promise<void> {
   const { systemd, engine, paths } = services;
-  const unit = paths.unitName(resource);
+  const unit = paths.unitName(gear.resource);
   if ((await systemd.state(unit)).needsReload) await systemd.reload();
   // Whoever tidies up in the engine (`docker network prune`) takes the networks of gears that are stopped.
-  await ensureNetwork(services, { network });
+  await ensureNetwork(services, gear);
   const { active, pending } = await systemd.activity(unit);
   if ((active !== 'inactive' && active !== 'failed') || pending) return;
-  await assertPortsFree(ports, addresses);
+  await assertPortsFree(gear);
   // A container of this name that no unit runs any more would stand in the way of the new one.
-  await engine.removeContainer(containerName(resource));
+  await engine.removeContainer(containerName(gear.resource));
 }
 
 /**
@@ -123,7 +106,7 @@ async function waitFor<T>(
   }
 }
 
-async function assertPortsFree(ports: PublishedPort[], addresses: string[]): Promise<void> {
+async function assertPortsFree({ ports, addresses }: Startable): Promise<void> {
   for (const { external } of ports) {
     if (!(await portIsFree(external, addresses))) {
       throw new Failure('port_taken', `the external port ${external} is taken by a program that is no gear`);

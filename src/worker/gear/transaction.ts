@@ -1,4 +1,5 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
+import { renderEnvFile } from '../domain/env-file.ts';
 import { type GearUnit, parseUnit, renderUnit } from '../domain/unit-file.ts';
 import { removeStaleImages } from '../environment/environment-image.ts';
 import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
@@ -14,7 +15,6 @@ import {
   type StoredGear,
   writeBefore,
   writeFailedUpdate,
-  writeValues,
 } from './gear-files.ts';
 import { ensureNetwork, networkIn, releaseNetwork } from './networks.ts';
 import { releaseOthers, tellRules } from './published-ports.ts';
@@ -80,7 +80,9 @@ export async function writeUnit(
   env: { name: string; value: string }[],
 ): Promise<void> {
   const { paths, gears } = services;
-  if (unit.envTag !== null) await writeValues(paths, unit.resource, unit.envTag, env);
+  // Before the unit that names the file.
+  if (unit.envTag !== null)
+    await writeDurably(paths.envFile(unit.resource, unit.envTag), renderEnvFile(env), 0o600);
   await writeDurably(paths.unit(unit.resource), renderUnit(unit, services), 0o644);
   await gears.read(unit.resource);
 }

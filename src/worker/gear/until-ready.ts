@@ -2,6 +2,7 @@ import { Failure } from '../../jobs/errors.ts';
 import type { PublishedPort } from '../../jobs/types/container.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { containerName } from '../domain/paths.ts';
+import type { GearUnit } from '../domain/unit-file.ts';
 import type { ContainerState } from '../engine/engine.ts';
 import { listeningPorts } from '../host/listening.ts';
 import type { JobContext } from '../jobs/context.ts';
@@ -27,8 +28,7 @@ export interface ReadyWatch {
 }
 
 export interface Readiness extends Pick<JobContext, 'services' | 'report' | 'signal'> {
-  resource: string;
-  ports: PublishedPort[];
+  gear: Pick<GearUnit, 'resource' | 'ports'>;
   /** For which the gear may be silent on its ports. */
   seconds: number;
   /** Called when its container runs, before it is waited for to listen. */
@@ -42,9 +42,9 @@ export interface Readiness extends Pick<JobContext, 'services' | 'report' | 'sig
  * knows that the engine's client was executed, what counts is the container's own process and what it listens on.
  */
 export function untilReady(readiness: Readiness): ReadyWatch {
-  const { services, resource, failure, signal } = readiness;
+  const { services, gear, failure, signal } = readiness;
   const { engine, systemd, paths } = services;
-  const name = containerName(resource);
+  const name = containerName(gear.resource);
   // Of its containers: a restart ends the one that ran before, and systemd may just have tried again by itself.
   const ended = new Set<string>();
   let watched = '';
@@ -67,7 +67,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
 
   /** Throws when the unit no longer does what it was started for. */
   const assertUp = async () => {
-    const { active, sub } = await systemd.activity(paths.unitName(resource));
+    const { active, sub } = await systemd.activity(paths.unitName(gear.resource));
     if (ended.has(watched) || sub === 'auto-restart' || (active !== 'active' && active !== 'activating'))
       throw await failure({});
   };
@@ -100,7 +100,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   const listens = async ({ pid }: ContainerState) => {
     const waiting = createWaiting(readiness);
     for (let nextLook = 0; ; ) {
-      const silent = await silentPorts(pid, readiness.ports);
+      const silent = await silentPorts(pid, gear.ports);
       if (silent.length === 0) return;
       if (waiting.isOver()) throw await failure({ silence: waiting.tooLong(silent) });
       waiting.tell(silent);
@@ -117,7 +117,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
       const container = await running();
       watched = container.id;
       readiness.onRunning();
-      await (readiness.ports.length > 0 ? listens(container) : survives());
+      await (gear.ports.length > 0 ? listens(container) : survives());
       await assertUp();
       return container.id;
     },

@@ -97,20 +97,7 @@ export async function createSystemd({
   const manager = (member: string, signature = '', body: unknown[] = []) =>
     bus.call({ ...managerObject, member, signature, body });
 
-  /**
-   * Reads properties of a unit. systemd answers in this order: where no job is left, the state that
-   * comes after is the one that it has led to.
-   */
-  const propertiesOf = async (unit: string, ...names: string[]): Promise<unknown[]> => {
-    const [path] = await manager('LoadUnit', 's', [unit]);
-    const get = async (property: string) => {
-      const from = ofService.has(property) ? serviceInterface : unitInterface;
-      const [variant] = await bus.call({ ...getProperty, path: String(path), body: [from, property] });
-      return (variant as Variant).value;
-    };
-    return Promise.all(names.map(get));
-  };
-
+  const propertiesOf = readerOf(bus);
   const jobs = await followJobs(bus, log);
 
   // Counted, so that a change that comes while systemd reads is read by the next reload. All is unread at the start: a
@@ -155,34 +142,7 @@ export async function createSystemd({
     reloadNetworkRules,
     settle: async () => (read < changes ? reload() : undefined),
 
-    async state(unit) {
-      const [description, load, active, sub, since, invocation, needsReload, result, restarts, mainStatus] =
-        await propertiesOf(
-          unit,
-          'Description',
-          'LoadState',
-          'ActiveState',
-          'SubState',
-          'StateChangeTimestamp',
-          'InvocationID',
-          'NeedDaemonReload',
-          'Result',
-          'NRestarts',
-          'ExecMainStatus',
-        );
-      return {
-        description: String(description),
-        load: String(load),
-        active: String(active),
-        sub: String(sub),
-        since: fromMicroseconds(since),
-        invocation: hexOf(invocation),
-        needsReload: needsReload === true,
-        result: String(result),
-        restarts: Number(restarts),
-        mainStatus: Number(mainStatus),
-      };
-    },
+    state: async (unit) => stateOf(await propertiesOf(unit, ...stateProperties)),
 
     async activity(unit) {
       const [job, active, sub, invocation] = await propertiesOf(
@@ -197,22 +157,8 @@ export async function createSystemd({
       return { active: String(active), sub: String(sub), pending, invocation: hexOf(invocation) };
     },
 
-    async runOnce(unit, { description, slice, command, afterwards, seconds }) {
-      // systemd puts variables of its own into words that hold a $ (systemd.service(5)).
-      const execution = (words: string[], ignoreFailure: boolean) =>
-        new Variant('a(sasb)', [
-          [words[0], words.map((word) => word.replaceAll('$', '$$$$')), ignoreFailure],
-        ]);
-      const properties = [
-        ['Description', new Variant('s', description)],
-        ['Slice', new Variant('s', slice)],
-        ['Type', new Variant('s', 'oneshot')],
-        ['RemainAfterExit', new Variant('b', true)],
-        ['TimeoutStartUSec', new Variant('t', BigInt(seconds) * 1_000_000n)],
-        ['ExecStart', execution(command, false)],
-        ['ExecStopPost', execution(afterwards, true)],
-      ];
-      await manager('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', properties, []]);
+    async runOnce(unit, program) {
+      await manager('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', transientUnit(program), []]);
     },
 
     async loaded(pattern) {
@@ -249,6 +195,66 @@ const getProperty = {
   member: 'Get',
   signature: 'ss',
 };
+
+/**
+ * Reads properties of a unit. systemd answers in this order: where no job is left, the state that
+ * comes after is the one that it has led to.
+ */
+const readerOf =
+  (bus: Bus) =>
+  async (unit: string, ...names: string[]): Promise<unknown[]> => {
+    const [path] = await bus.call({ ...managerObject, member: 'LoadUnit', signature: 's', body: [unit] });
+    const get = async (name: string) => {
+      const from = ofService.has(name) ? serviceInterface : unitInterface;
+      const [variant] = await bus.call({ ...getProperty, path: String(path), body: [from, name] });
+      return (variant as Variant).value;
+    };
+    return Promise.all(names.map(get));
+  };
+
+const stateProperties = [
+  'Description',
+  'LoadState',
+  'ActiveState',
+  'SubState',
+  'Result',
+  'InvocationID',
+  'NRestarts',
+  'ExecMainStatus',
+  'NeedDaemonReload',
+  'StateChangeTimestamp',
+];
+
+function stateOf([description, load, active, sub, result, invocation, ...others]: unknown[]): UnitState {
+  const [restarts, mainStatus, needsReload, since] = others;
+  return {
+    description: String(description),
+    load: String(load),
+    active: String(active),
+    sub: String(sub),
+    result: String(result),
+    restarts: Number(restarts),
+    since: fromMicroseconds(since),
+    mainStatus: Number(mainStatus),
+    invocation: hexOf(invocation),
+    needsReload: needsReload === true,
+  };
+}
+
+/** The properties of a transient unit. systemd puts variables of its own into words that hold a $ (systemd.service(5)). */
+function transientUnit({ description, slice, command, afterwards, seconds }: OneRun): [string, Variant][] {
+  const execution = (words: string[], ignoreFailure: boolean) =>
+    new Variant('a(sasb)', [[words[0], words.map((word) => word.replaceAll('$', '$$$$')), ignoreFailure]]);
+  return [
+    ['Description', new Variant('s', description)],
+    ['Slice', new Variant('s', slice)],
+    ['Type', new Variant('s', 'oneshot')],
+    ['RemainAfterExit', new Variant('b', true)],
+    ['TimeoutStartUSec', new Variant('t', BigInt(seconds) * 1_000_000n)],
+    ['ExecStart', execution(command, false)],
+    ['ExecStopPost', execution(afterwards, true)],
+  ];
+}
 
 const hexOf = (bytes: unknown) => Buffer.from(bytes as number[]).toString('hex');
 
