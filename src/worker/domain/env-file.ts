@@ -27,8 +27,8 @@ export function renderEnvFile(env: EnvironmentVariable[]): string {
 
 /** Reads back what `renderEnvFile` has written. */
 export function parseEnvFile(text: string): EnvironmentVariable[] {
-  return text.split('\n').flatMap((line) => {
-    if (line.startsWith(comment)) return [JSON.parse(line.slice(comment.length)) as EnvironmentVariable];
+  return text.split('\n').flatMap((line): EnvironmentVariable | EnvironmentVariable[] => {
+    if (line.startsWith(comment)) return JSON.parse(line.slice(comment.length));
     const equals = line.indexOf('=');
     return equals > 0 ? [{ name: line.slice(0, equals), value: line.slice(equals + 1) }] : [];
   });

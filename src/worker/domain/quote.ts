@@ -7,6 +7,8 @@ const named: Record<string, string> = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '
  */
 export function quoteWord(word: string): string {
   if (/^[A-Za-z0-9_@:,./=+-]+$/.test(word)) return word;
-  const escaped = word.replace(/[\\"\n\t]/g, (character) => named[character] as string).replaceAll('%', '%%');
+  const escaped = word
+    .replace(/[\\"\n\t]/g, (character) => named[character] ?? character)
+    .replaceAll('%', '%%');
   return `"${escaped}"`;
 }

@@ -3,7 +3,7 @@ import type { PublishedPort } from '../../jobs/types/container.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { containerName } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
-import type { ContainerState } from '../engine/engine.ts';
+import type { ContainerEngine, ContainerState } from '../engine/engine.ts';
 import { listeningPorts } from '../host/listening.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { StartSymptom } from './start-failure.ts';
@@ -45,25 +45,8 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   const { services, gear, failure, signal } = readiness;
   const { engine, systemd, paths } = services;
   const name = containerName(gear.resource);
-  // Of its containers: a restart ends the one that ran before, and systemd may just have tried again by itself.
-  const ended = new Set<string>();
+  const { ended, hasNews, news, close } = watchEvents(engine, name, signal);
   let watched = '';
-  let hasNews = true;
-  let wake = () => {};
-  const unwatch = engine.onContainerEvent((event) => {
-    if (event.name !== name) return;
-    if (event.action === 'die') ended.add(event.id);
-    hasNews = true;
-    wake();
-  });
-
-  /** Resolves at the next event of the container, or after so long. */
-  const news = async (milliseconds: number) => {
-    const event = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    await Promise.race([event, pause(milliseconds, signal)]);
-  };
 
   /** Throws when the unit no longer does what it was started for. */
   const assertUp = async () => {
@@ -76,8 +59,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
     const until = performance.now() + containerDeadline;
     // The first look finds what has been running all along.
     for (let nextInspection = 0; performance.now() < until; ) {
-      if (hasNews || performance.now() >= nextInspection) {
-        hasNews = false;
+      if (hasNews() || performance.now() >= nextInspection) {
         nextInspection = performance.now() + inspectInterval;
         const container = await engine.container(name);
         if (container?.running && !ended.has(container.id)) return container;
@@ -121,7 +103,39 @@ export function untilReady(readiness: Readiness): ReadyWatch {
       await assertUp();
       return container.id;
     },
-    close: unwatch,
+    close,
+  };
+}
+
+/** Follows what happens to the containers of a name. */
+function watchEvents(engine: ContainerEngine, name: string, signal: AbortSignal) {
+  // A restart ends the container that ran before, and systemd may just have tried again by itself.
+  const ended = new Set<string>();
+  let isNew = true;
+  let wake = () => {};
+  const close = engine.onContainerEvent((event) => {
+    if (event.name !== name) return;
+    if (event.action === 'die') ended.add(event.id);
+    isNew = true;
+    wake();
+  });
+  return {
+    /** Ids of those that have ended. */
+    ended,
+    /** Whether anything has happened since it was asked last; true at first. */
+    hasNews() {
+      const was = isNew;
+      isNew = false;
+      return was;
+    },
+    /** Resolves at the next event, or after so long. */
+    async news(milliseconds: number) {
+      const event = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      await Promise.race([event, pause(milliseconds, signal)]);
+    },
+    close,
   };
 }
 

@@ -32,7 +32,7 @@ export async function writeDurably(path: string, text: string, mode: number): Pr
 
 /** What an error of the file system means that passes when somebody makes room or mends the disk; else null. */
 export function asDiskFailure(error: unknown): Failure | null {
-  const { code } = error as NodeJS.ErrnoException;
+  const code = codeOf(error);
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskIsFull(error);
   if (code !== 'EROFS' && code !== 'EIO') return null;
   const detail = `the disk of the host cannot be written to (${code}); look at it and at the log of its kernel`;
@@ -108,9 +108,11 @@ export function syncFileSystem(path: string, signal: AbortSignal): Promise<void>
   });
 }
 
-export function isAbsence(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
-}
+/** The code of a system error, such as EEXIST. */
+export const codeOf = (error: unknown) =>
+  error instanceof Error && 'code' in error ? String(error.code) : undefined;
+
+export const isAbsence = (error: unknown) => codeOf(error) === 'ENOENT';
 
 /** What an operation on a file results in; null where there is no such file. */
 export async function nullIfAbsent<T>(operation: Promise<T>): Promise<T | null> {

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { createLocks } from '../../lib/async/locks.ts';
 import { effect } from '../../lib/effect.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
-import { nullIfAbsent, syncDirectory } from './files.ts';
+import { codeOf, nullIfAbsent, syncDirectory } from './files.ts';
 
 /** Which gear has which external port: a link for each, named by the port, pointing to the gear's unit. */
 export interface Reservations {
@@ -47,7 +47,7 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
         await syncDirectory(paths.ports);
         return true;
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+        if (codeOf(error) !== 'EEXIST') throw error;
       }
       const holder = await owner(external);
       if (holder === resource) return true;

@@ -5,7 +5,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { effect } from '../../lib/effect.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { readIfThere, syncDirectory, syncFileSystem } from '../host/files.ts';
+import { codeOf, readIfThere, syncDirectory, syncFileSystem } from '../host/files.ts';
 import { type CloneLimits, draftName } from './git-container.ts';
 import { gitUser } from './git-user.ts';
 
@@ -102,8 +102,7 @@ export async function moveIntoPlace(
       paths.repository(resource),
     );
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error;
     throw new Failure('repository_exists', `the repository ${resource} already exists`);
   }
   await syncDirectory(paths.repositories);

@@ -85,7 +85,7 @@ interface Connection {
 
 /** Opens the bus; rejects when it cannot be reached now. `deadlineMs` bounds every call. */
 export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: number }): Promise<Bus> {
-  const signals = new EventEmitter().setMaxListeners(0);
+  const signals = createSignals(log);
   const rules = new Set<string>();
   const connectTasks: ((call: CallBus) => Promise<void>)[] = [];
   const state = new EventEmitter().setMaxListeners(0);
@@ -100,7 +100,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
 
   /** A connection counts, and is kept, only when all that is to be heard on it is asked for. */
   async function connectOnce(): Promise<void> {
-    const fresh = await connectBus(emitSafely);
+    const fresh = await connectBus(signals.emit);
     try {
       const call = callOf(fresh);
       for (const rule of rules) await call(addMatch(rule));
@@ -133,15 +133,6 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
     }, reconnectDelay);
   }
 
-  /** A listener that throws would swallow the replies behind it. */
-  function emitSafely({ interface: from, member, body }: Message): void {
-    try {
-      signals.emit(`${from}.${member}`, body);
-    } catch (error) {
-      log.error({ err: error }, 'a D-Bus signal could not be handled');
-    }
-  }
-
   async function connected(): Promise<Connection> {
     if (current === null)
       await once(state, 'connected', { signal: AbortSignal.timeout(connectDeadline) }).catch(() => undefined);
@@ -162,10 +153,8 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
             log.warn({ reason: error.message }, 'AddMatch failed'),
           );
       }
-      const name = `${match.interface}.${match.member}`;
-      signals.on(name, listener);
-      // The rule stays: rules are few, one for each signal we know.
-      return () => void signals.off(name, listener);
+      // The rule stays when nobody listens any more: rules are few, one for each signal we know.
+      return signals.listen(match, listener);
     },
     async onConnect(task) {
       connectTasks.push(task);
@@ -175,6 +164,25 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
       closed = true;
       current?.bus.disconnect();
       current = null;
+    },
+  };
+}
+
+function createSignals(log: Logger) {
+  const listeners = new EventEmitter().setMaxListeners(0);
+  return {
+    listen({ interface: from, member }: SignalMatch, listener: (body: unknown[]) => void) {
+      listeners.on(`${from}.${member}`, listener);
+      return () => void listeners.off(`${from}.${member}`, listener);
+    },
+
+    /** A listener that throws would swallow the replies behind it. */
+    emit({ interface: from, member, body }: Message): void {
+      try {
+        listeners.emit(`${from}.${member}`, body);
+      } catch (error) {
+        log.error({ err: error }, 'a D-Bus signal could not be handled');
+      }
     },
   };
 }

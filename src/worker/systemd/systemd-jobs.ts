@@ -29,7 +29,7 @@ const maxEarlyResults = 1_000;
 export async function followJobs(bus: Bus, log: Logger) {
   const early = new Map<string, JobResult>();
   // systemd makes one job of two calls that want the same: more than one may wait for it.
-  const waiting = new Set<{ path: string; resolve(result: JobResult): void; reject(error: Error): void }>();
+  const waiting = new Set<{ path: string; resolve(result: JobResult): void; reject(error: unknown): void }>();
 
   bus.onSignal({ interface: managerObject.interface, member: 'JobRemoved' }, (body) => {
     const [, path, , result] = body as [number, string, string, JobResult];
@@ -72,7 +72,7 @@ export async function followJobs(bus: Bus, log: Logger) {
       try {
         return await new Promise<JobResult>((resolve, reject) => {
           const timer = setTimeout(() => reject(tooSlow(deadlineMs)), deadlineMs);
-          const aborted = () => reject(signal?.reason as Error);
+          const aborted = () => reject(signal?.reason);
           signal?.addEventListener('abort', aborted);
           const waiter = { path, resolve, reject };
           waiting.add(waiter);

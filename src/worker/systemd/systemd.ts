@@ -100,23 +100,7 @@ export async function createSystemd({
   const propertiesOf = readerOf(bus);
   const jobs = await followJobs(bus, log);
 
-  // Counted, so that a change that comes while systemd reads is read by the next reload. All is unread at the start: a
-  // worker that was killed may have left links that systemd does not know.
-  let changes = 1;
-  let read = 0;
-  const reload = shareCalls(async () => {
-    const upTo = changes;
-    await manager('Reload');
-    read = Math.max(read, upTo);
-  }, reloadRest);
-  const changeLinks = async (change: Promise<boolean>) => {
-    let changed = true; // Also where it fails half way.
-    try {
-      changed = await change;
-    } finally {
-      if (changed) changes++;
-    }
-  };
+  const { reload, settle, change } = countReloads(() => manager('Reload'));
 
   const runJob = (member: string, unit: string, options: JobOptions) =>
     jobs.run(() => manager(member, 'ss', [unit, 'replace']), options);
@@ -132,15 +116,15 @@ export async function createSystemd({
     stop: (unit, options) => runJob('StopUnit', unit, options).catch(unlessGone('done')),
     restart: (unit, options) => runJob('RestartUnit', unit, options),
 
-    link: (path, enabled) => changeLinks(links.place(path, enabled)),
-    disable: (unit) => changeLinks(links.disable(unit)),
-    unlink: (unit) => changeLinks(links.remove(unit)),
+    link: (path, enabled) => change(links.place(path, enabled)),
+    disable: (unit) => change(links.disable(unit)),
+    unlink: (unit) => change(links.remove(unit)),
     links: links.read,
     isEnabled: links.isWanted,
     enabled: links.wanted,
     reload,
     reloadNetworkRules,
-    settle: async () => (read < changes ? reload() : undefined),
+    settle,
 
     state: async (unit) => stateOf(await propertiesOf(unit, ...stateProperties)),
 
@@ -174,6 +158,33 @@ export async function createSystemd({
 
     async resetFailed(unit) {
       await manager('ResetFailedUnit', 's', [unit]).catch(unlessGone([]));
+    },
+  };
+}
+
+/**
+ * Has systemd read links that have changed. Counted, so that a change that comes while systemd reads
+ * is read by the next reload. All is unread at the start: a worker that was killed may have left
+ * links that systemd does not know.
+ */
+function countReloads(carryOut: () => Promise<unknown>) {
+  let changes = 1;
+  let read = 0;
+  const reload = shareCalls(async () => {
+    const upTo = changes;
+    await carryOut();
+    read = Math.max(read, upTo);
+  }, reloadRest);
+  return {
+    reload,
+    settle: async () => (read < changes ? reload() : undefined),
+    async change(links: Promise<boolean>): Promise<void> {
+      let changed = true; // Also where it fails half way.
+      try {
+        changed = await links;
+      } finally {
+        if (changed) changes++;
+      }
     },
   };
 }

@@ -2,7 +2,7 @@ import { readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
-import { isAbsence, makeDirectories, nullIfAbsent, syncDirectory } from '../host/files.ts';
+import { codeOf, isAbsence, makeDirectories, nullIfAbsent, syncDirectory } from '../host/files.ts';
 
 /** Where systemd looks for the units of an administrator, before all other places (systemd.unit(5)). */
 const systemUnits = '/etc/systemd/system';
@@ -131,7 +131,7 @@ async function targetOf(place: string): Promise<string | null | undefined> {
     return resolve(place, '..', await readlink(place));
   } catch (error) {
     if (isAbsence(error)) return undefined;
-    if ((error as NodeJS.ErrnoException).code === 'EINVAL') return null;
+    if (codeOf(error) === 'EINVAL') return null;
     throw error;
   }
 }
