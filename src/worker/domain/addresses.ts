@@ -1,38 +1,42 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 
+/** A list of addresses, and of networks in CIDR notation. */
+function blockList(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const text of networks) {
+    const [address = '', prefix] = text.split('/');
+    const [family, bits] = isIPv4(address) ? (['ipv4', 32] as const) : (['ipv6', 128] as const);
+    list.addSubnet(address, Number(prefix ?? bits), family);
+  }
+  return list;
+}
+
 /**
  * Addresses that are nobody's on the Internet (IANA's special-purpose registries, RFC 6890): to clone or pull from them
  * would let a caller reach what only this host can.
  */
-const special = new BlockList();
-const networks4 = [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const;
-for (const [network, prefix] of networks4) special.addSubnet(network, prefix, 'ipv4');
-// Of IPv6 only 2000::/3 is the Internet; in it, Teredo, documentation (RFC 3849, RFC 9637) and 6to4 are not.
-for (const [network, prefix] of [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-] as const) {
-  special.addSubnet(network, prefix, 'ipv6');
-}
-const internet6 = new BlockList();
-internet6.addSubnet('2000::', 3, 'ipv6');
+const special = blockList([
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/3',
+  // Of IPv6 only 2000::/3 is the Internet; in it, Teredo, documentation (RFC 3849, RFC 9637) and 6to4 are not.
+  '2001::/23',
+  '2001:db8::/32',
+  '2002::/16',
+  '3fff::/20',
+]);
+const internet6 = blockList(['2000::/3']);
 
 /** What --clone-allow or --registry-allow names: may be reached although it is private. */
 export interface AddressAllowance {
@@ -42,19 +46,9 @@ export interface AddressAllowance {
 
 /** Parses addresses, networks and names; the option has checked their form. */
 export function parseAllowance(parts: readonly string[]): AddressAllowance {
-  const addresses = new BlockList();
-  const names = new Set<string>();
-  for (const part of parts) {
-    const [network = '', prefix] = part.split('/');
-    const family = isIP(network);
-    if (family === 0) names.add(part);
-    else
-      addresses.addSubnet(
-        network,
-        Number(prefix ?? (family === 4 ? 32 : 128)),
-        family === 4 ? 'ipv4' : 'ipv6',
-      );
-  }
+  const isName = (part: string) => isIP(part.replace(/\/.*/, '')) === 0;
+  const names = new Set(parts.filter(isName));
+  const addresses = blockList(parts.filter((part) => !isName(part)));
   return {
     allowsName: (host) => names.has(host.replace(/\.$/, '')),
     allowsAddress: (address) => contains(addresses, unmapped(address)),
