@@ -125,11 +125,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
 
   function reconnect(): void {
     setTimeout(() => {
-      if (closed) return;
-      connectOnce().then(
-        () => log.info('the D-Bus connection is back'),
-        () => reconnect(),
-      );
+      if (!closed) connectOnce().then(() => log.info('the D-Bus connection is back'), reconnect);
     }, reconnectDelay);
   }
 
