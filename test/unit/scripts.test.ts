@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { loadScript } from '../../src/queue/scripts/load-script.ts';
+import { loadScript, scriptFiles } from '../../src/queue/scripts/load-script.ts';
 
 const directory = 'src/queue/scripts/lua';
-const files = readdirSync(directory).filter((name) => name.endsWith('.lua'));
+const files = [...scriptFiles.values()];
 const read = (file: string) => readFileSync(`${directory}/${file}`, 'utf8');
 
 test.each(files)('%s says in its head what it is given and what it replies', (file) => {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { effect } from '../../lib/effect.ts';
-import { loadScript } from './load-script.ts';
+import { loadScript, scriptFiles } from './load-script.ts';
 
 const text = z.string();
 const flag = z.union([z.literal(0), z.literal(1)]);
@@ -69,8 +69,12 @@ const scripts = {
 export type Script = keyof typeof scripts;
 export type Reply<S extends Script> = z.infer<(typeof scripts)[S]['reply']>;
 
-/** `acceptAtOnce` is lua/accept-at-once.lua. */
-const fileOf = (name: string) => `${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.lua`;
+/** `claimName` is claim-name.lua in one of the folders of lua/. */
+function fileOf(name: string): string {
+  const file = scriptFiles.get(name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  if (file === undefined) throw new Error(`there is no script ${name}`);
+  return file;
+}
 
 const texts = new Map(Object.keys(scripts).map((name) => [name, loadScript(fileOf(name))]));
 
