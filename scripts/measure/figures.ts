@@ -12,7 +12,8 @@ export type Figure = [what: string, value: string];
 /** The files that accept a job, in the layouts there have been. */
 const accepting = [
   /^src\/queue\/(accept\/|accept\b|guesses|sampled|record-request|scripts\/accept)/,
-  /^src\/queue\/scripts\/lua\/(accept-at-once|claim-name|adopt-name|strike-name|reserve-id|free-id|record-job)\.lua/,
+  /^src\/queue\/scripts\/lua\/(accept\/|accept-at-once|claim-name|reserve-id|free-id|record-job)/,
+  /^src\/queue\/scripts\/lua\/(directory\/)?(adopt-name|strike-name)\.lua/,
   /^src\/queue\/scripts\/lua\/include\/(directory|choose|claim|reserve|record)\.lua/,
 ];
 
