@@ -91,8 +91,8 @@ async function writeJobs({ redis: { redis } }: KeyedFleet): Promise<void> {
     };
     const job = newJob(submission, 'h1');
     const what = recordArgument(submission, { limits, keepSeconds }, Date.now() + 60_000, false);
-    const args = [what, ...recordFields(job, submission)];
-    const [verdict] = await runScript(redis, 'recordJob', recordKeys(submission, 'h1'), args);
+    const args = ['h1', what, '', '', '', 0, ...recordFields(job, submission)];
+    const [verdict] = await runScript(redis, 'accept', recordKeys(submission, 'h1'), args);
     if (verdict !== 'accepted') throw new Error(verdict);
     const error = problemOf('internal', 'it broke', { job: submission.id });
     const result = { unit: `gear-${resource}.service`, changed: true };

@@ -41,7 +41,7 @@ export const effects: readonly EffectPoint[] = [
   ...points(['docker.createNetwork'], ['install'], 1),
   ...points(['docker.removeNetwork'], ['install', 'remove'], 1),
   ...points(['docker.imagesOfGear'], ['install', 'remove'], 1),
-  ...points(['redis.acceptAtOnce', 'redis.take', 'redis.begin', 'redis.finish'], jobs, 4),
+  ...points(['redis.accept', 'redis.take', 'redis.begin', 'redis.finish'], jobs, 4),
   ...points(['redis.cancel'], ['cancel'], 1),
 ];
 
@@ -81,4 +81,4 @@ export const otherEffects: readonly EffectPoint[] = points(
 
 /** Whether it is the api that passes a point. */
 export const isPassedByApi = (point: string) =>
-  /^redis\.(?:acceptAtOnce|claimName|adoptName|strikeName|reserveId|freeId|recordJob|cancel):/.test(point);
+  /^redis\.(?:accept|claimName|adoptName|strikeName|reserveId|freeId|cancel):/.test(point);

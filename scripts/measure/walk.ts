@@ -46,7 +46,7 @@ const layout4691fad: readonly string[] = [
   'src/requests/envelope.ts',
   'src/token/seal.ts',
   'src/queue/scripts/run-script.ts',
-  'src/queue/scripts/lua/accept/accept-at-once.lua',
+  'src/queue/scripts/lua/accept/accept.lua',
   'src/queue/scripts/lua/include/claim.lua',
   'src/queue/scripts/lua/include/record.lua',
   'src/queue/scripts/lua/include/lists.lua',

@@ -44,7 +44,7 @@ test('one request sent 50 times at once, and again after kill -9 of every proces
 });
 
 test.each([
-  ['redis.acceptAtOnce:after', 1],
+  ['redis.accept:after', 1],
   ['redis.take:after', 1],
   ['redis.begin:after', 2],
   ['port.reserve:after', 2],

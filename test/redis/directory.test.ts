@@ -228,6 +228,17 @@ test.each(
   expect(await findHolder(redis.redis, 'gear', 'twice')).toBe('h1');
 });
 
+test.each(ways)('%s: one id stays bound where the same request comes again, too late', async (_, atOnce) => {
+  const submission = request(install('once'));
+  await accept(parts(atOnce), submission, to('h1'));
+  const late = { ...parts(atOnce), clock: { now: () => Date.now() - 60_000 } };
+  expect((await accept(late, submission, to('h1'))).verdict).toBe('known');
+  expect(await redis.redis.ttl(keys.id(submission.id))).toBeGreaterThan(1_000);
+  const tooLate = accept(late, request(install('never')), to('h1'));
+  await expect(tooLate).rejects.toMatchObject({ code: 'queue_unavailable' });
+  expect(await redis.redis.hexists(keys.holders('gear'), 'never')).toBe(0);
+});
+
 test('an entry is not taken back while a request may be on its way that counts on it', async () => {
   await accept(parts(true), request(install('young')), to('h1'));
   await redis.redis.del(keys.line('h1', 'gear', 'young'));

@@ -16,7 +16,7 @@ test('failpoints are drawn from all that the source names, each once', () => {
 });
 
 test('the api passes what accepts and cancels, a worker the rest', () => {
-  expect(isPassedByApi('redis.acceptAtOnce:after')).toBe(true);
+  expect(isPassedByApi('redis.accept:after')).toBe(true);
   expect(isPassedByApi('redis.finish:after')).toBe(false);
   expect(isPassedByApi('*')).toBe(false);
 });

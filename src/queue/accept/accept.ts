@@ -9,10 +9,11 @@ import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger, readJobOf } from '../records/worker-records.ts';
 import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { type ClaimVerdict, runScript } from '../scripts/run-script.ts';
-import type { AcceptParts, Attempt } from './attempt.ts';
-import { claimAnywhere, recordAtOnce, recordInSteps } from './record-request.ts';
+import type { AcceptParts, Attempt, NameEntry } from './attempt.ts';
+import type { PredictedHost } from './host-predictor.ts';
+import { recordRequest } from './record-request.ts';
 import { sample } from './sample.ts';
-import { creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
+import { claimArgument, creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
 import type { Accepted, JobSubmission, Placement } from './submission.ts';
 
 /** Milliseconds for which is waited what stands in the way but passes, and between two looks at it. */
@@ -30,7 +31,7 @@ type Step = Accepted | { host: string | null; again?: boolean };
 
 /**
  * Finds the host for a request, records it there and hands it to the host's queue. Where the host is known from the
- * beginning, or guessed, that is one round trip: the delivery carries nothing but the id and is dropped by the worker where
+ * beginning, or predicted, that is one round trip: the delivery carries nothing but the id and is dropped by the worker where
  * the record says otherwise, so that it may be sent at once. Throws `queue_unavailable`.
  */
 export async function accept(
@@ -40,46 +41,39 @@ export async function accept(
 ): Promise<Accepted> {
   await parts.directorySync.settled();
   const attempt: Attempt = {
-    ...{
-      id: randomUUID(),
-      parts,
-      submission,
-      placement,
-      candidates: sample(placement.candidates, sampleSize),
-    },
-    ...{ epoch: parts.directorySync.epoch(), guess: null, settled: false, instead: '', made: null },
+    ...{ id: randomUUID(), parts, submission, placement },
+    candidates: sample(placement.candidates, sampleSize),
+    ...{ epoch: parts.directorySync.epoch(), settled: false, instead: '', made: null },
   };
   const until = performance.now() + patience;
-  let host = firstHost(attempt);
-  for (;;) {
-    const step = host === null ? await claim(attempt) : await record(attempt, host);
-    if ('verdict' in step) return step;
+  const first = firstHost(attempt);
+  let step: Step = await (first ? record(attempt, first.host).finally(first.settle) : claim(attempt));
+  while (!('verdict' in step)) {
     if (performance.now() > until)
       throw new Failure('queue_unavailable', 'the name is moving; send the request again');
     if (step.again) await pause(look);
-    host = step.host;
+    step = step.host === null ? await claim(attempt) : await record(attempt, step.host);
   }
+  return step;
 }
 
-/** The host that is tried before the directory is asked; null: none. */
-function firstHost(attempt: Attempt): string | null {
-  const { parts, submission, placement, candidates } = attempt;
-  if (!needsName(submission)) return placement.only;
-  if (!parts.atOnce) return null;
-  if (placement.only !== null) return placement.only;
+/** The host that is tried before the directory is asked; null: none. In a Cluster the directory comes first. */
+function firstHost({ parts, submission, placement, candidates }: Attempt): PredictedHost | null {
+  const { only } = placement;
+  if (needsName(submission) && !parts.atOnce) return null;
+  if (only !== null) return { host: only, settle: () => undefined };
   const { type, params } = submission.command;
   const { on } = jobs[type];
-  attempt.guess = creates(submission)
+  return creates(submission)
     ? parts.predictor.guess(on, params.resource, candidates)
     : parts.predictor.seen(on, params.resource);
-  return attempt.guess?.host ?? null;
 }
 
 /** Asks the directory who has the name, or is to have it. */
 async function claim(attempt: Attempt): Promise<Step> {
   const { parts, submission, placement } = attempt;
   const reply = await runScript(parts.redis, 'claimName', directoryKeys(submission), [
-    claimAnywhere(attempt),
+    claimArgument(attempt),
   ]);
   switch (reply[0]) {
     case 'lost':
@@ -98,7 +92,7 @@ async function claim(attempt: Attempt): Promise<Step> {
 }
 
 /** The directory has the name on a host. */
-function entered(attempt: Attempt, verdict: ClaimVerdict, entry: { host: string; text: string }): Step {
+function entered(attempt: Attempt, verdict: ClaimVerdict, entry: NameEntry): Step {
   if (verdict === 'claimed') attempt.made = entry;
   attempt.settled = verdict === 'settled';
   return { host: entry.host };
@@ -121,7 +115,7 @@ async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
 /** The directory names another host than the only one wanted: that may be out of date, or about to change. */
 async function movedOn(
   { parts: { redis }, submission: { command } }: Attempt,
-  entry: { host: string; text: string },
+  entry: NameEntry,
 ): Promise<Step> {
   const state = await releaseEntry(redis, jobs[command.type].on, command.params.resource, entry);
   if (state === 'held') return { verdict: 'elsewhere', host: entry.host };
@@ -130,30 +124,28 @@ async function movedOn(
 
 /** Has the request recorded on a host. */
 async function record(attempt: Attempt, host: string): Promise<Step> {
-  const { parts, submission, placement, guess } = attempt;
+  const { parts, submission, placement } = attempt;
   const job = newJob(submission, host);
   const { id, command } = submission;
-  const recorded = parts.atOnce ? recordAtOnce(attempt, job) : recordInSteps(attempt, job);
-  const delivered = parts.atOnce ? parts.deliveries.add(host, id, command.type) : null;
-  attempt.guess = null;
-  const told = Promise.all([recorded, delivered]).finally(() => guess?.settle());
-  const [{ verdict, more, text, name }] = await told;
+  const recorded = recordRequest(attempt, job);
+  const deliver = () => parts.deliveries.add(host, id, command.type);
+  const [{ verdict, more, text, name }] = await Promise.all([recorded, parts.atOnce && deliver()]);
   switch (verdict) {
     case 'accepted':
-      if (!delivered) await parts.deliveries.add(host, id, command.type);
+      if (!parts.atOnce) await deliver();
       parts.predictor.see(jobs[command.type].on, job.resource, host);
       return { verdict, job };
     case 'lost':
-      return lookAgain(attempt, guess ? null : host);
+      return lookAgain(attempt, host);
     case 'crowded':
       return compareAll(attempt);
     case 'taken':
-      return elsewhereInLedger(attempt, guess ? null : host, more);
+      return elsewhereInLedger(attempt, host, more);
     case 'elsewhere':
       if (placement.only !== null) return movedOn(attempt, { host: more, text });
-      return guess ? entered(attempt, name, { host: more, text }) : { host: more };
+      return entered(attempt, name, { host: more, text });
     case 'free':
-      return moveAway(attempt, host);
+      return moveAway(attempt);
     case 'known': {
       const known = await readJobOf(parts.redis, host, id);
       return known ? joined(attempt, known) : { host };
@@ -164,7 +156,7 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
 }
 
 /** The id is bound to another host: to a job there, to one on its way, or to one that is no longer remembered. */
-async function elsewhereInLedger(attempt: Attempt, tried: string | null, bound: string): Promise<Step> {
+async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string): Promise<Step> {
   const { parts, submission } = attempt;
   const host = hostInLedger(bound);
   const record = await readJobOf(parts.redis, host, submission.id);
@@ -174,18 +166,17 @@ async function elsewhereInLedger(attempt: Attempt, tried: string | null, bound: 
   return { host: tried, again: onItsWay };
 }
 
-/** The host of an old entry does not have the name: it may go to the host with the most room. */
-async function moveAway(attempt: Attempt, host: string): Promise<Step> {
+/**
+ * The host of an old entry does not have the name: it may go to the host with the most room. Where another request has counted
+ * on the entry since, it stays as it is.
+ */
+async function moveAway(attempt: Attempt): Promise<Step> {
   const { parts, submission } = attempt;
   const { on } = jobs[submission.command.type];
   const { resource } = submission.command.params;
   const entry = await readEntry(parts.redis, on, resource);
-  attempt.settled = false;
-  if (entry === null || entry.host !== host) return { host: null };
-  // As we have left it: another request that has counted on it since keeps the name where it is.
-  const ours = entry.attempt === attempt.id;
-  if (ours && (await deleteEntry(parts.redis, on, resource, entry, 0))) return { host: null };
-  return { host };
+  if (entry?.attempt === attempt.id) await deleteEntry(parts.redis, on, resource, entry, 0);
+  return { host: null };
 }
 
 /** The id has a job already. Where that is about another name, ours is not wanted. */

@@ -3,7 +3,7 @@ import type { JobLimits } from '../../jobs/limits.ts';
 import type { DirectorySync } from '../directory/sync.ts';
 import type { Deliveries } from '../records/deliveries.ts';
 import type { RedisClock } from '../redis/clock.ts';
-import type { HostPredictor, PredictedHost } from './host-predictor.ts';
+import type { HostPredictor } from './host-predictor.ts';
 import type { Candidate, JobSubmission, Placement } from './submission.ts';
 
 export interface AcceptParts {
@@ -19,6 +19,12 @@ export interface AcceptParts {
   atOnce: boolean;
 }
 
+/** An entry of the directory. */
+export interface NameEntry {
+  host: string;
+  text: string;
+}
+
 /** A request on its way to its host. */
 export interface Attempt {
   /** Tells it from another one of the same request. */
@@ -30,12 +36,10 @@ export interface Attempt {
   candidates: Candidate[];
   /** The directory that this counts on; see epoch.ts. */
   epoch: string;
-  /** The host that is tried before the directory was asked; null: it has been, or need not be. */
-  guess: PredictedHost | null;
   /** The name's entry is older than any request that could have counted on it. */
   settled: boolean;
   /** What the ledger says of the id, where that is void. */
   instead: string;
   /** The directory's entry, where this request has made it. */
-  made: { host: string; text: string } | null;
+  made: NameEntry | null;
 }

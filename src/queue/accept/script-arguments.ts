@@ -1,10 +1,10 @@
 import { MiB } from '../../jobs/fields/bytes.ts';
 import type { Job } from '../../jobs/job.ts';
 import { type Command, jobs } from '../../jobs/registry.ts';
-import { entryKeys } from '../directory/entries.ts';
+import { entryKeys, entrySettled } from '../directory/entries.ts';
 import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
-import type { AcceptParts } from './attempt.ts';
-import type { JobSubmission, Placement } from './submission.ts';
+import type { AcceptParts, Attempt } from './attempt.ts';
+import type { JobSubmission } from './submission.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/lua. */
 
@@ -17,26 +17,18 @@ export function creates({ command }: JobSubmission): boolean {
   return needs === 'place' || needs === 'absence';
 }
 
-/**
- * What a request asks of the directory, as JSON; empty where it asks for no name. `candidates` are all of the choice's or some
- * of them; `settled` is the age, in milliseconds, from which the name's entry is to be called so.
- */
-export function claimArgument(
-  submission: JobSubmission,
-  { only, candidates }: Placement,
-  more: { epoch: string; attempt: string; some?: boolean; settled?: number },
-): string {
+/** What a request asks of the directory, as JSON; empty where it asks for no name. See scripts/lua/accept/claim-name.lua. */
+export function claimArgument({ id, submission, placement, candidates, epoch }: Attempt): string {
   if (!needsName(submission)) return '';
-  const { command, id } = submission;
+  const { command } = submission;
   return JSON.stringify({
-    id,
+    ...{ id: submission.id, attempt: id, epoch, candidates },
     kind: jobs[command.type].on,
     resource: command.params.resource,
     creates: creates(submission),
     ...roomOf(command),
-    ...(only === null ? {} : { only }),
-    candidates,
-    ...more,
+    ...(placement.only === null ? { settled: entrySettled } : { only: placement.only }),
+    some: candidates.length < placement.candidates.length,
   });
 }
 

@@ -15,18 +15,16 @@ const claimed = ['held', 'settled', 'claimed'] as const;
 export type ClaimVerdict = (typeof claimed)[number];
 const notClaimed = ['missing', 'nowhere', 'crowded', 'lost'] as const;
 /** What a host's records say of a job; see lua/include/record.lua. */
-const recorded = ['accepted', 'known', 'late', 'free', 'missing', 'exists', 'full'] as const;
+const recorded = ['accepted', 'free', 'missing', 'exists', 'full'] as const;
 
 /** What must happen in Redis at once or not at all: how many keys each script takes (null: any), and what it replies. */
 const scripts = {
-  acceptAtOnce: {
-    keys: 16,
+  accept: {
+    keys: null,
     reply: z.union([
-      z.tuple([z.enum(notClaimed)]),
-      z.tuple([z.literal('late')]),
+      z.tuple([z.enum([...notClaimed, 'known', 'late'])]),
       z.tuple([z.literal('taken'), text]),
-      z.tuple([z.literal('elsewhere'), text, text, z.enum(claimed), candidates]),
-      z.tuple([z.enum(recorded), text, text, z.enum(claimed), candidates]),
+      z.tuple([z.enum(['elsewhere', ...recorded]), text, text, z.enum(claimed), candidates]),
     ]),
   },
   claimName: {
@@ -41,10 +39,6 @@ const scripts = {
   strikeName: { keys: 3, reply: flag },
   reserveId: { keys: 1, reply: text.nullable() },
   freeId: { keys: 1, reply: flag },
-  recordJob: {
-    keys: 11,
-    reply: z.union([z.tuple([z.enum(recorded)]), z.tuple([z.literal('full'), text])]),
-  },
   readJobs: { keys: null, reply: z.array(z.custom<(string | null)[]>(Array.isArray)) },
   take: { keys: 2, reply: z.enum(['absent', 'final', 'expired', 'taken']) },
   begin: {

@@ -5,4 +5,4 @@
 --      candidates [{host, memory, avoid}], some (whether there are more candidates), settled (ms, or absent))
 -- RETURNS see include/claim.lua
 -- @include "include/claim.lua"
-return {claim(d, cjson.decode(ARGV[1]))}
+return {claim(directory(1), cjson.decode(ARGV[1]))}

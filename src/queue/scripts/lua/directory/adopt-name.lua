@@ -6,4 +6,4 @@
 -- @include "include/directory.lua"
 local text = redis.call('HGET', KEYS[1], ARGV[2])
 if text then return text end
-return enter(d, ARGV[1], ARGV[2], {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}})
+return enter(directory(1), ARGV[1], ARGV[2], {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}})

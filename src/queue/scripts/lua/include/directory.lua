@@ -5,7 +5,7 @@
 -- host, `names` has their names in order: both change together with the entries, so that simultaneous requests for new
 -- names see each other.
 --
--- KEYS holders, names, spread and, where the script asks for it, epoch: the first of every script that includes this
+-- `directory(first)` names the keys from KEYS[first] on: holders, names, spread and, where the script asks for it, epoch.
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -36,4 +36,6 @@ local function strike(d, kind, resource, text)
   return true
 end
 
-local d = {holders = KEYS[1], names = KEYS[2], spread = KEYS[3], epoch = KEYS[4]}
+local function directory(first)
+  return {holders = KEYS[first], names = KEYS[first + 1], spread = KEYS[first + 2], epoch = KEYS[first + 3]}
+end
