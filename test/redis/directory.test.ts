@@ -63,7 +63,7 @@ function parts(atOnce: boolean): AcceptParts {
 }
 
 const h3 = () => ({ host: 'h3', settle: () => undefined });
-const alwaysH3: HostPredictor = { guess: h3, seen: h3, see: () => undefined, learn: () => undefined };
+const alwaysH3: HostPredictor = { predict: h3, see: () => undefined, learn: () => undefined };
 
 const hostOf = (accepted: Accepted) =>
   accepted.verdict === 'accepted' ? accepted.job.host : accepted.verdict;
@@ -152,7 +152,7 @@ test.each(ways)('%s: what is refused leaves no claim to a name and binds no id',
   expect(hostOf(await accept(parts(atOnce), refused, to('h3')))).toBe('h3');
 });
 
-test('a wrong guess changes nothing but the way: the directory chooses, and takes back what is refused', async () => {
+test('a wrong prediction changes nothing but the way: the directory chooses, and takes back what is refused', async () => {
   await accept(parts(true), request(install('first')), to('h3'));
   const wrong = { ...parts(true), predictor: alwaysH3 };
   expect(hostOf(await accept(wrong, request(install('second')), anyOf('h3', 'h1')))).toBe('h1');

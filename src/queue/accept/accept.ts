@@ -63,10 +63,7 @@ function firstHost({ parts, submission, placement, candidates }: Attempt): Predi
   if (needsName(submission) && !parts.atOnce) return null;
   if (only !== null) return { host: only, settle: () => undefined };
   const { type, params } = submission.command;
-  const { on } = jobs[type];
-  return creates(submission)
-    ? parts.predictor.guess(on, params.resource, candidates)
-    : parts.predictor.seen(on, params.resource);
+  return parts.predictor.predict(jobs[type].on, params.resource, creates(submission) ? candidates : []);
 }
 
 /** Asks the directory who has the name, or is to have it. */

@@ -9,15 +9,11 @@ export interface PredictedHost {
 }
 
 /**
- * Where the directory is likely to send a request: to the host that had the name when it was last seen, or to the one that it will
- * choose for a new name, from what it has last said of each and what is on its way. Good enough for a guess; a wrong one costs a
- * round trip and a delivery that finds nothing.
+ * Where the directory is likely to send a request. A wrong prediction costs a round trip and a delivery that finds nothing.
  */
 export interface HostPredictor {
-  /** For a name that may be new; null where there is no candidate. */
-  guess(kind: LineKind, resource: string, candidates: readonly Candidate[]): PredictedHost | null;
-  /** For a name that is there already; null where it was not seen. */
-  seen(kind: LineKind, resource: string): PredictedHost | null;
+  /** The host that had the name when it was last seen, or the one of these that the directory will choose; null: none. */
+  predict(kind: LineKind, resource: string, candidates: readonly Candidate[]): PredictedHost | null;
   /** The host that has a name. */
   see(kind: LineKind, resource: string, host: string): void;
   /** What the directory had for each candidate: names, MiB that they ask for; and the host that it has chosen. */
@@ -47,33 +43,22 @@ export function createHostPredictor(): HostPredictor {
     hosts.set(key, known);
     return known;
   };
-  const seen = (kind: LineKind, resource: string): PredictedHost | null => {
-    const host = holders.get(`${kind} ${resource}`);
-    return host === undefined ? null : { host, settle: () => undefined };
-  };
-  /** In the order in which the directory chooses (scripts/lua/include/choose.lua), as far as it is known here. */
-  const rank = (kind: LineKind, { host, memory, avoid }: Candidate) => {
-    const known = of(kind, host);
-    return [avoid, known.names + known.onTheirWay, known.memory - memory];
-  };
   return {
-    seen,
-    guess(kind, resource, candidates) {
-      const [first, ...others] = candidates;
-      if (!first) return null;
-      const known = seen(kind, resource);
-      if (known) return known;
-      let best = { host: first.host, rank: rank(kind, first) };
-      for (const candidate of others) {
-        const other = { host: candidate.host, rank: rank(kind, candidate) };
-        if (isLess(other.rank, best.rank)) best = other;
+    predict(kind, resource, candidates) {
+      const holder = holders.get(`${kind} ${resource}`);
+      if (holder !== undefined) return { host: holder, settle: () => undefined };
+      let best: Ranked | null = null;
+      for (const candidate of candidates) {
+        const ranked = { candidate, known: of(kind, candidate.host) };
+        if (best === null || byRank(ranked, best) < 0) best = ranked;
       }
-      const chosen = of(kind, best.host);
-      chosen.onTheirWay += 1;
+      if (best === null) return null;
+      const { candidate, known } = best;
+      known.onTheirWay += 1;
       return {
-        host: best.host,
+        host: candidate.host,
         settle() {
-          chosen.onTheirWay -= 1;
+          known.onTheirWay -= 1;
         },
       };
     },
@@ -94,10 +79,13 @@ export function createHostPredictor(): HostPredictor {
   };
 }
 
-function isLess(a: number[], b: number[]): boolean {
-  for (const [i, value] of a.entries()) {
-    const other = b[i] ?? 0;
-    if (value !== other) return value < other;
-  }
-  return false;
+interface Ranked {
+  candidate: Candidate;
+  known: Known;
 }
+
+/** In the order in which the directory chooses (scripts/lua/include/choose.lua), as far as it is known here. */
+const byRank = (a: Ranked, b: Ranked) =>
+  a.candidate.avoid - b.candidate.avoid ||
+  a.known.names + a.known.onTheirWay - b.known.names - b.known.onTheirWay ||
+  a.known.memory - a.candidate.memory - (b.known.memory - b.candidate.memory);
