@@ -26,7 +26,7 @@ export interface JobRecord {
 /** A hash as Redis returns it, field, value, field, value, … */
 export function readHash(flat: readonly string[]): Record<string, string> {
   const hash: Record<string, string> = {};
-  for (let i = 0; i + 1 < flat.length; i += 2) hash[flat[i] as string] = flat[i + 1] as string;
+  for (const [i, text] of flat.entries()) if (i % 2 === 1) hash[flat[i - 1] ?? ''] = text;
   return hash;
 }
 
@@ -81,8 +81,9 @@ const run = z.object({
   takenAt: count.nullable().catch(null),
   progress: json.pipe(progress).nullable().catch(null),
   result: json.catch(null),
-  error: json.pipe(error).nullable().catch(null),
+  error: json.pipe(error).catch({ code: 'internal', detail: unknownReason }),
 });
+type Run = z.infer<typeof run>;
 
 /**
  * The record of a job in its two hashes, by the api and by the worker; null when there is none. Its id is the one it was
@@ -94,70 +95,56 @@ export function readRecord(id: string, job: Hash, written: Hash): JobRecord | nu
   if (Object.keys(job).length === 0) return null;
   const [told, became] = [accepted.safeParse(job), run.safeParse(written)];
   if (!told.success || !became.success) return unreadable(id, told.data);
-  const { v, fingerprint, sealed, cancel, expiresAt, type, resource, host, user, createdAt } = told.data;
-  const { state: begun, takenAt, startedAt, attempts, crashes, progress, result, error } = became.data;
-  const end = isFinal(begun ?? 'queued') ? null : endByApi(id, told.data);
-  const state = end?.state ?? begun ?? 'queued';
-  const { code, detail } = error ?? { code: 'internal', detail: unknownReason };
+  return recordOf(id, told.data, became.data);
+}
+
+function recordOf(id: string, told: Accepted, written: Run): JobRecord {
+  const { v, fingerprint, sealed, cancel, expiresAt, type, resource, host, user, createdAt } = told;
+  const { takenAt, startedAt, finishedAt, attempts, crashes, progress, result } = written;
+  const end = endOf(id, told, written);
   return {
     job: {
-      id,
-      type,
-      state,
-      resource,
-      host,
-      user,
-      createdAt,
-      startedAt,
-      finishedAt: became.data.finishedAt ?? end?.at ?? null,
+      ...{ id, type, state: end.state, resource, host, user, createdAt, startedAt },
+      finishedAt: finishedAt ?? end.at,
       attempts,
-      progress: isFinal(state) ? null : progress,
-      result: state === 'failed' ? null : result,
-      error: state === 'failed' ? (end?.error ?? problemOf(code, detail, { job: id, host })) : null,
+      progress: isFinal(end.state) ? null : progress,
+      result: end.state === 'failed' ? null : result,
+      error: end.error,
     },
-    version: v,
-    fingerprint,
-    sealed,
-    cancel,
-    waitsUntil: begun === undefined && takenAt === null ? expiresAt : null,
-    crashes,
+    ...{ version: v, fingerprint, sealed, cancel, crashes },
+    waitsUntil: written.state === undefined && takenAt === null ? expiresAt : null,
     takenAt: takenAt === null ? null : takenAt * 1000,
   };
 }
 
-function unreadable(id: string, told: Accepted | undefined): JobRecord {
-  const createdAt = told?.createdAt ?? new Date(0).toISOString();
-  return {
-    job: {
-      id,
-      type: told?.type ?? '',
-      state: 'failed',
-      resource: told?.resource ?? '',
-      host: told?.host ?? '',
-      user: told?.user ?? '',
-      createdAt,
-      startedAt: null,
-      finishedAt: createdAt,
-      attempts: 0,
-      progress: null,
-      result: null,
-      error: problemOf('internal', 'the record of this job cannot be read', { job: id }),
-    },
-    version: 1,
-    fingerprint: told?.fingerprint ?? '',
-    sealed: '',
-    cancel: null,
-    waitsUntil: null,
-    crashes: 0,
-    takenAt: null,
-  };
+/** What is shown where a record says nothing readable. */
+const nothing: Accepted = {
+  ...{ type: '', resource: '', host: '', user: '', createdAt: new Date(0).toISOString(), fingerprint: '' },
+  ...{ sealed: '', cancel: null, expiresAt: null, v: 1 },
+};
+
+function unreadable(id: string, told: Accepted = nothing): JobRecord {
+  const known = { ...told, sealed: '', cancel: null, v: 1 };
+  const { job, ...record } = recordOf(id, known, run.parse({ state: 'failed' }));
+  const error = problemOf('internal', 'the record of this job cannot be read', { job: id });
+  return { ...record, job: { ...job, finishedAt: job.createdAt, error } };
+}
+
+interface End {
+  state: JobState;
+  at: string | null;
+  error: Problem | null;
+}
+
+/** How a job has ended, by its worker or else by an api; or how far it is. */
+function endOf(id: string, told: Accepted, { state = 'queued', error: { code, detail } }: Run): End {
+  const byApi = isFinal(state) ? null : endByApi(id, told);
+  const error = state === 'failed' ? problemOf(code, detail, { job: id, host: told.host }) : null;
+  return byApi ?? { state, at: null, error };
 }
 
 /** How apis have ended a job for its host, which was not there to do so. */
-function endByApi(
-  id: string,
-  { cancelledAt, expiredAt, abandonedAt, host }: Accepted,
-): { state: JobState; at: string; error: Problem | null } | null {
+function endByApi(id: string, { cancelledAt, expiredAt, abandonedAt, host }: Accepted): End | null {
   const failed = (code: ErrorCode, detail: string) => problemOf(code, detail, { job: id, host });
   if (cancelledAt) return { state: 'cancelled', at: cancelledAt, error: null };
   if (expiredAt) {
