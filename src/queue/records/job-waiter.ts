@@ -1,5 +1,7 @@
+import { EventEmitter, once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { isFinal } from '../../jobs/job.ts';
+import { pause } from '../../lib/async/pause.ts';
 import { channels } from '../redis/keys.ts';
 import type { JobRecord } from './job-record.ts';
 
@@ -15,28 +17,19 @@ export interface Waiter {
 
 /** Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `read` has the record of a job. */
 export function createWaiter(read: (id: string) => Promise<JobRecord | null>, subscriber: Redis): Waiter {
-  const waiting = new Map<string, Set<() => void>>();
+  const changed = new EventEmitter().setMaxListeners(0);
   const everywhere = channels.news('*');
   subscriber.on('pmessage', (pattern: string, _channel: string, id: string) => {
-    if (pattern !== everywhere) return;
-    for (const wake of waiting.get(id) ?? []) wake();
+    if (pattern === everywhere) changed.emit(`job ${id}`);
   });
   subscriber.psubscribe(everywhere).catch(() => undefined); // Repeated by ioredis at every reconnect.
 
-  function nextNews(id: string, milliseconds: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', wake);
-        const others = waiting.get(id);
-        others?.delete(wake);
-        if (others?.size === 0) waiting.delete(id);
-        resolve();
-      };
-      const timer = setTimeout(wake, milliseconds);
-      signal?.addEventListener('abort', wake);
-      waiting.set(id, (waiting.get(id) ?? new Set()).add(wake));
-    });
+  async function nextNews(id: string, milliseconds: number, signal?: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const inTime = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+    const heard = once(changed, `job ${id}`, { signal: over.signal });
+    await Promise.race([heard, pause(milliseconds, inTime)]).catch(() => undefined);
+    over.abort();
   }
 
   return {

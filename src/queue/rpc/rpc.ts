@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
 import { payloadVersion } from '../../jobs/payload-version.ts';
 import type { Queries, Query } from '../../jobs/rpc/queries.ts';
+import { pause } from '../../lib/async/pause.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { channels, keys } from '../redis/keys.ts';
@@ -52,19 +54,13 @@ export interface RpcClient {
   ): Promise<Queries[Q]['answer']>;
 }
 
-interface Pending {
-  host: string;
-  resolve(reply: z.infer<typeof answered>): void;
-}
-
 export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClock): RpcClient {
   const api = randomUUID();
-  const pending = new Map<string, Pending>();
+  const replies = new EventEmitter().setMaxListeners(0);
   subscriber.on('message', (channel: string, text: string) => {
     const reply = answered.safeParse(parseJson(text));
-    const asker = reply.success ? pending.get(reply.data.id) : undefined;
     // An answer counts only from the host that was asked.
-    if (asker && reply.success && channel === channels.replies(asker.host, api)) asker.resolve(reply.data);
+    if (reply.success) replies.emit(`${channel} ${reply.data.id}`, reply.data);
   });
   const listening = new Map<string, Promise<unknown>>();
   /** Hears the answers of a host from now on; repeated by ioredis at every reconnect. */
@@ -80,30 +76,17 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
   return {
     async ask(host, question, sealed, args, timeout = defaultTimeout) {
       const id = randomUUID();
-      const reply = new Promise<z.infer<typeof answered>>((resolve, reject) => {
-        const timer = setTimeout(() => {
-          pending.delete(id);
-          reject(new Failure('host_unavailable', `the host ${host} does not answer`));
-        }, timeout);
-        pending.set(id, {
-          host,
-          resolve(answer) {
-            clearTimeout(timer);
-            pending.delete(id);
-            resolve(answer);
-          },
-        });
-      });
+      const event = `${channels.replies(host, api)} ${id}`;
+      const said = once(replies, event, { signal: AbortSignal.timeout(timeout) });
+      const reply = said.then(
+        ([answer]: z.infer<typeof answered>[]) => answer,
+        () => {
+          throw new Failure('host_unavailable', `the host ${host} does not answer`);
+        },
+      );
       reply.catch(() => undefined); // It may be refused before anybody waits for it.
-      const text = JSON.stringify({
-        id,
-        api,
-        v: payloadVersion,
-        question,
-        sealed,
-        args,
-        until: clock.now() + timeout,
-      });
+      const until = clock.now() + timeout;
+      const text = JSON.stringify({ id, api, v: payloadVersion, question, sealed, args, until });
       await Promise.race([listenTo(host), reply]);
       await redis
         .multi()
@@ -111,7 +94,7 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
         .ltrim(keys.asks(host), 0, maxWaiting - 1)
         .expire(keys.asks(host), 60)
         .exec();
-      const { answer, failure } = await reply;
+      const { answer, failure } = (await reply) ?? {};
       if (failure) throw failureOf(failure);
       return answer as never;
     },
@@ -159,7 +142,7 @@ export async function serveQueries(
     } catch (error) {
       if (signal.aborted) return;
       log.debug({ reason: (error as Error).message }, 'queries cannot be read');
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await pause(200);
     }
   }
 }
