@@ -74,23 +74,20 @@ export function openDirectorySync({
     known.add(host);
     settling.heard(host);
   };
-  const retry = async (host: string, delay: number): Promise<void> => {
+  /** Reads what a host holds, again and again where that fails. */
+  const learn = async (host: string, delay = firstRetry): Promise<void> => {
     try {
       await learnOnce(host);
       unread.delete(host);
-    } catch {
-      const next = Math.min(2 * delay, lastRetry);
-      if (!closed) later(next, () => void retry(host, next));
-    }
-  };
-  /** Reads what a host holds, again and again where that fails. */
-  const learn = (host: string) => {
-    learnOnce(host).catch((error: Error) => {
-      if (closed || unread.has(host)) return;
+    } catch (error) {
+      if (closed || (delay === firstRetry && unread.has(host))) return;
+      if (!unread.has(host)) {
+        const { message: reason } = error as Error;
+        log.warn({ host, reason }, 'what a host holds cannot be read; trying again');
+      }
       unread.add(host);
-      log.warn({ host, reason: error.message }, 'what a host holds cannot be read; trying again');
-      later(firstRetry, () => void retry(host, firstRetry));
-    });
+      later(delay, () => void learn(host, Math.min(2 * delay, lastRetry)));
+    }
   };
 
   async function look(): Promise<void> {
@@ -109,7 +106,7 @@ export function openDirectorySync({
     await subscriber.psubscribe(everywhere);
     await look();
     known = new Set();
-    for (const host of await redis.smembers(keys.hosts)) learn(host);
+    for (const host of await redis.smembers(keys.hosts)) void learn(host);
     await redis.publish(channels.who, '');
   }
 
@@ -130,7 +127,7 @@ export function openDirectorySync({
     if (pattern !== everywhere || !hostName.safeParse(host).success) return;
     if (said.startsWith('free ')) quietly('a name could not be freed', () => free(host, said));
     else if (said === 'left') settling.left(host);
-    else if (said === 'held' || !known.has(host)) learn(host);
+    else if (said === 'held' || !known.has(host)) void learn(host);
   });
   // At every connect, of whichever is the last: Redis may be another one, or may have lost everything.
   for (const connection of [redis, subscriber]) {
