@@ -3,7 +3,7 @@ import type { Scope } from '../jobs/access/scope.ts';
 import type { Kind } from '../jobs/fields/resource.ts';
 import type { JobLimits } from '../jobs/limits.ts';
 import { type OpenStream, parseHead, type StreamName } from '../jobs/rpc/streams.ts';
-import { accept, cancelJob } from './accept/accept.ts';
+import { accept } from './accept/accept.ts';
 import { createHostPredictor } from './accept/host-predictor.ts';
 import type { Accepted, JobSubmission, Placement } from './accept/submission.ts';
 import { findHolder, listNames, type NamePage } from './directory/entries.ts';
@@ -11,6 +11,7 @@ import { createHostsReader, type HostEntry, heldAmong, readHost } from './direct
 import { type Removed, removeHost } from './directory/remove-host.ts';
 import { openDirectorySync } from './directory/sync.ts';
 import { createDeliveries } from './records/deliveries.ts';
+import { cancelJob } from './records/end-job.ts';
 import type { JobRecord } from './records/job-record.ts';
 import { createWaiter } from './records/job-waiter.ts';
 import { type JobFilter, type JobPage, listJobs } from './records/list-jobs.ts';
@@ -167,7 +168,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
       const names = filter.h === undefined ? await redis.smembers(keys.hosts) : [filter.h];
       return listJobs(redis, names, records.shown, filter, { limit, after, signal });
     }),
-    cancel: guarded((record, sealed) => cancelJob(redis, record, sealed, keepSeconds)),
+    cancel: guarded(({ job }, sealed) => cancelJob(redis, job, sealed, keepSeconds)),
     hosts: guarded(hosts.read),
     host: guarded((name) => surely(() => readHost(redis, clock, name))),
     listNames: guarded(async (kind, scope, limit, after) => {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { Failure } from '../../jobs/errors.ts';
 import { jobLimits } from '../../jobs/limits.ts';
 import { jobs } from '../../jobs/registry.ts';
@@ -7,7 +6,6 @@ import { pause } from '../../lib/async/pause.ts';
 import { deleteEntry, entrySettled, readEntry, releaseEntry } from '../directory/entries.ts';
 import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger, readJobOf } from '../records/worker-records.ts';
-import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { type ClaimVerdict, runScript } from '../scripts/run-script.ts';
 import type { AcceptParts, Attempt, NameEntry } from './attempt.ts';
 import type { PredictedHost } from './host-predictor.ts';
@@ -196,22 +194,4 @@ async function refused(
   if (verdict === 'late')
     throw new Failure('queue_unavailable', 'the queue answered too late; send the request again');
   return verdict === 'full' ? { verdict, limit: jobLimits.keyof().parse(limit) } : { verdict };
-}
-
-/**
- * Cancels a job: one that was not begun is over at once; of another one the worker is to be told by the caller.
- * `sealed` is the request to cancel, for the worker. Returns what the job was before.
- */
-export async function cancelJob(
-  redis: Redis,
-  { job }: JobRecord,
-  sealed: string,
-  keepSeconds: number,
-): Promise<'queued' | 'running' | 'final' | 'absent'> {
-  const { id, host } = job;
-  const now = new Date().toISOString();
-  const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
-  const scriptKeys = [...mine, ...listKeys(host, job, 'cancelled')];
-  const args = [now, sealed, keepSeconds, channels.news(host), id];
-  return runScript(redis, 'cancel', scriptKeys, args);
 }

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { kinds } from '../../jobs/fields/resource.ts';
+import { abandonJob } from '../records/end-job.ts';
 import { readJobOf } from '../records/worker-records.ts';
-import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
-import { runScript } from '../scripts/run-script.ts';
+import { keys } from '../redis/keys.ts';
 import { deleteEntry, scanEntries } from './entries.ts';
 
 /** What went with a host. */
@@ -19,15 +19,9 @@ export interface Removed {
  */
 export async function removeHost(redis: Redis, host: string, keepSeconds: number): Promise<Removed> {
   const removed: Removed = { names: 0, jobs: 0 };
-  const now = new Date().toISOString();
   for (const id of await redis.zrange(keys.open(host), '0', '-1')) {
     const record = await readJobOf(redis, host, id);
-    if (!record) continue;
-    const args = [now, keepSeconds, channels.news(host), id];
-    const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
-    const scriptKeys = [...mine, ...listKeys(host, record.job, 'failed')];
-    const over = await runScript(redis, 'abandon', scriptKeys, args);
-    if (over === 1) removed.jobs++;
+    if (record && (await abandonJob(redis, { ...record.job, host }, keepSeconds))) removed.jobs++;
   }
   for (const kind of kinds) {
     for await (const entries of scanEntries(redis, kind)) {

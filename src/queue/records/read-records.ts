@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { RedisClock } from '../redis/clock.ts';
-import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
+import { keys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
+import { expireJob } from './end-job.ts';
 import { type JobRecord, readHash, readRecord, shownFields } from './job-record.ts';
 import { hostInLedger, readJobOf } from './worker-records.ts';
 
@@ -27,11 +28,7 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
   async function endLate({ host, id }: JobPlace, record: JobRecord | null): Promise<JobRecord | null> {
     const { waitsUntil, job } = record ?? { waitsUntil: null, job: null };
     if (job?.state !== 'queued' || waitsUntil === null || clock.now() <= waitsUntil) return record;
-    const args = [new Date().toISOString(), keepSeconds, channels.news(host), id];
-    const mine = [keys.job(host, id), keys.run(host, id), ...chargeKeys(host)];
-    const scriptKeys = [...mine, ...listKeys(host, job, 'failed')];
-    const over = await runScript(redis, 'expire', scriptKeys, args);
-    return over === 1 ? readJobOf(redis, host, id) : record;
+    return (await expireJob(redis, { ...job, host }, keepSeconds)) ? readJobOf(redis, host, id) : record;
   }
   return {
     async job(id) {

@@ -2,15 +2,17 @@
 -- so does its charge.
 --
 -- KEYS job, run, charges, charged, names of resources, lists …: of every script that includes this
+-- ARGV now (RFC 3339), seconds to keep the job, channel, id
+-- @include "include/is-over.lua"
 -- @include "include/lists.lua"
 -- @include "include/charges.lua"
-local job, run = KEYS[1], KEYS[2]
-local function endAs(field, now, seconds, channel, id)
-  if redis.call('HSETNX', job, field, now) == 0 then return false end
+local job, run, id = KEYS[1], KEYS[2], ARGV[4]
+local function endAs(field)
+  if redis.call('HSETNX', job, field, ARGV[1]) == 0 then return false end
   release(KEYS[3], KEYS[4], id)
   redis.call('HDEL', job, 'sealed')
-  redis.call('EXPIRE', job, seconds)
-  enlistEnded({job = job, names = KEYS[5], lists = {unpack(KEYS, 6)}}, id, seconds)
-  redis.call('PUBLISH', channel, id)
+  redis.call('EXPIRE', job, ARGV[2])
+  enlistEnded({job = job, names = KEYS[5], lists = {unpack(KEYS, 6)}}, id, ARGV[2])
+  redis.call('PUBLISH', ARGV[3], id)
   return true
 end

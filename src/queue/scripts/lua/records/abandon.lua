@@ -3,9 +3,8 @@
 -- KEYS job, run, charges, charged, names of resources, lists
 -- ARGV now (RFC 3339), seconds to keep the job, channel, id
 -- RETURNS 1 when it is over by that
--- @include "include/is-over.lua"
 -- @include "include/end-as.lua"
 local state = redis.call('HGET', run, 'state')
 if redis.call('EXISTS', job) == 0 or isOver(state) then return 0 end
 if redis.call('HEXISTS', job, 'cancelledAt') == 1 or redis.call('HEXISTS', job, 'expiredAt') == 1 then return 0 end
-return endAs('abandonedAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4]) and 1 or 0
+return endAs('abandonedAt') and 1 or 0

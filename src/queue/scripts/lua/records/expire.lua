@@ -8,5 +8,5 @@ local expires = redis.call('HGET', job, 'expiresAt')
 if not expires or redis.call('HEXISTS', job, 'cancelledAt') == 1 then return 0 end
 if redis.call('HEXISTS', run, 'state') == 1 or redis.call('HEXISTS', run, 'takenAt') == 1 then return 0 end
 if redis.call('TIME')[1] * 1000 <= tonumber(expires) then return 0 end
-endAs('expiredAt', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+endAs('expiredAt')
 return 1
