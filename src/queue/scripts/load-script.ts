@@ -1,15 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 const directory = join(import.meta.dirname, 'lua');
 const include = /^-- @include "([\w/-]+\.lua)"\n/gm;
-
-/** The scripts in `lua/`, by their names without the folder of their stage. */
-export const scriptFiles: ReadonlyMap<string, string> = new Map(
-  readdirSync(directory, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.lua') && !path.startsWith('include/'))
-    .map((path) => [basename(path, '.lua'), path]),
-);
 
 /**
  * The text of a script in `lua/`, with what it includes in front, each once. Paths of includes are relative to `lua/`.

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { effect } from '../../lib/effect.ts';
-import { loadScript, scriptFiles } from './load-script.ts';
+import { loadScript } from './load-script.ts';
 
 const text = z.string();
 const flag = z.union([z.literal(0), z.literal(1)]);
@@ -17,10 +17,14 @@ const notClaimed = ['missing', 'nowhere', 'crowded', 'lost'] as const;
 /** What a host's records say of a job; see lua/include/record.lua. */
 const recorded = ['accepted', 'free', 'missing', 'exists', 'full'] as const;
 
-/** What must happen in Redis at once or not at all: how many keys each script takes (null: any), and what it replies. */
+/**
+ * What must happen in Redis at once or not at all: how many keys each script takes (null: any), its
+ * file in lua/, and what it replies.
+ */
 const scripts = {
   accept: {
     keys: null,
+    file: 'accept/accept.lua',
     reply: z.union([
       z.tuple([z.enum([...notClaimed, 'known', 'late'])]),
       z.tuple([z.literal('taken'), text]),
@@ -29,48 +33,47 @@ const scripts = {
   },
   claimName: {
     keys: 4,
+    file: 'accept/claim-name.lua',
     reply: z.union([
       z.tuple([z.enum(notClaimed)]),
       z.tuple([z.enum(claimed), text, text]),
       z.tuple([z.enum(claimed), text, text, candidates]),
     ]),
   },
-  adoptName: { keys: 3, reply: text },
-  strikeName: { keys: 3, reply: flag },
-  reserveId: { keys: 1, reply: text.nullable() },
-  freeId: { keys: 1, reply: flag },
-  readJobs: { keys: null, reply: z.array(z.custom<(string | null)[]>(Array.isArray)) },
-  take: { keys: 2, reply: z.enum(['absent', 'final', 'expired', 'taken']) },
+  adoptName: { keys: 3, file: 'directory/adopt-name.lua', reply: text },
+  strikeName: { keys: 3, file: 'directory/strike-name.lua', reply: flag },
+  reserveId: { keys: 1, file: 'accept/reserve-id.lua', reply: text.nullable() },
+  freeId: { keys: 1, file: 'accept/free-id.lua', reply: flag },
+  readJobs: {
+    keys: null,
+    file: 'records/read-jobs.lua',
+    reply: z.array(z.custom<(string | null)[]>(Array.isArray)),
+  },
+  take: { keys: 2, file: 'records/take.lua', reply: z.enum(['absent', 'final', 'expired', 'taken']) },
   begin: {
     keys: 3,
+    file: 'records/begin.lua',
     reply: z.union([
       z.tuple([z.enum(['absent', 'final'])]),
       z.tuple([z.literal('behind'), text]),
       z.tuple([z.literal('begun'), hash, hash]),
     ]),
   },
-  handBack: { keys: 1, reply: z.number() },
-  finish: { keys: 12, reply: text.nullable() },
-  forget: { keys: 2, reply: z.number() },
-  forgetId: { keys: 4, reply: z.null() },
-  drop: { keys: 4, reply: z.null() },
-  cancel: { keys: 9, reply: z.enum(['absent', 'final', 'queued', 'running']) },
-  expire: { keys: 9, reply: flag },
-  abandon: { keys: 9, reply: flag },
-  announce: { keys: 2, reply: text.nullable() },
+  handBack: { keys: 1, file: 'records/hand-back.lua', reply: z.number() },
+  finish: { keys: 12, file: 'records/finish.lua', reply: text.nullable() },
+  forget: { keys: 2, file: 'directory/forget.lua', reply: z.number() },
+  forgetId: { keys: 4, file: 'records/forget-id.lua', reply: z.null() },
+  drop: { keys: 4, file: 'records/drop.lua', reply: z.null() },
+  cancel: { keys: 9, file: 'records/cancel.lua', reply: z.enum(['absent', 'final', 'queued', 'running']) },
+  expire: { keys: 9, file: 'records/expire.lua', reply: flag },
+  abandon: { keys: 9, file: 'records/abandon.lua', reply: flag },
+  announce: { keys: 2, file: 'directory/announce.lua', reply: text.nullable() },
 } as const;
 
 export type Script = keyof typeof scripts;
 export type Reply<S extends Script> = z.infer<(typeof scripts)[S]['reply']>;
 
-/** `claimName` is claim-name.lua in one of the folders of lua/. */
-function fileOf(name: string): string {
-  const file = scriptFiles.get(name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
-  if (file === undefined) throw new Error(`there is no script ${name}`);
-  return file;
-}
-
-const texts = new Map(Object.keys(scripts).map((name) => [name, loadScript(fileOf(name))]));
+const texts = new Map(Object.entries(scripts).map(([name, { file }]) => [name, loadScript(file)]));
 
 /**
  * Makes the scripts known to a connection; to be done before anything else. A batch of commands that ioredis gathers knows
