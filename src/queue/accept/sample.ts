@@ -5,9 +5,8 @@ export function sample(candidates: Candidate[], most: number): Candidate[] {
   if (candidates.length <= most) return candidates;
   const least = candidates.reduce((least, { avoid }) => Math.min(least, avoid), Number.POSITIVE_INFINITY);
   const fitting = candidates.filter(({ avoid }) => avoid === least);
-  for (let i = 0; i < Math.min(most, fitting.length - 1); i++) {
-    const other = i + Math.floor(Math.random() * (fitting.length - i));
-    [fitting[i], fitting[other]] = [fitting[other] as Candidate, fitting[i] as Candidate];
-  }
-  return fitting.slice(0, most);
+  const drawn: Candidate[] = [];
+  while (drawn.length < most && fitting.length > 0)
+    drawn.push(...fitting.splice(Math.floor(Math.random() * fitting.length), 1));
+  return drawn;
 }

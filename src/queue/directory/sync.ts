@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { z } from 'zod';
 import { hostName, resourceName } from '../../jobs/fields/identifier.ts';
-import { type Kind, kinds } from '../../jobs/fields/resource.ts';
+import { kinds } from '../../jobs/fields/resource.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { readEpoch } from '../redis/epoch.ts';
 import { channels, hostOfChannel, keys } from '../redis/keys.ts';
@@ -112,12 +113,12 @@ export function openDirectorySync({
 
   /** A name is no longer on its host; where a request may be on its way that counts on it, that is looked at again. */
   async function free(host: string, said: string, again = true): Promise<void> {
-    const [, kind, name] = said.split(' ', 3);
-    const resource = resourceName.safeParse(name);
-    if (!kinds.includes(kind as Kind) || !resource.success) return;
-    const entry = await readEntry(redis, kind as Kind, resource.data);
+    const [, what, name] = said.split(' ', 3);
+    const [kind, resource] = [z.enum(kinds).safeParse(what), resourceName.safeParse(name)];
+    if (!kind.success || !resource.success) return;
+    const entry = await readEntry(redis, kind.data, resource.data);
     if (entry?.host !== host) return;
-    const state = await releaseEntry(redis, kind as Kind, resource.data, entry);
+    const state = await releaseEntry(redis, kind.data, resource.data, entry);
     if (state !== 'busy' || !again) return;
     later(entrySettled + 100, () => quietly('a name could not be freed', () => free(host, said, false)));
   }

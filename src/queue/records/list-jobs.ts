@@ -94,10 +94,10 @@ async function fewest(redis: Redis, hosts: string[], { u, r, state }: JobFilter)
     r === undefined || r === '*' ? null : await listsOn(redis, hosts, r),
     state === undefined ? null : of(...listsIn(state)),
   ].filter((lists) => lists !== null);
-  if (choices.length === 0) return of(keys.jobs);
-  if (choices.length === 1) return choices[0] as List[];
+  const [first = of(keys.jobs), ...others] = choices;
+  if (others.length === 0) return first;
   const sizes = await Promise.all(choices.map((lists) => sizeOf(redis, lists)));
-  return choices[sizes.indexOf(Math.min(...sizes))] as List[];
+  return choices[sizes.indexOf(Math.min(...sizes))] ?? first;
 }
 
 /** The lists of jobs on resources whose names a pattern takes in; null: too many. */

@@ -3,6 +3,9 @@ import type { LineKind } from '../../jobs/fields/resource.ts';
 /** No host can have this name. */
 const fleet = '{.fleet}';
 
+/** In a pattern of keys: whatever stands there. */
+type Any = '*';
+
 /**
  * The names of everything geard keeps in Redis. What belongs to one host carries its name in braces: a Redis Cluster
  * keeps it in one slot, and the host's worker may touch nothing else. What belongs to the fleet lies in a slot of its own,
@@ -12,9 +15,9 @@ export const keys = {
   /** String: request id → host of the job it became, and until when that may not be so yet. The ledger: one id, one effect. */
   id: (id: string) => `geard:id:${id}`,
   /** Hash: name of a gear, a repository or an environment → entry of the host that holds it, or has been asked to. */
-  holders: (kind: LineKind) => `geard:${fleet}:holders:${kind}`,
+  holders: (kind: LineKind | Any) => `geard:${fleet}:holders:${kind}`,
   /** Sorted set: the names in `holders`, for going through them in their order. */
-  names: (kind: LineKind) => `geard:${fleet}:names:${kind}`,
+  names: (kind: LineKind | Any) => `geard:${fleet}:names:${kind}`,
   /** Hash: what the entries come to for each host; see scripts/lua/include/directory.lua. */
   spread: `geard:${fleet}:spread`,
   /** Set: names of the hosts that have ever announced themselves. */
@@ -34,7 +37,7 @@ export const keys = {
   /** Sorted set: ids of all jobs of a host by order of acceptance; see scripts/lua/include/lists.lua. */
   jobs: (host: string) => `geard:{${host}}:accepted`,
   /** Sorted set: those of them that have something in common. An unfinished job is in the list of no state; see `open`. */
-  jobsBy: (host: string, what: 'resource' | 'user' | 'state', value: string) =>
+  jobsBy: (host: string, what: 'resource' | 'user' | 'state' | Any, value: string) =>
     `geard:{${host}}:accepted:${what}:${value}`,
   /** Sorted set: the resources in whose names there are jobs of a host, for going through them in their order. */
   resources: (host: string) => `geard:{${host}}:resources`,
@@ -45,7 +48,7 @@ export const keys = {
   /** Sorted set: the unfinished jobs of a host by order of acceptance. */
   open: (host: string) => `geard:{${host}}:open`,
   /** Sorted set: the unfinished jobs on one resource, or on the host itself, by order of acceptance; the first one may run. */
-  line: (host: string, kind: LineKind, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
+  line: (host: string, kind: LineKind | Any, resource: string) => `geard:{${host}}:line:${kind}:${resource}`,
   /** Hash: id of an unfinished job → bytes of its record and whom they are counted for; see scripts/lua/include/charges.lua. */
   charges: (host: string) => `geard:{${host}}:charges`,
   /** Hash: what the charges come to, `jobs:<tenant>`, `bytes:<tenant>` and `bytes` of all. */
