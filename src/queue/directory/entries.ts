@@ -80,15 +80,14 @@ export async function releaseEntry(
   return (await deleteEntry(redis, kind, resource, known)) ? 'free' : 'busy';
 }
 
-/** Enters a name that a host holds, unless another one has it; returns the entry that is there then. */
+/** Enters a name that a host holds, unless another one has it. */
 export async function insertEntryIfAbsent(
   redis: Redis,
   kind: LineKind,
   resource: string,
   host: string,
-): Promise<Entry> {
-  const text = await runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]);
-  return parseEntry(text) ?? { host: '', attempt: '', text };
+): Promise<void> {
+  await runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]);
 }
 
 /**
@@ -143,16 +142,12 @@ export async function* scanEntries(redis: Redis, kind: LineKind): AsyncGenerator
   let cursor = '0';
   do {
     const [next, flat] = await redis.hscan(keys.holders(kind), cursor, 'COUNT', scanned);
-    yield parseEntries(Object.entries(readHash(flat)));
+    const found = new Map<string, Entry>();
+    for (const [resource, text] of Object.entries(readHash(flat))) {
+      const known = parseEntry(text);
+      if (known) found.set(resource, known);
+    }
+    yield found;
     cursor = next;
   } while (cursor !== '0');
-}
-
-function parseEntries(texts: [resource: string, text: string][]): Map<string, Entry> {
-  const found = new Map<string, Entry>();
-  for (const [resource, text] of texts) {
-    const known = parseEntry(text);
-    if (known) found.set(resource, known);
-  }
-  return found;
 }

@@ -50,11 +50,6 @@ function openQueue(redis: Redis, host: string): Queue {
   return queue;
 }
 
-export interface Receiver {
-  /** Stops taking deliveries. */
-  close(): Promise<void>;
-}
-
 /**
  * The receiving side, on the host. A delivery has done its work when it has been looked at: what becomes of the job, and
  * that it is begun again, is up to the record. So a host needs no more than one at a time, and holds none for long.
@@ -64,7 +59,7 @@ export function receiveDeliveries(
   host: string,
   deliver: (id: string) => Promise<void>,
   log: Logger,
-): Receiver {
+): { close(): Promise<void> } {
   const look = async ({ data }: BullJob<{ id?: unknown }>) => {
     deliver(String(data.id)).catch((error: Error) =>
       log.debug({ id: data.id, reason: error.message }, 'a job is looked at again later'),
@@ -82,5 +77,5 @@ export function receiveDeliveries(
     removeOnFail: { count: 0 },
   });
   worker.on('error', (error) => log.debug({ reason: error.message }, 'the queue reported an error'));
-  return { close: () => worker.close() };
+  return worker;
 }

@@ -40,7 +40,7 @@ const scripts = {
       z.tuple([z.enum(claimed), text, text, candidates]),
     ]),
   },
-  adoptName: { keys: 3, file: 'directory/adopt-name.lua', reply: text },
+  adoptName: { keys: 3, file: 'directory/adopt-name.lua', reply: flag },
   strikeName: { keys: 3, file: 'directory/strike-name.lua', reply: flag },
   reserveId: { keys: 1, file: 'accept/reserve-id.lua', reply: text.nullable() },
   freeId: { keys: 1, file: 'accept/free-id.lua', reply: flag },

@@ -2,8 +2,9 @@
 --
 -- KEYS holders, names, spread
 -- ARGV kind, resource, host
--- RETURNS the entry that is there now
+-- RETURNS 1 if it is entered, 0 if it was there
 -- @include "include/directory.lua"
-local text = redis.call('HGET', KEYS[1], ARGV[2])
-if text then return text end
-return enter(directory(1), ARGV[1], ARGV[2], {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}})
+local entry = {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}}
+if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then return 0 end
+enter(directory(1), ARGV[1], ARGV[2], entry)
+return 1
