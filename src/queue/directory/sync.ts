@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { hostName, resourceName } from '../../jobs/fields/identifier.ts';
 import { kinds } from '../../jobs/fields/resource.ts';
+import { pause } from '../../lib/async/pause.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { readEpoch } from '../redis/epoch.ts';
 import { channels, hostOfChannel, keys } from '../redis/keys.ts';
@@ -41,55 +42,25 @@ export interface DirectorySyncParts {
  * Keeps the directory, which names the host of each resource, up with what the workers say. A worker may write only
  * about itself; that one name is in two places can be seen only here, and is told in the log.
  */
-export function openDirectorySync({
-  redis,
-  subscriber,
-  clock,
-  expected,
-  log,
-}: DirectorySyncParts): DirectorySync {
+export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
+  const { redis, subscriber, clock, expected, log } = parts;
   const settling = createDirectoryReadiness(expected);
   const everywhere = channels.here('*');
-  const timers = new Set<NodeJS.Timeout>();
+  const stop = new AbortController();
   /** Hosts that were read under this epoch. */
   let known = new Set<string>();
-  /** Hosts that could not be read; each is to be read again. */
-  const unread = new Set<string>();
   let epoch = '';
-  let closed = false;
 
-  const quietly = (what: string, task: () => Promise<void>) => {
+  const quietly = (what: string, task: () => Promise<unknown>) => {
     task().catch((error: Error) => log.debug({ reason: error.message }, what));
   };
-  const later = (milliseconds: number, task: () => void) => {
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      task();
-    }, milliseconds);
-    timers.add(timer);
-  };
-  const learnOnce = async (host: string) => {
+  const learn = readingAgain(stop.signal, log, async (host) => {
     const under = epoch;
     await learnHost(redis, host, log);
     if (under !== epoch) return; // What was read of another Redis says nothing of this one.
     known.add(host);
     settling.heard(host);
-  };
-  /** Reads what a host holds, again and again where that fails. */
-  const learn = async (host: string, delay = firstRetry): Promise<void> => {
-    try {
-      await learnOnce(host);
-      unread.delete(host);
-    } catch (error) {
-      if (closed || (delay === firstRetry && unread.has(host))) return;
-      if (!unread.has(host)) {
-        const { message: reason } = error as Error;
-        log.warn({ host, reason }, 'what a host holds cannot be read; trying again');
-      }
-      unread.add(host);
-      later(delay, () => void learn(host, Math.min(2 * delay, lastRetry)));
-    }
-  };
+  });
 
   async function look(): Promise<void> {
     const { name, age } = await readEpoch(redis, clock);
@@ -111,16 +82,11 @@ export function openDirectorySync({
     await redis.publish(channels.who, '');
   }
 
-  /** A name is no longer on its host; where a request may be on its way that counts on it, that is looked at again. */
-  async function free(host: string, said: string, again = true): Promise<void> {
-    const [, what, name] = said.split(' ', 3);
-    const [kind, resource] = [z.enum(kinds).safeParse(what), resourceName.safeParse(name)];
-    if (!kind.success || !resource.success) return;
-    const entry = await readEntry(redis, kind.data, resource.data);
-    if (entry?.host !== host) return;
-    const state = await releaseEntry(redis, kind.data, resource.data, entry);
-    if (state !== 'busy' || !again) return;
-    later(entrySettled + 100, () => quietly('a name could not be freed', () => free(host, said, false)));
+  /** Where a request may be on its way that counts on the name, that is looked at again. */
+  async function free(host: string, said: string): Promise<void> {
+    if ((await freeName(redis, host, said)) !== 'busy') return;
+    await pause(entrySettled + 100, stop.signal);
+    await freeName(redis, host, said);
   }
 
   subscriber.on('pmessage', (pattern: string, channel: string, said: string) => {
@@ -148,11 +114,42 @@ export function openDirectorySync({
     epoch: () => epoch,
     look,
     close() {
-      closed = true;
       settling.close();
-      for (const timer of [looking, sweeping, ...timers]) clearTimeout(timer);
+      stop.abort();
+      clearInterval(looking);
+      clearInterval(sweeping);
     },
   };
+}
+
+/** Reads what a host holds, again and again where that fails. */
+function readingAgain(signal: AbortSignal, log: Logger, read: (host: string) => Promise<void>) {
+  /** Hosts that could not be read; each is to be read again. */
+  const unread = new Set<string>();
+  return async function learn(host: string, delay = firstRetry): Promise<void> {
+    try {
+      await read(host);
+      unread.delete(host);
+    } catch (error) {
+      if (signal.aborted || (delay === firstRetry && unread.has(host))) return;
+      const { message: reason } = error as Error;
+      if (!unread.has(host)) log.warn({ host, reason }, 'what a host holds cannot be read; trying again');
+      unread.add(host);
+      pause(delay, signal).then(
+        () => learn(host, Math.min(2 * delay, lastRetry)),
+        () => undefined,
+      );
+    }
+  };
+}
+
+/** Takes a name out of the directory that is no longer on its host. */
+async function freeName(redis: Redis, host: string, said: string): Promise<'free' | 'held' | 'busy' | null> {
+  const [, what, name] = said.split(' ', 3);
+  const [kind, resource] = [z.enum(kinds).safeParse(what), resourceName.safeParse(name)];
+  if (!kind.success || !resource.success) return null;
+  const entry = await readEntry(redis, kind.data, resource.data);
+  return entry?.host === host ? releaseEntry(redis, kind.data, resource.data, entry) : null;
 }
 
 /** Enters everything that a host holds into the directory. */
