@@ -4,6 +4,7 @@ import type { Kind } from '../jobs/fields/resource.ts';
 import type { JobLimits } from '../jobs/limits.ts';
 import { type OpenStream, parseHead, type StreamName } from '../jobs/rpc/streams.ts';
 import { accept } from './accept/accept.ts';
+import type { AcceptParts } from './accept/attempt.ts';
 import { createHostPredictor } from './accept/host-predictor.ts';
 import type { Accepted, JobSubmission, Placement } from './accept/submission.ts';
 import { findHolder, listNames, type NamePage } from './directory/entries.ts';
@@ -30,7 +31,7 @@ import { watchFitness } from './redis/preflight.ts';
 import { guarded } from './redis/queue-failure.ts';
 import { type CopyRequest, onCopyRequest, sendTo } from './rpc/copy-requests.ts';
 import { createRpcClient, type RpcClient } from './rpc/rpc.ts';
-import { openFrames } from './rpc/stream-relay.ts';
+import { type FrameReader, openFrames } from './rpc/stream-relay.ts';
 
 export { roomOf } from './accept/script-arguments.ts';
 export type { Accepted, Candidate, JobSubmission, Placement } from './accept/submission.ts';
@@ -121,15 +122,10 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     await directorySync.settled();
     return readHosts();
   }, hostsFresh);
-  const predictor = createHostPredictor();
-  const parts = {
-    redis,
-    clock,
-    deliveries,
-    directorySync,
-    predictor,
-    limits,
-    keepSeconds,
+  const connect = () => readingConnection(access, quiet);
+  const parts: AcceptParts = {
+    ...{ redis, clock, deliveries, directorySync, limits, keepSeconds },
+    predictor: createHostPredictor(),
     atOnce: !redis.isCluster,
   };
   /** What is not there may be so because Redis has just lost it. */
@@ -144,20 +140,6 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   subscriber.on('pmessage', (pattern: string, _channel: string, said: string) => {
     if (pattern === channels.here('*') && said === 'held') hosts.forget();
   });
-  async function relay(host: string, { name, sealed, how }: WantedStream, signal: AbortSignal) {
-    signal.throwIfAborted();
-    const connect = () => readingConnection(access, quiet);
-    const frames = await openFrames(redis, connect, (id) => keys.frames(host, id), signal);
-    try {
-      const opening = { id: frames.id, how };
-      const { head } = await asker.ask(host, 'stream.open', sealed, opening, openDeadline);
-      signal.throwIfAborted();
-      return { head: parseHead(name, head), body: frames.body };
-    } catch (error) {
-      await frames.drop();
-      throw error;
-    }
-  }
   return {
     accept: guarded((submission, placement) => accept(parts, submission, placement)),
     job: guarded(records.job),
@@ -180,7 +162,10 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     findHolder: guarded((kind, resource) => surely(() => findHolder(redis, kind, resource))),
     held: guarded((host, kind, names) => heldAmong(redis, host, kind, names)),
     ask: guarded(asker.ask),
-    relay: guarded(relay),
+    relay: guarded((host, wanted, signal) => {
+      const open = () => openFrames(redis, connect, (id) => keys.frames(host, id), signal);
+      return relay(asker, open, host, wanted, signal);
+    }),
     onFetch: (listener) => onCopyRequest(subscriber, listener),
     // Not guarded: it also throws what the body throws.
     bring: (fetch, open, signal) => sendTo(sending, fetch, open, signal),
@@ -195,6 +180,27 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
       redis.disconnect();
     },
   };
+}
+
+/** Has a worker of a host send a stream; `open` makes what it is read from. */
+async function relay(
+  asker: RpcClient,
+  open: () => Promise<FrameReader>,
+  host: string,
+  { name, sealed, how }: WantedStream,
+  signal: AbortSignal,
+): Promise<OpenStream> {
+  signal.throwIfAborted();
+  const frames = await open();
+  try {
+    const opening = { id: frames.id, how };
+    const { head } = await asker.ask(host, 'stream.open', sealed, opening, openDeadline);
+    signal.throwIfAborted();
+    return { head: parseHead(name, head), body: frames.body };
+  } catch (error) {
+    await frames.drop();
+    throw error;
+  }
 }
 
 interface Remembered<T> {
