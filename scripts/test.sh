@@ -4,10 +4,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
 . scripts/lib/engines.sh
+. scripts/lib/firewalld.sh
 . scripts/lib/nodes.sh
-prepare docker-compose:docker-compose faketime:faketime
+prepare docker-compose:docker-compose faketime:faketime /usr/bin/python3:python3
 ensure_vectors
 ensure_engines
+ensure_firewalld
 
 export GEARD_LAB_DIR=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 tiers=("$@")

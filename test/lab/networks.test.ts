@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type InstalledHost, openInstalledHost } from '../support/installed-host.ts';
 import { ok } from '../support/run.ts';
@@ -46,6 +47,27 @@ async function restartDocker(): Promise<void> {
   await host.ok('systemctl', 'reset-failed', 'docker');
   await host.ok('systemctl', 'restart', 'docker');
   await gearsRun();
+}
+
+const putInPlace = [
+  'cp -a usr/lib usr/sbin usr/share /usr',
+  'cp -a lib/. /lib',
+  'cp -a etc /',
+  'cp usr/bin/firewall-cmd /usr/local/sbin',
+  // What the package's script does: who may order it what (polkit(8)).
+  'cd /usr/share/polkit-1/actions',
+  'ln -s org.fedoraproject.FirewallD1.server.policy.choice org.fedoraproject.FirewallD1.policy',
+];
+
+/** Puts firewalld beside what is there; it is unpacked on this machine, because installed it would start on every lab host. */
+async function startFirewalld(): Promise<void> {
+  const unpacked = join(process.cwd(), 'node_modules', '.cache', 'firewalld');
+  await host.ok('sh', '-c', `cd ${unpacked} && ${putInPlace.join(' && ')}`);
+  await host.ok('systemctl', 'daemon-reload');
+  await host.ok('systemctl', 'reload', 'dbus');
+  await host.ok('systemctl', 'try-restart', 'polkit');
+  await host.ok('systemctl', 'start', 'firewalld');
+  expect(await host.ok('firewall-cmd', '--state')).toBe('running');
 }
 
 beforeAll(async () => {
@@ -226,6 +248,23 @@ describe('a gear reaches the internet and published ports, and nothing else (sec
     );
     expect(await reached('gear-team-a-web', await forbidden('team-a-web'))).toEqual([]);
     await restartDocker(); // Its rules are gone as well.
+    await staysApart();
+  });
+
+  test('while firewalld runs, is reloaded and restarted', async () => {
+    await startFirewalld();
+    for (const command of [
+      ['firewall-cmd', '--reload'],
+      ['firewall-cmd', '--complete-reload'],
+      ['systemctl', 'restart', 'firewalld'],
+    ]) {
+      await host.ok(...command);
+      expect(await reached('gear-team-a-web', await forbidden('team-a-web')), command.join(' ')).toEqual([]);
+    }
+    await restartDocker(); // firewalld refuses what Docker has not told it of.
+    await staysApart();
+    await host.ok('systemctl', 'stop', 'firewalld');
+    await restartDocker();
     await staysApart();
   });
 
