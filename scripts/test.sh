@@ -1,44 +1,49 @@
 #!/usr/bin/env bash
 # npm test: every tier, none skipped. With arguments only the tiers named: npm test -- unit redis
+# A tier is one run or several. Runs go side by side, GEARD_TEST_JOBS at a time: by default one more than there are
+# processors, because much of a run is waiting. Each line of output starts with its run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
 . scripts/lib/engines.sh
 . scripts/lib/firewalld.sh
 . scripts/lib/nodes.sh
-prepare docker-compose:docker-compose faketime:faketime /usr/bin/python3:python3
-ensure_vectors
-ensure_engines
-ensure_firewalld
 
-export GEARD_LAB_DIR=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
-tiers=("$@")
-[ $# -gt 0 ] || tiers=(unit nodes redis host e2e lab)
+labs=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
+side_by_side=${GEARD_TEST_JOBS:-$(($(nproc) + 1))}
 results=$(mktemp -d)
-failed=()
 
-finish() {
-  contrib/lab down >/dev/null 2>&1 || echo 'error: the lab could not be taken down' >&2
-  rm -rf "$results"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+# The runs of each tier. The longest come first, so that none of them is left for the end.
+declare -A runs_of=([e2e]='e2e/1 e2e/2' [lab]=lab [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
+tiers=("$@")
+[ $# -gt 0 ] || tiers=(e2e lab host nodes redis unit)
+for tier in "${tiers[@]}"; do
+  [ -n "${runs_of[$tier]:-}" ] || die "there is no tier $tier; the tiers are unit, nodes, redis, host, e2e and lab"
+done
 
+# vitest RUN COMMAND…: the tests of a run, started by a command.
 vitest() {
-  local tier=$1
+  local tier=${1%/*} shard=() run=$1
+  [ "$tier" = "$run" ] || shard=("--shard=${run#*/}/$(wc -w <<<"${runs_of[$tier]}")")
   shift
-  "$@" node node_modules/vitest/vitest.mjs run --project "$tier" --reporter=verbose --reporter=json --outputFile.json="$results/$tier.json" </dev/null
+  "$@" node node_modules/vitest/vitest.mjs run --project "$tier" "${shard[@]}" --reporter=verbose --reporter=json \
+    --outputFile.json="$results/${run/\//-}.json" </dev/null
 }
 
-# A host as it is when nothing has run on it, with the results' directory inside.
-in_lab() {
-  contrib/lab exec h1 -- env -C "$PWD" CI="${CI:-}" "$@"
+# On a host as it is when nothing has run on it, with the results' directory inside.
+on_host() {
+  local file=$results/${1/\//-}.json status=0
+  export GEARD_LAB_DIR=$labs-${1/\//-}
+  contrib/lab up 1 --bare && contrib/lab exec h1 -- mkdir -p "$results" || return
+  vitest "$1" contrib/lab exec h1 -- env -C "$PWD" CI="${CI:-}" || status=$?
+  contrib/lab exec h1 -- cat "$file" >"$file" || true
+  contrib/lab down >/dev/null
+  return $status
 }
 
 # The built program on each release of Node.js, and the unit tests on those that have not run them in their own tier.
 on_every_node() {
   local node status=0
-  ensure_nodes
   vitest nodes env || status=$?
   for node in node_modules/.cache/nodes/*; do
     [ "$("$node" --version)" != "$(node --version)" ] || continue
@@ -48,28 +53,53 @@ on_every_node() {
   return $status
 }
 
-run_tier() {
+run_tests() {
   case $1 in
   unit | redis | lab) vitest "$1" env ;;
   nodes) on_every_node ;;
-  host | e2e)
-    contrib/lab up 1 --bare
-    contrib/lab exec h1 -- mkdir -p "$results"
-    local status=0
-    vitest "$1" in_lab || status=$?
-    contrib/lab exec h1 -- cat "$results/$1.json" >"$results/$1.json" || true
-    return $status
-    ;;
-  *) die "there is no tier $1; the tiers are unit, nodes, redis, host, e2e and lab" ;;
+  *) on_host "$1" ;;
   esac
 }
 
-for tier in "${tiers[@]}"; do
-  say "tier $tier"
-  started=$SECONDS
-  run_tier "$tier" || failed+=("$tier")
-  say "tier $tier took $((SECONDS - started)) s"
-done
+# Leaves a file when it has passed.
+run() {
+  local started=$SECONDS
+  {
+    if run_tests "$1"; then : >"$results/${1/\//-}.passed"; fi
+    say "$1 took $((SECONDS - started)) s"
+  } 2>&1 | sed -u "s|^|$1: |"
+}
 
-node scripts/lib/count-results.mjs "$results" "${tiers[@]}" || failed+=(count)
+finish() {
+  trap '' INT TERM
+  local group lab
+  for group in $(jobs -rp); do kill -TERM -- "-$group" 2>/dev/null || true; done
+  wait
+  for lab in "$labs"-*/; do
+    [ ! -d "$lab" ] || GEARD_LAB_DIR=${lab%/} contrib/lab down >/dev/null 2>&1 ||
+      echo "error: the lab $lab could not be taken down" >&2
+  done
+  rm -rf "$results"
+}
+
+prepare docker-compose:docker-compose faketime:faketime /usr/bin/python3:python3
+ensure_vectors
+ensure_engines
+ensure_firewalld
+[[ " ${tiers[*]} " != *' nodes '* ]] || ensure_nodes
+trap finish EXIT
+trap 'exit 130' INT TERM
+set -m # Each run is a process group, so that all of it can be ended.
+runs=()
+for tier in "${tiers[@]}"; do read -ra more <<<"${runs_of[$tier]}" && runs+=("${more[@]}"); done
+for run in "${runs[@]}"; do
+  while [ "$(jobs -rp | wc -l)" -ge "$side_by_side" ]; do wait -n || true; done
+  run "$run" </dev/null &
+done
+wait
+
+failed=()
+for run in "${runs[@]}"; do [ -e "$results/${run/\//-}.passed" ] || failed+=("$run"); done
+node scripts/lib/count-results.mjs "$results" "${runs[@]/\//-}" || failed+=(count)
 [ ${#failed[@]} -eq 0 ] || die "failed: ${failed[*]}"
+say "all tests took $((SECONDS / 60)) min"

@@ -1,20 +1,20 @@
-// Adds up the results of all tiers and prints the closing line. A tier without results, or with a skipped test,
-// is a failure: no tier may be skipped without anybody noticing.
+// Adds up the results of all runs and prints the closing line. A run without results, or with a skipped test,
+// is a failure: no run may be skipped without anybody noticing.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [directory, ...tiers] = process.argv.slice(2);
+const [directory, ...runs] = process.argv.slice(2);
 const total = { passed: 0, failed: 0, skipped: 0 };
 let complete = true;
-for (const tier of tiers) {
+for (const run of runs) {
   try {
-    const result = JSON.parse(readFileSync(join(directory, `${tier}.json`), 'utf8'));
+    const result = JSON.parse(readFileSync(join(directory, `${run}.json`), 'utf8'));
     total.passed += result.numPassedTests;
     total.failed += result.numFailedTests;
     total.skipped += result.numPendingTests + result.numTodoTests;
     if (result.numPassedTests === 0) throw new Error('no test passed');
   } catch (error) {
-    console.error(`tier ${tier}: ${error.message}`);
+    console.error(`run ${run}: ${error.message}`);
     complete = false;
   }
 }
