@@ -66,12 +66,9 @@ ensure_modules() {
 }
 
 ensure_build() {
-  if [ -e dist/.built ] && [ -z "$(find src package.json tsconfig.json tsconfig.build.json -newer dist/.built -print -quit)" ]; then
-    return 0
-  fi
-  rm -rf dist
-  quietly 'building' npm run --silent build
-  touch dist/.built
+  local built=dist/cli/main.js
+  [ -e $built ] && [ -z "$(find src package.json tsconfig.json tsconfig.build.json -newer $built -print -quit)" ] ||
+    quietly 'building' npm run --silent build
 }
 
 # Project Wycheproof's test vectors for what tokens are made of, out of the one Debian package that has them. It is

@@ -35,7 +35,7 @@ export async function openInstalledHost(name: string): Promise<InstalledHost> {
   const packed = join(process.cwd(), 'node_modules', '.cache', `geard-release-${name}`);
   await rm(packed, { recursive: true, force: true });
   await mkdir(packed, { recursive: true });
-  const said = await ok('npm', 'pack', '--silent', '--pack-destination', packed);
+  const said = await ok('npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', packed);
   const tarball = join(packed, said.split('\n').at(-1) ?? '');
   await run('contrib/lab', 'down');
   await ok('contrib/lab', 'up', '1', '--bare');
