@@ -137,8 +137,9 @@ test('whatever is wrong with a token, the answer is the same and takes the same 
   expect(one).toContain('"referrer-policy":"no-referrer"');
   expect(one).toContain('"cache-control":"no-store"');
   expect(JSON.parse(one ?? '')[0]).toBe(401);
-  const medians = [...times.values()].map((all) => all.sort((a, b) => a - b)[15] ?? 0);
-  expect(Math.max(...medians) / Math.min(...medians)).toBeLessThan(1.5);
+  // The shortest of each kind: a busy machine makes some of them longer, and none shorter.
+  const shortest = [...times.values()].map((all) => Math.min(...all));
+  expect(Math.max(...shortest) / Math.min(...shortest)).toBeLessThan(1.5);
 });
 
 test('1,000 altered tokens over HTTP: every one is 401, none is an error of ours', {

@@ -246,7 +246,7 @@ test('one token is one text: its parts cannot be written in a second way', async
   await refused([...parts.slice(0, 4), last.slice(0, -1) + next].join('.'));
 });
 
-test('5,000 mutations of valid tokens: none is accepted, none takes longer than 5 milliseconds', {
+test('5,000 mutations of valid tokens: none is accepted, none takes more than 5 milliseconds of a processor', {
   timeout: 60_000,
 }, async () => {
   const valid = await Promise.all(Array.from({ length: 20 }, (_, i) => trust.mint({ r: `gear${i}` })));
@@ -307,14 +307,15 @@ test('5,000 mutations of valid tokens: none is accepted, none takes longer than 
   for (let i = 0; i < 5_000; i++) {
     const token = await (mutations[i % mutations.length] as () => Promise<string>)();
     if (valid.includes(token)) continue;
-    // Of ten looks the quickest: what takes long by itself does so each time, a busy machine does not.
-    let quickest = Number.POSITIVE_INFINITY;
-    for (let look = 0; look < 10 && quickest > 5; look++) {
-      const began = performance.now();
+    // Of ten looks the cheapest: a token that costs much does so each time, a collection of garbage does not.
+    let cheapest = Number.POSITIVE_INFINITY;
+    for (let look = 0; look < 10 && cheapest > 5; look++) {
+      const before = process.cpuUsage();
       if ((await verify(token)) !== null) accepted.push(token);
-      quickest = Math.min(quickest, performance.now() - began);
+      const { user, system } = process.cpuUsage(before);
+      cheapest = Math.min(cheapest, (user + system) / 1_000);
     }
-    times.push(quickest);
+    times.push(cheapest);
   }
   expect(accepted).toEqual([]);
   expect(times.length).toBeGreaterThan(4_900);
