@@ -118,7 +118,7 @@ export class Runner {
     if (!record) await this.#parts.ledger.forget(id);
     else if (isFinal(record.job.state)) await drop(this.#parts, record);
     else if (record.version > payloadVersion)
-      throw new Error('the job is of a newer version than this worker; upgrade the worker');
+      throw new Error('the job is of a newer version than this worker; upgrade this worker');
     else return record;
     return null;
   }
