@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # npm test: every tier, none skipped. With arguments only the tiers named: npm test -- unit redis
+# npm test -- --changed [COMMIT]: the tests of unit and redis that load a file that differs from a commit (default: HEAD).
 # A tier is one run or several. Runs go side by side, GEARD_TEST_JOBS at a time: by default one more than there are
 # processors, because much of a run is waiting. Each line of output starts with its run.
 set -euo pipefail
@@ -11,8 +12,14 @@ cd "$(dirname "$0")/.."
 
 labs=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 side_by_side=${GEARD_TEST_JOBS:-$(($(nproc) + 1))}
-results=$(mktemp -d)
 
+if [ "${1:-}" = --changed ]; then
+  prepare
+  ensure_engines
+  exec node node_modules/vitest/vitest.mjs run --project unit --project redis --passWithNoTests --changed "${2:-HEAD}"
+fi
+
+results=$(mktemp -d)
 # The runs of each tier. The longest come first, so that none of them is left for the end.
 declare -A runs_of=([e2e]='e2e/1 e2e/2' [lab]=lab [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
 tiers=("$@")
