@@ -98,7 +98,11 @@ export interface ReadInput {
 }
 
 /** A request that makes no job: a read, a stream, or a change of what is no resource. */
-export interface ReadDefinition<Action extends string = string, Wants extends object = object> extends Route {
+export interface ReadDefinition<
+  Action extends string = string,
+  Wants extends object = object,
+  Answer extends z.ZodType = z.ZodType,
+> extends Route {
   /** What a token must allow for it. */
   action: Action;
   /** It changes something, so that its token may not live long. Default: it does not. */
@@ -112,11 +116,19 @@ export interface ReadDefinition<Action extends string = string, Wants extends ob
   /** Parameters that it takes besides. */
   takes: readonly ParameterName[];
   wants(input: ReadInput): Wants;
+  /** The document that it answers with; of a stream, one line of its form in JSON. */
+  answer: Answer;
+  /** The content types of an answer that is no document. Default: a JSON document. */
+  media?: readonly string[];
+  /** The statuses of its answer, besides those of problems. Default: 200. */
+  statuses?: readonly number[];
+  /** The codes with which it may fail, besides those of every request. */
+  errors: readonly ErrorCode[];
 }
 
 /** Declares a read; only there to keep the exact types. */
-export function defineRead<Action extends string, Wants extends object>(
-  definition: ReadDefinition<Action, Wants>,
-): ReadDefinition<Action, Wants> {
+export function defineRead<Action extends string, Wants extends object, Answer extends z.ZodType>(
+  definition: ReadDefinition<Action, Wants, Answer>,
+): ReadDefinition<Action, Wants, Answer> {
   return definition;
 }

@@ -53,17 +53,18 @@ export const failureOf = ({ code, detail, limit }: z.infer<typeof toldFailure>) 
   new Failure(code, detail, { limit });
 
 /** An RFC 9457 problem document. */
-export interface Problem {
-  type: `urn:geard:${ErrorCode}`;
-  title: string;
-  status: number;
-  detail: string;
-  code: ErrorCode;
-  job?: string;
-  host?: string;
+export const problemDocument = z.object({
+  type: z.templateLiteral(['urn:geard:', z.string()]),
+  title: z.string(),
+  status: z.number(),
+  detail: z.string(),
+  code: z.enum(errorCodes),
+  job: z.string().exactOptional(),
+  host: z.string().exactOptional(),
   /** The name of the limit, for `limit_reached`; see limits.ts. */
-  limit?: LimitName;
-}
+  limit: z.enum(limitNames).exactOptional(),
+});
+export type Problem = z.infer<typeof problemDocument>;
 
 export interface FailureOptions {
   /** The same attempt may succeed a little later: the worker retries with backoff. Default: false. */

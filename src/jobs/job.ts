@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Problem } from './errors.ts';
-import type { RequestId } from './fields/request-id.ts';
+import { type Problem, problemDocument } from './errors.ts';
+import { type RequestId, requestId } from './fields/request-id.ts';
 import { saidText } from './fields/schema.ts';
 
 export const jobStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
@@ -17,22 +17,23 @@ export const progress = z.object({
 export type Progress = z.infer<typeof progress>;
 
 /** A job as clients see it. Times are RFC 3339 in UTC. */
-export interface Job {
-  id: RequestId;
-  type: string;
-  state: JobState;
-  resource: string;
-  host: string;
-  user: string;
-  createdAt: string;
-  startedAt: string | null;
-  finishedAt: string | null;
+export const jobDocument = z.object({
+  id: requestId,
+  type: z.string(),
+  state: z.enum(jobStates),
+  resource: z.string(),
+  host: z.string(),
+  user: z.string(),
+  createdAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().nullable(),
+  finishedAt: z.iso.datetime().nullable(),
   /** How often it was tried: begun by a worker, or again after a fault that passes. */
-  attempts: number;
-  progress: Progress | null;
-  result: unknown;
-  error: Problem | null;
-}
+  attempts: z.number(),
+  progress: progress.nullable(),
+  result: z.unknown(),
+  error: problemDocument.nullable(),
+});
+export type Job = z.infer<typeof jobDocument>;
 
 export function isFinal(state: JobState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';

@@ -3,15 +3,12 @@ import type { ReadDefinition } from './define.ts';
 import type { LineKind } from './fields/resource.ts';
 import {
   containerInstall,
-  containerList,
-  containerLog,
-  containerLogPut,
-  containerRead,
   containerRemove,
   containerRestart,
   containerStart,
   containerStop,
 } from './types/container.ts';
+import { containerList, containerLog, containerLogPut, containerRead } from './types/container-reads.ts';
 import { environmentMerge, environmentRead, environmentReplace } from './types/environment.ts';
 import { driftRead, hostDrain, hostList, hostRemove, hostRepair, hostUndrain } from './types/host.ts';
 import { jobCancel, jobList, jobLog, jobRead } from './types/job.ts';
@@ -60,6 +57,8 @@ export type Result<T extends JobType> = z.infer<(typeof jobs)[T]['result']>;
 
 export type ReadName = keyof typeof reads;
 export type ReadAction = (typeof reads)[ReadName]['action'];
+/** The document that a read answers with. */
+export type Answer<N extends ReadName> = z.infer<(typeof reads)[N]['answer']>;
 /** What a read asks for, by its name. */
 export type ReadWants = { [N in ReadName]: ReturnType<(typeof reads)[N]['wants']> };
 

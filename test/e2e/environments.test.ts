@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { Gear } from '../../src/jobs/rpc/queries.ts';
+import type { Gear } from '../../src/jobs/types/container-reads.ts';
 import { newId } from '../support/client.ts';
 import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
 import { ok, run } from '../support/run.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { Gear, GearSummary } from '../../src/jobs/rpc/queries.ts';
+import type { Gear, GearSummary } from '../../src/jobs/types/container-reads.ts';
 import { newId } from '../support/client.ts';
 import {
   activeState,

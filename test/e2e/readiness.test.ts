@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { Gear } from '../../src/jobs/rpc/queries.ts';
+import type { Gear } from '../../src/jobs/types/container-reads.ts';
 import { newId } from '../support/client.ts';
 import { activeState, containersOf, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
 import { ok } from '../support/run.ts';

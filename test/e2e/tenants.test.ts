@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
-import type { Gear } from '../../src/jobs/rpc/queries.ts';
+import type { Gear } from '../../src/jobs/types/container-reads.ts';
 import { matchRoute, routes } from '../../src/requests/routes.ts';
 import { type Answer, type Client, newId } from '../support/client.ts';
 import { sampleImage } from '../support/daemon.ts';

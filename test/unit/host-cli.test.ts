@@ -94,7 +94,7 @@ test('an api that is not there is told of, after a few tries', async () => {
 });
 
 test('hosts are shown in columns', () => {
-  const host = { name: 'h1', state: 'draining', gears: 12, version: '0.1.0', lastSeen: null };
+  const host = { name: 'h1', state: 'draining' as const, gears: 12, version: '0.1.0', lastSeen: null };
   expect(showHosts([host])).toBe(
     'NAME  STATE     GEARS  VERSION  LAST SEEN\nh1    draining  12     0.1.0    -\n',
   );

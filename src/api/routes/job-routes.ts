@@ -2,6 +2,7 @@ import type { Scope } from '../../jobs/access/scope.ts';
 import { seesJob } from '../../jobs/access/scope.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
+import type { Answer } from '../../jobs/registry.ts';
 import type { ApiQueue, JobRecord } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { preferredWait } from '../request/preferences.ts';
@@ -25,7 +26,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
 
     async 'job.list'(_req, res, { all: { state, limit, after }, scope }) {
       const { jobs, next } = await queue.listJobs({ state, ...scope }, limit ?? 100, after, clientGone(res));
-      sendJson(res, 200, { jobs, ...(next === null ? {} : { next }) });
+      sendJson(res, 200, { jobs, ...(next === null ? {} : { next }) } satisfies Answer<'job.list'>);
     },
 
     async 'job.cancel'(req, res, { scope, wants: { id }, seal }) {

@@ -1,7 +1,8 @@
 import type { Scope } from '../../jobs/access/scope.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
-import type { GearSummary } from '../../jobs/rpc/queries.ts';
+import type { Answer } from '../../jobs/registry.ts';
+import type { GearSummary } from '../../jobs/types/container-reads.ts';
 import type { ApiQueue, NamePage } from '../../queue/api-queue.ts';
 import type { AuthorizedOrder, OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
@@ -31,7 +32,8 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
     async 'container.list'(_req, res, { all: { h, after, limit = usualLimit }, scope, seal }) {
       if (h !== undefined) await existing(queue, h);
       const { containers, next } = await listGears(queue, seal, scope, { limit, after }, clientGone(res));
-      sendJson(res, 200, { containers, ...(next === null ? {} : { next }) });
+      const answer = { containers, ...(next === null ? {} : { next }) } satisfies Answer<'container.list'>;
+      sendJson(res, 200, answer);
     },
 
     async 'environment.read'(_req, res, { all, wants, seal }) {
@@ -58,7 +60,7 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
             lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
           };
         });
-      sendJson(res, 200, { hosts, limits });
+      sendJson(res, 200, { hosts, limits } satisfies Answer<'host.list'>);
     },
 
     async 'host.remove'(_req, res, { wants: { host } }) {
@@ -68,7 +70,8 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
           'invalid_request',
           `the host ${host} is ${state}; stop its worker before you remove it`,
         );
-      sendJson(res, 200, { host, removed: await queue.removeHost(host) });
+      const removed = await queue.removeHost(host);
+      sendJson(res, 200, { host, removed } satisfies Answer<'host.remove'>);
     },
 
     async 'drift.read'(_req, res, { all, seal }) {
@@ -81,7 +84,8 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
           drift: state === 'gone' ? null : await ask(name),
         })),
       );
-      sendJson(res, 200, { hosts: hosts.sort((a, b) => (a.host < b.host ? -1 : 1)) });
+      hosts.sort((a, b) => (a.host < b.host ? -1 : 1));
+      sendJson(res, 200, { hosts } satisfies Answer<'drift.read'>);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { hostName } from '../../jobs/fields/identifier.ts';
 import type { Job } from '../../jobs/job.ts';
-import type { Result } from '../../jobs/registry.ts';
+import type { Answer, Result } from '../../jobs/registry.ts';
 import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { testToken } from '../../token/claims.ts';
 import { act } from '../act.ts';
@@ -11,7 +11,7 @@ import { firstLine } from '../roles/redis-access.ts';
 import { addCommand } from './add.ts';
 import { type Client, createClient } from './client.ts';
 import { joinCommand } from './join.ts';
-import { type DriftOfHost, type HostLine, hasDrift, showDrift, showHosts, showRepair } from './show.ts';
+import { hasDrift, showDrift, showHosts, showRepair } from './show.ts';
 
 const named = ['api', 'tokenFile', 'user'] as const;
 
@@ -71,7 +71,7 @@ const print = (json: boolean, answer: unknown, text: string) =>
   void process.stdout.write(json ? `${JSON.stringify(answer)}\n` : text);
 
 async function list({ client, json }: Call): Promise<number> {
-  const answer = (await client.get('hosts')) as { hosts: HostLine[] };
+  const answer = (await client.get('hosts')) as Answer<'host.list'>;
   print(json, answer, showHosts(answer.hosts));
   return 0;
 }
@@ -93,7 +93,7 @@ async function remove({ client, host, json }: Call): Promise<number> {
 }
 
 async function drift({ client, host, json }: Call): Promise<number> {
-  const answer = (await client.get('drift', host === '' ? {} : { h: host })) as { hosts: DriftOfHost[] };
+  const answer = (await client.get('drift', host === '' ? {} : { h: host })) as Answer<'drift.read'>;
   print(json, answer, answer.hosts.map(showDrift).join(''));
   return answer.hosts.some(hasDrift) ? 1 : 0;
 }

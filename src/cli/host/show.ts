@@ -1,23 +1,9 @@
-import type { Result } from '../../jobs/registry.ts';
-import type { Drift } from '../../jobs/rpc/drift.ts';
+import type { Answer, Result } from '../../jobs/registry.ts';
 
-/** A host as GET hosts tells it; a token for names gets its name and state only. */
-export interface HostLine {
-  name: string;
-  state: string;
-  gears?: number;
-  version?: string;
-  lastSeen?: string | null;
-}
-
-export interface DriftOfHost {
-  host: string;
-  /** Null: the host does not answer. */
-  drift: Drift | null;
-}
+type DriftOfHost = Answer<'drift.read'>['hosts'][number];
 
 /** A line for each host. */
-export function showHosts(hosts: HostLine[]): string {
+export function showHosts(hosts: Answer<'host.list'>['hosts']): string {
   const head = ['NAME', 'STATE', 'GEARS', 'VERSION', 'LAST SEEN'];
   const rows = hosts.map(({ name, state, gears, version, lastSeen }) => [
     name,

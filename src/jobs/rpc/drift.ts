@@ -4,22 +4,24 @@ import { z } from 'zod';
 export const foreign = z.strictObject({ kind: z.enum(['unit', 'container']), name: z.string() });
 export type Foreign = z.infer<typeof foreign>;
 
-export interface ChangedUnit {
-  resource: string;
+const changedUnit = z.object({
+  resource: z.string(),
   /** The text is another than its own Spec gives. */
-  text: boolean;
+  text: z.boolean(),
   /** The link by which systemd finds it is not there, or is another. */
-  link: 'fine' | 'missing' | 'wrong';
-}
+  link: z.enum(['fine', 'missing', 'wrong']),
+});
+export type ChangedUnit = z.infer<typeof changedUnit>;
 
 /** What of a host is otherwise than geard has made it. Gears on which a job runs are left out. */
-export interface Drift {
+export const driftDocument = z.object({
   /** Gears on the disk that the directory does not have. */
-  unitsWithoutEntry: string[];
+  unitsWithoutEntry: z.array(z.string()),
   /** Names in the directory of which there is no unit on the disk. */
-  entriesWithoutUnit: string[];
-  changedUnits: ChangedUnit[];
+  entriesWithoutUnit: z.array(z.string()),
+  changedUnits: z.array(changedUnit),
   /** Gears whose Docker network is gone. */
-  withoutNetwork: string[];
-  foreign: Foreign[];
-}
+  withoutNetwork: z.array(z.string()),
+  foreign: z.array(foreign),
+});
+export type Drift = z.infer<typeof driftDocument>;

@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { defineJob, defineRead, emptyBody } from '../define.ts';
+import { defineJob, emptyBody } from '../define.ts';
 import { MiB } from '../fields/bytes.ts';
 import { containerPath, imageReference, resourceName, volumeName } from '../fields/identifier.ts';
 import { text, unique, wholeNumber } from '../fields/schema.ts';
-import { required } from '../parameters.ts';
 import { environmentVariables } from './environment.ts';
 
 /** Numbers may come as strings, because the seed's clients write them so. */
@@ -206,42 +205,3 @@ export const containerRemove = defineJob({
   needs: 'presence',
   since: 1,
 });
-
-export const containerRead = defineRead({
-  method: 'GET',
-  path: '/container',
-  summary: 'Shows a gear: spec, unit, ports, the state in systemd, the container',
-  action: 'container.read',
-  needs: ['r'],
-  takes: ['h'],
-  wants: ({ all }) => ({ resource: required(all, 'r') }),
-});
-
-export const containerList = defineRead({
-  method: 'GET',
-  path: '/containers',
-  summary: 'Lists gears by name, also stopped ones',
-  action: 'container.read',
-  needs: [],
-  takes: ['r', 'h', 'limit', 'after'],
-  wants: () => ({}),
-});
-
-/** Lines of history and seconds of following that a log has by default. */
-const [defaultLines, defaultSeconds] = [100, 30];
-
-export const containerLog = defineRead({
-  method: 'GET',
-  path: '/container/log',
-  summary: 'Streams the log of a gear: its last lines, then new ones',
-  action: 'container.log',
-  needs: ['r'],
-  takes: ['h', 'lines', 'for'],
-  wants: ({ all }) => {
-    const { lines = defaultLines, for: seconds = defaultSeconds } = all;
-    return { resource: required(all, 'r'), lines, seconds };
-  },
-});
-
-/** As the seed writes it. */
-export const containerLogPut = defineRead({ ...containerLog, method: 'PUT' });

@@ -74,4 +74,7 @@ export const environmentRead = defineRead({
     if (found !== '') throw new Failure('invalid_request', 't=env takes no path after content');
     return { resource: required(all, 'r') };
   },
+  answer: z.string(),
+  media: ['text/plain'],
+  errors: ['environment_not_found', 'host_not_found', 'host_conflict', 'host_unavailable'],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineJob, defineRead, emptyBody } from '../define.ts';
 import { hostName } from '../fields/identifier.ts';
+import { hostLimits, userLimits } from '../limits.ts';
 import { required } from '../parameters.ts';
-import { foreign } from '../rpc/drift.ts';
+import { driftDocument, foreign } from '../rpc/drift.ts';
 
 /** The host is what such a job works on, and stands where others name their resource. */
 const params = z.strictObject({ resource: hostName });
@@ -66,6 +67,21 @@ export const hostRepair = defineJob({
   errors: ['host_unavailable', 'timeout'],
 });
 
+export const hostStates = ['live', 'draining', 'gone'] as const;
+export type HostState = (typeof hostStates)[number];
+
+/** A host in the list; a token for names of resources gets its name and state only. */
+const hostDocument = z.object({
+  name: z.string(),
+  state: z.enum(hostStates),
+  gears: z.number().optional(),
+  /** Null: its worker has not said so in a way that this api knows. A null among them is no limit. */
+  limits: hostLimits.extend({ maxStarts: hostLimits.shape.maxStarts.nullable() }).nullable().optional(),
+  version: z.string().optional(),
+  /** Null: its worker has stopped on purpose. */
+  lastSeen: z.iso.datetime().nullable().optional(),
+});
+
 export const hostList = defineRead({
   method: 'GET',
   path: '/hosts',
@@ -74,6 +90,9 @@ export const hostList = defineRead({
   needs: [],
   takes: ['h', 'limit', 'after'],
   wants: () => ({}),
+  /** With what this api grants one user. */
+  answer: z.object({ hosts: z.array(hostDocument), limits: userLimits }),
+  errors: [],
 });
 
 export const hostRemove = defineRead({
@@ -86,6 +105,9 @@ export const hostRemove = defineRead({
   needs: ['h'],
   takes: [],
   wants: ({ all }) => ({ host: required(all, 'h') }),
+  /** What became free, and how many jobs failed with the host. */
+  answer: z.object({ host: z.string(), removed: z.object({ names: z.number(), jobs: z.number() }) }),
+  errors: ['host_not_found'],
 });
 
 export const driftRead = defineRead({
@@ -97,4 +119,14 @@ export const driftRead = defineRead({
   needs: [],
   takes: ['h'],
   wants: () => ({}),
+  answer: z.object({
+    hosts: z.array(
+      z.object({
+        host: z.string(),
+        /** Null: the host does not answer. */
+        drift: driftDocument.nullable(),
+      }),
+    ),
+  }),
+  errors: ['host_not_found'],
 });

@@ -1,5 +1,8 @@
+import { z } from 'zod';
 import { defineRead, type ReadInput } from '../define.ts';
 import { parseRequestId } from '../fields/request-id.ts';
+import { jobDocument, progress } from '../job.ts';
+import { logFormats } from '../rpc/streams.ts';
 
 const byId = ({ found }: ReadInput) => ({ id: parseRequestId(found) });
 
@@ -11,6 +14,8 @@ export const jobList = defineRead({
   needs: [],
   takes: ['u', 'r', 'h', 'state', 'limit', 'after'],
   wants: () => ({}),
+  answer: z.object({ jobs: z.array(jobDocument), next: z.string().optional() }),
+  errors: [],
 });
 
 export const jobRead = defineRead({
@@ -21,6 +26,22 @@ export const jobRead = defineRead({
   needs: [],
   takes: ['wait'],
   wants: byId,
+  answer: jobDocument,
+  errors: ['job_not_found'],
+});
+
+/** A step of a job, in a log that is written as JSON. */
+const progressLine = progress.extend({
+  /** Where it stands in the log; a client sends it as Last-Event-ID. */
+  id: z.string(),
+  time: z.iso.datetime(),
+});
+
+/** The last line of such a log: how the job ended. */
+const logEnd = jobDocument.pick({ result: true, error: true }).extend({
+  event: z.literal('end'),
+  reason: jobDocument.shape.state,
+  time: jobDocument.shape.finishedAt,
 });
 
 export const jobLog = defineRead({
@@ -31,6 +52,9 @@ export const jobLog = defineRead({
   needs: [],
   takes: [],
   wants: byId,
+  answer: z.union([progressLine, logEnd]),
+  media: logFormats,
+  errors: ['job_not_found'],
 });
 
 export const jobCancel = defineRead({
@@ -42,4 +66,7 @@ export const jobCancel = defineRead({
   needs: [],
   takes: [],
   wants: byId,
+  answer: jobDocument,
+  statuses: [200, 202],
+  errors: ['job_not_found', 'job_finished'],
 });

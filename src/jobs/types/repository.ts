@@ -52,6 +52,17 @@ export const contentArchive = defineRead({
     ref: refOf(found),
     format: all.format ?? 'zip',
   }),
+  answer: z.unknown(),
+  media: ['application/zip', 'application/gzip'],
+  statuses: [200, 304],
+  errors: [
+    'repository_not_found',
+    'repository_empty',
+    'ref_not_found',
+    'host_not_found',
+    'host_conflict',
+    'host_unavailable',
+  ],
 });
 
 /** The ref behind `/content/`, which may hold slashes; null: none. */

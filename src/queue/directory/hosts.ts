@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { hostName, resourceName } from '../../jobs/fields/identifier.ts';
 import type { Kind } from '../../jobs/fields/resource.ts';
 import { hostLimits } from '../../jobs/limits.ts';
+import type { HostState } from '../../jobs/types/host.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { channels, keys } from '../redis/keys.ts';
@@ -48,7 +49,7 @@ export type Announcement = z.infer<typeof announcement>;
 export type HostReport = Omit<Announcement, 'lastSeen'>;
 
 export interface HostEntry extends Announcement {
-  state: 'live' | 'draining' | 'gone';
+  state: HostState;
 }
 
 /**

@@ -1,15 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { LogFormat } from '../../jobs/rpc/streams.ts';
+import type { Notice } from '../../jobs/types/container-reads.ts';
 import { serverSentEvent } from '../../lib/server-sent-event.ts';
 import type { JournalRecord } from '../journald/journal-export.ts';
-
-/** Something about the stream that its reader must know. */
-export interface Notice {
-  event: 'missed' | 'end';
-  reason: string;
-  /** How many lines are missing, where it is known. */
-  lines?: number;
-}
 
 /** Writes records, and what is to be told about them, in one of the formats of a log. */
 export interface LogWriter {

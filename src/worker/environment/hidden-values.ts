@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import type { HiddenVariable } from '../../jobs/rpc/queries.ts';
+import type { HiddenVariable } from '../../jobs/types/container-reads.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { readIfThere, writeDurably } from '../host/files.ts';

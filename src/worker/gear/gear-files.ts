@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
 import { Failure } from '../../jobs/errors.ts';
-import type { FailedUpdate } from '../../jobs/rpc/queries.ts';
+import type { FailedUpdate } from '../../jobs/types/container-reads.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { parseEnvFile } from '../domain/env-file.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';

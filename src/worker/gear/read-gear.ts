@@ -1,4 +1,4 @@
-import type { Gear, GearSummary } from '../../jobs/rpc/queries.ts';
+import type { Gear, GearSummary } from '../../jobs/types/container-reads.ts';
 import { containerName } from '../domain/paths.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
 import { hideValues } from '../environment/hidden-values.ts';

@@ -1,6 +1,7 @@
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
+import type { Notice } from '../../jobs/types/container-reads.ts';
 import { pause } from '../../lib/async/pause.ts';
-import { createLogWriter, type LogWriter, type Notice } from '../domain/log-format.ts';
+import { createLogWriter, type LogWriter } from '../domain/log-format.ts';
 import { requireGear } from '../gear/gear-files.ts';
 import type { HostServices } from '../host-services.ts';
 import {

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { defineRead } from '../define.ts';
+import { problemDocument } from '../errors.ts';
+import { requestId } from '../fields/request-id.ts';
+import { required } from '../parameters.ts';
+import { logFormats } from '../rpc/streams.ts';
+import { gearSpec, publishedPort } from './container.ts';
+import { environmentVariables } from './environment.ts';
+
+/** The last update of a gear that did not start; the gear was put back to what it was before. */
+const failedUpdate = z.object({
+  /** The job that failed. */
+  job: requestId,
+  at: z.iso.datetime(),
+  error: problemDocument,
+  /** The text of the unit that did not start. */
+  unitText: z.string(),
+});
+export type FailedUpdate = z.infer<typeof failedUpdate>;
+
+/** A variable without its value; the hash tells a changed value from the same one. */
+const hiddenVariable = z.object({ name: z.string(), hash: z.string() });
+export type HiddenVariable = z.infer<typeof hiddenVariable>;
+
+/** A gear as GET container shows it. */
+export const gearDocument = z.object({
+  resource: z.string(),
+  host: z.string(),
+  unit: z.string(),
+  /** The text of the unit file that is in force. */
+  unitText: z.string(),
+  image: z.string(),
+  /** The values of variables only for who may read environments. */
+  spec: gearSpec.extend({ env: z.union([environmentVariables, z.array(hiddenVariable)]) }),
+  ports: z.array(publishedPort),
+  /** Whether it runs after a reboot. */
+  enabled: z.boolean(),
+  systemd: z.object({
+    active: z.string(),
+    sub: z.string(),
+    result: z.string(),
+    restarts: z.number(),
+    /** When it entered the state; null when it never ran. */
+    since: z.iso.datetime().nullable(),
+  }),
+  container: z.string().nullable(),
+  /** The environment it uses; outdated when the process that runs was started before it was changed. */
+  environment: z.object({ name: z.string(), changedAt: z.iso.datetime(), outdated: z.boolean() }).nullable(),
+  failedUpdate: failedUpdate.nullable(),
+});
+export type Gear = z.infer<typeof gearDocument>;
+
+const { resource, host, unit, image, ports, enabled, systemd } = gearDocument.shape;
+
+/** A gear in a list: what can be told of many at once. While its host does not answer only its name is known. */
+export const gearSummary = z.object({
+  resource,
+  host,
+  unit,
+  image: image.nullable(),
+  ports: ports.nullable(),
+  enabled: enabled.nullable(),
+  systemd: systemd.pick({ active: true, sub: true }).nullable(),
+});
+export type GearSummary = z.infer<typeof gearSummary>;
+
+/** A record of the journal, in a log that is written as JSON. */
+const logRecord = z.object({
+  /** Where it stands in the journal; a client sends it as Last-Event-ID. */
+  cursor: z.string(),
+  time: z.iso.datetime(),
+  message: z.string(),
+  /** The message is not UTF-8, and is written so. */
+  encoding: z.literal('base64').optional(),
+  /** The next record continues the line. */
+  continues: z.literal(true).optional(),
+});
+
+/** Something about the stream that its reader must know. */
+const logNotice = z.object({
+  event: z.enum(['missed', 'end']),
+  reason: z.string(),
+  /** How many lines are missing, where it is known. */
+  lines: z.number().exactOptional(),
+});
+export type Notice = z.infer<typeof logNotice>;
+
+const ofOneGear = ['container_not_found', 'host_not_found', 'host_conflict', 'host_unavailable'] as const;
+
+export const containerRead = defineRead({
+  method: 'GET',
+  path: '/container',
+  summary: 'Shows a gear: spec, unit, ports, the state in systemd, the container',
+  action: 'container.read',
+  needs: ['r'],
+  takes: ['h'],
+  wants: ({ all }) => ({ resource: required(all, 'r') }),
+  answer: gearDocument,
+  errors: ofOneGear,
+});
+
+export const containerList = defineRead({
+  method: 'GET',
+  path: '/containers',
+  summary: 'Lists gears by name, also stopped ones',
+  action: 'container.read',
+  needs: [],
+  takes: ['r', 'h', 'limit', 'after'],
+  wants: () => ({}),
+  answer: z.object({ containers: z.array(gearSummary), next: z.string().optional() }),
+  errors: ['host_not_found'],
+});
+
+/** Lines of history and seconds of following that a log has by default. */
+const [defaultLines, defaultSeconds] = [100, 30];
+
+export const containerLog = defineRead({
+  method: 'GET',
+  path: '/container/log',
+  summary: 'Streams the log of a gear: its last lines, then new ones',
+  action: 'container.log',
+  needs: ['r'],
+  takes: ['h', 'lines', 'for'],
+  wants: ({ all }) => {
+    const { lines = defaultLines, for: seconds = defaultSeconds } = all;
+    return { resource: required(all, 'r'), lines, seconds };
+  },
+  answer: z.union([logRecord, logNotice]),
+  media: logFormats,
+  errors: ofOneGear,
+});
+
+/** As the seed writes it. */
+export const containerLogPut = defineRead({ ...containerLog, method: 'PUT' });
