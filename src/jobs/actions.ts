@@ -7,12 +7,12 @@ const definitions = Object.values(reads);
 
 /** Everything a token can allow. */
 export const actions: readonly Action[] = [
-  ...new Set([...jobTypes, ...definitions.map(({ action }) => action)]),
+  ...new Set([...jobTypes, ...definitions.flatMap(({ action }) => action ?? [])]),
 ];
 
 const changing: ReadonlySet<Action> = new Set([
   ...jobTypes,
-  ...definitions.filter(({ changes }) => changes).map(({ action }) => action),
+  ...definitions.flatMap(({ changes, action }) => (changes && action) || []),
 ]);
 
 /** Whether an action changes something, so that its token may not live long. */

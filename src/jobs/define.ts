@@ -99,11 +99,11 @@ export interface ReadInput {
 
 /** A request that makes no job: a read, a stream, or a change of what is no resource. */
 export interface ReadDefinition<
-  Action extends string = string,
+  Action extends string | null = string | null,
   Wants extends object = object,
   Answer extends z.ZodType = z.ZodType,
 > extends Route {
-  /** What a token must allow for it. */
+  /** What a token must allow for it; null: any valid token will do. */
   action: Action;
   /** It changes something, so that its token may not live long. Default: it does not. */
   changes?: true;
@@ -127,7 +127,7 @@ export interface ReadDefinition<
 }
 
 /** Declares a read; only there to keep the exact types. */
-export function defineRead<Action extends string, Wants extends object, Answer extends z.ZodType>(
+export function defineRead<Action extends string | null, Wants extends object, Answer extends z.ZodType>(
   definition: ReadDefinition<Action, Wants, Answer>,
 ): ReadDefinition<Action, Wants, Answer> {
   return definition;

@@ -13,6 +13,7 @@ import { environmentMerge, environmentRead, environmentReplace } from './types/e
 import { driftRead, hostDrain, hostList, hostRemove, hostRepair, hostUndrain } from './types/host.ts';
 import { jobCancel, jobList, jobLog, jobRead } from './types/job.ts';
 import { contentArchive, repositoryCreate } from './types/repository.ts';
+import { whoami } from './types/token.ts';
 
 /** Every type of job there is. A handler that is missing in the worker does not compile. */
 export const jobs = {
@@ -46,6 +47,7 @@ export const reads = {
   'host.list': hostList,
   'drift.read': driftRead,
   'host.remove': hostRemove,
+  whoami,
 } as const;
 
 /** Other ways to write a request. */
@@ -56,7 +58,7 @@ export type Params<T extends JobType> = z.infer<(typeof jobs)[T]['params']>;
 export type Result<T extends JobType> = z.infer<(typeof jobs)[T]['result']>;
 
 export type ReadName = keyof typeof reads;
-export type ReadAction = (typeof reads)[ReadName]['action'];
+export type ReadAction = NonNullable<(typeof reads)[ReadName]['action']>;
 /** The document that a read answers with. */
 export type Answer<N extends ReadName> = z.infer<(typeof reads)[N]['answer']>;
 /** What a read asks for, by its name. */

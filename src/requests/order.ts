@@ -10,7 +10,7 @@ export type OrderName = keyof Wants;
 
 /** What a request, under its token, comes to. */
 export type OrderOf<N extends OrderName> = {
-  [K in N]: { name: K; action: Action; all: Parameters; scope: Scope; wants: Wants[K] };
+  [K in N]: { name: K; action: Action | null; all: Parameters; scope: Scope; wants: Wants[K] };
 }[N];
 export type Order = OrderOf<OrderName>;
 

@@ -23,7 +23,8 @@ export interface RouteInput {
 /** A kind of request, from its definition: how it is recognised, what a token must allow for it, and what it wants. */
 export interface Route<N extends OrderName = OrderName> {
   name: N;
-  action: Action;
+  /** Null: any valid token will do. */
+  action: Action | null;
   method: OriginalRequest['method'];
   /** Its path, or what matches it: the first group is the variable part. */
   path: string | RegExp;

@@ -1,5 +1,6 @@
 import pino from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { actions } from '../../src/jobs/actions.ts';
 import { openQueueApi, openTestApi, type QueueApi } from '../support/test-api.ts';
 import { makeTrust } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
@@ -92,4 +93,34 @@ test('a token for names learns the name and the state of a host, and nothing of 
     ((await (await fetch(`${api.url}/token/__test__/hosts?${query}`)).json()) as { hosts: object[] }).hosts;
   expect(await hostsOf('')).toEqual([expect.objectContaining({ gears: expect.any(Number) })]);
   expect(await hostsOf('r=team-a')).toEqual([{ name: 'h1', state: expect.any(String) }]);
+});
+
+test('every valid token may ask what it allows, and until when', async () => {
+  const trust = await makeTrust();
+  const strict = await openTestApi(queue.queue, pino({ level: 'silent' }), trust.verifier);
+  onTestFinished(() => strict.close(0));
+  const askedWith = async (token: string, query = '') => {
+    const answer = await fetch(`${strict.url}/whoami${query}`, {
+      headers: { Authorization: `Bearer ${token}` },
+    });
+    return [answer.status, await answer.json()];
+  };
+  const d = Math.floor(Date.now() / 1000) + 600;
+  const narrow = { d, u: 'alice', r: 'team-*', h: 'h1', a: ['container.start', 'job.*'] };
+  expect(await askedWith(await trust.mint(narrow))).toEqual([
+    200,
+    {
+      ...{ user: 'alice', resource: 'team-*', host: 'h1' },
+      actions: ['container.start', 'job.read', 'job.log', 'job.cancel'],
+      expires: new Date(d * 1000).toISOString(),
+    },
+  ]);
+  expect(await askedWith(await trust.mint({ d }))).toEqual([
+    200,
+    { ...{ user: null, resource: null, host: null }, actions, expires: new Date(d * 1000).toISOString() },
+  ]);
+  expect(await askedWith(await trust.mint(narrow), '?u=bob')).toMatchObject([403, { code: 'token_forbids' }]);
+  expect(await askedWith('stolen')).toMatchObject([401, { code: 'token_invalid' }]);
+  const open = await fetch(`${api.url}/token/__test__/whoami`);
+  expect(await open.json()).toMatchObject({ user: null, actions, expires: null });
 });

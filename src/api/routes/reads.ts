@@ -1,4 +1,6 @@
+import { allows } from '../../jobs/access/patterns.ts';
 import type { Scope } from '../../jobs/access/scope.ts';
+import { actions } from '../../jobs/actions.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
 import type { Answer } from '../../jobs/registry.ts';
@@ -6,12 +8,18 @@ import type { GearSummary } from '../../jobs/types/container-reads.ts';
 import type { ApiQueue, NamePage } from '../../queue/api-queue.ts';
 import type { AuthorizedOrder, OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
-import { clientGone } from '../request/request-context.ts';
+import { callerOf, clientGone } from '../request/request-context.ts';
 import { sendJson, sendText } from '../respond.ts';
 
 type Reads = Pick<
   OrderHandlers,
-  'container.read' | 'container.list' | 'environment.read' | 'host.list' | 'host.remove' | 'drift.read'
+  | 'container.read'
+  | 'container.list'
+  | 'environment.read'
+  | 'host.list'
+  | 'host.remove'
+  | 'drift.read'
+  | 'whoami'
 >;
 
 /** Milliseconds a worker may take to compare all it has. */
@@ -20,7 +28,7 @@ const driftDeadline = 15_000;
 /** How many of a list are sent where nothing is said. */
 const usualLimit = 100;
 
-/** Reads of gears and hosts. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
+/** Reads of gears, hosts and the token. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
 export function reads(queue: ApiQueue, limits: UserLimits): Reads {
   return {
     async 'container.read'(_req, res, { all, wants, seal }) {
@@ -86,6 +94,14 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
       );
       hosts.sort((a, b) => (a.host < b.host ? -1 : 1));
       sendJson(res, 200, { hosts } satisfies Answer<'drift.read'>);
+    },
+
+    async whoami(_req, res) {
+      const { claims } = callerOf(res);
+      const { u: user = null, r: resource = null, h: host = null, d } = claims;
+      const allowed = actions.filter((action) => allows(claims, action));
+      const expires = d === undefined ? null : new Date(d * 1000).toISOString();
+      sendJson(res, 200, { user, resource, host, actions: allowed, expires } satisfies Answer<'whoami'>);
     },
   };
 }
