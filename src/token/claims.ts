@@ -14,7 +14,7 @@ const resourcePattern = z
 export const fleetName = text(
   'aud',
   64,
-  /^[A-Za-z0-9][A-Za-z0-9_.-]*$(?![\r\n])/,
+  /^[A-Za-z0-9][A-Za-z0-9_.-]*$/,
   'be the name of a fleet: letters, digits, _, . and -',
 );
 
@@ -27,18 +27,18 @@ export const tokenClaims = z.strictObject({
   /** Expiry, seconds since the epoch. */
   d: seconds,
   u: userName.optional(),
-  i: text('i', 32, /^[0-9a-fA-F]{1,32}$(?![\r\n])/, 'be 1 to 32 hex digits').optional(),
+  i: text('i', 32, /^[0-9a-fA-F]{1,32}$/, 'be 1 to 32 hex digits').optional(),
   t: z.string().max(2048).optional(),
   r: resourcePattern.optional(),
   h: hostName.optional(),
   /** Allowed actions: `container.install`, `container.*`, `*.read`; left out: all. */
   a: z
-    .array(text('a', 64, /^(?:\*|[a-z]+)\.(?:\*|[a-z]+)$(?![\r\n])/, 'be actions such as container.install'))
+    .array(text('a', 64, /^(?:\*|[a-z]+)\.(?:\*|[a-z]+)$/, 'be actions such as container.install'))
     .min(1)
     .max(32)
     .optional(),
   /** Base64url of the SHA-256 of the body of what changes something. */
-  b: text('b', 43, /^[A-Za-z0-9_-]{43}$(?![\r\n])/, 'be the base64url of a SHA-256').optional(),
+  b: text('b', 43, /^[A-Za-z0-9_-]{43}$/, 'be the base64url of a SHA-256').optional(),
   /** When it was made (RFC 7519, 4.1.6), seconds since the epoch; how long it is valid counts from then. */
   iat: seconds,
 });

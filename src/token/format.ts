@@ -19,9 +19,9 @@ const maxHeader = 512;
 const keyId = z
   .string()
   .max(64)
-  .regex(/^[A-Za-z0-9_-]{1,64}$(?![\r\n])/);
+  .regex(/^[A-Za-z0-9_-]{1,64}$/);
 /** 32 bytes. */
-const point = z.string().regex(/^[A-Za-z0-9_-]{43}$(?![\r\n])/);
+const point = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 
 const outerHeader = z.strictObject({
   alg: z.literal(agreement),

@@ -29,7 +29,7 @@ const roles = {
 export type KeyRole = keyof typeof roles;
 type Half = 'key' | 'pub';
 
-const point = z.string().regex(/^[A-Za-z0-9_-]{43}$(?![\r\n])/);
+const point = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const keyFile = z.strictObject({
   kty: z.string(),
   crv: z.string(),
@@ -40,7 +40,7 @@ const keyFile = z.strictObject({
   use: z.string().optional(),
 });
 
-const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$(?![\r\n])/;
+const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$/;
 /** Characters of the longest key file we take. */
 const maxFileBytes = 4_096;
 

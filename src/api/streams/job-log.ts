@@ -13,7 +13,7 @@ const lookAgain = 2_000;
 export const jobEventId = z
   .string()
   .max(40)
-  .regex(/^\d{1,20}-\d{1,18}$(?![\r\n])/, 'Last-Event-ID must be an id from this stream');
+  .regex(/^\d{1,20}-\d{1,18}$/, 'Last-Event-ID must be an id from this stream');
 
 /** Every line of a job's progress from its first, or after one, to the outcome. */
 export async function* jobLog(

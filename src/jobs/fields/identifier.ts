@@ -15,21 +15,21 @@ const named = (what: string, max: number, pattern: RegExp, rule: string) =>
 export const resourceName = named(
   'r',
   63,
-  /^(?!.*\.\.)(?!.*\.service$)[A-Za-z0-9][A-Za-z0-9_.-]*$(?![\r\n])/,
+  /^(?!.*\.\.)(?!.*\.service$)[A-Za-z0-9][A-Za-z0-9_.-]*$/,
   'be letters, digits, ".", "_" and "-", begin with a letter or digit, hold no ".." and not end in ".service"',
 );
 
 export const userName = named(
   'u',
   64,
-  /^[A-Za-z0-9][A-Za-z0-9_.@-]*$(?![\r\n])/,
+  /^[A-Za-z0-9][A-Za-z0-9_.@-]*$/,
   'be letters, digits, "_", ".", "@" and "-", and begin with a letter or digit',
 );
 
 export const hostName = named(
   'h',
   63,
-  /^[a-z0-9][a-z0-9-]*$(?![\r\n])/,
+  /^[a-z0-9][a-z0-9-]*$/,
   'be lower-case letters, digits and "-", and begin with a letter or digit',
 );
 
@@ -37,7 +37,7 @@ export const hostName = named(
 export const imageReference = named(
   't',
   255,
-  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[a-f0-9]{64})?$(?![\r\n])/,
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[a-f0-9]{64})?$/,
   'be an image reference such as nginx:1.27 or registry.example:5000/team/app@sha256:…',
 )
   .refine(
@@ -52,21 +52,21 @@ export const imageReference = named(
 export const environmentName = named(
   'an environment name',
   255,
-  /^[A-Za-z_][A-Za-z0-9_]*$(?![\r\n])/,
+  /^[A-Za-z_][A-Za-z0-9_]*$/,
   'match [A-Za-z_][A-Za-z0-9_]*',
 );
 
 export const volumeName = named(
   'a volume name',
   63,
-  /^[A-Za-z0-9][A-Za-z0-9_.-]*$(?![\r\n])/,
+  /^[A-Za-z0-9][A-Za-z0-9_.-]*$/,
   'be letters, digits, ".", "_" and "-", and begin with a letter or digit',
 );
 
 export const containerPath = named(
   'a volume path',
   255,
-  /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.@+-]+)+$(?![\r\n])/,
+  /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.@+-]+)+$/,
   'be an absolute path of letters, digits and "._@+-" without "." or ".." parts',
 );
 
@@ -85,6 +85,6 @@ export const refName = named(
 export const journalCursor = named(
   'Last-Event-ID',
   256,
-  /^s=[0-9a-f]{32};i=[0-9a-f]{1,16};b=[0-9a-f]{32};m=[0-9a-f]{1,16};t=[0-9a-f]{1,16};x=[0-9a-f]{1,16}$(?![\r\n])/,
+  /^s=[0-9a-f]{32};i=[0-9a-f]{1,16};b=[0-9a-f]{32};m=[0-9a-f]{1,16};t=[0-9a-f]{1,16};x=[0-9a-f]{1,16}$/,
   'be an id from this stream',
 );

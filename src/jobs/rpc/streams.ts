@@ -48,11 +48,11 @@ export const streams = {
       etag: z
         .string()
         .max(200)
-        .regex(/^(?:W\/)?"[A-Za-z0-9_.-]+"$(?![\r\n])/),
+        .regex(/^(?:W\/)?"[A-Za-z0-9_.-]+"$/),
       filename: z
         .string()
         .max(400)
-        .regex(/^[A-Za-z0-9_.-]+$(?![\r\n])/),
+        .regex(/^[A-Za-z0-9_.-]+$/),
       notModified: z.boolean(),
     }),
   },
