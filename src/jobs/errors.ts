@@ -61,8 +61,10 @@ export const problemDocument = z.object({
   code: z.enum(errorCodes),
   job: z.string().exactOptional(),
   host: z.string().exactOptional(),
-  /** The name of the limit, for `limit_reached`; see limits.ts. */
-  limit: z.enum(limitNames).exactOptional(),
+  limit: z
+    .enum(limitNames)
+    .exactOptional()
+    .describe('The name of the limit, for `limit_reached`; see limits.ts'),
 });
 export type Problem = z.infer<typeof problemDocument>;
 

@@ -6,13 +6,15 @@ import { saidText } from './fields/schema.ts';
 export const jobStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobState = (typeof jobStates)[number];
 
-const line = (max: number) => saidText(max).transform((said) => said.replace(/[\n\t]+/g, ' '));
+const line = (max: number) =>
+  saidText(max)
+    .transform((said) => said.replace(/[\n\t]+/g, ' '))
+    .meta({ plain: { type: 'string', maxLength: max } });
 
 export const progress = z.object({
   step: line(100),
   message: line(4_000),
-  /** 0 to 100, where the step can tell. */
-  percent: z.number().min(0).max(100).optional(),
+  percent: z.number().min(0).max(100).optional().describe('0 to 100, where the step can tell'),
 });
 export type Progress = z.infer<typeof progress>;
 
@@ -27,8 +29,9 @@ export const jobDocument = z.object({
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),
-  /** How often it was tried: begun by a worker, or again after a fault that passes. */
-  attempts: z.number(),
+  attempts: z
+    .number()
+    .describe('How often it was tried: begun by a worker, or again after a fault that passes'),
   progress: progress.nullable(),
   result: z.unknown(),
   error: problemDocument.nullable(),

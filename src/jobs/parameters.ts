@@ -11,24 +11,36 @@ import { archiveFormats, maxFollow, maxLines } from './rpc/streams.ts';
 const maxWait = 30 * 24 * 60 * 60;
 
 /** Every parameter a query may hold. `d` is enforced by the token's verification, here it is only parsed. */
-const parameters = z.strictObject({
-  u: userName.optional(),
+export const parameters = z.strictObject({
+  u: userName.optional().meta({ description: 'The user', examples: ['0'] }),
   d: z
     .string()
     .regex(/^\d{1,15}$/, 'd must be seconds since the epoch')
-    .optional(),
-  i: z.string().optional(),
-  r: resourceName.optional(),
+    .optional()
+    .meta({ description: 'Expiry, seconds since the epoch', examples: ['1893456000'] }),
+  i: z
+    .string()
+    .optional()
+    .meta({ pattern: '^[0-9a-fA-F]{1,32}$', description: 'The request id, in hex digits', examples: ['2a'] }),
+  r: resourceName.optional().meta({ description: 'The name of the resource', examples: ['web'] }),
   t: z.string().max(2048, 't must have at most 2048 characters').optional(),
-  h: hostName.optional(),
-  wait: wholeNumber(0, 60, 'wait').optional(),
-  limit: wholeNumber(1, 1000, 'limit').optional(),
-  after: z.string().max(64).optional(),
-  lines: wholeNumber(0, maxLines, 'lines').optional(),
-  for: wholeNumber(0, maxFollow, 'for').optional(),
-  format: z.enum(archiveFormats, `format must be one of ${archiveFormats.join(', ')}`).optional(),
-  expires: wholeNumber(1, maxWait, 'expires').optional(),
-  state: z.enum(jobStates, `state must be one of ${jobStates.join(', ')}`).optional(),
+  h: hostName.optional().meta({ description: 'The host; default: the fleet decides', examples: ['h1'] }),
+  wait: wholeNumber(0, 60, 'wait').optional().describe('Seconds to wait for the end of the job'),
+  limit: wholeNumber(1, 1000, 'limit').optional().describe('Most items of a page; default: 100'),
+  after: z.string().max(64).optional().describe('The `next` of the page before, or the item to go on after'),
+  lines: wholeNumber(0, maxLines, 'lines').optional().describe('Lines of history; default: 100'),
+  for: wholeNumber(0, maxFollow, 'for').optional().describe('Seconds to follow the log; default: 30'),
+  format: z
+    .enum(archiveFormats, `format must be one of ${archiveFormats.join(', ')}`)
+    .optional()
+    .describe('The form of the archive; default: zip'),
+  expires: wholeNumber(1, maxWait, 'expires')
+    .optional()
+    .describe('Seconds for which the job may wait for its host; default: one day'),
+  state: z
+    .enum(jobStates, `state must be one of ${jobStates.join(', ')}`)
+    .optional()
+    .describe('Only jobs in this state'),
 });
 export type Parameters = z.infer<typeof parameters>;
 export type ParameterName = keyof Parameters;

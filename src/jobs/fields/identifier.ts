@@ -9,8 +9,8 @@ const named = (what: string, max: number, pattern: RegExp, rule: string) =>
   z
     .string({ error: `${what} must be a string` })
     .min(1, `${what} must not be empty`)
-    .max(max, `${what} must have at most ${max} characters`)
-    .refine((value) => value.length > max || pattern.test(value), `${what} must ${rule}`);
+    .max(max, { error: `${what} must have at most ${max} characters`, abort: true })
+    .regex(pattern, `${what} must ${rule}`);
 
 export const resourceName = named(
   'r',

@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+// What a schema reads from several forms, or turns into another, has `plain` in its metadata: JSON Schema for the one form
+// that clients are to write, and that they read.
+
 /** Refuses a list that has the same key twice; undefined and 0 do not count. */
 export const unique = <T>(key: (item: T) => unknown, what: string) =>
   [
@@ -14,15 +17,19 @@ export const unique = <T>(key: (item: T) => unknown, what: string) =>
 export const text = (what: string, max: number, pattern: RegExp, rule: string) =>
   z
     .string({ error: `${what} must be a string` })
-    .max(max, `${what} must have at most ${max} characters`)
-    .refine((value) => value.length > max || pattern.test(value), `${what} must ${rule}`)
-    .refine((value) => value.length > max || value.isWellFormed(), `${what} must be well-formed Unicode`);
+    .max(max, { error: `${what} must have at most ${max} characters`, abort: true })
+    .regex(pattern, `${what} must ${rule}`)
+    .refine((value) => value.isWellFormed(), `${what} must be well-formed Unicode`);
 
 /** A text without control characters, except line breaks and tabs. */
 export const printable = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, '');
 
 /** What another process says for people to read: at most so many characters, none that a terminal obeys. */
-export const saidText = (max: number) => z.string().transform((said) => printable(said).slice(0, max));
+export const saidText = (max: number) =>
+  z
+    .string()
+    .transform((said) => printable(said).slice(0, max))
+    .meta({ plain: { type: 'string', maxLength: max } });
 
 /** A whole number in decimal digits; `what` names it in the message, `digits` counts leading zeros, too. */
 export function wholeNumber(min: number, max: number, what = '', digits = 10) {
@@ -32,5 +39,6 @@ export function wholeNumber(min: number, max: number, what = '', digits = 10) {
     .max(digits, message)
     .regex(/^\d+$/, message)
     .transform(Number)
-    .refine((n) => n >= min && n <= max, message);
+    .refine((n) => n >= min && n <= max, message)
+    .meta({ plain: { type: 'integer', minimum: min, maximum: max } });
 }

@@ -17,12 +17,15 @@ const gearUrl = z
   );
 
 /** Where a new repository may come from: a URL that git may be given, or another repository of the fleet. */
-export const repositorySource = z.string({ error: 't must be a string' }).transform((text, context) => {
-  const parsed = (/^gear:/i.test(text) ? gearUrl : cloneUrl).safeParse(text);
-  if (parsed.success) return parsed.data;
-  context.addIssue({ code: 'custom', message: parsed.error.issues[0]?.message ?? 't must be a URL' });
-  return z.NEVER;
-});
+export const repositorySource = z
+  .string({ error: 't must be a string' })
+  .transform((text, context) => {
+    const parsed = (/^gear:/i.test(text) ? gearUrl : cloneUrl).safeParse(text);
+    if (parsed.success) return parsed.data;
+    context.addIssue({ code: 'custom', message: parsed.error.issues[0]?.message ?? 't must be a URL' });
+    return z.NEVER;
+  })
+  .meta({ plain: { type: 'string', maxLength: 2048, pattern: '^(https?|git|gear)://' } });
 
 /** What a copy's stream is about, so that no other is taken for it. */
 export const aboutCopy = (job: string, source: string) => `copy ${source} ${job}`;

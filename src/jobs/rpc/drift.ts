@@ -6,22 +6,21 @@ export type Foreign = z.infer<typeof foreign>;
 
 const changedUnit = z.object({
   resource: z.string(),
-  /** The text is another than its own Spec gives. */
-  text: z.boolean(),
-  /** The link by which systemd finds it is not there, or is another. */
-  link: z.enum(['fine', 'missing', 'wrong']),
+  text: z.boolean().describe('The text is another than its own Spec gives'),
+  link: z
+    .enum(['fine', 'missing', 'wrong'])
+    .describe('The link by which systemd finds it is not there, or is another'),
 });
 export type ChangedUnit = z.infer<typeof changedUnit>;
 
 /** What of a host is otherwise than geard has made it. Gears on which a job runs are left out. */
 export const driftDocument = z.object({
-  /** Gears on the disk that the directory does not have. */
-  unitsWithoutEntry: z.array(z.string()),
-  /** Names in the directory of which there is no unit on the disk. */
-  entriesWithoutUnit: z.array(z.string()),
+  unitsWithoutEntry: z.array(z.string()).describe('Gears on the disk that the directory does not have'),
+  entriesWithoutUnit: z
+    .array(z.string())
+    .describe('Names in the directory of which there is no unit on the disk'),
   changedUnits: z.array(changedUnit),
-  /** Gears whose Docker network is gone. */
-  withoutNetwork: z.array(z.string()),
+  withoutNetwork: z.array(z.string()).describe('Gears whose Docker network is gone'),
   foreign: z.array(foreign),
 });
 export type Drift = z.infer<typeof driftDocument>;

@@ -9,12 +9,10 @@ import { environmentVariables } from './environment.ts';
 
 /** The last update of a gear that did not start; the gear was put back to what it was before. */
 const failedUpdate = z.object({
-  /** The job that failed. */
-  job: requestId,
+  job: requestId.describe('The job that failed'),
   at: z.iso.datetime(),
   error: problemDocument,
-  /** The text of the unit that did not start. */
-  unitText: z.string(),
+  unitText: z.string().describe('The text of the unit that did not start'),
 });
 export type FailedUpdate = z.infer<typeof failedUpdate>;
 
@@ -27,25 +25,27 @@ export const gearDocument = z.object({
   resource: z.string(),
   host: z.string(),
   unit: z.string(),
-  /** The text of the unit file that is in force. */
-  unitText: z.string(),
+  unitText: z.string().describe('The text of the unit file that is in force'),
   image: z.string(),
-  /** The values of variables only for who may read environments. */
-  spec: gearSpec.extend({ env: z.union([environmentVariables, z.array(hiddenVariable)]) }),
+  spec: gearSpec
+    .extend({ env: z.union([environmentVariables, z.array(hiddenVariable)]) })
+    .describe('The values of variables only for who may read environments'),
   ports: z.array(publishedPort),
-  /** Whether it runs after a reboot. */
-  enabled: z.boolean(),
+  enabled: z.boolean().describe('Whether it runs after a reboot'),
   systemd: z.object({
     active: z.string(),
     sub: z.string(),
     result: z.string(),
     restarts: z.number(),
-    /** When it entered the state; null when it never ran. */
-    since: z.iso.datetime().nullable(),
+    since: z.iso.datetime().nullable().describe('When it entered the state; null when it never ran'),
   }),
   container: z.string().nullable(),
-  /** The environment it uses; outdated when the process that runs was started before it was changed. */
-  environment: z.object({ name: z.string(), changedAt: z.iso.datetime(), outdated: z.boolean() }).nullable(),
+  environment: z
+    .object({ name: z.string(), changedAt: z.iso.datetime(), outdated: z.boolean() })
+    .nullable()
+    .describe(
+      'The environment it uses; outdated when the process that runs was started before it was changed',
+    ),
   failedUpdate: failedUpdate.nullable(),
 });
 export type Gear = z.infer<typeof gearDocument>;
@@ -66,22 +66,18 @@ export type GearSummary = z.infer<typeof gearSummary>;
 
 /** A record of the journal, in a log that is written as JSON. */
 const logRecord = z.object({
-  /** Where it stands in the journal; a client sends it as Last-Event-ID. */
-  cursor: z.string(),
+  cursor: z.string().describe('Where it stands in the journal; a client sends it as Last-Event-ID'),
   time: z.iso.datetime(),
   message: z.string(),
-  /** The message is not UTF-8, and is written so. */
-  encoding: z.literal('base64').optional(),
-  /** The next record continues the line. */
-  continues: z.literal(true).optional(),
+  encoding: z.literal('base64').optional().describe('The message is not UTF-8, and is written so'),
+  continues: z.literal(true).optional().describe('The next record continues the line'),
 });
 
 /** Something about the stream that its reader must know. */
 const logNotice = z.object({
   event: z.enum(['missed', 'end']),
   reason: z.string(),
-  /** How many lines are missing, where it is known. */
-  lines: z.number().exactOptional(),
+  lines: z.number().exactOptional().describe('How many lines are missing, where it is known'),
 });
 export type Notice = z.infer<typeof logNotice>;
 

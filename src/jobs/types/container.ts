@@ -8,23 +8,20 @@ import { environmentVariables } from './environment.ts';
 /** Numbers may come as strings, because the seed's clients write them so. */
 const integer = (what: string, min: number, max: number) => {
   const message = `${what} must be a whole number from ${min} to ${max}`;
-  return z.union(
-    [z.int(message).min(min, message).max(max, message), wholeNumber(min, max, what, 20)],
-    message,
-  );
+  return z
+    .union([z.int(message).min(min, message).max(max, message), wholeNumber(min, max, what, 20)], message)
+    .meta({ plain: { type: 'integer', minimum: min, maximum: max } });
 };
 
 const port = z.strictObject({
   internal: integer('internal', 1, 65535),
-  /** 0 or left out: allocated by the host. */
-  external: integer('external', 0, 65535).optional(),
+  external: integer('external', 0, 65535).optional().describe('0 or left out: the host allocates one'),
 });
 
 const volume = z.strictObject({
   name: volumeName,
   path: containerPath,
-  /** The gear whose volume it is; default: the gear itself. */
-  of: resourceName.optional(),
+  of: resourceName.optional().describe('The gear whose volume it is; default: the gear itself'),
 });
 export type Volume = z.infer<typeof volume>;
 
@@ -59,7 +56,15 @@ export const memory = z
     const suffix = given.replace(/\d+/, '').toLowerCase() as keyof typeof unitOf;
     return Number.parseInt(given, 10) * unitOf[suffix];
   })
-  .refine((n) => Number.isInteger(n) && n >= 6 * MiB && n <= 2 ** 50, 'memory must be at least 6m (6 MiB)');
+  .refine((n) => Number.isInteger(n) && n >= 6 * MiB && n <= 2 ** 50, 'memory must be at least 6m (6 MiB)')
+  .meta({
+    plain: {
+      type: 'integer',
+      minimum: 6 * MiB,
+      maximum: 2 ** 50,
+      description: 'Bytes; in requests also as "64m" or "1g"',
+    },
+  });
 
 export const cpus = z
   .union(
@@ -76,7 +81,8 @@ export const cpus = z
     },
   )
   .refine((n) => n >= 0.01 && n <= 1024, 'cpus must be from 0.01 to 1024')
-  .transform((n) => Math.round(n * 100) / 100);
+  .transform((n) => Math.round(n * 100) / 100)
+  .meta({ plain: { type: 'number', minimum: 0.01, maximum: 1024 } });
 
 /** The body of PUT container: what the gear is to be. */
 export const gearBody = z.strictObject({
@@ -87,20 +93,25 @@ export const gearBody = z.strictObject({
     .refine(...unique((p: z.infer<typeof port>) => p.external, 'an external port'))
     .default([]),
   env: environmentVariables.default([]),
-  environment: resourceName.optional(),
+  environment: resourceName.optional().describe('The name of an environment on the same host'),
   command: z.array(commandWord).max(128, 'command: at most 128 words').default([]),
   volumes: z
     .array(volume)
     .max(64, 'volumes: at most 64')
     .refine(...unique((v: { path: string }) => v.path, 'a volume path'))
     .default([]),
-  /** The common network in which it finds other gears of its host; without one it has a network of its own. */
-  network: resourceName.optional(),
+  network: resourceName
+    .optional()
+    .describe('The common network of gears of one host; without it the gear has a network of its own'),
   memory: memory.optional(),
   cpus: cpus.optional(),
-  /** Seconds in which it must listen on its ports; default: --start-seconds of its host's worker. */
-  startSeconds: integer('startSeconds', 1, maxStartSeconds).optional(),
-  start: z.boolean({ error: 'start must be true or false' }).default(true),
+  startSeconds: integer('startSeconds', 1, maxStartSeconds)
+    .optional()
+    .describe("Seconds in which it must listen on its ports; default: --start-seconds of its host's worker"),
+  start: z
+    .boolean({ error: 'start must be true or false' })
+    .default(true)
+    .describe('Whether it is to run now'),
 });
 
 /** A gear as its unit describes it: the body without `start`, with the image. */

@@ -27,8 +27,7 @@ const result = z.strictObject({
   environment: z.string(),
   variables: z.number(),
   changed: z.boolean(),
-  /** Gears that use it; they see a change at their next (re)start. */
-  gears: z.array(z.string()),
+  gears: z.array(z.string()).describe('Gears that use it; they see a change at their next (re)start'),
 });
 
 const toEnvironment = {

@@ -10,8 +10,7 @@ const params = z.strictObject({ resource: hostName });
 
 const drained = z.strictObject({
   draining: z.boolean(),
-  /** Whether it was otherwise before. */
-  changed: z.boolean(),
+  changed: z.boolean().describe('Whether it was otherwise before'),
 });
 
 const onHost = {
@@ -49,20 +48,13 @@ export const hostRepair = defineJob({
   summary: 'Repairs the drift of a host, without a restart of any gear',
   params,
   result: z.strictObject({
-    /** Gears that the directory did not have. */
-    announced: names,
-    /** Names in the directory that are no gears of the host. */
-    forgotten: names,
-    /** Gears whose unit was written again from its own Spec. */
-    rewritten: names,
-    /** Gears whose unit systemd can find again. */
-    linked: names,
-    /** Gears whose Docker network was made again. */
-    networks: names,
-    /** External ports that were reserved for gears that are gone. */
-    released: z.array(z.number()),
-    /** Units and containers that are none of ours, untouched. */
-    foreign: z.array(foreign),
+    announced: names.describe('Gears that the directory did not have'),
+    forgotten: names.describe('Names in the directory that are no gears of the host'),
+    rewritten: names.describe('Gears whose unit was written again from its own Spec'),
+    linked: names.describe('Gears whose unit systemd can find again'),
+    networks: names.describe('Gears whose Docker network was made again'),
+    released: z.array(z.number()).describe('External ports that were reserved for gears that are gone'),
+    foreign: z.array(foreign).describe('Units and containers that are none of ours, untouched'),
   }),
   errors: ['host_unavailable', 'timeout'],
 });
@@ -75,11 +67,13 @@ const hostDocument = z.object({
   name: z.string(),
   state: z.enum(hostStates),
   gears: z.number().optional(),
-  /** Null: its worker has not said so in a way that this api knows. A null among them is no limit. */
-  limits: hostLimits.extend({ maxStarts: hostLimits.shape.maxStarts.nullable() }).nullable().optional(),
+  limits: hostLimits
+    .extend({ maxStarts: hostLimits.shape.maxStarts.nullable() })
+    .nullable()
+    .optional()
+    .describe('Null: its worker has not said so in a way that this api knows. A null among them is no limit'),
   version: z.string().optional(),
-  /** Null: its worker has stopped on purpose. */
-  lastSeen: z.iso.datetime().nullable().optional(),
+  lastSeen: z.iso.datetime().nullable().optional().describe('Null: its worker has stopped on purpose'),
 });
 
 export const hostList = defineRead({
@@ -123,8 +117,7 @@ export const driftRead = defineRead({
     hosts: z.array(
       z.object({
         host: z.string(),
-        /** Null: the host does not answer. */
-        drift: driftDocument.nullable(),
+        drift: driftDocument.nullable().describe('Null: the host does not answer'),
       }),
     ),
   }),

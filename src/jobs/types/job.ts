@@ -32,8 +32,7 @@ export const jobRead = defineRead({
 
 /** A step of a job, in a log that is written as JSON. */
 const progressLine = progress.extend({
-  /** Where it stands in the log; a client sends it as Last-Event-ID. */
-  id: z.string(),
+  id: z.string().describe('Where it stands in the log; a client sends it as Last-Event-ID'),
   time: z.iso.datetime(),
 });
 

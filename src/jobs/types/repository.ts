@@ -20,8 +20,7 @@ export const repositoryCreate = defineJob({
   result: z.strictObject({
     unit: z.string(),
     path: z.string(),
-    /** The commit that HEAD names; null while there is none. */
-    head: z.string().nullable(),
+    head: z.string().nullable().describe('The commit that HEAD names; null while there is none'),
   }),
   errors: [
     'invalid_request',

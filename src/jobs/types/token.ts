@@ -12,11 +12,9 @@ export const whoami = defineRead({
   /** Null is what the token leaves open. */
   answer: z.object({
     user: z.string().nullable(),
-    /** A name, or the beginning of names and a star. */
-    resource: z.string().nullable(),
+    resource: z.string().nullable().describe('A name, or the beginning of names and a star'),
     host: z.string().nullable(),
-    /** All that it allows. */
-    actions: z.array(z.string()),
+    actions: z.array(z.string()).describe('All that it allows'),
     expires: z.iso.datetime().nullable(),
   }),
   errors: [],
