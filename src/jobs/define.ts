@@ -59,6 +59,14 @@ export interface JobDefinition<
 /** The parameter that names what a job works on. */
 export const nameParameter = (on: LineKind): 'h' | 'r' => (on === 'host' ? 'h' : 'r');
 
+/** The parameters that a request which becomes a job cannot do without. */
+export const neededBy = (definition: Pick<JobDefinition, 'on' | 't'>): ParameterName[] => [
+  'u',
+  'i',
+  nameParameter(definition.on),
+  ...(requiresT(definition) ? (['t'] as const) : []),
+];
+
 /** Whether a request of the kind cannot do without `t`. */
 export const requiresT = ({ t }: Pick<JobDefinition, 't'>): boolean =>
   t !== undefined && !t.safeParse(undefined).success;
@@ -90,6 +98,9 @@ export function defineJob<
   return definition;
 }
 
+/** Headers that decide about an answer. */
+export type HeaderName = 'Idempotency-Key' | 'Prefer' | 'If-None-Match' | 'Last-Event-ID';
+
 /** What a read finds in its request. */
 export interface ReadInput {
   all: Parameters;
@@ -120,6 +131,8 @@ export interface ReadDefinition<
   answer: Answer;
   /** The content types of an answer that is no document. Default: a JSON document. */
   media?: readonly string[];
+  /** Headers that it looks at. */
+  headers?: readonly HeaderName[];
   /** The statuses of its answer, besides those of problems. Default: 200. */
   statuses?: readonly number[];
   /** The codes with which it may fail, besides those of every request. */

@@ -64,7 +64,7 @@ export const problemDocument = z.object({
   limit: z
     .enum(limitNames)
     .exactOptional()
-    .describe('The name of the limit, for `limit_reached`; see limits.ts'),
+    .describe('The name of the limit, for `limit_reached` and `queue_full`'),
 });
 export type Problem = z.infer<typeof problemDocument>;
 

@@ -1,11 +1,5 @@
 import type { Action } from '../../jobs/actions.ts';
-import {
-  type JobDefinition,
-  nameParameter,
-  type ReadDefinition,
-  type Route,
-  requiresT,
-} from '../../jobs/define.ts';
+import { type JobDefinition, neededBy, type ReadDefinition, type Route } from '../../jobs/define.ts';
 import { isJobType, jobs, type ReadName, reads } from '../../jobs/registry.ts';
 import type { TokenClaims } from '../../token/claims.ts';
 
@@ -22,9 +16,8 @@ const asked = ['r', 't', 'h', 'i'] as const;
 function callOf(action: Action): Call {
   if (isJobType(action)) {
     const definition: JobDefinition = jobs[action];
-    const { method, path, on } = definition;
-    const needs = ['u', 'i', nameParameter(on), ...(requiresT(definition) ? ['t'] : [])];
-    return { method, path, needs, always: {} };
+    const { method, path } = definition;
+    return { method, path, needs: neededBy(definition), always: {} };
   }
   const name = (Object.keys(reads) as ReadName[]).find((one) => reads[one].action === action);
   if (name === undefined) throw new Error(`nothing has the action ${action}`);

@@ -123,6 +123,7 @@ export const containerLog = defineRead({
   },
   answer: z.union([logRecord, logNotice]),
   media: logFormats,
+  headers: ['Last-Event-ID'],
   errors: ofOneGear,
 });
 

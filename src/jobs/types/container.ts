@@ -84,6 +84,13 @@ export const cpus = z
   .transform((n) => Math.round(n * 100) / 100)
   .meta({ plain: { type: 'number', minimum: 0.01, maximum: 1024 } });
 
+const exampleBody = {
+  ports: [{ internal: 80, external: 8080 }],
+  env: [{ name: 'GREETING', value: 'hello' }],
+  memory: 256 * MiB,
+  cpus: 0.5,
+};
+
 /** The body of PUT container: what the gear is to be. */
 export const gearBody = z.strictObject({
   ports: z
@@ -142,8 +149,8 @@ export const containerInstall = defineJob({
   method: 'PUT',
   path: '/container',
   summary: 'Installs or updates a gear and starts it',
-  body: gearBody,
-  t: imageReference,
+  body: gearBody.meta({ examples: [exampleBody] }),
+  t: imageReference.meta({ description: 'The image', examples: ['nginx:1.27'] }),
   ifNoneMatch: true,
   params: installParams,
   paramsOf: ({ resource, t: image, body: { start, ...spec }, createOnly }) => ({

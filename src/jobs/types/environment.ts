@@ -20,7 +20,9 @@ export const environmentVariables = z
   .refine(...unique((e: EnvironmentVariable) => e.name, 'an environment name'));
 
 /** The body of PUT and PATCH environment. */
-export const environmentBody = z.strictObject({ env: environmentVariables.default([]) });
+export const environmentBody = z
+  .strictObject({ env: environmentVariables.default([]) })
+  .meta({ examples: [{ env: [{ name: 'GREETING', value: 'hello' }] }] });
 
 const params = z.strictObject({ resource: resourceName, env: environmentVariables });
 const result = z.strictObject({

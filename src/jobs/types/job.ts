@@ -27,6 +27,7 @@ export const jobRead = defineRead({
   takes: ['wait'],
   wants: byId,
   answer: jobDocument,
+  headers: ['Prefer'],
   errors: ['job_not_found'],
 });
 
@@ -53,6 +54,7 @@ export const jobLog = defineRead({
   wants: byId,
   answer: z.union([progressLine, logEnd]),
   media: logFormats,
+  headers: ['Last-Event-ID'],
   errors: ['job_not_found'],
 });
 
@@ -67,5 +69,6 @@ export const jobCancel = defineRead({
   wants: byId,
   answer: jobDocument,
   statuses: [200, 202],
+  headers: ['Prefer'],
   errors: ['job_not_found', 'job_finished'],
 });

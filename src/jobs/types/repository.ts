@@ -10,7 +10,10 @@ export const repositoryCreate = defineJob({
   path: '/repository',
   summary: 'Creates a bare repository: empty, a clone, or a copy of another one',
   body: emptyBody,
-  t: repositorySource.optional(),
+  t: repositorySource.optional().meta({
+    description: 'What to clone or copy; without it the repository is empty',
+    examples: ['https://git.example/site.git'],
+  }),
   params: z.strictObject({
     resource: resourceName,
     /** Where to clone or to copy from; null: an empty repository. */
@@ -54,6 +57,7 @@ export const contentArchive = defineRead({
   answer: z.unknown(),
   media: ['application/zip', 'application/gzip'],
   statuses: [200, 304],
+  headers: ['If-None-Match'],
   errors: [
     'repository_not_found',
     'repository_empty',

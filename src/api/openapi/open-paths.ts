@@ -1,0 +1,28 @@
+import { refTo } from './schemas.ts';
+
+const json = (schema: object) => ({ 'application/json': { schema } });
+const status = (value: string, more: object = {}) =>
+  json({ type: 'object', properties: { status: { const: value }, ...more }, required: ['status'] });
+
+/** What anybody may ask, without a token. */
+export const openPaths = {
+  '/healthz': open('healthz', 'Says that the process runs', {
+    200: { description: 'It does', content: status('ok', { version: { type: 'string' } }) },
+  }),
+  '/readyz': open('readyz', 'Says whether the queue can be reached', {
+    200: { description: 'It can', content: status('ready') },
+    503: refTo('responses', 'queue_unavailable'),
+  }),
+  '/openapi.json': open('openapi', 'Shows this document', {
+    200: {
+      description: 'The document',
+      headers: { ETag: refTo('headers', 'ETag') },
+      content: json({ type: 'object' }),
+    },
+    304: { description: 'Not changed since the entity tag of If-None-Match' },
+  }),
+};
+
+function open(operationId: string, summary: string, responses: object) {
+  return { get: { operationId, tags: ['api'], summary, security: [], responses } };
+}
