@@ -12,6 +12,7 @@ import { requestLog } from './request-log.ts';
 import { sendJson } from './respond.ts';
 import { changes } from './routes/changes.ts';
 import { jobRoutes } from './routes/job-routes.ts';
+import { showOpenApi } from './routes/openapi.ts';
 import { reads } from './routes/reads.ts';
 import { streamRoutes } from './routes/streams.ts';
 import type { OpenStreamOf } from './streams/open-stream.ts';
@@ -34,12 +35,13 @@ export function createApp({ queue, verifier, sealer, version, limits, open, log 
   app.enable('case sensitive routing').enable('strict routing');
   app.use(requestLog(log));
   app.use(requireToken(verifier, createUserLimits(limits)));
-  // What a load balancer asks, without a token.
+  // What needs no token; see openapi/open-paths.ts.
   app.get('/healthz', (_req, res) => sendJson(res, 200, { status: 'ok', version }));
   app.get('/readyz', async (_req, res) => {
     await queue.ping();
     sendJson(res, 200, { status: 'ready' });
   });
+  app.get('/openapi.json', showOpenApi(version));
   const handlers = {
     ...changes(queue),
     ...reads(queue, limits),

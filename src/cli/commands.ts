@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { version } from './version.ts';
 
 export interface CommandEntry {
   /** What follows the name in the list of commands. */
@@ -31,6 +32,17 @@ export const commands: Record<string, CommandEntry> = {
     takes: '',
     summary: 'create keys and tokens, and inspect tokens',
     fill: async (command) => (await import('./token/command.ts')).fillToken(command),
+  },
+  openapi: {
+    takes: '',
+    summary: 'print the OpenAPI document of the HTTP API',
+    fill: async (command) => {
+      const { openApiDocument } = await import('../api/openapi/document.ts');
+      const text = `${JSON.stringify(openApiDocument(version), null, 2)}\n`;
+      // It is more than a pipe takes at once, and the process ends when the action does.
+      const print = () => new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
+      command.allowExcessArguments(false).action(print);
+    },
   },
   'redis-acl': {
     takes: '[options] <role>',

@@ -3,13 +3,12 @@ import { Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { testToken } from '../../token/claims.ts';
 import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
+import { openPaths } from '../openapi/open-paths.ts';
 import type { Caller } from './request-context.ts';
 import { assertLocalOrigin } from './test-token-origin.ts';
 import type { PlacesOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
-/** Paths that need no token. */
-const openPaths = new Set(['/healthz', '/readyz']);
 /** Of every answer: the URL may be the credential, and what is in logs and archives is anybody's. */
 const headers = [
   ['Cache-Control', 'no-store'],
@@ -33,7 +32,7 @@ export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestH
   return async (req, res, next) => {
     for (const [name, value] of headers) res.setHeader(name, value);
     const [prefix = '', inPath] = prefixed.exec(req.url) ?? [];
-    if (prefix === '' && openPaths.has(req.path)) {
+    if (prefix === '' && Object.hasOwn(openPaths, req.path)) {
       next();
       return;
     }
