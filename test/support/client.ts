@@ -1,5 +1,6 @@
 import type { Problem } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
+import { assertDocumented } from './documented.ts';
 
 export interface Answer<T = unknown> {
   status: number;
@@ -14,7 +15,7 @@ export interface Send {
   headers?: Record<string, string>;
 }
 
-/** Sends requests to an api. */
+/** Sends requests to an api, and throws where an answer is not as the OpenAPI document has it. */
 export interface Client {
   /** With the token in it. */
   url: string;
@@ -46,7 +47,10 @@ export function createClient(url: string): Client {
       if (payload !== undefined) init.body = payload as string;
       const response = await fetch(`${url}/${path}${query ? `?${query}` : ''}`, init);
       const text = await response.text();
-      return { status: response.status, headers: response.headers, body: parse(text) as never };
+      const { status } = response;
+      if (method !== 'HEAD')
+        assertDocumented(method, `/${path.split('?')[0]}`, { status, headers: response.headers, text });
+      return { status, headers: response.headers, body: parse(text) as never };
     },
     change: (method, path, parameters, body) =>
       client.send(
