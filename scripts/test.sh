@@ -21,7 +21,7 @@ fi
 
 results=$(mktemp -d)
 # The runs of each tier. The longest come first, so that none of them is left for the end.
-declare -A runs_of=([e2e]='e2e/1 e2e/2' [lab]=lab [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
+declare -A runs_of=([e2e]='e2e/1 e2e/2 e2e/3' [lab]=lab [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host nodes redis unit)
 for tier in "${tiers[@]}"; do
