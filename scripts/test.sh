@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/engines.sh
 . scripts/lib/firewalld.sh
 . scripts/lib/nodes.sh
+. scripts/lib/promtool.sh
 
 labs=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 side_by_side=${GEARD_TEST_JOBS:-$(($(nproc) + 1))}
@@ -93,6 +94,7 @@ prepare docker-compose:docker-compose faketime:faketime /usr/bin/python3:python3
 ensure_vectors
 ensure_engines
 ensure_firewalld
+ensure_promtool
 [[ " ${tiers[*]} " != *' nodes '* ]] || ensure_nodes
 trap finish EXIT
 trap 'exit 130' INT TERM

@@ -1,11 +1,13 @@
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import type { UserLimits } from '../jobs/limits.ts';
+import { sendMetrics } from '../lib/metrics/exposition.ts';
 import type { ApiQueue } from '../queue/api-queue.ts';
 import type { Sealer } from '../token/seal.ts';
 import type { Verifier } from '../token/verifier.ts';
 import { dispatch } from './dispatch.ts';
 import { problemHandler } from './errors.ts';
+import { watchFleet } from './metrics.ts';
 import { requireToken } from './request/token-path.ts';
 import { createUserLimits } from './request/user-limits.ts';
 import { requestLog } from './request-log.ts';
@@ -42,6 +44,8 @@ export function createApp({ queue, verifier, sealer, version, limits, open, log 
     sendJson(res, 200, { status: 'ready' });
   });
   app.get('/openapi.json', showOpenApi(version));
+  watchFleet(queue);
+  app.get('/metrics', sendMetrics);
   const handlers = {
     ...changes(queue),
     ...reads(queue, limits),

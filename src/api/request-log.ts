@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
+import { requestSeconds, requests } from './metrics.ts';
 import { brokenOff, type LogFields } from './request/request-context.ts';
 
 /**
@@ -15,7 +16,9 @@ export function requestLog(log: Logger): RequestHandler {
     res.locals.log = fields;
     res.once('close', () => {
       const ms = Math.round((performance.now() - started) * 10) / 10;
-      const { outcome: became = 'answered' } = fields;
+      const { type: action = 'other', outcome: became = 'answered' } = fields;
+      requests.add({ action, status: res.headersSent ? String(res.statusCode) : 'other' });
+      if (res.locals.place === 'userRequests') requestSeconds.observe({ action }, ms / 1000);
       // What we break off ourselves is not finished either.
       const outcome = res.writableFinished || became === brokenOff ? became : 'client went away';
       const line = { method, status: res.statusCode, peer, ...fields, outcome, ms };

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { type Problem, problemOf } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
+import { problems } from './metrics.ts';
 import { callerOf } from './request/request-context.ts';
 
 /** JSON with a line end, as a terminal likes it. */
@@ -20,6 +21,7 @@ export function sendText(res: Response, status: number, text: string, type: stri
 export function sendProblem(req: Request, res: Response, problem: Problem): void {
   const { log } = res.locals;
   log.outcome = problem.code;
+  problems.add({ code: problem.code });
   if (problem.status === 401 || problem.status === 403) {
     log.audit = true;
     log.reason = problem.detail;

@@ -3,6 +3,7 @@ import { every } from '../lib/async/every.ts';
 import { pause } from '../lib/async/pause.ts';
 import type { WorkerQueue } from '../queue/worker-queue.ts';
 import { createAuthorizer } from './authorization.ts';
+import { watchGears } from './gear/watch-gears.ts';
 import type { HostOptions } from './host-options.ts';
 import type { HostServices } from './host-services.ts';
 import type { Announcer } from './host-state/announcer.ts';
@@ -40,6 +41,7 @@ const tidyInterval = 180_000;
 export async function runHost(options: HostOptions, parts: HostParts): Promise<RunningWorker> {
   const { host, journalSeconds, streamListen, log } = options;
   const { queue, announcer, services, busy, handlers, closers } = parts;
+  watchGears(services);
   const journal = createJournal(services.paths);
   const authorizer = createAuthorizer(options);
   const { ledger } = queue;

@@ -4,12 +4,14 @@ import { Failure } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
 import { payloadVersion } from '../../src/jobs/payload-version.ts';
 import { createLocks } from '../../src/lib/async/locks.ts';
+import type { Metric } from '../../src/lib/metrics/metric.ts';
 import type { JobRecord } from '../../src/queue/worker-queue.ts';
 import type { AuthorizedJob, Authorizer } from '../../src/worker/authorization.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import type { Handlers, JobContext } from '../../src/worker/jobs/context.ts';
 import { HandedBack } from '../../src/worker/jobs/interruptions.ts';
 import type { Journal, JournalEntry } from '../../src/worker/jobs/job-journal.ts';
+import { finished, running, waitSeconds } from '../../src/worker/metrics.ts';
 import { ActiveJob, type Stage } from '../../src/worker/runner/active-job.ts';
 import { Runner } from '../../src/worker/runner/runner.ts';
 import { MemoryLedger } from '../support/memory-ledger.ts';
@@ -424,4 +426,28 @@ test('the newest of starts and stops that have waited for the host takes effect'
   end(newest);
   await delivered;
   expect(ran).toEqual([`${newest} web`]);
+});
+
+test('metrics tell of a job what it is, how it ends and how long it waited, and whether it runs', async () => {
+  const { runner, accept, isRunning, end } = setUp();
+  const values = (metric: Metric) =>
+    Object.fromEntries([...metric.samples()].map(([suffix, labels, value]) => [suffix + labels, value]));
+  const ended = (key: string) => values(finished)[key] ?? 0;
+  const before = ended('type="container.stop",state="succeeded"');
+  const cancelledBefore = ended('type="container.stop",state="cancelled"');
+  const runningBefore = values(running)[''] ?? 0;
+  const waitsBefore = values(waitSeconds)['_counttype="container.stop"'] ?? 0;
+  const [one, other] = [accept('web'), accept('other', { attempts: 2 })];
+  const deliveries = [runner.deliver(one), runner.deliver(other)];
+  await isRunning(one);
+  await isRunning(other);
+  expect(values(running)['']).toBe(runningBefore + 2);
+  end(one);
+  runner.cancel(other);
+  await Promise.all(deliveries);
+  expect(values(running)['']).toBe(runningBefore);
+  expect(ended('type="container.stop",state="succeeded"')).toBe(before + 1);
+  expect(ended('type="container.stop",state="cancelled"')).toBe(cancelledBefore + 1);
+  // A job that goes on after a crash has begun before.
+  expect(values(waitSeconds)['_counttype="container.stop"']).toBe(waitsBefore + 1);
 });

@@ -6,7 +6,7 @@ import { userLimits } from '../support/limits.ts';
 
 /** A response that can be closed. */
 function aResponse() {
-  const res = Object.assign(new EventEmitter(), { closed: false });
+  const res = Object.assign(new EventEmitter(), { closed: false, locals: {} });
   const close = () => {
     res.closed = true;
     res.emit('close');

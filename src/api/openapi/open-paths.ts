@@ -1,6 +1,8 @@
 import { refTo } from './schemas.ts';
 
 const json = (schema: object) => ({ 'application/json': { schema } });
+const asText = (...types: string[]) =>
+  Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' } }]));
 const status = (value: string, more: object = {}) =>
   json({ type: 'object', properties: { status: { const: value }, ...more }, required: ['status'] });
 
@@ -12,6 +14,12 @@ export const openPaths = {
   '/readyz': open('readyz', 'Says whether the queue can be reached', {
     200: { description: 'It can', content: status('ready') },
     503: refTo('responses', 'queue_unavailable'),
+  }),
+  '/metrics': open('metrics', 'Shows the metrics of the process', {
+    200: {
+      description: 'Metrics, as Accept prefers',
+      content: asText('text/plain', 'application/openmetrics-text'),
+    },
   }),
   '/openapi.json': open('openapi', 'Shows this document', {
     200: {

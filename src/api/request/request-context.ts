@@ -42,6 +42,8 @@ declare global {
       log: LogFields;
       /** Since its token was verified. */
       caller?: Caller;
+      /** What it occupies; see user-limits.ts. */
+      place?: Place;
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Response } from 'express';
 import { limitReached } from '../../jobs/errors.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
 import { Limiter, type Release } from '../../lib/async/limiter.ts';
+import { waits } from '../metrics.ts';
 
 const what = {
   userRequests: 'you have too many requests in flight; wait for one to be answered',
@@ -27,6 +28,7 @@ export function createUserLimits(limits: UserLimits): PlacesOf {
     userStreams: limiterOf('userStreams'),
     userArchives: limiterOf('userArchives'),
   };
+  waits.measuredBy(async () => [[{}, limiters.userWaits.held]]);
   return (tenant, res) => {
     let release: Release = () => undefined;
     res.once('close', () => release());
@@ -35,6 +37,7 @@ export function createUserLimits(limits: UserLimits): PlacesOf {
       if (!next) throw limitReached(place, what[place]);
       release();
       release = next;
+      res.locals.place = place;
       if (res.closed) release();
     };
   };

@@ -4,6 +4,7 @@ import { isFinal, type Job } from '../../jobs/job.ts';
 import { type Command, type JobType, jobs } from '../../jobs/registry.ts';
 import type { Accepted, ApiQueue, JobRecord, JobSubmission } from '../../queue/api-queue.ts';
 import type { AuthorizedOrder, OrderHandler } from '../dispatch.ts';
+import { accepted, replayed } from '../metrics.ts';
 import { livesElsewhere, noHost, notFound, placementFor } from '../placement.ts';
 import { preferredWait } from '../request/preferences.ts';
 import { callerOf, clientGone } from '../request/request-context.ts';
@@ -34,6 +35,7 @@ async function submit(
   if (placed.replayed && placed.fingerprint !== change.fingerprint) {
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
   }
+  (placed.replayed ? replayed : accepted).add({ type: change.command.type });
   const latest =
     waited && !isFinal(placed.job.state) ? await queue.wait(change.id, waited * 1000, clientGone(res)) : null;
   sendJob(req, res, latest?.job ?? placed.job, { replayed: placed.replayed, waited });

@@ -3,6 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamHead, StreamName, Transport } from '../../jobs/rpc/streams.ts';
 import { BoundedMap } from '../../lib/bounded-map.ts';
 import type { ApiQueue, WantedStream } from '../../queue/api-queue.ts';
+import { streamOpenings } from '../metrics.ts';
 import { openDirect, Unreachable } from './direct.ts';
 
 /**
@@ -36,10 +37,10 @@ export function createStreamOpener(queue: ApiQueue, transport: Transport, log: L
   async function open(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream> {
     const address = transport === 'relay' ? null : ((await queue.host(host))?.address ?? null);
     if (transport !== 'direct' && (address === null || isResting(address)))
-      return queue.relay(host, wanted, signal);
+      return counted('relay', wanted, await queue.relay(host, wanted, signal));
     try {
       if (address === null) throw new Unreachable(host, 'it has announced no address');
-      return await openDirect(address, wanted, signal);
+      return counted('direct', wanted, await openDirect(address, wanted, signal));
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       if (transport === 'direct') {
@@ -48,7 +49,7 @@ export function createStreamOpener(queue: ApiQueue, transport: Transport, log: L
       }
       log.warn({ host, reason: String(error.cause) }, 'the worker cannot be reached directly; using Redis');
       if (address !== null) failedAt.set(address, performance.now());
-      return queue.relay(host, wanted, signal);
+      return counted('relay', wanted, await queue.relay(host, wanted, signal));
     }
   }
 
@@ -56,4 +57,13 @@ export function createStreamOpener(queue: ApiQueue, transport: Transport, log: L
     const { head, body } = await open(host, { name, sealed, how }, signal);
     return { head: head as never, body };
   };
+}
+
+function counted(
+  transport: 'relay' | 'direct',
+  { name: stream }: WantedStream,
+  opened: OpenStream,
+): OpenStream {
+  streamOpenings.add({ stream, transport });
+  return opened;
 }

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import { pump } from '../../lib/async/pump.ts';
+import { brokenStreams, openStreams, streamBytes } from '../metrics.ts';
 import { brokenOff, callerOf } from '../request/request-context.ts';
 
 /** Milliseconds between two looks at whether the token of an open stream is still valid. */
@@ -36,19 +37,34 @@ export async function sendStream(
     return;
   }
   res.flushHeaders();
+  const stream = log.type;
+  openStreams.add({ stream });
   const watch = setInterval(async () => {
     if (await isValid()) return;
     log.reason = 'the token is no longer valid';
     res.destroy();
   }, validityInterval);
   try {
-    await pump(body, res, signal);
+    await pump(metered(body, stream), res, signal);
     log.outcome = 'streamed';
   } catch (error) {
+    const byUs = log.reason === undefined ? 'source' : 'token';
+    brokenStreams.add({ stream, reason: byUs === 'source' && signal.aborted ? 'client' : byUs });
     if (signal.aborted) return; // The client has gone, or we are going.
     log.outcome = brokenOff;
     log.reason = (error as Error).message;
   } finally {
     clearInterval(watch);
+    openStreams.add({ stream }, -1);
+  }
+}
+
+async function* metered(
+  body: AsyncIterable<Uint8Array>,
+  stream: string | undefined,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    streamBytes.add({ stream }, chunk.length);
+    yield chunk;
   }
 }

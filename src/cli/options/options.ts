@@ -146,6 +146,11 @@ export const optionTable = namedOptions({
     address,
     "the worker's own port for streams, on an address that apis reach; the daemon's is on loopback",
   ),
+  metricsListen: optional(
+    '<address:port>',
+    address,
+    'where the worker serves /metrics, such as 127.0.0.1:9464; the daemon has them at its api',
+  ),
   githostImage: optional(
     '<image>',
     imageReference,
@@ -252,7 +257,7 @@ const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...o
 export const roleOptions = {
   daemon: [...new Set([...ofApi, ...ofWorker, ...ofAll] as const)],
   api: [...ofApi, ...ofAll],
-  worker: [...ofWorker, 'insecureTestToken', ...ofAll],
+  worker: [...ofWorker, 'metricsListen', 'insecureTestToken', ...ofAll],
 } as const satisfies Record<string, readonly OptionName[]>;
 
 export type Role = keyof typeof roleOptions;

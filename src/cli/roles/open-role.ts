@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import type { RunningApi } from '../../api/start-api.ts';
 import { hostLimits, jobLimits, userLimits } from '../../jobs/limits.ts';
 import { type Closers, createClosers } from '../../lib/async/closers.ts';
+import { listen } from '../../lib/listen.ts';
+import { createMetricsServer } from '../../lib/metrics/exposition.ts';
 import type { RedisAccess } from '../../queue/api-queue.ts';
 import { type Config, lifetimesOf } from '../options/config.ts';
 import type { Role } from '../options/options.ts';
@@ -34,6 +36,11 @@ export async function openRole(
     if (config.redis !== null) {
       const { preflight } = await import('../../queue/redis/preflight.ts');
       await preflight(redis, log);
+    }
+    if (config.metricsListen !== null) {
+      const server = createMetricsServer();
+      log.info({ address: await listen(server, config.metricsListen, log) }, 'metrics are served');
+      closers.push(async () => server.closeAllConnections());
     }
     if (role !== 'api') {
       const { openWorker } = await import('../../worker/open-worker.ts');

@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
 import { traceEffects } from '../../lib/effect.ts';
 import { createLogger } from '../../lib/logger.ts';
+import { countEffect } from '../../lib/metrics/effects.ts';
+import { watchProcess } from '../../lib/metrics/process.ts';
 import { BadConfig, type Flags, failpointsFile, readConfig } from '../options/config.ts';
 import type { Role } from '../options/options.ts';
+import { version } from '../version.ts';
 import { armFailpoints } from './failpoints.ts';
 import { openRole } from './open-role.ts';
 import { hideArguments } from './process-hardening.ts';
@@ -19,7 +22,12 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     const config = readConfig(role, flags);
     log = await createLogger(config.logLevel, config.auditLog);
     endAtFaults(log);
-    if (log.isLevelEnabled('debug')) traceEffects((trace) => log.debug(trace, 'effect'));
+    watchProcess(version, role);
+    const isDebug = log.isLevelEnabled('debug');
+    traceEffects((trace) => {
+      countEffect(trace);
+      if (isDebug) log.debug(trace, 'effect');
+    });
     const failpoints = failpointsFile();
     if (failpoints) armFailpoints(failpoints, log);
     let fail: (error: Error) => void = () => undefined;

@@ -26,6 +26,11 @@ export class Limiter {
     this.#bounds = bounds;
   }
 
+  /** Places that are held now. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** A place, if there is one at once; otherwise null. */
   take(key: string): Release | null {
     if (this.#held >= this.#bounds.all || !this.#mayHaveMore(key)) return null;

@@ -3,6 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { jobLimits } from '../../jobs/limits.ts';
 import { jobs } from '../../jobs/registry.ts';
 import { pause } from '../../lib/async/pause.ts';
+import { Counter } from '../../lib/metrics/metric.ts';
 import { deleteEntry, entrySettled, readEntry, releaseEntry } from '../directory/entries.ts';
 import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger, readJobOf } from '../records/worker-records.ts';
@@ -23,6 +24,12 @@ const look = 100;
  * have less than others still catch up (the power of d choices: Mitzenmacher, IEEE TPDS 12(10), 2001).
  */
 const sampleSize = 8;
+
+const predictions = new Counter(
+  'geard_accept_guesses_total',
+  'Hosts of requests that were predicted, and whether the directory has the same',
+  { result: ['right', 'wrong'] },
+);
 
 /** What comes next: the verdict, or a host to try, or the directory to be asked (null); a little later where `again`. */
 type Step = Accepted | { host: string | null; again?: boolean };
@@ -46,6 +53,7 @@ export async function accept(
   const until = performance.now() + patience;
   const first = firstHost(attempt);
   let step: Step = await (first ? record(attempt, first.host).finally(first.settle) : claim(attempt));
+  if (first && placement.only === null) predictions.add({ result: 'verdict' in step ? 'right' : 'wrong' });
   while (!('verdict' in step)) {
     if (performance.now() > until)
       throw new Failure('queue_unavailable', 'the name is moving; send the request again');

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { running } from '../metrics.ts';
 
 /** Where a job stands in this process, and the stages that may follow. */
 const stages = {
@@ -43,6 +44,8 @@ export class ActiveJob {
     if (!stages[from].some((next: Stage) => next === stage))
       throw new Error(`a job cannot go from ${from} to ${stage}`);
     this.#stage = stage;
+    if (stage === 'running') running.add({}, 1);
+    if (from === 'running') running.add({}, -1);
     this.#log.debug({ from, to: stage }, 'job enters a stage');
   }
 

@@ -6,6 +6,7 @@ import type { JobRecord } from '../../queue/worker-queue.ts';
 import { asDiskFailure } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
+import { finished } from '../metrics.ts';
 import type { StageParts } from './runner-parts.ts';
 
 /** Milliseconds between two tries to write to a full disk. */
@@ -42,10 +43,14 @@ export async function finish(
   outcome: Outcome,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const { id } = record.job;
+  const { id, type } = record.job;
   await untilWritten(parts, id, () => parts.journal.clear(id), signal);
-  return parts.ledger.finish(record, outcome, await isHere(parts.services, record));
+  const next = await parts.ledger.finish(record, outcome, await isHere(parts.services, record));
+  finished.add({ type, state: outcome.state, code: codeOf(outcome) });
+  return next;
 }
+
+export const codeOf = (outcome: Outcome) => (outcome.state === 'failed' ? outcome.error.code : undefined);
 
 /** Drops a job that has ended without this worker. */
 export async function drop({ journal, ledger }: StageParts, { job }: JobRecord): Promise<void> {

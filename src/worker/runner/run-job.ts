@@ -4,6 +4,7 @@ import { kindOf } from '../../jobs/registry.ts';
 import { heartbeatInterval, type JobRecord } from '../../queue/worker-queue.ts';
 import type { AuthorizedJob } from '../authorization.ts';
 import { type Execution, execute } from '../jobs/execute.ts';
+import { followSteps } from '../metrics.ts';
 import type { RunnerParts } from './runner-parts.ts';
 
 /** A job that nobody took for so many milliseconds has waited for an offline host: a live one takes it at once. */
@@ -22,6 +23,7 @@ export async function runJob(
   const replacedBy = await findReplacement(parts, record);
   if (replacedBy !== null) return { state: 'cancelled', result: { supersededBy: replacedBy } };
   const cancelled = record.cancel !== null && (await authorizer.cancels(record.cancel, record));
+  const enter = followSteps();
   const work = () =>
     execute(record.job, command, {
       ...signals,
@@ -30,11 +32,14 @@ export async function runJob(
       handlers,
       crashes: record.crashes - 1, // Without this time.
       cancelled,
-      report: (progress) => ledger.progress(id, progress),
+      report: (progress) => {
+        enter(progress.step);
+        return ledger.progress(id, progress);
+      },
       countRetry: () => ledger.retried(id),
       checkpoint: (look) => journal.checkpoint(id, look),
       log,
-    });
+    }).finally(() => enter(null));
   return kindOf(type) === 'gear' ? services.gearLocks.hold(resource, work) : work();
 }
 

@@ -10,10 +10,11 @@ import type { JobRecord } from '../../queue/worker-queue.ts';
 import type { AuthorizedJob } from '../authorization.ts';
 import { Cancelled, HandedBack } from '../jobs/interruptions.ts';
 import type { JournalEntry } from '../jobs/job-journal.ts';
+import { jobSeconds, waitSeconds } from '../metrics.ts';
 import { ActiveJob } from './active-job.ts';
 import { type Admission, admit } from './admission.ts';
 import { type Line, waitBehind, wakeFirst, wakeIfStranded } from './line.ts';
-import { drop, finish, untilWritten } from './outcome-store.ts';
+import { codeOf, drop, finish, untilWritten } from './outcome-store.ts';
 import { runJob } from './run-job.ts';
 import type { RunnerParts, StageParts } from './runner-parts.ts';
 import { createStallLog } from './stall-log.ts';
@@ -167,8 +168,8 @@ export class Runner {
       if (isGear) await services.gears.read(resource);
       const next = await finish(this.#parts, record, outcome, job.handBack.signal);
       const ms = Math.round(performance.now() - started);
-      const code = outcome.state === 'failed' ? outcome.error.code : undefined;
-      log.info({ outcome: outcome.state, code, ms }, 'job ends');
+      jobSeconds.observe({ type, state: outcome.state }, ms / 1000);
+      log.info({ outcome: outcome.state, code: codeOf(outcome), ms }, 'job ends');
       return next;
     } finally {
       if (isGear) busy.delete(resource);
@@ -176,7 +177,8 @@ export class Runner {
   }
 
   async #run(job: ActiveJob, record: JobRecord, request: AuthorizedJob, log: Logger): Promise<Outcome> {
-    const { id, user, attempts } = record.job;
+    const { id, type, user, createdAt, attempts } = record.job;
+    if (attempts === 1) waitSeconds.observe({ type }, Math.max(0, Date.now() - Date.parse(createdAt)) / 1000);
     log.info({ attempts, user, token: request.token }, 'job begins');
     job.enter('running');
     const signals = { signal: job.abort.signal, handedBack: job.handBack.signal };

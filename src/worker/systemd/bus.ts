@@ -5,6 +5,7 @@ import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
+import { busReconnects } from '../metrics.ts';
 
 export interface BusCall {
   destination: string;
@@ -123,9 +124,14 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
     reconnect();
   }
 
+  function isBack(): void {
+    busReconnects.add({});
+    log.info('the D-Bus connection is back');
+  }
+
   function reconnect(): void {
     setTimeout(() => {
-      if (!closed) connectOnce().then(() => log.info('the D-Bus connection is back'), reconnect);
+      if (!closed) connectOnce().then(isBack, reconnect);
     }, reconnectDelay);
   }
 

@@ -1,0 +1,87 @@
+import { errorCodes, problemOf } from '../jobs/errors.ts';
+import { jobs, reads } from '../jobs/registry.ts';
+import { streams } from '../jobs/rpc/streams.ts';
+import { Counter, Gauge, Histogram } from '../lib/metrics/metric.ts';
+import type { ApiQueue, HostEntry } from '../queue/api-queue.ts';
+
+/** What an api shows. docs/metrics.md has all of it. */
+
+const types = Object.keys(jobs);
+const action = [...types, ...Object.keys(reads)];
+const status = new Set([
+  '200',
+  '202',
+  '304',
+  ...errorCodes.map((code) => String(problemOf(code, '').status)),
+]);
+const stream = ['job.log', ...Object.keys(streams)];
+
+export const requests = new Counter(
+  'geard_http_requests_total',
+  'Requests that are over, by action and status; other: no action was recognised, or no answer sent',
+  { action, status: [...status] },
+);
+export const requestSeconds = new Histogram(
+  'geard_http_request_duration_seconds',
+  'Time until a request was answered, but for streams and for requests that wait for a job',
+  { action },
+  [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+);
+export const waits = new Gauge(
+  'geard_http_waits_in_progress',
+  'Requests that wait for a job, as they have asked for',
+  {},
+);
+export const problems = new Counter('geard_problems_total', 'Problems that were answered', {
+  code: errorCodes,
+});
+// There from the beginning: of what appears with the value 1 Prometheus sees no increase.
+for (const code of errorCodes) problems.add({ code }, 0);
+export const accepted = new Counter('geard_jobs_accepted_total', 'Requests that became jobs', {
+  type: types,
+});
+export const replayed = new Counter('geard_jobs_replayed_total', 'Requests that joined the job of their id', {
+  type: types,
+});
+export const openStreams = new Gauge('geard_streams_open', 'Streams that clients read now', { stream });
+export const streamOpenings = new Counter(
+  'geard_streams_opened_total',
+  'Streams that workers have opened, by the way on which they come',
+  { stream, transport: ['relay', 'direct'] },
+);
+export const streamBytes = new Counter('geard_stream_bytes_total', 'Bytes of streams', { stream });
+export const brokenStreams = new Counter(
+  'geard_streams_broken_total',
+  'Streams that ended before they were whole, because of their source, their token or their client',
+  { stream, reason: ['source', 'token', 'client'] },
+);
+
+const hostStates: readonly HostEntry['state'][] = ['live', 'draining', 'gone'];
+const hosts = new Gauge('geard_hosts', 'Hosts of the fleet by state', { state: hostStates });
+const gears = new Gauge(
+  'geard_fleet_gears',
+  'Gears that the hosts have announced, but for those that are gone',
+  {},
+);
+const redisUp = new Gauge('geard_redis_up', 'Whether Redis answers: 1 or 0', {});
+
+/** Has Redis, the hosts and their gears looked at when metrics are asked for. */
+export function watchFleet(queue: ApiQueue): void {
+  redisUp.measuredBy(async () => [
+    [
+      {},
+      await queue.ping().then(
+        () => 1,
+        () => 0,
+      ),
+    ],
+  ]);
+  hosts.measuredBy(async () => {
+    const all = await queue.hosts();
+    return hostStates.map((state) => [{ state }, all.filter((host) => host.state === state).length]);
+  });
+  gears.measuredBy(async () => {
+    const here = (await queue.hosts()).filter(({ state }) => state !== 'gone');
+    return [[{}, here.reduce((sum, host) => sum + host.gears, 0)]];
+  });
+}

@@ -1,0 +1,152 @@
+import { pause } from '../async/pause.ts';
+
+/**
+ * Metrics of this process, as Prometheus knows them. A metric is made once, when its module is loaded; what a role shows are
+ * those of the modules that it loads.
+ */
+
+/** Milliseconds that a measurement may take. */
+const patience = 2_000;
+
+/**
+ * Each label with all values that it may have; any other value counts as `other`. What a client chose is never one: names of
+ * gears, users, images and hosts are nobody's business who reads metrics, and would make them endless.
+ */
+export type LabelSets = Readonly<Record<string, readonly string[]>>;
+/** A label without a value is left out. */
+export type LabelsOf<L extends LabelSets> = { readonly [K in keyof L]?: string | undefined };
+
+/** What stands in one line: what is put behind the metric's name, the labels as they are written, and the value. */
+export type Sample = readonly [suffix: string, labels: string, value: number];
+
+export type MetricType = 'counter' | 'gauge' | 'histogram';
+
+/** What is true of all metrics. `name` is in base units, and that of a counter ends in `_total`. */
+export abstract class Metric<L extends LabelSets = LabelSets> {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  abstract readonly type: MetricType;
+  readonly #sets: (readonly [label: string, written: Map<string, string>])[];
+
+  constructor(name: string, help: string, sets: L) {
+    if (metrics.has(name)) throw new Error(`there are two metrics ${name}`);
+    this.name = name;
+    this.help = help;
+    this.labels = Object.keys(sets);
+    this.#sets = Object.entries(sets).map(([label, values]) => [
+      label,
+      new Map([...values, 'other'].map((value) => [value, `${label}="${value}"`])),
+    ]);
+    metrics.set(name, this);
+  }
+
+  abstract samples(): Iterable<Sample>;
+
+  /** Brings up to date what is measured at a scrape only. */
+  async measure(): Promise<void> {}
+
+  /** The labels as they are written, which is also what their values are known by. */
+  protected written(labels: LabelsOf<L>): string {
+    let text = '';
+    for (const [label, written] of this.#sets) {
+      const value = labels[label];
+      if (value === undefined) continue;
+      text += `${text === '' ? '' : ','}${written.get(value) ?? `${label}="other"`}`;
+    }
+    return text;
+  }
+}
+
+/** All metrics that were made, by their names. */
+export const metrics = new Map<string, Metric>();
+
+export type Measured<L extends LabelSets> = readonly (readonly [LabelsOf<L>, number])[];
+
+/** A metric with one number for each set of labels. */
+abstract class Single<L extends LabelSets> extends Metric<L> {
+  #values = new Map<string, number>();
+  #measure: (() => Promise<Measured<L>>) | null = null;
+
+  /** Without labels there is a value from the beginning. */
+  constructor(name: string, help: string, sets: L) {
+    super(name, help, sets);
+    if (this.labels.length === 0) this.#values.set('', 0);
+  }
+
+  add(labels: LabelsOf<L>, amount = 1): void {
+    const key = this.written(labels);
+    this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
+  }
+
+  /** Has the values measured at each scrape; where that fails or takes too long there are none. */
+  measuredBy(measure: () => Promise<Measured<L>>): this {
+    this.#measure = measure;
+    return this;
+  }
+
+  override async measure(): Promise<void> {
+    if (this.#measure === null) return;
+    const late = pause(patience).then(() => []);
+    const measured = await Promise.race([this.#measure(), late]).catch(() => []);
+    this.#values = new Map(measured.map(([labels, value]) => [this.written(labels), value]));
+  }
+
+  *samples(): Iterable<Sample> {
+    for (const [labels, value] of this.#values) yield ['', labels, value];
+  }
+}
+
+/** What only grows. */
+export class Counter<L extends LabelSets> extends Single<L> {
+  readonly type = 'counter';
+}
+
+/** What goes up and down. */
+export class Gauge<L extends LabelSets> extends Single<L> {
+  readonly type = 'gauge';
+}
+
+/** How often a value was at most as large as each bound. */
+export class Histogram<L extends LabelSets> extends Metric<L> {
+  readonly type = 'histogram';
+  readonly #bounds: readonly number[];
+  readonly #series = new Map<string, { counts: number[]; sum: number }>();
+
+  constructor(name: string, help: string, sets: L, bounds: readonly number[]) {
+    super(name, help, sets);
+    this.#bounds = bounds;
+  }
+
+  observe(labels: LabelsOf<L>, value: number): void {
+    const key = this.written(labels);
+    let series = this.#series.get(key);
+    if (!series) {
+      series = { counts: new Array(this.#bounds.length + 1).fill(0), sum: 0 };
+      this.#series.set(key, series);
+    }
+    let i = 0;
+    while (value > (this.#bounds[i] ?? Number.POSITIVE_INFINITY)) i++;
+    series.counts[i] = (series.counts[i] ?? 0) + 1;
+    series.sum += value;
+  }
+
+  *samples(): Iterable<Sample> {
+    for (const [labels, { counts, sum }] of this.#series) {
+      const before = labels === '' ? '' : `${labels},`;
+      let count = 0;
+      for (const [i, more] of counts.entries()) {
+        count += more;
+        yield ['_bucket', `${before}le="${boundary(this.#bounds[i])}"`, count];
+      }
+      yield ['_sum', labels, sum];
+      yield ['_count', labels, count];
+    }
+  }
+}
+
+/** A bound as OpenMetrics wants it: 1.0 and not 1. */
+function boundary(bound: number | undefined): string {
+  if (bound === undefined) return '+Inf';
+  return Number.isInteger(bound) ? `${bound}.0` : String(bound);
+}

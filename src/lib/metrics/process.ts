@@ -1,0 +1,54 @@
+import { readdir } from 'node:fs/promises';
+import { monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram } from './metric.ts';
+
+/** What every process of ours shows of itself, under the names that Prometheus' own libraries have for it. */
+
+const one = (value: number) => [[{}, value]] as const;
+
+new Counter('process_cpu_seconds_total', 'CPU time that the process has used', {}).measuredBy(async () => {
+  const { user, system } = process.cpuUsage();
+  return one((user + system) / 1e6);
+});
+new Gauge('process_resident_memory_bytes', 'Memory that the process has in RAM', {}).measuredBy(async () =>
+  one(process.memoryUsage.rss()),
+);
+new Gauge('process_start_time_seconds', 'When the process was started, in seconds since the epoch', {}).add(
+  {},
+  performance.timeOrigin / 1000,
+);
+new Gauge('process_open_fds', 'File descriptors that the process has open', {}).measuredBy(async () =>
+  one((await readdir('/proc/self/fd')).length),
+);
+const lag = new Gauge(
+  'nodejs_eventloop_lag_p99_seconds',
+  'How late timers were since the last scrape, 99th percentile',
+  {},
+);
+const collections = new Histogram(
+  'nodejs_gc_duration_seconds',
+  'Time for which garbage collections stopped the process',
+  {},
+  [0.001, 0.01, 0.1, 1],
+);
+
+/** Milliseconds between two looks at how late timers are. */
+const resolution = 10;
+
+/** Shows which program runs in which role, and begins to watch how it runs. */
+export function watchProcess(version: string, role: string): void {
+  new Gauge('geard_build_info', 'The program that runs; always 1', { version: [version], role: [role] }).add({
+    version,
+    role,
+  });
+  const delays = monitorEventLoopDelay({ resolution });
+  delays.enable();
+  lag.measuredBy(async () => {
+    const late = Math.max(0, delays.percentile(99) / 1e9 - resolution / 1000);
+    delays.reset();
+    return one(late);
+  });
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) collections.observe({}, duration / 1000);
+  }).observe({ entryTypes: ['gc'] });
+}

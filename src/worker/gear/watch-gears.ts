@@ -1,0 +1,22 @@
+import { Gauge } from '../../lib/metrics/metric.ts';
+import type { HostServices } from '../host-services.ts';
+
+const states = ['active', 'reloading', 'inactive', 'failed', 'activating', 'deactivating'];
+const gears = new Gauge('geard_gears', "Gears of the host by systemd's state of their units", {
+  active: states,
+});
+
+/** Has systemd asked for the gears when metrics are asked for. */
+export function watchGears({ systemd, gears: index, paths }: HostServices): void {
+  gears.measuredBy(async () => {
+    const loaded = new Map(
+      (await systemd.loaded('gear-*.service')).map(({ name, active }) => [name, active]),
+    );
+    const counts = new Map(states.map((active) => [active, 0]));
+    for (const { resource } of index.all()) {
+      const active = loaded.get(paths.unitName(resource)) ?? 'inactive';
+      counts.set(active, (counts.get(active) ?? 0) + 1);
+    }
+    return [...counts].map(([active, count]) => [{ active }, count]);
+  });
+}

@@ -1,0 +1,60 @@
+import { errorCodes } from '../jobs/errors.ts';
+import { jobStates } from '../jobs/job.ts';
+import { jobs } from '../jobs/registry.ts';
+import { Counter, Gauge, Histogram } from '../lib/metrics/metric.ts';
+
+/** What a worker shows. docs/metrics.md has all of it. */
+
+const type = Object.keys(jobs);
+const seconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
+
+/** What jobs report that they do; a test compares the handlers with it. */
+export const steps = [
+  ...['check', 'clone', 'copy', 'directory', 'drain', 'environment', 'git', 'image', 'look', 'ports'],
+  ...['pull', 'ready', 'remove', 'retry', 'start', 'stop', 'unit', 'wait'],
+];
+
+export const finished = new Counter(
+  'geard_jobs_finished_total',
+  'Jobs that have ended; code: of those that failed',
+  {
+    ...{ type, state: jobStates, code: errorCodes },
+  },
+);
+export const waitSeconds = new Histogram(
+  'geard_job_wait_seconds',
+  'Time from the acceptance of a job until it was begun for the first time',
+  { type },
+  seconds,
+);
+export const jobSeconds = new Histogram(
+  'geard_job_duration_seconds',
+  'Time from the beginning of a job, or its beginning anew, to its outcome',
+  { type, state: jobStates },
+  seconds,
+);
+export const stepSeconds = new Histogram(
+  'geard_job_step_seconds',
+  'Time of the steps of jobs: from the first word of a step to that of the next one',
+  { step: steps },
+  seconds,
+);
+export const running = new Gauge('geard_jobs_running', 'Jobs that run now', {});
+export const busReconnects = new Counter(
+  'geard_dbus_reconnects_total',
+  'How often the lost connection to D-Bus was made again',
+  {},
+);
+
+/** Measures the steps of a job. Returns what is told of each step; null: the last one is over. */
+export function followSteps(): (step: string | null) => void {
+  let current: string | null = null;
+  let since = 0;
+  return (step) => {
+    if (step === current) return;
+    const now = performance.now();
+    if (current !== null) stepSeconds.observe({ step: current }, (now - since) / 1000);
+    current = step;
+    since = now;
+  };
+}
