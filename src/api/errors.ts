@@ -25,7 +25,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
       return;
     }
     const failure = error instanceof Failure ? error : asBadRequest(error);
-    if (!failure) log.error({ err: error }, 'a request failed with an internal error');
+    if (!failure) log.error({ ...res.locals.log, err: error }, 'a request failed with an internal error');
     if (failure?.code === 'method_not_allowed') res.set('Allow', methodsOf(req.path).join(', '));
     const { id } = res.locals.log;
     const job = failure?.code === 'request_id_reused' ? id : undefined;

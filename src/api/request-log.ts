@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { requestSeconds, requests } from './metrics.ts';
+import { originOf } from './request/origin.ts';
 import { brokenOff, type LogFields } from './request/request-context.ts';
 
 /**
@@ -11,8 +12,7 @@ export function requestLog(log: Logger): RequestHandler {
   return (req, res, next) => {
     const started = performance.now();
     const { method } = req;
-    const peer = req.socket.remoteAddress; // Unknown once the connection is closed.
-    const fields: LogFields = {};
+    const fields: LogFields = originOf(req); // Unknown once the connection is closed.
     res.locals.log = fields;
     res.once('close', () => {
       const ms = Math.round((performance.now() - started) * 10) / 10;
@@ -21,7 +21,7 @@ export function requestLog(log: Logger): RequestHandler {
       if (res.locals.place === 'userRequests') requestSeconds.observe({ action }, ms / 1000);
       // What we break off ourselves is not finished either.
       const outcome = res.writableFinished || became === brokenOff ? became : 'client went away';
-      const line = { method, status: res.statusCode, peer, ...fields, outcome, ms };
+      const line = { method, status: res.statusCode, ...fields, outcome, ms };
       if (fields.audit) log.warn(line, 'refused');
       else log.info(line, 'request');
     });

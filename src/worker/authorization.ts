@@ -83,7 +83,7 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
   return {
     job: (record, known) =>
       audited(
-        { job: record.job.id, user: record.job.user },
+        about(record),
         () => openJob(parts, record),
         (opened) => passJob(parts, opened, record, known),
       ),
@@ -98,13 +98,14 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
       }
     },
 
-    auditRejection: ({ job: { id, user } }, reason) => audit.warn({ job: id, user, reason }, 'refused'),
+    auditRejection: (record, reason) => audit.warn({ ...about(record), reason }, 'refused'),
 
-    cancels: (sealed, { job }) =>
+    cancels: (sealed, record) =>
       audited(
-        { job: job.id, user: job.user },
-        () => open(parts, sealed, ['cancel'], job.id),
+        about(record),
+        () => open(parts, sealed, ['cancel'], record.job.id),
         async (opened) => {
+          const { job } = record;
           const { order } = await pass(parts, opened);
           return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
         },
@@ -129,6 +130,9 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
       ),
   };
 }
+
+/** What the audit log has of a job. */
+const about = ({ job: { id, user }, origin }: JobRecord) => ({ job: id, user, ...origin });
 
 type Use = Purpose['use'];
 

@@ -62,6 +62,7 @@ async function record(
     cancel: null,
     crashes: 1,
     waitsUntil: null,
+    origin: {},
     takenAt: null,
   };
 }

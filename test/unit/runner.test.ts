@@ -128,6 +128,7 @@ function recordOf(id: string, resource: string, more: Partial<Job>, version: num
     cancel: null,
     waitsUntil: null,
     crashes: 1,
+    origin: { trace: 'req-1', peer: '192.0.2.1' },
     takenAt: Date.now(),
   };
 }
@@ -450,4 +451,17 @@ test('metrics tell of a job what it is, how it ends and how long it waited, and 
   expect(ended('type="container.stop",state="cancelled"')).toBe(cancelledBefore + 1);
   // A job that goes on after a crash has begun before.
   expect(values(waitSeconds)['_counttype="container.stop"']).toBe(waitsBefore + 1);
+});
+
+test('every line of a job that runs says whose it is and where it came from', async () => {
+  const { runner, accept, isRunning, end, logged } = setUp();
+  const id = accept('web', { user: 'ann' });
+  const delivery = runner.deliver(id);
+  await isRunning(id);
+  end(id);
+  await delivery;
+  const lines = logged.filter(({ msg }) => msg === 'job begins' || msg === 'job ends');
+  expect(lines).toHaveLength(2);
+  const whose = { id, type: 'container.stop', resource: 'web', user: 'ann', token: 'token:1' };
+  for (const line of lines) expect(line).toMatchObject({ ...whose, trace: 'req-1', peer: '192.0.2.1' });
 });

@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import type { Origin } from '../../jobs/change.ts';
 import type { Claims } from '../../token/claims.ts';
 import type { Place } from './user-limits.ts';
 
@@ -6,7 +7,7 @@ import type { Place } from './user-limits.ts';
 export const brokenOff = 'broken off';
 
 /** What the request log shows besides method and status; never a token or a value. */
-export interface LogFields {
+export interface LogFields extends Origin {
   id?: string;
   type?: string;
   resource?: string;

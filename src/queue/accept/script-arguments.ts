@@ -107,11 +107,15 @@ export function newJob({ id, command, user }: JobSubmission, host: string): Job 
 }
 
 /** The record's fields, as field, value, … */
-export function recordFields(job: Job, { command, fingerprint, expires, seal }: JobSubmission): string[] {
+export function recordFields(
+  job: Job,
+  { command, fingerprint, expires, origin = {}, seal }: JobSubmission,
+): string[] {
   const { id, type, resource, host, user, createdAt } = job;
   return [
     ...['id', id, 'type', type, 'resource', resource, 'host', host, 'user', user],
     ...['createdAt', createdAt, 'expiresAt', String(Date.parse(createdAt) + expires * 1000)],
     ...['fingerprint', fingerprint, 'sealed', seal(host), 'v', String(jobs[command.type].since)],
+    ...Object.entries(origin).flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
   ];
 }

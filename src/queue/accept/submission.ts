@@ -1,4 +1,4 @@
-import type { Change } from '../../jobs/change.ts';
+import type { Change, Origin } from '../../jobs/change.ts';
 import type { Job } from '../../jobs/job.ts';
 import type { JobLimits } from '../../jobs/limits.ts';
 import type { JobRecord } from '../records/job-record.ts';
@@ -7,6 +7,7 @@ import type { JobRecord } from '../records/job-record.ts';
 export interface JobSubmission extends Change {
   /** Whom the job is counted for; see tenantOf. */
   tenant: string;
+  origin?: Origin;
   /** The request as it came, sealed for the worker of a host. */
   seal(host: string): string;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Origin } from '../../jobs/change.ts';
 import { type ErrorCode, type Problem, problemOf, toldFailure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { isFinal, type Job, type JobState, jobStates, type Outcome, progress } from '../../jobs/job.ts';
@@ -13,6 +14,8 @@ export interface JobRecord {
   fingerprint: string;
   /** The request as it came, sealed for the worker; empty when the job has finished. */
   sealed: string;
+  /** Only for logs. */
+  origin: Origin;
   /** The request to cancel it, sealed; null where nobody has. */
   cancel: string | null;
   /** Milliseconds since the epoch after which no worker is to take it any more; null once one has. */
@@ -54,6 +57,8 @@ const accepted = z.object({
   fingerprint: printed,
   sealed: z.string().default(''),
   cancel: z.string().nullable().default(null),
+  trace: printed.optional().catch(undefined),
+  peer: printed.optional().catch(undefined),
   expiresAt: count.nullable().default(null),
   cancelledAt: time.optional(),
   expiredAt: time.optional(),
@@ -62,8 +67,10 @@ const accepted = z.object({
 });
 type Accepted = z.infer<typeof accepted>;
 
-/** All of it but the sealed requests, which may be a hundred times as large and are for the worker only. */
-export const shownFields = Object.keys(accepted.omit({ sealed: true, cancel: true }).shape);
+/** All of it but what is for the worker only: the sealed requests may be a hundred times as large. */
+export const shownFields = Object.keys(
+  accepted.omit({ sealed: true, cancel: true, trace: true, peer: true }).shape,
+);
 
 const unknownReason = 'why it failed cannot be read';
 const error = z.object({
@@ -99,7 +106,8 @@ export function readRecord(id: string, job: Hash, written: Hash): JobRecord | nu
 }
 
 function recordOf(id: string, told: Accepted, written: Run): JobRecord {
-  const { v, fingerprint, sealed, cancel, expiresAt, type, resource, host, user, createdAt } = told;
+  const { v, fingerprint, sealed, cancel, trace, peer, expiresAt, type, resource, host, user, createdAt } =
+    told;
   const { takenAt, startedAt, finishedAt, attempts, crashes, progress, result } = written;
   const end = endOf(id, told, written);
   return {
@@ -111,7 +119,7 @@ function recordOf(id: string, told: Accepted, written: Run): JobRecord {
       result: end.state === 'failed' ? null : result,
       error: end.error,
     },
-    ...{ version: v, fingerprint, sealed, cancel, crashes },
+    ...{ version: v, fingerprint, sealed, origin: { trace, peer }, cancel, crashes },
     waitsUntil: written.state === undefined && takenAt === null ? expiresAt : null,
     takenAt: takenAt === null ? null : takenAt * 1000,
   };

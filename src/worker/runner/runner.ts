@@ -137,16 +137,22 @@ export class Runner {
     if (turn.turn === 'over') await drop(this.#parts, record);
     else {
       const ended = this.#bringToEnd(job, turn.record, admission);
-      wakeFirst(this.#line, await ended.catch((error) => this.#handBack(record, error)));
+      wakeFirst(this.#line, await ended.catch((error) => this.#handBack(record, admission, error)));
     }
     return null;
   }
 
   /** The next worker, or this one a little later, begins the job again; this counts as no crash. */
-  async #handBack({ job: { id, type, resource } }: JobRecord, error: unknown): Promise<never> {
-    await this.#parts.ledger.handBack(id);
-    this.#parts.services.log.info({ id, type, resource, outcome: 'handed back' }, 'job goes on later');
+  async #handBack(record: JobRecord, admission: Admission, error: unknown): Promise<never> {
+    await this.#parts.ledger.handBack(record.job.id);
+    this.#logOf(record, admission).info({ outcome: 'handed back' }, 'job goes on later');
     throw error;
+  }
+
+  /** A log whose lines say which job they are about, and whose it is. */
+  #logOf({ job: { id, type, resource, user }, origin }: JobRecord, admission: Admission): Logger {
+    const token = admission.verdict === 'run' ? admission.request.token : undefined;
+    return this.#parts.services.log.child({ id, type, resource, user, token, ...origin });
   }
 
   /** Brings a job that has begun to its end. Returns the job that is first in its line then. */
@@ -156,8 +162,8 @@ export class Runner {
     const isOld = before.verdict === 'run' && started > before.until;
     const admission = isOld ? await this.#admit(record) : before;
     if (admission.verdict === 'ended') return admission.next;
-    const { id, type, resource } = record.job;
-    const log = services.log.child({ id, type, resource });
+    const { type, resource } = record.job;
+    const log = this.#logOf(record, admission);
     const isGear = kindOf(type) === 'gear';
     if (isGear) busy.add(resource);
     try {
@@ -177,9 +183,9 @@ export class Runner {
   }
 
   async #run(job: ActiveJob, record: JobRecord, request: AuthorizedJob, log: Logger): Promise<Outcome> {
-    const { id, type, user, createdAt, attempts } = record.job;
+    const { id, type, createdAt, attempts } = record.job;
     if (attempts === 1) waitSeconds.observe({ type }, Math.max(0, Date.now() - Date.parse(createdAt)) / 1000);
-    log.info({ attempts, user, token: request.token }, 'job begins');
+    log.info({ attempts }, 'job begins');
     job.enter('running');
     const signals = { signal: job.abort.signal, handedBack: job.handBack.signal };
     const outcome = await runJob(this.#parts, record, request, signals, log);
