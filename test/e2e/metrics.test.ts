@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+
+let daemon: Daemon;
+beforeAll(async () => {
+  await sampleImage();
+  daemon = await openDaemon();
+});
+afterAll(() => daemon.close());
+
+const scrape = async () => (await fetch(daemon.url.replace(/\/token\/.*/, '/metrics'))).text();
+
+test('a daemon shows what its api and its worker have done, and names nothing', {
+  timeout: 120_000,
+}, async () => {
+  const installed = await daemon.change(
+    'PUT',
+    'container',
+    { r: 'unnamed-gear', t: 'geard/sample', u: 'unnamed-user' },
+    { ports: [{ internal: 8080 }] },
+  );
+  expect(installed.status).toBe(200);
+  const failed = await daemon.change('PUT', 'container/stopped', { r: 'unnamed-missing' });
+  expect(failed.body.code).toBe('container_not_found');
+  const text = await scrape();
+  for (const line of [
+    'geard_build_info{version="',
+    'geard_jobs_accepted_total{type="container.install"} 1\n',
+    'geard_jobs_finished_total{type="container.install",state="succeeded"} 1\n',
+    'geard_job_duration_seconds_count{type="container.install",state="succeeded"} 1\n',
+    'geard_job_wait_seconds_count{type="container.install"} 1\n',
+    'geard_job_step_seconds_count{step="start"} 1\n',
+    'geard_jobs_running 0\n',
+    'geard_gears{active="active"} 1\n',
+    'geard_hosts{state="live"} 1\n',
+    'geard_fleet_gears 1\n',
+    'geard_redis_up 1\n',
+    'geard_effect_duration_seconds_count{system="docker",outcome="done"}',
+    'geard_effect_duration_seconds_count{system="dbus",outcome="done"}',
+    'geard_effect_duration_seconds_count{system="redis",outcome="done"}',
+    'geard_effect_duration_seconds_count{system="disk",outcome="done"}',
+  ])
+    expect(text).toContain(line);
+  expect(text.replace(/^#.*$/gm, '')).not.toMatch(/unnamed|geard\/sample|"h1"|__test__/);
+});
+
+test('promtool has nothing to say of them', async () => {
+  const promtool = spawn('node_modules/.cache/prometheus/promtool', ['check', 'metrics']);
+  let said = '';
+  for (const stream of [promtool.stdout, promtool.stderr]) stream.on('data', (text) => (said += text));
+  promtool.stdin.end(await scrape());
+  const [status] = await once(promtool, 'close');
+  expect({ status, said }).toEqual({ status: 0, said: '' });
+});
