@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { promtool } from '../support/promtool.ts';
 
 let daemon: Daemon;
 beforeAll(async () => {
@@ -47,10 +46,5 @@ test('a daemon shows what its api and its worker have done, and names nothing', 
 });
 
 test('promtool has nothing to say of them', async () => {
-  const promtool = spawn('node_modules/.cache/prometheus/promtool', ['check', 'metrics']);
-  let said = '';
-  for (const stream of [promtool.stdout, promtool.stderr]) stream.on('data', (text) => (said += text));
-  promtool.stdin.end(await scrape());
-  const [status] = await once(promtool, 'close');
-  expect({ status, said }).toEqual({ status: 0, said: '' });
+  expect(await promtool(['check', 'metrics'], await scrape())).toEqual({ status: 0, said: '' });
 });

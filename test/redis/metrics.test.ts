@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { requestSeconds, requests } from '../../src/api/metrics.ts';
 import { errorCodes } from '../../src/jobs/errors.ts';
 import { jobs, reads } from '../../src/jobs/registry.ts';
+import { promtool } from '../support/promtool.ts';
 import { openQueueApi, type QueueApi } from '../support/test-api.ts';
 
 let opened: QueueApi;
@@ -45,12 +44,13 @@ const secretive = {
 test('what promtool says of metrics is nothing', async () => {
   await send('PUT', 'container', secretive, {});
   await fetch(`${opened.api.url}/hosts`);
-  const promtool = spawn('node_modules/.cache/prometheus/promtool', ['check', 'metrics']);
-  let said = '';
-  for (const stream of [promtool.stdout, promtool.stderr]) stream.on('data', (text) => (said += text));
-  promtool.stdin.end(await scrape());
-  const [status] = await once(promtool, 'close');
-  expect({ status, said }).toEqual({ status: 0, said: '' });
+  expect(await promtool(['check', 'metrics'], await scrape())).toEqual({ status: 0, said: '' });
+});
+
+test('promtool accepts the alert rules, and they alert where something is wrong and nowhere else', async () => {
+  expect(await promtool(['check', 'rules', 'contrib/metrics/alerts.yml'])).toMatchObject({ status: 0 });
+  const { status, said } = await promtool(['test', 'rules', 'contrib/metrics/alerts.test.yml']);
+  expect({ status, said: said.trim().split('\n').at(-1)?.trim() }).toEqual({ status: 0, said: 'SUCCESS' });
 });
 
 test('a request that becomes a job is counted as accepted, and as replayed when it is sent again', async () => {

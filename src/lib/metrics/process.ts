@@ -33,7 +33,7 @@ const collections = new Histogram(
 );
 
 /** Milliseconds between two looks at how late timers are. */
-const resolution = 10;
+const resolution = 20;
 
 /** Shows which program runs in which role, and begins to watch how it runs. */
 export function watchProcess(version: string, role: string): void {
