@@ -80,6 +80,7 @@ function routes(v: Victim): Attempt[] {
     ['GET', 'drift', `h=${v.host}`],
     ['DELETE', 'host', `h=${v.host}`],
     ['GET', 'hosts', ''],
+    ['GET', 'whoami', `r=${v.gear}`],
   ];
   const by = (token: TokenName, query: string, more: Partial<Attempt>) => [
     ...changes.map(([method, path, own, rest]) =>
