@@ -30,6 +30,7 @@ export interface JobDefinition<
   Result extends z.ZodType = z.ZodType,
   Body extends z.ZodType = z.ZodType,
   T extends z.ZodType = z.ZodType,
+  On extends LineKind = LineKind,
 > extends Route {
   /** The body of the request. */
   body: Body;
@@ -46,7 +47,7 @@ export interface JobDefinition<
   /** The codes with which the job itself may end, besides `internal` and those of its token. Checked as a job ends. */
   errors: readonly ErrorCode[];
   /** The kind of resource it works on; jobs on one resource run in the order of their acceptance. */
-  on: LineKind;
+  on: On;
   /**
    * What it needs of the directory when it is accepted: a host, a host without the resource, the one with it, or
    * nothing, because it is on the host itself.
@@ -94,7 +95,8 @@ export function defineJob<
   Result extends z.ZodType,
   Body extends z.ZodType,
   T extends z.ZodType = z.ZodUndefined,
->(definition: JobDefinition<Params, Result, Body, T>): JobDefinition<Params, Result, Body, T> {
+  On extends LineKind = LineKind,
+>(definition: JobDefinition<Params, Result, Body, T, On>): JobDefinition<Params, Result, Body, T, On> {
   return definition;
 }
 
@@ -113,6 +115,8 @@ export interface ReadDefinition<
   Action extends string | null = string | null,
   Wants extends object = object,
   Answer extends z.ZodType = z.ZodType,
+  Needs extends ParameterName = ParameterName,
+  Takes extends ParameterName = ParameterName,
 > extends Route {
   /** What a token must allow for it; null: any valid token will do. */
   action: Action;
@@ -123,9 +127,9 @@ export interface ReadDefinition<
   /** Of two with the same path the one whose `t` this is. */
   select?: { t: string };
   /** Parameters that it cannot do without. */
-  needs: readonly ParameterName[];
+  needs: readonly Needs[];
   /** Parameters that it takes besides. */
-  takes: readonly ParameterName[];
+  takes: readonly Takes[];
   wants(input: ReadInput): Wants;
   /** The document that it answers with; of a stream, one line of its form in JSON. */
   answer: Answer;
@@ -140,8 +144,14 @@ export interface ReadDefinition<
 }
 
 /** Declares a read; only there to keep the exact types. */
-export function defineRead<Action extends string | null, Wants extends object, Answer extends z.ZodType>(
-  definition: ReadDefinition<Action, Wants, Answer>,
-): ReadDefinition<Action, Wants, Answer> {
+export function defineRead<
+  Action extends string | null,
+  Wants extends object,
+  Answer extends z.ZodType,
+  Needs extends ParameterName,
+  Takes extends ParameterName,
+>(
+  definition: ReadDefinition<Action, Wants, Answer, Needs, Takes>,
+): ReadDefinition<Action, Wants, Answer, Needs, Takes> {
   return definition;
 }
