@@ -99,6 +99,14 @@ describe.each(['20', '22', '24'])('on Node %s', (major) => {
     expect(loaded).toEqual(['commander', 'zod']);
   });
 
+  test('geard/client loads no package, and reports an api that cannot be reached', async () => {
+    const unreachable = "{ api: 'http://127.0.0.1:1', token: 'x', retries: 0 }";
+    const call = `const { createClient } = await import('geard/client');
+      await createClient(${unreachable}).whoami().catch((error) => console.log(error.name));`;
+    expect(await packagesLoadedBy(node, ...script(call))).toEqual([]);
+    expect(await ok(node, ...script(call))).toBe('TypeError');
+  });
+
   test('a logger that does not write to a terminal loads no pino-pretty', async () => {
     const open = "import { createLogger } from './dist/lib/logger.js'; await createLogger('info');";
     const loaded = await packagesLoadedBy(node, ...script(open));
