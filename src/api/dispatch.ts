@@ -44,7 +44,10 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
   };
 }
 
-/** The request as far as it decides what is done. Throws `invalid_request` where it is too long or no text. */
+/**
+ * The request as far as it decides what is done. Throws `invalid_request` where it is too long or
+ * no text.
+ */
 function originalOf(req: Request, method: OriginalRequest['method']): OriginalRequest {
   const mark = req.url.indexOf('?');
   const query = mark < 0 ? '' : req.url.slice(mark + 1);

@@ -8,9 +8,10 @@ import { type ApiQueue, type Candidate, type HostEntry, type Placement, roomOf }
 export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
 
 /**
- * Where a request may go: to the requested host, to the host that has the name, or to the live host with the most
- * free memory. The directory decides between the candidates, for all requests in turn. Throws `host_not_found`, or
- * `invalid_request` where the limits of no host allow the request.
+ * Where a request may go: to the requested host, to the host that has the name, or to the live host
+ * with the most free memory. The directory decides between the candidates, for all requests in
+ * turn. Throws `host_not_found`, or `invalid_request` where the limits of no host allow the
+ * request.
  */
 export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
   const hosts = wanted === undefined ? await queue.hosts() : [await existing(queue, wanted)];
@@ -25,7 +26,10 @@ export async function placementFor(queue: Directory, command: Command, wanted?: 
   return { only: null, candidates: fitting.map((host) => candidateFor(asked, host)) };
 }
 
-/** The hosts whose limits allow the spec of a gear. Throws `invalid_request` where those of no host do. */
+/**
+ * The hosts whose limits allow the spec of a gear. Throws `invalid_request` where those of no host
+ * do.
+ */
 function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
   if (command.type !== 'container.install') return hosts;
   const { spec } = command.params;
@@ -42,7 +46,10 @@ const onlyTo = ({ name, memory, draining }: HostEntry): Placement => ({
   candidates: draining ? [] : [{ host: name, memory, avoid: 0 }],
 });
 
-/** The free memory and ports that a worker has announced; the directory adds what was assigned since. */
+/**
+ * The free memory and ports that a worker has announced; the directory adds what was assigned
+ * since.
+ */
 function candidateFor(
   asked: ReturnType<typeof roomOf>,
   { name, memory, memoryTaken, ports }: HostEntry,
@@ -77,8 +84,8 @@ async function holderOfEnvironment(queue: Directory, command: Command): Promise<
 }
 
 /**
- * The host that holds a resource, for a read. Throws the kind's own "not found", `host_conflict` where the request names
- * another host, and `host_unavailable` where its worker is offline.
+ * The host that holds a resource, for a read. Throws the kind's own "not found", `host_conflict`
+ * where the request names another host, and `host_unavailable` where its worker is offline.
  */
 export async function holderOf(
   queue: Directory,

@@ -5,8 +5,8 @@ import { originOf } from './request/origin.ts';
 import { brokenOff, type LogFields } from './request/request-context.ts';
 
 /**
- * Logs one line for a request when it is over: no URL and no header, for they hold tokens. One that was
- * refused is a line of the audit log.
+ * Logs one line for a request when it is over: no URL and no header, for they hold tokens. One that
+ * was refused is a line of the audit log.
  */
 export function requestLog(log: Logger): RequestHandler {
   return (req, res, next) => {

@@ -41,7 +41,10 @@ export interface JobAnswer {
   waited: number | null;
 }
 
-/** The answer to a request that became a job: 202 while it is unfinished, then 200, or the failure it waited for. */
+/**
+ * The answer to a request that became a job: 202 while it is unfinished, then 200, or the failure
+ * it waited for.
+ */
 export function sendJob(req: Request, res: Response, job: Job, { replayed, waited }: JobAnswer): void {
   res.locals.log.outcome = job.state;
   res.setHeader('Location', `${callerOf(res).prefix}/job/${job.id}`);

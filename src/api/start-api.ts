@@ -8,7 +8,10 @@ import { createStreamOpener } from './streams/open-stream.ts';
 export interface RunningApi {
   /** `http://address:port`, with the port that was really taken. */
   url: string;
-  /** Stops listening, lets running requests end, breaks off what still runs after the grace (milliseconds). */
+  /**
+   * Stops listening, lets running requests end, breaks off what still runs after the grace
+   * (milliseconds).
+   */
   close(grace: number): Promise<void>;
 }
 

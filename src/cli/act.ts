@@ -1,6 +1,9 @@
 import { BadConfig } from './options/config.ts';
 
-/** Runs a command that ends by itself: errors in readable lines, 1 where it failed, 2 where it was used wrongly. */
+/**
+ * Runs a command that ends by itself: errors in readable lines, 1 where it failed, 2 where it was
+ * used wrongly.
+ */
 export async function act(work: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await work();

@@ -5,7 +5,10 @@ export interface CommandEntry {
   /** What follows the name in the list of commands. */
   takes: string;
   summary: string;
-  /** Adds options, subcommands and the action. Loads what the command needs for its help, and no more. */
+  /**
+   * Adds options, subcommands and the action. Loads what the command needs for its help, and no
+   * more.
+   */
   fill(command: Command): Promise<void>;
 }
 

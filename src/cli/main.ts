@@ -15,7 +15,8 @@ const program = new Command('gear')
 const words = process.argv.slice(2);
 for (const [name, { summary, fill }] of Object.entries(commands)) {
   const command = new Command(name).description(summary);
-  // The others are listed in the help by name only: loading them would take longer than all the rest.
+  // The others are listed in the help by name only: loading them would take longer than all the
+  // rest.
   if (words.includes(name)) await fill(command);
   program.addCommand(command);
 }

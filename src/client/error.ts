@@ -1,7 +1,10 @@
 import type { ErrorCode, Problem } from '../jobs/errors.ts';
 import type { Job } from '../jobs/job.ts';
 
-/** A request that was refused, or a job that did not succeed. An api that cannot be reached is a TypeError of fetch. */
+/**
+ * A request that was refused, or a job that did not succeed. An api that cannot be reached is a
+ * TypeError of fetch.
+ */
 export class GeardError extends Error {
   override readonly name = 'GeardError';
   /** Undefined: the answer does not come from geard, but from a proxy before it. */

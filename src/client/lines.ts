@@ -6,7 +6,10 @@ type Line = Answer<'job.log' | 'container.log'>;
 /** Milliseconds before a stream that was cut off is opened again. */
 const beforeOpening = 250;
 
-/** The lines of a log up to its end. A stream that is cut off is opened again behind the last line that came. */
+/**
+ * The lines of a log up to its end. A stream that is cut off is opened again behind the last line
+ * that came.
+ */
 export async function* linesOf(request: Sent): AsyncGenerator<Line, void, void> {
   let last: string | undefined;
   for (let cuts = 0; ; cuts++) {

@@ -9,11 +9,16 @@ export interface ClientOptions {
   token: string;
   /** The user of changes, where neither the token nor the call names one. */
   user?: string;
-  /** How often a request is sent again if its answer is lost, or says that it may succeed later. Default: 5. */
+  /**
+   * How often a request is sent again if its answer is lost, or says that it may succeed later.
+   * Default: 5.
+   */
   retries?: number;
 }
 
-/** What a call asks for, without its types: parameters of the path and of the query, and the body. */
+/**
+ * What a call asks for, without its types: parameters of the path and of the query, and the body.
+ */
 export type Asked = Record<string, unknown>;
 
 /** A call as it is to be sent. */

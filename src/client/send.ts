@@ -13,7 +13,9 @@ export interface Sent {
 /** Milliseconds before a request is sent again for the first time; they double from then on. */
 const firstPause = 250;
 
-/** Sends a request until there is an answer, and reads it. Throws GeardError where it is refused. */
+/**
+ * Sends a request until there is an answer, and reads it. Throws GeardError where it is refused.
+ */
 export async function send<T>(
   { url, retries, signal, ...request }: Sent,
   read: (response: Response) => T | Promise<T>,
@@ -33,7 +35,10 @@ export async function send<T>(
 
 const passing: readonly unknown[] = [429, 502, 503, 504];
 
-/** Whether the same may succeed a little later. What fetch cannot reach, and an answer that is cut off, is a TypeError. */
+/**
+ * Whether the same may succeed a little later. What fetch cannot reach, and an answer that is cut
+ * off, is a TypeError.
+ */
 export const passes = (error: unknown): boolean =>
   error instanceof GeardError ? passing.includes(error.status) : error instanceof TypeError;
 

@@ -10,7 +10,10 @@ type Row<N extends OperationName> = (typeof operations)[N];
 /** How a call is made, beside what it asks for. */
 export interface CallOptions {
   signal?: AbortSignal;
-  /** The Idempotency-Key of a change: sent again, also later, it joins the job of the first time. Default: a random one. */
+  /**
+   * The Idempotency-Key of a change: sent again, also later, it joins the job of the first time.
+   * Default: a random one.
+   */
   key?: string;
   /** More headers, such as `If-None-Match`. */
   headers?: Record<string, string>;

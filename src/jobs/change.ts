@@ -1,7 +1,9 @@
 import type { RequestId } from './fields/request-id.ts';
 import type { Command } from './registry.ts';
 
-/** Where a request came from, by which log lines are found. An api says so, and nobody verifies it. */
+/**
+ * Where a request came from, by which log lines are found. An api says so, and nobody verifies it.
+ */
 export interface Origin {
   /** X-Request-Id, or the trace of the client's `traceparent`. */
   trace?: string | undefined;

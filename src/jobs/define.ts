@@ -6,7 +6,10 @@ import type { ParameterName, Parameters } from './parameters.ts';
 /** How a request is made, behind the token. */
 export interface Route {
   method: 'GET' | 'PUT' | 'PATCH' | 'DELETE';
-  /** A URI template (RFC 6570): `{id}` is one segment of the path, `{/ref*}` any number of them, or none. */
+  /**
+   * A URI template (RFC 6570): `{id}` is one segment of the path, `{/ref*}` any number of them, or
+   * none.
+   */
   path: string;
   /** One line for people. */
   summary: string;
@@ -22,8 +25,8 @@ export interface JobInput<Body, T> {
 }
 
 /**
- * Everything there is to know about one type of job. The router, the actions of tokens, `gear token create` and the worker's
- * handlers follow from it.
+ * Everything there is to know about one type of job. The router, the actions of tokens, `gear token
+ * create` and the worker's handlers follow from it.
  */
 export interface JobDefinition<
   Params extends z.ZodType = z.ZodType,
@@ -44,13 +47,18 @@ export interface JobDefinition<
   paramsOf(input: JobInput<z.infer<Body>, z.infer<T>>): z.infer<Params>;
   /** What `result` of a succeeded job holds. Checked as a job ends. */
   result: Result;
-  /** The codes with which the job itself may end, besides `internal` and those of its token. Checked as a job ends. */
+  /**
+   * The codes with which the job itself may end, besides `internal` and those of its token. Checked
+   * as a job ends.
+   */
   errors: readonly ErrorCode[];
-  /** The kind of resource it works on; jobs on one resource run in the order of their acceptance. */
+  /**
+   * The kind of resource it works on; jobs on one resource run in the order of their acceptance.
+   */
   on: On;
   /**
-   * What it needs of the directory when it is accepted: a host, a host without the resource, the one with it, or
-   * nothing, because it is on the host itself.
+   * What it needs of the directory when it is accepted: a host, a host without the resource, the
+   * one with it, or nothing, because it is on the host itself.
    */
   needs: 'place' | 'absence' | 'presence' | 'host';
   /** The payload version that first knew it, and what it means now; see payload-version.ts. */

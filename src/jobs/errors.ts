@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { saidText } from './fields/schema.ts';
 import { type LimitName, limitNames } from './limits.ts';
 
-/** The table of all error codes with their HTTP status and title. A test compares docs/errors.md with it. */
+/**
+ * The table of all error codes with their HTTP status and title. A test compares docs/errors.md
+ * with it.
+ */
 const table = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   token_invalid: { status: 401, title: 'The token is not valid' },
@@ -41,7 +44,10 @@ const table = {
 export type ErrorCode = keyof typeof table;
 export const errorCodes = Object.keys(table) as ErrorCode[];
 
-/** A failure as one process sends it to another; the status and the title always come from the table above. */
+/**
+ * A failure as one process sends it to another; the status and the title always come from the table
+ * above.
+ */
 export const toldFailure = z.object({
   code: z.enum(errorCodes),
   detail: saidText(8_000),
@@ -69,7 +75,9 @@ export const problemDocument = z.object({
 export type Problem = z.infer<typeof problemDocument>;
 
 export interface FailureOptions {
-  /** The same attempt may succeed a little later: the worker retries with backoff. Default: false. */
+  /**
+   * The same attempt may succeed a little later: the worker retries with backoff. Default: false.
+   */
   transient?: boolean;
   /** The name of the limit, for `limit_reached`. */
   limit?: LimitName | undefined;
@@ -77,8 +85,8 @@ export interface FailureOptions {
 }
 
 /**
- * A failure that is part of the contract. The client sees its detail, which must contain no stack, no path of
- * the host, no token and no environment value.
+ * A failure that is part of the contract. The client sees its detail, which must contain no stack,
+ * no path of the host, no token and no environment value.
  */
 export class Failure extends Error {
   readonly code: ErrorCode;

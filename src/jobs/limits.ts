@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
 /**
- * Every bound that one user or one host may come to, by the name of its option: a limit is called so in the settings, in
- * GET hosts, in problem documents and in docs/limits.md. A user is the claim `u` of a token, or the token where it has none.
+ * Every bound that one user or one host may come to, by the name of its option: a limit is called
+ * so in the settings, in GET hosts, in problem documents and in docs/limits.md. A user is the claim
+ * `u` of a token, or the token where it has none.
  */
 const number = z.number().nonnegative();
 

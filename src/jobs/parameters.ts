@@ -10,7 +10,10 @@ import { archiveFormats, maxFollow, maxLines } from './rpc/streams.ts';
 /** Seconds for which a job may wait for its host at most. */
 const maxWait = 30 * 24 * 60 * 60;
 
-/** Every parameter a query may hold. `d` is enforced by the token's verification, here it is only parsed. */
+/**
+ * Every parameter a query may hold. `d` is enforced by the token's verification, here it is only
+ * parsed.
+ */
 export const parameters = z.strictObject({
   u: userName.optional().meta({ description: 'The user', examples: ['0'] }),
   d: z

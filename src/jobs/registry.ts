@@ -31,8 +31,8 @@ export const jobs = {
 } as const;
 
 /**
- * Every request there is that makes no job. A route of the api that is missing does not compile. Of several with one action the
- * first is the one that `gear token create` writes.
+ * Every request there is that makes no job. A route of the api that is missing does not compile. Of
+ * several with one action the first is the one that `gear token create` writes.
  */
 export const reads = {
   'container.read': containerRead,

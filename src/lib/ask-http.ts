@@ -10,9 +10,10 @@ export interface Query {
 }
 
 /**
- * Sends a request without a body, over a connection of its own, and follows no redirect. Rejects when there is no whole
- * answer in time. Not by fetch: that of Node 20 never notices that its first connection was closed at once, which is
- * what Docker does with a published port until the program behind it listens.
+ * Sends a request without a body, over a connection of its own, and follows no redirect. Rejects
+ * when there is no whole answer in time. Not by fetch: that of Node 20 never notices that its first
+ * connection was closed at once, which is what Docker does with a published port until the program
+ * behind it listens.
  */
 export async function askHttp(
   address: string,

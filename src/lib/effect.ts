@@ -1,17 +1,23 @@
 /**
- * Named points before and after every effect that leaves this process: `<effect>:before` and `<effect>:after`. Tests
- * fail, stop or kill the process there; without a listener a point costs one comparison.
+ * Named points before and after every effect that leaves this process: `<effect>:before` and
+ * `<effect>:after`. Tests fail, stop or kill the process there; without a listener a point costs
+ * one comparison.
  */
 export type FailpointListener = (point: string) => void | Promise<void>;
 
 let listener: FailpointListener | null = null;
 
-/** Calls a listener at every failpoint from now on; null: none. What it throws, the effect throws. */
+/**
+ * Calls a listener at every failpoint from now on; null: none. What it throws, the effect throws.
+ */
 export function listenToFailpoints(next: FailpointListener | null): void {
   listener = next;
 }
 
-/** What was done to Docker, systemd, Redis or a file, or which program was run. Names that callers chose are in it; values, URLs and tokens are not. */
+/**
+ * What was done to Docker, systemd, Redis or a file, or which program was run. Names that callers
+ * chose are in it; values, URLs and tokens are not.
+ */
 export interface Trace {
   /** Such as `dbus.StartUnit`. */
   effect: string;

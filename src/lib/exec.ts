@@ -44,8 +44,8 @@ function options({ signal, env, user }: ProgramOptions): Omit<SpawnOptions, 'std
 }
 
 /**
- * Runs a program without a shell and collects what it prints. Resolves whatever its exit status; rejects when it
- * cannot be started or is still running at the deadline.
+ * Runs a program without a shell and collects what it prints. Resolves whatever its exit status;
+ * rejects when it cannot be started or is still running at the deadline.
  */
 export function exec(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
   return traced('exec', program, () => collectOutput(program, args, wanted));
@@ -70,13 +70,19 @@ async function collectOutput(program: string, args: string[], wanted: ExecOption
 export interface Program {
   /** What it prints, at the pace at which it is read: a program that is not read from waits. */
   stdout: Readable;
-  /** Resolves with how it ended, when everything it has printed was read. Rejects when it could not be started. */
+  /**
+   * Resolves with how it ended, when everything it has printed was read. Rejects when it could not
+   * be started.
+   */
   ended: Promise<{ status: number | null; stderr: string }>;
   /** Ends it and resolves when it has ended; what it has printed can no longer be read. */
   kill(): Promise<void>;
 }
 
-/** Runs a program without a shell, for its output as a stream. What it has started itself ends with it. */
+/**
+ * Runs a program without a shell, for its output as a stream. What it has started itself ends with
+ * it.
+ */
 export function openProgram(program: string, args: string[], wanted: ProgramOptions = {}): Program {
   const child = spawn(program, args, {
     ...options(wanted),
@@ -100,7 +106,10 @@ export function openProgram(program: string, args: string[], wanted: ProgramOpti
   };
 }
 
-/** Kills a program that leads a process group, with everything in it. As long as it is not reaped the number is its own. */
+/**
+ * Kills a program that leads a process group, with everything in it. As long as it is not reaped
+ * the number is its own.
+ */
 function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
   if (pid === undefined || exitCode !== null || signalCode !== null) return;
   try {
@@ -111,8 +120,8 @@ function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
 }
 
 /**
- * Starts a long-running program without a shell; what it prints goes to our stderr, and is heard line by line. It has a
- * session of its own: a Ctrl-C on our terminal is for us to pass on.
+ * Starts a long-running program without a shell; what it prints goes to our stderr, and is heard
+ * line by line. It has a session of its own: a Ctrl-C on our terminal is for us to pass on.
  */
 export function start(program: string, args: string[], hear: (line: string) => void): ChildProcess {
   const child = spawn(program, args, {

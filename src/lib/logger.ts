@@ -5,8 +5,8 @@ import { openAuditFile } from './files/audit-file.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /**
- * What the log has of an error: nothing that a library has hung onto it, for that may hold what a client has sent
- * (ioredis: the arguments of the command).
+ * What the log has of an error: nothing that a library has hung onto it, for that may hold what a
+ * client has sent (ioredis: the arguments of the command).
  */
 export function plainError(error: unknown): object {
   if (!(error instanceof Error)) return { message: String(error) };
@@ -16,9 +16,10 @@ export function plainError(error: unknown): object {
 }
 
 /**
- * Logs to stderr: JSON, one object a line, or readable lines where stderr is a terminal. JSON is written every 100
- * milliseconds or 8 KiB, and when the process ends by itself: a write for each request would be a tenth of its cost.
- * Lines of the audit log go to a file as well, where one is named.
+ * Logs to stderr: JSON, one object a line, or readable lines where stderr is a terminal. JSON is
+ * written every 100 milliseconds or 8 KiB, and when the process ends by itself: a write for each
+ * request would be a tenth of its cost. Lines of the audit log go to a file as well, where one is
+ * named.
  */
 export async function createLogger(level: LogLevel, auditFile: string | null = null): Promise<Logger> {
   const options = {

@@ -1,4 +1,7 @@
-/** A server-sent event: an end of line of any kind in its data begins another `data:` line (HTML, 9.2.6). */
+/**
+ * A server-sent event: an end of line of any kind in its data begins another `data:` line (HTML,
+ * 9.2.6).
+ */
 export function serverSentEvent(data: string, { id, event }: { id?: string; event?: string } = {}): string {
   const fields = [
     ...(id === undefined ? [] : [`id: ${id}\n`]),

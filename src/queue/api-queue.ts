@@ -42,12 +42,17 @@ export type { ProgressLine } from './records/worker-records.ts';
 export type { RedisAccess } from './redis/connection.ts';
 export type { CopyRequest } from './rpc/copy-requests.ts';
 
-/** Everything an api does with Redis. A call that Redis does not answer fails fast with `queue_unavailable`. */
+/**
+ * Everything an api does with Redis. A call that Redis does not answer fails fast with
+ * `queue_unavailable`.
+ */
 export interface ApiQueue extends RpcClient {
   accept(submission: JobSubmission, placement: Placement): Promise<Accepted>;
   job(id: string): Promise<JobRecord | null>;
   wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
-  /** Resolves when there is something new about a job, after the time, or when the signal aborts. */
+  /**
+   * Resolves when there is something new about a job, after the time, or when the signal aborts.
+   */
   news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** The lines of a job's progress after one of them. */
   progressLines(host: string, id: string, after: string): Promise<ProgressLine[]>;
@@ -66,11 +71,19 @@ export interface ApiQueue extends RpcClient {
   findHolder(kind: Kind, resource: string): Promise<string | null>;
   /** Those of some names that a host holds, as it was last announced. */
   held(host: string, kind: Kind, names: string[]): Promise<string[]>;
-  /** Has a worker send a stream through Redis. Throws what the worker threw, before the first byte. */
+  /**
+   * Has a worker send a stream through Redis. Throws what the worker threw, before the first byte.
+   */
   relay(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream>;
-  /** Calls the listener when a worker asks for what one of its jobs is to copy; see rpc/copy-requests.ts. */
+  /**
+   * Calls the listener when a worker asks for what one of its jobs is to copy; see
+   * rpc/copy-requests.ts.
+   */
   onFetch(listener: (fetch: CopyRequest) => void): void;
-  /** Sends what was asked for; false where another api does. `open` is called when it is ours to send. */
+  /**
+   * Sends what was asked for; false where another api does. `open` is called when it is ours to
+   * send.
+   */
   bring(
     fetch: CopyRequest,
     open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
@@ -81,7 +94,10 @@ export interface ApiQueue extends RpcClient {
   close(): Promise<void>;
 }
 
-/** A stream that an api wants of a worker: what of is in the client's request, `how` says the rest of its arguments. */
+/**
+ * A stream that an api wants of a worker: what of is in the client's request, `how` says the rest
+ * of its arguments.
+ */
 export interface WantedStream {
   name: StreamName;
   sealed: string;
@@ -136,7 +152,8 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     await directorySync.settled();
     return read();
   };
-  // What a host has said has been done may be relied on at once: that it drains, that it takes gears again.
+  // What a host has said has been done may be relied on at once: that it drains, that it takes
+  // gears again.
   subscriber.on('pmessage', (pattern: string, _channel: string, said: string) => {
     if (pattern === channels.here('*') && said === 'held') hosts.forget();
   });
@@ -209,7 +226,10 @@ interface Remembered<T> {
   forget(): void;
 }
 
-/** A read whose answer is shared by everybody who asks within so many milliseconds. Failures are not remembered. */
+/**
+ * A read whose answer is shared by everybody who asks within so many milliseconds. Failures are not
+ * remembered.
+ */
 function remembered<T>(read: () => Promise<T>, milliseconds: number): Remembered<T> {
   let last: { at: number; answer: Promise<T> } | null = null;
   return {

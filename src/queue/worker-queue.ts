@@ -33,7 +33,10 @@ export type { QueryHandlers } from './rpc/rpc.ts';
 /** Everything a worker does with Redis. Its calls wait for Redis to come back. */
 export interface WorkerQueue {
   ledger: WorkerLedger;
-  /** Says that the host lives; `held` has everybody read again what it holds. Rejects with `NameTaken`. */
+  /**
+   * Says that the host lives; `held` has everybody read again what it holds. Rejects with
+   * `NameTaken`.
+   */
   announceHost(host: HostReport, said: 'held' | ''): Promise<void>;
   withdrawHost(host: HostReport): Promise<void>;
   /** Says which resources of a kind are on the disk, which `list` looks at. */
@@ -42,7 +45,10 @@ export interface WorkerQueue {
   held(kind: Kind): Promise<string[]>;
   /** Sends a stream's body to the api that waits for it under this id; see rpc/stream-relay.ts. */
   relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
-  /** Has an api bring what a job is to copy; the body throws a `Failure` when it does not come whole. */
+  /**
+   * Has an api bring what a job is to copy; the body throws a `Failure` when it does not come
+   * whole.
+   */
   fetch(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Has every delivery and query handled from now on. */
   open(deliver: (id: string) => Promise<void>, answers: QueryHandlers): void;
@@ -95,7 +101,8 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
       };
       whenReady(redis, listener);
       hearing.on('message', listener);
-      // Told once more when we can hear, or an api that asked a moment before would wait for the next sign of life.
+      // Told once more when we can hear, or an api that asked a moment before would wait for the
+      // next sign of life.
       whenReady(hearing, () => void hearing.subscribe(channels.who).then(listener, () => undefined));
     },
     async stopReceiving() {

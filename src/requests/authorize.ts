@@ -14,9 +14,10 @@ import { assertReferencesAllowed } from './references.ts';
 import { type Route, type RouteMatch, selectRoute } from './routes.ts';
 
 /**
- * What a request comes to under the claims of its token: a claim fixes its parameter, what the token leaves open comes
- * from the query. `match` is what `matchRoute` finds for the request. Pure, so that the api and the worker come to the
- * same. Throws why not: `token_forbids` or `invalid_request`.
+ * What a request comes to under the claims of its token: a claim fixes its parameter, what the
+ * token leaves open comes from the query. `match` is what `matchRoute` finds for the request. Pure,
+ * so that the api and the worker come to the same. Throws why not: `token_forbids` or
+ * `invalid_request`.
  */
 export function authorize(
   claims: Claims,
@@ -67,8 +68,8 @@ function isSame(name: (typeof fixable)[number], value: string, claim: string): b
 const fixes = (name: string) => new Failure('token_forbids', `the token fixes ${name} to another value`);
 
 /**
- * Refuses what `a` does not take in. Who may make jobs of some types may watch those, or nobody could follow the
- * Location of an answer; the types are returned where it is only that.
+ * Refuses what `a` does not take in. Who may make jobs of some types may watch those, or nobody
+ * could follow the Location of an answer; the types are returned where it is only that.
  */
 function assertAllowed(claims: Claims, { action }: Route): string[] | undefined {
   if (action === null || allows(claims, action)) return undefined;

@@ -22,8 +22,8 @@ export function textOf(bytes: unknown): string {
 }
 
 /**
- * A body as the schema has it; an absent one counts as `{}`. Throws `invalid_request` with the first thing that is
- * wrong.
+ * A body as the schema has it; an absent one counts as `{}`. Throws `invalid_request` with the
+ * first thing that is wrong.
  */
 export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
   const json = text.length > 0 ? foldNames(parse(text), 0) : {};
@@ -46,10 +46,16 @@ function parse(text: string): unknown {
   return json;
 }
 
-/** What tells in JSON where objects begin and end, and the strings, of which those before a colon are names. */
+/**
+ * What tells in JSON where objects begin and end, and the strings, of which those before a colon
+ * are names.
+ */
 const strings = /"[^"\\]*(?:\\.[^"\\]*)*"(?<colon>\s*:)?|[{}]/g;
 
-/** Refuses JSON in which an object names a field twice, in whatever case: of the same name JSON.parse keeps the last. */
+/**
+ * Refuses JSON in which an object names a field twice, in whatever case: of the same name
+ * JSON.parse keeps the last.
+ */
 function assertFieldsUnique(text: string): void {
   const objects: Set<string>[] = [];
   for (const { 0: found, groups } of text.matchAll(strings)) {
@@ -64,7 +70,10 @@ function assertFieldsUnique(text: string): void {
   }
 }
 
-/** Writes the names of all fields as the schemas do: the contract matches them without regard to case. */
+/**
+ * Writes the names of all fields as the schemas do: the contract matches them without regard to
+ * case.
+ */
 function foldNames(value: unknown, depth: number): unknown {
   if (depth > deepest) throw new Failure('invalid_request', 'the body is nested too deeply');
   if (Array.isArray(value)) return value.map((item) => foldNames(item, depth + 1));

@@ -7,7 +7,10 @@ import { originalRequest } from './original.ts';
 const envelope = z.strictObject({
   token: z.string().max(maxToken),
   request: originalRequest,
-  /** Milliseconds since the epoch after which it is no longer to be answered; null for a job, which waits its turn. */
+  /**
+   * Milliseconds since the epoch after which it is no longer to be answered; null for a job, which
+   * waits its turn.
+   */
   until: z.number().nullable(),
 });
 export type Envelope = z.infer<typeof envelope>;

@@ -6,8 +6,8 @@ export const methods = ['GET', 'PUT', 'PATCH', 'DELETE'] as const;
 export const maxBody = 100 * 1024;
 
 /**
- * A request as the client sent it, as far as it decides what is done. It travels to the worker as it is, with its
- * token, so that both look at the same bytes.
+ * A request as the client sent it, as far as it decides what is done. It travels to the worker as
+ * it is, with its token, so that both look at the same bytes.
  */
 export const originalRequest = z.strictObject({
   method: z.enum(methods),

@@ -12,7 +12,10 @@ export function sourceOf(order: Order): string | null {
     : null;
 }
 
-/** Whether an order to copy may be carried out at its source on this host: `h` of the query is the copy's. */
+/**
+ * Whether an order to copy may be carried out at its source on this host: `h` of the query is the
+ * copy's.
+ */
 export const mayReadOn = ({ t, h }: Claims, host: string): boolean =>
   t !== undefined || h === undefined || h === host;
 
@@ -47,9 +50,9 @@ const inBody = (kind: Reference['kind'], resource: string, action?: Action): Ref
 });
 
 /**
- * What a request refers to is authorized like what it names: a gear reads its environment and the volumes that others share
- * with it, reaches what is in its network, and a copy reads its source. Throws `token_forbids`, whether there is such a
- * thing or not.
+ * What a request refers to is authorized like what it names: a gear reads its environment and the
+ * volumes that others share with it, reaches what is in its network, and a copy reads its source.
+ * Throws `token_forbids`, whether there is such a thing or not.
  */
 export function assertReferencesAllowed(claims: Claims, order: Order): void {
   for (const { kind, resource, action, namedBy } of referencesOf(order)) {

@@ -20,7 +20,10 @@ export interface RouteInput {
   found: string;
 }
 
-/** A kind of request, from its definition: how it is recognised, what a token must allow for it, and what it wants. */
+/**
+ * A kind of request, from its definition: how it is recognised, what a token must allow for it, and
+ * what it wants.
+ */
 export interface Route<N extends OrderName = OrderName> {
   name: N;
   /** Null: any valid token will do. */

@@ -4,13 +4,19 @@ const algorithm = 'aes-256-gcm';
 const nonceBytes = 12;
 export const tagBytes = 16;
 
-/** Ciphertext and tag by AES-256-GCM (NIST SP 800-38D); `about` is authenticated with it, and not in it. */
+/**
+ * Ciphertext and tag by AES-256-GCM (NIST SP 800-38D); `about` is authenticated with it, and not in
+ * it.
+ */
 export function encrypt(key: Buffer, nonce: Buffer, plain: Uint8Array, about: string): Buffer {
   const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(about));
   return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** What was encrypted under a key and nonce; null where it was not, has changed, or is about something else. */
+/**
+ * What was encrypted under a key and nonce; null where it was not, has changed, or is about
+ * something else.
+ */
 export function decrypt(key: Buffer, nonce: Buffer, sealed: Buffer, about: string): Buffer | null {
   if (sealed.length < tagBytes || nonce.length !== nonceBytes) return null;
   const decipher = createDecipheriv(algorithm, key, nonce, { authTagLength: tagBytes })

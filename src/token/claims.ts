@@ -39,7 +39,10 @@ export const tokenClaims = z.strictObject({
     .optional(),
   /** Base64url of the SHA-256 of the body of what changes something. */
   b: text('b', 43, /^[A-Za-z0-9_-]{43}$/, 'be the base64url of a SHA-256').optional(),
-  /** When it was made (RFC 7519, 4.1.6), seconds since the epoch; how long it is valid counts from then. */
+  /**
+   * When it was made (RFC 7519, 4.1.6), seconds since the epoch; how long it is valid counts from
+   * then.
+   */
   iat: seconds,
 });
 export type TokenClaims = z.infer<typeof tokenClaims>;

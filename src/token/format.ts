@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { parseJson } from '../lib/parse-json.ts';
 
 /**
- * The form of a token: a compact JWS (RFC 7515) by an issuer, inside a compact JWE (RFC 7516) to a daemon. There is
- * one algorithm for each step and no other header than these, so that everything else is refused before any
- * arithmetic: other algorithms, `p2c`, `zip`, `crit`, `jku`, `x5u`, `b64` and whatever is invented next.
+ * The form of a token: a compact JWS (RFC 7515) by an issuer, inside a compact JWE (RFC 7516) to a
+ * daemon. There is one algorithm for each step and no other header than these, so that everything
+ * else is refused before any arithmetic: other algorithms, `p2c`, `zip`, `crit`, `jku`, `x5u`,
+ * `b64` and whatever is invented next.
  */
 export const signing = 'EdDSA';
 export const agreement = 'ECDH-ES';
@@ -34,12 +35,16 @@ const outerHeader = z.strictObject({
 
 const innerHeader = z.strictObject({ alg: z.literal(signing), kid: keyId, typ: z.literal('JWT').optional() });
 
-/** The id of the key that a token is encrypted to; null where it does not have the form of our tokens. */
+/**
+ * The id of the key that a token is encrypted to; null where it does not have the form of our
+ * tokens.
+ */
 export function outerKeyId(token: string): string | null {
   if (token.length > maxToken) return null;
   const parts = token.split('.', 6);
   const [header = '', key, iv = '', , tag = ''] = parts;
-  // Direct agreement has no encrypted key; 96 bits of nonce, 128 bits of tag (RFC 7518, 4.6 and 5.3).
+  // Direct agreement has no encrypted key; 96 bits of nonce, 128 bits of tag (RFC 7518, 4.6 and
+  // 5.3).
   if (parts.length !== 5 || key !== '' || iv.length !== 16 || tag.length !== 22) return null;
   return keyIdOf(outerHeader, header, parts);
 }

@@ -18,9 +18,12 @@ import type { NamedKey } from './mint.ts';
 
 /**
  * Keys lie in one directory, each in a file of its own as a JSON Web Key (RFC 7517, RFC 8037):
- *   <kid>.issuer.key   private: signs tokens          <kid>.issuer.pub   public: verifies them
- *   <kid>.daemon.key   private: opens tokens          <kid>.daemon.pub   public: they are encrypted to it
- * A minter needs issuer.key and daemon.pub; daemons, apis and workers need daemon.key and issuer.pub.
+ *   <kid>.issuer.key   private: signs tokens
+ *   <kid>.issuer.pub   public: verifies them
+ *   <kid>.daemon.key   private: opens tokens
+ *   <kid>.daemon.pub   public: tokens are encrypted to it
+ * A minter needs issuer.key and daemon.pub; daemons, apis and workers need daemon.key and
+ * issuer.pub.
  */
 const roles = {
   issuer: { kty: 'OKP', crv: 'Ed25519', alg: signing, use: 'sig' },
@@ -52,7 +55,9 @@ export interface MadeKey {
   kid: string;
 }
 
-/** Makes a key of each role that is wanted. Ids begin with the time, so that the last is the newest. */
+/**
+ * Makes a key of each role that is wanted. Ids begin with the time, so that the last is the newest.
+ */
 export async function makeKeys(directory: string, wanted: readonly KeyRole[]): Promise<MadeKey[]> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '');

@@ -10,7 +10,10 @@ export interface NamedKey {
 /** What a token is to say; it is made now, unless something else is said. */
 export type NewClaims = Omit<TokenClaims, 'iat'> & { iat?: number };
 
-/** A token by an issuer (its private key) to a daemon (its public key). Throws where it would be too long. */
+/**
+ * A token by an issuer (its private key) to a daemon (its public key). Throws where it would be too
+ * long.
+ */
 export async function mintToken(claims: NewClaims, issuer: NamedKey, daemon: NamedKey): Promise<string> {
   const payload = Buffer.from(
     JSON.stringify(tokenClaims.parse({ iat: Math.floor(Date.now() / 1000), ...claims })),

@@ -3,12 +3,14 @@ import { Failure } from '../jobs/errors.ts';
 import { decrypt, encrypt, tagBytes } from './aes-gcm.ts';
 
 /**
- * Seals a stream from one worker to another, piece by piece, so that nothing in between can read it, change it, leave out or
- * exchange pieces, or cut it short: AES-256-GCM under a key of this stream alone, made by HKDF of a daemon key's secret and a
- * salt; a piece's nonce is its number and whether it is the last ("STREAM", Hoang et al., 2015).
+ * Seals a stream from one worker to another, piece by piece, so that nothing in between can read
+ * it, change it, leave out or exchange pieces, or cut it short: AES-256-GCM under a key of this
+ * stream alone, made by HKDF of a daemon key's secret and a salt; a piece's nonce is its number and
+ * whether it is the last ("STREAM", Hoang et al., 2015).
  *
- * The daemon key's id, behind a byte that says how long it is; the salt; then pieces: the length of what follows, 31 bits behind one that says whether it is the last; ciphertext and tag.
- * What the stream is about is authenticated with each.
+ * The daemon key's id, behind a byte that says how long it is; the salt; then pieces: the length of
+ * what follows, 31 bits behind one that says whether it is the last; ciphertext and tag. What the
+ * stream is about is authenticated with each.
  */
 const saltBytes = 16;
 const headerBytes = 4;
@@ -73,7 +75,10 @@ function pieceIn(bytes: Buffer): { body: Buffer; isLast: boolean } | null {
   return body.length < length ? null : { body, isLast };
 }
 
-/** What was sealed under one of our secrets. Throws where it was not, or was changed or cut short on its way. */
+/**
+ * What was sealed under one of our secrets. Throws where it was not, or was changed or cut short on
+ * its way.
+ */
 export async function* openPieces(
   sealed: AsyncIterable<Uint8Array>,
   secretOf: (kid: string) => Buffer | null,

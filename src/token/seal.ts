@@ -7,17 +7,18 @@ import type { KeySource } from './keyring.ts';
 import { openPieces, sealPieces } from './seal-stream.ts';
 
 /**
- * Seals what travels from an api to a worker, token and body included, so that nothing between the two can read or
- * change it: AES-256-GCM under a key that HKDF (RFC 5869) makes from the secret of a daemon key and
- * a salt of this process. What it is for is authenticated with it.
+ * Seals what travels from an api to a worker, token and body included, so that nothing between the
+ * two can read or change it: AES-256-GCM under a key that HKDF (RFC 5869) makes from the secret of
+ * a daemon key and a salt of this process. What it is for is authenticated with it.
  *
- * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` where there are no keys because only the test token
- * is taken. A seal hides; that nothing is done but what an issuer allows is up to the token in it.
+ * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` where there are no keys because
+ * only the test token is taken. A seal hides; that nothing is done but what an issuer allows is up
+ * to the token in it.
  */
 export interface Sealer {
   /**
-   * `token` says which key: whoever can verify it has that one. Throws `token_invalid` where that key is gone; then so is
-   * the token.
+   * `token` says which key: whoever can verify it has that one. Throws `token_invalid` where that
+   * key is gone; then so is the token.
    */
   seal(content: unknown, token: string, purpose: Purpose): string;
   /** What was sealed for this purpose, or null. */

@@ -51,7 +51,10 @@ export function createVerifier({ keys, fleet, lifetimes, testToken: allowed }: V
   };
 }
 
-/** Whether a token is valid now, and not for longer than any may be. `now` in seconds since the epoch. */
+/**
+ * Whether a token is valid now, and not for longer than any may be. `now` in seconds since the
+ * epoch.
+ */
 export function isCurrent(claims: Claims, now: number, { change, read }: Lifetimes): boolean {
   const isMade = (claims.iat ?? 0) <= now + skew;
   return isMade && !isOver(claims, now) && !isTooLong(claims, Math.max(change, read));
@@ -59,11 +62,17 @@ export function isCurrent(claims: Claims, now: number, { change, read }: Lifetim
 
 export const isOver = ({ d }: Claims, now: number) => d !== undefined && now > d + skew;
 
-/** Counted from when it was made: a token that was made for a year is not one for a day on its last day. */
+/**
+ * Counted from when it was made: a token that was made for a year is not one for a day on its last
+ * day.
+ */
 export const isTooLong = ({ d, iat }: Claims, longest: number) =>
   d !== undefined && iat !== undefined && d > iat + longest + skew;
 
-/** Opens tokens, the same ones only once for each set of keys: a client sends its token with every request. */
+/**
+ * Opens tokens, the same ones only once for each set of keys: a client sends its token with every
+ * request.
+ */
 function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims | null> {
   const noneKnown = () => new BoundedMap<string, TokenClaims>(maxRemembered);
   let known = noneKnown();
@@ -85,7 +94,10 @@ function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims
   };
 }
 
-/** The tenant that limits count for: the user that a token fixes, or the token. No user has a name with a colon. */
+/**
+ * The tenant that limits count for: the user that a token fixes, or the token. No user has a name
+ * with a colon.
+ */
 export const tenantOf = ({ u }: Claims, token: string) => u ?? tokenLabel(token);
 
 /** The name of a token in logs. */

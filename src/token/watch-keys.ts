@@ -3,7 +3,9 @@ import { every } from '../lib/async/every.ts';
 import { BadKey, readKeyring } from './key-files.ts';
 import type { Keyring, KeySource } from './keyring.ts';
 
-/** Milliseconds between two looks at the directory; what changes there takes effect after so long. */
+/**
+ * Milliseconds between two looks at the directory; what changes there takes effect after so long.
+ */
 const lookInterval = 10_000;
 
 export interface WatchedKeys {
@@ -12,8 +14,9 @@ export interface WatchedKeys {
 }
 
 /**
- * Reads a directory of keys and keeps up with it. Throws `BadKey` where any of them cannot be used at the start. Later
- * such a key counts as not there, and the log says why: a key that is gone, or that others have had, is no key.
+ * Reads a directory of keys and keeps up with it. Throws `BadKey` where any of them cannot be used
+ * at the start. Later such a key counts as not there, and the log says why: a key that is gone, or
+ * that others have had, is no key.
  */
 export async function watchKeys(
   directory: string,

@@ -16,22 +16,28 @@ import { isCurrent, isOver, tenantOf, tokenLabel } from '../token/verifier.ts';
 import type { HostOptions } from './host-options.ts';
 
 /**
- * What stands between Redis, the network and this host: nothing is done here but what a token allows that an issuer of
- * ours has signed, whoever wrote it where. Every refusal is in the audit log.
+ * What stands between Redis, the network and this host: nothing is done here but what a token
+ * allows that an issuer of ours has signed, whoever wrote it where. Every refusal is in the audit
+ * log.
  */
 export interface Authorizer {
   /**
-   * The change that a job is, from the client's own request. Throws `token_invalid`, `token_forbids` or, where only the
-   * token's time is over and the job is not `known`, `expired`.
+   * The change that a job is, from the client's own request. Throws `token_invalid`,
+   * `token_forbids` or, where only the token's time is over and the job is not `known`, `expired`.
    */
   job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<AuthorizedJob>;
   /** Whether a job would pass, without a word in the audit log. */
   allows(record: JobRecord): Promise<boolean>;
-  /** Tells the audit log of a job that is not done, and why, although its request was not looked at. */
+  /**
+   * Tells the audit log of a job that is not done, and why, although its request was not looked at.
+   */
   auditRejection(record: JobRecord, reason: string): void;
   /** Whether a sealed request asks for the end of a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
-  /** The order in a sealed request for an answer now, which must have this name, and whom it is counted for. */
+  /**
+   * The order in a sealed request for an answer now, which must have this name, and whom it is
+   * counted for.
+   */
   order<N extends OrderName>(sealed: string, name: N): Promise<{ order: OrderOf<N>; tenant: string }>;
   /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
   stream(sealed: string): Promise<AuthorizedStream>;

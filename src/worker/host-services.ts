@@ -21,7 +21,9 @@ export interface HostServices {
   engine: ContainerEngine;
   reservations: Reservations;
   gears: GearIndex;
-  /** Held while a gear's unit is being worked on, by its own jobs and by those of its environment. */
+  /**
+   * Held while a gear's unit is being worked on, by its own jobs and by those of its environment.
+   */
   gearLocks: Locks;
   /** The gears on which a job runs now. */
   busy: ReadonlySet<string>;
@@ -33,7 +35,10 @@ export interface HostServices {
   journalFeed: JournalFeed;
   /** Held while an image is pulled. */
   pulls: Limiter;
-  /** Held while systemd and the engine start a gear, until its container runs: that takes more than one processor. */
+  /**
+   * Held while systemd and the engine start a gear, until its container runs: that takes more than
+   * one processor.
+   */
   starts: Limiter;
   repositories: RepositorySettings;
   /** Private registries that images may be pulled from. */
@@ -59,6 +64,9 @@ export interface RepositorySettings {
   image: string | null;
   allowance: AddressAllowance;
   limits: CloneLimits;
-  /** Has what a job is to copy brought from its host; see jobs/rpc/copy.ts. The body throws when it does not come whole. */
+  /**
+   * Has what a job is to copy brought from its host; see jobs/rpc/copy.ts. The body throws when it
+   * does not come whole.
+   */
   fetch(job: string, source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 }

@@ -40,7 +40,10 @@ export interface WorkerOptions extends HostOptions {
 /** Milliseconds a D-Bus call may take. */
 const busDeadline = 25_000;
 
-/** Opens the worker of this host; rejects when another one is open. Resolves when it has announced itself. */
+/**
+ * Opens the worker of this host; rejects when another one is open. Resolves when it has announced
+ * itself.
+ */
 export async function openWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { host, base, limits, log } = options;
   const paths = hostPaths(base);

@@ -28,15 +28,18 @@ export interface QueryHandlerParts {
   sources: Sources;
 }
 
-/** The queries that this worker answers. Each comes with the client's own sealed request, which is authorized here again. */
+/**
+ * The queries that this worker answers. Each comes with the client's own sealed request, which is
+ * authorized here again.
+ */
 export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
   const { services, authorizer, cancel, queue, sources } = parts;
   const { limits, log } = services;
   const unitStates = shareCalls(() => readUnitStates(services), 0);
   const turns = new Limiter(shared(limits.maxAnswers));
   /**
-   * Answers an authorized request when its user's turn has come. Rejects with the signal's reason when nobody waits for the
-   * answer any more: a read that hangs must not keep its place.
+   * Answers an authorized request when its user's turn has come. Rejects with the signal's reason
+   * when nobody waits for the answer any more: a read that hangs must not keep its place.
    */
   const inTurn =
     <N extends OrderName, T>(name: N, answer: (order: OrderOf<N>, args: unknown) => Promise<T>) =>

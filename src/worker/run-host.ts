@@ -28,7 +28,9 @@ export interface HostParts {
 }
 
 export interface RunningWorker {
-  /** Stops taking work, lets running jobs end for the grace (milliseconds), hands the others back. */
+  /**
+   * Stops taking work, lets running jobs end for the grace (milliseconds), hands the others back.
+   */
   close(grace: number): Promise<void>;
 }
 

@@ -24,7 +24,10 @@ const tags = {
 /** The tags of requests whose names begin with something else. */
 const tagged: Record<string, keyof typeof tags> = { content: 'repository', drift: 'host', whoami: 'token' };
 
-/** The OpenAPI 3.1 document of the HTTP surface, from the definitions by which requests are parsed and answered. */
+/**
+ * The OpenAPI 3.1 document of the HTTP surface, from the definitions by which requests are parsed
+ * and answered.
+ */
 export function openApiDocument(version: string) {
   const all = operations();
   const responses: Record<string, object> = {};
@@ -67,7 +70,10 @@ function pathsOf(all: Operation[], responses: Record<string, object>) {
   return paths;
 }
 
-/** A path without its optional end, and with it. OpenAPI has no word for slashes in a parameter: they come encoded. */
+/**
+ * A path without its optional end, and with it. OpenAPI has no word for slashes in a parameter:
+ * they come encoded.
+ */
 function expand(template: string): string[] {
   const [path = '', rest] = template.split(/\{\/(\w+)\*\}/);
   return rest === undefined ? [path] : [path, `${path}/{${rest}}`];

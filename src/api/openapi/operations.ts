@@ -9,7 +9,9 @@ import {
 import { jobDocument } from '../../jobs/job.ts';
 import { aliases, type JobType, jobs, type ReadName, reads } from '../../jobs/registry.ts';
 
-/** What the document says of a kind of request, from its definition. Nothing is left to a default. */
+/**
+ * What the document says of a kind of request, from its definition. Nothing is left to a default.
+ */
 export interface Operation extends Omit<ReadDefinition, 'select' | 'wants' | 'changes' | 'ofHost'> {
   name: string;
   /** What `t` must be, where it takes one. */
@@ -36,7 +38,10 @@ export const ofAll = [
   'queue_unavailable',
 ] as const;
 
-/** The codes with which every request may fail that becomes a job, or the job for a client that waits for it. */
+/**
+ * The codes with which every request may fail that becomes a job, or the job for a client that
+ * waits for it.
+ */
 const ofChange = [
   'host_not_found',
   'host_conflict',

@@ -11,7 +11,10 @@ const headers = (...names: string[]) => ({
 
 const ofJob = ['Location', 'Idempotent-Replayed', 'Preference-Applied'];
 
-/** The answers of requests by status; those that are problems are kept among `problems`, for all operations together. */
+/**
+ * The answers of requests by status; those that are problems are kept among `problems`, for all
+ * operations together.
+ */
 export function responsesOf(sharing: readonly Operation[], problems: Record<string, object>) {
   const responses: Record<number, object> = {};
   for (const status of sharing.flatMap(({ statuses }) => statuses))

@@ -4,7 +4,10 @@ import { type LogFormat, logFormats } from '../../jobs/rpc/streams.ts';
 /** Seconds a client may have us wait. */
 const maxWait = 60;
 
-/** `Prefer: wait=N` in seconds (RFC 7240), or null. Other preferences are ignored, as the RFC wants it. */
+/**
+ * `Prefer: wait=N` in seconds (RFC 7240), or null. Other preferences are ignored, as the RFC wants
+ * it.
+ */
 export function preferredWait(req: Request): number | null {
   const header = req.headers['prefer'];
   if (header === undefined) return null;
@@ -21,7 +24,9 @@ export function logFormat(req: Request): LogFormat {
   return logFormats.find((format) => format === accepted) ?? 'text/plain';
 }
 
-/** `Last-Event-ID`, which a client sends to go on after a stream was cut (HTML, 9.2.4); null: none. */
+/**
+ * `Last-Event-ID`, which a client sends to go on after a stream was cut (HTML, 9.2.4); null: none.
+ */
 export function lastEventId(req: Request): string | null {
   const header = req.headers['last-event-id'];
   return header === undefined || header === '' ? null : String(header);

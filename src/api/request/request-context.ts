@@ -31,7 +31,9 @@ export interface Caller {
   isValid(): Promise<boolean>;
   /** The tenant that the request counts for; see tenantOf. */
   tenant: string;
-  /** Has the request occupy a place of its user's, instead of the one it has; see user-limits.ts. */
+  /**
+   * Has the request occupy a place of its user's, instead of the one it has; see user-limits.ts.
+   */
   occupy(place: Place): void;
 }
 
@@ -56,8 +58,9 @@ export function callerOf({ locals: { caller } }: Response): Caller {
 }
 
 /**
- * A signal that aborts when the client goes away, or has gone already. It is made for requests that wait only: every
- * request ends with a closed response, and an abort there would cost each some microseconds.
+ * A signal that aborts when the client goes away, or has gone already. It is made for requests that
+ * wait only: every request ends with a closed response, and an abort there would cost each some
+ * microseconds.
  */
 export function clientGone(res: Response): AbortSignal {
   if (res.closed) return AbortSignal.abort();

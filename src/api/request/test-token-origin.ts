@@ -4,9 +4,10 @@ import { Failure } from '../../jobs/errors.ts';
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
- * Refuses a request with the test token that a Web page of somebody else has made: everybody knows that token, and a
- * browser on this machine reaches loopback. A name that was made to lead here (DNS rebinding) shows in Host; a page of
- * another origin, also one that a gear here serves at another port, in Origin and Sec-Fetch-Site.
+ * Refuses a request with the test token that a Web page of somebody else has made: everybody knows
+ * that token, and a browser on this machine reaches loopback. A name that was made to lead here
+ * (DNS rebinding) shows in Host; a page of another origin, also one that a gear here serves at
+ * another port, in Origin and Sec-Fetch-Site.
  */
 export function assertLocalOrigin(req: Request): void {
   const { host = '', origin } = req.headers;

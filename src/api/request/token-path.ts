@@ -9,7 +9,9 @@ import { assertLocalOrigin } from './test-token-origin.ts';
 import type { PlacesOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
-/** Of every answer: the URL may be the credential, and what is in logs and archives is anybody's. */
+/**
+ * Of every answer: the URL may be the credential, and what is in logs and archives is anybody's.
+ */
 const headers = [
   ['Cache-Control', 'no-store'],
   ['Referrer-Policy', 'no-referrer'],
@@ -19,14 +21,15 @@ const headers = [
 const bearer = /^Bearer +(\S{1,4096})$/i;
 
 /**
- * Milliseconds after which every refusal of a token is answered, counted from before it was looked at: more than a
- * verification takes, so that the time does not tell how far a forged token has come.
+ * Milliseconds after which every refusal of a token is answered, counted from before it was looked
+ * at: more than a verification takes, so that the time does not tell how far a forged token has
+ * come.
  */
 const refusalTime = 5;
 
 /**
- * Takes the token off the path, or out of the Authorization header, and lets only valid ones pass. The rest of
- * the path is what the routes see.
+ * Takes the token off the path, or out of the Authorization header, and lets only valid ones pass.
+ * The rest of the path is what the routes see.
  */
 export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestHandler {
   return async (req, res, next) => {

@@ -15,8 +15,9 @@ const what = {
 export type Place = keyof typeof what;
 
 /**
- * Opens the account of one request: takes places for it in its user's name, one at a time, and gives the last one back when the
- * response is closed. A request that begins to wait or to stream so makes room for another one. Throws `limit_reached`.
+ * Opens the account of one request: takes places for it in its user's name, one at a time, and
+ * gives the last one back when the response is closed. A request that begins to wait or to stream
+ * so makes room for another one. Throws `limit_reached`.
  */
 export type PlacesOf = (tenant: string, res: Response) => (place: Place) => void;
 

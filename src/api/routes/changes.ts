@@ -16,7 +16,10 @@ export function changes(queue: ApiQueue): { [T in JobType]: OrderHandler<JobType
   return Object.fromEntries(Object.keys(jobs).map((type) => [type, handler])) as ReturnType<typeof changes>;
 }
 
-/** Makes a change a job and answers: the same id with the same request joins the job it became before. */
+/**
+ * Makes a change a job and answers: the same id with the same request joins the job it became
+ * before.
+ */
 async function submit(
   queue: ApiQueue,
   req: Request,
@@ -53,8 +56,8 @@ interface Placed {
 const replayOf = ({ job, fingerprint }: JobRecord): Placed => ({ job, fingerprint, replayed: true });
 
 /**
- * Finds the host and records the request there. A refusal that depends on the state of the fleet holds for new
- * ids only: a known one is told what became of it, whatever has changed since.
+ * Finds the host and records the request there. A refusal that depends on the state of the fleet
+ * holds for new ids only: a known one is told what became of it, whatever has changed since.
  */
 async function place(
   queue: ApiQueue,

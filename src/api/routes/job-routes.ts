@@ -42,7 +42,8 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
       // The worker finds the cancellation in the record by itself; the query only makes it sooner.
       if (before === 'running') queue.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
       const latest = waited ? await queue.wait(id, waited * 1000, clientGone(res)) : await queue.job(id);
-      // The cancellation succeeds when the job has ended, in whatever state: no state of it is a failure here.
+      // The cancellation succeeds when the job has ended, in whatever state: no state of it is a
+      // failure here.
       const job = (latest ?? record).job;
       if (job.state === 'failed') sendJson(res, 200, job);
       else sendJob(req, res, job, { replayed: false, waited: waited ?? (before === 'queued' ? 0 : null) });

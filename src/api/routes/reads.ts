@@ -28,7 +28,10 @@ const driftDeadline = 15_000;
 /** How many of a list are sent where nothing is said. */
 const usualLimit = 100;
 
-/** Reads of gears, hosts and the token. They ask the workers, who look at systemd and Docker: the answer is what is so now. */
+/**
+ * Reads of gears, hosts and the token. They ask the workers, who look at systemd and Docker: the
+ * answer is what is so now.
+ */
 export function reads(queue: ApiQueue, limits: UserLimits): Reads {
   return {
     async 'container.read'(_req, res, { all, wants, seal }) {
@@ -47,7 +50,8 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
     async 'environment.read'(_req, res, { all, wants, seal }) {
       const host = await holderOf(queue, 'environment', wants.resource, all.h);
       const variables = await queue.ask(host, 'environment.read', seal({ use: 'answer', host }), {});
-      // JSON's string is what the contract's NAME="value" becomes when a value has quotes and line breaks.
+      // JSON's string is what the contract's NAME="value" becomes when a value has quotes and line
+      // breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
       sendText(res, 200, lines.join(''), 'text/plain');
     },
@@ -106,7 +110,10 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
   };
 }
 
-/** Times that names are read for one page: each may be of a gear that is not yet on its host, or no longer. */
+/**
+ * Times that names are read for one page: each may be of a gear that is not yet on its host, or no
+ * longer.
+ */
 const maxRounds = 5;
 
 /** The first gears in a scope behind a name, and where to go on. Stops when the client has left. */
@@ -138,8 +145,9 @@ async function listGears(
 }
 
 /**
- * Gears by their names and hosts, in that order. Only their hosts are asked; what is not yet on its host, or no longer, is left
- * out, and what lies on one that does not answer is shown without its state.
+ * Gears by their names and hosts, in that order. Only their hosts are asked; what is not yet on its
+ * host, or no longer, is left out, and what lies on one that does not answer is shown without its
+ * state.
  */
 async function readGears(
   holders: NamePage['names'],

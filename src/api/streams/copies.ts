@@ -23,9 +23,9 @@ export interface CopyParts {
 }
 
 /**
- * Brings repositories from their hosts to the workers that copy them. What a worker may have is in the client's request,
- * which came sealed with the job; it goes on, sealed again, to the worker of the source, which decides. Returns what
- * breaks off everything that is still on its way.
+ * Brings repositories from their hosts to the workers that copy them. What a worker may have is in
+ * the client's request, which came sealed with the job; it goes on, sealed again, to the worker of
+ * the source, which decides. Returns what breaks off everything that is still on its way.
  */
 export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): () => void {
   const stop = new AbortController();

@@ -20,8 +20,8 @@ export class Unreachable extends Error {
 }
 
 /**
- * Fetches a stream from a worker's own port; see jobs/rpc/direct.ts. Throws what the worker threw, or `Unreachable`, both
- * before the first byte.
+ * Fetches a stream from a worker's own port; see jobs/rpc/direct.ts. Throws what the worker threw,
+ * or `Unreachable`, both before the first byte.
  */
 export async function openDirect(
   address: string,
@@ -56,7 +56,9 @@ function send(address: string, body: string, signal: AbortSignal): Promise<Incom
   });
 }
 
-/** What a refusal says; an answer that is none of a worker's means that somebody else has the port. */
+/**
+ * What a refusal says; an answer that is none of a worker's means that somebody else has the port.
+ */
 async function refusal(address: string, response: IncomingMessage): Promise<Error> {
   const chunks: Buffer[] = [];
   let size = 0;

@@ -28,7 +28,8 @@ export async function* jobLog(
   if (after === null) yield write.line(first);
   for (let last = after ?? first.id; ; ) {
     signal.throwIfAborted();
-    // Listening starts before looking, and the job is looked at before its lines: a final one has no more of them.
+    // Listening starts before looking, and the job is looked at before its lines: a final one has
+    // no more of them.
     const news = queue.news(id, lookAgain, signal);
     const record = await queue.job(id);
     if (!record) throw new Failure('job_not_found', 'the record of the job has expired');

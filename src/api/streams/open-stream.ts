@@ -7,8 +7,8 @@ import { streamOpenings } from '../metrics.ts';
 import { openDirect, Unreachable } from './direct.ts';
 
 /**
- * Opens a stream of a host's worker. `sealed` is the client's own request, which the worker verifies itself; `how` is how
- * the stream is to be written.
+ * Opens a stream of a host's worker. `sealed` is the client's own request, which the worker
+ * verifies itself; `how` is how the stream is to be written.
  */
 export type OpenStreamOf = <S extends StreamName>(
   host: string,
@@ -25,8 +25,8 @@ const forgetAfter = 10_000;
 const maxRemembered = 1_000;
 
 /**
- * Opens streams directly where that works, and through Redis where it does not: before the first byte nobody sees the
- * difference. `transport` allows one of the two only.
+ * Opens streams directly where that works, and through Redis where it does not: before the first
+ * byte nobody sees the difference. `transport` allows one of the two only.
  */
 export function createStreamOpener(queue: ApiQueue, transport: Transport, log: Logger): OpenStreamOf {
   /** When an address did not answer, by `performance.now()`. */

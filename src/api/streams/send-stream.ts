@@ -7,7 +7,10 @@ import { brokenOff, callerOf } from '../request/request-context.ts';
 /** Milliseconds between two looks at whether the token of an open stream is still valid. */
 const validityInterval = 5_000;
 
-/** Refuses clients to whom a body that was cut off would look like a whole one (RFC 9112, 6.3 and 8). */
+/**
+ * Refuses clients to whom a body that was cut off would look like a whole one (RFC 9112, 6.3 and
+ * 8).
+ */
 export function assertDetectsCuts(req: Request): void {
   if (req.httpVersionMajor < 1 || req.httpVersion === '1.0') {
     throw new Failure(
@@ -18,8 +21,9 @@ export function assertDetectsCuts(req: Request): void {
 }
 
 /**
- * Sends a stream whose outcome is known. Whatever goes wrong from here on breaks the connection: a part never looks
- * like the whole. That also happens when its token expires or its issuer is revoked.
+ * Sends a stream whose outcome is known. Whatever goes wrong from here on breaks the connection: a
+ * part never looks like the whole. That also happens when its token expires or its issuer is
+ * revoked.
  */
 export async function sendStream(
   req: Request,

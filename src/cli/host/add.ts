@@ -19,7 +19,10 @@ interface AddFlags extends Flags {
   aclFile?: string;
 }
 
-/** `gear host add NAME`: makes a host's user in Redis and prints the one command with which the host joins. */
+/**
+ * `gear host add NAME`: makes a host's user in Redis and prints the one command with which the host
+ * joins.
+ */
 export function addCommand(): Command {
   const command = new Command('add')
     .description("create a host's user in Redis and print the command with which the host joins the fleet")

@@ -29,7 +29,10 @@ export interface Client {
 const wait = 60;
 /** Milliseconds until an answer must be there. */
 const deadline = (wait + 15) * 1000;
-/** So often a request is sent to an api that cannot be reached, with pauses that double from this on (milliseconds). */
+/**
+ * So often a request is sent to an api that cannot be reached, with pauses that double from this on
+ * (milliseconds).
+ */
 const maxTries = 5;
 const firstPause = 250;
 
@@ -72,7 +75,10 @@ export function createClient({ api, token, user, tell }: ClientOptions): Client 
   };
 }
 
-/** Sends until there is an answer: what was not heard has changed nothing, and what was heard has the same id again. */
+/**
+ * Sends until there is an answer: what was not heard has changed nothing, and what was heard has
+ * the same id again.
+ */
 async function reach(address: string, question: Query, tell: ClientOptions['tell']) {
   for (let tries = 1; ; tries++) {
     try {

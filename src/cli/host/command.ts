@@ -15,7 +15,10 @@ import { hasDrift, showDrift, showHosts, showRepair } from './show.ts';
 
 const named = ['api', 'tokenFile', 'user'] as const;
 
-/** `gear host …`: shows the hosts of a fleet, drains, compares and repairs them, by HTTP; adds them and has them join. */
+/**
+ * `gear host …`: shows the hosts of a fleet, drains, compares and repairs them, by HTTP; adds them
+ * and has them join.
+ */
 export function fillHost(host: Command): void {
   const sub = (name: string, description: string, work: (call: Call) => Promise<number>) => {
     const command = new Command(name).description(description).allowExcessArguments(false);

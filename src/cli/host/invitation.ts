@@ -7,7 +7,10 @@ import { optionTable } from '../options/options.ts';
 const maxFileBytes = 65_536;
 const pem = z.string().max(maxFileBytes);
 
-/** Everything that a host needs to join a fleet: where its Redis is, who it is there, and the keys it verifies with. */
+/**
+ * Everything that a host needs to join a fleet: where its Redis is, who it is there, and the keys
+ * it verifies with.
+ */
 const invitation = z.strictObject({
   v: z.literal(1),
   host: hostName,

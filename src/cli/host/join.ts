@@ -12,7 +12,10 @@ const longest = 1_000_000;
 /** Milliseconds that systemd may take. */
 const deadline = 60_000;
 
-/** `gear host join`: reads what `gear host add` has printed, writes this host's settings and starts its worker. */
+/**
+ * `gear host join`: reads what `gear host add` has printed, writes this host's settings and starts
+ * its worker.
+ */
 export function joinCommand(): Command {
   return new Command('join')
     .description('add this host to a fleet; reads the output of gear host add from standard input')
@@ -62,7 +65,9 @@ async function assertNameKept(settings: string, { host }: Invitation): Promise<v
     ]);
 }
 
-/** Values come out of an invitation whose schema is that of the options: none of them needs quotes. */
+/**
+ * Values come out of an invitation whose schema is that of the options: none of them needs quotes.
+ */
 function environmentOf(settings: string, { host, fleet, redis, user, ca }: Invitation): string {
   const values = {
     GEARD_HOST: host,

@@ -38,8 +38,8 @@ export const linesWhere = (rules: [holds: boolean, line: string][]): string[] =>
   rules.filter(([holds]) => holds).map(([, line]) => line);
 
 /**
- * The configuration of a role, from the command line and the environment: parsed once, here and nowhere else.
- * Throws `BadConfig` with everything that is wrong.
+ * The configuration of a role, from the command line and the environment: parsed once, here and
+ * nowhere else. Throws `BadConfig` with everything that is wrong.
  */
 export function readConfig(role: Role, flags: Flags, environment: NodeJS.ProcessEnv = process.env): Config {
   const settings = readSettings(roleOptions[role], flags, environment) as Partial<Settings>;
@@ -65,7 +65,10 @@ export function lifetimesOf({
   return { change: tokenHours * hour, read: tokenReadHours * hour };
 }
 
-/** Some settings by their names, each valid for itself; what has no default may be left out. Throws `BadConfig`. */
+/**
+ * Some settings by their names, each valid for itself; what has no default may be left out. Throws
+ * `BadConfig`.
+ */
 export function readSettings<N extends OptionName>(
   names: readonly N[],
   flags: Flags,

@@ -12,7 +12,10 @@ const number = (preset: string, help: string) =>
 const megabytes = (preset: string, help: string) =>
   withDefault(preset, '<MiB>', wholeNumber(1, 1_048_576), help);
 
-/** MiB of a gear where nothing is said, and the most that may be: half of what the host has, so that no gear takes all of it. */
+/**
+ * MiB of a gear where nothing is said, and the most that may be: half of what the host has, so that
+ * no gear takes all of it.
+ */
 const defaultMemory = 512;
 const maxGearMemory = Math.max(defaultMemory, Math.floor(totalmem() / MiB / 2));
 const hostCpus = String(availableParallelism());

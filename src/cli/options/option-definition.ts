@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
-/** One setting: a flag on the command line and an environment variable, which the flag overrides. */
+/**
+ * One setting: a flag on the command line and an environment variable, which the flag overrides.
+ */
 export interface OptionDefinition {
   flag: string;
   env: string;

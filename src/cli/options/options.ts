@@ -84,7 +84,10 @@ function defaultHost(): string {
   return fitting || 'localhost';
 }
 
-/** Every option, in the order in which help shows them. docs/operations.md is held against it by a test. */
+/**
+ * Every option, in the order in which help shows them. docs/operations.md is held against it by a
+ * test.
+ */
 export const optionTable = namedOptions({
   listen: withDefault('127.0.0.1:2223', '<address:port>', address, 'where the api listens'),
   redis: {

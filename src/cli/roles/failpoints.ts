@@ -3,10 +3,10 @@ import type { Logger } from 'pino';
 import { listenToFailpoints } from '../../lib/effect.ts';
 
 /**
- * Arms the failpoints by a file, for tests of crashes. Its one line says `<point> <hits> <signal>`: the process that
- * passes the point for the hits-th time (counted from 1, since the file was written) sends itself the signal. A point is a
- * name such as `file.rename:after`, or `*` for all of them. The file is renamed to `<file>.fired` first, so that one
- * process takes it.
+ * Arms the failpoints by a file, for tests of crashes. Its one line says `<point> <hits> <signal>`:
+ * the process that passes the point for the hits-th time (counted from 1, since the file was
+ * written) sends itself the signal. A point is a name such as `file.rename:after`, or `*` for all
+ * of them. The file is renamed to `<file>.fired` first, so that one process takes it.
  *
  * @example echo 'dbus.StartUnit:after 1 SIGKILL' >"$GEARD_FAILPOINTS"
  */

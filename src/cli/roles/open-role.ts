@@ -19,8 +19,9 @@ const jobGrace = 15_000;
 const day = 24 * 60 * 60;
 
 /**
- * Opens a role. What it returns closes everything again, in reverse order. Each role loads only what it needs: an
- * api carries no Docker client, a worker no Express. `onFatal` is called when the role must not go on.
+ * Opens a role. What it returns closes everything again, in reverse order. Each role loads only
+ * what it needs: an api carries no Docker client, a worker no Express. `onFatal` is called when the
+ * role must not go on.
  */
 export async function openRole(
   role: Role,
@@ -76,8 +77,8 @@ export async function openRole(
 }
 
 /**
- * Where the worker sends streams from. In a daemon its api is the only one to ask; elsewhere an address that is not
- * named could be one at which an api on another machine finds somebody else.
+ * Where the worker sends streams from. In a daemon its api is the only one to ask; elsewhere an
+ * address that is not named could be one at which an api on another machine finds somebody else.
  */
 function streamPlace(role: Role, { stream, streamListen }: Config) {
   if (stream === 'relay') return null;
@@ -86,7 +87,10 @@ function streamPlace(role: Role, { stream, streamListen }: Config) {
 
 const shared = ({ dedupeDays }: Config) => ({ keepSeconds: dedupeDays * day, version });
 
-/** Whoever writes a job into Redis a second time finds it in the journal, as long as its token could be valid. */
+/**
+ * Whoever writes a job into Redis a second time finds it in the journal, as long as its token could
+ * be valid.
+ */
 function journalSeconds(config: Config): number {
   const { change, read } = lifetimesOf(config);
   return shared(config).keepSeconds + Math.max(change, read);

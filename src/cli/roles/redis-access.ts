@@ -2,7 +2,10 @@ import { readTrusted } from '../../lib/files/trusted-files.ts';
 import type { RedisAccess } from '../../queue/api-queue.ts';
 import type { Config } from '../options/config.ts';
 
-/** Where the Redis of the fleet is and who we are there, with what lies in files. Throws `UntrustedFile`. */
+/**
+ * Where the Redis of the fleet is and who we are there, with what lies in files. Throws
+ * `UntrustedFile`.
+ */
 export async function redisAccess(url: string, config: Config): Promise<RedisAccess> {
   const { redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = config;
   const access: RedisAccess = { url };

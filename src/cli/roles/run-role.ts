@@ -13,7 +13,9 @@ import { hideArguments } from './process-hardening.ts';
 /** Milliseconds after a signal at which the process ends whatever still runs. */
 const patience = 28_000;
 
-/** Runs a role until SIGTERM or SIGINT. Resolves with the exit code: 0 fine, 1 failed, 2 wrong use. */
+/**
+ * Runs a role until SIGTERM or SIGINT. Resolves with the exit code: 0 fine, 1 failed, 2 wrong use.
+ */
 export async function runRole(role: Role, flags: Flags): Promise<number> {
   const ended = nextSignal();
   let log: Logger;

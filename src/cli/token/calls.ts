@@ -31,7 +31,10 @@ export interface ReadyCall {
   url: string;
 }
 
-/** The claims that an action needs, only the caller can know and the token leaves open; a prefix leaves `r` open. */
+/**
+ * The claims that an action needs, only the caller can know and the token leaves open; a prefix
+ * leaves `r` open.
+ */
 export function missingFor(action: Action, claims: TokenClaims): string[] {
   const { path, needs } = callOf(action);
   return asked.filter((name) => {
@@ -41,8 +44,8 @@ export function missingFor(action: Action, claims: TokenClaims): string[] {
 }
 
 /**
- * The request for an action as it can be sent at once. A user and a request id that the token leaves open are put
- * into the query: user 0, and `newId`.
+ * The request for an action as it can be sent at once. A user and a request id that the token
+ * leaves open are put into the query: user 0, and `newId`.
  */
 export function readyCall(
   base: string,

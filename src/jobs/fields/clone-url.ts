@@ -16,8 +16,9 @@ export const cloneUrl = z
   });
 
 /**
- * A clone URL in the one form in which git and we read it alike, or what is wrong with it. Hosts written as
- * integers, in octal or in hexadecimal come out as the address they mean (WHATWG URL, "host parsing").
+ * A clone URL in the one form in which git and we read it alike, or what is wrong with it. Hosts
+ * written as integers, in octal or in hexadecimal come out as the address they mean (WHATWG URL,
+ * "host parsing").
  */
 export function canonicalCloneUrl(text: string): string | { wrong: string } {
   if (!/^[\x21-\x7e]+$/.test(text)) return { wrong: 't must be a URL without spaces and control characters' };

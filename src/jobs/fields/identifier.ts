@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { ownRegistry } from './image-name.ts';
 
 /**
- * Names that callers may choose. Every pattern is anchored and every length is checked before the pattern is
- * tried, so that what passes may stand in a path, an argv, a unit file or a Redis key.
+ * Names that callers may choose. Every pattern is anchored and every length is checked before the
+ * pattern is tried, so that what passes may stand in a path, an argv, a unit file or a Redis key.
  */
 const named = (what: string, max: number, pattern: RegExp, rule: string) =>
   z
@@ -33,7 +33,10 @@ export const hostName = named(
   'be lower-case letters, digits and "-", and begin with a letter or digit',
 );
 
-/** An image reference as the Docker distribution's grammar has it: [registry[:port]/]path[:tag][@sha256:…]. */
+/**
+ * An image reference as the Docker distribution's grammar has it:
+ * [registry[:port]/]path[:tag][@sha256:…].
+ */
 export const imageReference = named(
   't',
   255,
@@ -71,8 +74,8 @@ export const containerPath = named(
 );
 
 /**
- * A branch, a tag or a hash as git-check-ref-format(1) has them, with letters of any script. Nothing in it is an
- * operator of gitrevisions(7), an option or a path.
+ * A branch, a tag or a hash as git-check-ref-format(1) has them, with letters of any script.
+ * Nothing in it is an operator of gitrevisions(7), an option or a path.
  */
 export const refName = named(
   'the ref',

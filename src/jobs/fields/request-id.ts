@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Failure } from '../errors.ts';
 
-/** A request id: 16 bytes as 32 lower-case hex digits. It is also the id of the job the request becomes. */
+/**
+ * A request id: 16 bytes as 32 lower-case hex digits. It is also the id of the job the request
+ * becomes.
+ */
 export type RequestId = string;
 
 /** As it is told and stored. */
@@ -18,7 +21,10 @@ export function parseRequestId(text: string): RequestId {
   return text.toLowerCase().padStart(32, '0');
 }
 
-/** The request id of an Idempotency-Key: the first 16 bytes of its SHA-256. Throws `invalid_request`. */
+/**
+ * The request id of an Idempotency-Key: the first 16 bytes of its SHA-256. Throws
+ * `invalid_request`.
+ */
 export function requestIdOfKey(key: string): RequestId {
   if (key.length > 255 || !/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(key)) {
     throw new Failure('invalid_request', 'Idempotency-Key must be 1 to 255 printable characters');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-// What a schema reads from several forms, or turns into another, has `plain` in its metadata: JSON Schema for the one form
-// that clients are to write, and that they read.
+// What a schema reads from several forms, or turns into another, has `plain` in its metadata: JSON
+// Schema for the one form that clients are to write, and that they read.
 
 /** Refuses a list that has the same key twice; undefined and 0 do not count. */
 export const unique = <T>(key: (item: T) => unknown, what: string) =>
@@ -24,14 +24,20 @@ export const text = (what: string, max: number, pattern: RegExp, rule: string) =
 /** A text without control characters, except line breaks and tabs. */
 export const printable = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, '');
 
-/** What another process says for people to read: at most so many characters, none that a terminal obeys. */
+/**
+ * What another process says for people to read: at most so many characters, none that a terminal
+ * obeys.
+ */
 export const saidText = (max: number) =>
   z
     .string()
     .transform((said) => printable(said).slice(0, max))
     .meta({ plain: { type: 'string', maxLength: max } });
 
-/** A whole number in decimal digits; `what` names it in the message, `digits` counts leading zeros, too. */
+/**
+ * A whole number in decimal digits; `what` names it in the message, `digits` counts leading zeros,
+ * too.
+ */
 export function wholeNumber(min: number, max: number, what = '', digits = 10) {
   const message = `${what} must be a whole number from ${min} to ${max}`.trimStart();
   return z

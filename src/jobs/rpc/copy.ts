@@ -4,7 +4,10 @@ import { refName, resourceName } from '../fields/identifier.ts';
 
 const scheme = 'gear://';
 
-/** The repository of this fleet that a URL names, `gear://<name>` and nothing more; null where it is another URL. */
+/**
+ * The repository of this fleet that a URL names, `gear://<name>` and nothing more; null where it is
+ * another URL.
+ */
 export function copiedFrom(url: string | null): string | null {
   return url?.startsWith(scheme) ? url.slice(scheme.length) : null;
 }
@@ -16,7 +19,10 @@ const gearUrl = z
     't must be gear:// and the name of a repository, such as gear://site',
   );
 
-/** Where a new repository may come from: a URL that git may be given, or another repository of the fleet. */
+/**
+ * Where a new repository may come from: a URL that git may be given, or another repository of the
+ * fleet.
+ */
 export const repositorySource = z
   .string({ error: 't must be a string' })
   .transform((text, context) => {
@@ -34,8 +40,9 @@ export const aboutCopy = (job: string, source: string) => `copy ${source} ${job}
 export const maxCopyHead = 2_048;
 
 /**
- * What the source's worker sends for a copy: one line of this, as JSON, and then, unless it is empty, a bundle as
- * git-bundle(1) makes it. It goes sealed from worker to worker; see token/seal-stream.ts.
+ * What the source's worker sends for a copy: one line of this, as JSON, and then, unless it is
+ * empty, a bundle as git-bundle(1) makes it. It goes sealed from worker to worker; see
+ * token/seal-stream.ts.
  */
 export const copyHead = z.strictObject({
   /** The branch that HEAD names, whether it is there or not; a bundle does not say. Null: none. */

@@ -6,8 +6,8 @@ import type { Drift } from './drift.ts';
 export const maxListed = 1_000;
 
 /**
- * What the api may ask a worker without a job: reads and cancellations. The client's own request says of what,
- * which goes with each query.
+ * What the api may ask a worker without a job: reads and cancellations. The client's own request
+ * says of what, which goes with each query.
  */
 export interface Queries {
   'container.read': { args: object; answer: Gear };
@@ -15,7 +15,9 @@ export interface Queries {
   'container.list': { args: { names: string[] }; answer: GearSummary[] };
   'environment.read': { args: object; answer: EnvironmentVariable[] };
   'drift.read': { args: object; answer: Drift };
-  /** Has the worker send a stream through Redis; what it fails with is told before the first byte. */
+  /**
+   * Has the worker send a stream through Redis; what it fails with is told before the first byte.
+   */
   'stream.open': { args: { id: string; how: object }; answer: { head: unknown } };
   'job.cancel': { args: { id: string }; answer: { aborting: boolean } };
 }

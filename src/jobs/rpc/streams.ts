@@ -8,7 +8,10 @@ export type LogFormat = (typeof logFormats)[number];
 
 export const archiveFormats = ['zip', 'tar.gz'] as const;
 
-/** How streams come from the workers: through Redis, straight from their own ports, or as it turns out best. */
+/**
+ * How streams come from the workers: through Redis, straight from their own ports, or as it turns
+ * out best.
+ */
 export const transports = ['auto', 'relay', 'direct'] as const;
 export type Transport = (typeof transports)[number];
 
@@ -17,8 +20,8 @@ export const maxLines = 10_000_000;
 export const maxFollow = 3_600;
 
 /**
- * Everything that a worker streams: what an api asks for, checked on both sides, and what is known before the
- * first byte.
+ * Everything that a worker streams: what an api asks for, checked on both sides, and what is known
+ * before the first byte.
  */
 export const streams = {
   'container.log': {
@@ -70,11 +73,16 @@ export type StreamHead<S extends StreamName> = z.infer<(typeof streams)[S]['head
 /** A stream whose outcome is known: from here on it comes whole, or its body throws. */
 export interface OpenStream<S extends StreamName = StreamName> {
   head: StreamHead<S>;
-  /** Reads from the source only as fast as it is read itself. Closing it ends the work behind it. */
+  /**
+   * Reads from the source only as fast as it is read itself. Closing it ends the work behind it.
+   */
   body: AsyncIterable<Uint8Array>;
 }
 
-/** What a worker says of a stream before its first byte. Throws `host_unavailable` where that makes no sense. */
+/**
+ * What a worker says of a stream before its first byte. Throws `host_unavailable` where that makes
+ * no sense.
+ */
 export function parseHead<S extends StreamName>(name: S, said: unknown): StreamHead<S> {
   const head = streams[name].head.safeParse(said);
   if (!head.success) throw new Failure('host_unavailable', 'the host has sent an invalid answer');

@@ -52,7 +52,10 @@ export type Gear = z.infer<typeof gearDocument>;
 
 const { resource, host, unit, image, ports, enabled, systemd } = gearDocument.shape;
 
-/** A gear in a list: what can be told of many at once. While its host does not answer only its name is known. */
+/**
+ * A gear in a list: what can be told of many at once. While its host does not answer only its name
+ * is known.
+ */
 export const gearSummary = z.object({
   resource,
   host,

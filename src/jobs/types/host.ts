@@ -41,7 +41,9 @@ export const hostUndrain = defineJob({
 
 const names = z.array(z.string());
 
-/** Brings directory, unit files, links and reservations into line with the gears that the host has. */
+/**
+ * Brings directory, unit files, links and reservations into line with the gears that the host has.
+ */
 export const hostRepair = defineJob({
   ...onHost,
   path: '/host/repaired',

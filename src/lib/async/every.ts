@@ -1,6 +1,9 @@
 import type { Logger } from 'pino';
 
-/** Repeats a task; the interval counts from the end of the last run. Returns a function that stops it. */
+/**
+ * Repeats a task; the interval counts from the end of the last run. Returns a function that stops
+ * it.
+ */
 export function every(milliseconds: number, task: () => Promise<void>, log: Logger): () => void {
   let stopped = false;
   const again = () => {

@@ -13,7 +13,8 @@ type Waiting = (place: Release) => void;
 
 /**
  * A limited number of places, in all and for each key. When none is free, the waiting keys get
- * theirs in turn (round robin), and within a key in the order of asking: many requests of one key delay that key only.
+ * theirs in turn (round robin), and within a key in the order of asking: many requests of one key
+ * delay that key only.
  */
 export class Limiter {
   readonly #bounds: Bounds;

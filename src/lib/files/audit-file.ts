@@ -4,8 +4,9 @@ import { closeSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 const maxBytes = 32 * 1024 * 1024;
 
 /**
- * Appends lines to a file of its own, so that what others log takes no room from them. A full file is renamed to `<path>.1`.
- * Throws where it cannot be opened. A line that cannot be written later on is lost here only: the log has it, too.
+ * Appends lines to a file of its own, so that what others log takes no room from them. A full file
+ * is renamed to `<path>.1`. Throws where it cannot be opened. A line that cannot be written later
+ * on is lost here only: the log has it, too.
  */
 export function openAuditFile(path: string, most = maxBytes): (line: string) => void {
   const open = () => openSync(path, 'a', 0o600);

@@ -1,9 +1,14 @@
 import { readFile, stat } from 'node:fs/promises';
 
-/** A file that others can change, or a secret that others can read. The message says how to fix it. */
+/**
+ * A file that others can change, or a secret that others can read. The message says how to fix it.
+ */
 export class UntrustedFile extends Error {}
 
-/** Refuses a file that another user than root and our own owns or can change, or a secret that others can read. */
+/**
+ * Refuses a file that another user than root and our own owns or can change, or a secret that
+ * others can read.
+ */
 export async function assertOwned(path: string, secret = false): Promise<void> {
   const { mode, uid } = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new UntrustedFile(`${path} cannot be read (${error.code})`);

@@ -11,7 +11,10 @@ const effects = new Histogram(
   [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60],
 );
 
-/** Counts an effect. Those of images and containers are Docker's, those of files, links and the like the disk's. */
+/**
+ * Counts an effect. Those of images and containers are Docker's, those of files, links and the like
+ * the disk's.
+ */
 export function countEffect({ effect, ms, outcome }: Trace): void {
   const [first = ''] = effect.split('.', 1);
   const system = systems.includes(first) ? first : first === 'image' ? 'docker' : 'disk';

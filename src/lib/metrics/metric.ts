@@ -1,22 +1,26 @@
 import { pause } from '../async/pause.ts';
 
 /**
- * Metrics of this process, as Prometheus knows them. A metric is made once, when its module is loaded; what a role shows are
- * those of the modules that it loads.
+ * Metrics of this process, as Prometheus knows them. A metric is made once, when its module is
+ * loaded; what a role shows are those of the modules that it loads.
  */
 
 /** Milliseconds that a measurement may take. */
 const patience = 2_000;
 
 /**
- * Each label with all values that it may have; any other value counts as `other`. What a client chose is never one: names of
- * gears, users, images and hosts are nobody's business who reads metrics, and would make them endless.
+ * Each label with all values that it may have; any other value counts as `other`. What a client
+ * chose is never one: names of gears, users, images and hosts are nobody's business who reads
+ * metrics, and would make them endless.
  */
 export type LabelSets = Readonly<Record<string, readonly string[]>>;
 /** A label without a value is left out. */
 export type LabelsOf<L extends LabelSets> = { readonly [K in keyof L]?: string | undefined };
 
-/** What stands in one line: what is put behind the metric's name, the labels as they are written, and the value. */
+/**
+ * What stands in one line: what is put behind the metric's name, the labels as they are written,
+ * and the value.
+ */
 export type Sample = readonly [suffix: string, labels: string, value: number];
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';

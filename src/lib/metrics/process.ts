@@ -2,7 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram } from './metric.ts';
 
-/** What every process of ours shows of itself, under the names that Prometheus' own libraries have for it. */
+/**
+ * What every process of ours shows of itself, under the names that Prometheus' own libraries have
+ * for it.
+ */
 
 const one = (value: number) => [[{}, value]] as const;
 

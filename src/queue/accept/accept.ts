@@ -15,13 +15,16 @@ import { sample } from './sample.ts';
 import { claimArgument, creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
 import type { Accepted, JobSubmission, Placement } from './submission.ts';
 
-/** Milliseconds for which is waited what stands in the way but passes, and between two looks at it. */
+/**
+ * Milliseconds for which is waited what stands in the way but passes, and between two looks at it.
+ */
 const patience = entrySettled + 500;
 const look = 100;
 
 /**
- * So many hosts, taken at random, are compared for a new name: what that costs does not grow with the fleet, and hosts that
- * have less than others still catch up (the power of d choices: Mitzenmacher, IEEE TPDS 12(10), 2001).
+ * So many hosts, taken at random, are compared for a new name: what that costs does not grow with
+ * the fleet, and hosts that have less than others still catch up (the power of d choices:
+ * Mitzenmacher, IEEE TPDS 12(10), 2001).
  */
 const sampleSize = 8;
 
@@ -31,13 +34,17 @@ const predictions = new Counter(
   { result: ['right', 'wrong'] },
 );
 
-/** What comes next: the verdict, or a host to try, or the directory to be asked (null); a little later where `again`. */
+/**
+ * What comes next: the verdict, or a host to try, or the directory to be asked (null); a little
+ * later where `again`.
+ */
 type Step = Accepted | { host: string | null; again?: boolean };
 
 /**
- * Finds the host for a request, records it there and hands it to the host's queue. Where the host is known from the
- * beginning, or predicted, that is one round trip: the delivery carries nothing but the id and is dropped by the worker where
- * the record says otherwise, so that it may be sent at once. Throws `queue_unavailable`.
+ * Finds the host for a request, records it there and hands it to the host's queue. Where the host
+ * is known from the beginning, or predicted, that is one round trip: the delivery carries nothing
+ * but the id and is dropped by the worker where the record says otherwise, so that it may be sent
+ * at once. Throws `queue_unavailable`.
  */
 export async function accept(
   parts: AcceptParts,
@@ -63,7 +70,10 @@ export async function accept(
   return step;
 }
 
-/** The host that is tried before the directory is asked; null: none. In a Cluster the directory comes first. */
+/**
+ * The host that is tried before the directory is asked; null: none. In a Cluster the directory
+ * comes first.
+ */
 function firstHost({ parts, submission, placement, candidates }: Attempt): PredictedHost | null {
   const { only } = placement;
   if (needsName(submission) && !parts.atOnce) return null;
@@ -115,7 +125,10 @@ async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
   return { host };
 }
 
-/** The directory names another host than the only one wanted: that may be out of date, or about to change. */
+/**
+ * The directory names another host than the only one wanted: that may be out of date, or about to
+ * change.
+ */
 async function movedOn(
   { parts: { redis }, submission: { command } }: Attempt,
   entry: NameEntry,
@@ -158,7 +171,10 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
   }
 }
 
-/** The id is bound to another host: to a job there, to one on its way, or to one that is no longer remembered. */
+/**
+ * The id is bound to another host: to a job there, to one on its way, or to one that is no longer
+ * remembered.
+ */
 async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string): Promise<Step> {
   const { parts, submission } = attempt;
   const host = hostInLedger(bound);
@@ -170,8 +186,8 @@ async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string)
 }
 
 /**
- * The host of an old entry does not have the name: it may go to the host with the most room. Where another request has counted
- * on the entry since, it stays as it is.
+ * The host of an old entry does not have the name: it may go to the host with the most room. Where
+ * another request has counted on the entry since, it stays as it is.
  */
 async function moveAway(attempt: Attempt): Promise<Step> {
   const { parts, submission } = attempt;

@@ -9,14 +9,21 @@ export interface PredictedHost {
 }
 
 /**
- * Where the directory is likely to send a request. A wrong prediction costs a round trip and a delivery that finds nothing.
+ * Where the directory is likely to send a request. A wrong prediction costs a round trip and a
+ * delivery that finds nothing.
  */
 export interface HostPredictor {
-  /** The host that had the name when it was last seen, or the one of these that the directory will choose; null: none. */
+  /**
+   * The host that had the name when it was last seen, or the one of these that the directory will
+   * choose; null: none.
+   */
   predict(kind: LineKind, resource: string, candidates: readonly Candidate[]): PredictedHost | null;
   /** The host that has a name. */
   see(kind: LineKind, resource: string, host: string): void;
-  /** What the directory had for each candidate: names, MiB that they ask for; and the host that it has chosen. */
+  /**
+   * What the directory had for each candidate: names, MiB that they ask for; and the host that it
+   * has chosen.
+   */
   learn(
     kind: LineKind,
     candidates: readonly Candidate[],
@@ -84,7 +91,10 @@ interface Ranked {
   known: Known;
 }
 
-/** In the order in which the directory chooses (scripts/lua/include/choose.lua), as far as it is known here. */
+/**
+ * In the order in which the directory chooses (scripts/lua/include/choose.lua), as far as it is
+ * known here.
+ */
 const byRank = (a: Ranked, b: Ranked) =>
   a.candidate.avoid - b.candidate.avoid ||
   a.known.names + a.known.onTheirWay - b.known.names - b.known.onTheirWay ||

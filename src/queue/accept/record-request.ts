@@ -23,14 +23,16 @@ export interface Recorded {
 }
 
 /**
- * Has a request recorded on a host by one script, unless the directory has or chooses another one. In a Cluster the name has
- * been claimed before, and the id is bound first: that is undone where the record is refused.
+ * Has a request recorded on a host by one script, unless the directory has or chooses another one.
+ * In a Cluster the name has been claimed before, and the id is bound first: that is undone where
+ * the record is refused.
  */
 export async function recordRequest(attempt: Attempt, job: Job): Promise<Recorded> {
   const { parts, submission, candidates, settled, instead } = attempt;
   const { redis, clock, keepSeconds, atOnce, predictor } = parts;
   const { host } = job;
-  // A little less than the time after which we give up: what Redis gets to see later must not take place.
+  // A little less than the time after which we give up: what Redis gets to see later must not take
+  // place.
   const deadline = Math.floor(clock.now() + commandTimeout - 100);
   const ledger = keys.id(submission.id);
   // Until when the job may still be on its way to the host.

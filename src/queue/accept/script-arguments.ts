@@ -17,7 +17,10 @@ export function creates({ command }: JobSubmission): boolean {
   return needs === 'place' || needs === 'absence';
 }
 
-/** What a request asks of the directory, as JSON; empty where it asks for no name. See scripts/lua/accept/claim-name.lua. */
+/**
+ * What a request asks of the directory, as JSON; empty where it asks for no name. See
+ * scripts/lua/accept/claim-name.lua.
+ */
 export function claimArgument({ id, submission, placement, candidates, epoch }: Attempt): string {
   if (!needsName(submission)) return '';
   const { command } = submission;
@@ -42,7 +45,10 @@ export function roomOf(command: Command): { memory: number; ports: number[] } {
   };
 }
 
-/** A job that is still not over a day after it could have begun is entered into its lists again at its end. */
+/**
+ * A job that is still not over a day after it could have begun is entered into its lists again at
+ * its end.
+ */
 const day = 24 * 60 * 60;
 
 /** What the host's records are asked, as JSON. */

@@ -11,8 +11,9 @@ import { runScript } from '../scripts/run-script.ts';
 import { readHeld } from './hosts.ts';
 
 /**
- * The directory: which host has a name. Its entries are changed by scripts only (scripts/lua/include/directory.lua); whether a host really
- * holds what an entry says is known under the host's own keys.
+ * The directory: which host has a name. Its entries are changed by scripts only
+ * (scripts/lua/include/directory.lua); whether a host really holds what an entry says is known
+ * under the host's own keys.
  */
 
 /** Milliseconds after which no request is on its way any more that has counted on an entry. */
@@ -55,7 +56,10 @@ export async function findHolder(redis: Redis, kind: LineKind, resource: string)
   return known && (await isHeld(redis, known.host, kind, resource)) ? known.host : null;
 }
 
-/** Takes an entry out as it was read; false where somebody has asked for the name since, or less than `age` ms ago. */
+/**
+ * Takes an entry out as it was read; false where somebody has asked for the name since, or less
+ * than `age` ms ago.
+ */
 export async function deleteEntry(
   redis: Redis,
   kind: LineKind,
@@ -67,8 +71,9 @@ export async function deleteEntry(
 }
 
 /**
- * Takes a name out of the directory where the host it names neither holds it nor has been asked to: `free` then, else `held`,
- * or `busy` where a request may be on its way that has counted on the entry.
+ * Takes a name out of the directory where the host it names neither holds it nor has been asked to:
+ * `free` then, else `held`, or `busy` where a request may be on its way that has counted on the
+ * entry.
  */
 export async function releaseEntry(
   redis: Redis,
@@ -91,8 +96,8 @@ export async function insertEntryIfAbsent(
 }
 
 /**
- * What a pattern (requests/patterns.ts) takes in of a sorted set of names, behind one of them: its least and its greatest member.
- * Names are ASCII.
+ * What a pattern (requests/patterns.ts) takes in of a sorted set of names, behind one of them: its
+ * least and its greatest member. Names are ASCII.
  */
 export function rangeOf(pattern: string, after = ''): [from: string, to: string] {
   const isBeginning = pattern.endsWith('*');
@@ -137,7 +142,10 @@ export async function listNames(
 /** About how many entries are read at a time. */
 const scanned = 500;
 
-/** All entries of a kind, some at a time; one may come twice, and one that is entered meanwhile not at all (SCAN of Redis). */
+/**
+ * All entries of a kind, some at a time; one may come twice, and one that is entered meanwhile not
+ * at all (SCAN of Redis).
+ */
 export async function* scanEntries(redis: Redis, kind: LineKind): AsyncGenerator<Map<string, Entry>> {
   let cursor = '0';
   do {

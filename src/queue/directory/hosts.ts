@@ -35,7 +35,10 @@ const announcement = z.object({
   memoryTaken: z.number().int().nonnegative().default(0),
   /** External ports that its gears have. */
   ports: z.array(z.number().int()).max(maxPorts).default([]),
-  /** What it does at a time and gives a gear; null: its worker has not said so in a way that we know. */
+  /**
+   * What it does at a time and gives a gear; null: its worker has not said so in a way that we
+   * know.
+   */
   limits: hostLimits
     // A worker of the version before has no such limit.
     .extend({ maxStarts: hostLimits.shape.maxStarts.default(Number.POSITIVE_INFINITY) })
@@ -53,7 +56,8 @@ export interface HostEntry extends Announcement {
 }
 
 /**
- * Reads all hosts whose workers ever announced themselves, again and again: what a host has not said anew is not parsed anew.
+ * Reads all hosts whose workers ever announced themselves, again and again: what a host has not
+ * said anew is not parsed anew.
  */
 export function createHostsReader(redis: Redis, clock: RedisClock): () => Promise<HostEntry[]> {
   let said = new Map<string, { text: string | null; host: Announcement | null }>();
@@ -77,7 +81,9 @@ async function readTexts(redis: Redis, names: string[]): Promise<(string | null)
   return all.length > 0 ? redis.mget(all) : [];
 }
 
-/** One host, or null where no worker of that name ever announced itself, or the host was removed. */
+/**
+ * One host, or null where no worker of that name ever announced itself, or the host was removed.
+ */
 export async function readHost(redis: Redis, clock: RedisClock, name: string): Promise<HostEntry | null> {
   const [text, known] = await Promise.all([redis.get(keys.host(name)), redis.sismember(keys.hosts, name)]);
   const host = known === 0 ? null : parseAnnouncement(name, text);
@@ -124,9 +130,9 @@ export class NameTaken extends Error {
 }
 
 /**
- * Says that a host lives, and what else there is to say: `held` has everybody read again what it holds, `left` that it goes on
- * purpose. Rejects with `NameTaken` where another worker has
- * said so under its name not long ago.
+ * Says that a host lives, and what else there is to say: `held` has everybody read again what it
+ * holds, `left` that it goes on purpose. Rejects with `NameTaken` where another worker has said so
+ * under its name not long ago.
  */
 export async function announceHost(
   redis: Redis,
@@ -149,9 +155,9 @@ export async function withdrawHost(redis: Redis, host: HostReport, holder: Holde
 }
 
 /**
- * Makes what Redis has of a host's resources say what is on its disk. Jobs go on meanwhile: what Redis has is read first, so
- * that a name which comes between the two looks is not taken for one that is gone, and only what it lacks is added, so that
- * one which goes is not brought back.
+ * Makes what Redis has of a host's resources say what is on its disk. Jobs go on meanwhile: what
+ * Redis has is read first, so that a name which comes between the two looks is not taken for one
+ * that is gone, and only what it lacks is added, so that one which goes is not brought back.
  */
 export async function announceHeld(
   redis: Redis,

@@ -14,8 +14,9 @@ export interface Removed {
 }
 
 /**
- * Forgets a host that is never to come back: its names are free and its unfinished jobs are over. Can be repeated. A worker
- * that comes back all the same announces itself, and what it holds, as any other.
+ * Forgets a host that is never to come back: its names are free and its unfinished jobs are over.
+ * Can be repeated. A worker that comes back all the same announces itself, and what it holds, as
+ * any other.
  */
 export async function removeHost(redis: Redis, host: string, keepSeconds: number): Promise<Removed> {
   const removed: Removed = { names: 0, jobs: 0 };

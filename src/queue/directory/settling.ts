@@ -8,8 +8,9 @@ const newcomers = 1_000;
 const patience = 1_500;
 
 /**
- * Whether the directory can be relied upon. After Redis has lost everything it is empty until the workers have said what
- * they hold: nothing must be told to be absent, and no name be given away, before that.
+ * Whether the directory can be relied upon. After Redis has lost everything it is empty until the
+ * workers have said what they hold: nothing must be told to be absent, and no name be given away,
+ * before that.
  */
 export interface DirectoryReadiness {
   /** Everything was lost, or is seen for the first time, so many milliseconds ago. */
@@ -18,7 +19,10 @@ export interface DirectoryReadiness {
   heard(host: string): void;
   /** A host has gone on purpose: nobody needs to wait for it. */
   left(host: string): void;
-  /** Resolves when the directory can be relied upon. Throws `queue_unavailable` where that takes too long for a request. */
+  /**
+   * Resolves when the directory can be relied upon. Throws `queue_unavailable` where that takes too
+   * long for a request.
+   */
   settled(): Promise<void>;
   close(): void;
 }

@@ -12,15 +12,24 @@ import { heartbeatInterval, readHeld } from './hosts.ts';
 import { createDirectoryReadiness } from './settling.ts';
 import { sweepDirectory } from './sweep.ts';
 
-/** Milliseconds between two comparisons of the whole directory with what hosts hold, and between two looks at the epoch. */
+/**
+ * Milliseconds between two comparisons of the whole directory with what hosts hold, and between two
+ * looks at the epoch.
+ */
 const sweepInterval = 180_000;
 const epochInterval = 1_000;
-/** Milliseconds until a host that could not be read is read again: twice as long each time, up to a heartbeat. */
+/**
+ * Milliseconds until a host that could not be read is read again: twice as long each time, up to a
+ * heartbeat.
+ */
 const firstRetry = 200;
 const lastRetry = heartbeatInterval;
 
 export interface DirectorySync {
-  /** Resolves when the directory can be relied upon; throws `queue_unavailable` where a request should come again. */
+  /**
+   * Resolves when the directory can be relied upon; throws `queue_unavailable` where a request
+   * should come again.
+   */
   settled(): Promise<void>;
   /** The epoch that the directory is of; see epoch.ts. */
   epoch(): string;
@@ -39,8 +48,9 @@ export interface DirectorySyncParts {
 }
 
 /**
- * Keeps the directory, which names the host of each resource, up with what the workers say. A worker may write only
- * about itself; that one name is in two places can be seen only here, and is told in the log.
+ * Keeps the directory, which names the host of each resource, up with what the workers say. A
+ * worker may write only about itself; that one name is in two places can be seen only here, and is
+ * told in the log.
  */
 export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   const { redis, subscriber, clock, expected, log } = parts;
@@ -96,7 +106,8 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
     else if (said === 'left') settling.left(host);
     else if (said === 'held' || !known.has(host)) void learn(host);
   });
-  // At every connect, of whichever is the last: Redis may be another one, or may have lost everything.
+  // At every connect, of whichever is the last: Redis may be another one, or may have lost
+  // everything.
   for (const connection of [redis, subscriber]) {
     connection.on('ready', () => {
       if (redis.status === 'ready' && subscriber.status === 'ready')

@@ -22,13 +22,16 @@ const places = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/
 const maxSocketPath = 107;
 const startDeadline = 30_000;
 const stopDeadline = 8_000;
-/** Milliseconds before a Redis that ended by itself is started again: ever more where it ends again and again. */
+/**
+ * Milliseconds before a Redis that ended by itself is started again: ever more where it ends again
+ * and again.
+ */
 const firstRestart = 200;
 const lastRestart = 2_000;
 
 /**
- * The daemon's own Redis, on a socket in a directory that only root may enter, every write on disk before it is
- * acknowledged. It is started again when it ends by itself.
+ * The daemon's own Redis, on a socket in a directory that only root may enter, every write on disk
+ * before it is acknowledged. It is started again when it ends by itself.
  */
 export async function openPrivateRedis(base: string, log: Logger): Promise<PrivateRedis> {
   const directory = join(base, 'redis');
@@ -86,7 +89,10 @@ interface Server {
   ended: Promise<string>;
 }
 
-/** Lines that are kept, and milliseconds for them to come when a program has ended that has written them. */
+/**
+ * Lines that are kept, and milliseconds for them to come when a program has ended that has written
+ * them.
+ */
 const keptLines = 30;
 const lastLines = 500;
 
@@ -107,9 +113,9 @@ function launchServer(program: string, args: string[], directory: string): Serve
 }
 
 /**
- * Waits until a Redis that was just started answers. Where it had to cut its append-only file, that is written anew first:
- * a cut in the middle of a transaction leaves it open, and at the next start Redis would take back with it everything
- * that was written, and acknowledged, after it.
+ * Waits until a Redis that was just started answers. Where it had to cut its append-only file, that
+ * is written anew first: a cut in the middle of a transaction leaves it open, and at the next start
+ * Redis would take back with it everything that was written, and acknowledged, after it.
  */
 async function untilReady(server: Server, socket: string, log: Logger, wasTrimmed = false): Promise<void> {
   const failed = server.ended.then((why) => {
@@ -162,7 +168,9 @@ async function findProgram(): Promise<string> {
   throw new Error('neither valkey-server nor redis-server is installed; install one of them or give --redis');
 }
 
-/** A daemon that was killed leaves its Redis behind; it is asked to end, with everything on disk. */
+/**
+ * A daemon that was killed leaves its Redis behind; it is asked to end, with everything on disk.
+ */
 async function endForerunner(socket: string, log: Logger): Promise<void> {
   const redis = new Redis({
     path: socket,

@@ -4,9 +4,10 @@ import type { Logger } from 'pino';
 import { deliveryId, keys, queueName } from '../redis/keys.ts';
 
 /**
- * BullMQ carries the deliveries: one queue for each host, one BullMQ job for each of ours, holding nothing but
- * its id. The record in the ledger is the truth; a delivery only says "look at it", so a superfluous one is
- * harmless and a lost one is made good by the worker's own look at its open jobs.
+ * BullMQ carries the deliveries: one queue for each host, one BullMQ job for each of ours, holding
+ * nothing but its id. The record in the ledger is the truth; a delivery only says "look at it", so
+ * a superfluous one is harmless and a lost one is made good by the worker's own look at its open
+ * jobs.
  */
 export interface Deliveries {
   add(host: string, id: string, type: string): Promise<void>;
@@ -21,8 +22,8 @@ export function createDeliveries(redis: Redis): Deliveries {
     queues.set(host, queue);
     return queue;
   };
-  // BullMQ defines its scripts with the first queue. Were that while ioredis gathers a batch, the batch would not know them
-  // (redis/ioredis#1931); nothing is sent for this one.
+  // BullMQ defines its scripts with the first queue. Were that while ioredis gathers a batch, the
+  // batch would not know them (redis/ioredis#1931); nothing is sent for this one.
   const first = openQueue(redis, '');
   return {
     async add(host, id, type) {
@@ -51,8 +52,9 @@ function openQueue(redis: Redis, host: string): Queue {
 }
 
 /**
- * The receiving side, on the host. A delivery has done its work when it has been looked at: what becomes of the job, and
- * that it is begun again, is up to the record. So a host needs no more than one at a time, and holds none for long.
+ * The receiving side, on the host. A delivery has done its work when it has been looked at: what
+ * becomes of the job, and that it is begun again, is up to the record. So a host needs no more than
+ * one at a time, and holds none for long.
  */
 export function receiveDeliveries(
   redis: Redis,
@@ -68,9 +70,11 @@ export function receiveDeliveries(
   const worker = new Worker(queueName, look, {
     connection: redis,
     prefix: keys.queuePrefix(host),
-    // In seconds: what comes wakes us at once, however long we wait; only what gets lost with a connection does not.
+    // In seconds: what comes wakes us at once, however long we wait; only what gets lost with a
+    // connection does not.
     drainDelay: 10,
-    // For what a worker left behind that was killed in the middle of a look; the open jobs have told of it by then.
+    // For what a worker left behind that was killed in the middle of a look; the open jobs have
+    // told of it by then.
     stalledInterval: 60_000,
     maxStalledCount: 1_000_000,
     removeOnComplete: { count: 0 },

@@ -15,13 +15,16 @@ const endArguments = ({ host, id }: Job, keepSeconds: number) => [
 ];
 
 /**
- * Cancels a job: one that was not begun is over at once; of another one the worker is to be told by the caller.
- * `sealed` is the request to cancel, for the worker. Returns what the job was before.
+ * Cancels a job: one that was not begun is over at once; of another one the worker is to be told by
+ * the caller. `sealed` is the request to cancel, for the worker. Returns what the job was before.
  */
 export const cancelJob = (redis: Redis, job: Job, sealed: string, keepSeconds: number) =>
   runScript(redis, 'cancel', endKeys(job, 'cancelled'), [...endArguments(job, keepSeconds), sealed]);
 
-/** Ends a job that no worker has taken in time; false where a worker has it, or where it is not yet time. */
+/**
+ * Ends a job that no worker has taken in time; false where a worker has it, or where it is not yet
+ * time.
+ */
 export const expireJob = async (redis: Redis, job: Job, keepSeconds: number) =>
   (await runScript(redis, 'expire', endKeys(job, 'failed'), endArguments(job, keepSeconds))) === 1;
 

@@ -18,9 +18,14 @@ export interface JobRecord {
   origin: Origin;
   /** The request to cancel it, sealed; null where nobody has. */
   cancel: string | null;
-  /** Milliseconds since the epoch after which no worker is to take it any more; null once one has. */
+  /**
+   * Milliseconds since the epoch after which no worker is to take it any more; null once one has.
+   */
   waitsUntil: number | null;
-  /** How often a worker has begun it and neither ended it nor handed it back: each time but the one now, it died. */
+  /**
+   * How often a worker has begun it and neither ended it nor handed it back: each time but the one
+   * now, it died.
+   */
   crashes: number;
   /** When a worker took it, milliseconds since the epoch to the second; null: not yet. */
   takenAt: number | null;
@@ -67,7 +72,9 @@ const accepted = z.object({
 });
 type Accepted = z.infer<typeof accepted>;
 
-/** All of it but what is for the worker only: the sealed requests may be a hundred times as large. */
+/**
+ * All of it but what is for the worker only: the sealed requests may be a hundred times as large.
+ */
 export const shownFields = Object.keys(
   accepted.omit({ sealed: true, cancel: true, trace: true, peer: true }).shape,
 );
@@ -78,7 +85,10 @@ const error = z.object({
   detail: toldFailure.shape.detail.catch(unknownReason),
 });
 
-/** What the job's worker writes of it. Only the state must be readable; what else is not, is left out. */
+/**
+ * What the job's worker writes of it. Only the state must be readable; what else is not, is left
+ * out.
+ */
 const run = z.object({
   state: z.enum(jobStates).optional(),
   startedAt: time.nullable().catch(null),
@@ -93,10 +103,10 @@ const run = z.object({
 type Run = z.infer<typeof run>;
 
 /**
- * The record of a job in its two hashes, by the api and by the worker; null when there is none. Its id is the one it was
- * found under, whatever it says of itself. Anybody may have written into Redis: what is not as we write it counts for
- * nothing, and a job of which that leaves too little has failed as `internal`, so that its client hears of it and its
- * worker drops it.
+ * The record of a job in its two hashes, by the api and by the worker; null when there is none. Its
+ * id is the one it was found under, whatever it says of itself. Anybody may have written into
+ * Redis: what is not as we write it counts for nothing, and a job of which that leaves too little
+ * has failed as `internal`, so that its client hears of it and its worker drops it.
  */
 export function readRecord(id: string, job: Hash, written: Hash): JobRecord | null {
   if (Object.keys(job).length === 0) return null;

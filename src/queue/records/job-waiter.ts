@@ -9,13 +9,20 @@ import type { JobRecord } from './job-record.ts';
 const lookAgain = 2_000;
 
 export interface Waiter {
-  /** The job when it has finished, or as it is after so many milliseconds; null when there is none. */
+  /**
+   * The job when it has finished, or as it is after so many milliseconds; null when there is none.
+   */
   wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
-  /** Resolves when there is something new about a job, after the time, or when the signal aborts. */
+  /**
+   * Resolves when there is something new about a job, after the time, or when the signal aborts.
+   */
   news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `read` has the record of a job. */
+/**
+ * Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `read` has
+ * the record of a job.
+ */
 export function createWaiter(read: (id: string) => Promise<JobRecord | null>, subscriber: Redis): Waiter {
   const changed = new EventEmitter().setMaxListeners(0);
   const everywhere = channels.news('*');

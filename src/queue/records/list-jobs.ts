@@ -16,10 +16,16 @@ export interface JobFilter extends Scope {
 /** Ids read, and records looked at, at a time. */
 const maxAtOnce = 250;
 
-/** Records that are looked at for one page: a filter that fits few jobs must not cost the whole history. */
+/**
+ * Records that are looked at for one page: a filter that fits few jobs must not cost the whole
+ * history.
+ */
 const maxScanned = 1_000;
 
-/** Lists that are read side by side for a name's beginning; for one that takes in more names, other lists are read. */
+/**
+ * Lists that are read side by side for a name's beginning; for one that takes in more names, other
+ * lists are read.
+ */
 const maxNamed = 1_000;
 
 export interface JobPage {
@@ -29,9 +35,10 @@ export interface JobPage {
 }
 
 /**
- * Jobs of some hosts, newest first, that pass a filter; fewer than the limit where so many records were looked at. `after` is the
- * `next` of a page, or the id of a job that passes the filter but for its state; behind any other id there is nothing. Ids whose
- * record has expired are swept on the way.
+ * Jobs of some hosts, newest first, that pass a filter; fewer than the limit where so many records
+ * were looked at. `after` is the `next` of a page, or the id of a job that passes the filter but
+ * for its state; behind any other id there is nothing. Ids whose record has expired are swept on
+ * the way.
  */
 export async function listJobs(
   redis: Redis,
@@ -113,7 +120,10 @@ async function listsOn(redis: Redis, hosts: string[], pattern: string): Promise<
   return lists.flat().length > maxNamed ? null : lists.flat();
 }
 
-/** A job that has waited for too long has failed, and is among the open ones until somebody reads it. */
+/**
+ * A job that has waited for too long has failed, and is among the open ones until somebody reads
+ * it.
+ */
 function listsIn(state: JobState): ((host: string) => string)[] {
   const ended = (host: string) => keys.jobsBy(host, 'state', state);
   if (!isFinal(state)) return [keys.open];

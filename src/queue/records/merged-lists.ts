@@ -6,7 +6,10 @@ export interface List {
   key: string;
 }
 
-/** A place in all lists together: orders fall, and of one order, which jobs of several hosts may have, ids. */
+/**
+ * A place in all lists together: orders fall, and of one order, which jobs of several hosts may
+ * have, ids.
+ */
 export interface Place {
   order: number;
   id: string;
@@ -17,7 +20,10 @@ export type Listed = Place & List;
 
 export const newest: Place = { order: Number.POSITIVE_INFINITY, id: '' };
 
-/** Newer first; what was accepted in the same microsecond, by its id, and a place without one comes last. */
+/**
+ * Newer first; what was accepted in the same microsecond, by its id, and a place without one comes
+ * last.
+ */
 const isBefore = (a: Place, b: Place) => a.order > b.order || (a.order === b.order && a.id > b.id);
 
 interface Batch {
@@ -26,7 +32,10 @@ interface Batch {
   end: Place | null;
 }
 
-/** The next ids of some lists as of one, newest first, about so many: of many lists a part of that is read of each. */
+/**
+ * The next ids of some lists as of one, newest first, about so many: of many lists a part of that
+ * is read of each.
+ */
 export async function readBatch(redis: Redis, lists: List[], after: Place, wanted: number): Promise<Batch> {
   const each = Math.min(wanted, Math.max(4, Math.ceil((4 * wanted) / lists.length)));
   const pages = await Promise.all(lists.map((list) => readList(redis, list, after, each)));
@@ -38,7 +47,10 @@ export async function readBatch(redis: Redis, lists: List[], after: Place, wante
   return firstOf({ listed: all, end: order === Number.NEGATIVE_INFINITY ? null : { order, id: '' } }, wanted);
 }
 
-/** About so many of a batch, for one of many lists may have many more: those of one order stay together. */
+/**
+ * About so many of a batch, for one of many lists may have many more: those of one order stay
+ * together.
+ */
 function firstOf({ listed, end }: Batch, most: number): Batch {
   let count = Math.min(most, listed.length);
   while (count > 0 && listed[count]?.order === listed[count - 1]?.order) count++;
@@ -47,7 +59,10 @@ function firstOf({ listed, end }: Batch, most: number): Batch {
   return { listed: listed.slice(0, count), end: { order: last.order, id: '' } };
 }
 
-/** The next ids of a list, and the order of the last one where there may be more. Within a host no two have the same order. */
+/**
+ * The next ids of a list, and the order of the last one where there may be more. Within a host no
+ * two have the same order.
+ */
 async function readList(
   redis: Redis,
   list: List,

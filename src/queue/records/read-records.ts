@@ -21,8 +21,8 @@ export interface RecordReader {
 }
 
 /**
- * A job that no worker has taken in time is over: whoever reads it first ends it. Its host is away and cannot, and when it
- * is back it finds that it comes too late.
+ * A job that no worker has taken in time is over: whoever reads it first ends it. Its host is away
+ * and cannot, and when it is back it finds that it comes too late.
  */
 export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds: number): RecordReader {
   async function endLate({ host, id }: JobPlace, record: JobRecord | null): Promise<JobRecord | null> {

@@ -11,7 +11,10 @@ import { type JobRecord, outcomeFields, readHash, readRecord } from './job-recor
 /** What a worker does to the records of its jobs. */
 export interface WorkerLedger {
   read(id: string): Promise<JobRecord | null>;
-  /** Takes a job that has come to its host: from now on it is not too late any more, however long it waits its turn. */
+  /**
+   * Takes a job that has come to its host: from now on it is not too late any more, however long it
+   * waits its turn.
+   */
   take(id: string): Promise<'taken' | 'expired' | 'over'>;
   /** Ids of the host's unfinished jobs in the order of their acceptance. */
   open(): Promise<string[]>;
@@ -23,11 +26,15 @@ export interface WorkerLedger {
   retried(id: string): Promise<void>;
   /** Back to queued: another worker, or this one later, is to begin it again. */
   handBack(id: string): Promise<void>;
-  /** `present`: whether the resource is on the host now. Returns the id that is first in its line then. */
+  /**
+   * `present`: whether the resource is on the host now. Returns the id that is first in its line
+   * then.
+   */
   finish(record: JobRecord, outcome: Outcome, present: boolean): Promise<string | null>;
   /**
-   * Takes an id out of the queue of which there is no record any more: its job was ended, and has expired, while the host was
-   * away. It stays in the line of whatever it was about, which is not known: the next job in that line drops it.
+   * Takes an id out of the queue of which there is no record any more: its job was ended, and has
+   * expired, while the host was away. It stays in the line of whatever it was about, which is not
+   * known: the next job in that line drops it.
    */
   forget(id: string): Promise<void>;
   /** Takes a job out of the queue that is over, or an id out of a line that has no record. */

@@ -6,8 +6,9 @@ import { type RedisAccess, readingConnection } from './connection.ts';
 const deadline = 5_000;
 
 /**
- * Makes a user, or makes it anew, from a line of an ACL file; in a Cluster on every node. Returns whether it is kept over a
- * restart, which takes a Redis with such a file. Throws where Redis cannot be reached or we may not make users.
+ * Makes a user, or makes it anew, from a line of an ACL file; in a Cluster on every node. Returns
+ * whether it is kept over a restart, which takes a Redis with such a file. Throws where Redis
+ * cannot be reached or we may not make users.
  */
 export async function makeUser(admin: RedisAccess, line: string): Promise<boolean> {
   const redis = readingConnection(admin, pino({ level: 'silent' }));

@@ -2,9 +2,10 @@ import { hash } from 'node:crypto';
 import { channels, keys, queueName } from './keys.ts';
 
 /**
- * What each role may do in Redis, as lines of an ACL file (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/).
- * Inside a script every command is looked at again, so that running scripts on a key opens nothing by itself.
- * Needs Redis 7 or Valkey: rules for reading only (`%R~`) and several sets of rules for one user.
+ * What each role may do in Redis, as lines of an ACL file
+ * (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/). Inside a script
+ * every command is looked at again, so that running scripts on a key opens nothing by itself. Needs
+ * Redis 7 or Valkey: rules for reading only (`%R~`) and several sets of rules for one user.
  */
 const anyHost = '*';
 const any = '*';
@@ -21,7 +22,10 @@ const reading = words`
 /** Everything that one does with a key one may name, and nothing that tells of other keys. */
 const dataCommands = words`@read @write -@admin -@dangerous -@scripting -scan -randomkey -dbsize`;
 
-/** The line for an api: it adds requests, reads everything of ours, and changes nothing that is a worker's to say. */
+/**
+ * The line for an api: it adds requests, reads everything of ours, and changes nothing that is a
+ * worker's to say.
+ */
 export function apiAcl(name: string, password: string): string {
   const queue = (part: string) => `${keys.queuePrefix(anyHost)}:${queueName}:${part}`;
   return line(name, password, [
@@ -41,7 +45,8 @@ export function apiAcl(name: string, password: string): string {
     rules(words`hset hsetnx hdel expire`, { write: [keys.job(anyHost, any)] }),
     rules(words`lpush ltrim expire`, { write: [keys.asks(anyHost)] }),
     rules(words`xadd xtrim pexpire del`, { write: [keys.frames(anyHost, any)] }),
-    // BullMQ's adding of a job: the hash of the job, the list it waits in, the sign that wakes the worker.
+    // BullMQ's adding of a job: the hash of the job, the list it waits in, the sign that wakes the
+    // worker.
     rules(words`hmset hset`, { write: [queue('r-*'), queue('meta')] }),
     rules(words`lpush rpush`, { write: [queue('wait'), queue('paused')] }),
     rules(words`zadd`, { write: [queue('marker')] }),
@@ -69,7 +74,10 @@ export function workerAcl(name: string, password: string, host: string): string 
   ]);
 }
 
-/** The line that leaves the user `default`, which is whoever does not say who he is, to administrators. */
+/**
+ * The line that leaves the user `default`, which is whoever does not say who he is, to
+ * administrators.
+ */
 export function adminAcl(password: string): string {
   return line('default', password, ['~* &* +@all']);
 }

@@ -9,8 +9,9 @@ export interface RedisClock {
 const holds = 5_000;
 
 /**
- * How far Redis's clock is from ours: scripts compare deadlines with their own time, and what hosts tell each other of time is
- * Redis's, for theirs differ. Measured at every connect, and again when it is used.
+ * How far Redis's clock is from ours: scripts compare deadlines with their own time, and what hosts
+ * tell each other of time is Redis's, for theirs differ. Measured at every connect, and again when
+ * it is used.
  */
 export function followClock(redis: Redis): RedisClock {
   let offset = 0;

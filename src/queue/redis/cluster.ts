@@ -5,16 +5,22 @@ type Options = Omit<ClusterOptions, 'redisOptions'> & {
   redisOptions: Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>;
 };
 
-/** Milliseconds between two looks at which node has what: one that is back is found without being asked for. */
+/**
+ * Milliseconds between two looks at which node has what: one that is back is found without being
+ * asked for.
+ */
 const lookInterval = 2_000;
 
 /**
- * A Redis Cluster as the rest of the queue sees any Redis. ioredis gives it the same commands but no common type; what
- * we use besides (`status`, events, `defineCommand`, `disconnect`) is there as well. Differences that this makes up for:
+ * A Redis Cluster as the rest of the queue sees any Redis. ioredis gives it the same commands but
+ * no common type; what we use besides (`status`, events, `defineCommand`, `disconnect`) is there as
+ * well. Differences that this makes up for:
  *
- * - `ready` tells of the Cluster once. Here it is told again whenever every master is connected again: one of them may
+ * - `ready` tells of the Cluster once. Here it is told again whenever every master is connected
+ *   again: one of them may
  *   have been away and may have lost everything, which whoever listens has to see to.
- * - Nodes are connected when they are first needed. Here they are at once, so that the first to need one that is away is
+ * - Nodes are connected when they are first needed. Here they are at once, so that the first to
+ *   need one that is away is
  *   not a client.
  * - Transactions wait for the first connect even where nothing else does.
  */
@@ -49,8 +55,8 @@ export function openCluster({ addresses, tls }: ManyAddresses, options: Options)
 }
 
 /**
- * The servers behind a connection that is ready: the masters of a Cluster, or all its nodes, or the one there is. What is no
- * key has to be told to each of them.
+ * The servers behind a connection that is ready: the masters of a Cluster, or all its nodes, or the
+ * one there is. What is no key has to be told to each of them.
  */
 export function serversOf(redis: Redis, role: 'master' | 'all'): Redis[] {
   return redis.isCluster ? (redis as unknown as Cluster).nodes(role) : [redis];

@@ -7,8 +7,9 @@ import { type ManyAddresses, parseAddresses, speaksTls } from './redis-url.ts';
 /** Where Redis is, and who we are there. */
 export interface RedisAccess {
   /**
-   * `redis://`, `rediss://` or `unix:/path/to/socket`, or with several addresses `redis+sentinel://` or `redis+cluster://`,
-   * which with TLS are `rediss+…`; may hold a user and a password.
+   * `redis://`, `rediss://` or `unix:/path/to/socket`, or with several addresses
+   * `redis+sentinel://` or `redis+cluster://`, which with TLS are `rediss+…`; may hold a user and a
+   * password.
    */
   url: string;
   username?: string | undefined;
@@ -19,7 +20,10 @@ export interface RedisAccess {
 
 /** Milliseconds after which a command of an api is given up. */
 export const commandTimeout = 1_800;
-/** And one that sends a part of a stream: nobody waits for its answer, and a machine that stops for a moment breaks none. */
+/**
+ * And one that sends a part of a stream: nobody waits for its answer, and a machine that stops for
+ * a moment breaks none.
+ */
 const sendingTimeout = 5_000;
 
 type Retry = (times: number) => number | null;
@@ -39,16 +43,16 @@ const isDemoted = (error: Error) => error.message.startsWith('READONLY');
 const again: Retry = (times) => Math.min(50 * times, 500);
 
 /**
- * A connection that fails fast, for what answers a client: while Redis is away every command is refused at once
- * and nothing is kept to be sent later.
+ * A connection that fails fast, for what answers a client: while Redis is away every command is
+ * refused at once and nothing is kept to be sent later.
  */
 export function failFastConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, failingFast({ enableAutoPipelining: true, commandTimeout }));
 }
 
 /**
- * A connection for sending streams: one that cannot go on is broken off, not kept. Large values are sent one by one, for
- * gathering commands copies them.
+ * A connection for sending streams: one that cannot go on is broken off, not kept. Large values are
+ * sent one by one, for gathering commands copies them.
  */
 export function sendingConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, failingFast({ commandTimeout: sendingTimeout }));
@@ -113,7 +117,8 @@ function open({ url, username, password, tls }: RedisAccess, { options, ofCluste
   if (many?.kind === 'sentinel') return openSentinel(many, common, retry);
   if (many?.kind === 'cluster') {
     const redisOptions = { ...loginOf(many), ...(many.tls && { tls: {} }), ...common };
-    // Whose keys lie in which slot is known to us only: what ioredis gathers for a Cluster fails together.
+    // Whose keys lie in which slot is known to us only: what ioredis gathers for a Cluster fails
+    // together.
     redisOptions.enableAutoPipelining = false;
     return openCluster(many, { ...ofCluster, clusterRetryStrategy: retry, redisOptions });
   }
@@ -124,8 +129,8 @@ function open({ url, username, password, tls }: RedisAccess, { options, ofCluste
 }
 
 /**
- * The master of a name as Sentinels know it, asked at every connect. Who we are is told to Redis; where the options say that,
- * a user or a password in the URL is for the Sentinels.
+ * The master of a name as Sentinels know it, asked at every connect. Who we are is told to Redis;
+ * where the options say that, a user or a password in the URL is for the Sentinels.
  */
 function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Retry): Redis {
   const { addresses, master, database } = many;

@@ -4,8 +4,8 @@ import type { RedisClock } from './clock.ts';
 import { keys } from './keys.ts';
 
 /**
- * The epoch of a Redis: the first api that comes to an empty one names it, so that all notice when it is another Redis, or
- * has lost everything, even if it was never away.
+ * The epoch of a Redis: the first api that comes to an empty one names it, so that all notice when
+ * it is another Redis, or has lost everything, even if it was never away.
  */
 export interface Epoch {
   name: string;

@@ -19,8 +19,9 @@ export class UnfitRedis extends Error {
 }
 
 /**
- * Looks whether a Redis keeps what it is given, before a role begins. Rejects with `UnfitRedis` where it does not; where it
- * is away, or may not be asked, that is told in the log only: `watchFitness` looks again when it is there.
+ * Looks whether a Redis keeps what it is given, before a role begins. Rejects with `UnfitRedis`
+ * where it does not; where it is away, or may not be asked, that is told in the log only:
+ * `watchFitness` looks again when it is there.
  */
 export async function preflight(access: RedisAccess, log: Logger): Promise<void> {
   const redis = failFastConnection(access, log.child({}, { level: 'silent' }));

@@ -14,7 +14,10 @@ const ofRedis =
 /** Of what Redis says that cannot write: its disk is full. */
 const ofItsDisk = /^MISCONF .*No space left on device/;
 
-/** The failure to tell a client when an error means that Redis cannot be reached or cannot take writes; else null. */
+/**
+ * The failure to tell a client when an error means that Redis cannot be reached or cannot take
+ * writes; else null.
+ */
 export function asQueueFailure(error: unknown): Failure | null {
   if (!(error instanceof Error) || error instanceof Failure) return null;
   const signs = [ofTheNetwork, ofMany, ofRedis];
@@ -26,7 +29,10 @@ export function asQueueFailure(error: unknown): Failure | null {
   return new Failure('queue_unavailable', detail, { cause: error });
 }
 
-/** The same call; where Redis cannot be reached or cannot take writes, it throws `queue_unavailable`. */
+/**
+ * The same call; where Redis cannot be reached or cannot take writes, it throws
+ * `queue_unavailable`.
+ */
 export function guarded<A extends unknown[], T>(
   call: (...args: A) => Promise<T>,
 ): (...args: A) => Promise<T> {

@@ -1,4 +1,7 @@
-/** A Redis that several addresses lead to: Sentinels that know the master of a name, or nodes of a Cluster. */
+/**
+ * A Redis that several addresses lead to: Sentinels that know the master of a name, or nodes of a
+ * Cluster.
+ */
 export interface ManyAddresses {
   kind: 'sentinel' | 'cluster';
   tls: boolean;
@@ -58,7 +61,10 @@ function parseAddress(text: string): { host: string; port: number } | null {
   return port > 0 && port <= 65_535 ? { host: six ?? name ?? '', port } : null;
 }
 
-/** `user:password` or `:password`, each with its special characters as `%xx`; null where they are not. */
+/**
+ * `user:password` or `:password`, each with its special characters as `%xx`; null where they are
+ * not.
+ */
 function parseLogin(who = ''): { username?: string; password?: string } | null {
   const colon = who.indexOf(':');
   try {

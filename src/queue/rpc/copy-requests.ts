@@ -8,9 +8,10 @@ import { channels, hostOfChannel, keys } from '../redis/keys.ts';
 import { claimFrames, type FrameReader, openFrames, sendFrames } from './stream-relay.ts';
 
 /**
- * How what another host holds comes to a worker, which can reach neither that host nor its keys: the worker makes a stream of
- * frames to read from and says so on its own channel; every api hears it, and the first one that claims the stream sends
- * what the job's request is to copy. An api that dies is silence on the stream, and the worker asks again.
+ * How what another host holds comes to a worker, which can reach neither that host nor its keys:
+ * the worker makes a stream of frames to read from and says so on its own channel; every api hears
+ * it, and the first one that claims the stream sends what the job's request is to copy. An api that
+ * dies is silence on the stream, and the worker asks again.
  */
 const wanted = z.strictObject({ job: requestId, frames: z.uuid() });
 
@@ -22,7 +23,10 @@ export interface CopyRequest {
   frames: string;
 }
 
-/** Asks for what a job of a host is to copy. The body throws a `Failure` when it does not come whole. */
+/**
+ * Asks for what a job of a host is to copy. The body throws a `Failure` when it does not come
+ * whole.
+ */
 export async function requestCopy(
   redis: Redis,
   connect: () => Redis,
@@ -67,8 +71,9 @@ export function onCopyRequest(subscriber: Redis, listener: (fetch: CopyRequest) 
 }
 
 /**
- * Sends a body to the worker that asked for it; resolves with false where another api does, or nobody reads any more.
- * `open` is called when the stream is ours. Its signal aborts when nobody reads.
+ * Sends a body to the worker that asked for it; resolves with false where another api does, or
+ * nobody reads any more. `open` is called when the stream is ours. Its signal aborts when nobody
+ * reads.
  */
 export async function sendTo(
   redis: Redis,

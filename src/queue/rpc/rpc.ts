@@ -37,10 +37,15 @@ const answered = z.object({
 /** So many queries may wait for a worker; more than that nobody will still be waiting for. */
 const maxWaiting = 1_000;
 
-/** Milliseconds that a worker has for an answer: a client hears within two seconds that there is none. */
+/**
+ * Milliseconds that a worker has for an answer: a client hears within two seconds that there is
+ * none.
+ */
 const defaultTimeout = 1_800;
 
-/** Milliseconds that any answer is waited for at most; AbortSignal.timeout takes no endless time. */
+/**
+ * Milliseconds that any answer is waited for at most; AbortSignal.timeout takes no endless time.
+ */
 const maxTimeout = 60_000;
 
 export interface RpcClient {
@@ -107,9 +112,10 @@ export type QueryHandlers = {
 };
 
 /**
- * Answers queries until the signal aborts. `blocking` is a connection of its own, `redis` sends the answers.
- * Requests and arguments are passed on unchecked: the answers check them, and answer by turns. No more than so many
- * queries are held here; the others stay on the list, which has a bound of its own.
+ * Answers queries until the signal aborts. `blocking` is a connection of its own, `redis` sends the
+ * answers. Requests and arguments are passed on unchecked: the answers check them, and answer by
+ * turns. No more than so many queries are held here; the others stay on the list, which has a bound
+ * of its own.
  */
 export async function serveQueries(
   redis: Redis,

@@ -5,11 +5,13 @@ import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 
 /**
- * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker (copy-requests.ts).
+ * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker
+ * (copy-requests.ts).
  *
- * The reader makes the key and keeps it alive; the sender only ever adds to a key that is there (NOMKSTREAM), so a
- * key that is gone means that nobody reads any more. The reader takes out what it has passed on, and the sender
- * adds no more than `window` frames that have not been taken out: memory is bounded on both sides and in Redis.
+ * The reader makes the key and keeps it alive; the sender only ever adds to a key that is there
+ * (NOMKSTREAM), so a key that is gone means that nobody reads any more. The reader takes out what
+ * it has passed on, and the sender adds no more than `window` frames that have not been taken out:
+ * memory is bounded on both sides and in Redis.
  *
  * Frames, as fields of an entry: `n` its number counted from 0, and one of
  *   d  bytes
@@ -17,13 +19,20 @@ import { parseJson } from '../../lib/parse-json.ts';
  *   e  the end: everything has been sent
  *   x  the end: the source failed; why, as JSON, where that is part of the contract
  *
- * Where several may send, each claims the stream first: the first frame then has the one id that is free but once.
+ * Where several may send, each claims the stream first: the first frame then has the one id that is
+ * free but once.
  */
 const window = 64;
-/** Milliseconds between two signs of life of an idle sender, and after which a silent one counts as gone. */
+/**
+ * Milliseconds between two signs of life of an idle sender, and after which a silent one counts as
+ * gone.
+ */
 const senderBeat = 500;
 const senderGone = 3_500;
-/** Milliseconds between two signs of life of the reader, and after which the key of a silent one expires. */
+/**
+ * Milliseconds between two signs of life of the reader, and after which the key of a silent one
+ * expires.
+ */
 const readerBeat = 700;
 const readerGone = 3_000;
 /** Bytes of a frame after which no more are gathered for it. */
@@ -53,9 +62,10 @@ export class NobodyReads extends Error {
 }
 
 /**
- * Sends a body to whoever reads the key. Resolves when the end is in Redis; rejects with `NobodyReads`, with what
- * the body threw, or when Redis fails. `abort` is called as soon as it is known that nobody reads. `first` is the number of
- * the first frame: 1 where the stream was claimed. `beat`: milliseconds between two signs of life.
+ * Sends a body to whoever reads the key. Resolves when the end is in Redis; rejects with
+ * `NobodyReads`, with what the body threw, or when Redis fails. `abort` is called as soon as it is
+ * known that nobody reads. `first` is the number of the first frame: 1 where the stream was
+ * claimed. `beat`: milliseconds between two signs of life.
  */
 export async function sendFrames(
   redis: Redis,
@@ -133,7 +143,10 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
   const countUnread = async () => {
     unread = inFlight.size + (await redis.xlen(key));
   };
-  /** Waits until half of a full window was read, so that not every single frame has to be waited for. */
+  /**
+   * Waits until half of a full window was read, so that not every single frame has to be waited
+   * for.
+   */
   const untilRead = async () => {
     for (let wait = 5; !failed; wait = Math.min(wait * 2, 160)) {
       await countUnread();
@@ -172,15 +185,18 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
 export interface FrameReader {
   /** Where the sender is to put the frames. */
   id: string;
-  /** What was sent. Throws when the stream is cut off anywhere. To be read once, to its end or until it is closed. */
+  /**
+   * What was sent. Throws when the stream is cut off anywhere. To be read once, to its end or until
+   * it is closed.
+   */
   body: AsyncIterable<Uint8Array>;
   /** Takes everything back when nobody is to send after all. */
   drop(): Promise<void>;
 }
 
 /**
- * Makes a key to read from. `redis` sends the signs of life, `connect` opens a connection for blocking reads. A sender that
- * is silent for `gone` milliseconds cuts the stream off.
+ * Makes a key to read from. `redis` sends the signs of life, `connect` opens a connection for
+ * blocking reads. A sender that is silent for `gone` milliseconds cuts the stream off.
  */
 export async function openFrames(
   redis: Redis,
@@ -245,7 +261,10 @@ async function* readFrames(reading: Reading): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Takes out what was passed on. Where Redis does not answer in time that is for the next time; the reading tells what is wrong. */
+/**
+ * Takes out what was passed on. Where Redis does not answer in time that is for the next time; the
+ * reading tells what is wrong.
+ */
 async function takeOut(redis: Redis, key: string, last: string): Promise<boolean> {
   const trimmed = redis.call('XTRIM', key, 'MINID', following(last));
   return trimmed.then(

@@ -76,8 +76,9 @@ export type Reply<S extends Script> = z.infer<(typeof scripts)[S]['reply']>;
 const texts = new Map(Object.entries(scripts).map(([name, { file }]) => [name, loadScript(file)]));
 
 /**
- * Makes the scripts known to a connection; to be done before anything else. A batch of commands that ioredis gathers knows
- * the scripts that were there when it was begun, and loses its count over one that was not (redis/ioredis#1931).
+ * Makes the scripts known to a connection; to be done before anything else. A batch of commands
+ * that ioredis gathers knows the scripts that were there when it was begun, and loses its count
+ * over one that was not (redis/ioredis#1931).
  */
 export function defineScripts(redis: Redis): void {
   for (const [name, { keys }] of Object.entries(scripts)) {
@@ -86,7 +87,10 @@ export function defineScripts(redis: Redis): void {
   }
 }
 
-/** Runs a script by its hash; Redis is given its text once. Throws where the reply is none that the script has. */
+/**
+ * Runs a script by its hash; Redis is given its text once. Throws where the reply is none that the
+ * script has.
+ */
 export async function runScript<S extends Script>(
   redis: Redis,
   name: S,

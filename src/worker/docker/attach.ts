@@ -8,8 +8,9 @@ const headerLength = 8;
 const maxFrame = 1024 * 1024;
 
 /**
- * Reads a container's stderr. The engine sends frames: one byte for the stream, three of nothing, four of length
- * (big-endian), and the bytes (Docker API, ContainerAttach). `demuxStream` of the library would read ahead of us.
+ * Reads a container's stderr. The engine sends frames: one byte for the stream, three of nothing,
+ * four of length (big-endian), and the bytes (Docker API, ContainerAttach). `demuxStream` of the
+ * library would read ahead of us.
  */
 export async function followErrors(
   docker: Dockerode,

@@ -7,7 +7,9 @@ import { gearLabel, jobLabel } from './labels.ts';
 /** The client that units run; another one in PATH may be another version. */
 const client = '/usr/bin/docker';
 
-/** Exit statuses of `docker run` (docker-run(1)) where it did not come to the container's process. */
+/**
+ * Exit statuses of `docker run` (docker-run(1)) where it did not come to the container's process.
+ */
 const refused = 125;
 const sentences: Record<number, string> = {
   [refused]: 'Docker could not create the container',
@@ -44,7 +46,10 @@ export const dockerCommands: EngineCommands = {
   },
 };
 
-/** The order of the words is part of every gear's unit: a change restarts each at its next installation. */
+/**
+ * The order of the words is part of every gear's unit: a change restarts each at its next
+ * installation.
+ */
 function runCommand(run: ContainerRun): string[] {
   const { owner, user, hosts } = run;
   return [

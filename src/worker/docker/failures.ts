@@ -11,7 +11,9 @@ export function hasStatus(error: unknown, ...statuses: number[]): boolean {
   );
 }
 
-/** Waits for a removal, which Docker refuses (403 for networks) while a container uses the thing. */
+/**
+ * Waits for a removal, which Docker refuses (403 for networks) while a container uses the thing.
+ */
 export async function unlessInUse(removal: Promise<unknown>): Promise<void> {
   try {
     await removal;
@@ -20,7 +22,10 @@ export async function unlessInUse(removal: Promise<unknown>): Promise<void> {
   }
 }
 
-/** What Docker's own error means here: its disk is full, or the engine is away or overtaxed; which may pass. */
+/**
+ * What Docker's own error means here: its disk is full, or the engine is away or overtaxed; which
+ * may pass.
+ */
 export function asDockerFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (saysDiskIsFull(String(error))) return diskIsFull(error);
@@ -41,8 +46,8 @@ export async function orNull<T>(name: string, ask: () => Promise<T>, of?: string
 }
 
 /**
- * What a failed pull means, told apart by the words of the engine and the registry. These stay in the log: they tell what
- * answers at an address, and who does not.
+ * What a failed pull means, told apart by the words of the engine and the registry. These stay in
+ * the log: they tell what answers at an address, and who does not.
  */
 export function asPullFailure(reference: string, error: unknown): Failure {
   const { message, code } = error as Error & { code?: string };

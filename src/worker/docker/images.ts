@@ -16,7 +16,10 @@ interface Parts {
 }
 
 export function dockerImages({ calls, streams, removeContainer, log }: Parts): EngineImages {
-  /** References of the images that `makeImage` has made for a gear; the id of one that has lost its name. */
+  /**
+   * References of the images that `makeImage` has made for a gear; the id of one that has lost its
+   * name.
+   */
   const imagesOf = async (gear: string) => {
     const filters = JSON.stringify({ label: [`${gearLabel}=${gear}`] });
     const found = await orNull('imagesOfGear', () => calls.listImages({ filters }));

@@ -12,8 +12,8 @@ function blockList(networks: readonly string[]): BlockList {
 }
 
 /**
- * Addresses that are nobody's on the Internet (IANA's special-purpose registries, RFC 6890): to clone or pull from them
- * would let a caller reach what only this host can.
+ * Addresses that are nobody's on the Internet (IANA's special-purpose registries, RFC 6890): to
+ * clone or pull from them would let a caller reach what only this host can.
  */
 const special = blockList([
   '0.0.0.0/8',
@@ -30,7 +30,8 @@ const special = blockList([
   '198.51.100.0/24',
   '203.0.113.0/24',
   '224.0.0.0/3',
-  // Of IPv6 only 2000::/3 is the Internet; in it, Teredo, documentation (RFC 3849, RFC 9637) and 6to4 are not.
+  // Of IPv6 only 2000::/3 is the Internet; in it, Teredo, documentation (RFC 3849, RFC 9637) and
+  // 6to4 are not.
   '2001::/23',
   '2001:db8::/32',
   '2002::/16',
@@ -70,7 +71,10 @@ function contains(list: BlockList, address: string): boolean {
   return list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
 }
 
-/** The IPv4 address that an IPv4-mapped IPv6 address means (RFC 4291, 2.5.5.2), or the address itself. */
+/**
+ * The IPv4 address that an IPv4-mapped IPv6 address means (RFC 4291, 2.5.5.2), or the address
+ * itself.
+ */
 function unmapped(address: string): string {
   if (isIPv4(address)) return address;
   // The Web's parser writes every address in its one shortest form.

@@ -8,7 +8,10 @@ export interface HostSnapshot {
   units: ReadonlyMap<string, string>;
   /** Units of such names below /etc: where each leads, or null for what is no link. */
   links: ReadonlyMap<string, string | null>;
-  /** Names of the units that are started on some of the occasions on which gears are, and not on all. */
+  /**
+   * Names of the units that are started on some of the occasions on which gears are, and not on
+   * all.
+   */
   halfWanted: ReadonlySet<string>;
   /** Names of the units that systemd has from anywhere, or runs. */
   loaded: readonly string[];

@@ -7,7 +7,10 @@ const comment = '# geard ';
 /** A variable as the environment of a process has it (environ(7)). */
 export const entryOf = ({ name, value }: EnvironmentVariable) => `${name}=${value}`;
 
-/** Whether an engine passes a value on as it is: it reads line by line and cuts off a line's last CR. */
+/**
+ * Whether an engine passes a value on as it is: it reads line by line and cuts off a line's last
+ * CR.
+ */
 export function fitsEnvFile(variable: EnvironmentVariable): boolean {
   return !/[\r\n]/.test(variable.value) && Buffer.byteLength(entryOf(variable)) <= maxLine;
 }
@@ -34,7 +37,10 @@ export function parseEnvFile(text: string): EnvironmentVariable[] {
   });
 }
 
-/** The variables of both; of two with the same name the later one counts, in the earlier one's place. */
+/**
+ * The variables of both; of two with the same name the later one counts, in the earlier one's
+ * place.
+ */
 export function mergeVariables(
   earlier: EnvironmentVariable[],
   later: EnvironmentVariable[],

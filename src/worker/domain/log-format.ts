@@ -25,8 +25,8 @@ const line = (text: string) => Buffer.from(`${text}\n`);
 const lineEnd = Buffer.from('\n');
 
 /**
- * Lines as the process has written them, byte for byte. A line that journald has cut is put together again, unless
- * a record of another process comes between.
+ * Lines as the process has written them, byte for byte. A line that journald has cut is put
+ * together again, unless a record of another process comes between.
  */
 function textWriter(): LogWriter {
   let unfinished: string | null = null;

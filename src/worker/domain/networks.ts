@@ -26,7 +26,10 @@ export interface AddressRange {
   last: number;
 }
 
-/** Bits of a gear network's prefix: 61 gears beside the network's own, the host's and the broadcast address. */
+/**
+ * Bits of a gear network's prefix: 61 gears beside the network's own, the host's and the broadcast
+ * address.
+ */
 const prefix = 26;
 const size = 2 ** (32 - prefix);
 

@@ -5,7 +5,10 @@ import type { Volume } from '../../jobs/types/container.ts';
 export const unitName = (resource: string) => `gear-${resource}.service`;
 export const containerName = (resource: string) => `gear-${resource}`;
 
-/** The image that carries a gear's environment; a tag names one version of it. See gear/environment-image.ts. */
+/**
+ * The image that carries a gear's environment; a tag names one version of it. See
+ * gear/environment-image.ts.
+ */
 export const environmentImage = (resource: string, tag: string) =>
   `${ownRegistry}/environment:${containerName(resource)}.${tag}`;
 
@@ -23,7 +26,10 @@ export const jobContainer = (resource: string) => `job-${resource}`;
 /** Names of gears, taken from the names of their units; null for every other name. */
 export const resourceOfUnit = (name: string) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? null;
 
-/** Where everything of a host lies below its base directory. Names come validated: see jobs/fields/identifier.ts. */
+/**
+ * Where everything of a host lies below its base directory. Names come validated: see
+ * jobs/fields/identifier.ts.
+ */
 export type HostPaths = ReturnType<typeof hostPaths>;
 
 export function hostPaths(base: string) {
@@ -58,8 +64,8 @@ export function hostPaths(base: string) {
     /** Values of a gear's inline environment; a tag names one version of them. */
     envFile: (resource: string, tag: string) => beside(resource, `${tag}.env`),
     /**
-     * Matches the names of a gear's value files; the first group is the tag, which is a job id: 32 hex
-     * digits, so that no other gear's name can end in one by chance.
+     * Matches the names of a gear's value files; the first group is the tag, which is a job id: 32
+     * hex digits, so that no other gear's name can end in one by chance.
      */
     envFilePattern: (resource: string) =>
       new RegExp(`^gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})\\.env$`),

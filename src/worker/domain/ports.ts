@@ -5,8 +5,8 @@ import type { PublishedPort } from '../../jobs/types/container.ts';
 export const allocated = { first: 4000, last: 60_000 } as const;
 
 /**
- * The external port for each internal one: the one asked for, or else the one it has now, or else the lowest that
- * can be used. Throws `ports_exhausted`.
+ * The external port for each internal one: the one asked for, or else the one it has now, or else
+ * the lowest that can be used. Throws `ports_exhausted`.
  */
 export function choosePorts(
   wanted: { internal: number; external?: number | undefined }[],

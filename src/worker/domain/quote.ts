@@ -1,9 +1,10 @@
 const named: Record<string, string> = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\t': '\\t' };
 
 /**
- * A word for ExecStart= as systemd reads it: in double quotes with C escapes, `%%` for the specifiers' `%`
- * (systemd.service(5) "COMMAND LINES", systemd.unit(5) "SPECIFIERS"). `$` needs nothing, because our commands
- * begin with `:`. Words hold no other control characters; the contract's schema has refused them.
+ * A word for ExecStart= as systemd reads it: in double quotes with C escapes, `%%` for the
+ * specifiers' `%` (systemd.service(5) "COMMAND LINES", systemd.unit(5) "SPECIFIERS"). `$` needs
+ * nothing, because our commands begin with `:`. Words hold no other control characters; the
+ * contract's schema has refused them.
  */
 export function quoteWord(word: string): string {
   if (/^[A-Za-z0-9_@:,./=+-]+$/.test(word)) return word;

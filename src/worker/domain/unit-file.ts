@@ -7,7 +7,10 @@ import type { ContainerRun, EngineCommands } from '../engine/engine.ts';
 import { containerName, engineVolume, environmentImage, type HostPaths } from './paths.ts';
 import { quoteWord } from './quote.ts';
 
-/** What a gear's unit carries, for us to read back. Units of earlier versions lack what has a default. */
+/**
+ * What a gear's unit carries, for us to read back. Units of earlier versions lack what has a
+ * default.
+ */
 const carried = z.object({
   /** Names of the inline environment count, their values are in a file of their own. */
   spec: gearSpec,
@@ -22,7 +25,9 @@ const carried = z.object({
   logLines: z.number().int().default(10_000),
   /** Addresses on which its ports are published; none: all. */
   addresses: z.array(z.string()).default([]),
-  /** The network that it runs in; null: the engine's default one, as units of earlier versions say. */
+  /**
+   * The network that it runs in; null: the engine's default one, as units of earlier versions say.
+   */
   network: z
     .string()
     .regex(/^geard?-[A-Za-z0-9_.-]{1,80}$/)
@@ -39,8 +44,8 @@ export interface GearUnit extends z.infer<typeof carried> {
 const stopTimeout = 10;
 
 /**
- * Seconds between a failure and the next start, for ever: a gear that fails at once is not to keep the host busy. A pause that
- * grows needs systemd 254 (RestartSteps=).
+ * Seconds between a failure and the next start, for ever: a gear that fails at once is not to keep
+ * the host busy. A pause that grows needs systemd 254 (RestartSteps=).
  */
 const restartPause = 5;
 
@@ -63,8 +68,9 @@ export interface UnitHost {
  * The text of the unit. It needs nothing of ours to run: systemd, the engine and the files it
  * names are enough.
  *
- * An explicit stop ends the process by SIGTERM or SIGKILL, which is clean (SuccessExitStatus=); where nobody asked
- * for it the same exit statuses mean that the process was killed, and it is restarted (RestartForceExitStatus=).
+ * An explicit stop ends the process by SIGTERM or SIGKILL, which is clean (SuccessExitStatus=);
+ * where nobody asked for it the same exit statuses mean that the process was killed, and it is
+ * restarted (RestartForceExitStatus=).
  */
 export function renderUnit(unit: GearUnit, { paths, engine }: UnitHost): string {
   const commandLine = (words: string[]) => words.map(quoteWord).join(' ');
@@ -137,7 +143,10 @@ function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): strin
   return envTag === null ? shared : [...shared, paths.envFile(resource, envTag)];
 }
 
-/** base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables stay out. */
+/**
+ * base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables
+ * stay out.
+ */
 function encode({ spec, ...unit }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
   // Parsed, so that the text does not depend on the order in which the fields were given.

@@ -10,7 +10,8 @@ import { gearUnitPattern } from '../systemd/unit-links.ts';
 /** What of this host is otherwise than geard has made it. */
 export async function lookForDrift(services: HostServices): Promise<Drift> {
   const { paths, systemd, engine, directory } = services;
-  // A job may begin or end while we look: what it works on counts as busy if it was so before or after.
+  // A job may begin or end while we look: what it works on counts as busy if it was so before or
+  // after.
   const before = [...services.busy];
   const [{ links, halfWanted }, loaded, containers, networks, held, units] = await Promise.all([
     systemd.links(),

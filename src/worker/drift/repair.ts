@@ -11,8 +11,9 @@ import type { JobContext } from '../jobs/context.ts';
 import { lookForDrift } from './look.ts';
 
 /**
- * Brings the directory, units, links and reservations into line with the gears on the disk. What runs goes on as it
- * is, and what is foreign stays as it is. Can be repeated at any point: it does what is left to do.
+ * Brings the directory, units, links and reservations into line with the gears on the disk. What
+ * runs goes on as it is, and what is foreign stays as it is. Can be repeated at any point: it does
+ * what is left to do.
  */
 export async function repairHost({
   services,
@@ -68,7 +69,10 @@ async function mend(services: HostServices, resource: string): Promise<void> {
     await linkUnit(services, resource, links.wanted.has(name) || (await runs(services, name)));
 }
 
-/** What runs is what was to run after a reboot too, unless somebody has said otherwise in a way that is lost. */
+/**
+ * What runs is what was to run after a reboot too, unless somebody has said otherwise in a way that
+ * is lost.
+ */
 async function runs({ systemd }: HostServices, unit: string): Promise<boolean> {
   const { active } = await systemd.activity(unit);
   return active !== 'inactive' && active !== 'failed';

@@ -52,7 +52,9 @@ export interface ContainerRun {
   /** Capabilities (capabilities(7)) of root inside, without CAP_; it gets no others, ever. */
   capabilities?: readonly string[];
   user?: { uid: number; gid: number };
-  /** Its files cannot be changed, but for volumes and a /tmp in memory of this size, such as 16m. */
+  /**
+   * Its files cannot be changed, but for volumes and a /tmp in memory of this size, such as 16m.
+   */
   readOnlyExceptTmp?: string;
   /** Processes and threads that it may have. */
   pids: number;
@@ -63,7 +65,9 @@ export interface ContainerRun {
   cpus?: number | undefined;
   /** Bytes that one file may have; there are no core dumps then. */
   fileBytes?: number;
-  /** A network's name, `host`, `none`, or `bridge`: the engine's default, as where none is named. */
+  /**
+   * A network's name, `host`, `none`, or `bridge`: the engine's default, as where none is named.
+   */
   network?: string | undefined;
   /** Another name that it has for the others in its network. */
   alias?: string | undefined;
@@ -120,7 +124,10 @@ export interface EngineImages {
    * does not allow it, transient where it cannot be reached. Throws the signal's reason.
    */
   pull(reference: string, onProgress: (progress: PullProgress) => void, signal: AbortSignal): Promise<void>;
-  /** Makes an image for a gear that differs from another one in its environment only: NAME=value each. */
+  /**
+   * Makes an image for a gear that differs from another one in its environment only: NAME=value
+   * each.
+   */
   makeImage(wanted: { image: string; from: string; env: string[]; gear: string }): Promise<void>;
   /** Removes what `makeImage` has made for a gear, but for one image; one that is used stays. */
   removeImages(gear: string, except: string | null): Promise<void>;

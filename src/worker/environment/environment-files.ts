@@ -19,8 +19,8 @@ export async function isOther(paths: HostPaths, name: string, env: EnvironmentVa
 }
 
 /**
- * Replaces the variables of an environment. Where they are the same the file keeps its time, by which a gear is told that it
- * runs with an older environment.
+ * Replaces the variables of an environment. Where they are the same the file keeps its time, by
+ * which a gear is told that it runs with an older environment.
  */
 export async function writeEnvironment(
   paths: HostPaths,

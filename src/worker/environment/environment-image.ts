@@ -8,10 +8,10 @@ import { readEnvironment } from './environment-files.ts';
 
 /**
  * Values that env files cannot carry (line breaks, very long ones) reach a gear in an image of its
- * own: the image it was installed from, with the whole environment in its configuration. Nothing but
- * the engine needs to be there when the unit starts, no value stands in the unit or on a command
- * line, and none is interpreted on the way: the environment of the engine's client, which `-e NAME`
- * reads from, would make an LD_PRELOAD of the caller's count for a process of root's.
+ * own: the image it was installed from, with the whole environment in its configuration. Nothing
+ * but the engine needs to be there when the unit starts, no value stands in the unit or on a
+ * command line, and none is interpreted on the way: the environment of the engine's client, which
+ * `-e NAME` reads from, would make an LD_PRELOAD of the caller's count for a process of root's.
  */
 export interface GearEnvironment {
   /** All variables, the gear's own over those of the environment it uses. */
@@ -33,8 +33,8 @@ export async function environmentOf(
 }
 
 /**
- * Makes the image that carries a gear's environment, unless the one it has says the same already. Returns the tag
- * of it, or null when none is needed.
+ * Makes the image that carries a gear's environment, unless the one it has says the same already.
+ * Returns the tag of it, or null when none is needed.
  */
 export async function carryEnvironment(
   services: HostServices,
@@ -58,6 +58,9 @@ export async function carryEnvironment(
   return freshTag;
 }
 
-/** Removes the images of a gear's environment that its unit does not name. One that still runs stays until later. */
+/**
+ * Removes the images of a gear's environment that its unit does not name. One that still runs stays
+ * until later.
+ */
 export const removeStaleImages = ({ engine }: HostServices, resource: string, keep: string | null) =>
   engine.removeImages(resource, keep === null ? null : environmentImage(resource, keep));

@@ -14,8 +14,8 @@ export async function readHashKey(paths: HostPaths): Promise<string> {
 }
 
 /**
- * Variables as those see them who may not read their values. The hash tells a value that was changed from the same one; it
- * is keyed, so that nobody can try what a value might be.
+ * Variables as those see them who may not read their values. The hash tells a value that was
+ * changed from the same one; it is keyed, so that nobody can try what a value might be.
  */
 export function hideValues(env: readonly EnvironmentVariable[], key: string): HiddenVariable[] {
   return env.map(({ name, value }) => ({ name, hash: hashOf(`${name}=${value}`, key) }));

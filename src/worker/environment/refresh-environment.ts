@@ -11,8 +11,9 @@ export async function gearsUsing({ paths }: HostServices, environment: string): 
 }
 
 /**
- * Has a gear see the change of its environment at its next (re)start, whoever starts it. Env files the engine reads
- * by itself; an image that carries the environment is made anew, and the unit names it. What runs goes on as it is.
+ * Has a gear see the change of its environment at its next (re)start, whoever starts it. Env files
+ * the engine reads by itself; an image that carries the environment is made anew, and the unit
+ * names it. What runs goes on as it is.
  */
 export async function refreshEnvironment(
   services: HostServices,
@@ -26,7 +27,8 @@ export async function refreshEnvironment(
 export async function refreshHeld(services: HostServices, resource: string, tag: string): Promise<void> {
   const { paths, systemd } = services;
   const gear = await readGear(paths, resource);
-  // An installation that is under way, or is to be taken back first, reads the environment by itself.
+  // An installation that is under way, or is to be taken back first, reads the environment by
+  // itself.
   if (!gear || (await readBefore(paths, resource))) return;
   const { image } = gear.spec;
   const environment = await environmentOf(services, gear.spec);

@@ -14,8 +14,8 @@ export interface StoredGear extends GearUnit {
 }
 
 /**
- * What was there before an installation that has not come to its end. As long as this file exists the unit is not
- * known to start; taking the installation back restores it.
+ * What was there before an installation that has not come to its end. As long as this file exists
+ * the unit is not known to start; taking the installation back restores it.
  */
 const before = z.object({
   /** The installation's job. */
@@ -24,14 +24,20 @@ const before = z.object({
   text: z.string().nullable(),
   enabled: z.boolean(),
   active: z.boolean(),
-  /** The run of the unit (its invocation id) that systemd began before it read the present text; null: not looked at yet. */
+  /**
+   * The run of the unit (its invocation id) that systemd began before it read the present text;
+   * null: not looked at yet.
+   */
   replaced: z.string().nullable(),
   /** The engine's volumes that were not there; the installation makes them. */
   volumes: z.array(z.string()),
 });
 export type Before = z.infer<typeof before>;
 
-/** The gear's unit, or null when there is none (or none of ours). The values of inline variables are empty. */
+/**
+ * The gear's unit, or null when there is none (or none of ours). The values of inline variables are
+ * empty.
+ */
 export async function readUnit(paths: HostPaths, resource: string): Promise<StoredGear | null> {
   const text = await readIfThere(paths.unit(resource));
   const unit = text === null ? null : parseUnit(text);

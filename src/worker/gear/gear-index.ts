@@ -4,8 +4,8 @@ import type { GearUnit } from '../domain/unit-file.ts';
 import { listGears, readUnit } from './gear-files.ts';
 
 /**
- * The gears of a host in memory, as their units say: they are told every few seconds, and listed often. A unit that was changed by
- * hand is read when all are compared with the disk.
+ * The gears of a host in memory, as their units say: they are told every few seconds, and listed
+ * often. A unit that was changed by hand is read when all are compared with the disk.
  */
 export interface GearIndex {
   /** Reads the units of all gears. */

@@ -52,7 +52,9 @@ async function makeNetwork(
   throw new Failure('host_unavailable', 'no addresses for another network are left; see --network-pool');
 }
 
-/** Removes the network that a gear has been in, unless another gear uses it or this one still does. */
+/**
+ * Removes the network that a gear has been in, unless another gear uses it or this one still does.
+ */
 export async function releaseNetwork(
   services: HostServices,
   resource: string,
@@ -79,7 +81,10 @@ export async function removeUnusedNetworks(services: HostServices): Promise<void
 /** The network that a unit's text names. */
 export const networkIn = (text: string | null | undefined) => (text ? parseUnit(text)?.network : null);
 
-/** What a worker does about networks as it starts: says that nothing keeps gears apart, and tidies up after a crash. */
+/**
+ * What a worker does about networks as it starts: says that nothing keeps gears apart, and tidies
+ * up after a crash.
+ */
 export async function tidyNetworks(services: HostServices): Promise<void> {
   const { systemd, log } = services;
   const { active } = await systemd.activity(networkRules);

@@ -9,8 +9,9 @@ import { portIsFree } from '../host/ports.ts';
 import type { HostServices } from '../host-services.ts';
 
 /**
- * Reserves the external ports a gear is to have: those asked for, and for the others the ones it has had or free
- * ones. Throws `port_taken` or `ports_exhausted`; what it had reserved before is then as it was.
+ * Reserves the external ports a gear is to have: those asked for, and for the others the ones it
+ * has had or free ones. Throws `port_taken` or `ports_exhausted`; what it had reserved before is
+ * then as it was.
  */
 export async function reservePorts(
   services: HostServices,
@@ -77,7 +78,10 @@ export function publishesAlike(one: Publication | null, other: Publication): boo
   return isDeepStrictEqual(of(one ?? { ports: [], addresses: [] }), of(other));
 }
 
-/** The rules let gears reach what the units have the engine publish; see docs/networks.md. A host may do without them. */
+/**
+ * The rules let gears reach what the units have the engine publish; see docs/networks.md. A host
+ * may do without them.
+ */
 export async function tellRules({ systemd, log }: HostServices): Promise<void> {
   const result = await systemd.reloadNetworkRules();
   if (result !== 'done' && result !== 'absent')

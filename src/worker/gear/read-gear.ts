@@ -6,7 +6,10 @@ import type { HostServices } from '../host-services.ts';
 import type { UnitState } from '../systemd/systemd.ts';
 import { readFailedUpdate, requireGear } from './gear-files.ts';
 
-/** A gear as it is now; `values`: whether with the values of its variables. Throws `container_not_found`. */
+/**
+ * A gear as it is now; `values`: whether with the values of its variables. Throws
+ * `container_not_found`.
+ */
 export async function showGear(services: HostServices, resource: string, values: boolean): Promise<Gear> {
   const { host, paths, systemd, engine, hashKey } = services;
   const gear = await requireGear(paths, resource);

@@ -23,9 +23,10 @@ interface Startable extends Pick<GearUnit, 'resource' | 'ports' | 'addresses' | 
 }
 
 /**
- * Starts the gear's unit, or restarts it, and waits until it runs and listens. Throws `start_failed` when its process ends
- * instead or does not listen in time, with the last lines of its log, `port_taken` when somebody else has taken one of its
- * ports meanwhile, and a transient `host_unavailable` where the engine has taken it down.
+ * Starts the gear's unit, or restarts it, and waits until it runs and listens. Throws
+ * `start_failed` when its process ends instead or does not listen in time, with the last lines of
+ * its log, `port_taken` when somebody else has taken one of its ports meanwhile, and a transient
+ * `host_unavailable` where the engine has taken it down.
  */
 export async function runGear(
   gear: Startable,
@@ -65,7 +66,8 @@ async function prepareStart(services: HostServices, gear: Startable): Promise<vo
   const { systemd, engine, paths } = services;
   const unit = paths.unitName(gear.resource);
   if ((await systemd.state(unit)).needsReload) await systemd.reload();
-  // Whoever tidies up in the engine (`docker network prune`) takes the networks of gears that are stopped.
+  // Whoever tidies up in the engine (`docker network prune`) takes the networks of gears that are
+  // stopped.
   await ensureNetwork(services, gear);
   const { active, pending } = await systemd.activity(unit);
   if ((active !== 'inactive' && active !== 'failed') || pending) return;
@@ -75,8 +77,9 @@ async function prepareStart(services: HostServices, gear: Startable): Promise<vo
 }
 
 /**
- * What the unit is doing once systemd has finished with what others had asked of it: a restart that was cancelled, an operator,
- * the engine coming up. What a job has systemd do then is its own. Throws a transient `host_unavailable` where that takes too long.
+ * What the unit is doing once systemd has finished with what others had asked of it: a restart that
+ * was cancelled, an operator, the engine coming up. What a job has systemd do then is its own.
+ * Throws a transient `host_unavailable` where that takes too long.
  */
 export async function untilIdle(
   { services, signal }: Pick<JobContext, 'services' | 'signal'>,
@@ -90,7 +93,10 @@ export async function untilIdle(
   return waitFor(look, systemdDeadline, `systemd is not done with ${unit}`, signal);
 }
 
-/** Looks until there is something. Throws a transient `host_unavailable` with the detail when the deadline (milliseconds) is over. */
+/**
+ * Looks until there is something. Throws a transient `host_unavailable` with the detail when the
+ * deadline (milliseconds) is over.
+ */
 async function waitFor<T>(
   look: () => Promise<T | null>,
   deadline: number,
@@ -114,7 +120,10 @@ async function assertPortsFree({ ports, addresses }: Startable): Promise<void> {
   }
 }
 
-/** Stops the gear, now and after every reboot, and waits until its container is gone and systemd knows it. */
+/**
+ * Stops the gear, now and after every reboot, and waits until its container is gone and systemd
+ * knows it.
+ */
 export async function stopGear(services: HostServices, resource: string): Promise<void> {
   await services.systemd.disable(services.paths.unitName(resource));
   await endRun(services, resource);
@@ -122,8 +131,8 @@ export async function stopGear(services: HostServices, resource: string): Promis
 }
 
 /**
- * Has systemd know that nothing wants a gear that was stopped. Until then a start of the engine may have brought it back, which is
- * ended as well.
+ * Has systemd know that nothing wants a gear that was stopped. Until then a start of the engine may
+ * have brought it back, which is ended as well.
  */
 export async function settleStopped(services: HostServices, resource: string): Promise<void> {
   await services.systemd.settle();
@@ -148,8 +157,9 @@ export async function endRun(services: HostServices, resource: string): Promise<
 }
 
 /**
- * Waits for the container of a unit that has just been started. The engine makes it also where its client is stopped meanwhile; it
- * would be there after all is removed, with the values of the gear. Throws a transient `host_unavailable` where that takes too long.
+ * Waits for the container of a unit that has just been started. The engine makes it also where its
+ * client is stopped meanwhile; it would be there after all is removed, with the values of the gear.
+ * Throws a transient `host_unavailable` where that takes too long.
  */
 async function containerIsMade({ systemd, engine, paths }: HostServices, resource: string): Promise<void> {
   const look = async () => {

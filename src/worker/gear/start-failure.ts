@@ -12,7 +12,10 @@ const journalDeadline = 5_000;
 /** Milliseconds systemd may take to notice that the process has ended. */
 const endDeadline = 2_000;
 
-/** What is known of a start that failed: what systemd says of its own job, or what the process that runs does not do. */
+/**
+ * What is known of a start that failed: what systemd says of its own job, or what the process that
+ * runs does not do.
+ */
 export interface StartSymptom {
   systemdSays?: string;
   silence?: string;
@@ -43,7 +46,10 @@ export async function startFailure(
   return new Failure('start_failed', `${silence ?? ended}${said}`);
 }
 
-/** The engine tells of the end of a container before systemd has heard of it, and only systemd knows the exit status. */
+/**
+ * The engine tells of the end of a container before systemd has heard of it, and only systemd knows
+ * the exit status.
+ */
 async function endedState({ systemd }: HostServices, unit: string): Promise<UnitState> {
   const until = performance.now() + endDeadline;
   for (;;) {

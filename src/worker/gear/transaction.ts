@@ -22,8 +22,9 @@ import { runGear, settleStopped, stopGear, untilIdle } from './run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
 
 /**
- * Remembers what is there before the gear is changed. After a crash the first memory holds: it is the last state
- * that was known to be good; only which run of the unit is out of date is what is so now.
+ * Remembers what is there before the gear is changed. After a crash the first memory holds: it is
+ * the last state that was known to be good; only which run of the unit is out of date is what is so
+ * now.
  */
 export async function openTransaction(
   context: Pick<JobContext, 'services' | 'signal' | 'job'>,
@@ -55,8 +56,8 @@ export async function openTransaction(
 }
 
 /**
- * The run that is out of date, found once: systemd has read the unit by then, and whatever starts it later starts it anew.
- * The engine or an operator may have restarted it since it was written.
+ * The run that is out of date, found once: systemd has read the unit by then, and whatever starts
+ * it later starts it anew. The engine or an operator may have restarted it since it was written.
  */
 export async function outdatedRun(
   context: Pick<JobContext, 'services' | 'signal'>,
@@ -87,7 +88,10 @@ export async function writeUnit(
   await gears.read(unit.resource);
 }
 
-/** Links the unit into systemd; enabled is what runs after a reboot. systemd knows it after `settle` or `reload`. */
+/**
+ * Links the unit into systemd; enabled is what runs after a reboot. systemd knows it after `settle`
+ * or `reload`.
+ */
 export async function linkUnit(
   { paths, systemd }: HostServices,
   resource: string,
@@ -96,7 +100,10 @@ export async function linkUnit(
   await systemd.link(paths.unit(resource), enabled);
 }
 
-/** The new unit is good: nothing of the old one is needed any more, and the job can no longer be taken back. */
+/**
+ * The new unit is good: nothing of the old one is needed any more, and the job can no longer be
+ * taken back.
+ */
 export async function commit(services: HostServices, unit: GearUnit): Promise<void> {
   await services.systemd.settle();
   await releaseOthers(services, unit.resource, unit.ports);
@@ -109,22 +116,24 @@ export async function commit(services: HostServices, unit: GearUnit): Promise<vo
 }
 
 /**
- * Takes an installation back: a first one leaves nothing, an update leaves the gear as it was before, running if
- * it ran. Returns what the client should know of it. Can be repeated; does nothing when there is nothing to
- * take back.
+ * Takes an installation back: a first one leaves nothing, an update leaves the gear as it was
+ * before, running if it ran. Returns what the client should know of it. Can be repeated; does
+ * nothing when there is nothing to take back.
  */
 export async function rollBack(context: JobContext, resource: string, why: Failure | null): Promise<string> {
   const { services } = context;
   const before = await readBefore(services.paths, resource);
   if (!before) {
-    // What was made before the unit was to be changed: reservations, and an image with the environment's values.
+    // What was made before the unit was to be changed: reservations, and an image with the
+    // environment's values.
     const current = await readGear(services.paths, resource);
     await releaseOthers(services, resource, current?.ports ?? []);
     await removeStaleImages(services, resource, current?.imageTag ?? null);
     return '';
   }
   const failed = await readGear(services.paths, resource);
-  // Where the text is as it was, what ran runs on, or an earlier run of this has started it again already.
+  // Where the text is as it was, what ran runs on, or an earlier run of this has started it again
+  // already.
   if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(services, resource);
   if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
   await releaseNetwork(services, resource, failed?.network);
@@ -174,7 +183,8 @@ async function restore(
 /** Starts what ran before; that it does not start either is told, not thrown. */
 async function runAgain({ services }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
   try {
-    // The job's own signal may have aborted already; what ran before is to run again all the same, and has waited once.
+    // The job's own signal may have aborted already; what ran before is to run again all the same,
+    // and has waited once.
     const gear = old ?? { resource, ports: [], addresses: [], spec: {}, network: null };
     await runGear(gear, 'start', {
       services,
@@ -189,7 +199,10 @@ async function runAgain({ services }: JobContext, resource: string, old: GearUni
   }
 }
 
-/** Removes a gear that has been stopped: its unit, links, values and reservations. Nothing of any other gear. */
+/**
+ * Removes a gear that has been stopped: its unit, links, values and reservations. Nothing of any
+ * other gear.
+ */
 export async function removeGear(services: HostServices, resource: string): Promise<void> {
   const { paths, systemd } = services;
   await releaseNetwork(services, resource, (await readGear(paths, resource))?.network);

@@ -22,7 +22,10 @@ const listenInterval = 10;
 const tellInterval = 5_000;
 
 export interface ReadyWatch {
-  /** Resolves with the container's id when the gear runs and listens. Throws `start_failed` as soon as its process has ended. */
+  /**
+   * Resolves with the container's id when the gear runs and listens. Throws `start_failed` as soon
+   * as its process has ended.
+   */
   ready(): Promise<string>;
   close(): void;
 }
@@ -38,8 +41,9 @@ export interface Readiness extends Pick<JobContext, 'services' | 'report' | 'sig
 }
 
 /**
- * Watches a gear come up. Must be opened before the unit is started, so that no event is missed; systemd only
- * knows that the engine's client was executed, what counts is the container's own process and what it listens on.
+ * Watches a gear come up. Must be opened before the unit is started, so that no event is missed;
+ * systemd only knows that the engine's client was executed, what counts is the container's own
+ * process and what it listens on.
  */
 export function untilReady(readiness: Readiness): ReadyWatch {
   const { services, gear, failure, signal } = readiness;

@@ -7,7 +7,9 @@ import { readUnit, readUnits } from './gear-files.ts';
 const volumesOf = ({ resource, spec }: Pick<GearUnit, 'resource' | 'spec'>) =>
   spec.volumes.map((volume) => engineVolume(resource, volume));
 
-/** Refuses to share a volume of a gear that is not on this host: the engine would make an empty one. */
+/**
+ * Refuses to share a volume of a gear that is not on this host: the engine would make an empty one.
+ */
 export async function assertOwners(
   { paths }: HostServices,
   resource: string,
@@ -29,7 +31,10 @@ export async function missingVolumes({ engine }: HostServices, unit: GearUnit): 
   return names.filter((_, i) => !there[i]);
 }
 
-/** Removes volumes that an installation has made which is taken back, but none that a gear has by now. */
+/**
+ * Removes volumes that an installation has made which is taken back, but none that a gear has by
+ * now.
+ */
 export async function removeVolumes(services: HostServices, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   const used = new Set((await readUnits(services.paths)).flatMap(volumesOf));

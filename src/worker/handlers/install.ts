@@ -73,7 +73,10 @@ async function assertMayInstall(
   if (current === null) await assertTakesNew(context);
 }
 
-/** The unit that is to be written. What it needs is on the host then: its image, its ports, its environment. */
+/**
+ * The unit that is to be written. What it needs is on the host then: its image, its ports, its
+ * environment.
+ */
 async function prepare(params: Install, current: StoredGear | null, context: JobContext): Promise<GearUnit> {
   const { resource } = params;
   const { services, report, job } = context;
@@ -99,7 +102,10 @@ async function prepare(params: Install, current: StoredGear | null, context: Job
   };
 }
 
-/** A spec with what the host gives where it names nothing. Throws `invalid_request` where it asks for more than the host gives. */
+/**
+ * A spec with what the host gives where it names nothing. Throws `invalid_request` where it asks
+ * for more than the host gives.
+ */
 function granted(spec: Install['spec'], limits: HostLimits): Install['spec'] {
   const beyond = beyondLimits(spec, limits);
   if (beyond !== null) throw new Failure('invalid_request', beyond);
@@ -113,7 +119,8 @@ async function finish(
   before: Before,
   container: string | null,
 ): Promise<Result<'container.install'>> {
-  // Its environment may have been changed before the unit named it, by a job that has not found this gear.
+  // Its environment may have been changed before the unit named it, by a job that has not found
+  // this gear.
   if (spec.environment !== undefined) await refreshHeld(services, resource, randomUUID().replaceAll('-', ''));
   return {
     unit: services.paths.unitName(resource),
@@ -124,7 +131,10 @@ async function finish(
   };
 }
 
-/** Values that have not changed keep their file, so that the unit's text changes only when the gear does. */
+/**
+ * Values that have not changed keep their file, so that the unit's text changes only when the gear
+ * does.
+ */
 function envTagOf({ spec }: Install, current: StoredGear | null, job: string): string | null {
   if (spec.env.length === 0) return null;
   const same = JSON.stringify(current?.spec.env) === JSON.stringify(spec.env);
@@ -138,7 +148,10 @@ async function bringUp(unit: GearUnit, outdated: string, context: JobContext): P
   return container;
 }
 
-/** Whether a process that is up now was started from the unit as it is on disk and from the image as it is now. */
+/**
+ * Whether a process that is up now was started from the unit as it is on disk and from the image as
+ * it is now.
+ */
 async function runsAsWritten(
   services: HostServices,
   { resource, spec, imageTag }: GearUnit,

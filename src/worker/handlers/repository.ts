@@ -58,7 +58,10 @@ export const create: Handler<'repository.create'> = {
   },
 };
 
-/** Where a repository comes from: what git can be told at once, or another one of the fleet that is to be fetched first. */
+/**
+ * Where a repository comes from: what git can be told at once, or another one of the fleet that is
+ * to be fetched first.
+ */
 type Origin = { task: GitTask } | { copied: string };
 
 async function originOf(url: string | null, { repositories }: HostServices): Promise<Origin> {

@@ -4,7 +4,10 @@ import { runGear, stopGear, untilIdle } from '../gear/run-gear.ts';
 import { linkUnit } from '../gear/transaction.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 
-/** Starts a gear, now and after every reboot. One that does not start is stopped again, if it was stopped before. */
+/**
+ * Starts a gear, now and after every reboot. One that does not start is stopped again, if it was
+ * stopped before.
+ */
 export const start: Handler<'container.start'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
@@ -28,7 +31,8 @@ export const restart: Handler<'container.restart'> = {
     const { systemd, paths } = context.services;
     const look = () => systemd.activity(paths.unitName(resource));
     const before = await context.checkpoint(async () => (await untilIdle(context, resource)).invocation);
-    // An earlier run may have restarted it already, or have had systemd begin with it: once is enough.
+    // An earlier run may have restarted it already, or have had systemd begin with it: once is
+    // enough.
     const { active, pending, invocation } = await look();
     const untouched = active === 'active' && !pending && invocation === before;
     return up(gear, untouched ? 'restart' : 'start', context);

@@ -16,9 +16,9 @@ export interface Announcer {
   /** Looks at the disk and says all of it now; nothing, once the host has withdrawn. */
   everything(): Promise<void>;
   /**
-   * Says it again and again, and whenever Redis or an api has come back; `address` is from where streams may be
-   * fetched. `ready` resolves when it was said for the first time, and rejects with `NameTaken` where another worker has
-   * the host's name.
+   * Says it again and again, and whenever Redis or an api has come back; `address` is from where
+   * streams may be fetched. `ready` resolves when it was said for the first time, and rejects with
+   * `NameTaken` where another worker has the host's name.
    */
   keep(address: string | null): { ready: Promise<void>; stop(): Promise<void> };
 }
@@ -38,7 +38,10 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
   const { queue, paths, gears, host, version, limits, onFatal, log } = parts;
   let address: string | null = null;
   let withdrawn = false;
-  /** What is said of the host is said one after the other, or an old word could come after the last one. */
+  /**
+   * What is said of the host is said one after the other, or an old word could come after the last
+   * one.
+   */
   const turns = createLocks();
   const announcement = async () => ({
     name: host,

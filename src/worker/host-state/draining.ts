@@ -3,7 +3,10 @@ import type { HostPaths } from '../domain/paths.ts';
 import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
 import type { JobContext } from '../jobs/context.ts';
 
-/** Whether the host takes nothing new. A file says so, which outlives this process, the host's next boot and Redis. */
+/**
+ * Whether the host takes nothing new. A file says so, which outlives this process, the host's next
+ * boot and Redis.
+ */
 export async function isDraining(paths: HostPaths): Promise<boolean> {
   return (await readIfThere(paths.draining)) !== null;
 }
@@ -16,8 +19,8 @@ export async function setDraining(paths: HostPaths, draining: boolean): Promise<
 }
 
 /**
- * Refuses what would be new on a host that is draining: the api has known nothing of it yet, or the request came first
- * and its job only now. What was begun before goes on.
+ * Refuses what would be new on a host that is draining: the api has known nothing of it yet, or the
+ * request came first and its job only now. What was begun before goes on.
  */
 export async function assertTakesNew({
   services,

@@ -5,7 +5,10 @@ import type { Holder } from '../../queue/worker-queue.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { readIfThere, writeDurably } from '../host/files.ts';
 
-/** Who holds the host's name: its disk, by an identity that lies on it; and where that is, for people. */
+/**
+ * Who holds the host's name: its disk, by an identity that lies on it; and where that is, for
+ * people.
+ */
 export async function holderOf(paths: HostPaths): Promise<Holder> {
   const path = join(paths.jobs, 'identity');
   let identity = (await readIfThere(path))?.trim();

@@ -17,7 +17,10 @@ export async function isOnDisk(paths: HostPaths, kind: Kind, resource: string): 
   );
 }
 
-/** Names of all resources of a kind that the host holds. Files that are none of ours have other names. */
+/**
+ * Names of all resources of a kind that the host holds. Files that are none of ours have other
+ * names.
+ */
 export async function listOnDisk(paths: HostPaths, kind: Kind): Promise<string[]> {
   if (kind === 'gear') return listGears(paths);
   const names = await readdir(kind === 'repository' ? paths.repositories : paths.environments);

@@ -7,8 +7,9 @@ import { type AddressAllowance, isPublic } from '../domain/addresses.ts';
 const lookupDeadline = 10_000;
 
 /**
- * The addresses of a host that a caller has named. Throws `invalid_request` where one of them is not public and `option`
- * does not allow it, and what `unresolved` makes of the reason where the name has no address.
+ * The addresses of a host that a caller has named. Throws `invalid_request` where one of them is
+ * not public and `option` does not allow it, and what `unresolved` makes of the reason where the
+ * name has no address.
  */
 export async function reachableAddresses(
   name: string,

@@ -10,7 +10,10 @@ const syncDeadline = 60_000;
 
 const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
-/** Replaces a file so that after a crash either the old or the new text is there, whole: write, fsync, rename. */
+/**
+ * Replaces a file so that after a crash either the old or the new text is there, whole: write,
+ * fsync, rename.
+ */
 export async function writeDurably(path: string, text: string, mode: number): Promise<void> {
   const directory = dirname(path);
   const draft = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
@@ -30,7 +33,10 @@ export async function writeDurably(path: string, text: string, mode: number): Pr
   await syncDirectory(directory);
 }
 
-/** What an error of the file system means that passes when somebody makes room or mends the disk; else null. */
+/**
+ * What an error of the file system means that passes when somebody makes room or mends the disk;
+ * else null.
+ */
 export function asDiskFailure(error: unknown): Failure | null {
   const code = codeOf(error);
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskIsFull(error);
@@ -62,7 +68,9 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 
 export { readIfThere } from '../../lib/files/replace-file.ts';
 
-/** Makes directories that all may pass, whatever the umask; what is there already is left as it is. */
+/**
+ * Makes directories that all may pass, whatever the umask; what is there already is left as it is.
+ */
 export async function makeDirectories(directories: string[]): Promise<void> {
   for (const directory of directories) {
     const made = await mkdir(directory, { recursive: true });
@@ -79,7 +87,9 @@ export async function sweepTemporaryFiles(directory: string): Promise<void> {
   }
 }
 
-/** Has the entries of a directory on disk (fsync(2): the file's own sync does not cover its entry). */
+/**
+ * Has the entries of a directory on disk (fsync(2): the file's own sync does not cover its entry).
+ */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
@@ -90,8 +100,8 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Has everything that was written to a file system on its disk, with one syncfs(2) however many files it is. Throws a
- * transient `host_unavailable` when the disk does not take it.
+ * Has everything that was written to a file system on its disk, with one syncfs(2) however many
+ * files it is. Throws a transient `host_unavailable` when the disk does not take it.
  */
 export function syncFileSystem(path: string, signal: AbortSignal): Promise<void> {
   return effect('filesystem.sync', async () => {

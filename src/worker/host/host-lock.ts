@@ -7,15 +7,16 @@ const deadline = 5_000;
 const taken = 9;
 
 /**
- * Makes this process the only worker of a base directory, by a lock (flock(2)) on a file that only root can open. The kernel
- * takes it back when the process ends, however it ends. Returns how to give it up; rejects with a sentence when another
- * worker has it.
+ * Makes this process the only worker of a base directory, by a lock (flock(2)) on a file that only
+ * root can open. The kernel takes it back when the process ends, however it ends. Returns how to
+ * give it up; rejects with a sentence when another worker has it.
  */
 export async function lockHost(base: string, path: string): Promise<() => Promise<void>> {
   const file = await open(path, 'a+', 0o600);
   try {
     await lock(file, base);
-    // For whoever finds it taken. Where the disk is full there is nothing to read, and the lock holds all the same.
+    // For whoever finds it taken. Where the disk is full there is nothing to read, and the lock
+    // holds all the same.
     await file.truncate().catch(() => undefined);
     await file.write(`${process.pid}\n`).catch(() => undefined);
   } catch (error) {
@@ -25,7 +26,10 @@ export async function lockHost(base: string, path: string): Promise<() => Promis
   return () => file.close();
 }
 
-/** Node cannot lock. A lock belongs to the open file, which the program is given and which stays open here. */
+/**
+ * Node cannot lock. A lock belongs to the open file, which the program is given and which stays
+ * open here.
+ */
 async function lock(file: FileHandle, base: string): Promise<void> {
   const args = ['--exclusive', '--nonblock', `--conflict-exit-code=${taken}`, '3'];
   const { status, stderr } = await exec('flock', args, { deadline, descriptor: file.fd });

@@ -6,7 +6,10 @@ import { effect } from '../../lib/effect.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { codeOf, nullIfAbsent, syncDirectory } from './files.ts';
 
-/** Which gear has which external port: a link for each, named by the port, pointing to the gear's unit. */
+/**
+ * Which gear has which external port: a link for each, named by the port, pointing to the gear's
+ * unit.
+ */
 export interface Reservations {
   /** Reserves a port; false when another gear has it. Reserving one's own again is fine. */
   reserve(external: number, resource: string): Promise<boolean>;
@@ -20,15 +23,17 @@ export interface Reservations {
 }
 
 /**
- * `isBusy` tells whether a job on a gear is under way: the reservation of a gear that has no unit holds as long as
- * one may be about to write it, and is left over from a crash otherwise.
+ * `isBusy` tells whether a job on a gear is under way: the reservation of a gear that has no unit
+ * holds as long as one may be about to write it, and is left over from a crash otherwise.
  */
 export function createReservations(paths: HostPaths, isBusy: (resource: string) => boolean): Reservations {
   const owner = async (external: number): Promise<string | null> => {
     const unit = await nullIfAbsent(readlink(paths.port(external)));
     return unit && resourceOfUnit(basename(unit));
   };
-  /** Held from the look at a port until it is changed: what is stale for two is taken over by one. */
+  /**
+   * Held from the look at a port until it is changed: what is stale for two is taken over by one.
+   */
   const locks = createLocks();
   const remove = (external: number) =>
     effect('port.release', () => rm(paths.port(external), { force: true }), paths.port(external));
@@ -97,7 +102,9 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   };
 }
 
-/** Whether a program could listen on a port now, on these addresses or, where none is named, on all. */
+/**
+ * Whether a program could listen on a port now, on these addresses or, where none is named, on all.
+ */
 export async function portIsFree(port: number, addresses: readonly string[] = []): Promise<boolean> {
   const named = await Promise.all(addresses.map((address) => canListen(port, address)));
   if (named.length > 0) return !named.includes(false); // An address that is not there is the engine's to tell.

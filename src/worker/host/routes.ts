@@ -6,7 +6,10 @@ export async function routedNetworks(): Promise<AddressRange[]> {
   return parseRoutes(await readFile('/proc/net/route', 'utf8'));
 }
 
-/** Networks in the text of /proc/net/route, which has addresses and masks in the machine's own order of bytes. */
+/**
+ * Networks in the text of /proc/net/route, which has addresses and masks in the machine's own order
+ * of bytes.
+ */
 export function parseRoutes(text: string): AddressRange[] {
   return text
     .split('\n')

@@ -2,7 +2,9 @@ import { Failure } from '../../jobs/errors.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { assertRegistryAllowed } from './registry-address.ts';
 
-/** Makes sure that the image is on the host, pulling it when it is not and it is its user's turn. */
+/**
+ * Makes sure that the image is on the host, pulling it when it is not and it is its user's turn.
+ */
 export async function ensureImage(reference: string, context: JobContext): Promise<void> {
   const { services, tenant, report, signal } = context;
   const present = await services.engine.image(reference);

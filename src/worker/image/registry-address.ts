@@ -14,7 +14,10 @@ export async function assertRegistryAllowed(reference: string, allowance: Addres
   await reachableAddresses(name, allowance, '--registry-allow', unresolved);
 }
 
-/** The host that a reference names; null where it means Docker Hub. Engines tell them apart the same way. */
+/**
+ * The host that a reference names; null where it means Docker Hub. Engines tell them apart the same
+ * way.
+ */
 export function registryOf(reference: string): string | null {
   const [first = '', rest] = reference.split('/', 2);
   const isHost = rest !== undefined && (/[.:A-Z]/.test(first) || first === 'localhost');

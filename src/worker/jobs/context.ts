@@ -15,8 +15,9 @@ export interface JobContext {
   signal: AbortSignal;
   report(progress: Progress): void;
   /**
-   * What the first run of this job has seen: `look` is called once for a job, and what it returns is on disk before the job
-   * goes on. A later run, after a fault or a crash, tells by it what was so before from what the job has done itself.
+   * What the first run of this job has seen: `look` is called once for a job, and what it returns
+   * is on disk before the job goes on. A later run, after a fault or a crash, tells by it what was
+   * so before from what the job has done itself.
    *
    * @example const before = await checkpoint(async () => (await systemd.state(unit)).invocation);
    */
@@ -27,16 +28,20 @@ export interface JobContext {
 /** The work of one type of job. */
 export interface Handler<T extends JobType> {
   /**
-   * Does it. Can be run again after a crash or a fault at any point and comes to the same end. Throws a `Failure` for
-   * what the client should know; anything else is a fault of ours.
+   * Does it. Can be run again after a crash or a fault at any point and comes to the same end.
+   * Throws a `Failure` for what the client should know; anything else is a fault of ours.
    */
   run(params: Params<T>, context: JobContext): Promise<Result<T>>;
   /**
-   * Takes back what `run` has begun, after it failed for good or was cancelled. Can be repeated. Returns what the
-   * client should know of it, or nothing. Without it a job that has begun cannot be cancelled: it comes to its end.
+   * Takes back what `run` has begun, after it failed for good or was cancelled. Can be repeated.
+   * Returns what the client should know of it, or nothing. Without it a job that has begun cannot
+   * be cancelled: it comes to its end.
    */
   undo?(params: Params<T>, context: JobContext, why: Failure | null): Promise<string>;
-  /** Whether what `run` has done can no longer be taken back; default: it can. A job that is cancelled then has succeeded. */
+  /**
+   * Whether what `run` has done can no longer be taken back; default: it can. A job that is
+   * cancelled then has succeeded.
+   */
   isCommitted?(params: Params<T>, context: JobContext): Promise<boolean>;
 }
 

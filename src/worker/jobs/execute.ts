@@ -28,7 +28,10 @@ export interface Execution extends Pick<JobContext, 'tenant' | 'checkpoint' | 'l
   countRetry(): Promise<void>;
 }
 
-/** Logged, and nothing more: what was done is done, and the client is told. Tests fail where it is logged. */
+/**
+ * Logged, and nothing more: what was done is done, and the client is told. Tests fail where it is
+ * logged.
+ */
 export const undefinedEnd = 'a job has ended in a way that its definition does not know';
 
 /** What any job may end with: a fault of ours, and what is wrong with its token. */
@@ -77,7 +80,10 @@ interface Task {
   isCommitted(): Promise<boolean>;
 }
 
-/** Also an error of the file system that passes is a failure that is waited out, wherever it comes from. */
+/**
+ * Also an error of the file system that passes is a failure that is waited out, wherever it comes
+ * from.
+ */
 function bind<T extends JobType>(
   handlers: Handlers,
   { type, params }: { type: T; params: Params<T> },
@@ -110,7 +116,10 @@ function contextOf(
   };
 }
 
-/** What a job tells on its way gets lost while Redis takes no writes; the job goes on, and does not wait for it. */
+/**
+ * What a job tells on its way gets lost while Redis takes no writes; the job goes on, and does not
+ * wait for it.
+ */
 function unlessLost(told: Promise<void>, log: Logger): void {
   told.catch((error: Error) => log.debug({ reason: error.message }, 'progress was not recorded'));
 }
@@ -125,7 +134,10 @@ const onRetry =
     unlessLost(countRetry(), log);
   };
 
-/** Not by the job's own signal: that has aborted where the job was cancelled, and this must be done all the same. */
+/**
+ * Not by the job's own signal: that has aborted where the job was cancelled, and this must be done
+ * all the same.
+ */
 async function takeBack(task: Task, failure: Failure | null, execution: Execution): Promise<string> {
   const { handedBack: signal, log } = execution;
   try {

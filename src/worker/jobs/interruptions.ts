@@ -6,7 +6,10 @@ export class Cancelled extends Error {
   }
 }
 
-/** Why a job's signal aborts: the worker stops. What it has begun stays for the next attempt to go on from. */
+/**
+ * Why a job's signal aborts: the worker stops. What it has begun stays for the next attempt to go
+ * on from.
+ */
 export class HandedBack extends Error {
   constructor() {
     super('the worker is stopping; the job goes on when a worker is back');

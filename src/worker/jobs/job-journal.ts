@@ -7,20 +7,28 @@ import type { HostPaths } from '../domain/paths.ts';
 import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
 
 /**
- * The worker's own memory of the jobs it has brought to an end. Whatever becomes of Redis, a job that is in it is
- * not done a second time.
+ * The worker's own memory of the jobs it has brought to an end. Whatever becomes of Redis, a job
+ * that is in it is not done a second time.
  */
 export interface Journal {
   read(id: string): Promise<JournalEntry | null>;
   write(id: string, entry: JournalEntry): Promise<void>;
   /** Removes what was kept for a job that is over now. */
   clear(id: string): Promise<void>;
-  /** Notes that a request was taken while its token was valid: what waits or is begun again is not too late. */
+  /**
+   * Notes that a request was taken while its token was valid: what waits or is begun again is not
+   * too late.
+   */
   take(id: string, digest: string): Promise<void>;
   wasTaken(id: string, digest: string): Promise<boolean>;
-  /** What `look` returned the first time that it was asked for a job; on disk until the job ends. */
+  /**
+   * What `look` returned the first time that it was asked for a job; on disk until the job ends.
+   */
   checkpoint(id: string, look: () => Promise<string>): Promise<string>;
-  /** Removes what was kept for jobs that are over: a power cut may bring back what `clear` has removed. */
+  /**
+   * Removes what was kept for jobs that are over: a power cut may bring back what `clear` has
+   * removed.
+   */
   tidy(): Promise<void>;
   /** Forgets what is older than so many seconds. */
   prune(seconds: number): Promise<void>;

@@ -8,8 +8,8 @@ const patience: Partial<Record<ErrorCode, number>> = {
 };
 
 /**
- * Milliseconds after which an attempt has come so far that the patience begins anew when it fails, and how often it does. No
- * single call to systemd or Docker takes as long.
+ * Milliseconds after which an attempt has come so far that the patience begins anew when it fails,
+ * and how often it does. No single call to systemd or Docker takes as long.
  */
 const longAttempt = 30_000;
 const maxLongAttempts = 3;
@@ -24,8 +24,9 @@ export interface RetryHooks {
 }
 
 /**
- * Tries until it succeeds, fails for good, or the patience with its kind of failure is at its end. Where the signal has
- * aborted, that is why it failed, whatever it failed with: rejects with the signal's reason.
+ * Tries until it succeeds, fails for good, or the patience with its kind of failure is at its end.
+ * Where the signal has aborted, that is why it failed, whatever it failed with: rejects with the
+ * signal's reason.
  */
 export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetry }: RetryHooks): Promise<T> {
   let started = performance.now();

@@ -16,7 +16,10 @@ export interface JournalRecord {
 /** The fields that `parseExport` wants to be given (journalctl(1), --output-fields). */
 export const exportFields = 'MESSAGE,_PID,_LINE_BREAK';
 
-/** By these `journalctl --unit` finds the records of a unit: its own, and what root's services say of it. */
+/**
+ * By these `journalctl --unit` finds the records of a unit: its own, and what root's services say
+ * of it.
+ */
 const aboutUnit = ['UNIT', 'OBJECT_SYSTEMD_UNIT', 'COREDUMP_UNIT'];
 export const unitFields = ['_SYSTEMD_UNIT', '_UID', ...aboutUnit].join(',');
 
@@ -24,9 +27,10 @@ const newline = 0x0a;
 const equals = 0x3d;
 
 /**
- * Reads the Journal Export Format (https://systemd.io/JOURNAL_EXPORT_FORMATS/): a field a line, an empty line after
- * each record. A value that is no plain text comes as NAME, 64 bits of length (little-endian) and the bytes.
- * Returns a function that takes the next bytes and returns the records that are whole.
+ * Reads the Journal Export Format (https://systemd.io/JOURNAL_EXPORT_FORMATS/): a field a line, an
+ * empty line after each record. A value that is no plain text comes as NAME, 64 bits of length
+ * (little-endian) and the bytes. Returns a function that takes the next bytes and returns the
+ * records that are whole.
  */
 export function createExportParser(): (chunk: Buffer) => JournalRecord[] {
   let rest: Buffer = Buffer.alloc(0);
@@ -103,7 +107,10 @@ function setField(record: Fields, name: string, bytes: Buffer, start: number, en
   else if (aboutUnit.includes(name)) record.about.push(bytes.toString('utf8', start, end));
 }
 
-/** Whether a record was taken in after another one: by journald's own count, or by its clock where it has begun to count anew. */
+/**
+ * Whether a record was taken in after another one: by journald's own count, or by its clock where
+ * it has begun to count anew.
+ */
 export function isLater(cursor: string, than: string): boolean {
   const [one, other] = [place(cursor), place(than)];
   return one.count === other.count ? one.number > other.number : one.time > other.time;

@@ -5,16 +5,22 @@ import type { JournalRecord } from './journal-export.ts';
 import { createMailbox, type Mailbox } from './mailbox.ts';
 
 /**
- * Passes on what units log, as it comes. One journalctl follows the whole journal for all who follow any unit of the host:
- * each that follows takes one of root's inotify instances, of which the kernel grants 128 (inotify(7)), and wakes up for
- * every record that anybody logs.
+ * Passes on what units log, as it comes. One journalctl follows the whole journal for all who
+ * follow any unit of the host: each that follows takes one of root's inotify instances, of which
+ * the kernel grants 128 (inotify(7)), and wakes up for every record that anybody logs.
  */
 export interface JournalFeed {
-  /** Everything that the unit logs after a record of the journal, the newest or so. Rejects when the journal cannot be read. */
+  /**
+   * Everything that the unit logs after a record of the journal, the newest or so. Rejects when the
+   * journal cannot be read.
+   */
   follow(unit: string): Promise<{ mailbox: Mailbox; since: string | null }>;
 }
 
-/** Milliseconds before the journal is followed again. Where inotify has no instance left, journalctl reads once, and so often. */
+/**
+ * Milliseconds before the journal is followed again. Where inotify has no instance left, journalctl
+ * reads once, and so often.
+ */
 const followAgain = 1_000;
 
 interface Source {

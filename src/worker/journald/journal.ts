@@ -7,7 +7,10 @@ import { createExportParser, exportFields, type JournalRecord, unitFields } from
 /** Milliseconds one look into the journal may take. */
 const lookDeadline = 10_000;
 
-/** Hundreds may begin to follow at the same time: so many look at a time, and each has its deadline for itself. */
+/**
+ * Hundreds may begin to follow at the same time: so many look at a time, and each has its deadline
+ * for itself.
+ */
 const turns = pLimit(8);
 
 /** A part of a unit's journal, in the order in which it was written. */
@@ -27,8 +30,9 @@ export interface JournalReader<T> {
 }
 
 /**
- * Has everything that was logged until now in the journal. Resolves with whether it is: journald answers when nobody logs any more,
- * and a unit that logs without end can have it busy for as long. Many who ask at the same time share a journalctl.
+ * Has everything that was logged until now in the journal. Resolves with whether it is: journald
+ * answers when nobody logs any more, and a unit that logs without end can have it busy for as long.
+ * Many who ask at the same time share a journalctl.
  */
 export const syncJournal = shareCalls(async () => {
   try {
@@ -46,7 +50,10 @@ export const newestCursor = shareCalls(
   0,
 );
 
-/** Whether the journal still has a record: an unknown cursor makes journalctl begin somewhere else without a word. */
+/**
+ * Whether the journal still has a record: an unknown cursor makes journalctl begin somewhere else
+ * without a word.
+ */
 export async function hasCursor(cursor: string): Promise<boolean> {
   const args = [`--cursor=${cursor}`, '--lines=1', '--output=export', '--output-fields=MESSAGE'];
   return cursorIn(await look(args)) === cursor;
@@ -79,8 +86,8 @@ export function readRecords(range: JournalRange): JournalReader<JournalRecord[]>
 }
 
 /**
- * Reads messages only, a line each, as fast as journalctl can; the last line is the cursor of the last record, after
- * `cursorMark`.
+ * Reads messages only, a line each, as fast as journalctl can; the last line is the cursor of the
+ * last record, after `cursorMark`.
  */
 export function readMessages(range: JournalRange): JournalReader<Buffer> {
   const program = open(range, ['--output=cat', '--show-cursor']);
@@ -90,8 +97,9 @@ export function readMessages(range: JournalRange): JournalReader<Buffer> {
 export const cursorMark = '-- cursor: ';
 
 /**
- * Reads the records of all units that come after one, and goes on with what comes. Ends where journalctl ends, because it was
- * killed or cannot have news (without inotify it reads what there is and ends); throws where it cannot read.
+ * Reads the records of all units that come after one, and goes on with what comes. Ends where
+ * journalctl ends, because it was killed or cannot have news (without inotify it reads what there
+ * is and ends); throws where it cannot read.
  */
 export function followJournal(after: string | null): JournalReader<JournalRecord[]> {
   const from = after === null ? [] : [`--after-cursor=${after}`];

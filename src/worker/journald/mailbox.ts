@@ -9,8 +9,9 @@ export interface Mailbox {
   pass(cursor: string): void;
   fail(error: Error): void;
   /**
-   * What was put since the last call, as soon as there is something; null when the signal aborts first. `behind`: more has come
-   * than is kept, and the reader has to look for it in the journal. What comes from now on is kept again.
+   * What was put since the last call, as soon as there is something; null when the signal aborts
+   * first. `behind`: more has come than is kept, and the reader has to look for it in the journal.
+   * What comes from now on is kept again.
    */
   next(signal: AbortSignal): Promise<JournalRecord[] | 'behind' | null>;
   /** Whether everything up to a record of the journal has been put before the signal aborts. */

@@ -3,7 +3,9 @@ import { Failure } from '../../jobs/errors.ts';
 import { type AddressAllowance, isLoopback } from '../domain/addresses.ts';
 import { reachableAddresses } from '../host-state/reachable-addresses.ts';
 
-/** Where a clone comes from, resolved once: git is given these addresses and no way to find others. */
+/**
+ * Where a clone comes from, resolved once: git is given these addresses and no way to find others.
+ */
 export interface CloneSource {
   url: string;
   scheme: string;
@@ -14,8 +16,8 @@ export interface CloneSource {
 }
 
 /**
- * Resolves the host of a clone URL and refuses addresses that are not public, unless they are allowed. Throws
- * `invalid_request` or `clone_failed`.
+ * Resolves the host of a clone URL and refuses addresses that are not public, unless they are
+ * allowed. Throws `invalid_request` or `clone_failed`.
  */
 export async function resolveSource(url: string, allowance: AddressAllowance): Promise<CloneSource> {
   const [, scheme = '', host = ''] = /^([a-z]+):\/\/(\[[^\]]+\]|[^/:]+)/.exec(url) ?? [];

@@ -9,7 +9,10 @@ import { codeOf, readIfThere, syncDirectory, syncFileSystem } from '../host/file
 import { type CloneLimits, draftName } from './git-container.ts';
 import { gitUser } from './git-user.ts';
 
-/** The directory in which a job makes a repository before it is moved into place. Nobody lists names with a dot. */
+/**
+ * The directory in which a job makes a repository before it is moved into place. Nobody lists names
+ * with a dot.
+ */
 export const draftOf = (paths: HostPaths, resource: string, job: string) =>
   join(paths.repositories, `.${resource}.${job}`);
 
@@ -28,16 +31,20 @@ export async function removeDraft(draft: string): Promise<void> {
   await effect('draft.remove', () => rm(draft, { recursive: true, force: true }), draft);
 }
 
-/** What a bare repository consists of; whatever else git left is not taken over, its configuration is ours. */
+/**
+ * What a bare repository consists of; whatever else git left is not taken over, its configuration
+ * is ours.
+ */
 const parts = new Set(['HEAD', 'objects', 'refs', 'packed-refs', 'shallow']);
 
 /**
- * Checks what came out of the container and makes it root's: plain files and directories only, within the limits.
- * Throws `clone_failed`.
+ * Checks what came out of the container and makes it root's: plain files and directories only,
+ * within the limits. Throws `clone_failed`.
  */
 export async function adoptDraft(draft: string, job: string, limits: CloneLimits): Promise<string> {
   const repository = join(draft, draftName);
-  // First of all: from here on nobody else can change what is looked at, and nothing in it is a pipe or a link.
+  // First of all: from here on nobody else can change what is looked at, and nothing in it is a
+  // pipe or a link.
   await effect('draft.adopt', () => chown(draft, 0, gitUser.gid), draft);
   await chmod(draft, 0o750);
   const bytes = await takeOver(repository);
@@ -69,8 +76,8 @@ async function takeOver(path: string): Promise<number> {
 }
 
 /**
- * Readable by all, also what root pushes with another umask: the directory above lets only git's own user in. What is pushed is
- * checked as what is cloned is: archives are made of it.
+ * Readable by all, also what root pushes with another umask: the directory above lets only git's
+ * own user in. What is pushed is checked as what is cloned is: archives are made of it.
  */
 function configuration(job: string, sha256: boolean): string {
   const format = sha256 ? '\trepositoryformatversion = 1\n' : '\trepositoryformatversion = 0\n';
@@ -85,8 +92,8 @@ export async function makerOf(paths: HostPaths, resource: string): Promise<strin
 }
 
 /**
- * Moves a repository into place, which is when it has been made: git does not sync what it writes, so all of it is synced
- * before. Throws `repository_exists`.
+ * Moves a repository into place, which is when it has been made: git does not sync what it writes,
+ * so all of it is synced before. Throws `repository_exists`.
  */
 export async function moveIntoPlace(
   paths: HostPaths,
@@ -122,7 +129,9 @@ export async function openRepositories({ base, repositories }: HostPaths, log: L
   }
 }
 
-/** Removes the drafts of jobs that nobody will go on with: what their Redis knew of them is lost. */
+/**
+ * Removes the drafts of jobs that nobody will go on with: what their Redis knew of them is lost.
+ */
 export async function sweepDrafts({ repositories }: HostPaths, openJobs: readonly string[]): Promise<void> {
   for (const name of await readdir(repositories)) {
     const job = /^\..+\.([0-9a-f]{32})$/.exec(name)?.[1];

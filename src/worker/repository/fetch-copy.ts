@@ -19,8 +19,9 @@ const final: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * Writes the bundle of the repository that is to be copied into a directory, and returns what else is known of it. Throws what
- * the source's worker threw, `clone_failed`, `timeout`, or, where nobody brings it, `host_unavailable`, which may pass.
+ * Writes the bundle of the repository that is to be copied into a directory, and returns what else
+ * is known of it. Throws what the source's worker threw, `clone_failed`, `timeout`, or, where
+ * nobody brings it, `host_unavailable`, which may pass.
  */
 export async function fetchCopy(source: string, directory: string, context: JobContext): Promise<CopyHead> {
   const { job, services, signal } = context;

@@ -11,7 +11,9 @@ export interface CloneLimits {
   objects: number;
 }
 
-/** Where the container finds its working directory; the repository is made in it under this name. */
+/**
+ * Where the container finds its working directory; the repository is made in it under this name.
+ */
 const inside = '/work';
 export const draftName = 'repository';
 /** What a copy is made from, in the working directory. */
@@ -27,8 +29,8 @@ export type GitTask =
 export const defaultBranch = 'main';
 
 /**
- * The container that makes a repository: nothing of the host but one empty directory, no capability,
- * no user but its own, and no name but the source's to be resolved.
+ * The container that makes a repository: nothing of the host but one empty directory, no
+ * capability, no user but its own, and no name but the source's to be resolved.
  */
 export function gitContainer(options: {
   container: string;

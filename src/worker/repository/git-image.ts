@@ -19,7 +19,10 @@ const buildDeadline = 60_000;
 /** The script ends with this where a program is missing. */
 const programMissing = 3;
 
-/** One of these changes whenever what is in the image does: an update of any library writes ld.so.cache. */
+/**
+ * One of these changes whenever what is in the image does: an update of any library writes
+ * ld.so.cache.
+ */
 const sources = [
   '/usr/local/bin/git',
   '/usr/bin/git',
@@ -29,7 +32,10 @@ const sources = [
 
 const builds = createLocks();
 
-/** Makes sure of the image with git in it, and returns its name. It is built where none is configured. */
+/**
+ * Makes sure of the image with git in it, and returns its name. It is built where none is
+ * configured.
+ */
 export async function ensureGitImage(context: JobContext): Promise<string> {
   const { services, signal } = context;
   const { image } = services.repositories;

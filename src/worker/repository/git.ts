@@ -7,8 +7,8 @@ import { gitUser } from './git-user.ts';
 const deadline = 10_000;
 
 /**
- * git reads no configuration but the repository's own, which is ours, and runs as nobody's user: what it reads was
- * written by strangers.
+ * git reads no configuration but the repository's own, which is ours, and runs as nobody's user:
+ * what it reads was written by strangers.
  */
 const env = {
   GIT_CONFIG_NOSYSTEM: '1',
@@ -26,7 +26,10 @@ const common = (repository: string) => [
 /** git ends with this where the answer is no, and with others where it could not find out. */
 const saysNo = 1;
 
-/** What git prints, trimmed; null where it says no. Throws `internal` when it cannot read the repository. */
+/**
+ * What git prints, trimmed; null where it says no. Throws `internal` when it cannot read the
+ * repository.
+ */
 export async function askGit(
   repository: string,
   args: string[],
@@ -39,18 +42,25 @@ export async function askGit(
   throw new Failure('internal', 'git cannot read the repository', { cause: new Error(stderr.trim()) });
 }
 
-/** Bytes of memory and seconds of computing that git may take: a tree may hold itself a billion times. */
+/**
+ * Bytes of memory and seconds of computing that git may take: a tree may hold itself a billion
+ * times.
+ */
 const archiveLimits = ['--as=4294967296', '--cpu=1800', '--core=0'];
 
-/** Large files are not held in memory but passed on as they are read; what is remembered of others is little. */
+/**
+ * Large files are not held in memory but passed on as they are read; what is remembered of others
+ * is little.
+ */
 const sparing = [
   ...['core.bigFileThreshold=1m', 'core.deltaBaseCacheLimit=16m'],
   ...['pack.threads=1', 'pack.windowMemory=32m', 'pack.deltaCacheSize=16m'],
 ].flatMap((setting) => ['-c', setting]);
 
 /**
- * Checks every object of a repository (git-fsck(1)). Cloning does so by itself except from a "dumb" HTTP server, whose
- * objects are taken one by one as they come. Returns what is wrong, or null. Rejects after so many seconds.
+ * Checks every object of a repository (git-fsck(1)). Cloning does so by itself except from a "dumb"
+ * HTTP server, whose objects are taken one by one as they come. Returns what is wrong, or null.
+ * Rejects after so many seconds.
  */
 export async function findFault(
   repository: string,
@@ -68,8 +78,9 @@ export async function findFault(
 }
 
 /**
- * Runs git for what it prints, within limits: of its memory what it writes to counts, not the files that it maps. Where memory
- * runs short on the host it is ended before anything else (choom(1)), and where processors are short it waits for others (nice(1)).
+ * Runs git for what it prints, within limits: of its memory what it writes to counts, not the files
+ * that it maps. Where memory runs short on the host it is ended before anything else (choom(1)),
+ * and where processors are short it waits for others (nice(1)).
  */
 export function openGit(repository: string, args: string[], megabytes: number): Program {
   const limits = ['prlimit', ...archiveLimits, `--data=${megabytes * MiB}`];

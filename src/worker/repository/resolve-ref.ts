@@ -2,8 +2,9 @@ import { Failure } from '../../jobs/errors.ts';
 import { askGit, headOf } from './git.ts';
 
 /**
- * The commit that a ref names: a branch, then a tag, then a hash; without one the repository's HEAD, or its only
- * branch while HEAD names none that is there. Throws `ref_not_found` or `repository_empty`.
+ * The commit that a ref names: a branch, then a tag, then a hash; without one the repository's
+ * HEAD, or its only branch while HEAD names none that is there. Throws `ref_not_found` or
+ * `repository_empty`.
  */
 export async function resolveRef(repository: string, ref: string | null): Promise<string> {
   const commit = ref === null ? await defaultCommit(repository) : await named(repository, ref);

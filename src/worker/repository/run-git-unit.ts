@@ -30,8 +30,8 @@ const outOfRoom = /failed to write new configuration file/;
 const describe = (resource: string, job: string) => `geard: makes the repository ${resource} (job ${job})`;
 
 /**
- * Runs git in its container, by the transient unit `job-<r>.service`, and waits for its end; a unit that an earlier
- * attempt of this job has begun is joined. Throws `clone_failed` or `timeout`.
+ * Runs git in its container, by the transient unit `job-<r>.service`, and waits for its end; a unit
+ * that an earlier attempt of this job has begun is joined. Throws `clone_failed` or `timeout`.
  */
 export async function runGitUnit(
   { services, job, signal, report }: JobContext,
@@ -66,7 +66,10 @@ async function begin(services: HostServices, resource: string, job: string, work
   await systemd.runOnce(unit, { description, slice, command, afterwards, seconds });
 }
 
-/** A oneshot unit is pending as long as its program is to run or runs, and active when that has ended well. */
+/**
+ * A oneshot unit is pending as long as its program is to run or runs, and active when that has
+ * ended well.
+ */
 async function untilOver(
   services: HostServices,
   unit: string,
@@ -99,7 +102,9 @@ async function gitFailure(
   return new Failure('clone_failed', why);
 }
 
-/** Tells git's own percentages. Rejects when it learns of more objects than allowed; never resolves. */
+/**
+ * Tells git's own percentages. Rejects when it learns of more objects than allowed; never resolves.
+ */
 function followProgress(
   { engine, repositories, log }: HostServices,
   resource: string,
@@ -129,7 +134,10 @@ function followProgress(
 export const tooManyObjects = (most: number) =>
   new Failure('clone_failed', `the repository has more than ${most} objects`);
 
-/** Takes the unit that this job has begun out of systemd, and its container; one of another job stays. */
+/**
+ * Takes the unit that this job has begun out of systemd, and its container; one of another job
+ * stays.
+ */
 export async function stopGitUnit(services: HostServices, resource: string, job: string): Promise<void> {
   const { description } = await services.systemd.state(jobUnit(resource));
   if (description === describe(resource, job)) await removeUnit(services, resource);

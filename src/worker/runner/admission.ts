@@ -14,7 +14,9 @@ export type Admission =
   /** It has ended: refused, or without this worker. `next` is first in its line now. */
   | { verdict: 'ended'; next: string | null };
 
-/** Milliseconds for which an admission holds: keys may be taken back while a job waits for longer. */
+/**
+ * Milliseconds for which an admission holds: keys may be taken back while a job waits for longer.
+ */
 const admissionHolds = 1_000;
 
 /** Takes a job and authorizes its request. A job whose request is refused fails here. */

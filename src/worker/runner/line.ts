@@ -31,7 +31,10 @@ export function wakeFirst({ active, deliver }: Line, id: string | null): void {
   else deliver(id).catch(() => undefined); // The runner has logged why, and the job comes again.
 }
 
-/** Whether the job before another one comes to its end here. One that is over or has no record leaves the line. */
+/**
+ * Whether the job before another one comes to its end here. One that is over or has no record
+ * leaves the line.
+ */
 async function ensureActive(line: Line, before: string, { job }: JobRecord): Promise<boolean> {
   if (line.active.has(before)) return true;
   const record = await line.ledger.read(before);

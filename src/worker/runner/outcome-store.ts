@@ -13,8 +13,8 @@ import type { StageParts } from './runner-parts.ts';
 const diskInterval = 1_000;
 
 /**
- * Writes into the journal; waits for a disk that is full, and the job says so. Rejects with the signal's reason.
- * A lost outcome would have its job done again.
+ * Writes into the journal; waits for a disk that is full, and the job says so. Rejects with the
+ * signal's reason. A lost outcome would have its job done again.
  */
 export async function untilWritten(
   { ledger, logStall }: StageParts,

@@ -7,7 +7,10 @@ import { type Execution, execute } from '../jobs/execute.ts';
 import { followSteps } from '../metrics.ts';
 import type { RunnerParts } from './runner-parts.ts';
 
-/** A job that nobody took for so many milliseconds has waited for an offline host: a live one takes it at once. */
+/**
+ * A job that nobody took for so many milliseconds has waited for an offline host: a live one takes
+ * it at once.
+ */
 const offlineAfter = 2 * heartbeatInterval;
 
 /** Runs a job that has begun, by its authorized request. Rejects only with `HandedBack`. */
@@ -44,8 +47,8 @@ export async function runJob(
 }
 
 /**
- * The start or stop that comes right after one that waited while its host was offline: only the newest takes effect.
- * Null: there is none.
+ * The start or stop that comes right after one that waited while its host was offline: only the
+ * newest takes effect. Null: there is none.
  */
 async function findReplacement(
   { ledger, authorizer }: RunnerParts,

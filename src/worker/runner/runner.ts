@@ -20,8 +20,8 @@ import type { RunnerParts, StageParts } from './runner-parts.ts';
 import { createStallLog } from './stall-log.ts';
 
 /**
- * Runs the jobs of a host. Jobs of one gear run in the order in which they were accepted, jobs of different gears side
- * by side. active-job.ts has the stages of a job.
+ * Runs the jobs of a host. Jobs of one gear run in the order in which they were accepted, jobs of
+ * different gears side by side. active-job.ts has the stages of a job.
  *
  * Invariants, each with a test of its number:
  * 1. A job is in this process at most once, and one process is the worker of this host (lockHost).
@@ -29,9 +29,11 @@ import { createStallLog } from './stall-log.ts';
  * 3. At most `maxParallelJobs` jobs run side by side, at most half of them for one user.
  * 4. What is done comes from the client's own request, authorized a moment ago; never from Redis.
  * 5. A job is authorized once, and again only where it has waited since.
- * 6. An outcome is on disk before it is told: a job whose outcome is in the journal is never done again.
+ * 6. An outcome is on disk before it is told: a job whose outcome is in the journal is never done
+ *    again.
  * 7. A job waits only for a job that is in this process.
- * 8. A worker that stops begins no job. After the grace it hands back what still runs, and tells no outcome of it.
+ * 8. A worker that stops begins no job. After the grace it hands back what still runs, and tells no
+ *    outcome of it.
  * 9. A job goes from stage to stage only as active-job.ts says.
  */
 export class Runner {
@@ -49,8 +51,8 @@ export class Runner {
   }
 
   /**
-   * Brings a job to its end when its turn has come; joins a job that is in this process already. Rejects when the job is to
-   * be delivered again later.
+   * Brings a job to its end when its turn has come; joins a job that is in this process already.
+   * Rejects when the job is to be delivered again later.
    */
   deliver = (id: string): Promise<void> => {
     const { active } = this.#line;
@@ -128,7 +130,9 @@ export class Runner {
     return admit(this.#parts, record, this.#stopping.signal);
   }
 
-  /** Begins a job and brings it to its end if it is its turn; otherwise returns the job before it. */
+  /**
+   * Begins a job and brings it to its end if it is its turn; otherwise returns the job before it.
+   */
   async #begin(job: ActiveJob, record: JobRecord, admission: Admission): Promise<string | null> {
     this.#stopping.signal.throwIfAborted();
     job.enter('beginning');
@@ -195,7 +199,10 @@ export class Runner {
     return outcome;
   }
 
-  /** What became of a job that was done before; under the same id another request is not the same job. */
+  /**
+   * What became of a job that was done before; under the same id another request is not the same
+   * job.
+   */
   #replay(job: ActiveJob, record: JobRecord, { fingerprint, outcome }: JournalEntry): Outcome {
     this.#parts.authorizer.auditRejection(record, 'it was done before; its outcome is told again');
     job.enter('storing');

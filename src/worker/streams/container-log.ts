@@ -23,11 +23,17 @@ type LogArgs = StreamArgs<'container.log'>;
 /** Milliseconds after its time is up that a reader may take for what was logged until then. */
 const catchUp = 5_000;
 
-/** Milliseconds for which journald may take what was logged before a log begins, and before one ends that is not followed. */
+/**
+ * Milliseconds for which journald may take what was logged before a log begins, and before one ends
+ * that is not followed.
+ */
 const beginPatience = 1_000;
 const historyPatience = 5_000;
 
-/** Milliseconds in which all that was logged until the end usually has come; otherwise it is read from the journal. */
+/**
+ * Milliseconds in which all that was logged until the end usually has come; otherwise it is read
+ * from the journal.
+ */
 const usualDelay = 1_000;
 
 /** Where the stream stands in the journal; null: at its beginning. */
@@ -102,7 +108,10 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
   yield writer.notice({ event: 'end', reason: 'the time is up' });
 }
 
-/** The last lines that were logged. Plain text takes the fast way where no line has to be put together. */
+/**
+ * The last lines that were logged. Plain text takes the fast way where no line has to be put
+ * together.
+ */
 async function* history(log: Log): AsyncGenerator<Buffer> {
   const { unit, position, signal } = log;
   const { lines, format } = log.args;
@@ -160,7 +169,9 @@ async function* passOn({ position, writer }: Log, records: JournalRecord[]): Asy
   position.cursor = news.at(-1)?.cursor ?? cursor;
 }
 
-/** What the journal has of the unit. Returns whether that was all of it: the time may be up before. */
+/**
+ * What the journal has of the unit. Returns whether that was all of it: the time may be up before.
+ */
 async function* readOn(
   { unit, position, writer, signal }: Log,
   range: { after?: string; lines?: number },
@@ -190,8 +201,8 @@ async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolea
 }
 
 /**
- * What was logged before the end and has not been passed on. A reader that is too slow for it is told how many
- * lines it has missed.
+ * What was logged before the end and has not been passed on. A reader that is too slow for it is
+ * told how many lines it has missed.
  */
 async function* rest({ unit, position, writer, signal }: Log, patience: number): AsyncGenerator<Buffer> {
   const until = performance.now() + patience;

@@ -6,7 +6,10 @@ import { askGit, openGit } from '../repository/git.ts';
 import { outputOf } from '../repository/git-output.ts';
 import { resolveRef } from '../repository/resolve-ref.ts';
 
-/** Streams `git archive` of a ref. Throws `repository_not_found`, `repository_empty` or `ref_not_found`. */
+/**
+ * Streams `git archive` of a ref. Throws `repository_not_found`, `repository_empty` or
+ * `ref_not_found`.
+ */
 export async function contentArchive(
   { paths, limits }: HostServices,
   { resource, ref, format, known }: StreamArgs<'content.archive'>,
@@ -26,7 +29,8 @@ export async function contentArchive(
     notModified: known.includes('*') || known.includes(entity),
   };
   if (head.notModified) return { head, body: nothing() };
-  // A commit, not its tree: its time becomes the files', so that the same commit gives the same bytes.
+  // A commit, not its tree: its time becomes the files', so that the same commit gives the same
+  // bytes.
   const program = openGit(repository, ['archive', `--format=${format}`, commit], limits.archiveMegabytes);
   return { head, body: await outputOf(program, 'the archive', signal) };
 }

@@ -8,7 +8,9 @@ import { containerLog } from './container-log.ts';
 import { contentArchive } from './content-archive.ts';
 import { repositoryBundle } from './repository-bundle.ts';
 
-/** Opens what is to be streamed, or throws why not. The work behind it ends when the signal aborts. */
+/**
+ * Opens what is to be streamed, or throws why not. The work behind it ends when the signal aborts.
+ */
 type Source<S extends StreamName> = (
   services: HostServices,
   args: StreamArgs<S>,
@@ -26,8 +28,8 @@ const patience = 10_000;
 
 export interface Sources {
   /**
-   * Opens an authorized stream when it is its user's turn. `how` is what the api has sent, which is checked here. Throws
-   * `limit_reached` where the turn takes too long to come.
+   * Opens an authorized stream when it is its user's turn. `how` is what the api has sent, which is
+   * checked here. Throws `limit_reached` where the turn takes too long to come.
    */
   open(stream: AuthorizedStream, how: object, signal: AbortSignal): Promise<OpenStream>;
   /** Breaks off everything that is still being sent. */

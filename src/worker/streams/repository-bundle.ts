@@ -7,7 +7,10 @@ import { isOnDisk } from '../host-state/on-disk.ts';
 import { askGit, openGit } from '../repository/git.ts';
 import { outputOf } from '../repository/git-output.ts';
 
-/** Streams everything in a repository for a copy of it, as jobs/rpc/copy.ts says. Throws `repository_not_found`. */
+/**
+ * Streams everything in a repository for a copy of it, as jobs/rpc/copy.ts says. Throws
+ * `repository_not_found`.
+ */
 export async function repositoryBundle(
   { paths, limits }: HostServices,
   { resource }: StreamArgs<'repository.bundle'>,
@@ -28,7 +31,9 @@ export async function repositoryBundle(
   return { head: {}, body: inOrder(head, bundle) };
 }
 
-/** The branch that HEAD names; null where it names a commit, or what no branch of ours is called. */
+/**
+ * The branch that HEAD names; null where it names a commit, or what no branch of ours is called.
+ */
 async function branchOf(repository: string): Promise<string | null> {
   const target = await askGit(repository, ['symbolic-ref', '--quiet', 'HEAD']);
   const branch = refName.safeParse(target?.replace(/^refs\/heads\//, ''));

@@ -23,7 +23,10 @@ export interface StreamServerParts {
   log: Logger;
 }
 
-/** The worker's own port, from which an api fetches streams directly. Every request carries the client's own request. */
+/**
+ * The worker's own port, from which an api fetches streams directly. Every request carries the
+ * client's own request.
+ */
 export async function openStreamServer(
   parts: StreamServerParts,
   place: { host: string; port: number },

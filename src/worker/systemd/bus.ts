@@ -24,8 +24,9 @@ export interface SignalMatch {
 }
 
 /**
- * Calls a method and returns the body of the reply. Throws `BusError` for an error reply, and a transient
- * `host_unavailable` when the bus or the called service is lost or does not answer in time.
+ * Calls a method and returns the body of the reply. Throws `BusError` for an error reply, and a
+ * transient `host_unavailable` when the bus or the called service is lost or does not answer in
+ * time.
  */
 export type CallBus = (call: BusCall) => Promise<unknown[]>;
 
@@ -50,15 +51,18 @@ export class BusError extends Error {
   }
 }
 
-/** systemd answers no more than 128 calls of one connection at a time (max_replies_per_connection). */
+/**
+ * systemd answers no more than 128 calls of one connection at a time (max_replies_per_connection).
+ */
 const maxInFlight = 100;
 const reconnectDelay = 200;
 /** Milliseconds to get through to the bus, and for a call to wait for it to come back. */
 const connectDeadline = 5_000;
 
 /**
- * Errors that pass: systemd was re-executed in the middle of the call, or is not on the bus yet, or is about to
- * halt (what is to stop cannot be started), or cannot load a unit whose cgroup it is still tearing down.
+ * Errors that pass: systemd was re-executed in the middle of the call, or is not on the bus yet, or
+ * is about to halt (what is to stop cannot be started), or cannot load a unit whose cgroup it is
+ * still tearing down.
  */
 const passingErrors = new Set([
   'org.freedesktop.DBus.Error.NoReply',
@@ -248,7 +252,10 @@ function failureOf(error: unknown): Error {
   return new BusError(error.type, error.text);
 }
 
-/** The library's type knows neither its error event nor its stream; a clean end of the bus shows only there. */
+/**
+ * The library's type knows neither its error event nor its stream; a clean end of the bus shows
+ * only there.
+ */
 const emitter = (bus: MessageBus) => bus as unknown as EventEmitter;
 const streamOf = (bus: MessageBus) =>
   (bus as unknown as { _connection: { stream?: Duplex } })._connection.stream;

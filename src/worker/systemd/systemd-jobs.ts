@@ -23,8 +23,8 @@ export interface JobOptions {
 const maxEarlyResults = 1_000;
 
 /**
- * Follows systemd's jobs to their end. JobRemoved may come before the reply that names the job, so that results
- * nobody waits for yet are kept for a while.
+ * Follows systemd's jobs to their end. JobRemoved may come before the reply that names the job, so
+ * that results nobody waits for yet are kept for a while.
  */
 export async function followJobs(bus: Bus, log: Logger) {
   const early = new Map<string, JobResult>();
@@ -41,7 +41,10 @@ export async function followJobs(bus: Bus, log: Logger) {
 
   let timesLost = 0;
 
-  /** What has ended while systemd was away is not told again: whoever waits, or is about to, must look. */
+  /**
+   * What has ended while systemd was away is not told again: whoever waits, or is about to, must
+   * look.
+   */
   const subscribe = async (call: CallBus) => {
     timesLost++;
     for (const { reject } of waiting) reject(lost());
@@ -59,7 +62,9 @@ export async function followJobs(bus: Bus, log: Logger) {
   });
 
   return {
-    /** Makes systemd begin a job and waits for its end. Throws `timeout`, or the signal's reason. */
+    /**
+     * Makes systemd begin a job and waits for its end. Throws `timeout`, or the signal's reason.
+     */
     async run(begin: () => Promise<unknown[]>, { deadlineMs, signal }: JobOptions): Promise<JobResult> {
       signal?.throwIfAborted();
       const before = timesLost;

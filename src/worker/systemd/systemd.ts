@@ -33,12 +33,18 @@ export interface UnitActivity extends Pick<UnitState, 'active' | 'sub' | 'invoca
   pending: boolean;
 }
 
-/** What we want of systemd; see org.freedesktop.systemd1(5). Throws transient failures while it is away. */
+/**
+ * What we want of systemd; see org.freedesktop.systemd1(5). Throws transient failures while it is
+ * away.
+ */
 export interface Systemd {
   start(unit: string, options: JobOptions): Promise<JobResult>;
   stop(unit: string, options: JobOptions): Promise<JobResult>;
   restart(unit: string, options: JobOptions): Promise<JobResult>;
-  /** Links a unit file into systemd, enabled or not: enabled is what starts at boot. `settle` makes it known. */
+  /**
+   * Links a unit file into systemd, enabled or not: enabled is what starts at boot. `settle` makes
+   * it known.
+   */
   link(path: string, enabled: boolean): Promise<void>;
   /** Has nothing start a unit any more, neither a boot nor the engine. `settle` makes it known. */
   disable(unit: string): Promise<void>;
@@ -51,19 +57,28 @@ export interface Systemd {
   enabled(): Promise<Set<string>>;
   /** Has systemd read changed unit files and links. Calls that come while one waits share it. */
   reload(): Promise<void>;
-  /** Reloads if links have changed since: systemd then knows what the directories say, no less and no more. */
+  /**
+   * Reloads if links have changed since: systemd then knows what the directories say, no less and
+   * no more.
+   */
   settle(): Promise<void>;
   state(unit: string): Promise<UnitState>;
   /** What changes as a unit comes and goes; cheap enough to be asked for again and again. */
   activity(unit: string): Promise<UnitActivity>;
   resetFailed(unit: string): Promise<void>;
-  /** Has the rules of the network loaded again, where the host has them. Calls that come while one waits share it. */
+  /**
+   * Has the rules of the network loaded again, where the host has them. Calls that come while one
+   * waits share it.
+   */
   reloadNetworkRules(): Promise<JobResult | 'absent'>;
   /** The units in systemd's memory whose names match a pattern. */
   loaded(pattern: string): Promise<({ name: string } & Pick<UnitState, 'active' | 'sub'>)[]>;
   /** The file that a unit was read from; empty where there was none. */
   fragment(unit: string): Promise<string>;
-  /** Begins a transient unit that runs once and stays to be looked at; see systemd-run(1), --remain-after-exit. */
+  /**
+   * Begins a transient unit that runs once and stays to be looked at; see systemd-run(1),
+   * --remain-after-exit.
+   */
   runOnce(unit: string, program: OneRun): Promise<void>;
 }
 
@@ -80,7 +95,10 @@ export interface OneRun {
 
 /** Milliseconds between two reloads: each has systemd read every unit of the host. */
 const reloadRest = 200;
-/** Milliseconds for the rules of the network to be loaded: nft takes long on a machine that has just booted with many gears. */
+/**
+ * Milliseconds for the rules of the network to be loaded: nft takes long on a machine that has just
+ * booted with many gears.
+ */
 const rulesDeadline = 60_000;
 
 export async function createSystemd({
@@ -163,9 +181,9 @@ export async function createSystemd({
 }
 
 /**
- * Has systemd read links that have changed. Counted, so that a change that comes while systemd reads
- * is read by the next reload. All is unread at the start: a worker that was killed may have left
- * links that systemd does not know.
+ * Has systemd read links that have changed. Counted, so that a change that comes while systemd
+ * reads is read by the next reload. All is unread at the start: a worker that was killed may have
+ * left links that systemd does not know.
  */
 function countReloads(carryOut: () => Promise<unknown>) {
   let changes = 1;
@@ -189,7 +207,10 @@ function countReloads(carryOut: () => Promise<unknown>) {
   };
 }
 
-/** A unit that is stopped and has no file is forgotten at somebody's next reload: there is nothing left to do. */
+/**
+ * A unit that is stopped and has no file is forgotten at somebody's next reload: there is nothing
+ * left to do.
+ */
 const unlessGone =
   <T>(done: T) =>
   (error: unknown): T => {
@@ -252,7 +273,10 @@ function stateOf([description, load, active, sub, result, invocation, ...others]
   };
 }
 
-/** The properties of a transient unit. systemd puts variables of its own into words that hold a $ (systemd.service(5)). */
+/**
+ * The properties of a transient unit. systemd puts variables of its own into words that hold a $
+ * (systemd.service(5)).
+ */
 function transientUnit({ description, slice, command, afterwards, seconds }: OneRun): [string, Variant][] {
   const execution = (words: string[], ignoreFailure: boolean) =>
     new Variant('a(sasb)', [[words[0], words.map((word) => word.replaceAll('$', '$$$$')), ignoreFailure]]);

@@ -4,7 +4,9 @@ import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { codeOf, isAbsence, makeDirectories, nullIfAbsent, syncDirectory } from '../host/files.ts';
 
-/** Where systemd looks for the units of an administrator, before all other places (systemd.unit(5)). */
+/**
+ * Where systemd looks for the units of an administrator, before all other places (systemd.unit(5)).
+ */
 const systemUnits = '/etc/systemd/system';
 
 /** Names like those of the units of gears, whoever made them. */
