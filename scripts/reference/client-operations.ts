@@ -1,6 +1,6 @@
 import { type Operation, operations } from '../../src/api/openapi/operations.ts';
 
-const head = `// Made by \`npm run reference\` from the definitions in src/jobs, which a browser need not load for it.
+const head = `// Made by \`npm run reference\` from the definitions in src/jobs, which a browser need not load.
 
 /** How each request is sent, and in which form its answer comes. */
 export const operations = {

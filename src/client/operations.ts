@@ -1,5 +1,4 @@
-// Made by `npm run reference` from the definitions in src/jobs, which a browser need not load for
-// it.
+// Made by `npm run reference` from the definitions in src/jobs, which a browser need not load.
 
 /** How each request is sent, and in which form its answer comes. */
 export const operations = {
