@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # npm test: every tier, none skipped. With arguments only the tiers named: npm test -- unit redis
 # npm test -- --changed [COMMIT]: the tests of unit and redis that load a file that differs from a commit (default: HEAD).
-# A tier is one run or several. Runs go side by side, GEARD_TEST_JOBS at a time: by default one more than there are
-# processors, because much of a run is waiting. Each line of output starts with its run.
+# A tier is one run or several. Runs go side by side, GEARD_TEST_JOBS at a time (default: as many as there are processors).
+# Each line of output starts with its run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/promtool.sh
 
 labs=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
-side_by_side=${GEARD_TEST_JOBS:-$(($(nproc) + 1))}
+side_by_side=${GEARD_TEST_JOBS:-$(nproc)}
 
 if [ "${1:-}" = --changed ]; then
   prepare
