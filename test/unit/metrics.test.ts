@@ -99,6 +99,13 @@ test('what is measured at a scrape is left out while it cannot be measured', asy
   expect(of((await shown()).lines, 'test_measured')).toEqual([]);
 });
 
+test('many scrapes at once share a measurement, so that nobody keeps systemd busy by them', async () => {
+  let measured = 0;
+  new Gauge('test_shared', 'Shared', {}).measuredBy(async () => [[{}, ++measured]]);
+  await Promise.all(Array.from({ length: 100 }, () => shown()));
+  expect(measured).toBeLessThan(20);
+});
+
 test('no two metrics have one name', () => {
   new Gauge('test_twice', 'Twice', {});
   expect(() => new Counter('test_twice', 'Twice', {})).toThrow('test_twice');

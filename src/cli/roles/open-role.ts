@@ -41,7 +41,10 @@ export async function openRole(
     if (config.metricsListen !== null) {
       const server = createMetricsServer();
       log.info({ address: await listen(server, config.metricsListen, log) }, 'metrics are served');
-      closers.push(async () => server.closeAllConnections());
+      closers.push(async () => {
+        server.close();
+        server.closeAllConnections();
+      });
     }
     if (role !== 'api') {
       const { openWorker } = await import('../../worker/open-worker.ts');

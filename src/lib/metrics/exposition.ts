@@ -1,17 +1,24 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { shareCalls } from '../async/share-calls.ts';
 import { type Metric, metrics } from './metric.ts';
 
 const plain = 'text/plain; version=0.0.4; charset=utf-8';
 const openMetrics = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
+/** Milliseconds between two measurements, however many ask. */
+const rest = 250;
+
+const measureAll = shareCalls(
+  () => Promise.all([...metrics.values()].map((metric) => metric.measure())),
+  rest,
+);
+
 /** Answers a request with all metrics of this process, in the format that its Accept prefers. */
 export async function sendMetrics(req: IncomingMessage, res: ServerResponse): Promise<void> {
   const open = prefersOpenMetrics(req.headers.accept ?? '');
-  const all = [...metrics.values()];
-  await Promise.all(all.map((metric) => metric.measure()));
-  const text = Buffer.from(
-    `${all.map((metric) => paragraph(metric, open)).join('')}${open ? '# EOF\n' : ''}`,
-  );
+  await measureAll();
+  const paragraphs = [...metrics.values()].map((metric) => paragraph(metric, open)).join('');
+  const text = Buffer.from(`${paragraphs}${open ? '# EOF\n' : ''}`);
   res.writeHead(200, { 'Content-Type': open ? openMetrics : plain, 'Content-Length': text.length });
   res.end(text);
 }

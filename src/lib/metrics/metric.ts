@@ -91,8 +91,11 @@ abstract class Single<L extends LabelSets> extends Metric<L> {
 
   override async measure(): Promise<void> {
     if (this.#measure === null) return;
-    const late = pause(patience).then(() => []);
+    const inTime = new AbortController();
+    const late = pause(patience, inTime.signal).then(() => []);
     const measured = await Promise.race([this.#measure(), late]).catch(() => []);
+    late.catch(() => undefined);
+    inTime.abort();
     this.#values = new Map(measured.map(([labels, value]) => [this.written(labels), value]));
   }
 
