@@ -20,6 +20,7 @@ export async function send<T>(
   { url, retries, signal, ...request }: Sent,
   read: (response: Response) => T | Promise<T>,
 ): Promise<T> {
+  new Request(url, request); // What can never be sent is a TypeError, too, and is not tried again.
   for (let tries = 0; ; tries++) {
     try {
       const response = await fetch(url, { ...request, ...(signal && { signal }) });

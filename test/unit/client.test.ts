@@ -185,3 +185,11 @@ test('requests and answers have the types of the definitions', () => {
   ];
   expect(compiled).toBeTypeOf('function');
 });
+
+test('what can never be sent is not tried again', async () => {
+  const sent: unknown[] = [];
+  vi.stubGlobal('fetch', async (...args: unknown[]) => sent.push(args));
+  const geard = createClient({ api: 'http://127.0.0.1:1', token: 'a\nb' });
+  await expect(geard.whoami()).rejects.toThrow(TypeError);
+  expect(sent).toEqual([]);
+});
