@@ -15,7 +15,8 @@ function copyOfProject(): string {
   const copy = mkdtempSync(join(tmpdir(), 'geard-examples-'));
   onTestFinished(() => rmSync(copy, { recursive: true }));
   for (const name of readdirSync('.')) {
-    if (!notCopied.has(name)) cpSync(name, join(copy, name), { recursive: true });
+    if (!notCopied.has(name) && !name.startsWith('.dist-'))
+      cpSync(name, join(copy, name), { recursive: true });
   }
   symlinkSync(resolve('node_modules'), join(copy, 'node_modules'));
   return copy;
