@@ -17,6 +17,7 @@ side_by_side=${GEARD_TEST_JOBS:-$(nproc)}
 if [ "${1:-}" = --changed ]; then
   prepare
   ensure_engines
+  ensure_promtool
   exec node node_modules/vitest/vitest.mjs run --project unit --project redis --passWithNoTests --changed "${2:-HEAD}"
 fi
 
@@ -28,6 +29,9 @@ tiers=("$@")
 for tier in "${tiers[@]}"; do
   [ -n "${runs_of[$tier]:-}" ] || die "there is no tier $tier; the tiers are unit, nodes, redis, host, e2e and lab"
 done
+
+runs=()
+for tier in "${tiers[@]}"; do read -ra more <<<"${runs_of[$tier]}" && runs+=("${more[@]}"); done
 
 # vitest RUN COMMAND…: the tests of a run, started by a command.
 vitest() {
@@ -80,11 +84,12 @@ run() {
 
 finish() {
   trap '' INT TERM
-  local group lab
+  local group run lab
   for group in $(jobs -rp); do kill -TERM -- "-$group" 2>/dev/null || true; done
   wait
-  for lab in "$labs"-*/; do
-    [ ! -d "$lab" ] || GEARD_LAB_DIR=${lab%/} contrib/lab down >/dev/null 2>&1 ||
+  for run in "${runs[@]}"; do
+    lab=$labs-${run/\//-}
+    [ ! -d "$lab" ] || GEARD_LAB_DIR=$lab contrib/lab down >/dev/null 2>&1 ||
       echo "error: the lab $lab could not be taken down" >&2
   done
   rm -rf "$results"
@@ -99,8 +104,6 @@ ensure_promtool
 trap finish EXIT
 trap 'exit 130' INT TERM
 set -m # Each run is a process group, so that all of it can be ended.
-runs=()
-for tier in "${tiers[@]}"; do read -ra more <<<"${runs_of[$tier]}" && runs+=("${more[@]}"); done
 for run in "${runs[@]}"; do
   while [ "$(jobs -rp | wc -l)" -ge "$side_by_side" ]; do wait -n || true; done
   run "$run" </dev/null &
