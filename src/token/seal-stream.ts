@@ -1,6 +1,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { Failure } from '../jobs/errors.ts';
-import { decrypt, encrypt, tagBytes } from './aes-gcm.ts';
+import { decrypt, encrypt, tagBytes } from '../lib/aes-gcm.ts';
 
 /**
  * Seals a stream from one worker to another, piece by piece, so that nothing in between can read

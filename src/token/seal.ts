@@ -1,8 +1,8 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { Failure } from '../jobs/errors.ts';
+import { decrypt, encrypt } from '../lib/aes-gcm.ts';
 import { BoundedMap } from '../lib/bounded-map.ts';
 import { parseJson } from '../lib/parse-json.ts';
-import { decrypt, encrypt } from './aes-gcm.ts';
 import type { KeySource } from './keyring.ts';
 import { openPieces, sealPieces } from './seal-stream.ts';
 
