@@ -128,14 +128,9 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
     reconnect();
   }
 
-  function isBack(): void {
-    busReconnects.add({});
-    log.info('the D-Bus connection is back');
-  }
-
   function reconnect(): void {
     setTimeout(() => {
-      if (!closed) connectOnce().then(isBack, reconnect);
+      if (!closed) connectOnce().then(() => tellReconnected(log), reconnect);
     }, reconnectDelay);
   }
 
@@ -172,6 +167,11 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
       current = null;
     },
   };
+}
+
+function tellReconnected(log: Logger): void {
+  busReconnects.add({});
+  log.info('the D-Bus connection is back');
 }
 
 function createSignals(log: Logger) {
