@@ -115,7 +115,7 @@ describe.each(places)('%s', (_, open) => {
 
   test('questions are answered, and nobody waits for a host that is not there', async () => {
     const all = Array.from({ length: 20 }, () =>
-      queue.queue.ask('h1', 'container.list', 'sealed', { names: [] }),
+      queue.queue.ask('h1', 'container.list', 'sealed', { names: [] }, 10_000),
     );
     expect(await Promise.all(all)).toEqual(all.map(() => []));
     const nobody = queue.queue.ask('h9', 'container.list', 'sealed', { names: [] }, 100);
