@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamHead, StreamName, Transport } from '../../jobs/rpc/streams.ts';
-import { BoundedMap } from '../../lib/bounded-map.ts';
+import { createRecent } from '../../lib/recent.ts';
 import type { ApiQueue, WantedStream } from '../../queue/api-queue.ts';
 import { streamOpenings } from '../metrics.ts';
 import { openDirect, Unreachable } from './direct.ts';
@@ -29,14 +29,12 @@ const maxRemembered = 1_000;
  * byte nobody sees the difference. `transport` allows one of the two only.
  */
 export function createStreamOpener(queue: ApiQueue, transport: Transport, log: Logger): OpenStreamOf {
-  /** When an address did not answer, by `performance.now()`. */
-  const failedAt = new BoundedMap<string, number>(maxRemembered);
-  const isResting = (address: string) =>
-    performance.now() - (failedAt.get(address) ?? Number.NEGATIVE_INFINITY) < forgetAfter;
+  /** Addresses that did not answer. */
+  const failed = createRecent(forgetAfter, maxRemembered);
 
   async function open(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream> {
     const address = transport === 'relay' ? null : ((await queue.host(host))?.address ?? null);
-    if (transport !== 'direct' && (address === null || isResting(address)))
+    if (transport !== 'direct' && (address === null || failed.has(address)))
       return counted('relay', wanted, await queue.relay(host, wanted, signal));
     try {
       if (address === null) throw new Unreachable(host, 'it has announced no address');
@@ -48,7 +46,7 @@ export function createStreamOpener(queue: ApiQueue, transport: Transport, log: L
         throw new Failure('host_unavailable', detail, { cause: error });
       }
       log.warn({ host, reason: String(error.cause) }, 'the worker cannot be reached directly; using Redis');
-      if (address !== null) failedAt.set(address, performance.now());
+      if (address !== null) failed.add(address);
       return counted('relay', wanted, await queue.relay(host, wanted, signal));
     }
   }
