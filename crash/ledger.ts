@@ -22,17 +22,16 @@ export interface Ledger {
 }
 
 export const openLedger = (): Ledger => ({
-  ...{
-    rounds: 0,
-    voided: 0,
-    sent: 0,
-    repeated: 0,
-    acknowledged: 0,
-    ends: {},
-    faults: new Map(),
-    recoveries: [],
-  },
-  ...{ passed: new Set(), violations: new Map() },
+  rounds: 0,
+  voided: 0,
+  sent: 0,
+  repeated: 0,
+  acknowledged: 0,
+  ends: {},
+  faults: new Map(),
+  passed: new Set(),
+  recoveries: [],
+  violations: new Map(),
 });
 
 export function enter(

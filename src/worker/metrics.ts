@@ -17,9 +17,7 @@ export const steps = [
 export const finished = new Counter(
   'geard_jobs_finished_total',
   'Jobs that have ended; code: of those that failed',
-  {
-    ...{ type, state: jobStates, code: errorCodes },
-  },
+  { type, state: jobStates, code: errorCodes },
 );
 export const waitSeconds = new Histogram(
   'geard_job_wait_seconds',
