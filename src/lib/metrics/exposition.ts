@@ -5,13 +5,8 @@ import { type Metric, metrics } from './metric.ts';
 const plain = 'text/plain; version=0.0.4; charset=utf-8';
 const openMetrics = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
-/** Milliseconds between two measurements, however many ask. */
-const rest = 250;
-
-const measureAll = shareCalls(
-  () => Promise.all([...metrics.values()].map((metric) => metric.measure())),
-  rest,
-);
+/** However many ask, one measurement runs at a time. */
+const measureAll = shareCalls(() => Promise.all([...metrics.values()].map((metric) => metric.measure())), 0);
 
 /** Answers a request with all metrics of this process, in the format that its Accept prefers. */
 export async function sendMetrics(req: IncomingMessage, res: ServerResponse): Promise<void> {
