@@ -7,9 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
 . scripts/lib/engines.sh
-. scripts/lib/firewalld.sh
 . scripts/lib/nodes.sh
-. scripts/lib/promtool.sh
 
 labs=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 side_by_side=${GEARD_TEST_JOBS:-$(nproc)}
@@ -23,7 +21,7 @@ fi
 
 results=$(mktemp -d)
 # The runs of each tier. The longest come first, so that none of them is left for the end.
-declare -A runs_of=([e2e]='e2e/1 e2e/2 e2e/3' [lab]=lab [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
+declare -A runs_of=([e2e]='e2e-1 e2e-2 e2e-3' [lab]=lab [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host nodes redis unit)
 for tier in "${tiers[@]}"; do
@@ -35,17 +33,17 @@ for tier in "${tiers[@]}"; do read -ra more <<<"${runs_of[$tier]}" && runs+=("${
 
 # vitest RUN COMMAND…: the tests of a run, started by a command.
 vitest() {
-  local tier=${1%/*} shard=() run=$1
-  [ "$tier" = "$run" ] || shard=("--shard=${run#*/}/$(wc -w <<<"${runs_of[$tier]}")")
+  local tier=${1%-*} shard=() run=$1
+  [ "$tier" = "$run" ] || shard=("--shard=${run#*-}/$(wc -w <<<"${runs_of[$tier]}")")
   shift
   "$@" node node_modules/vitest/vitest.mjs run --project "$tier" "${shard[@]}" --reporter=verbose --reporter=json \
-    --outputFile.json="$results/${run/\//-}.json" </dev/null
+    --outputFile.json="$results/$run.json" </dev/null
 }
 
 # On a host as it is when nothing has run on it, with the results' directory inside.
 on_host() {
-  local file=$results/${1/\//-}.json status=0
-  export GEARD_LAB_DIR=$labs-${1/\//-}
+  local file=$results/$1.json status=0
+  export GEARD_LAB_DIR=$labs-$1
   contrib/lab up 1 --bare && contrib/lab exec h1 -- mkdir -p "$results" || return
   vitest "$1" contrib/lab exec h1 -- env -C "$PWD" CI="${CI:-}" || status=$?
   contrib/lab exec h1 -- cat "$file" >"$file" || true
@@ -77,7 +75,7 @@ run_tests() {
 run() {
   local started=$SECONDS
   {
-    if run_tests "$1"; then : >"$results/${1/\//-}.passed"; fi
+    if run_tests "$1"; then : >"$results/$1.passed"; fi
     say "$1 took $((SECONDS - started)) s"
   } 2>&1 | sed -u "s|^|$1: |"
 }
@@ -88,7 +86,7 @@ finish() {
   for group in $(jobs -rp); do kill -TERM -- "-$group" 2>/dev/null || true; done
   wait
   for run in "${runs[@]}"; do
-    lab=$labs-${run/\//-}
+    lab=$labs-$run
     [ ! -d "$lab" ] || GEARD_LAB_DIR=$lab contrib/lab down >/dev/null 2>&1 ||
       echo "error: the lab $lab could not be taken down" >&2
   done
@@ -98,9 +96,13 @@ finish() {
 prepare docker-compose:docker-compose faketime:faketime /usr/bin/python3:python3
 ensure_vectors
 ensure_engines
-ensure_firewalld
-ensure_promtool
-[[ " ${tiers[*]} " != *' nodes '* ]] || ensure_nodes
+for tier in "${tiers[@]}"; do
+  case $tier in
+  redis | e2e) ensure_promtool ;;
+  lab) ensure_firewalld ;;
+  nodes) ensure_nodes ;;
+  esac
+done
 trap finish EXIT
 trap 'exit 130' INT TERM
 set -m # Each run is a process group, so that all of it can be ended.
@@ -111,7 +113,7 @@ done
 wait
 
 failed=()
-for run in "${runs[@]}"; do [ -e "$results/${run/\//-}.passed" ] || failed+=("$run"); done
-node scripts/lib/count-results.mjs "$results" "${runs[@]/\//-}" || failed+=(count)
+for run in "${runs[@]}"; do [ -e "$results/$run.passed" ] || failed+=("$run"); done
+node scripts/lib/count-results.mjs "$results" "${runs[@]}" || failed+=(count)
 [ ${#failed[@]} -eq 0 ] || die "failed: ${failed[*]}"
 say "all tests took $((SECONDS / 60)) min"

@@ -71,28 +71,39 @@ ensure_build() {
     quietly 'building' npm run --silent build
 }
 
-# Project Wycheproof's test vectors for what tokens are made of, out of the one Debian package that has them. It is
-# unpacked and not installed: it would bring several Go libraries.
-vectors_package=golang-github-cloudflare-circl-dev
-extract_vectors() {
-  local to=$1 work
+# unpack_packages DIRECTORY PACKAGE…: puts the files of Debian packages there. Nothing is installed: that would start services,
+# and bring what the packages depend on. Fails as a whole, so that a directory is never filled in part.
+unpack_packages() {
+  local to=$1 work package status=0
+  shift
   work=$(mktemp -d)
   chmod 755 "$work"
   (
-    cd "$work"
-    apt-get update -qq && apt-get download -qq "$vectors_package" && dpkg-deb -x ./*.deb .
-    cd usr/share/gocode/src/github.com/cloudflare/circl
-    cp sign/ed25519/testdata/wycheproof_Ed25519.json "$to/ed25519.json"
-    cp dh/x25519/testdata/wycheproof_kat.json "$to/x25519.json"
-  )
+    cd "$work" && apt-get update -qq && apt-get download -qq "$@" && mkdir files || exit
+    for package in ./*.deb; do dpkg-deb -x "$package" files || exit; done
+    rm -rf "$to" && mkdir -p "$(dirname "$to")" && mv files "$to"
+  ) || status=$?
   rm -rf "$work"
+  return $status
 }
 
-ensure_vectors() {
-  local to=$PWD/node_modules/.cache/wycheproof
-  [ ! -e "$to/x25519.json" ] || return 0
-  mkdir -p "$to"
-  quietly "unpacking Wycheproof's vectors from $vectors_package" extract_vectors "$to"
+# ensure_unpacked NAME PACKAGE…: the files of Debian packages in node_modules/.cache/NAME, unpacked once.
+ensure_unpacked() {
+  local to=$PWD/node_modules/.cache/$1
+  [ ! -d "$to/usr" ] || return 0
+  quietly "unpacking $1 from $2" unpack_packages "$to" "${@:2}"
+}
+
+# Project Wycheproof's test vectors for what tokens are made of, out of the one Debian package that has them.
+ensure_vectors() { ensure_unpacked wycheproof golang-github-cloudflare-circl-dev; }
+
+# promtool, which checks metrics and alert rules.
+ensure_promtool() { ensure_unpacked prometheus prometheus; }
+
+# firewalld with all that it needs but Python. An installed one would start on every lab host.
+ensure_firewalld() {
+  ensure_unpacked firewalld firewalld python3-firewall python3-nftables python3-dbus python3-gi gir1.2-glib-2.0 \
+    libgirepository-1.0-1 python3-cap-ng
 }
 
 # What runs anywhere, and what a lab host needs.
