@@ -1,6 +1,6 @@
 import { BoundedMap } from './bounded-map.ts';
 
-/** Keys that were added within so many milliseconds; of more than `max` the oldest are forgotten. */
+/** Keys that were added within so many milliseconds; of more than `max` the oldest go. */
 export function createRecent(milliseconds: number, max: number) {
   const addedAt = new BoundedMap<string, number>(max);
   return {
