@@ -1,7 +1,13 @@
-// Adds up the results of all runs and prints the closing line. A run without results, or with a skipped test,
-// is a failure: no run may be skipped without anybody noticing.
+// Adds up the results of all runs and prints the closing lines: each failed test with its cause, then the counts.
+// They come last, because CI keeps only the end of a long output.
+// A run without results, or with a skipped test, is a failure: no run may be skipped without anybody noticing.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+
+/** How many lines of a failure are printed, in how many columns. The whole of it stands further up. */
+const lines = 25;
+const columns = 200;
 
 const [directory, ...runs] = process.argv.slice(2);
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -12,6 +18,7 @@ for (const run of runs) {
     total.passed += result.numPassedTests;
     total.failed += result.numFailedTests;
     total.skipped += result.numPendingTests + result.numTodoTests;
+    for (const file of result.testResults) tellFailures(run, file);
     if (result.numPassedTests === 0) throw new Error('no test passed');
   } catch (error) {
     console.error(`run ${run}: ${error.message}`);
@@ -20,3 +27,17 @@ for (const run of runs) {
 }
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = complete && total.failed === 0 && total.skipped === 0 ? 0 : 1;
+
+function tellFailures(run, file) {
+  const name = relative(process.cwd(), file.name);
+  const failed = file.assertionResults.filter(({ status }) => status === 'failed');
+  for (const { fullName, failureMessages } of failed) tell(`${name} > ${fullName}`, failureMessages);
+  // A file that cannot be loaded has no tests.
+  if (file.status === 'failed' && failed.length === 0) tell(name, [file.message]);
+
+  function tell(title, messages) {
+    console.log(`FAILED in ${run}: ${title}`);
+    const cause = stripVTControlCharacters(messages.join('\n')).split('\n').slice(0, lines);
+    for (const line of cause) console.log(`    ${line.slice(0, columns)}`);
+  }
+}
