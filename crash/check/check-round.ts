@@ -17,8 +17,11 @@ const restTime = 2_500;
 const longRestTime = 25_000;
 const lookInterval = 250;
 
-/** Milliseconds after Docker or a host is back in which gears are started again, also with dozens of programs in line for a processor. */
-const settling = 30_000;
+/**
+ * Milliseconds after Docker or a host is back in which gears are started again: on a machine with ten programs in line for each
+ * processor the last one came 86 s after Docker's restart had begun.
+ */
+const settling = 120_000;
 
 /** Checks what was played against the world, and leaves the world as the hosts then are. */
 export async function checkRound(

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
-import { askHttp } from '../../src/lib/ask-http.ts';
 import type { Closers } from '../../src/lib/async/closers.ts';
 import { pause } from '../../src/lib/async/pause.ts';
+import { fetchOnce } from '../../src/lib/fetch.ts';
 import { apiPort } from './addresses.ts';
 import { must, type Place } from './place.ts';
 import { say } from './say.ts';
@@ -64,8 +64,8 @@ async function untilItAnswers(place: Place): Promise<void> {
 
 async function ready(): Promise<boolean> {
   try {
-    const question = { method: 'GET', headers: {}, deadline: askDeadline };
-    return (await askHttp(`http://127.0.0.1:${apiPort}/readyz`, question)).status === 200;
+    const signal = AbortSignal.timeout(askDeadline);
+    return (await fetchOnce(`http://127.0.0.1:${apiPort}/readyz`, { signal })).status === 200;
   } catch {
     return false;
   }

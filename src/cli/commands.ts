@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Row } from './client/row.ts';
 import { version } from './version.ts';
 
 export interface CommandEntry {
@@ -18,14 +19,81 @@ const role = (name: 'daemon' | 'api' | 'worker', summary: string): CommandEntry 
   fill: async (command) => (await import('./roles/command.ts')).fillRole(command, name),
 });
 
+const gears = () => import('./client/gears.ts');
+const jobs = () => import('./client/jobs.ts');
+const requests = () => import('./client/requests.ts');
+
+/** A command that asks an api: its row, which is loaded only where it is used. */
+const asking = (takes: string, summary: string, load: () => Promise<Row<never>>): CommandEntry => ({
+  takes: `[options] ${takes}`.trim(),
+  summary,
+  fill: async (command) => {
+    const { fillRow } = await import('./client/row.ts');
+    fillRow(takes === '' ? command : command.arguments(takes), await load());
+  },
+});
+
+/** Commands under a common one, each by its row. */
+async function fillGroup(group: Command, rows: Record<string, Row<never>>): Promise<void> {
+  const [{ Command }, { fillRow }] = [await import('commander'), await import('./client/row.ts')];
+  for (const [name, row] of Object.entries(rows)) group.addCommand(fillRow(new Command(name), row));
+}
+
 /** Every command by its name, in the order in which help lists them. */
 export const commands: Record<string, CommandEntry> = {
   daemon: role(
     'daemon',
     'run api and worker in one process, with a Redis of its own unless --redis is given',
   ),
-  api: role('api', 'run the HTTP API: validate tokens, accept jobs, answer reads'),
+  api: {
+    takes: '[options]',
+    summary: 'run the HTTP API; with a method and a path, send any request to one',
+    fill: async (command) => {
+      (await import('./roles/command.ts')).fillRole(command, 'api');
+      await fillGroup(command, (await requests()).anyRequest);
+    },
+  },
   worker: role('worker', 'run the jobs of this host, with systemd and Docker; one worker per host'),
+  install: asking(
+    '<name> <image> [command...]',
+    'install or update a gear and start it',
+    async () => (await import('./client/install.ts')).install,
+  ),
+  start: asking('<name...>', 'start gears, now and after every reboot', async () => (await gears()).start),
+  stop: asking('<name...>', 'stop gears, now and after every reboot', async () => (await gears()).stop),
+  restart: asking('<name...>', 'restart gears', async () => (await gears()).restart),
+  remove: asking('<name...>', 'stop and remove gears', async () => (await gears()).remove),
+  ls: asking('[prefix]', 'list gears, also stopped ones', async () => (await gears()).ls),
+  show: asking('<name>', 'show a gear: its state, its ports, its unit', async () => (await gears()).show),
+  logs: asking('<name...>', 'print the logs of gears', async () => (await import('./client/logs.ts')).logs),
+  jobs: asking('', 'list jobs, the newest first', async () => (await jobs()).list),
+  job: {
+    takes: '[options] <id>',
+    summary: 'show, follow or cancel a job',
+    fill: async (command) => {
+      const { read, cancel, log } = await jobs();
+      await fillGroup(command, { cancel, log });
+      (await import('./client/row.ts')).fillRow(command.arguments('<id>'), read);
+    },
+  },
+  env: {
+    takes: '',
+    summary: 'show and change environments: variables for several gears of a host',
+    fill: async (command) => fillGroup(command, (await import('./client/environments.ts')).environments),
+  },
+  repo: {
+    takes: '',
+    summary: 'create git repositories',
+    fill: async (command) => {
+      const { create } = await import('./client/repositories.ts');
+      await fillGroup(command, { create });
+    },
+  },
+  archive: asking(
+    '<name> [ref]',
+    'fetch an archive of a repository',
+    async () => (await import('./client/repositories.ts')).archive,
+  ),
   host: {
     takes: '',
     summary: 'add, list, drain, compare, repair and remove the hosts of a fleet',
@@ -35,6 +103,12 @@ export const commands: Record<string, CommandEntry> = {
     takes: '',
     summary: 'create keys and tokens, and inspect tokens',
     fill: async (command) => (await import('./token/command.ts')).fillToken(command),
+  },
+  whoami: asking('', 'show what the token allows, and until when', async () => (await requests()).whoami),
+  context: {
+    takes: '',
+    summary: 'keep apis and their tokens under names',
+    fill: async (command) => (await import('./client/context-commands.ts')).fillContext(command),
   },
   openapi: {
     takes: '',

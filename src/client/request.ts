@@ -8,12 +8,16 @@ export interface ClientOptions {
   /** Sent in a header, which no proxy writes into its log. */
   token: string;
   /** The user of changes, where neither the token nor the call names one. */
-  user?: string;
+  user?: string | undefined;
   /**
    * How often a request is sent again if its answer is lost, or says that it may succeed later.
    * Default: 5.
    */
   retries?: number;
+  /** Is told why a request is sent again, and after how many milliseconds. */
+  onRetry?: (error: Error, pause: number) => void;
+  /** What sends a request. Default: the global fetch. */
+  fetch?: typeof fetch;
 }
 
 /**
@@ -23,7 +27,7 @@ export type Asked = Record<string, unknown>;
 
 /** A call as it is to be sent. */
 export function requestOf(
-  { api, token, user, retries = 5 }: ClientOptions,
+  { api, token, user, retries = 5, onRetry, fetch = globalThis.fetch }: ClientOptions,
   name: OperationName,
   { body, ...given }: Asked,
   { signal, headers }: CallOptions,
@@ -36,6 +40,8 @@ export function requestOf(
     headers: { Authorization: `Bearer ${token}`, ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
     retries,
+    onRetry,
+    fetch,
     signal,
   };
 }

@@ -7,30 +7,54 @@ export interface Sent {
   headers: Record<string, string>;
   body?: string;
   retries: number;
+  onRetry: ((error: Error, pause: number) => void) | undefined;
+  fetch: typeof fetch;
   signal: AbortSignal | undefined;
 }
 
-/** Milliseconds before a request is sent again for the first time; they double from then on. */
-const firstPause = 250;
+/** Milliseconds before a request is sent again for the first time; they double up to the longest. */
+const [firstPause, longestPause] = [250, 8_000];
+/** Milliseconds for an answer: more than the api holds a request that waits for a job. */
+const deadline = 90_000;
 
 /**
  * Sends a request until there is an answer, and reads it. Throws GeardError where it is refused.
  */
-export async function send<T>(
-  { url, retries, signal, ...request }: Sent,
-  read: (response: Response) => T | Promise<T>,
-): Promise<T> {
+export async function send<T>(sent: Sent, read: (response: Response) => T | Promise<T>): Promise<T> {
+  const { url, method, headers, body, retries, signal, onRetry } = sent;
+  const request = { method, headers, ...(body !== undefined && { body }) };
   new Request(url, request); // What can never be sent is a TypeError, too, and is not tried again.
   for (let tries = 0; ; tries++) {
     try {
-      const response = await fetch(url, { ...request, ...(signal && { signal }) });
-      if (response.ok || response.status === 304) return await read(response);
-      throw await refusalOf(response);
+      return await sendOnce(sent, request, read);
     } catch (error) {
       if (tries >= retries || !passes(error)) throw error;
       const retryAfter = (error instanceof GeardError && error.retryAfter) || 0;
-      await pause(Math.max(retryAfter * 1000, firstPause * 2 ** tries), signal);
+      const milliseconds = Math.max(retryAfter * 1000, Math.min(firstPause * 2 ** tries, longestPause));
+      onRetry?.(error, milliseconds);
+      await pause(milliseconds, signal);
     }
+  }
+}
+
+/** An answer that is not there in time counts as lost. A stream may go on for as long as it likes. */
+async function sendOnce<T>(
+  { url, signal, fetch }: Sent,
+  request: RequestInit,
+  read: (response: Response) => T | Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(new TypeError(`there was no answer within ${deadline / 1000} s`)),
+    deadline,
+  );
+  try {
+    const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+    const response = await fetch(url, { ...request, signal: either });
+    if (response.ok || response.status === 304) return await read(response);
+    throw await refusalOf(response);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -40,7 +64,7 @@ const passing: readonly unknown[] = [429, 502, 503, 504];
  * Whether the same may succeed a little later. What fetch cannot reach, and an answer that is cut
  * off, is a TypeError.
  */
-export const passes = (error: unknown): boolean =>
+export const passes = (error: unknown): error is Error =>
   error instanceof GeardError ? passing.includes(error.status) : error instanceof TypeError;
 
 /** Throws the reason of the signal when it aborts. */

@@ -19,33 +19,35 @@ export interface CallOptions {
   headers?: Record<string, string>;
 }
 
+type Optional<T> = { [K in keyof T]?: T[K] | undefined };
 type Flat<T> = { [K in keyof T]: T[K] };
 
 /** The variable part of a path. */
 type InPath<Path> = Path extends `${string}{/${infer V}*}`
-  ? { [K in V]?: string }
+  ? { [K in V]?: string | undefined }
   : Path extends `${string}{${infer V}}${string}`
     ? { [K in V]: string }
     : unknown;
 
-type TypeOf<T> = [T] extends [undefined] ? unknown : undefined extends T ? { t?: T } : { t: T };
+type TypeOf<T> = [T] extends [undefined] ? unknown : undefined extends T ? { t?: T | undefined } : { t: T };
 
 type BodyOf<B> = string extends keyof B ? unknown : object extends B ? { body?: B } : { body: B };
 
 /** What a change works on, and the host where it is to be, as far as it is not that. */
-type Place<On> = On extends 'host' ? { h: string } : { r: string; h?: string };
+type Place<On> = On extends 'host' ? { h: string } : { r: string; h?: string | undefined };
 
 type JobRequest<N extends JobType> = Flat<
   Place<(typeof jobs)[N]['on']> &
     TypeOf<z.input<NonNullable<(typeof jobs)[N]['t']>>> &
-    BodyOf<z.input<(typeof jobs)[N]['body']>> & { u?: string; i?: string; expires?: number }
+    BodyOf<z.input<(typeof jobs)[N]['body']>> &
+    Optional<{ u: string; i: string; expires: number }>
 >;
 
 type Needed<N extends ReadName> = Exclude<(typeof reads)[N]['needs'][number], 't'>;
 
 type ReadRequest<N extends ReadName> = Flat<
   { [K in Needed<N>]: NonNullable<Query[K]> } & {
-    [K in (typeof reads)[N]['takes'][number]]?: NonNullable<Query[K]>;
+    [K in (typeof reads)[N]['takes'][number]]?: NonNullable<Query[K]> | undefined;
   } & InPath<Row<N>['path']>
 >;
 

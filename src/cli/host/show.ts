@@ -1,4 +1,5 @@
 import type { Answer, Result } from '../../jobs/registry.ts';
+import { columns } from '../client/show.ts';
 
 type DriftOfHost = Answer<'drift.read'>['hosts'][number];
 
@@ -12,16 +13,7 @@ export function showHosts(hosts: Answer<'host.list'>['hosts']): string {
     version ?? '-',
     lastSeen ?? '-',
   ]);
-  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => (row[i] ?? '').length)));
-  return [head, ...rows]
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .map((line) => `${line}\n`)
-    .join('');
+  return columns(head, rows);
 }
 
 /** Whether there is anything that a repair could mend, or a host that did not answer. */

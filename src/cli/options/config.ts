@@ -19,6 +19,9 @@ export type Config = Pick<Settings, AlwaysSet> & {
   [K in Exclude<OptionName, AlwaysSet>]: Settings[K] | null;
 };
 
+/** The variables of this process, which nothing else reads. */
+export const environment: Readonly<NodeJS.ProcessEnv> = process.env;
+
 /** Flags of a command by their names, as commander has them. */
 export type Flags = Readonly<Record<string, unknown>>;
 
@@ -41,8 +44,8 @@ export const linesWhere = (rules: [holds: boolean, line: string][]): string[] =>
  * The configuration of a role, from the command line and the environment: parsed once, here and
  * nowhere else. Throws `BadConfig` with everything that is wrong.
  */
-export function readConfig(role: Role, flags: Flags, environment: NodeJS.ProcessEnv = process.env): Config {
-  const settings = readSettings(roleOptions[role], flags, environment) as Partial<Settings>;
+export function readConfig(role: Role, flags: Flags, variables: NodeJS.ProcessEnv = environment): Config {
+  const settings = readSettings(roleOptions[role], flags, variables) as Partial<Settings>;
   const wrong = contradictions(role, settings);
   if (wrong.length > 0) throw new BadConfig(wrong);
   const unset = Object.entries<OptionDefinition>(optionTable).flatMap(([name, option]) =>
@@ -52,8 +55,7 @@ export function readConfig(role: Role, flags: Flags, environment: NodeJS.Process
 }
 
 /** The file that arms failpoints, which only tests have; see failpoints.ts. */
-export const failpointsFile = (environment: NodeJS.ProcessEnv = process.env) =>
-  environment['GEARD_FAILPOINTS'];
+export const failpointsFile = (variables: NodeJS.ProcessEnv = environment) => variables['GEARD_FAILPOINTS'];
 
 const hour = 60 * 60;
 
@@ -72,13 +74,13 @@ export function lifetimesOf({
 export function readSettings<N extends OptionName>(
   names: readonly N[],
   flags: Flags,
-  environment: NodeJS.ProcessEnv = process.env,
+  variables: NodeJS.ProcessEnv = environment,
 ): Pick<Settings, N & WithDefault> & Partial<Pick<Settings, N>> {
   const wrong: string[] = [];
   const settings: Record<string, unknown> = {};
   for (const name of names) {
     const option: OptionDefinition = optionTable[name];
-    const { text, source } = given(option, flags[name], environment);
+    const { text, source } = given(option, flags[name], variables);
     if (text === undefined) continue;
     const parsed = option.schema.safeParse(text);
     if (parsed.success) settings[name] = parsed.data;
@@ -88,9 +90,9 @@ export function readSettings<N extends OptionName>(
   return settings as never;
 }
 
-function given(option: OptionDefinition, flag: unknown, environment: NodeJS.ProcessEnv) {
+function given(option: OptionDefinition, flag: unknown, variables: NodeJS.ProcessEnv) {
   if (flag !== undefined) return { text: flag === true ? '1' : String(flag), source: option.flag };
-  const variable = environment[option.env];
+  const variable = variables[option.env];
   if (variable !== undefined) return { text: variable, source: `${option.env} (${option.flag})` };
   return { text: option.default, source: option.flag };
 }

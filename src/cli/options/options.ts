@@ -222,7 +222,7 @@ export const optionTable = namedOptions({
     z.string().regex(/^[^\0\r\n]+$/, 'must be a path'),
     'file whose first line is the token; without it the test token is used',
   ),
-  user: withDefault('admin', '<name>', userName, 'the user of the jobs'),
+  user: optional('<name>', userName, 'the user of the jobs; default: the one of the token, else admin'),
 });
 
 /** An option as commander has it, with its default and its variable in the help. */

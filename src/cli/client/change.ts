@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import pLimit from 'p-limit';
+import { type CallOptions, type Change, GeardError, type Succeeded } from '../../client/client.ts';
+import type { JobType } from '../../jobs/registry.ts';
+import { createProgress, type ProgressDisplay, secondsSince } from './progress.ts';
+import { type Call, tellError } from './row.ts';
+import { Interrupted } from './session.ts';
+import { shortId } from './show.ts';
+
+/** Flags of every command that makes a job. */
+export interface ChangeFlags {
+  key?: string;
+  detach?: true;
+  expires?: string;
+}
+
+/** The host that is asked for, and how long its job may wait for it. */
+export const placeOf = ({ host, expires }: ChangeFlags & { host?: string }) => ({
+  h: host,
+  expires: expires === undefined ? undefined : Number(expires),
+});
+
+/** What is to be done to each of the names. */
+export interface Work<N extends JobType> {
+  names: readonly string[];
+  send(name: string, options: CallOptions): Change<N>;
+  /** What came of it, in a line. */
+  show(name: string, job: Succeeded<N>, seconds: string): string;
+}
+
+/** How many jobs of one command are under way side by side. */
+const sideBySide = 8;
+
+/** Asks for one change for each name and follows it to its end. Returns the exit code. */
+export async function change<N extends JobType>(call: Call<ChangeFlags>, work: Work<N>): Promise<number> {
+  const progress = createProgress(call, work.names);
+  const limit = pLimit(sideBySide);
+  const codes = await Promise.all(work.names.map((name) => limit(changeOne, call, work, name, progress)));
+  return Math.max(...codes);
+}
+
+async function changeOne<N extends JobType>(
+  call: Call<ChangeFlags>,
+  { names, send, show }: Work<N>,
+  name: string,
+  progress: ProgressDisplay,
+): Promise<number> {
+  const given = call.flags.key ?? `gear-${randomUUID()}`;
+  // One key is one request, so each name has its own.
+  const key = names.length > 1 ? `${given}-${name}` : given;
+  const began = performance.now();
+  let id: string | undefined;
+  try {
+    const sent = send(name, { key, signal: call.signal });
+    const accepted = await sent;
+    id = shortId(accepted.id);
+    if (call.flags.detach) {
+      await call.print(accepted, `${id}\n`);
+      return 0;
+    }
+    progress.begin(name);
+    await followSteps(call, sent, (step) => progress.step(name, step));
+    const job = await sent.done();
+    progress.end(name, 'succeeded');
+    await call.print(job, call.quiet ? '' : show(name, job, secondsSince(began)));
+    return 0;
+  } catch (error) {
+    progress.end(name, error instanceof Interrupted ? 'detached' : 'failed');
+    return tellFailure(call, error as Error, { name, key, id });
+  }
+}
+
+/** A token that allows the change but no log of jobs still hears of the outcome. */
+async function followSteps(
+  call: Call<ChangeFlags>,
+  sent: Change<JobType>,
+  onStep: (step: Parameters<ProgressDisplay['step']>[1]) => void,
+): Promise<void> {
+  try {
+    for await (const line of sent.events()) if ('step' in line) onStep(line);
+  } catch (error) {
+    if (!(error instanceof GeardError && error.status === 403)) throw error;
+    call.tell('the token does not allow job.log: the steps of the job are not shown');
+  }
+}
+
+async function tellFailure(
+  call: Call<ChangeFlags>,
+  error: Error,
+  { name, key, id }: { name: string; key: string; id: string | undefined },
+): Promise<number> {
+  if (error instanceof Interrupted) {
+    const how = id
+      ? `the job goes on: gear job ${id} --follow; to cancel it: gear job cancel ${id}`
+      : `the api may have accepted it; the same command with --key ${key} joins it`;
+    call.note(`gear: ${name}: ${how}`);
+  } else if (error instanceof GeardError && error.job && call.json) {
+    await call.print(error.job, '');
+  }
+  const code = tellError(call, error, name);
+  if (error instanceof GeardError && error.code === 'start_failed') call.tell(`see: gear logs ${name}`);
+  return code;
+}

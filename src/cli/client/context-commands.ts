@@ -1,0 +1,68 @@
+import { Command } from 'commander';
+import { act } from '../act.ts';
+import { BadConfig, type Flags, readSettings } from '../options/config.ts';
+import { optionFor } from '../options/options.ts';
+import { contextName, findContext, readContexts, writeContexts } from './contexts.ts';
+import { createOutput } from './output.ts';
+import { columns } from './show.ts';
+
+const named = ['api', 'tokenFile', 'user'] as const;
+
+/** `gear context …`: apis under names, in a file of this user. */
+export function fillContext(context: Command): void {
+  const sub = (name: string, summary: string) =>
+    new Command(name).description(summary).allowExcessArguments(false);
+  const add = sub('add', 'keep an api under a name, and use it from now on').argument('<name>');
+  for (const option of named) add.addOption(optionFor(option));
+  context
+    .addCommand(add.action((name: string, flags: Flags) => act(() => addContext(name, flags))))
+    .addCommand(
+      sub('use', 'use the api that has this name from now on')
+        .argument('<name>')
+        .action((name: string) => act(() => useContext(name))),
+    )
+    .addCommand(
+      sub('ls', 'list them all')
+        .option('--json', 'print them as JSON')
+        .action((flags: Flags) => act(() => listContexts(flags))),
+    )
+    .addCommand(
+      sub('remove', 'forget the api that has this name')
+        .argument('<name>')
+        .action((name: string) => act(() => removeContext(name))),
+    );
+}
+
+async function addContext(name: string, flags: Flags): Promise<number> {
+  if (!contextName.safeParse(name).success)
+    throw new BadConfig(['a context is named with letters, digits, _, . and -']);
+  const { contexts } = await readContexts();
+  await writeContexts({ current: name, contexts: { ...contexts, [name]: readSettings(named, flags) } });
+  return 0;
+}
+
+async function useContext(name: string): Promise<number> {
+  await findContext(name);
+  await writeContexts({ ...(await readContexts()), current: name });
+  return 0;
+}
+
+async function removeContext(name: string): Promise<number> {
+  await findContext(name);
+  const { current, contexts } = await readContexts();
+  const { [name]: _, ...others } = contexts;
+  await writeContexts({ current: current === name ? null : current, contexts: others });
+  return 0;
+}
+
+async function listContexts(flags: Flags): Promise<number> {
+  const all = await readContexts();
+  const rows = Object.entries(all.contexts).map(([name, { api, tokenFile, user }]) => [
+    `${name === all.current ? '*' : ' '} ${name}`,
+    api,
+    tokenFile ?? '-',
+    user ?? '-',
+  ]);
+  await createOutput(flags).print(all, columns(['  NAME', 'API', 'TOKEN FILE', 'USER'], rows));
+  return 0;
+}

@@ -1,0 +1,57 @@
+import { mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { readIfThere, replaceFile } from '../../lib/files/replace-file.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import { BadConfig, environment } from '../options/config.ts';
+import { optionTable } from '../options/options.ts';
+
+const { api, tokenFile, user } = optionTable;
+
+/** An api under a name, with the file of the token for it and the user of the jobs. */
+const context = z.strictObject({
+  api: api.schema,
+  tokenFile: tokenFile.schema.optional(),
+  user: user.schema.optional(),
+});
+export type Context = z.infer<typeof context>;
+
+export const contextName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/);
+
+const contextsFile = z.strictObject({
+  current: contextName.nullable(),
+  contexts: z.record(contextName, context),
+});
+export type Contexts = z.infer<typeof contextsFile>;
+
+/** `geard/contexts.json` below the user's directory of settings (XDG Base Directory). */
+export function contextsPath(variables: NodeJS.ProcessEnv = environment): string {
+  const settings = variables['XDG_CONFIG_HOME'] || join(homedir(), '.config');
+  return join(settings, 'geard', 'contexts.json');
+}
+
+/** The contexts of this user; none where there is no file. */
+export async function readContexts(path = contextsPath()): Promise<Contexts> {
+  const text = await readIfThere(path);
+  if (text === null) return { current: null, contexts: {} };
+  const parsed = contextsFile.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  throw new BadConfig([`${path} is not as gear context writes it; mend or remove it`]);
+}
+
+/** No other user may read it: it says where tokens are. */
+export async function writeContexts(contexts: Contexts, path = contextsPath()): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await replaceFile(path, `${JSON.stringify(contexts, null, 2)}\n`, 0o600);
+}
+
+/** The context of that name, else the one in use, else none. Throws `BadConfig` where it is unknown. */
+export async function findContext(name: string | undefined): Promise<Context | undefined> {
+  const { current, contexts } = await readContexts();
+  const chosen = name ?? current;
+  if (chosen === null) return undefined;
+  const found = Object.hasOwn(contexts, chosen) ? contexts[chosen] : undefined;
+  if (found) return found;
+  throw new BadConfig([`there is no context ${chosen.slice(0, 70)}; gear context ls lists all`]);
+}

@@ -1,0 +1,95 @@
+import { Option } from 'commander';
+import type { CallOptions, Change } from '../../client/client.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import { BadConfig } from '../options/config.ts';
+import { type ChangeFlags, change, placeOf } from './change.ts';
+import { hostOption, readVariables, type Variable, variableOf } from './fields.ts';
+import type { Call, Row } from './row.ts';
+
+interface Flags extends ChangeFlags {
+  file?: string;
+  host?: string;
+}
+
+const onHost = hostOption('the host that it is on');
+const fileOption = new Option('-f, --file <file>', 'variables, NAME=value a line; - is standard input');
+
+type Verb = 'replace' | 'merge';
+
+/** Sends the variables that the command line and the file name. */
+async function send(call: Call<Flags>, verb: Verb, env: Variable[]): Promise<number> {
+  const [r = ''] = call.args;
+  return change(call, {
+    names: [r],
+    send: (_, options: CallOptions): Change<`environment.${Verb}`> =>
+      call.client.environment[verb]({ r, body: { env }, ...placeOf(call.flags) }, options),
+    show: (name, { host, result }, seconds) => {
+      const { variables, changed, gears } = result;
+      const users =
+        changed && gears.length > 0 ? `; gear restart ${gears.join(' ')} makes its gears see it` : '';
+      return `${name} has ${variables} variables on ${host}${changed ? '' : ', as before'}, in ${seconds}${users}\n`;
+    },
+  });
+}
+
+/** What a command is given as variables. */
+async function given({ args, flags }: Call<Flags>): Promise<Variable[]> {
+  const [, ...texts] = args;
+  const variables = [...(await readVariables(flags.file)), ...texts.map((text) => variableOf(text))];
+  if (variables.length > 0 || flags.file !== undefined) return variables;
+  throw new BadConfig(['name a variable, such as GREETING=hello, or a file of them with -f']);
+}
+
+const writing = { changes: 'by job', options: [fileOption, onHost] } as const;
+
+/** The commands `gear env …`. */
+export const environments: Record<string, Row<Flags>> = {
+  get: {
+    sends: ['environment.read'],
+    takes: '<name>',
+    summary: 'print the variables of an environment',
+    options: [onHost],
+    async run(call) {
+      const [r = ''] = call.args;
+      const text = await call.client.environment.read({ r, h: call.flags.host }, { signal: call.signal });
+      await call.print(text, text);
+      return 0;
+    },
+  },
+  set: {
+    ...writing,
+    sends: ['environment.merge'],
+    takes: '<name> [NAME=value...]',
+    summary: 'set variables of an environment, and leave the others as they are',
+    run: async (call) => send(call, 'merge', await given(call)),
+  },
+  replace: {
+    ...writing,
+    sends: ['environment.replace'],
+    takes: '<name> [NAME=value...]',
+    summary: 'create an environment, or replace all of its variables',
+    run: async (call) => send(call, 'replace', await given(call)),
+  },
+  unset: {
+    changes: 'by job',
+    options: [onHost],
+    sends: ['environment.read', 'environment.replace'],
+    takes: '<name> <NAME...>',
+    summary: 'remove variables of an environment; not while somebody else changes it',
+    async run(call) {
+      const [r = '', ...names] = call.args;
+      const text = await call.client.environment.read({ r, h: call.flags.host }, { signal: call.signal });
+      const kept = parseEnvironment(text).filter(({ name }) => !names.includes(name));
+      return send(call, 'replace', kept);
+    },
+  },
+};
+
+/** The api writes NAME="value" a line, the value as a JSON string. */
+function parseEnvironment(text: string): Variable[] {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
+    const equals = line.indexOf('=');
+    return { name: line.slice(0, equals), value: String(parseJson(line.slice(equals + 1))) };
+  });
+}

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { text as readText } from 'node:stream/consumers';
+import { Option } from 'commander';
+import { BadConfig, environment } from '../options/config.ts';
+
+/** An option that may be given several times, or take several values. */
+export const collect = (flags: string, help: string): Option =>
+  new Option(flags, help).argParser((value: string, before: string[] = []) => [...before, value]);
+
+export const hostOption = (help: string): Option => new Option('--host <name>', help);
+
+export interface Variable {
+  name: string;
+  value: string;
+}
+
+/** `NAME=value`; NAME alone takes the value that it has here. */
+export function variableOf(text: string): Variable {
+  const equals = text.indexOf('=');
+  if (equals > 0) return { name: text.slice(0, equals), value: text.slice(equals + 1) };
+  const value = equals < 0 ? environment[text] : undefined;
+  if (value !== undefined) return { name: text, value };
+  throw new BadConfig([`${shown(text)}: a variable is NAME=value; NAME alone only where it is set here`]);
+}
+
+/** Lines of `NAME=value`, as Docker's --env-file has them: no quotes, `#` begins a comment. */
+export async function readVariables(file: string | undefined): Promise<Variable[]> {
+  if (file === undefined) return [];
+  const text = file === '-' ? await readText(process.stdin) : await readFile(file, 'utf8');
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  return lines.map((line) => variableOf(line));
+}
+
+const port = /^(?:(\d{1,5}):)?(\d{1,5})$/;
+
+/** `8080:80` is the external port and the internal one; `80` leaves the external one to the host. */
+export function portOf(text: string): { internal: number; external?: number } {
+  const [, external, internal] = port.exec(text) ?? [];
+  if (internal === undefined)
+    throw new BadConfig([`${shown(text)}: a port is EXTERNAL:INTERNAL or INTERNAL, such as 8080:80`]);
+  return { internal: Number(internal), ...(external !== undefined && { external: Number(external) }) };
+}
+
+/** `data:/var/lib/data`, and `data:/var/lib/data:web` for the volume of another gear. */
+export function volumeOf(text: string): { name: string; path: string; of?: string } {
+  const [name = '', path, of, ...more] = text.split(':');
+  if (path === undefined || more.length > 0)
+    throw new BadConfig([`${shown(text)}: a volume is NAME:PATH or NAME:PATH:GEAR, such as data:/data`]);
+  return { name, path, ...(of !== undefined && { of }) };
+}
+
+const shown = (text: string) => text.slice(0, 70);

@@ -1,0 +1,126 @@
+import { Option } from 'commander';
+import type { CallOptions, Change, RequestOf } from '../../client/client.ts';
+import type { Answer } from '../../jobs/registry.ts';
+import { type ChangeFlags, change, placeOf } from './change.ts';
+import { hostOption } from './fields.ts';
+import { readPages } from './pages.ts';
+import type { Row } from './row.ts';
+import { columns, pairs } from './show.ts';
+
+interface PlacedFlags extends ChangeFlags {
+  host?: string;
+}
+
+const onHost = hostOption('the host that it must be on');
+
+/** A command that does one thing to each of the gears that are named. */
+const toEach = (verb: 'start' | 'stop' | 'restart' | 'remove', done: string): Row<PlacedFlags> => ({
+  sends: [`container.${verb}`],
+  changes: 'by job',
+  options: [onHost],
+  run(call) {
+    type Send = (asked: RequestOf<'container.start'>, options: CallOptions) => Change<typeof sent>;
+    const sent = `container.${verb}` as const;
+    const send: Send = call.client.container[verb];
+    return change(call, {
+      names: call.args,
+      send: (r, options) => send({ r, ...placeOf(call.flags) }, options),
+      show: (name, { host }, seconds) => `${name} is ${done} on ${host}, in ${seconds}\n`,
+    });
+  },
+});
+
+export const start = toEach('start', 'started');
+export const stop = toEach('stop', 'stopped');
+export const restart = toEach('restart', 'restarted');
+export const remove = toEach('remove', 'removed');
+
+type Summary = Answer<'container.list'>['containers'][number];
+
+/** `gear ls [PREFIX]` */
+export const ls: Row<{ host?: string }> = {
+  sends: ['container.list'],
+  options: [hostOption('only the gears of this host')],
+  async run(call) {
+    const [prefix = ''] = call.args;
+    const pages = readPages(call, ({ after, limit, signal }) =>
+      call.client.container
+        .list({ h: call.flags.host, after, limit }, { signal })
+        .then(({ containers, next }) => ({ items: containers, next })),
+    );
+    const gears: Summary[] = [];
+    for await (const gear of pages) if (gear.resource.startsWith(prefix)) gears.push(gear);
+    const names = gears.map(({ resource }) => `${resource}\n`).join('');
+    await call.print({ containers: gears }, call.quiet ? names : showGears(gears));
+    return 0;
+  },
+};
+
+const portsOf = (ports: Summary['ports']) =>
+  ports?.map(({ internal, external }) => `${external}:${internal}`).join(' ') || '-';
+
+const showGears = (gears: readonly Summary[]) =>
+  columns(
+    ['NAME', 'STATE', 'PORTS', 'IMAGE', 'HOST'],
+    gears.map(({ resource, systemd, ports, image, host }) => [
+      resource,
+      systemd ? `${systemd.active} (${systemd.sub})` : 'unknown: the host does not answer',
+      portsOf(ports),
+      image ?? '-',
+      host,
+    ]),
+  );
+
+/** `gear show NAME` */
+export const show: Row<{ host?: string; unit?: true }> = {
+  sends: ['container.read'],
+  options: [onHost, new Option('--unit', 'print the text of its systemd unit')],
+  async run(call) {
+    const [r = ''] = call.args;
+    const gear = await call.client.container.read({ r, h: call.flags.host }, { signal: call.signal });
+    await call.print(gear, call.flags.unit ? gear.unitText : showGear(gear));
+    return 0;
+  },
+};
+
+type Gear = Answer<'container.read'>;
+
+function showGear({
+  resource,
+  host,
+  image,
+  ports,
+  systemd,
+  enabled,
+  unit,
+  container,
+  spec,
+  ...more
+}: Gear): string {
+  const { environment, failedUpdate } = more;
+  const { command, volumes, network, memory, cpus, env } = spec;
+  return pairs({
+    Name: resource,
+    Host: host,
+    Image: image,
+    State: `${systemd.active} (${systemd.sub})${systemd.since ? ` since ${systemd.since}` : ''}`,
+    'After a reboot': enabled ? 'runs' : 'stays stopped',
+    Restarts: systemd.restarts > 0 ? `${systemd.restarts}, the last with ${systemd.result}` : '0',
+    Ports: portsOf(ports),
+    Command: command.length > 0 ? command.map((word) => JSON.stringify(word)).join(' ') : null,
+    Volumes:
+      volumes.map(({ name, path, of }) => `${of ? `${of}/` : ''}${name} at ${path}`).join(', ') || null,
+    Network: network,
+    Memory: memory === undefined ? null : `${Math.round(memory / 2 ** 20)} MiB`,
+    CPUs: cpus === undefined ? null : String(cpus),
+    Variables: env.map(({ name }) => name).join(', ') || null,
+    Environment: environment
+      ? `${environment.name}${environment.outdated ? ', changed since the gear was started: gear restart' : ''}`
+      : null,
+    Unit: unit,
+    Container: container,
+    'Failed update': failedUpdate
+      ? `${failedUpdate.at}: ${failedUpdate.error.detail} (job ${failedUpdate.job})`
+      : null,
+  });
+}

@@ -1,0 +1,89 @@
+import { Option } from 'commander';
+import type { RequestOf } from '../../client/client.ts';
+import { type ChangeFlags, change, placeOf } from './change.ts';
+import { collect, hostOption, portOf, readVariables, variableOf, volumeOf } from './fields.ts';
+import type { Row } from './row.ts';
+
+interface InstallFlags extends ChangeFlags {
+  publish?: string[];
+  env?: string[];
+  envFile?: string;
+  environment?: string;
+  volume?: string[];
+  network?: string;
+  memory?: string;
+  cpus?: string;
+  startSeconds?: string;
+  start: boolean;
+  createOnly?: true;
+  host?: string;
+}
+
+type Body = NonNullable<RequestOf<'container.install'>['body']>;
+
+/** `gear install NAME IMAGE`: the flags have the names of `docker run`. */
+export const install: Row<InstallFlags> = {
+  sends: ['container.install'],
+  changes: 'by job',
+  options: [
+    collect(
+      '-p, --publish <[external:]internal>',
+      'publish a port of the gear; the host chooses an external one',
+    ),
+    collect('-e, --env <NAME=value>', 'set a variable; NAME alone takes its value from here'),
+    new Option('--env-file <file>', 'variables, NAME=value a line'),
+    new Option('--environment <name>', 'use an environment of the host, see gear env'),
+    collect('-v, --volume <name:path[:gear]>', 'mount a volume of the gear, or of another one'),
+    new Option('--network <name>', 'the common network to be in'),
+    new Option('-m, --memory <bytes>', 'the most memory, such as 256m'),
+    new Option('--cpus <number>', 'the most processors, such as 0.5'),
+    new Option('--start-seconds <seconds>', 'how long it may take until it listens on its ports'),
+    new Option('--no-start', 'install it only; what runs is stopped'),
+    new Option('--create-only', 'fail where the gear exists'),
+    hostOption('the host to install it on; default: the fleet decides, or where it is'),
+  ],
+  async run(call) {
+    const [r = '', t = '', ...command] = call.args;
+    const { flags, client } = call;
+    const body = await bodyOf(flags, command);
+    const headers = flags.createOnly ? { 'If-None-Match': '*' } : undefined;
+    return change(call, {
+      names: [r],
+      send: (_, options) =>
+        client.container.install(
+          { r, t, body, ...placeOf(flags) },
+          { ...options, ...(headers && { headers }) },
+        ),
+      show: (name, { host, result, id }, seconds) => {
+        const ports = result.ports.map(({ internal, external }) => `${internal} is reached at ${external}`);
+        const state = result.container === null ? 'is installed' : 'runs';
+        const told = [
+          `${name} ${state} on ${host}${result.changed ? '' : ', as it did before'}`,
+          ports.join(', '),
+        ];
+        return `${told.filter(Boolean).join(': ')}, in ${seconds} (job ${id})\n`;
+      },
+    });
+  },
+};
+
+/** The flags as the body of the request. What is not given is left to the api. */
+async function bodyOf(flags: InstallFlags, command: string[]): Promise<Body> {
+  const { publish, env = [], envFile, volume, environment, network, memory, cpus, startSeconds } = flags;
+  const variables = [...(await readVariables(envFile)), ...env.map((text) => variableOf(text))];
+  // The last one of a name counts, as with docker run.
+  const last = new Map(variables.map((variable) => [variable.name, variable]));
+  const body = {
+    ports: publish?.map(portOf),
+    env: last.size > 0 ? [...last.values()] : undefined,
+    environment,
+    command: command.length > 0 ? command : undefined,
+    volumes: volume?.map(volumeOf),
+    network,
+    memory,
+    cpus,
+    startSeconds,
+    start: flags.start ? undefined : false,
+  };
+  return JSON.parse(JSON.stringify(body));
+}

@@ -1,0 +1,132 @@
+import { Option } from 'commander';
+import { isFinal, type Job, jobStates } from '../../jobs/job.ts';
+import { hostOption } from './fields.ts';
+import { readPages } from './pages.ts';
+import { createProgress } from './progress.ts';
+import type { Call, Row } from './row.ts';
+import { columns, pairs, shortId } from './show.ts';
+
+interface ListFlags {
+  state?: Job['state'];
+  gear?: string;
+  host?: string;
+  user?: string;
+  number: string;
+}
+
+/** `gear jobs`: the newest first. */
+export const list: Row<ListFlags> = {
+  sends: ['job.list'],
+  options: [
+    new Option('--state <state>', 'only jobs in this state').choices(jobStates),
+    new Option('--gear <name>', 'only jobs on this gear, environment or repository'),
+    hostOption('only jobs of this host'),
+    new Option('--user <name>', 'only jobs of this user'),
+    new Option('-n, --number <jobs>', 'how many at most').default('20'),
+  ],
+  async run(call) {
+    const { state, gear, host, user, number } = call.flags;
+    const jobs: Job[] = [];
+    const read = (asked: { after?: string; limit: number }) =>
+      call.client.job
+        .list({ state, r: gear, h: host, u: user, ...asked }, { signal: call.signal })
+        .then(({ jobs: items, next }) => ({ items, next }));
+    for await (const job of readPages(call, ({ signal: _, ...asked }) => read(asked), Number(number)))
+      jobs.push(job);
+    const ids = jobs.map(({ id }) => `${shortId(id)}\n`).join('');
+    await call.print({ jobs }, call.quiet ? ids : showJobs(jobs));
+    return 0;
+  },
+};
+
+const showJobs = (jobs: readonly Job[]) =>
+  columns(
+    ['ID', 'STATE', 'TYPE', 'RESOURCE', 'HOST', 'USER', 'CREATED'],
+    jobs.map(({ id, state, type, resource, host, user, createdAt }) => [
+      shortId(id),
+      state,
+      type,
+      resource,
+      host,
+      user,
+      createdAt,
+    ]),
+  );
+
+function showJob({ id, type, state, resource, host, user, attempts, ...more }: Job): string {
+  const { createdAt, startedAt, finishedAt, progress, result, error } = more;
+  return pairs({
+    Job: shortId(id),
+    Type: type,
+    State: state,
+    Resource: resource,
+    Host: host,
+    User: user,
+    Created: createdAt,
+    Started: startedAt,
+    Finished: finishedAt,
+    Attempts: String(attempts),
+    Progress: progress && !isFinal(state) ? `${progress.step}: ${progress.message}` : null,
+    Result: result ? JSON.stringify(result) : null,
+    Error: error ? `${error.title} (${error.code}): ${error.detail}` : null,
+  });
+}
+
+/** `gear job ID` */
+export const read: Row<{ follow?: true }> = {
+  sends: ['job.read', 'job.log'],
+  options: [
+    new Option('-f, --follow', 'show its steps until it has finished; the exit code tells how it ended'),
+  ],
+  async run(call) {
+    const [id = ''] = call.args;
+    if (call.flags.follow) await followSteps(call, id);
+    const job = await call.client.job.read({ id }, { signal: call.signal });
+    await call.print(job, showJob(job));
+    return call.flags.follow && job.state !== 'succeeded' ? 1 : 0;
+  },
+};
+
+async function followSteps(call: Call, id: string): Promise<void> {
+  const progress = createProgress(call, [id]);
+  progress.begin(id);
+  try {
+    for await (const line of call.client.job.log({ id }, { signal: call.signal })) {
+      if ('step' in line) progress.step(id, line);
+      else progress.end(id, line.reason === 'succeeded' ? 'succeeded' : 'failed');
+    }
+  } catch (error) {
+    progress.end(id, 'detached');
+    throw error;
+  }
+}
+
+/** `gear job cancel ID` */
+export const cancel: Row = {
+  sends: ['job.cancel'],
+  takes: '<id>',
+  summary: 'cancel a job: what it has begun is taken back',
+  async run(call) {
+    const [id = ''] = call.args;
+    const { signal, client } = call;
+    let job = await client.job.cancel({ id }, { signal });
+    while (!isFinal(job.state)) job = await client.job.read({ id, wait: 60 }, { signal });
+    await call.print(job, `the job is ${job.state}\n`);
+    return job.state === 'cancelled' ? 0 : 1;
+  },
+};
+
+/** `gear job log ID` */
+export const log: Row = {
+  sends: ['job.log'],
+  takes: '<id>',
+  summary: 'print every step of a job, live until it has finished',
+  async run(call) {
+    const [id = ''] = call.args;
+    for await (const line of call.client.job.log({ id }, { signal: call.signal })) {
+      const text = 'step' in line ? `${line.step}: ${line.message}` : line.reason;
+      await call.print(line, `${line.time} ${text}\n`);
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,89 @@
+import { Option } from 'commander';
+import type { Answer } from '../../jobs/registry.ts';
+import { maxFollow } from '../../jobs/rpc/streams.ts';
+import { BadConfig } from '../options/config.ts';
+import { parseDuration } from '../token/duration.ts';
+import { hostOption } from './fields.ts';
+import type { Call, Row } from './row.ts';
+
+interface LogFlags {
+  number?: string;
+  follow?: true;
+  for?: string;
+  host?: string;
+}
+
+type Line = Answer<'container.log'>;
+
+/** `gear logs NAME…` */
+export const logs: Row<LogFlags> = {
+  sends: ['container.log'],
+  options: [
+    new Option('-n, --number <lines>', 'how many of the last lines; default: 100'),
+    new Option('-f, --follow', 'print new lines, too, until Ctrl-C'),
+    new Option('--for <duration>', 'print new lines for so long, such as 30s or 1h').conflicts('follow'),
+    hostOption('the host that the gear must be on'),
+  ],
+  async run(call) {
+    const { args: names, json } = call;
+    if (json && names.length > 1)
+      throw new BadConfig(['--json: name one gear, for its lines do not name it']);
+    const width = Math.max(...names.map((name) => name.length));
+    const prefix = (name: string) => (names.length > 1 ? `${name.padEnd(width)} | ` : '');
+    await Promise.all(names.map((name) => printLog(call, name, prefix(name))));
+    return 0;
+  },
+};
+
+/** The last line of a stream whose time is up: a follower asks again behind the last record. */
+const timeIsUp = 'the time is up';
+
+async function printLog(call: Call<LogFlags>, name: string, prefix: string): Promise<void> {
+  const { follow, for: duration } = call.flags;
+  const seconds = follow ? maxFollow : secondsOf(duration);
+  let last: string | undefined;
+  for (let reason = timeIsUp; reason === timeIsUp; ) {
+    reason = '';
+    for await (const line of read(call, name, seconds, last)) {
+      if ('cursor' in line) last = line.cursor;
+      if ('event' in line && line.event === 'end') reason = follow ? line.reason : '';
+      await printLine(call, line, prefix);
+    }
+  }
+}
+
+function secondsOf(duration = '0s'): number {
+  const seconds = parseDuration(duration);
+  if (seconds !== null) return seconds;
+  throw new BadConfig(['--for: must be a number and s, m, h or d, such as 30s or 1h']);
+}
+
+function read(
+  { client, flags, signal }: Call<LogFlags>,
+  name: string,
+  seconds: number,
+  last: string | undefined,
+) {
+  const asked = {
+    r: name,
+    for: seconds,
+    h: flags.host,
+    ...(flags.number !== undefined && { lines: Number(flags.number) }),
+  };
+  return client.container.log(asked, {
+    signal,
+    ...(last !== undefined && { headers: { 'Last-Event-ID': last } }),
+  });
+}
+
+async function printLine(call: Call<LogFlags>, line: Line, prefix: string): Promise<void> {
+  if (call.json) return call.print(line, '');
+  if ('event' in line) {
+    const lines = line.lines === undefined ? '' : ` (${line.lines} lines)`;
+    if (line.event === 'missed') call.tell(`${prefix}${line.reason}${lines}`);
+    return;
+  }
+  const end = line.continues ? '' : '\n';
+  const message = line.encoding === 'base64' ? Buffer.from(line.message, 'base64') : line.message;
+  await call.write(Buffer.concat([Buffer.from(prefix), Buffer.from(message), Buffer.from(end)]));
+}

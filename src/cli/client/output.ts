@@ -1,0 +1,70 @@
+import { clearScreenDown, moveCursor } from 'node:readline';
+import { styleText } from 'node:util';
+import { environment, type Flags } from '../options/config.ts';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Where a command writes: data to standard output, everything else to standard error. */
+export interface Output {
+  /** The api's own documents are wanted, not text. */
+  json: boolean;
+  /** Only data is wanted. */
+  quiet: boolean;
+  /** Standard error is a terminal whose last lines can be written again. */
+  live: boolean;
+  /** Writes data: a document as JSON, if that is wanted, else text. */
+  print(document: unknown, text: string): Promise<void>;
+  /** Writes data as it is. Resolves once it is written, so that nothing is read faster. */
+  write(data: string | Uint8Array): Promise<void>;
+  /** Says something to the person who waits. */
+  tell(line: string): void;
+  /** Writes a line for that person as it is. */
+  note(line: string): void;
+  /** Keeps these lines below all others; only where it is live. */
+  keep(lines: readonly string[]): void;
+  /** For standard error. */
+  paint(style: Style, text: string): string;
+}
+
+export function createOutput(flags: Flags): Output {
+  const { stdout, stderr } = process;
+  const [json, quiet] = [flags['json'] === true, flags['quiet'] === true];
+  const terminal = stderr.isTTY === true && environment['TERM'] !== 'dumb';
+  // See no-color.org.
+  const coloured = terminal && !environment['NO_COLOR'] && flags['color'] !== false;
+  let kept: readonly string[] = [];
+  const clear = () => {
+    if (kept.length === 0) return;
+    moveCursor(stderr, -(stderr.columns ?? 0), -kept.length);
+    clearScreenDown(stderr);
+  };
+  const draw = () => {
+    const fitting = kept.map((line) => `${line.slice(0, (stderr.columns ?? 80) - 1)}\n`);
+    if (fitting.length > 0) stderr.write(fitting.join(''));
+  };
+  const note = (line: string) => {
+    clear();
+    stderr.write(`${line}\n`);
+    draw();
+  };
+  const write = async (data: string | Uint8Array) => {
+    clear();
+    await new Promise<void>((resolve) => stdout.write(data, () => resolve()));
+    draw();
+  };
+  return {
+    json,
+    quiet,
+    live: terminal && !quiet && !json,
+    print: (document, text) => write(json ? `${JSON.stringify(document)}\n` : text),
+    write,
+    tell: (line) => void (quiet || note(`gear: ${line}`)),
+    note,
+    keep: (lines) => {
+      clear();
+      kept = lines;
+      draw();
+    },
+    paint: (style, text) => (coloured ? styleText(style, text) : text),
+  };
+}

@@ -1,0 +1,32 @@
+import type { Session } from './session.ts';
+
+interface Page<T> {
+  items: readonly T[];
+  next?: string | undefined;
+}
+
+interface Asked {
+  after?: string;
+  limit: number;
+  signal: AbortSignal;
+}
+
+/** Items that one request asks for; the most that the api takes. */
+const pageSize = 1_000;
+
+/** All items of a list, page by page, up to so many. */
+export async function* readPages<T>(
+  { signal }: Pick<Session, 'signal'>,
+  read: (asked: Asked) => Promise<Page<T>>,
+  most = Number.POSITIVE_INFINITY,
+): AsyncGenerator<T, void, void> {
+  let after: string | undefined;
+  for (let left = most; left > 0; ) {
+    const limit = Math.min(left, pageSize);
+    const { items, next } = await read({ limit, signal, ...(after !== undefined && { after }) });
+    yield* items;
+    if (next === undefined) return;
+    after = next;
+    left -= items.length;
+  }
+}

@@ -1,0 +1,74 @@
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Option } from 'commander';
+import { archiveFormats } from '../../jobs/rpc/streams.ts';
+import { BadConfig } from '../options/config.ts';
+import { type ChangeFlags, change, placeOf } from './change.ts';
+import { hostOption } from './fields.ts';
+import type { Row } from './row.ts';
+
+interface CreateFlags extends ChangeFlags {
+  host?: string;
+}
+
+/** `gear repo create NAME [URL]` */
+export const create: Row<CreateFlags> = {
+  sends: ['repository.create'],
+  takes: '<name> [url]',
+  summary: 'create a bare repository: empty, a clone of a URL, or a copy of another repository',
+  changes: 'by job',
+  options: [hostOption('the host to create it on; default: the fleet decides')],
+  run(call) {
+    const [r = '', t] = call.args;
+    return change(call, {
+      names: [r],
+      send: (_, options) =>
+        call.client.repository.create({ r, ...(t !== undefined && { t }), ...placeOf(call.flags) }, options),
+      show: (name, { host, result }, seconds) =>
+        `${name} is created on ${host}: ${result.head ?? 'it has no commit yet'}, in ${seconds}\n`,
+    });
+  },
+};
+
+interface ArchiveFlags {
+  output?: string;
+  format?: (typeof archiveFormats)[number];
+  host?: string;
+}
+
+/** `gear archive NAME [REF]` */
+export const archive: Row<ArchiveFlags> = {
+  sends: ['content.archive'],
+  json: false,
+  options: [
+    new Option('-o, --output <file>', 'where to write it; - is standard output').default('-'),
+    new Option('--format <format>', 'default: what the name of the file says, else zip').choices(
+      archiveFormats,
+    ),
+    hostOption('the host that it must be on'),
+  ],
+  async run(call) {
+    const [r = '', ref] = call.args;
+    const { output = '-', host } = call.flags;
+    if (output === '-' && process.stdout.isTTY)
+      throw new BadConfig(['an archive is not for a terminal; name a file with -o']);
+    const format = call.flags.format ?? archiveFormats.find((one) => output.endsWith(`.${one}`));
+    const response = await call.client.content.archive({ r, ref, format, h: host }, { signal: call.signal });
+    if (output !== '-') await writeWhole(output, response);
+    else for await (const chunk of response.body ?? []) await call.write(chunk);
+    return 0;
+  },
+};
+
+/** The file is there once all of it is: an archive that is cut off leaves none. */
+async function writeWhole(file: string, { body }: Response): Promise<void> {
+  const unfinished = `${file}.part-${process.pid}`;
+  try {
+    await pipeline(Readable.from(body ?? []), createWriteStream(unfinished));
+    await rename(unfinished, file);
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+}

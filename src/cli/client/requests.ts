@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { Option } from 'commander';
+import { BadConfig } from '../options/config.ts';
+import type { Row } from './row.ts';
+import { pairs } from './show.ts';
+
+/** `gear whoami` */
+export const whoami: Row = {
+  sends: ['whoami'],
+  async run(call) {
+    const told = await call.client.whoami({}, { signal: call.signal });
+    const { user, resource, host, actions, expires } = told;
+    const all = pairs({
+      Api: call.connection.api,
+      User: user ?? 'any',
+      Names: resource ?? 'any',
+      Host: host ?? 'any',
+      Actions: actions.join(' '),
+      Expires: expires ?? 'never',
+    });
+    await call.print(told, all);
+    return 0;
+  },
+};
+
+interface ApiFlags {
+  key?: string;
+  data?: string;
+}
+
+/** `gear api METHOD PATH`: any request, and its answer as it is. */
+const request = (method: 'GET' | 'PUT' | 'PATCH' | 'DELETE'): Row<ApiFlags> => ({
+  sends: [],
+  takes: '<path>',
+  summary: `send a ${method} request, and print its answer as it is`,
+  json: false,
+  ...(method !== 'GET' && { changes: 'at once', options: [data, key] }),
+  async run(call) {
+    const [path = ''] = call.args;
+    const { connection, flags, signal } = call;
+    const address = `${connection.api}/${path.replace(/^\//, '')}`;
+    if (!URL.canParse(address)) throw new BadConfig([`${path.slice(0, 70)} is not a path, such as /hosts`]);
+    const url = new URL(address);
+    const { user } = connection;
+    if (user !== undefined && !url.searchParams.has('u')) url.searchParams.set('u', user);
+    const body = flags.data === '-' ? await text(process.stdin) : flags.data;
+    const response = await (connection.fetch ?? fetch)(url, {
+      method,
+      headers: {
+        Authorization: `Bearer ${connection.token}`,
+        ...(method !== 'GET' && { 'Idempotency-Key': flags.key ?? `gear-${randomUUID()}` }),
+      },
+      ...(body !== undefined && { body }),
+      signal,
+    });
+    for await (const chunk of response.body ?? []) await call.write(chunk);
+    return response.ok ? 0 : 1;
+  },
+});
+
+const data = new Option('-d, --data <json>', 'the body; - reads it from standard input');
+const key = new Option('--key <key>', 'the Idempotency-Key; default: a random one');
+
+export const anyRequest = {
+  GET: request('GET'),
+  PUT: request('PUT'),
+  PATCH: request('PATCH'),
+  DELETE: request('DELETE'),
+};

@@ -1,0 +1,89 @@
+import { type Client, type ClientOptions, createClient, GeardError } from '../../client/client.ts';
+import { fetchOnce } from '../../lib/fetch.ts';
+import { readTrusted } from '../../lib/files/trusted-files.ts';
+import { testToken } from '../../token/claims.ts';
+import { BadConfig, environment, type Flags, readSettings } from '../options/config.ts';
+import { firstLine } from '../roles/redis-access.ts';
+import { findContext } from './contexts.ts';
+import { createOutput, type Output } from './output.ts';
+
+/** One use of a command that asks an api. */
+export interface Session extends Output {
+  client: Client;
+  connection: ClientOptions;
+  /** Aborts when the user presses Ctrl-C. */
+  signal: AbortSignal;
+}
+
+/** The user of the jobs where neither the token nor anybody else says so. */
+const defaultUser = 'admin';
+const retries = 4;
+
+/** Throws `BadConfig`. */
+export async function openSession(flags: Flags, changes: boolean): Promise<Session> {
+  const output = createOutput(flags);
+  const { api, tokenFile, user } = readSettings(['api', 'tokenFile', 'user'], flags, await variablesFor(flags));
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort(new Interrupted()));
+  const connection: ClientOptions = {
+    api,
+    token: tokenFile === undefined ? testToken : await readToken(tokenFile),
+    fetch: fetchOnce,
+    retries,
+    onRetry: (error, pause) =>
+      output.tell(`${reasonOf(error, connection)}; trying again in ${pause / 1000} s`),
+  };
+  if (changes) connection.user = user ?? (await userOf(connection));
+  return { ...output, client: createClient(connection), connection, signal: interrupt.signal };
+}
+
+/**
+ * Flags count before all else. A context that is named, or is in use where no variable names an
+ * api, takes the place of the variables as a whole: no token goes to an api that it is not for.
+ */
+async function variablesFor({ api, context }: Flags & { context?: string }): Promise<NodeJS.ProcessEnv> {
+  if (context === undefined && (api ?? environment['GEARD_API']) !== undefined) return environment;
+  const found = await findContext(context);
+  if (!found) return environment;
+  return { GEARD_API: found.api, GEARD_TOKEN_FILE: found.tokenFile, GEARD_USER: found.user };
+}
+
+/** A token that fixes the user allows no other one to be named. */
+async function userOf(connection: ClientOptions): Promise<string | undefined> {
+  if (connection.token === testToken) return defaultUser;
+  const { user } = await createClient(connection).whoami();
+  return user === null ? defaultUser : undefined;
+}
+
+async function readToken(file: string): Promise<string> {
+  const token = firstLine(await readTrusted(file, true)).trim();
+  if (/^[\x21-\x7e]{1,4096}$/.test(token)) return token;
+  throw new BadConfig([`--token-file: there is no token in the first line of ${file}`]);
+}
+
+/** The user has pressed Ctrl-C. What the api was asked for goes on. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+/** What went wrong. */
+function reasonOf(error: Error, { api }: ClientOptions): string {
+  if (!(error instanceof TypeError)) return error.message;
+  const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException;
+  return `the api at ${api} cannot be reached (${code ?? message})`;
+}
+
+/** What went wrong, and how to mend it. */
+export function explain(error: Error, connection: ClientOptions): string {
+  const { token } = connection;
+  if (error instanceof TypeError)
+    return `${reasonOf(error, connection)}; is gear daemon running there? --api names another address`;
+  if (!(error instanceof GeardError)) return error.message;
+  if (error.code === undefined) return `${error.message}; --api names another address`;
+  if (error.status !== 401) return error.message;
+  const how =
+    token === testToken
+      ? 'this api does not accept the test token; name a file that holds a token with --token-file, see docs/tokens.md'
+      : 'the token in --token-file has expired, or is for another fleet; see "gear token inspect"';
+  return `${error.message}\n${how}`;
+}
