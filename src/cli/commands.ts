@@ -6,6 +6,8 @@ export interface CommandEntry {
   /** What follows the name in the list of commands. */
   takes: string;
   summary: string;
+  /** It is in no help. Default: false. */
+  hidden?: true;
   /**
    * Adds options, subcommands and the action. Loads what the command needs for its help, and no
    * more.
@@ -36,6 +38,8 @@ const asking = (takes: string, summary: string, load: () => Promise<Row<never>>)
 /** Commands under a common one, each by its row. */
 async function fillGroup(group: Command, rows: Record<string, Row<never>>): Promise<void> {
   const [{ Command }, { fillRow }] = [await import('commander'), await import('./client/row.ts')];
+  // An option behind the name of a command is that command's.
+  group.enablePositionalOptions();
   for (const [name, row] of Object.entries(rows)) group.addCommand(fillRow(new Command(name), row));
 }
 
@@ -120,6 +124,17 @@ export const commands: Record<string, CommandEntry> = {
       const print = () => new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
       command.allowExcessArguments(false).action(print);
     },
+  },
+  completion: {
+    takes: '<shell>',
+    summary: 'print what makes bash, zsh or fish complete the words of gear',
+    fill: async (command) => (await import('./completion/command.ts')).fillCompletion(command),
+  },
+  __complete: {
+    takes: '[words...]',
+    summary: 'print what may stand in the place of the last word',
+    hidden: true,
+    fill: async (command) => (await import('./completion/command.ts')).fillComplete(command),
   },
   'redis-acl': {
     takes: '[options] <role>',

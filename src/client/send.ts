@@ -12,7 +12,9 @@ export interface Sent {
   signal: AbortSignal | undefined;
 }
 
-/** Milliseconds before a request is sent again for the first time; they double up to the longest. */
+/**
+ * Milliseconds before a request is sent again for the first time; they double up to the longest.
+ */
 const [firstPause, longestPause] = [250, 8_000];
 /** Milliseconds for an answer: more than the api holds a request that waits for a job. */
 const deadline = 90_000;
@@ -37,7 +39,7 @@ export async function send<T>(sent: Sent, read: (response: Response) => T | Prom
   }
 }
 
-/** An answer that is not there in time counts as lost. A stream may go on for as long as it likes. */
+/** An answer that is not there in time counts as lost. A stream may last as long as it likes. */
 async function sendOnce<T>(
   { url, signal, fetch }: Sent,
   request: RequestInit,

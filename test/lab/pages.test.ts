@@ -34,7 +34,7 @@ async function perform(page: string): Promise<string> {
   const script = linesOf(page).flatMap((line) => [`printf '\\n$ %s\\n' ${quoted(line)}`, line]);
   const { status, stdout, stderr } = await lab(
     ...['exec', 'h1', '--', 'env', '-C', clone, 'bash', '-c'],
-    ['set -euo pipefail', 'exec 2>&1', ...script].join('\n'),
+    ['set -euo pipefail', 'exec 2>&1', `gear() { ${clone}/bin/gear "$@"; }`, ...script].join('\n'),
   );
   expect(status, `${page}:${stdout.slice(-3_000)}${stderr}`).toBe(0);
   return stdout;
@@ -42,19 +42,37 @@ async function perform(page: string): Promise<string> {
 
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
-test('every line of the README that begins with $ does what the page says', async () => {
-  // What npm start starts before it takes the tour.
+/** Has a daemon run as `npm start` runs it before it takes the tour. */
+async function withDaemon(work: () => Promise<void>): Promise<void> {
   const daemon = [process.execPath, `${project}/bin/gear`, 'daemon', '--test-token'];
   await onHost('systemd-run', '--quiet', '--unit=geard-readme', '--property=KillMode=mixed', ...daemon);
   const ready = () => lab('exec', 'h1', '--', 'curl', '-fsS', 'http://127.0.0.1:2223/readyz');
   await until('the daemon answers', async () => (await ready()).status === 0);
-  expect(linesOf('README.md').length).toBeGreaterThan(10);
-  const said = await perform('README.md');
-  expect(said).not.toMatch(/urn:geard|"state":"failed"/);
-  expect(said).toContain('active (running)');
-  expect(await onHost('unzip', '-p', `${clone}/git1.zip`, 'index.html')).toBe('hello');
-  await onHost('systemctl', 'stop', 'geard-readme', 'gear-1');
-}, 180_000);
+  await work();
+  await onHost('systemctl', 'stop', 'geard-readme');
+}
+
+test('every line of the README that begins with $ does what the page says', async () => {
+  await withDaemon(async () => {
+    expect(linesOf('README.md').length).toBeGreaterThan(10);
+    const said = await perform('README.md');
+    expect(said).not.toMatch(/urn:geard|"state":"failed"/);
+    expect(said).toContain('active (running)');
+    expect(said).toMatch(/web runs on h1: 8080 is reached at \d+/);
+    expect(await onHost('unzip', '-p', `${clone}/git1.zip`, 'index.html')).toBe('hello');
+    await onHost('systemctl', 'stop', 'gear-1');
+  });
+}, 240_000);
+
+test('every line of docs/cli.md that begins with $ does what the page says', async () => {
+  await withDaemon(async () => {
+    expect(linesOf('docs/cli.md').length).toBeGreaterThan(10);
+    const said = await perform('docs/cli.md');
+    expect(said).toContain('shared has 2 variables on h1');
+    expect(said).toContain('web is removed on h1');
+    expect(said).toContain('* here');
+  });
+}, 240_000);
 
 test('every line of docs/operations.md that begins with $ does what the page says', async () => {
   expect(linesOf('docs/operations.md').length).toBeGreaterThan(10);

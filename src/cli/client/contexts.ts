@@ -46,7 +46,7 @@ export async function writeContexts(contexts: Contexts, path = contextsPath()): 
   await replaceFile(path, `${JSON.stringify(contexts, null, 2)}\n`, 0o600);
 }
 
-/** The context of that name, else the one in use, else none. Throws `BadConfig` where it is unknown. */
+/** The context of that name, else the one in use, else none. An unknown name is `BadConfig`. */
 export async function findContext(name: string | undefined): Promise<Context | undefined> {
   const { current, contexts } = await readContexts();
   const chosen = name ?? current;

@@ -33,7 +33,7 @@ export async function readVariables(file: string | undefined): Promise<Variable[
 
 const port = /^(?:(\d{1,5}):)?(\d{1,5})$/;
 
-/** `8080:80` is the external port and the internal one; `80` leaves the external one to the host. */
+/** `8080:80` is the external port and the internal one; `80` leaves the first to the host. */
 export function portOf(text: string): { internal: number; external?: number } {
   const [, external, internal] = port.exec(text) ?? [];
   if (internal === undefined)

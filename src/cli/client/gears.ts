@@ -16,6 +16,7 @@ const onHost = hostOption('the host that it must be on');
 /** A command that does one thing to each of the gears that are named. */
 const toEach = (verb: 'start' | 'stop' | 'restart' | 'remove', done: string): Row<PlacedFlags> => ({
   sends: [`container.${verb}`],
+  names: 'gear',
   changes: 'by job',
   options: [onHost],
   run(call) {
@@ -40,6 +41,7 @@ type Summary = Answer<'container.list'>['containers'][number];
 /** `gear ls [PREFIX]` */
 export const ls: Row<{ host?: string }> = {
   sends: ['container.list'],
+  names: 'gear',
   options: [hostOption('only the gears of this host')],
   async run(call) {
     const [prefix = ''] = call.args;
@@ -74,6 +76,7 @@ const showGears = (gears: readonly Summary[]) =>
 /** `gear show NAME` */
 export const show: Row<{ host?: string; unit?: true }> = {
   sends: ['container.read'],
+  names: 'gear',
   options: [onHost, new Option('--unit', 'print the text of its systemd unit')],
   async run(call) {
     const [r = ''] = call.args;

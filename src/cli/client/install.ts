@@ -24,6 +24,7 @@ type Body = NonNullable<RequestOf<'container.install'>['body']>;
 /** `gear install NAME IMAGE`: the flags have the names of `docker run`. */
 export const install: Row<InstallFlags> = {
   sends: ['container.install'],
+  names: 'gear',
   changes: 'by job',
   options: [
     collect(

@@ -75,6 +75,7 @@ function showJob({ id, type, state, resource, host, user, attempts, ...more }: J
 /** `gear job ID` */
 export const read: Row<{ follow?: true }> = {
   sends: ['job.read', 'job.log'],
+  names: 'job',
   options: [
     new Option('-f, --follow', 'show its steps until it has finished; the exit code tells how it ended'),
   ],
@@ -104,6 +105,7 @@ async function followSteps(call: Call, id: string): Promise<void> {
 /** `gear job cancel ID` */
 export const cancel: Row = {
   sends: ['job.cancel'],
+  names: 'job',
   takes: '<id>',
   summary: 'cancel a job: what it has begun is taken back',
   async run(call) {
@@ -119,6 +121,7 @@ export const cancel: Row = {
 /** `gear job log ID` */
 export const log: Row = {
   sends: ['job.log'],
+  names: 'job',
   takes: '<id>',
   summary: 'print every step of a job, live until it has finished',
   async run(call) {

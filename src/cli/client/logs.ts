@@ -18,6 +18,7 @@ type Line = Answer<'container.log'>;
 /** `gear logs NAME…` */
 export const logs: Row<LogFlags> = {
   sends: ['container.log'],
+  names: 'gear',
   options: [
     new Option('-n, --number <lines>', 'how many of the last lines; default: 100'),
     new Option('-f, --follow', 'print new lines, too, until Ctrl-C'),

@@ -11,6 +11,9 @@ export interface Call<F = Flags> extends Session {
   args: readonly string[];
 }
 
+/** What the arguments of a command may be names of. */
+export type NameKind = 'gear' | 'host' | 'job';
+
 /** A command that asks an api. */
 export interface Row<F = Flags> {
   /** The requests that it may send. A test holds that no request is without a command. */
@@ -18,6 +21,8 @@ export interface Row<F = Flags> {
   /** Its arguments as commander has them. Default: what the list of commands says. */
   takes?: string;
   summary?: string;
+  /** What its arguments are names of, for shells to complete them. */
+  names?: NameKind;
   options?: readonly Option[];
   /** It changes something: by a job that is followed, or at once. Default: it does not. */
   changes?: 'by job' | 'at once';
@@ -27,8 +32,14 @@ export interface Row<F = Flags> {
   run(call: Call<F>): Promise<number>;
 }
 
+const rows = new WeakMap<Command, Row<never>>();
+
+/** The row that a command was filled with. */
+export const rowOf = (command: Command): Row<never> | undefined => rows.get(command);
+
 /** Adds the row's options and its action to a command. */
 export function fillRow(command: Command, row: Row<never>): Command {
+  rows.set(command, row);
   command.allowExcessArguments(false).showHelpAfterError('(--help shows how it is used)');
   if (row.takes !== undefined) command.arguments(row.takes);
   if (row.summary !== undefined) command.description(row.summary);

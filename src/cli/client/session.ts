@@ -22,7 +22,11 @@ const retries = 4;
 /** Throws `BadConfig`. */
 export async function openSession(flags: Flags, changes: boolean): Promise<Session> {
   const output = createOutput(flags);
-  const { api, tokenFile, user } = readSettings(['api', 'tokenFile', 'user'], flags, await variablesFor(flags));
+  const { api, tokenFile, user } = readSettings(
+    ['api', 'tokenFile', 'user'],
+    flags,
+    await variablesFor(flags),
+  );
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort(new Interrupted()));
   const connection: ClientOptions = {

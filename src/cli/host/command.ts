@@ -9,6 +9,7 @@ import { hasDrift, showDrift, showHosts, showRepair } from './show.ts';
 const become = (verb: 'drain' | 'undrain', state: string, summary: string): Row<ChangeFlags> => ({
   sends: [`host.${verb}`],
   takes: '<name>',
+  names: 'host',
   summary,
   changes: 'by job',
   run: (call) =>
@@ -35,6 +36,7 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
   undrain: become('undrain', 'live', 'place new gears on a host again'),
   remove: {
     sends: ['host.remove'],
+    names: 'host',
     takes: '<name>',
     summary: 'forget a host that is gone for good',
     async run(call) {
@@ -50,6 +52,7 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
   },
   drift: {
     sends: ['drift.read'],
+    names: 'host',
     takes: '[name]',
     summary: 'show drift: changes that were made by hand; exit code 1 if there are any',
     async run(call) {
@@ -61,6 +64,7 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
   },
   repair: {
     sends: ['host.repair'],
+    names: 'host',
     takes: '<name>',
     summary: 'undo drift, without restarting any gear',
     changes: 'by job',

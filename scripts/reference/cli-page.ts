@@ -1,0 +1,21 @@
+import type { CommandHelp } from './commands.ts';
+
+const introduction = `# Reference of the command line
+
+\`npm run reference\` writes this page from the help of the commands; [cli.md](cli.md) tells how to use them.`;
+
+/** Every command and its options as a page in Markdown. */
+export function cliPage(all: readonly CommandHelp[]): string {
+  return `${[introduction, ...all.map(sectionOf)].join('\n\n')}\n`;
+}
+
+function sectionOf({ name, usage, summary, options }: CommandHelp): string {
+  const rows = options.map(({ flags, text }) => `| \`${escaped(flags)}\` | ${escaped(text)} |`);
+  const table = ['| option | meaning |', '| --- | --- |', ...rows].join('\n');
+  return [`## ${name}`, `    ${usage}`, `${sentence(summary)}.`, ...(rows.length > 0 ? [table] : [])].join(
+    '\n\n',
+  );
+}
+
+const escaped = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+const sentence = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);

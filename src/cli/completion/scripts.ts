@@ -1,0 +1,27 @@
+/** What each shell reads to complete the words of gear: it asks `gear __complete`. */
+export const scripts = {
+  bash: `_gear() {
+  local IFS=$'\\n'
+  COMPREPLY=($(gear __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+}
+complete -o default -F _gear gear
+`,
+  zsh: `#compdef gear
+_gear() {
+  local -a found
+  found=("\${(@f)$(gear __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if [ -n "\${found[1]}" ]; then compadd -a found; else _files; fi
+}
+compdef _gear gear
+`,
+  fish: `function __gear_complete
+  set -l words (commandline -opc) (commandline -ct)
+  gear __complete -- $words[2..-1] 2>/dev/null
+end
+complete -c gear -a '(__gear_complete)'
+`,
+} as const;
+
+export type Shell = keyof typeof scripts;
+export const shells = Object.keys(scripts);
+export const isShell = (text: string): text is Shell => Object.hasOwn(scripts, text);

@@ -1,0 +1,33 @@
+import { Command } from 'commander';
+import { commands } from './commands.ts';
+import { version } from './version.ts';
+
+/** Makes wrong usage of a command, and of everything below it, exit with 2. */
+function settle(command: Command): Command {
+  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+  for (const child of command.commands) settle(child);
+  return command;
+}
+
+/**
+ * The command `gear` with all others. Those whose names are not among the words are in its help by
+ * name only: loading them would take longer than all the rest.
+ */
+export async function createProgram(words: readonly string[] = Object.keys(commands)): Promise<Command> {
+  const program = new Command('gear')
+    .description('Containers as systemd units, over HTTP: PUT a container and it runs.')
+    .version(version);
+  for (const [name, { summary, hidden = false, fill }] of Object.entries(commands)) {
+    const command = new Command(name).description(summary);
+    if (words.includes(name)) await fill(command);
+    program.addCommand(command, { hidden });
+  }
+  const help = program.createHelp();
+  program.configureHelp({
+    subcommandTerm: (command) => {
+      const takes = commands[command.name()]?.takes;
+      return takes === undefined ? help.subcommandTerm(command) : `${command.name()} ${takes}`.trim();
+    },
+  });
+  return settle(program);
+}

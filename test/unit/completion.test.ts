@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, onTestFinished, test } from 'vitest';
+
+/** What `gear __complete` offers for words, the last of which is being written. */
+async function offered(words: string[], env: NodeJS.ProcessEnv = {}): Promise<string[]> {
+  const args = ['--import', 'tsx', 'src/cli/main.ts', '__complete', '--', ...words];
+  const cache = temporary();
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    env: { ...process.env, XDG_CACHE_HOME: cache, XDG_CONFIG_HOME: cache, ...env },
+  });
+  return stdout.split('\n').slice(0, -1);
+}
+
+function temporary(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'geard-completion-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+/** An api that has these gears, and counts how often it is asked. */
+async function apiWith(names: string[]) {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.end(JSON.stringify({ containers: names.map((resource) => ({ resource })) }));
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { asked, GEARD_API: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+test.each([
+  [['ins'], ['install']],
+  [['__'], []],
+  [
+    ['host', 'dr'],
+    ['drain', 'drift'],
+  ],
+  [['install', '--start'], ['--start-seconds']],
+  [['jobs', '--state', 'c'], ['cancelled']],
+  [['token', 'create', '--exp'], ['--expires']],
+  [
+    ['api', 'P'],
+    ['PUT', 'PATCH'],
+  ],
+])('for %j it offers %j', { timeout: 60_000 }, async (words, expected) => {
+  expect(await offered(words)).toEqual(expected);
+});
+
+test('names of gears come from the api, which is asked once in five seconds', {
+  timeout: 60_000,
+}, async () => {
+  const { asked, GEARD_API } = await apiWith(['web', 'web-2', 'db']);
+  const env = { GEARD_API, XDG_CACHE_HOME: temporary() };
+  expect(await offered(['logs', 'w'], env)).toEqual(['web', 'web-2']);
+  expect(await offered(['stop', 'db', ''], env)).toEqual(['web', 'web-2', 'db']);
+  expect(asked).toEqual(['/containers?limit=1000']);
+});
+
+test('where no api answers nothing is offered, and nothing is said', { timeout: 60_000 }, async () => {
+  expect(await offered(['logs', ''], { GEARD_API: 'http://127.0.0.1:1' })).toEqual([]);
+});
+
+test('bash completes by it', { timeout: 60_000 }, async () => {
+  const bin = temporary();
+  writeFileSync(
+    join(bin, 'gear'),
+    `#!/bin/sh\nexec ${process.execPath} --import tsx src/cli/main.ts "$@"\n`,
+    {
+      mode: 0o755,
+    },
+  );
+  const script = `source <(gear completion bash); COMP_WORDS=(gear host d); COMP_CWORD=2; _gear; echo "\${COMPREPLY[*]}"`;
+  const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
+  const { stdout } = await promisify(execFile)('bash', ['-c', script], { env });
+  expect(stdout).toBe('drain drift\n');
+});
