@@ -1,6 +1,6 @@
 /**
- * What accepting a job costs in one tree beside another one, both built: PUTs to both apis in turns,
- * on one Redis. The CPU time of the apis tells more than the time of day, which other programs share.
+ * What accepting a job costs in one tree beside another one, both built: PUTs to both apis in
+ * turns, on one Redis. The CPU time of the apis tells more than the time of day.
  * usage: node --import tsx bench/accept-trees.ts OLD NEW [PAIRS]
  */
 import type { ChildProcess } from 'node:child_process';

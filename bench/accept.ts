@@ -30,7 +30,7 @@ export function startApi(tree: string, redis: string, port: number): Promise<Chi
 
 let id = 1;
 
-/** Sends so many PUTs to an api, each of which is accepted, and returns how many it accepted per second. */
+/** Sends so many PUTs to an api, and returns how many it accepted per second: all of them. */
 export function acceptMany(port: number, count: number): Promise<number> {
   return requestsPerSecond(count, concurrency, 202, () => ({
     port,

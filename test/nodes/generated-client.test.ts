@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import '../../docs/openapi.json'; // So that npm test -- --changed runs this when the document has changed.
+import '../../docs/openapi.json'; // So that npm test -- --changed runs this when it has changed.
 import { complaints } from '../support/compile.ts';
 import { ok } from '../support/run.ts';
 
