@@ -1,6 +1,7 @@
+import type { ChildProcess } from 'node:child_process';
 import { keys } from '../src/queue/redis/keys.ts';
 import { end, startNode } from '../test/support/processes.ts';
-import { openTestRedis } from '../test/support/redis.ts';
+import { openTestRedis, type TestRedis } from '../test/support/redis.ts';
 import { requestsPerSecond } from './load.ts';
 import { noLimits } from './no-limits.ts';
 import { median, type Row, ratios } from './table.ts';
@@ -9,36 +10,47 @@ const rounds = 7;
 const warmUp = 4;
 const perRound = 4_000;
 const concurrency = 64;
+const body = '{"ports":[{"external":"4343","internal":"8080"}]}';
 const apiPort = 12_223;
 const barePort = 12_224;
+
+/** Adds a host that takes jobs and never begins them: what is measured is accepting. */
+export async function addHost({ redis }: TestRedis): Promise<void> {
+  const lastSeen = Date.now() + 3_600_000;
+  const host = { name: 'h1', version: 'bench', gears: 0, address: null, lastSeen };
+  await redis.set(keys.host('h1'), JSON.stringify(host));
+  await redis.sadd(keys.hosts, 'h1');
+}
+
+/** Starts the api that is built in a tree. */
+export function startApi(tree: string, redis: string, port: number): Promise<ChildProcess> {
+  const where = ['--redis', redis, '--listen', `127.0.0.1:${port}`];
+  return startNode([`${tree}/bin/gear`, 'api', '--test-token', ...where, ...noLimits], /api listens/);
+}
+
+let id = 1;
+
+/** Sends so many PUTs to an api, and returns how many it accepted per second: all of them. */
+export function acceptMany(port: number, count: number): Promise<number> {
+  return requestsPerSecond(count, concurrency, 202, () => ({
+    port,
+    method: 'PUT',
+    path: `/token/__test__/container?u=0&d=1&t=geard%2Fsample&r=g${id % 500}&i=${(id++).toString(16)}`,
+    body,
+  }));
+}
 
 /** Accepted PUTs per second beside a handler that does nothing but one BullMQ `add`, on the same Redis. */
 export async function benchAccept(): Promise<Row[]> {
   const redis = await openTestRedis();
   const socket = redis.url.slice('unix:'.length);
-  // A host that takes jobs and never begins them: what is measured is accepting.
-  const lastSeen = Date.now() + 3_600_000;
-  const host = { name: 'h1', version: 'bench', gears: 0, address: null, lastSeen };
-  await redis.redis.set(keys.host('h1'), JSON.stringify(host));
-  await redis.redis.sadd(keys.hosts, 'h1');
-  const listen = `127.0.0.1:${apiPort}`;
-  const api = await startNode(
-    ['bin/gear', 'api', '--test-token', '--redis', redis.url, '--listen', listen, ...noLimits],
-    /api listens/,
-  );
+  await addHost(redis);
+  const api = await startApi('.', redis.url, apiPort);
   const bare = await startNode(
     ['--import', 'tsx', 'bench/bare-handler.ts', socket, String(barePort)],
     /ready/,
   );
-  const body = '{"ports":[{"external":"4343","internal":"8080"}]}';
-  let id = 1;
-  const ours = () =>
-    requestsPerSecond(perRound, concurrency, 202, () => ({
-      port: apiPort,
-      method: 'PUT',
-      path: `/token/__test__/container?u=0&d=1&t=geard%2Fsample&r=g${id % 500}&i=${(id++).toString(16)}`,
-      body,
-    }));
+  const ours = () => acceptMany(apiPort, perRound);
   const theirs = () =>
     requestsPerSecond(perRound, concurrency, 202, () => ({
       port: barePort,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # npm test: every tier, none skipped. With arguments only the tiers named: npm test -- unit redis
-# npm test -- --changed [COMMIT]: the tests of unit and redis that load a file that differs from a commit (default: HEAD).
+# npm test -- --changed [COMMIT]: the tests of unit and redis, and that of a generated client, that load a file that differs
+# from a commit (default: HEAD).
 # A tier is one run or several. Runs go side by side, GEARD_TEST_JOBS at a time (default: as many as there are processors).
 # Each line of output starts with its run.
 set -euo pipefail
@@ -16,7 +17,9 @@ if [ "${1:-}" = --changed ]; then
   prepare
   ensure_engines
   ensure_promtool
-  exec node node_modules/vitest/vitest.mjs run --project unit --project redis --passWithNoTests --changed "${2:-HEAD}"
+  ensure_generator
+  exec node node_modules/vitest/vitest.mjs run --passWithNoTests --changed "${2:-HEAD}" \
+    test/unit test/redis test/nodes/generated-client
 fi
 
 results=$(mktemp -d)
@@ -100,7 +103,7 @@ for tier in "${tiers[@]}"; do
   case $tier in
   redis | e2e) ensure_promtool ;;
   lab) ensure_firewalld ;;
-  nodes) ensure_nodes ;;
+  nodes) ensure_nodes; ensure_generator ;;
   esac
 done
 trap finish EXIT

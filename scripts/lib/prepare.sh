@@ -100,6 +100,9 @@ ensure_vectors() { ensure_unpacked wycheproof golang-github-cloudflare-circl-dev
 # promtool, which checks metrics and alert rules.
 ensure_promtool() { ensure_unpacked prometheus prometheus; }
 
+# openapi-typescript, which makes types of the OpenAPI document. It needs TypeScript 5, and geard is compiled with 7.
+ensure_generator() { (cd test/generated-client && ensure_modules); }
+
 # firewalld with all that it needs but Python. An installed one would start on every lab host.
 ensure_firewalld() {
   ensure_unpacked firewalld firewalld python3-firewall python3-nftables python3-dbus python3-gi gir1.2-glib-2.0 \
