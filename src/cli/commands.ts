@@ -114,6 +114,11 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'keep apis and their tokens under names',
     fill: async (command) => (await import('./client/context-commands.ts')).fillContext(command),
   },
+  doctor: {
+    takes: '[options]',
+    summary: 'check what geard needs on this host, and say how to mend it',
+    fill: async (command) => (await import('./doctor/command.ts')).fillDoctor(command),
+  },
   openapi: {
     takes: '',
     summary: 'print the OpenAPI document of the HTTP API',

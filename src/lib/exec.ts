@@ -1,4 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { traced } from './effect.ts';
@@ -32,6 +34,21 @@ const cleanEnvironment = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   LC_ALL: 'C.UTF-8',
 };
+
+/** Where a program is that these functions would run; null where it is not installed. */
+export async function whereIs(program: string): Promise<string | null> {
+  for (const place of cleanEnvironment.PATH.split(':')) {
+    const path = join(place, program);
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
+  }
+  return null;
+}
 
 function options({ signal, env, user }: ProgramOptions): Omit<SpawnOptions, 'stdio'> {
   return {

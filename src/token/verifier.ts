@@ -5,7 +5,7 @@ import type { Keyring, KeySource } from './keyring.ts';
 import { openToken } from './open-token.ts';
 
 /** Seconds that clocks may differ. */
-const skew = 60;
+export const skew = 60;
 /** Tokens of which we remember that they are ours. */
 const maxRemembered = 1_000;
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { every } from '../lib/async/every.ts';
-import { BadKey, readKeyring } from './key-files.ts';
+import { BadKey, type ReadKeys, readKeyring } from './key-files.ts';
 import type { Keyring, KeySource } from './keyring.ts';
 
 /**
@@ -24,13 +24,8 @@ export async function watchKeys(
   interval = lookInterval,
 ): Promise<WatchedKeys> {
   const first = await readKeyring(directory);
-  const missing = (['issuers', 'daemons'] as const).filter((side) => first.keyring[side].size === 0);
-  const [problem] = first.problems;
-  if (problem !== undefined) throw new BadKey(problem);
-  if (missing.length > 0) {
-    const file = missing.includes('daemons') ? '<kid>.daemon.key' : '<kid>.issuer.pub';
-    throw new BadKey(`there is no ${file} in ${directory}; gear token keygen ${directory} makes keys`);
-  }
+  const [fault] = keyFaults(directory, first);
+  if (fault !== undefined) throw new BadKey(fault);
   log.info(idsOf(first.keyring), 'keys are in use');
   let { keyring, version } = first;
   let told = '';
@@ -44,6 +39,15 @@ export async function watchKeys(
     log.info(idsOf(keyring), 'keys have changed');
   };
   return { current: () => keyring, close: every(interval, look, log) };
+}
+
+/** What keeps a role from starting with these keys; each line says how to mend it. */
+export function keyFaults(directory: string, { keyring, problems }: ReadKeys): string[] {
+  if (problems.length > 0) return problems;
+  const files = { daemons: '<kid>.daemon.key', issuers: '<kid>.issuer.pub' };
+  return (['daemons', 'issuers'] as const)
+    .filter((side) => keyring[side].size === 0)
+    .map((side) => `there is no ${files[side]} in ${directory}; gear token keygen ${directory} makes keys`);
 }
 
 const idsOf = ({ issuers, daemons }: Keyring) => ({

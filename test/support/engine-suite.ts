@@ -403,6 +403,13 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
       expect((await run('env', '-i', ...env, client, 'version')).status).toBe(0);
     });
 
+    test('it says its version, that it is new enough, and where its files are', async () => {
+      const { version, isNewEnough, root } = await engine.about();
+      expect(version).toMatch(/^\d+\./);
+      expect(isNewEnough).toBe(true);
+      expect(root).toMatch(/^\//);
+    });
+
     test('an engine that is away is a fault that passes, whatever it is asked', async () => {
       const { away, local } = opened;
       const signal = new AbortController().signal;
@@ -419,6 +426,7 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
         away.removeNetwork('a'),
         away.hasVolume('a'),
         away.removeVolume('a'),
+        away.about(),
       ];
       for (const one of await Promise.allSettled(asked))
         expect(one).toMatchObject({ reason: { code: 'host_unavailable', transient: true } });

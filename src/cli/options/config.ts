@@ -48,6 +48,11 @@ export function readConfig(role: Role, flags: Flags, variables: NodeJS.ProcessEn
   const settings = readSettings(roleOptions[role], flags, variables) as Partial<Settings>;
   const wrong = contradictions(role, settings);
   if (wrong.length > 0) throw new BadConfig(wrong);
+  return complete(settings);
+}
+
+/** Settings with null, or off, for what is not given and has no default. */
+export function complete(settings: Partial<Settings>): Config {
   const unset = Object.entries<OptionDefinition>(optionTable).flatMap(([name, option]) =>
     option.default === undefined ? [[name, option.takes === undefined ? false : null]] : [],
   );
@@ -97,7 +102,8 @@ function given(option: OptionDefinition, flag: unknown, variables: NodeJS.Proces
   return { text: option.default, source: option.flag };
 }
 
-function contradictions(role: Role, settings: Partial<Settings>): string[] {
+/** What keeps a role from starting with settings that are each valid, a readable line for each. */
+export function contradictions(role: Role, settings: Partial<Settings>): string[] {
   return [
     ...wrongWithRedis(role, settings),
     ...insecureWithRedis(settings),

@@ -2,11 +2,13 @@ import { readTrusted } from '../../lib/files/trusted-files.ts';
 import type { RedisAccess } from '../../queue/api-queue.ts';
 import type { Config } from '../options/config.ts';
 
+type RedisFiles = Pick<Config, 'redisUser' | 'redisPasswordFile' | 'redisCa' | 'redisCert' | 'redisKey'>;
+
 /**
  * Where the Redis of the fleet is and who we are there, with what lies in files. Throws
  * `UntrustedFile`.
  */
-export async function redisAccess(url: string, config: Config): Promise<RedisAccess> {
+export async function redisAccess(url: string, config: RedisFiles): Promise<RedisAccess> {
   const { redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = config;
   const access: RedisAccess = { url };
   if (redisUser !== null) access.username = redisUser;

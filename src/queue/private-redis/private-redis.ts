@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { access, constants, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { pause } from '../../lib/async/pause.ts';
-import { start } from '../../lib/exec.ts';
+import { start, whereIs } from '../../lib/exec.ts';
 import { trimUnwritten } from './append-only-file.ts';
 import { wasCut, whyItEnded } from './output.ts';
 
@@ -16,7 +16,6 @@ export interface PrivateRedis {
 }
 
 const programs = ['valkey-server', 'redis-server'];
-const places = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** A path of a Unix socket may be that long, with its end mark (unix(7)). */
 const maxSocketPath = 107;
@@ -157,13 +156,11 @@ function redisArguments(directory: string, socket: string): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-async function findProgram(): Promise<string> {
-  for (const program of programs.flatMap((name) => places.map((place) => join(place, name)))) {
-    const there = await access(program, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (there) return program;
+/** The program that runs the daemon's own Redis. */
+export async function findProgram(): Promise<string> {
+  for (const name of programs) {
+    const program = await whereIs(name);
+    if (program !== null) return program;
   }
   throw new Error('neither valkey-server nor redis-server is installed; install one of them or give --redis');
 }

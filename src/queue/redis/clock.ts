@@ -18,10 +18,7 @@ export function followClock(redis: Redis): RedisClock {
   let measured = Number.NEGATIVE_INFINITY;
   const measure = async () => {
     measured = performance.now();
-    const sent = Date.now();
-    const [seconds, microseconds] = await redis.time();
-    const received = Date.now();
-    offset = Number(seconds) * 1000 + Number(microseconds) / 1000 - (sent + received) / 2;
+    offset = await measureOffset(redis);
   };
   const keepUp = () => {
     measure().catch(() => undefined); // Until it is measured again the last one holds.
@@ -33,4 +30,12 @@ export function followClock(redis: Redis): RedisClock {
       return Date.now() + offset;
     },
   };
+}
+
+/** Milliseconds that Redis's clock is ahead of ours. */
+export async function measureOffset(redis: Redis): Promise<number> {
+  const sent = Date.now();
+  const [seconds, microseconds] = await redis.time();
+  const received = Date.now();
+  return Number(seconds) * 1000 + Number(microseconds) / 1000 - (sent + received) / 2;
 }

@@ -18,31 +18,45 @@ export class UnfitRedis extends Error {
   }
 }
 
+/** What a Redis says of itself. */
+export interface Fitness {
+  version: string;
+  /** What makes it lose jobs; each line says what is wrong and what mends it. */
+  faults: string[];
+}
+
 /**
  * Looks whether a Redis keeps what it is given, before a role begins. Rejects with `UnfitRedis`
  * where it does not; where it is away, or may not be asked, that is told in the log only:
  * `watchFitness` looks again when it is there.
  */
 export async function preflight(access: RedisAccess, log: Logger): Promise<void> {
+  const fitness = await askOnce(access, log, fitnessOf).catch((error: Error) => {
+    log.warn({ reason: error.message }, 'redis could not be asked yet whether it keeps jobs');
+  });
+  if (fitness && fitness.faults.length > 0) throw new UnfitRedis(fitness.faults);
+}
+
+/** Asks a Redis over a connection of its own. Rejects at the first sign that it is away. */
+export async function askOnce<T>(
+  access: RedisAccess,
+  log: Logger,
+  ask: (redis: Redis) => Promise<T>,
+): Promise<T> {
   const redis = failFastConnection(access, log.child({}, { level: 'silent' }));
-  let faults: string[];
   try {
     await untilConnected(redis);
-    faults = await faultsOf(redis);
-  } catch (error) {
-    log.warn({ reason: (error as Error).message }, 'redis could not be asked yet whether it keeps jobs');
-    return;
+    return await ask(redis);
   } finally {
     redis.disconnect();
   }
-  if (faults.length > 0) throw new UnfitRedis(faults);
 }
 
 /** Tells in the log, at every connect, what makes this Redis lose jobs. */
 export function watchFitness(redis: Redis, log: Logger): void {
   redis.on('ready', () => {
-    faultsOf(redis).then(
-      (faults) => {
+    fitnessOf(redis).then(
+      ({ faults }) => {
         for (const fault of faults) log.error(fault);
       },
       (error: Error) =>
@@ -66,20 +80,23 @@ async function untilConnected(redis: Redis): Promise<void> {
   }
 }
 
-async function faultsOf(redis: Redis): Promise<string[]> {
+export async function fitnessOf(redis: Redis): Promise<Fitness> {
   const masters = serversOf(redis, 'master');
   const all = await Promise.all(
     masters.map(async (master) => {
       const { host, port } = master.options;
-      return faultsIn(await master.info(), redis.isCluster ? `the Redis at ${host}:${port}` : 'this Redis');
+      const info = await master.info();
+      const faults = faultsIn(info, redis.isCluster ? `the Redis at ${host}:${port}` : 'this Redis');
+      return { version: said(info, 'redis_version') ?? 'unknown', faults };
     }),
   );
-  return all.flat();
+  const versions = new Set(all.map(({ version }) => version));
+  return { version: [...versions].join(', '), faults: all.flatMap(({ faults }) => faults) };
 }
 
 /** What INFO says that loses jobs, as sentences about `which`. */
 export function faultsIn(info: string, which: string): string[] {
-  const says = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  const says = (name: string) => said(info, name);
   const faults: string[] = [];
   const version = says('redis_version') ?? '';
   if (isTooOld(version))
@@ -99,6 +116,8 @@ export function faultsIn(info: string, which: string): string[] {
     );
   return faults;
 }
+
+const said = (info: string, name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
 
 function isTooOld(version: string): boolean {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];

@@ -38,6 +38,9 @@ export function holdsPassword(url: string): boolean {
   return Boolean(many ? many.password : new URL(url).password);
 }
 
+/** A URL as people may see it. */
+export const withoutLogin = (url: string) => url.replace(/\/\/[^/]*@/, '//');
+
 /** What a URL with several addresses says; null where it is another one, or none. */
 export function parseAddresses(url: string): ManyAddresses | null {
   const { tls, kind, who, list, master, database } = several.exec(url)?.groups ?? {};

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ContainerEngine } from '../engine/engine.ts';
+import { aboutDocker } from './about.ts';
 import { dockerCommands } from './commands.ts';
 import { dockerContainers } from './containers.ts';
 import { DockerClient } from './dockerode.ts';
@@ -23,6 +24,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
     ...dockerNetworks(calls),
     clientEnv: { DOCKER_HOST: `unix://${socketPath}` },
     onContainerEvent: events.listen,
+    about: () => aboutDocker(calls),
     close: events.close,
 
     hasVolume: async (name) => (await orNull('volume', () => calls.getVolume(name).inspect(), name)) !== null,

@@ -14,7 +14,17 @@ export interface ContainerEngine
     EngineVolumes {
   /** Variables with which the engine's own client, run by a program of ours, finds this engine. */
   readonly clientEnv: Record<string, string>;
+  about(): Promise<EngineFacts>;
   close(): void;
+}
+
+/** What an engine says of itself. */
+export interface EngineFacts {
+  version: string;
+  /** Whether it has all that geard uses of it. */
+  isNewEnough: boolean;
+  /** The directory of its images and volumes. */
+  root: string;
 }
 
 /**

@@ -119,14 +119,18 @@ export async function moveIntoPlace(
 export async function openRepositories({ base, repositories }: HostPaths, log: Logger): Promise<void> {
   await chown(repositories, 0, gitUser.gid);
   await chmod(repositories, 0o750);
+  for (const directory of await impassable(base))
+    log.warn({ directory }, 'others may not pass this directory (chmod o+x): no archive can be made');
+}
+
+/** The directories on the way to a base that git's own user may not pass. */
+export async function impassable(base: string): Promise<string[]> {
+  const found: string[] = [];
   for (let above = base; above !== '/'; above = dirname(above)) {
     const { mode } = await lstat(above);
-    if ((mode & 0o001) === 0)
-      log.warn(
-        { directory: above },
-        'others may not pass this directory (chmod o+x): no archive can be made',
-      );
+    if ((mode & 0o001) === 0) found.push(above);
   }
+  return found;
 }
 
 /**

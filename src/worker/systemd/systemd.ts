@@ -80,6 +80,8 @@ export interface Systemd {
    * --remain-after-exit.
    */
   runOnce(unit: string, program: OneRun): Promise<void>;
+  /** Its version, such as 252. */
+  version(): Promise<number>;
 }
 
 /** A program that is run once, by a transient unit. */
@@ -173,6 +175,12 @@ export async function createSystemd({
     },
 
     fragment: async (unit) => String((await propertiesOf(unit, 'FragmentPath'))[0]),
+
+    async version() {
+      const { path, interface: from } = managerObject;
+      const [said] = await bus.call({ ...getProperty, path, body: [from, 'Version'] });
+      return Number.parseInt(String((said as Variant).value).replace(/^v/, ''), 10);
+    },
 
     async resetFailed(unit) {
       await manager('ResetFailedUnit', 's', [unit]).catch(unlessGone([]));

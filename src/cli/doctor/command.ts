@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import { pause } from '../../lib/async/pause.ts';
+import { createLogger } from '../../lib/logger.ts';
+import { act } from '../act.ts';
+import { complete, contradictions, type Flags, readSettings } from '../options/config.ts';
+import { optionFor } from '../options/options.ts';
+import { directories, disk } from './disk.ts';
+import {
+  type Check,
+  type Diagnosis,
+  doctorOptions,
+  type Finding,
+  problem,
+  type Situation,
+} from './finding.ts';
+import { clock, keys, listen, redis, settings } from './fleet.ts';
+import { docker, inotify, network, programs, systemd } from './host.ts';
+
+/** Every check by its name, in the order in which they are shown. */
+export const checks: Record<string, Check> = {
+  ...{ settings, systemd, docker, network, programs, inotify },
+  ...{ redis, keys, clock, listen, disk, directories },
+};
+
+/** Milliseconds that a check may take. */
+const patience = 8_000;
+
+/** `gear doctor`: looks at what geard needs on this host, and changes nothing. */
+export function fillDoctor(command: Command): void {
+  command.allowExcessArguments(false).option('--json', 'print one JSON document');
+  for (const name of doctorOptions) command.addOption(optionFor(name));
+  const table = Object.entries(checks).map(([name, { at }]) => `  ${name.padEnd(12)} ${at}\n`);
+  command.addHelpText('after', `\nIt checks:\n${table.join('')}`).action((flags: Flags) =>
+    act(async () => {
+      const given = readSettings(doctorOptions, flags);
+      const wrong = contradictions('daemon', given);
+      const log = await createLogger('silent');
+      const found = await diagnose({ ...complete(given), contradictions: wrong, log }, checks);
+      process.stdout.write(flags['json'] === true ? `${JSON.stringify(found)}\n` : show(found));
+      return found.checks.some(({ verdict }) => verdict === 'problem') ? 1 : 0;
+    }),
+  );
+}
+
+/** Carries out checks side by side. */
+export async function diagnose(
+  situation: Situation,
+  all: Record<string, Check>,
+  deadline = patience,
+): Promise<Diagnosis> {
+  const found = Object.entries(all).map(async ([name, check]) => ({
+    name,
+    ...(await carryOut(check, situation, deadline)),
+  }));
+  return { checks: await Promise.all(found) };
+}
+
+/** A check that fails, or takes too long, has found a problem. */
+async function carryOut({ look, mend }: Check, situation: Situation, deadline: number): Promise<Finding> {
+  const over = new AbortController();
+  const late = async () => {
+    await pause(deadline, over.signal);
+    throw new Error(`no answer within ${deadline / 1000} s`);
+  };
+  try {
+    return await Promise.race([look(situation), late()]);
+  } catch (error) {
+    return problem((error as Error).message, mend);
+  } finally {
+    over.abort();
+  }
+}
+
+/** A line for each check, and indented below it how to mend what it has found. */
+export function show({ checks: found }: Diagnosis): string {
+  const lines = found.flatMap(({ name, verdict, detail, mend }) => [
+    `${verdict.padEnd(8)}${name.padEnd(12)}${detail.replaceAll('\n', ' ')}\n`,
+    ...(mend?.split('\n').map((line) => `${' '.repeat(8)}${line}\n`) ?? []),
+  ]);
+  return lines.join('');
+}

@@ -1,0 +1,81 @@
+import { stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { MiB } from '../../jobs/fields/bytes.ts';
+import { pause } from '../../lib/async/pause.ts';
+import { assertOwned } from '../../lib/files/trusted-files.ts';
+import { hostPaths } from '../../worker/domain/paths.ts';
+import { nullIfAbsent } from '../../worker/host/files.ts';
+import { impassable } from '../../worker/repository/draft.ts';
+import { type Check, ok, problem, warning } from './finding.ts';
+import { askDocker } from './host.ts';
+
+/** A disk with less room fails jobs, or soon will. */
+const fails = { megabytes: 64, files: 1_000 };
+const warns = { megabytes: 1_024, files: 20_000 };
+
+/** Milliseconds in which Docker must say where its files are. */
+const dockerPatience = 5_000;
+
+/** How much room a disk has, and a directory on it. */
+type Disk = typeof fails & { place: string };
+
+export const disk: Check = {
+  at: 'free space and inodes, below --base and where Docker writes',
+  mend: 'run this as root',
+  async look(situation) {
+    const { base } = situation;
+    // Docker has a check of its own.
+    const about = await Promise.race([askDocker(situation), pause(dockerPatience)]).catch(() => undefined);
+    const places = [...hostPaths(base).directories, join(base, 'redis'), about?.root ?? base, ...above(base)];
+    const disks = await disksOf(places);
+    const full = (least: typeof fails) =>
+      disks.filter(({ megabytes, files }) => megabytes < least.megabytes || files < least.files);
+    const [first] = full(warns);
+    if (first === undefined) return ok(show(disks));
+    const mend = `make room, as by docker image prune; du -xh ${first.place} | sort -h | tail shows where it is`;
+    return full(fails).length > 0 ? problem(show(full(fails)), mend) : warning(show(full(warns)), mend);
+  },
+};
+
+async function disksOf(places: string[]): Promise<Disk[]> {
+  const disks = new Map<number, Disk>();
+  for (const place of places) {
+    const found = await nullIfAbsent(stat(place));
+    if (found === null || disks.has(found.dev)) continue;
+    const { bavail, bsize, files, ffree } = await statfs(place);
+    // A file system that makes inodes as it needs them says that it has none.
+    const free = files === 0 ? Number.POSITIVE_INFINITY : ffree;
+    disks.set(found.dev, { place, megabytes: Math.floor((bavail * bsize) / MiB), files: free });
+  }
+  return [...disks.values()];
+}
+
+const show = (disks: Disk[]) =>
+  disks
+    .map(({ place, megabytes, files }) => `${megabytes} MiB and ${files} files free at ${place}`)
+    .join(', ');
+
+/** The directories in which a directory lies. */
+function above(directory: string): string[] {
+  const up = dirname(directory);
+  return up === directory ? [] : [up, ...above(up)];
+}
+
+export const directories: Check = {
+  at: 'owners and modes below --base',
+  mend: 'run this as root',
+  async look({ base }) {
+    if ((await nullIfAbsent(stat(base))) === null) return ok(`${base} is made at the first start`);
+    const paths = hostPaths(base);
+    const secret = [paths.hashKey, paths.lock, join(base, 'redis')];
+    const faults: string[] = [];
+    for (const path of [...paths.directories, ...secret]) {
+      if ((await nullIfAbsent(stat(path))) === null) continue;
+      await assertOwned(path, secret.includes(path)).catch((error: Error) => faults.push(error.message));
+    }
+    if (faults.length > 0) return problem(`others have power over ${base}`, faults.join('\n'));
+    const closed = (await impassable(base)).join(' ');
+    if (closed === '') return ok(`${base} is root's and ours`);
+    return warning(`others may not pass ${closed}: no archive can be made`, `chmod o+x ${closed}`);
+  },
+};

@@ -1,0 +1,96 @@
+import { watch } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import { whereIs } from '../../lib/exec.ts';
+import { createDocker } from '../../worker/docker/docker.ts';
+import { networkRules } from '../../worker/domain/networks.ts';
+import type { EngineFacts } from '../../worker/engine/engine.ts';
+import { openBus } from '../../worker/systemd/bus.ts';
+import { createSystemd, type Systemd } from '../../worker/systemd/systemd.ts';
+import { type Check, ok, problem, type Situation, warning } from './finding.ts';
+
+/** Milliseconds that a call of systemd may take. */
+const deadlineMs = 5_000;
+/** The commands in units of gears begin with a colon, which earlier ones do not know. */
+const oldestSystemd = 244;
+/** What kernels grant; see docs/streams.md. */
+const leastInotify = 128;
+
+async function askSystemd<T>(log: Logger, ask: (systemd: Systemd) => Promise<T>): Promise<T> {
+  const bus = await openBus({ log, deadlineMs });
+  try {
+    return await ask(await createSystemd({ bus, wantedBy: [], log }));
+  } finally {
+    bus.close();
+  }
+}
+
+/** Rejects with what says why there is no answer. */
+export async function askDocker({ docker, log }: Pick<Situation, 'docker' | 'log'>): Promise<EngineFacts> {
+  await access(docker);
+  const engine = createDocker({ socketPath: docker, log });
+  return engine.about().finally(() => engine.close());
+}
+
+export const systemd: Check = {
+  at: 'whether it answers on D-Bus, and its version',
+  mend: 'it must be PID 1, and have a system bus: systemctl start dbus',
+  async look({ log }) {
+    const version = await askSystemd(log, (one) => one.version());
+    if (version >= oldestSystemd) return ok(`${version}`);
+    return problem(`${version} cannot read units of gears`, `update to ${oldestSystemd} or later`);
+  },
+};
+
+export const docker: Check = {
+  at: 'whether it answers at --docker, and its version',
+  mend: 'systemctl enable --now docker (apt-get install docker.io); run this as root; --docker names its socket',
+  async look(situation) {
+    const { version, isNewEnough } = await askDocker(situation);
+    const what = `${version} at ${situation.docker}`;
+    return isNewEnough ? ok(what) : problem(`${what} is too old`, 'update to Docker 20.10 or later');
+  },
+};
+
+export const network: Check = {
+  at: 'whether the rules that keep gears apart are loaded',
+  mend: 'see what is said of systemd',
+  async look({ log }) {
+    const { active } = await askSystemd(log, (one) => one.activity(networkRules));
+    if (active === 'active' || active === 'reloading') return ok(`${networkRules} is ${active}`);
+    const mend = `systemctl enable --now ${networkRules}; contrib/install.sh worker installs it`;
+    return warning(`${networkRules} is ${active}: gears reach each other and this host`, mend);
+  },
+};
+
+/** The Debian packages of what is run on a host. */
+const packages = {
+  ...{ docker: 'docker.io', nft: 'nftables', journalctl: 'systemd', git: 'git' },
+  ...{ flock: 'util-linux', prlimit: 'util-linux', choom: 'util-linux' },
+};
+
+export const programs: Check = {
+  at: 'docker, nft, git and what else is run on a host',
+  mend: 'see docs/operations.md',
+  async look() {
+    const all = Object.entries(packages);
+    const places = await Promise.all(all.map(([name]) => whereIs(name)));
+    const missing = all.filter((_, i) => places[i] === null);
+    if (missing.length === 0) return ok(Object.keys(packages).join(', '));
+    const mend = `apt-get install ${[...new Set(missing.map(([, from]) => from))].join(' ')}`;
+    const names = missing.map(([name]) => name).join(', ');
+    return names === 'git'
+      ? warning('git is missing: there are no repositories', mend)
+      : problem(`missing: ${names}`, mend);
+  },
+};
+
+export const inotify: Check = {
+  at: 'how many instances the kernel grants; following logs needs them',
+  mend: 'sysctl -w fs.inotify.max_user_instances=1024, and the same in /etc/sysctl.d/geard.conf',
+  async look() {
+    watch('/proc/self/status').close(); // Throws where none is left.
+    const limit = Number(await readFile('/proc/sys/fs/inotify/max_user_instances', 'utf8'));
+    return limit >= leastInotify ? ok(`${limit} instances`) : warning(`${limit} instances`, inotify.mend);
+  },
+};
