@@ -1,6 +1,7 @@
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
+import { beginRequest } from '../lib/tracing.ts';
 import { authorize } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
 import { sealRequest } from '../requests/envelope.ts';
@@ -32,16 +33,28 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
     // First of all: the probes' paths need no token, and take GET only.
     const match = matchRoute({ method, path: req.path });
-    const [{ name }] = match.candidates;
+    const [{ name, template }] = match.candidates;
     log.type = name;
-    const { claims, token } = callerOf(res);
-    if (isJobType(name)) await readBody(req, res);
-    const request = originalOf(req, method);
-    const order = authorize(claims, request, match, lifetimes);
-    logOrder(log, order);
-    const seal = (purpose: Purpose) => sealRequest(sealer, { token, request }, purpose);
-    await (handlers[order.name] as OrderHandler<OrderName>)(req, res, { ...order, seal });
+    const answer = async () => {
+      const { claims, token } = callerOf(res);
+      if (isJobType(name)) await readBody(req, res);
+      const request = originalOf(req, method);
+      const order = authorize(claims, request, match, lifetimes);
+      logOrder(log, order);
+      const seal = (purpose: Purpose) => sealRequest(sealer, { token, request }, purpose);
+      await (handlers[order.name] as OrderHandler<OrderName>)(req, res, { ...order, seal });
+    };
+    await traced(req, res, template, answer);
   };
+}
+
+/** Answers within the span of the request; request-log.ts ends it. */
+function traced(req: Request, res: Response, route: string, answer: () => Promise<void>): Promise<void> {
+  const span = beginRequest(req.method, route, String(req.headers['traceparent'] ?? ''));
+  if (span === null) return answer();
+  res.locals.span = span;
+  res.locals.log.span = span.traceparent;
+  return span.run(answer);
 }
 
 /**

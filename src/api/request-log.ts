@@ -22,6 +22,9 @@ export function requestLog(log: Logger): RequestHandler {
       // What we break off ourselves is not finished either.
       const outcome = res.writableFinished || became === brokenOff ? became : 'client went away';
       const line = { method, status: res.statusCode, ...fields, outcome, ms };
+      const error = res.statusCode >= 400 || !res.writableFinished ? outcome : undefined;
+      const isOurs = res.statusCode >= 500 || became === brokenOff;
+      res.locals.span?.end({ 'http.response.status_code': res.statusCode }, error, isOurs);
       if (fields.audit) log.warn(line, 'refused');
       else log.info(line, 'request');
     });

@@ -2,11 +2,14 @@ import type { RequestId } from './fields/request-id.ts';
 import type { Command } from './registry.ts';
 
 /**
- * Where a request came from, by which log lines are found. An api says so, and nobody verifies it.
+ * Where a request came from, by which log lines and spans are found. An api says so, and nobody
+ * verifies it.
  */
 export interface Origin {
   /** X-Request-Id, or the trace of the client's `traceparent`. */
   trace?: string | undefined;
+  /** The span of the request as a `traceparent`, where the api traces; see lib/tracing.ts. */
+  span?: string | undefined;
   /** The address that the request came from. */
   peer?: string | undefined;
 }

@@ -31,6 +31,8 @@ export interface Route<N extends OrderName = OrderName> {
   method: OriginalRequest['method'];
   /** Its path, or what matches it: the first group is the variable part. */
   path: string | RegExp;
+  /** Its path as a URI template. */
+  template: string;
   /** The `t` by which it is told from others of the same path; null: there are no others. */
   t: string | null;
   /** It is about a host and all that is on it, not about one resource. */
@@ -87,7 +89,7 @@ export function selectRoute({ candidates }: RouteMatch, { t }: Parameters): Rout
 }
 
 function readRoute(name: ReadName, { path, select, ...definition }: ReadDefinition): Route {
-  return { ...definition, name, path: matcherOf(path), t: select?.t ?? null } as Route;
+  return { ...definition, name, path: matcherOf(path), template: path, t: select?.t ?? null } as Route;
 }
 
 /** A request that becomes a job. */
@@ -108,7 +110,8 @@ function changeRoute(type: JobType): Route {
     const fingerprint = hash('sha256', identity, 'base64url');
     return { id, user, command: { type, params } as Command, expires, fingerprint };
   };
-  return { name: type, action: type, method, path: matcherOf(path), t: null, ofHost: on === 'host', wants };
+  const place = { method, path: matcherOf(path), template: path };
+  return { name: type, action: type, ...place, t: null, ofHost: on === 'host', wants };
 }
 
 /** `t` as a definition has it. Throws `invalid_request` where it is missing or wrong. */

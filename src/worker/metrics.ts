@@ -2,6 +2,7 @@ import { errorCodes } from '../jobs/errors.ts';
 import { jobStates } from '../jobs/job.ts';
 import { jobs } from '../jobs/registry.ts';
 import { Counter, Gauge, Histogram } from '../lib/metrics/metric.ts';
+import { beginStep } from '../lib/tracing.ts';
 
 /** What a worker shows. docs/metrics.md has all of it. */
 
@@ -44,15 +45,21 @@ export const busReconnects = new Counter(
   {},
 );
 
-/** Measures the steps of a job. Returns what is told of each step; null: the last one is over. */
+/**
+ * Measures and traces the steps of a job. Returns what is told of each step; null: the last one is
+ * over.
+ */
 export function followSteps(): (step: string | null) => void {
   let current: string | null = null;
   let since = 0;
+  let endSpan: (() => void) | null = null;
   return (step) => {
     if (step === current) return;
     const now = performance.now();
     if (current !== null) stepSeconds.observe({ step: current }, (now - since) / 1000);
     current = step;
     since = now;
+    endSpan?.();
+    endSpan = step === null ? null : beginStep(step);
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -43,6 +43,12 @@ async function packagesLoadedBy(node: string, ...args: string[]): Promise<string
 
 const script = (text: string) => ['--input-type=module', '-e', text];
 
+const builtFiles = () =>
+  readdirSync('dist', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.js') && file !== 'cli/main.js') // That one runs the program.
+    .map((file) => `./dist/${file}`);
+const loadAll = () => `for (const file of ${JSON.stringify(builtFiles())}) await import(file);`;
+
 describe.each(['20', '22', '24'])('on Node %s', (major) => {
   const node = join(process.cwd(), 'node_modules/.cache/nodes', major);
   const gear = (...args: string[]) => ok(node, 'bin/gear', ...args);
@@ -64,12 +70,8 @@ describe.each(['20', '22', '24'])('on Node %s', (major) => {
   });
 
   test('every file that is built can be loaded', async () => {
-    const files = readdirSync('dist', { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.js') && file !== 'cli/main.js') // That one runs the program.
-      .map((file) => `./dist/${file}`);
-    expect(files.length).toBeGreaterThan(100);
-    const loadAll = `for (const file of ${JSON.stringify(files)}) await import(file); console.log('loaded');`;
-    expect(await ok(node, ...script(loadAll))).toBe('loaded');
+    expect(builtFiles().length).toBeGreaterThan(100);
+    expect(await ok(node, ...script(`${loadAll()} console.log('loaded');`))).toBe('loaded');
   });
 
   test('a token is made, accepted and refused', async () => {
@@ -112,6 +114,25 @@ describe.each(['20', '22', '24'])('on Node %s', (major) => {
     const loaded = await packagesLoadedBy(node, ...script(open));
     expect(loaded).toContain('pino');
     expect(loaded).not.toContain('pino-pretty');
+  });
+
+  test('the program traces nothing and loads nothing for it where @opentelemetry/api is not installed', async () => {
+    const directory = temporaryDirectory(); // No packages are above it.
+    cpSync('dist', join(directory, 'dist'), { recursive: true });
+    cpSync('package.json', join(directory, 'package.json'));
+    const start = (from: string) => `const { startTracing } = await import('${from}/dist/lib/tracing.js');
+      console.log(await startTracing('1'));`;
+    expect(await ok(node, ...script(start(directory)))).toBe('false');
+    expect(await packagesLoadedBy(node, ...script(start(directory)))).toEqual([]);
+    // Installed, but without an SDK: it is looked at, and no more.
+    expect(await ok(node, ...script(start('.')))).toBe('false');
+    expect(await packagesLoadedBy(node, ...script(start('.')))).toEqual(['@opentelemetry/api']);
+  });
+
+  test('no file that is built loads @opentelemetry/api by itself', async () => {
+    const loaded = await packagesLoadedBy(node, ...script(loadAll()));
+    expect(loaded).toContain('express');
+    expect(loaded).not.toContain('@opentelemetry/api');
   });
 
   test('the client of Docker loads neither gRPC nor SSH', async () => {

@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import type { Origin } from '../../jobs/change.ts';
+import type { OpenSpan } from '../../lib/tracing.ts';
 import type { Claims } from '../../token/claims.ts';
 import type { Place } from './user-limits.ts';
 
@@ -43,6 +44,8 @@ declare global {
     interface Locals {
       /** Since the request arrived; see requestLog. */
       log: LogFields;
+      /** Where it is traced; see lib/tracing.ts. */
+      span?: OpenSpan;
       /** Since its token was verified. */
       caller?: Caller;
       /** What it occupies; see user-limits.ts. */

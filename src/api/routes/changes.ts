@@ -27,13 +27,13 @@ async function submit(
   { wants: change, all: { h: wanted }, seal }: AuthorizedOrder<JobType>,
 ): Promise<void> {
   const { tenant, occupy } = callerOf(res);
-  const { trace, peer } = res.locals.log;
+  const { trace, peer, span } = res.locals.log;
   const waited = preferredWait(req);
   if (waited) occupy('userWaits');
   const submission = {
     ...change,
     tenant,
-    origin: { trace, peer },
+    origin: { trace, peer, span },
     seal: (host: string) => seal({ use: 'job', host, job: change.id }),
   };
   const placed = await place(queue, submission, wanted);

@@ -18,8 +18,18 @@ import { docker, inotify, network, programs, systemd } from './host.ts';
 
 /** Every check by its name, in the order in which they are shown. */
 export const checks: Record<string, Check> = {
-  ...{ settings, systemd, docker, network, programs, inotify },
-  ...{ redis, keys, clock, listen, disk, directories },
+  settings,
+  systemd,
+  docker,
+  network,
+  programs,
+  inotify,
+  redis,
+  keys,
+  clock,
+  listen,
+  disk,
+  directories,
 };
 
 /** Milliseconds that a check may take. */

@@ -3,12 +3,16 @@ import { traceEffects } from '../../lib/effect.ts';
 import { createLogger } from '../../lib/logger.ts';
 import { countEffect } from '../../lib/metrics/effects.ts';
 import { watchProcess } from '../../lib/metrics/process.ts';
+import { flushSpans, startTracing, traceEffect } from '../../lib/tracing.ts';
 import { BadConfig, type Flags, failpointsFile, readConfig } from '../options/config.ts';
 import type { Role } from '../options/options.ts';
 import { version } from '../version.ts';
 import { armFailpoints } from './failpoints.ts';
 import { openRole } from './open-role.ts';
 import { hideArguments } from './process-hardening.ts';
+
+/** Milliseconds that a collector has to take the last spans. */
+const flushPatience = 2_000;
 
 /** Milliseconds after a signal at which the process ends whatever still runs. */
 const patience = 28_000;
@@ -25,9 +29,11 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     log = await createLogger(config.logLevel, config.auditLog);
     endAtFaults(log);
     watchProcess(version, role);
+    if (await startTracing(version)) log.info('requests and jobs are traced');
     const isDebug = log.isLevelEnabled('debug');
     traceEffects((trace) => {
       countEffect(trace);
+      traceEffect(trace);
       if (isDebug) log.debug(trace, 'effect');
     });
     const failpoints = failpointsFile();
@@ -46,6 +52,7 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
       process.exit(1);
     }, patience);
     await closers.close();
+    await flushSpans(flushPatience);
     clearTimeout(timer);
     log.info('stopped');
     return why instanceof Error ? 1 : 0;

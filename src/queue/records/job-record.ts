@@ -4,6 +4,7 @@ import { type ErrorCode, type Problem, problemOf, toldFailure } from '../../jobs
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { isFinal, type Job, type JobState, jobStates, type Outcome, progress } from '../../jobs/job.ts';
 import { parseJson } from '../../lib/parse-json.ts';
+import { readTraceparent } from '../../lib/tracing.ts';
 
 /** A job as Redis keeps it: the job, and what only we need. */
 export interface JobRecord {
@@ -14,7 +15,7 @@ export interface JobRecord {
   fingerprint: string;
   /** The request as it came, sealed for the worker; empty when the job has finished. */
   sealed: string;
-  /** Only for logs. */
+  /** Only for logs and spans. */
   origin: Origin;
   /** The request to cancel it, sealed; null where nobody has. */
   cancel: string | null;
@@ -63,6 +64,7 @@ const accepted = z.object({
   sealed: z.string().default(''),
   cancel: z.string().nullable().default(null),
   trace: printed.optional().catch(undefined),
+  span: printed.length(55).refine(readTraceparent).optional().catch(undefined),
   peer: printed.optional().catch(undefined),
   expiresAt: count.nullable().default(null),
   cancelledAt: time.optional(),
@@ -76,7 +78,7 @@ type Accepted = z.infer<typeof accepted>;
  * All of it but what is for the worker only: the sealed requests may be a hundred times as large.
  */
 export const shownFields = Object.keys(
-  accepted.omit({ sealed: true, cancel: true, trace: true, peer: true }).shape,
+  accepted.omit({ sealed: true, cancel: true, trace: true, peer: true, span: true }).shape,
 );
 
 const unknownReason = 'why it failed cannot be read';
@@ -116,8 +118,8 @@ export function readRecord(id: string, job: Hash, written: Hash): JobRecord | nu
 }
 
 function recordOf(id: string, told: Accepted, written: Run): JobRecord {
-  const { v, fingerprint, sealed, cancel, trace, peer, expiresAt, type, resource, host, user, createdAt } =
-    told;
+  const { v, fingerprint, sealed, cancel, trace, peer, span, expiresAt } = told;
+  const { type, resource, host, user, createdAt } = told;
   const { takenAt, startedAt, finishedAt, attempts, crashes, progress, result } = written;
   const end = endOf(id, told, written);
   return {
@@ -129,7 +131,7 @@ function recordOf(id: string, told: Accepted, written: Run): JobRecord {
       result: end.state === 'failed' ? null : result,
       error: end.error,
     },
-    ...{ version: v, fingerprint, sealed, origin: { trace, peer }, cancel, crashes },
+    ...{ version: v, fingerprint, sealed, origin: { trace, peer, span }, cancel, crashes },
     waitsUntil: written.state === undefined && takenAt === null ? expiresAt : null,
     takenAt: takenAt === null ? null : takenAt * 1000,
   };

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
 import type { Job, Outcome } from '../../jobs/job.ts';
 import { kindOf } from '../../jobs/registry.ts';
+import { beginJob } from '../../lib/tracing.ts';
 import { heartbeatInterval, type JobRecord } from '../../queue/worker-queue.ts';
 import type { AuthorizedJob } from '../authorization.ts';
 import { type Execution, execute } from '../jobs/execute.ts';
 import { followSteps } from '../metrics.ts';
+import { codeOf } from './outcome-store.ts';
 import type { RunnerParts } from './runner-parts.ts';
 
 /**
@@ -13,8 +15,25 @@ import type { RunnerParts } from './runner-parts.ts';
  */
 const offlineAfter = 2 * heartbeatInterval;
 
-/** Runs a job that has begun, by its authorized request. Rejects only with `HandedBack`. */
-export async function runJob(
+/**
+ * Runs a job that has begun, by its authorized request and within its span. Rejects only with
+ * `HandedBack`.
+ */
+export async function runJob(...job: Parameters<typeof run>): Promise<Outcome> {
+  const [, record, { change }] = job;
+  const span = beginJob(record.job.id, change.command.type, record.origin.span);
+  if (span === null) return run(...job);
+  let ended: { state: string; code?: string | undefined } = { state: 'handed back' };
+  try {
+    const outcome = await span.run(() => run(...job));
+    ended = { state: outcome.state, code: codeOf(outcome) };
+    return outcome;
+  } finally {
+    span.end({ 'geard.job.state': ended.state }, ended.code);
+  }
+}
+
+async function run(
   parts: RunnerParts,
   record: JobRecord,
   { change: { command }, tenant }: AuthorizedJob,

@@ -1,0 +1,143 @@
+import type * as Api from '@opentelemetry/api';
+import { pause } from './async/pause.ts';
+import type { Trace } from './effect.ts';
+
+/*
+ * Spans of requests, jobs, their steps and effects, by the API of OpenTelemetry. docs/tracing.md
+ * has their names and attributes: no token, no value, no URL, and no name that a client chose.
+ */
+
+interface Tracing {
+  api: typeof Api;
+  tracer: Api.Tracer;
+  provider: Api.TracerProvider;
+}
+
+/** Null: there is no API, or no SDK behind it, and nothing is traced. */
+let tracing: Tracing | null = null;
+
+/** The step at which each job is, by their spans. */
+const steps = new WeakMap<Api.Span, Api.Span>();
+
+/**
+ * Traces from now on where the operator has installed the API and registered an SDK. Returns
+ * whether that is so.
+ */
+export async function startTracing(
+  version: string,
+  load: () => Promise<typeof Api> = () => import('@opentelemetry/api'),
+): Promise<boolean> {
+  const api = await load().catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ERR_MODULE_NOT_FOUND') return null;
+    throw error;
+  });
+  tracing = api && tracingBy(api, version);
+  return tracing !== null;
+}
+
+function tracingBy(api: typeof Api, version: string): Tracing | null {
+  const provider = api.trace.getTracerProvider();
+  if (!(provider instanceof api.ProxyTracerProvider))
+    return { api, provider, tracer: provider.getTracer('geard', version) };
+  const tracer = provider.getDelegateTracer('geard', version);
+  return tracer ? { api, tracer, provider: provider.getDelegate() } : null;
+}
+
+/** Has the SDK send what it holds; waits for it no longer than so many milliseconds. */
+export async function flushSpans(patience: number): Promise<void> {
+  const provider = tracing?.provider;
+  if (!provider || !('forceFlush' in provider) || typeof provider.forceFlush !== 'function') return;
+  const sent: Promise<void> = provider.forceFlush();
+  await Promise.race([sent.catch(() => undefined), pause(patience)]);
+}
+
+/**
+ * Version, trace, parent and flags (W3C Trace Context, 3.2); a trace or parent of zeros is invalid,
+ * and so is version ff.
+ */
+const traceparent = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:$|-)/;
+
+/** What a `traceparent` of anybody's says; null where it is none. */
+export function readTraceparent(text: string): Api.SpanContext | null {
+  const [, traceId, spanId, flags] = traceparent.exec(text) ?? [];
+  if (traceId === undefined || spanId === undefined) return null;
+  return { traceId, spanId, traceFlags: Number(`0x${flags}`) & 1, isRemote: true };
+}
+
+/** A span that has begun. What is traced while its work runs becomes its child. */
+export class OpenSpan {
+  readonly #api: typeof Api;
+  readonly #span: Api.Span;
+
+  constructor({ api }: Tracing, span: Api.Span) {
+    this.#api = api;
+    this.#span = span;
+  }
+
+  get traceparent(): string {
+    const { traceId, spanId, traceFlags } = this.#span.spanContext();
+    return `00-${traceId}-${spanId}-0${traceFlags & 1}`;
+  }
+
+  run<T>(work: () => T): T {
+    return this.#api.context.with(this.#api.trace.setSpan(this.#api.ROOT_CONTEXT, this.#span), work);
+  }
+
+  /** `error`: the code of what went wrong. `isOurs`: it is a fault, and not the client's. */
+  end(attributes: Api.Attributes = {}, error?: string, isOurs = true): void {
+    this.#span.setAttributes(attributes);
+    if (error !== undefined) this.#span.setAttribute('error.type', error);
+    if (error !== undefined && isOurs) this.#span.setStatus({ code: this.#api.SpanStatusCode.ERROR });
+    this.#span.end();
+  }
+}
+
+/** `route`: the template of its path. `parent`: its `traceparent`. Null: nothing is traced. */
+export function beginRequest(method: string, route: string, parent: string): OpenSpan | null {
+  if (tracing === null) return null;
+  const { api, tracer } = tracing;
+  const remote = readTraceparent(parent);
+  const within = remote ? api.trace.setSpanContext(api.ROOT_CONTEXT, remote) : api.ROOT_CONTEXT;
+  const attributes = { 'http.request.method': method, 'http.route': route };
+  const options = { kind: api.SpanKind.SERVER, attributes };
+  return new OpenSpan(tracing, tracer.startSpan(`${method} ${route}`, options, within));
+}
+
+/** Links the span of a job to its request's; a job may wait for a day, so it is no child. */
+export function beginJob(id: string, type: string, request: string | undefined): OpenSpan | null {
+  if (tracing === null) return null;
+  const { api, tracer } = tracing;
+  const context = readTraceparent(request ?? '');
+  const links = context ? [{ context }] : [];
+  const attributes = { 'geard.job.id': id, 'geard.job.type': type };
+  const options = { kind: api.SpanKind.CONSUMER, root: true, links, attributes };
+  return new OpenSpan(tracing, tracer.startSpan(`job ${type}`, options, api.ROOT_CONTEXT));
+}
+
+/** Begins a step of the job that runs here. Returns what ends it. */
+export function beginStep(step: string): (() => void) | null {
+  if (tracing === null) return null;
+  const job = tracing.api.trace.getActiveSpan();
+  if (!job?.isRecording()) return null;
+  const span = childOf(tracing, job, `step ${step}`);
+  steps.set(job, span);
+  return () => {
+    span.end();
+    steps.delete(job);
+  };
+}
+
+/** An effect that is over becomes a child of the step or the request that runs here. */
+export function traceEffect({ effect, of, ms, outcome }: Trace): void {
+  if (tracing === null) return;
+  const around = tracing.api.trace.getActiveSpan();
+  // What a request or a job has set going may go on after it.
+  if (!around?.isRecording()) return;
+  const name = effect === 'exec' ? `exec ${of}` : effect;
+  const span = childOf(tracing, steps.get(around) ?? around, name, { startTime: Date.now() - ms });
+  new OpenSpan(tracing, span).end({}, outcome === 'done' ? undefined : outcome);
+}
+
+function childOf({ api, tracer }: Tracing, parent: Api.Span, name: string, how: Api.SpanOptions = {}) {
+  return tracer.startSpan(name, how, api.trace.setSpan(api.ROOT_CONTEXT, parent));
+}
