@@ -23,6 +23,15 @@ test('progress adds up all layers and never falls', () => {
   expect(seen.at(-1)).toBe(100);
 });
 
+test('a layer that is there already is no progress of those that are not', () => {
+  const seen: number[] = [];
+  const event = followLayers(({ percent }) => seen.push(percent));
+  event({ id: 'base', status: 'Already exists' });
+  event({ id: 'a', status: 'Pulling fs layer' });
+  event({ id: 'a', status: 'Downloading', progressDetail: { current: 50, total: 100 } });
+  expect(seen).toEqual([35]);
+});
+
 test.each([
   ['manifest for a:1 not found: manifest unknown', 'image_not_found', false],
   [

@@ -55,7 +55,10 @@ export function followLayers(onProgress: (progress: PullProgress) => void): (eve
   };
 }
 
-/** How much of a layer is done, 0 to 1; null for what is no layer. */
+/**
+ * How much of a layer is done, 0 to 1; null for what is no layer. One that already exists is no
+ * work: it is told first, and would look as if all were done.
+ */
 function shareDone(status: string, { current, total }: { current?: number; total?: number }): number | null {
   const part = current !== undefined && total ? Math.min(current / total, 1) : 0;
   switch (status) {
@@ -70,7 +73,6 @@ function shareDone(status: string, { current, total }: { current?: number; total
     case 'Extracting':
       return downloadShare + part * (1 - downloadShare);
     case 'Pull complete':
-    case 'Already exists':
       return 1;
     default:
       return null;
