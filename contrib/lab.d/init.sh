@@ -66,6 +66,12 @@ done
 # /tmp is fresh anyway, and the project may lie in it.
 mkdir -p "$root/etc/tmpfiles.d"
 ln -sf /dev/null "$root/etc/tmpfiles.d/tmp.conf"
+
+# systemd runs every generator of the machine at each reload, and none has anything to do here: reloads take a fifth of the time.
+mkdir -p "$root/etc/systemd/system-generators"
+for generator in /usr/lib/systemd/system-generators/*; do
+  ln -sf /dev/null "$root/etc/systemd/system-generators/${generator##*/}"
+done
 : >"$root/etc/fstab"
 
 # The rules that keep gears apart, as contrib/install.sh puts them on a host.
