@@ -3,7 +3,7 @@ import { failureOf } from './error.ts';
 import { linesOf } from './lines.ts';
 import { operations } from './operations.ts';
 import { type Asked, type ClientOptions, requestOf } from './request.ts';
-import { send } from './send.ts';
+import { patiently, send } from './send.ts';
 import type { CallOptions, Client, OperationName } from './types.ts';
 
 export { GeardError } from './error.ts';
@@ -52,7 +52,7 @@ function change(options: ClientOptions, name: OperationName, asked: Asked, how: 
     jobOf,
   );
   const about = ({ id }: Job, read: OperationName, more: Asked = {}) =>
-    requestOf(options, read, { id, ...more }, signal ? { signal } : {});
+    patiently(requestOf(options, read, { id, ...more }, signal ? { signal } : {}));
   return Object.assign(accepted, {
     async done() {
       for (let job = await accepted; ; job = await send(about(job, 'job.read', { wait }), jobOf)) {

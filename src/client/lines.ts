@@ -1,5 +1,5 @@
 import type { Answer } from '../jobs/registry.ts';
-import { passes, pause, type Sent, send } from './send.ts';
+import { passes, patiently, pause, type Sent, send } from './send.ts';
 
 type Line = Answer<'job.log' | 'container.log'>;
 
@@ -10,9 +10,9 @@ const beforeOpening = 250;
  * The lines of a log up to its end. A stream that is cut off is opened again behind the last line
  * that came.
  */
-export async function* linesOf(request: Sent): AsyncGenerator<Line, void, void> {
+export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
   let last: string | undefined;
-  for (let cuts = 0; ; cuts++) {
+  for (let cuts = 0, request = first; ; cuts++) {
     const resume = last === undefined ? {} : { 'Last-Event-ID': last };
     const headers = { ...request.headers, Accept: 'application/x-ndjson', ...resume };
     const body = await send({ ...request, headers }, (response) => response.body);
@@ -23,6 +23,7 @@ export async function* linesOf(request: Sent): AsyncGenerator<Line, void, void> 
         if ('event' in line) continue;
         last = 'id' in line ? line.id : line.cursor;
         cuts = 0;
+        request = patiently(first);
       }
       throw new TypeError('the stream was cut off');
     } catch (error) {

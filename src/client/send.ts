@@ -16,6 +16,14 @@ export interface Sent {
  * Milliseconds before a request is sent again for the first time; they double up to the longest.
  */
 const [firstPause, longestPause] = [250, 8_000];
+/** How often what follows a job or a log is sent again: for about two minutes. */
+const followRetries = 20;
+/** The same request for what goes on meanwhile: an api that is restarted does not end it. */
+export const patiently = (sent: Sent): Sent => ({
+  ...sent,
+  retries: sent.retries === 0 ? 0 : Math.max(sent.retries, followRetries),
+});
+
 /** Milliseconds for an answer: more than the api holds a request that waits for a job. */
 const deadline = 90_000;
 
