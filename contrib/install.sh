@@ -7,6 +7,7 @@ project=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 parts=$project/contrib/install.d
 versions=/usr/local/lib/geard # each version in its own directory; `current` links to the active one
 link=/usr/local/bin/gear
+manual=/usr/local/share/man/man1/gear.1
 settings=/etc/geard
 issuer=/root/geard-issuer # which services cannot read
 

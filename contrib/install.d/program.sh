@@ -62,6 +62,8 @@ install_program() {
   rm -rf "$work" "$new"
   trap - EXIT
   lead "$versions/current/bin/gear" "$link"
+  mkdir -p "$(dirname "$manual")"
+  lead "$versions/current/contrib/man/gear.1" "$manual"
 }
 
 # lead TARGET LINK: makes a link, in one step where there is one

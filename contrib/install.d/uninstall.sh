@@ -14,7 +14,8 @@ take_away() {
   systemctl daemon-reload
   say 'removed: units'
   remove_users
-  [[ $(readlink "$link") != "$versions"/* ]] || rm -f "$link"
+  local one
+  for one in "$link" "$manual"; do [[ $(readlink "$one") != "$versions"/* ]] || rm -f "$one"; done
   rm -rf "$versions"
   # The name of git-image.ts. Where no such image was built, or Docker is gone already, there is nothing to do.
   docker image rm --force geard.invalid/githost >/dev/null 2>&1 || true

@@ -32,6 +32,7 @@ test('the tarball alone makes api, worker and Redis, without a network, and a ge
   const job = JSON.parse(await host.ok('curl', '-sS', '-X', 'PUT', '-H', 'Prefer: wait=60', '-d', body, url));
   expect(job).toMatchObject({ state: 'succeeded' });
   await gearAnswers();
+  expect(await host.ok('cat', '/usr/local/share/man/man1/gear.1')).toContain('.TH GEAR 1');
   for (const unit of parts) {
     expect((await host.try('systemctl', 'is-enabled', unit)).stdout.trim(), unit).toBe('enabled');
     expect(installed.stdout).toContain(`runs, now and after every boot: ${unit}.service`);
