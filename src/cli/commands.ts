@@ -38,7 +38,6 @@ const asking = (takes: string, summary: string, load: () => Promise<Row<never>>)
 /** Commands under a common one, each by its row. */
 async function fillGroup(group: Command, rows: Record<string, Row<never>>): Promise<void> {
   const [{ Command }, { fillRow }] = [await import('commander'), await import('./client/row.ts')];
-  // An option behind the name of a command is that command's.
   group.enablePositionalOptions();
   for (const [name, row] of Object.entries(rows)) group.addCommand(fillRow(new Command(name), row));
 }

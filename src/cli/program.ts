@@ -16,7 +16,9 @@ function settle(command: Command): Command {
 export async function createProgram(words: readonly string[] = Object.keys(commands)): Promise<Command> {
   const program = new Command('gear')
     .description('Containers as systemd units, over HTTP: PUT a container and it runs.')
-    .version(version);
+    .version(version)
+    // An option behind the name of a command is that command's.
+    .enablePositionalOptions();
   for (const [name, { summary, hidden = false, fill }] of Object.entries(commands)) {
     const command = new Command(name).description(summary);
     if (words.includes(name)) await fill(command);

@@ -180,9 +180,11 @@ test('--detach prints the id of the job, which can be followed and cancelled', a
 });
 
 test('a followed log goes on over a restart of the daemon, with no line lost and none doubled', async () => {
+  // The journal of the host may hold lines of an earlier run.
+  const counts = `counts-${process.pid}`;
   const count = 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done';
-  await data('install', 'counts', 'geard/sample', '--', 'sh', '-c', count);
-  const follower = begin(['logs', 'counts', '-f', '-n', '1000000']);
+  await data('install', counts, 'geard/sample', '--', 'sh', '-c', count);
+  const follower = begin(['logs', counts, '-f', '-n', '1000000']);
   await until('lines come', () => follower.written.stdout.includes('line 10\n'));
   await daemon.stop();
   await daemon.start();

@@ -19,6 +19,7 @@ import { explain } from '../../src/cli/client/session.ts';
 import { columns, pairs, shortId } from '../../src/cli/client/show.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { hosts } from '../../src/cli/host/command.ts';
+import { createProgram } from '../../src/cli/program.ts';
 import { GeardError, type OperationName } from '../../src/client/client.ts';
 import { operations } from '../../src/client/operations.ts';
 
@@ -194,4 +195,14 @@ test('a refused token is told with the way to another one', () => {
   expect(explain(refused, { ...connection, token: 'x' })).toContain('gear token inspect');
   const foreign = new GeardError(undefined, 'the answer is 502', { status: 502 });
   expect(explain(foreign, connection)).toContain('--api names another address');
+});
+
+test('an option behind the name of a command is that command’s, also where the one above has it too', async () => {
+  const program = await createProgram(['job']);
+  const job = program.commands.find((command) => command.name() === 'job');
+  const log = job?.commands.find((command) => command.name() === 'log');
+  const seen: unknown[] = [];
+  log?.action((_id, flags) => void seen.push(flags));
+  await program.parseAsync(['job', 'log', '2a', '--json'], { from: 'user' });
+  expect(seen).toMatchObject([{ json: true }]);
 });

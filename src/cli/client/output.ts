@@ -35,11 +35,11 @@ export function createOutput(flags: Flags): Output {
   let kept: readonly string[] = [];
   const clear = () => {
     if (kept.length === 0) return;
-    moveCursor(stderr, -(stderr.columns ?? 0), -kept.length);
+    moveCursor(stderr, -(stderr.columns || 80), -kept.length);
     clearScreenDown(stderr);
   };
   const draw = () => {
-    const fitting = kept.map((line) => `${line.slice(0, (stderr.columns ?? 80) - 1)}\n`);
+    const fitting = kept.map((line) => `${line.slice(0, (stderr.columns || 80) - 1)}\n`);
     if (fitting.length > 0) stderr.write(fitting.join(''));
   };
   const note = (line: string) => {

@@ -67,6 +67,7 @@ function liveProgress({ note, keep, paint }: Output, width: number): ProgressDis
   };
   const settle = (name: string, mark: string) => {
     const { step, since } = active.get(name) ?? { since: 0 };
+    keep([]);
     if (step) note(`${name.padEnd(width)}  ${mark} ${textOf(step)}  ${secondsSince(since)}`);
   };
 
