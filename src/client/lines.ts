@@ -3,6 +3,8 @@ import { passes, patiently, pause, type Sent, send } from './send.ts';
 
 type Line = Answer<'job.log' | 'container.log'>;
 
+/** Milliseconds after which a stream counts as one that was well. */
+const longOpen = 10_000;
 /** Milliseconds before a stream that was cut off is opened again. */
 const beforeOpening = 250;
 
@@ -16,6 +18,8 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
     const resume = last === undefined ? {} : { 'Last-Event-ID': last };
     const headers = { ...request.headers, Accept: 'application/x-ndjson', ...resume };
     const body = await send({ ...request, headers }, (response) => response.body);
+    request = patiently(first);
+    const opened = performance.now();
     try {
       for await (const line of parsed(body)) {
         yield line;
@@ -23,10 +27,11 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
         if ('event' in line) continue;
         last = 'id' in line ? line.id : line.cursor;
         cuts = 0;
-        request = patiently(first);
       }
       throw new TypeError('the stream was cut off');
     } catch (error) {
+      // A proxy may end what is silent for long: that is no failure of the api.
+      if (performance.now() - opened > longOpen) cuts = 0;
       if (cuts >= request.retries || !passes(error)) throw error;
     }
     await pause(beforeOpening, request.signal);

@@ -21,6 +21,8 @@ export const fetchOnce: typeof fetch = (url, { method = 'GET', headers, body, si
       ...(signal && { signal }),
       agent: false,
     });
+    // A connection that is gone without a word, as with its host, ends a stream within minutes.
+    sent.setSocketKeepAlive(true, 15_000);
     sent.once('error', (error) => reject(fail(error)));
     sent.once('response', (message) => resolve(responseOf(message, fail)));
     sent.end(body);

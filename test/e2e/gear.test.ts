@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -132,17 +132,32 @@ test('several names are done side by side, and the exit code tells whether one o
   expect(await data('logs', 'many-1', 'many-2', '-n', '1')).toMatch(/^many-[12] \| .*\nmany-[12] \| .*\n$/);
 });
 
+test('a change is carried out also where nobody reads what it prints', async () => {
+  const names = ['unread-1', 'unread-2'];
+  await Promise.all(names.map((name) => installed(name)));
+  const before = await Promise.all(names.map(startsOf));
+  const lines = `"$0" bin/gear restart ${names.join(' ')} 2>&1 | true; exit "\${PIPESTATUS[0]}"`;
+  const { origin } = new URL(daemon.url);
+  await ok('env', `GEARD_API=${origin}`, 'bash', '-c', lines, process.execPath);
+  const after = await Promise.all(names.map(startsOf));
+  expect(after).toEqual(before.map((starts) => starts + 1));
+});
+
 test.each([
   ['no such command', 2, ['instal', 'x', 'y']],
   ['an argument that is missing', 2, ['install', 'x']],
   ['a port that is none', 2, ['install', 'x', 'geard/sample', '-p', 'http']],
   ['what the api does not take', 2, ['install', 'x', 'geard/sample', '-m', '1k']],
+  ['a number that is none', 2, ['jobs', '-n', 'many']],
+  ['a request that is not valid', 2, ['api', 'GET', '/containers?limit=many']],
   ['a gear that is not there', 1, ['stop', 'nobody']],
   ['no api', 1, ['ls', '--api', 'http://127.0.0.1:1']],
 ])('%s: the exit code is %i, and the reason is told', async (_, code, args) => {
   const { status, stdout, stderr } = await gear(...args);
-  expect([status, stdout]).toEqual([code, '']);
-  expect(stderr).toMatch(/^(?:gear|error): .+/m);
+  expect(status).toBe(code);
+  // The answer to any request is data, whatever it says.
+  expect(args[0] === 'api' ? stdout : stderr).toMatch(/^(?:gear: |error: |\{).+/m);
+  expect(args[0] === 'api' ? stderr : stdout).toBe('');
 });
 
 test('a gear that does not start is told with its last lines, and how to read on', async () => {
@@ -156,7 +171,7 @@ test('a gear that does not start is told with its last lines, and how to read on
 
 test('Ctrl-C leaves the job, and the same command with the same key joins it: one effect', async () => {
   const slow = ['install', 'joined', 'geard/sample', '-p', '8080', '--key', 'once'];
-  const command = ['--', 'sh', '-c', 'sleep 3; exec httpd -f -p 8080'];
+  const command = ['--', 'sh', '-c', 'sleep 8; exec httpd -f -p 8080'];
   const before = await startsOf('joined');
   const first = begin([...slow, ...command]);
   await until('it starts', () => first.written.stderr.includes('start '));
@@ -208,6 +223,8 @@ test('an archive is written whole, in the form that the name of its file says', 
   await ok('git', '-C', work, 'push', '-q', join(daemon.base, 'git/site'), 'main');
   await data('archive', 'site', 'main', '-o', file);
   expect((await readFile(file)).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
+  await data('archive', 'site', 'main', '-o', '/dev/null');
+  expect((await stat('/dev/null')).isCharacterDevice()).toBe(true);
 });
 
 test('a context names an api, in place of the variables', async () => {

@@ -9,13 +9,13 @@ import { portOf, readVariables, variableOf, volumeOf } from '../../src/cli/clien
 import * as gears from '../../src/cli/client/gears.ts';
 import { install } from '../../src/cli/client/install.ts';
 import * as jobCommands from '../../src/cli/client/jobs.ts';
-import { logs } from '../../src/cli/client/logs.ts';
+import { logs, printable } from '../../src/cli/client/logs.ts';
 import { createOutput } from '../../src/cli/client/output.ts';
 import { createProgress } from '../../src/cli/client/progress.ts';
 import * as repositories from '../../src/cli/client/repositories.ts';
 import { whoami } from '../../src/cli/client/requests.ts';
 import { fillRow, type Row } from '../../src/cli/client/row.ts';
-import { explain } from '../../src/cli/client/session.ts';
+import { explain, openSession } from '../../src/cli/client/session.ts';
 import { columns, pairs, shortId } from '../../src/cli/client/show.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { hosts } from '../../src/cli/host/command.ts';
@@ -36,6 +36,8 @@ const rows: Row<never>[] = [
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  process.removeAllListeners('SIGINT');
 });
 
 test('every request that there is has a command', () => {
@@ -205,4 +207,49 @@ test('an option behind the name of a command is that command’s, also where the
   log?.action((_id, flags) => void seen.push(flags));
   await program.parseAsync(['job', 'log', '2a', '--json'], { from: 'user' });
   expect(seen).toMatchObject([{ json: true }]);
+});
+
+/** A file with a token, as `gear token create` would have made it. */
+function tokenFile(token: string): string {
+  const file = join(temporary(), 'token');
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  return file;
+}
+
+test('a token of the variables goes to the api of the variables only', async () => {
+  vi.stubEnv('XDG_CONFIG_HOME', temporary());
+  vi.stubEnv('GEARD_TOKEN_FILE', tokenFile('mine'));
+  expect((await openSession({ api: 'http://a.example' })).connection.token).toBe('mine');
+  vi.stubEnv('GEARD_API', 'http://b.example');
+  expect((await openSession({})).connection).toMatchObject({ api: 'http://b.example', token: 'mine' });
+  expect((await openSession({ api: 'http://a.example' })).connection.token).toBe('__test__');
+});
+
+test('a context counts as a whole, and with --api none can be named', async () => {
+  vi.stubEnv('XDG_CONFIG_HOME', temporary());
+  vi.stubEnv('GEARD_TOKEN_FILE', tokenFile('of the variables'));
+  await writeContexts({ current: null, contexts: { a: { api: 'http://a.example' } } });
+  expect((await openSession({ context: 'a' })).connection).toMatchObject({
+    api: 'http://a.example',
+    token: '__test__',
+  });
+  await expect(openSession({ context: 'a', api: 'http://b.example' })).rejects.toThrow('leave out --api');
+});
+
+test('a context keeps what its command says, and nothing of the variables', async () => {
+  vi.stubEnv('XDG_CONFIG_HOME', temporary());
+  vi.stubEnv('GEARD_TOKEN_FILE', tokenFile('of another api'));
+  const program = await createProgram(['context']);
+  await program.parseAsync(['context', 'add', 'a', '--api', 'http://a.example'], { from: 'user' });
+  await program.parseAsync(['context', 'add', 'b', '--api', 'http://b.example', '--token-file', 'b.token'], {
+    from: 'user',
+  });
+  expect((await readContexts()).contexts).toEqual({
+    a: { api: 'http://a.example' },
+    b: { api: 'http://b.example', tokenFile: join(process.cwd(), 'b.token') },
+  });
+});
+
+test('nothing that a gear prints moves the cursor of a terminal or sets its title', () => {
+  expect(printable('\u001b[31mred\u001b[0m\tand\u001b]0;title\u0007 \rback\u009b2J')).toBe('red\tand �back');
 });

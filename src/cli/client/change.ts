@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import pLimit from 'p-limit';
 import { type CallOptions, type Change, GeardError, type Succeeded } from '../../client/client.ts';
+import type { Job } from '../../jobs/job.ts';
 import type { JobType } from '../../jobs/registry.ts';
+import { OutputClosed } from './output.ts';
 import { createProgress, type ProgressDisplay, secondsSince } from './progress.ts';
 import { type Call, tellError } from './row.ts';
 import { Interrupted } from './session.ts';
@@ -45,6 +47,7 @@ async function changeOne<N extends JobType>(
   name: string,
   progress: ProgressDisplay,
 ): Promise<number> {
+  if (call.signal.aborted) return 130; // This one was never sent.
   const given = call.flags.key ?? `gear-${randomUUID()}`;
   // One key is one request, so each name has its own.
   const key = names.length > 1 ? `${given}-${name}` : given;
@@ -55,19 +58,25 @@ async function changeOne<N extends JobType>(
     const accepted = await sent;
     id = shortId(accepted.id);
     if (call.flags.detach) {
-      await call.print(accepted, `${id}\n`);
-      return 0;
+      return printEnd(call, accepted, `${id}\n`);
     }
     progress.begin(name);
     await followSteps(call, sent, (step) => progress.step(name, step));
     const job = await sent.done();
     progress.end(name, 'succeeded');
-    await call.print(job, call.quiet ? '' : show(name, job, secondsSince(began)));
-    return 0;
+    return printEnd(call, job, call.quiet ? '' : show(name, job, secondsSince(began)));
   } catch (error) {
     progress.end(name, error instanceof Interrupted ? 'detached' : 'failed');
-    return tellFailure(call, error as Error, { name, key, id });
+    return tellFailure(call, error as Error, { name, key: given, id });
   }
+}
+
+/** What was done is done, also where nobody reads of it any more. */
+async function printEnd(call: Call<ChangeFlags>, job: Job, text: string): Promise<number> {
+  await call.print(job, text).catch((error: Error) => {
+    if (!(error instanceof OutputClosed)) throw error;
+  });
+  return 0;
 }
 
 /** A token that allows the change but no log of jobs still hears of the outcome. */
@@ -98,6 +107,8 @@ async function tellFailure(
     await call.print(error.job, '');
   }
   const code = tellError(call, error, name);
+  if (id && !(error instanceof GeardError && error.job))
+    call.tell(`the job goes on: gear job ${id} --follow`);
   if (error instanceof GeardError && error.code === 'start_failed') call.tell(`see: gear logs ${name}`);
   return code;
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { act } from '../act.ts';
 import { BadConfig, type Flags, readSettings } from '../options/config.ts';
@@ -37,7 +38,10 @@ async function addContext(name: string, flags: Flags): Promise<number> {
   if (!contextName.safeParse(name).success)
     throw new BadConfig(['a context is named with letters, digits, _, . and -']);
   const { contexts } = await readContexts();
-  await writeContexts({ current: name, contexts: { ...contexts, [name]: readSettings(named, flags) } });
+  // Nothing but flags: the variables may be about another api.
+  const { tokenFile, ...context } = readSettings(named, flags, {});
+  const kept = { ...context, ...(tokenFile !== undefined && { tokenFile: resolve(tokenFile) }) };
+  await writeContexts({ current: name, contexts: { ...contexts, [name]: kept } });
   return 0;
 }
 

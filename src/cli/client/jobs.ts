@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { isFinal, type Job, jobStates } from '../../jobs/job.ts';
+import { BadConfig } from '../options/config.ts';
 import { hostOption } from './fields.ts';
 import { readPages } from './pages.ts';
 import { createProgress } from './progress.ts';
@@ -26,6 +27,7 @@ export const list: Row<ListFlags> = {
   ],
   async run(call) {
     const { state, gear, host, user, number } = call.flags;
+    if (!/^[1-9]\d{0,6}$/.test(number)) throw new BadConfig(['--number: must be a whole number above 0']);
     const jobs: Job[] = [];
     const read = (asked: { after?: string; limit: number }) =>
       call.client.job

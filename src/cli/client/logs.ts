@@ -1,10 +1,11 @@
+import { stripVTControlCharacters } from 'node:util';
 import { Option } from 'commander';
 import type { Answer } from '../../jobs/registry.ts';
 import { maxFollow } from '../../jobs/rpc/streams.ts';
 import { BadConfig } from '../options/config.ts';
 import { parseDuration } from '../token/duration.ts';
 import { hostOption } from './fields.ts';
-import type { Call, Row } from './row.ts';
+import { type Call, type Row, tellError } from './row.ts';
 
 interface LogFlags {
   number?: string;
@@ -31,8 +32,15 @@ export const logs: Row<LogFlags> = {
       throw new BadConfig(['--json: name one gear, for its lines do not name it']);
     const width = Math.max(...names.map((name) => name.length));
     const prefix = (name: string) => (names.length > 1 ? `${name.padEnd(width)} | ` : '');
-    await Promise.all(names.map((name) => printLog(call, name, prefix(name))));
-    return 0;
+    const print = async (name: string) => {
+      try {
+        await printLog(call, name, prefix(name));
+        return 0;
+      } catch (error) {
+        return tellError(call, error as Error, names.length > 1 ? name : undefined);
+      }
+    };
+    return Math.max(...(await Promise.all(names.map(print))));
   },
 };
 
@@ -43,12 +51,14 @@ async function printLog(call: Call<LogFlags>, name: string, prefix: string): Pro
   const { follow, for: duration } = call.flags;
   const seconds = follow ? maxFollow : secondsOf(duration);
   let last: string | undefined;
+  let isBegun = false; // Whether the last record is the beginning of a line.
   for (let reason = timeIsUp; reason === timeIsUp; ) {
     reason = '';
     for await (const line of read(call, name, seconds, last)) {
       if ('cursor' in line) last = line.cursor;
       if ('event' in line && line.event === 'end') reason = follow ? line.reason : '';
-      await printLine(call, line, prefix);
+      await printLine(call, line, isBegun ? '' : prefix);
+      isBegun = 'continues' in line && line.continues === true;
     }
   }
 }
@@ -86,5 +96,9 @@ async function printLine(call: Call<LogFlags>, line: Line, prefix: string): Prom
   }
   const end = line.continues ? '' : '\n';
   const message = line.encoding === 'base64' ? Buffer.from(line.message, 'base64') : line.message;
-  await call.write(Buffer.concat([Buffer.from(prefix), Buffer.from(message), Buffer.from(end)]));
+  const shown = process.stdout.isTTY ? printable(String(message)) : message;
+  await call.write(Buffer.concat([Buffer.from(prefix), Buffer.from(shown), Buffer.from(end)]));
 }
+
+/** Nothing that a terminal would obey: what a gear prints is anybody's. */
+export const printable = (text: string) => stripVTControlCharacters(text).replace(/[^\P{Cc}\t]/gu, '�');

@@ -14,7 +14,10 @@ export interface Output {
   live: boolean;
   /** Writes data: a document as JSON, if that is wanted, else text. */
   print(document: unknown, text: string): Promise<void>;
-  /** Writes data as it is. Resolves once it is written, so that nothing is read faster. */
+  /**
+   * Writes data as it is. Resolves once it is written, so that nothing is read faster. Throws
+   * `OutputClosed`.
+   */
   write(data: string | Uint8Array): Promise<void>;
   /** Says something to the person who waits. */
   tell(line: string): void;
@@ -24,6 +27,11 @@ export interface Output {
   keep(lines: readonly string[]): void;
   /** For standard error. */
   paint(style: Style, text: string): string;
+}
+
+/** Nobody reads standard output any more. */
+export class OutputClosed extends Error {
+  override readonly name = 'OutputClosed';
 }
 
 export function createOutput(flags: Flags): Output {
@@ -49,7 +57,9 @@ export function createOutput(flags: Flags): Output {
   };
   const write = async (data: string | Uint8Array) => {
     clear();
-    await new Promise<void>((resolve) => stdout.write(data, () => resolve()));
+    await new Promise<void>((resolve, reject) =>
+      stdout.write(data, (error) => (error ? reject(new OutputClosed()) : resolve())),
+    );
     draw();
   };
   return {

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Option } from 'commander';
@@ -62,8 +62,14 @@ export const archive: Row<ArchiveFlags> = {
   },
 };
 
-/** The file is there once all of it is: an archive that is cut off leaves none. */
-async function writeWhole(file: string, { body }: Response): Promise<void> {
+/**
+ * The file is there once all of it is: an archive that is cut off leaves none. What is there and is
+ * no file, such as a pipe, is written to.
+ */
+async function writeWhole(output: string, { body }: Response): Promise<void> {
+  const file = await realpath(output).catch(() => output);
+  const there = await stat(file).catch(() => null);
+  if (there && !there.isFile()) return pipeline(Readable.from(body ?? []), createWriteStream(file));
   const unfinished = `${file}.part-${process.pid}`;
   try {
     await pipeline(Readable.from(body ?? []), createWriteStream(unfinished));

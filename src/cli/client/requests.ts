@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { Option } from 'commander';
+import { operations } from '../../client/operations.ts';
 import { BadConfig } from '../options/config.ts';
 import type { Row } from './row.ts';
 import { pairs } from './show.ts';
@@ -43,8 +44,14 @@ const request = (method: 'GET' | 'PUT' | 'PATCH' | 'DELETE'): Row<ApiFlags> => (
     if (!URL.canParse(address)) throw new BadConfig([`${path.slice(0, 70)} is not a path, such as /hosts`]);
     const url = new URL(address);
     const { user } = connection;
-    if (user !== undefined && !url.searchParams.has('u')) url.searchParams.set('u', user);
+    const makesJob = Object.values(operations).some(
+      (one) =>
+        one.answer === 'job' && one.method === method && `/${path.replace(/^\/|\?.*/g, '')}` === one.path,
+    );
+    if (makesJob && user !== undefined && !url.searchParams.has('u')) url.searchParams.set('u', user);
     const body = flags.data === '-' ? await text(process.stdin) : flags.data;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error('the api does not answer')), deadline);
     const response = await (connection.fetch ?? fetch)(url, {
       method,
       headers: {
@@ -52,13 +59,15 @@ const request = (method: 'GET' | 'PUT' | 'PATCH' | 'DELETE'): Row<ApiFlags> => (
         ...(method !== 'GET' && { 'Idempotency-Key': flags.key ?? `gear-${randomUUID()}` }),
       },
       ...(body !== undefined && { body }),
-      signal,
-    });
+      signal: AbortSignal.any([signal, late.signal]),
+    }).finally(() => clearTimeout(timer));
     for await (const chunk of response.body ?? []) await call.write(chunk);
-    return response.ok ? 0 : 1;
+    return response.ok ? 0 : response.status === 400 ? 2 : 1;
   },
 });
 
+/** Milliseconds until an answer begins. */
+const deadline = 90_000;
 const data = new Option('-d, --data <json>', 'the body; - reads it from standard input');
 const key = new Option('--key <key>', 'the Idempotency-Key; default: a random one');
 

@@ -3,7 +3,8 @@ import { GeardError, type OperationName } from '../../client/client.ts';
 import { act, linesOf } from '../act.ts';
 import { BadConfig, type Flags } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
-import { explain, Interrupted, openSession, type Session } from './session.ts';
+import { OutputClosed } from './output.ts';
+import { explain, openSession, type Session, settleUser } from './session.ts';
 
 /** One use of a command: the session, its flags, and its arguments one after the other. */
 export interface Call<F = Flags> extends Session {
@@ -70,8 +71,9 @@ async function perform(row: Row<never>, given: unknown[]): Promise<void> {
     .flat()
     .filter((word) => word !== undefined) as string[];
   await act(async () => {
-    const session = await openSession(flags, row.changes !== undefined);
+    const session = await openSession(flags);
     try {
+      if (row.changes) await settleUser(session);
       return await row.run({ ...session, flags: flags as never, args });
     } catch (error) {
       return tellError(session, error as Error);
@@ -81,7 +83,8 @@ async function perform(row: Row<never>, given: unknown[]): Promise<void> {
 
 /** Says what went wrong, and returns the exit code for it. */
 export function tellError(session: Session, error: Error, name?: string): number {
-  if (error instanceof Interrupted) return 130;
+  if (session.signal.aborted) return 130;
+  if (error instanceof OutputClosed) return 0;
   const prefix = name === undefined ? 'gear' : `gear: ${name}`;
   for (const line of linesOf(error, (one) => explain(one, session.connection)))
     session.note(`${prefix}: ${line}`);

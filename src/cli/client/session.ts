@@ -20,7 +20,7 @@ const defaultUser = 'admin';
 const retries = 4;
 
 /** Throws `BadConfig`. */
-export async function openSession(flags: Flags, changes: boolean): Promise<Session> {
+export async function openSession(flags: Flags): Promise<Session> {
   const output = createOutput(flags);
   const { api, tokenFile, user } = readSettings(
     ['api', 'tokenFile', 'user'],
@@ -28,35 +28,47 @@ export async function openSession(flags: Flags, changes: boolean): Promise<Sessi
     await variablesFor(flags),
   );
   const interrupt = new AbortController();
-  process.once('SIGINT', () => interrupt.abort(new Interrupted()));
+  process.once('SIGINT', () => {
+    interrupt.abort(new Interrupted());
+    process.stdin.destroy(); // Nothing more is read from it.
+  });
   const connection: ClientOptions = {
     api,
+    user,
     token: tokenFile === undefined ? testToken : await readToken(tokenFile),
     fetch: fetchOnce,
     retries,
     onRetry: (error, pause) =>
       output.tell(`${reasonOf(error, connection)}; trying again in ${pause / 1000} s`),
   };
-  if (changes) connection.user = user ?? (await userOf(connection));
   return { ...output, client: createClient(connection), connection, signal: interrupt.signal };
 }
 
 /**
- * Flags count before all else. A context that is named, or is in use where no variable names an
- * api, takes the place of the variables as a whole: no token goes to an api that it is not for.
+ * What stands for flags that are not given. A context that is named, or is in use where nothing
+ * else names an api, takes the place of the variables as a whole, and so does `--api` where they
+ * have another one: no token goes to an api that it is not for.
  */
-async function variablesFor({ api, context }: Flags & { context?: string }): Promise<NodeJS.ProcessEnv> {
-  if (context === undefined && (api ?? environment['GEARD_API']) !== undefined) return environment;
+async function variablesFor(flags: Flags): Promise<NodeJS.ProcessEnv> {
+  const { api, context } = flags as { api?: string; context?: string };
+  const own = environment['GEARD_API'];
+  if (context !== undefined && api !== undefined)
+    throw new BadConfig(['--context says where the api is; leave out --api']);
+  if (api !== undefined) return own === undefined || own === api ? environment : {};
+  if (context === undefined && own !== undefined) return environment;
   const found = await findContext(context);
   if (!found) return environment;
   return { GEARD_API: found.api, GEARD_TOKEN_FILE: found.tokenFile, GEARD_USER: found.user };
 }
 
-/** A token that fixes the user allows no other one to be named. */
-async function userOf(connection: ClientOptions): Promise<string | undefined> {
-  if (connection.token === testToken) return defaultUser;
-  const { user } = await createClient(connection).whoami();
-  return user === null ? defaultUser : undefined;
+/**
+ * Has changes be those of a user: the one of the token, which allows no other one to be named, or
+ * else a default one.
+ */
+export async function settleUser({ connection, client, signal }: Session): Promise<void> {
+  if (connection.user !== undefined) return;
+  const isFixed = connection.token !== testToken && (await client.whoami({}, { signal })).user !== null;
+  if (!isFixed) connection.user = defaultUser;
 }
 
 async function readToken(file: string): Promise<string> {

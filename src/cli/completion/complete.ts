@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander';
 import { readContexts } from '../client/contexts.ts';
 import { rowOf } from '../client/row.ts';
+import type { Flags } from '../options/config.ts';
 import { namesOf } from './names.ts';
 
 /**
@@ -13,7 +14,8 @@ export async function complete(program: Command, words: readonly string[]): Prom
   const before = words.slice(0, -1);
   const command = findCommand(program, before);
   const asked = optionThatTakes(command, before.at(-1));
-  const all = asked ? await valuesOf(asked) : await wordsFor(command, program, last);
+  const flags = connectionIn(before);
+  const all = asked ? await valuesOf(asked, flags) : await wordsFor(command, program, last, flags);
   return all.filter((word) => word.startsWith(last));
 }
 
@@ -26,17 +28,24 @@ function findCommand(program: Command, words: readonly string[]): Command {
 const optionThatTakes = ({ options }: Command, word = '') =>
   options.find(({ short, long, required }) => required && (short === word || long === word));
 
-async function valuesOf({ argChoices, long }: Option): Promise<readonly string[]> {
-  if (argChoices) return argChoices;
-  if (long === '--context') return Object.keys((await readContexts()).contexts);
-  return long === '--host' ? namesOf('host') : [];
+/** The flags among the words that say which api is asked. */
+function connectionIn(words: readonly string[]): Flags {
+  const flags = { '--api': 'api', '--token-file': 'tokenFile', '--context': 'context' };
+  const given = Object.entries(flags).map(([flag, name]) => [name, words[words.indexOf(flag) + 1]] as const);
+  return Object.fromEntries(given.filter((_, i) => words.includes(Object.keys(flags)[i] ?? '')));
 }
 
-async function wordsFor(command: Command, program: Command, last: string): Promise<string[]> {
+async function valuesOf({ argChoices, long }: Option, flags: Flags): Promise<readonly string[]> {
+  if (argChoices) return argChoices;
+  if (long === '--context') return Object.keys((await readContexts()).contexts);
+  return long === '--host' ? namesOf('host', flags) : [];
+}
+
+async function wordsFor(command: Command, program: Command, last: string, given: Flags): Promise<string[]> {
   const flags = command.options.flatMap(({ long, hidden }) => (long && !hidden ? [long] : []));
   if (last.startsWith('-')) return [...flags, '--help'];
   const children = command.commands.map((child) => child.name()).filter((name) => !name.startsWith('_'));
   const names = rowOf(command)?.names;
   if (command === program || names === undefined) return children;
-  return [...children, ...(await namesOf(names))];
+  return [...children, ...(await namesOf(names, given))];
 }

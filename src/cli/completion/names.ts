@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,7 +9,7 @@ import { parseJson } from '../../lib/parse-json.ts';
 import type { NameKind } from '../client/row.ts';
 import { openSession } from '../client/session.ts';
 import { shortId } from '../client/show.ts';
-import { environment } from '../options/config.ts';
+import { environment, type Flags } from '../options/config.ts';
 
 /** Milliseconds that a shell waits for names, and for which it has those of the time before. */
 const [deadline, fresh] = [300, 5_000];
@@ -25,14 +26,18 @@ const asks: Record<NameKind, Ask> = {
     (await client.job.list({ limit: 20 }, { signal })).jobs.map(({ id }) => shortId(id)),
 };
 
-/** Names that the api knows; none where it does not answer at once. */
-export async function namesOf(kind: NameKind): Promise<string[]> {
-  const { connection } = await openSession({ quiet: true }, false);
-  const file = join(cacheDirectory(), `${kind}-${encodeURIComponent(connection.api)}.json`);
+/**
+ * Names that the api knows which the flags name; none where it does not answer at once. They are
+ * kept for a moment, for this api and this token.
+ */
+export async function namesOf(kind: NameKind, flags: Flags): Promise<string[]> {
+  const { connection } = await openSession({ ...flags, quiet: true });
+  const whose = hash('sha256', `${connection.api} ${connection.token}`, 'hex').slice(0, 32);
+  const file = join(cacheDirectory(), `${kind}-${whose}.json`);
   const kept = await readFresh(file);
   if (kept) return kept;
   const client = createClient({ ...connection, retries: 0 });
-  const found = await asks[kind](client, AbortSignal.timeout(deadline)).catch(() => []);
+  const found = await asks[kind](client, AbortSignal.timeout(deadline));
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await replaceFile(file, JSON.stringify(found), 0o600);
   return found;

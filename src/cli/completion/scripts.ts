@@ -12,7 +12,7 @@ _gear() {
   found=("\${(@f)$(gear __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
   if [ -n "\${found[1]}" ]; then compadd -a found; else _files; fi
 }
-compdef _gear gear
+if [ "$funcstack[1]" = _gear ]; then _gear "$@"; else compdef _gear gear; fi
 `,
   fish: `function __gear_complete
   set -l words (commandline -opc) (commandline -ct)
