@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { GeardError } from '../../client/client.ts';
 import { type ChangeFlags, change, placeOf } from '../client/change.ts';
 import { fillRow, type Row } from '../client/row.ts';
 import { addCommand } from './add.ts';
@@ -19,6 +20,11 @@ const become = (verb: 'drain' | 'undrain', state: string, summary: string): Row<
       show: (h, { result }) => `${h}: ${result.changed ? 'is' : 'was already'} ${state}\n`,
     }),
 });
+
+/** The api calls it invalid to remove a host that is live, which is no wrong use of a command. */
+function asRefusal(error: Error): never {
+  throw error instanceof GeardError && error.status === 400 ? new Error(error.message) : error;
+}
 
 /** The commands `gear host …` that ask an api. */
 export const hosts: Record<string, Row<ChangeFlags>> = {
@@ -41,7 +47,7 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
     summary: 'forget a host that is gone for good',
     async run(call) {
       const [h = ''] = call.args;
-      const answer = await call.client.host.remove({ h }, { signal: call.signal });
+      const answer = await call.client.host.remove({ h }, { signal: call.signal }).catch(asRefusal);
       const { names, jobs } = answer.removed;
       await call.print(
         answer,
