@@ -21,9 +21,9 @@ const role = (name: 'daemon' | 'api' | 'worker', summary: string): CommandEntry 
   fill: async (command) => (await import('./roles/command.ts')).fillRole(command, name),
 });
 
-const gears = () => import('./client/gears.ts');
-const jobs = () => import('./client/jobs.ts');
-const requests = () => import('./client/requests.ts');
+const gears = () => import('./client/commands/gears.ts');
+const jobs = () => import('./client/commands/jobs.ts');
+const requests = () => import('./client/commands/requests.ts');
 
 /** A command that asks an api: its row, which is loaded only where it is used. */
 const asking = (takes: string, summary: string, load: () => Promise<Row<never>>): CommandEntry => ({
@@ -60,7 +60,7 @@ export const commands: Record<string, CommandEntry> = {
   install: asking(
     '<name> <image> [command...]',
     'install or update a gear and start it',
-    async () => (await import('./client/install.ts')).install,
+    async () => (await import('./client/commands/install.ts')).install,
   ),
   start: asking('<name...>', 'start gears, now and after every reboot', async () => (await gears()).start),
   stop: asking('<name...>', 'stop gears, now and after every reboot', async () => (await gears()).stop),
@@ -68,7 +68,11 @@ export const commands: Record<string, CommandEntry> = {
   remove: asking('<name...>', 'stop and remove gears', async () => (await gears()).remove),
   ls: asking('[prefix]', 'list gears, also stopped ones', async () => (await gears()).ls),
   show: asking('<name>', 'show a gear: its state, its ports, its unit', async () => (await gears()).show),
-  logs: asking('<name...>', 'print the logs of gears', async () => (await import('./client/logs.ts')).logs),
+  logs: asking(
+    '<name...>',
+    'print the logs of gears',
+    async () => (await import('./client/commands/logs.ts')).logs,
+  ),
   jobs: asking('', 'list jobs, the newest first', async () => (await jobs()).list),
   job: {
     takes: '[options] <id>',
@@ -82,20 +86,21 @@ export const commands: Record<string, CommandEntry> = {
   env: {
     takes: '',
     summary: 'show and change environments: variables for several gears of a host',
-    fill: async (command) => fillGroup(command, (await import('./client/environments.ts')).environments),
+    fill: async (command) =>
+      fillGroup(command, (await import('./client/commands/environments.ts')).environments),
   },
   repo: {
     takes: '',
     summary: 'create git repositories',
     fill: async (command) => {
-      const { create } = await import('./client/repositories.ts');
+      const { create } = await import('./client/commands/repositories.ts');
       await fillGroup(command, { create });
     },
   },
   archive: asking(
     '<name> [ref]',
     'fetch an archive of a repository',
-    async () => (await import('./client/repositories.ts')).archive,
+    async () => (await import('./client/commands/repositories.ts')).archive,
   ),
   host: {
     takes: '',

@@ -176,11 +176,7 @@ export async function createSystemd({
 
     fragment: async (unit) => String((await propertiesOf(unit, 'FragmentPath'))[0]),
 
-    async version() {
-      const { path, interface: from } = managerObject;
-      const [said] = await bus.call({ ...getProperty, path, body: [from, 'Version'] });
-      return Number.parseInt(String((said as Variant).value).replace(/^v/, ''), 10);
-    },
+    version: () => versionOf(bus),
 
     async resetFailed(unit) {
       await manager('ResetFailedUnit', 's', [unit]).catch(unlessGone([]));
@@ -304,4 +300,10 @@ const hexOf = (bytes: unknown) => Buffer.from(bytes as number[]).toString('hex')
 function fromMicroseconds(time: unknown): string | null {
   const microseconds = Number(time);
   return microseconds === 0 ? null : new Date(microseconds / 1000).toISOString();
+}
+
+async function versionOf(bus: Bus): Promise<number> {
+  const { path, interface: from } = managerObject;
+  const [said] = await bus.call({ ...getProperty, path, body: [from, 'Version'] });
+  return Number.parseInt(String((said as Variant).value).replace(/^v/, ''), 10);
 }

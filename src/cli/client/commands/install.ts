@@ -1,8 +1,8 @@
 import { Option } from 'commander';
-import type { RequestOf } from '../../client/client.ts';
-import { type ChangeFlags, change, placeOf } from './change.ts';
-import { collect, hostOption, portOf, readVariables, variableOf, volumeOf } from './fields.ts';
-import type { Row } from './row.ts';
+import type { RequestOf } from '../../../client/client.ts';
+import { type ChangeFlags, change, placeOf } from '../change.ts';
+import { collect, hostOption, portOf, readVariables, variableOf, volumeOf } from '../fields.ts';
+import type { Row } from '../row.ts';
 
 interface InstallFlags extends ChangeFlags {
   publish?: string[];

@@ -1,11 +1,11 @@
 import { Option } from 'commander';
-import { isFinal, type Job, jobStates } from '../../jobs/job.ts';
-import { BadConfig } from '../options/config.ts';
-import { hostOption } from './fields.ts';
-import { readPages } from './pages.ts';
-import { createProgress } from './progress.ts';
-import type { Call, Row } from './row.ts';
-import { columns, pairs, shortId } from './show.ts';
+import { isFinal, type Job, jobStates } from '../../../jobs/job.ts';
+import { BadConfig } from '../../options/config.ts';
+import { hostOption } from '../fields.ts';
+import { readPages } from '../pages.ts';
+import { createProgress } from '../progress.ts';
+import type { Call, Row } from '../row.ts';
+import { columns, pairs, shortId } from '../show.ts';
 
 interface ListFlags {
   state?: Job['state'];

@@ -3,11 +3,11 @@ import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Option } from 'commander';
-import { archiveFormats } from '../../jobs/rpc/streams.ts';
-import { BadConfig } from '../options/config.ts';
-import { type ChangeFlags, change, placeOf } from './change.ts';
-import { hostOption } from './fields.ts';
-import type { Row } from './row.ts';
+import { archiveFormats } from '../../../jobs/rpc/streams.ts';
+import { BadConfig } from '../../options/config.ts';
+import { type ChangeFlags, change, placeOf } from '../change.ts';
+import { hostOption } from '../fields.ts';
+import type { Row } from '../row.ts';
 
 interface CreateFlags extends ChangeFlags {
   host?: string;

@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import type { CallOptions, Change } from '../../client/client.ts';
-import { parseJson } from '../../lib/parse-json.ts';
-import { BadConfig } from '../options/config.ts';
-import { type ChangeFlags, change, placeOf } from './change.ts';
-import { hostOption, readVariables, type Variable, variableOf } from './fields.ts';
-import type { Call, Row } from './row.ts';
+import type { CallOptions, Change } from '../../../client/client.ts';
+import { parseJson } from '../../../lib/parse-json.ts';
+import { BadConfig } from '../../options/config.ts';
+import { type ChangeFlags, change, placeOf } from '../change.ts';
+import { hostOption, readVariables, type Variable, variableOf } from '../fields.ts';
+import type { Call, Row } from '../row.ts';
 
 interface Flags extends ChangeFlags {
   file?: string;

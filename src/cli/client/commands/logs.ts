@@ -1,11 +1,11 @@
 import { stripVTControlCharacters } from 'node:util';
 import { Option } from 'commander';
-import type { Answer } from '../../jobs/registry.ts';
-import { maxFollow } from '../../jobs/rpc/streams.ts';
-import { BadConfig } from '../options/config.ts';
-import { parseDuration } from '../token/duration.ts';
-import { hostOption } from './fields.ts';
-import { type Call, type Row, tellError } from './row.ts';
+import type { Answer } from '../../../jobs/registry.ts';
+import { maxFollow } from '../../../jobs/rpc/streams.ts';
+import { BadConfig } from '../../options/config.ts';
+import { parseDuration } from '../../token/duration.ts';
+import { hostOption } from '../fields.ts';
+import { type Call, type Row, tellError } from '../row.ts';
 
 interface LogFlags {
   number?: string;

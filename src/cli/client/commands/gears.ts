@@ -1,11 +1,11 @@
 import { Option } from 'commander';
-import type { CallOptions, Change, RequestOf } from '../../client/client.ts';
-import type { Answer } from '../../jobs/registry.ts';
-import { type ChangeFlags, change, placeOf } from './change.ts';
-import { hostOption } from './fields.ts';
-import { readPages } from './pages.ts';
-import type { Row } from './row.ts';
-import { columns, pairs } from './show.ts';
+import type { CallOptions, Change, RequestOf } from '../../../client/client.ts';
+import type { Answer } from '../../../jobs/registry.ts';
+import { type ChangeFlags, change, placeOf } from '../change.ts';
+import { hostOption } from '../fields.ts';
+import { readPages } from '../pages.ts';
+import type { Row } from '../row.ts';
+import { columns, pairs } from '../show.ts';
 
 interface PlacedFlags extends ChangeFlags {
   host?: string;
@@ -88,6 +88,12 @@ export const show: Row<{ host?: string; unit?: true }> = {
 
 type Gear = Answer<'container.read'>;
 
+const stateOf = ({ active, sub, since }: Gear['systemd']) =>
+  `${active} (${sub})${since ? ` since ${since}` : ''}`;
+
+const environmentOf = ({ name, outdated }: NonNullable<Gear['environment']>) =>
+  `${name}${outdated ? ', changed since the gear was started: gear restart' : ''}`;
+
 function showGear({
   resource,
   host,
@@ -106,7 +112,7 @@ function showGear({
     Name: resource,
     Host: host,
     Image: image,
-    State: `${systemd.active} (${systemd.sub})${systemd.since ? ` since ${systemd.since}` : ''}`,
+    State: stateOf(systemd),
     'After a reboot': enabled ? 'runs' : 'stays stopped',
     Restarts: systemd.restarts > 0 ? `${systemd.restarts}, the last with ${systemd.result}` : '0',
     Ports: portsOf(ports),
@@ -117,9 +123,7 @@ function showGear({
     Memory: memory === undefined ? null : `${Math.round(memory / 2 ** 20)} MiB`,
     CPUs: cpus === undefined ? null : String(cpus),
     Variables: env.map(({ name }) => name).join(', ') || null,
-    Environment: environment
-      ? `${environment.name}${environment.outdated ? ', changed since the gear was started: gear restart' : ''}`
-      : null,
+    Environment: environment && environmentOf(environment),
     Unit: unit,
     Container: container,
     'Failed update': failedUpdate

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { Option } from 'commander';
+import { operations } from '../../../client/operations.ts';
+import { fetchOnce } from '../../../lib/fetch.ts';
+import { BadConfig } from '../../options/config.ts';
+import type { Call, Row } from '../row.ts';
+import { pairs } from '../show.ts';
+
+/** `gear whoami` */
+export const whoami: Row = {
+  sends: ['whoami'],
+  async run(call) {
+    const told = await call.client.whoami({}, { signal: call.signal });
+    const { user, resource, host, actions, expires } = told;
+    const all = pairs({
+      Api: call.connection.api,
+      User: user ?? 'any',
+      Names: resource ?? 'any',
+      Host: host ?? 'any',
+      Actions: actions.join(' '),
+      Expires: expires ?? 'never',
+    });
+    await call.print(told, all);
+    return 0;
+  },
+};
+
+interface ApiFlags {
+  key?: string;
+  data?: string;
+}
+
+type Method = 'GET' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** `gear api METHOD PATH`: any request, and its answer as it is. */
+const request = (method: Method): Row<ApiFlags> => ({
+  sends: [],
+  takes: '<path>',
+  summary: `send a ${method} request, and print its answer as it is`,
+  json: false,
+  ...(method !== 'GET' && { changes: 'at once', options: [data, key] }),
+  async run(call) {
+    const response = await send(call, method);
+    for await (const chunk of response.body ?? []) await call.write(chunk);
+    if (response.ok) return 0;
+    return response.status === 400 ? 2 : 1;
+  },
+});
+
+async function send(call: Call<ApiFlags>, method: Method): Promise<Response> {
+  const { connection, flags, signal } = call;
+  const body = flags.data === '-' ? await text(process.stdin) : flags.data;
+  const keyed = method === 'GET' ? {} : { 'Idempotency-Key': flags.key ?? `gear-${randomUUID()}` };
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new Error('the api does not answer')), deadline);
+  try {
+    return await fetchOnce(addressOf(call, method), {
+      method,
+      headers: { Authorization: `Bearer ${connection.token}`, ...keyed },
+      ...(body !== undefined && { body }),
+      signal: AbortSignal.any([signal, late.signal]),
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Where the request goes; a change by a job has a user. */
+function addressOf({ args, connection: { api, user } }: Call<ApiFlags>, method: Method): URL {
+  const [path = ''] = args;
+  const address = `${api}/${path.replace(/^\//, '')}`;
+  if (!URL.canParse(address)) throw new BadConfig([`${path.slice(0, 70)} is not a path, such as /hosts`]);
+  const url = new URL(address);
+  const makesJob = Object.values(operations).some(
+    (one) => one.answer === 'job' && one.method === method && url.pathname.endsWith(one.path),
+  );
+  if (makesJob && user !== undefined && !url.searchParams.has('u')) url.searchParams.set('u', user);
+  return url;
+}
+
+/** Milliseconds until an answer begins. */
+const deadline = 90_000;
+const data = new Option('-d, --data <json>', 'the body; - reads it from standard input');
+const key = new Option('--key <key>', 'the Idempotency-Key; default: a random one');
+
+export const anyRequest = {
+  GET: request('GET'),
+  PUT: request('PUT'),
+  PATCH: request('PATCH'),
+  DELETE: request('DELETE'),
+};
