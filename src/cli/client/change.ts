@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import pLimit from 'p-limit';
 import { type CallOptions, type Change, GeardError, type Succeeded } from '../../client/client.ts';
 import type { Job } from '../../jobs/job.ts';
 import type { JobType } from '../../jobs/registry.ts';
@@ -36,6 +35,8 @@ const sideBySide = 8;
 /** Asks for one change for each name and follows it to its end. Returns the exit code. */
 export async function change<N extends JobType>(call: Call<ChangeFlags>, work: Work<N>): Promise<number> {
   const progress = createProgress(call, work.names);
+  // Only here: other commands would load it for nothing.
+  const { default: pLimit } = await import('p-limit');
   const limit = pLimit(sideBySide);
   const codes = await Promise.all(work.names.map((name) => limit(changeOne, call, work, name, progress)));
   return Math.max(...codes);
