@@ -13,8 +13,10 @@ function wordsTo(command: Command): string[][] {
   return [[], ...command.commands.flatMap(wordsTo)].map((words) => [command.name(), ...words]);
 }
 
+/** Every command that has a help: shells alone use the hidden ones. */
 async function allCommands(): Promise<string[][]> {
-  const filled = Object.entries(commands).map(async ([name, { fill }]) => {
+  const listed = Object.entries(commands).filter(([, { hidden }]) => !hidden);
+  const filled = listed.map(async ([name, { fill }]) => {
     const command = new Command(name);
     await fill(command);
     return wordsTo(command);
