@@ -12,10 +12,7 @@ export function cliPage(all: readonly CommandHelp[]): string {
 function sectionOf({ name, usage, summary, options }: CommandHelp): string {
   const rows = options.map(({ flags, text }) => `| \`${escaped(flags)}\` | ${escaped(text)} |`);
   const table = ['| option | meaning |', '| --- | --- |', ...rows].join('\n');
-  return [`## ${name}`, `    ${usage}`, `${sentence(summary)}.`, ...(rows.length > 0 ? [table] : [])].join(
-    '\n\n',
-  );
+  return [`## ${name}`, `    ${usage}`, summary, ...(rows.length > 0 ? [table] : [])].join('\n\n');
 }
 
 const escaped = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
-const sentence = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);

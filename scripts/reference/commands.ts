@@ -1,4 +1,5 @@
 import type { Command, Option } from 'commander';
+import type { OptionDefinition } from '../../src/cli/options/option-definition.ts';
 import { optionTable } from '../../src/cli/options/options.ts';
 import { createProgram } from '../../src/cli/program.ts';
 
@@ -7,6 +8,7 @@ export interface CommandHelp {
   /** All of its words, such as `gear host list`. */
   name: string;
   usage: string;
+  /** A sentence. */
   summary: string;
   options: { flags: string; text: string }[];
 }
@@ -24,20 +26,26 @@ function helpsBelow(command: Command, name: string): CommandHelp[] {
   const own = {
     name,
     usage: `${name} ${isGroup ? 'COMMAND' : command.usage()}`.replace(/ \[command\]/, '').trim(),
-    summary: command.description().replace(/\.$/, ''),
+    summary: sentence(command.description()),
     options: options.map((option) => ({ flags: option.flags, text: textOf(option) })),
   };
   return [own, ...listed.flatMap((child) => helpsBelow(child, `${name} ${child.name()}`))];
 }
 
-const hostDefault = `(default: ${optionTable.host.default})`;
+const sentence = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`;
 
-function textOf({ description, argChoices, defaultValue }: Option): string {
+/** The words for each default that differs from host to host, by the flag. */
+const inWords = new Map(
+  Object.values<OptionDefinition>(optionTable).flatMap(({ flag, default: preset, defaultInWords }) =>
+    defaultInWords === undefined
+      ? []
+      : [[flag, { shown: `(default: ${preset})`, words: `(default: ${defaultInWords})` }] as const],
+  ),
+);
+
+function textOf({ long, description, argChoices, defaultValue }: Option): string {
   const choices = argChoices ? ` (one of ${argChoices.join(', ')})` : '';
   const preset = typeof defaultValue === 'string' ? ` (default: ${defaultValue})` : '';
-  // One default is not the same on every host.
-  const text = description
-    .replace(hostDefault, '(default: the name of the host)')
-    .replace(' (default: )', '');
-  return `${text}${choices}${preset}`;
+  const { shown = '', words = '' } = inWords.get(long ?? '') ?? {};
+  return `${description.replace(shown, words).replace(' (default: )', '')}${choices}${preset}`;
 }

@@ -12,7 +12,7 @@ export function manPage(all: readonly CommandHelp[], version: string): string {
     '.I COMMAND',
     '[options]',
     '.SH DESCRIPTION',
-    lineOf(`${program?.summary}.`),
+    lineOf(program?.summary ?? ''),
     'Data goes to standard output, everything else to standard error.',
     '.SH COMMANDS',
     ...commands.flatMap(linesOf),
@@ -39,7 +39,7 @@ const exits = [
 function linesOf({ usage, summary, options }: CommandHelp): string[] {
   return [
     `.SS ${lineOf(usage)}`,
-    lineOf(`${summary.slice(0, 1).toUpperCase()}${summary.slice(1)}.`),
+    lineOf(summary),
     ...options.flatMap(({ flags, text }) => ['.TP', `.B ${lineOf(flags)}`, lineOf(text)]),
   ];
 }

@@ -25,3 +25,17 @@ test('groff has nothing to say about the page of the manual', async () => {
   const args = ['-man', '-ww', '-z', 'contrib/man/gear.1'];
   expect(await promisify(execFile)('groff', args)).toEqual({ stdout: '', stderr: '' });
 });
+
+test('a default that differs from host to host is told in words, so that the pages are the same on each', () => {
+  const worker = helps.find(({ name }) => name === 'gear worker');
+  const defaultOf = (long: string) =>
+    /\(default: (.*?)\)/.exec(
+      worker?.options.find(({ flags }) => flags.startsWith(`${long} `))?.text ?? '',
+    )?.[1];
+  expect(['--host', '--max-starts', '--max-gear-memory', '--max-gear-cpus'].map(defaultOf)).toEqual([
+    "the host's name",
+    "the host's processors",
+    "half of the host's",
+    "the host's processors",
+  ]);
+});

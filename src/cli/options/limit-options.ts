@@ -52,7 +52,10 @@ export const limitOptions = {
   maxQueueMegabytes: megabytes('256', 'size in Redis of all unfinished jobs of one host'),
   maxParallelJobs: number('8', 'concurrent jobs of this host; the others wait'),
   maxPulls: number('2', 'concurrent image pulls; the others wait'),
-  maxStarts: number(hostCpus, 'concurrent starts of gears; the others wait'),
+  maxStarts: {
+    ...number(hostCpus, 'concurrent starts of gears; the others wait'),
+    defaultInWords: "the host's processors",
+  },
   maxStreams: number('512', 'logs that this host sends concurrently'),
   maxArchives: number('4', 'archives and copies that this host creates concurrently'),
   archiveMegabytes: megabytes('128', 'memory that git may use for one archive'),
@@ -66,8 +69,14 @@ export const limitOptions = {
     wholeNumber(1, 1_000_000_000),
     'lines that a gear may log in 30 seconds',
   ),
-  maxGearMemory: withDefault(`${maxGearMemory}m`, '<bytes>', memory, 'maximum memory in a spec'),
-  maxGearCpus: withDefault(hostCpus, '<number>', cpus, 'maximum number of CPUs in a spec'),
+  maxGearMemory: {
+    ...withDefault(`${maxGearMemory}m`, '<bytes>', memory, 'maximum memory in a spec'),
+    defaultInWords: "half of the host's",
+  },
+  maxGearCpus: {
+    ...withDefault(hostCpus, '<number>', cpus, 'maximum number of CPUs in a spec'),
+    defaultInWords: "the host's processors",
+  },
   publishPorts: withDefault(
     '1024-65535',
     '<list>',

@@ -10,6 +10,8 @@ export interface OptionDefinition {
   /** What the flag takes; none for a switch. */
   takes?: string;
   default?: string;
+  /** What the default is where it differs from host to host, in words. */
+  defaultInWords?: string;
   schema: z.ZodType;
 }
 

@@ -136,7 +136,10 @@ export const optionTable = namedOptions({
     absolutePath,
     'where units, ports and the worker keep their files',
   ),
-  host: withDefault(defaultHost(), '<name>', hostName, 'the name of this host in the fleet'),
+  host: {
+    ...withDefault(defaultHost(), '<name>', hostName, 'the name of this host in the fleet'),
+    defaultInWords: "the host's name",
+  },
   docker: withDefault('/var/run/docker.sock', '<socket>', absolutePath, "the Docker engine's socket"),
   stream: withDefault(
     'auto',
