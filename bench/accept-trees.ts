@@ -49,7 +49,10 @@ if (oldTree === undefined || newTree === undefined) throw new Error('name two tr
 const redis = await openTestRedis();
 await addHost(redis);
 const start = async (tree: string, port: number): Promise<Api> => ({
-  ...{ process: await startApi(tree, redis.url, port), port, cpu: [], wall: [] },
+  process: await startApi(tree, redis.url, port),
+  port,
+  cpu: [],
+  wall: [],
 });
 const old = await start(oldTree, 12_223);
 const now = await start(newTree, 12_224);

@@ -36,11 +36,8 @@ const asking = (takes: string, summary: string, load: () => Promise<Row<never>>)
 });
 
 /** Commands under a common one, each by its row. */
-async function fillGroup(group: Command, rows: Record<string, Row<never>>): Promise<void> {
-  const [{ Command }, { fillRow }] = [await import('commander'), await import('./client/row.ts')];
-  group.enablePositionalOptions();
-  for (const [name, row] of Object.entries(rows)) group.addCommand(fillRow(new Command(name), row));
-}
+const fillGroup = async (group: Command, rows: Record<string, Row<never>>): Promise<void> =>
+  void (await import('./client/row.ts')).fillRows(group, rows);
 
 /** Every command by its name, in the order in which help lists them. */
 export const commands: Record<string, CommandEntry> = {

@@ -47,11 +47,21 @@ export async function send<T>(sent: Sent, read: (response: Response) => T | Prom
   }
 }
 
-/** An answer that is not there in time counts as lost. A stream may last as long as it likes. */
-async function sendOnce<T>(
+const sendOnce = <T>(
   { url, signal, fetch }: Sent,
   request: RequestInit,
   read: (response: Response) => T | Promise<T>,
+): Promise<T> =>
+  inTime(signal, async (either) => {
+    const response = await fetch(url, { ...request, signal: either });
+    if (response.ok || response.status === 304) return await read(response);
+    throw await refusalOf(response);
+  });
+
+/** An answer that is not there in time counts as lost. A stream may last as long as it likes. */
+export async function inTime<T>(
+  signal: AbortSignal | undefined,
+  ask: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const late = new AbortController();
   const timer = setTimeout(
@@ -59,10 +69,7 @@ async function sendOnce<T>(
     deadline,
   );
   try {
-    const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
-    const response = await fetch(url, { ...request, signal: either });
-    if (response.ok || response.status === 304) return await read(response);
-    throw await refusalOf(response);
+    return await ask(signal ? AbortSignal.any([signal, late.signal]) : late.signal);
   } finally {
     clearTimeout(timer);
   }

@@ -39,13 +39,11 @@ const cleanEnvironment = {
 export async function whereIs(program: string): Promise<string | null> {
   for (const place of cleanEnvironment.PATH.split(':')) {
     const path = join(place, program);
-    if (
-      await access(path, constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-    )
-      return path;
+    const there = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return path;
   }
   return null;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
-import { freePort } from '../support/free-port.ts';
+import { openRegistry } from '../support/registry.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -25,12 +25,13 @@ beforeAll(async () => {
   daemon = await openDaemon({ env: { GEARD_REGISTRY_ALLOW: '127.0.0.0/8' } });
   directory = await mkdtemp('/tmp/geard-terminal-');
   await chmod(directory, 0o755);
-  const target = await openRegistry();
-  slow = openSlowProxy(target).listen(0, '127.0.0.1');
+  const { at, process: served } = await openRegistry(directory);
+  registry = served;
+  slow = openSlowProxy(at).listen(0, '127.0.0.1');
   await once(slow, 'listening');
   const address = slow.address();
   image = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}/team/big:1`;
-  await pushBigImage(`127.0.0.1:${target}/team/big:1`);
+  await pushBigImage(`${at}/team/big:1`);
 }, 120_000);
 afterAll(async () => {
   await daemon.close();
@@ -38,17 +39,6 @@ afterAll(async () => {
   slow.close();
   await rm(directory, { recursive: true });
 }, 60_000);
-
-async function openRegistry(): Promise<number> {
-  const port = await freePort();
-  const storage = `storage:\n  filesystem:\n    rootdirectory: ${directory}/registry\n`;
-  const config = `version: 0.1\n${storage}http:\n  addr: 127.0.0.1:${port}\n`;
-  await writeFile(`${directory}/registry.yml`, config);
-  registry = spawn('docker-registry', ['serve', `${directory}/registry.yml`], { stdio: 'ignore' });
-  const answers = () => fetch(`http://127.0.0.1:${port}/v2/`).then(Boolean, () => false);
-  await until('the registry answers', answers);
-  return port;
-}
 
 /** The sample with 24 MiB that cannot be compressed. */
 async function pushBigImage(name: string): Promise<void> {
@@ -62,10 +52,10 @@ async function pushBigImage(name: string): Promise<void> {
 }
 
 /** A registry as over a line of 8 MiB a second. */
-const openSlowProxy = (port: number): Server =>
+const openSlowProxy = (at: string): Server =>
   createServer((req, res) => {
     const { method, url, headers } = req;
-    const asked = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
+    const asked = request(`http://${at}${url}`, { method, headers }, (answer) => {
       res.writeHead(answer.statusCode ?? 500, answer.headers);
       const throttle = new Transform({
         transform: (chunk: Buffer, _, done) => void setTimeout(done, chunk.length / (8 * 1024), null, chunk),

@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -9,26 +8,10 @@ import { wantedBy } from '../../src/worker/domain/unit-file.ts';
 import { openBus } from '../../src/worker/systemd/bus.ts';
 import { createSystemd } from '../../src/worker/systemd/systemd.ts';
 import { describeEngine } from '../support/engine-suite.ts';
-import { freePort } from '../support/free-port.ts';
+import { openRegistry } from '../support/registry.ts';
 import { ok } from '../support/run.ts';
-import { until } from '../support/until.ts';
 
 const log = pino({ level: 'silent' });
-
-/** A registry on this host that has nothing yet. */
-async function openRegistry(directory: string): Promise<{ at: string; process: ChildProcess }> {
-  const at = `127.0.0.1:${await freePort()}`;
-  const storage = `storage:\n  filesystem:\n    rootdirectory: ${directory}/registry\n`;
-  await writeFile(`${directory}/registry.yml`, `version: 0.1\n${storage}http:\n  addr: ${at}\n`);
-  const process = spawn('docker-registry', ['serve', `${directory}/registry.yml`], { stdio: 'ignore' });
-  const answers = () =>
-    fetch(`http://${at}/v2/`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  await until('the registry answers', answers);
-  return { at, process };
-}
 
 /** A registry that says no to everything; null: one that says nothing. */
 async function openFake(status: number | null) {

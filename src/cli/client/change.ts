@@ -13,10 +13,12 @@ export interface ChangeFlags {
   key?: string;
   detach?: true;
   expires?: string;
+  /** Only where the command takes it. */
+  host?: string;
 }
 
 /** The host that is asked for, and how long its job may wait for it. */
-export const placeOf = ({ host, expires }: ChangeFlags & { host?: string }) => ({
+export const placeOf = ({ host, expires }: ChangeFlags) => ({
   h: host,
   expires: expires === undefined ? undefined : Number(expires),
 });

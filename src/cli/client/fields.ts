@@ -31,6 +31,12 @@ export async function readVariables(file: string | undefined): Promise<Variable[
   return lines.map((line) => variableOf(line));
 }
 
+/** The variables of a file, if there is one, and those on the command line. */
+export const variablesFrom = async (file: string | undefined, texts: readonly string[]) => [
+  ...(await readVariables(file)),
+  ...texts.map((text) => variableOf(text)),
+];
+
 const port = /^(?:(\d{1,5}):)?(\d{1,5})$/;
 
 /** `8080:80` is the external port and the internal one; `80` leaves the first to the host. */

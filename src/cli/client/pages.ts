@@ -1,14 +1,11 @@
-import type { Session } from './session.ts';
-
 interface Page<T> {
   items: readonly T[];
   next?: string | undefined;
 }
 
 interface Asked {
-  after?: string;
+  after: string | undefined;
   limit: number;
-  signal: AbortSignal;
 }
 
 /** Items that one request asks for; the most that the api takes. */
@@ -16,14 +13,13 @@ const pageSize = 1_000;
 
 /** All items of a list, page by page, up to so many. */
 export async function* readPages<T>(
-  { signal }: Pick<Session, 'signal'>,
   read: (asked: Asked) => Promise<Page<T>>,
   most = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<T, void, void> {
   let after: string | undefined;
   for (let left = most; left > 0; ) {
     const limit = Math.min(left, pageSize);
-    const { items, next } = await read({ limit, signal, ...(after !== undefined && { after }) });
+    const { items, next } = await read({ limit, after });
     yield* items;
     if (next === undefined) return;
     after = next;

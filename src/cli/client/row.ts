@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { GeardError, type OperationName } from '../../client/client.ts';
 import { act, linesOf } from '../act.ts';
 import { BadConfig, type Flags } from '../options/config.ts';
@@ -55,6 +55,13 @@ export function fillRow(command: Command, row: Row<never>): Command {
     .option('-q, --quiet', 'print data only')
     .option('--no-color', 'print without colours [NO_COLOR]')
     .action((...given: unknown[]) => perform(row, given));
+}
+
+/** Adds a command below another one for each row. */
+export function fillRows(group: Command, rowsByName: Record<string, Row<never>>): Command {
+  group.enablePositionalOptions();
+  for (const [name, row] of Object.entries(rowsByName)) group.addCommand(fillRow(new Command(name), row));
+  return group;
 }
 
 const changeOptions = () => [

@@ -1,14 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { Argument, type Command } from 'commander';
 import { complete } from './complete.ts';
-import { isShell, scripts, shells } from './scripts.ts';
+import { scripts } from './scripts.ts';
 
 /** `gear completion SHELL`: prints what makes a shell complete the words of gear. */
 export function fillCompletion(command: Command): void {
   command
-    .argument('<shell>', shells.join(', '), (shell: string) => {
-      if (isShell(shell)) return shell;
-      throw new InvalidArgumentError(`it is one of ${shells.join(', ')}`);
-    })
+    .addArgument(new Argument('<shell>').choices(Object.keys(scripts)))
     .allowExcessArguments(false)
     .addHelpText(
       'after',

@@ -28,12 +28,20 @@ function findCommand(program: Command, words: readonly string[]): Command {
 const optionThatTakes = ({ options }: Command, word = '') =>
   options.find(({ short, long, required }) => required && (short === word || long === word));
 
+const connectionFlags = new Map([
+  ['--api', 'api'],
+  ['--token-file', 'tokenFile'],
+  ['--context', 'context'],
+]);
+
 /** The flags among the words that say which api is asked. */
-function connectionIn(words: readonly string[]): Flags {
-  const flags = { '--api': 'api', '--token-file': 'tokenFile', '--context': 'context' };
-  const given = Object.entries(flags).map(([flag, name]) => [name, words[words.indexOf(flag) + 1]] as const);
-  return Object.fromEntries(given.filter((_, i) => words.includes(Object.keys(flags)[i] ?? '')));
-}
+const connectionIn = (words: readonly string[]): Flags =>
+  Object.fromEntries(
+    words.flatMap((word, i) => {
+      const name = connectionFlags.get(word);
+      return name === undefined ? [] : [[name, words[i + 1]]];
+    }),
+  );
 
 async function valuesOf({ argChoices, long }: Option, flags: Flags): Promise<readonly string[]> {
   if (argChoices) return argChoices;

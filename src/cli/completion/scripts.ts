@@ -21,7 +21,3 @@ end
 complete -c gear -a '(__gear_complete)'
 `,
 } as const;
-
-export type Shell = keyof typeof scripts;
-export const shells = Object.keys(scripts);
-export const isShell = (text: string): text is Shell => Object.hasOwn(scripts, text);

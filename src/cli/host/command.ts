@@ -1,7 +1,7 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { GeardError } from '../../client/client.ts';
 import { type ChangeFlags, change, placeOf } from '../client/change.ts';
-import { fillRow, type Row } from '../client/row.ts';
+import { fillRows, type Row } from '../client/row.ts';
 import { addCommand } from './add.ts';
 import { joinCommand } from './join.ts';
 import { hasDrift, showDrift, showHosts, showRepair } from './show.ts';
@@ -85,6 +85,5 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
 
 /** `gear host …`: the hosts of a fleet, by HTTP; adds them and has them join. */
 export function fillHost(host: Command): void {
-  for (const [name, row] of Object.entries(hosts)) host.addCommand(fillRow(new Command(name), row));
-  host.addCommand(addCommand()).addCommand(joinCommand());
+  fillRows(host, hosts).addCommand(addCommand()).addCommand(joinCommand());
 }

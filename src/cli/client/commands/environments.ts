@@ -3,12 +3,11 @@ import type { CallOptions, Change } from '../../../client/client.ts';
 import { parseJson } from '../../../lib/parse-json.ts';
 import { BadConfig } from '../../options/config.ts';
 import { type ChangeFlags, change, placeOf } from '../change.ts';
-import { hostOption, readVariables, type Variable, variableOf } from '../fields.ts';
+import { hostOption, type Variable, variablesFrom } from '../fields.ts';
 import type { Call, Row } from '../row.ts';
 
 interface Flags extends ChangeFlags {
   file?: string;
-  host?: string;
 }
 
 const onHost = hostOption('the host that it is on');
@@ -35,7 +34,7 @@ async function send(call: Call<Flags>, verb: Verb, env: Variable[]): Promise<num
 /** What a command is given as variables. */
 async function given({ args, flags }: Call<Flags>): Promise<Variable[]> {
   const [, ...texts] = args;
-  const variables = [...(await readVariables(flags.file)), ...texts.map((text) => variableOf(text))];
+  const variables = await variablesFrom(flags.file, texts);
   if (variables.length > 0 || flags.file !== undefined) return variables;
   throw new BadConfig(['name a variable, such as GREETING=hello, or a file of them with -f']);
 }

@@ -7,14 +7,10 @@ import { readPages } from '../pages.ts';
 import type { Row } from '../row.ts';
 import { columns, pairs } from '../show.ts';
 
-interface PlacedFlags extends ChangeFlags {
-  host?: string;
-}
-
 const onHost = hostOption('the host that it must be on');
 
 /** A command that does one thing to each of the gears that are named. */
-const toEach = (verb: 'start' | 'stop' | 'restart' | 'remove', done: string): Row<PlacedFlags> => ({
+const toEach = (verb: 'start' | 'stop' | 'restart' | 'remove', done: string): Row<ChangeFlags> => ({
   sends: [`container.${verb}`],
   names: 'gear',
   changes: 'by job',
@@ -45,9 +41,9 @@ export const ls: Row<{ host?: string }> = {
   options: [hostOption('only the gears of this host')],
   async run(call) {
     const [prefix = ''] = call.args;
-    const pages = readPages(call, ({ after, limit, signal }) =>
+    const pages = readPages((asked) =>
       call.client.container
-        .list({ h: call.flags.host, after, limit }, { signal })
+        .list({ h: call.flags.host, ...asked }, { signal: call.signal })
         .then(({ containers, next }) => ({ items: containers, next })),
     );
     const gears: Summary[] = [];

@@ -1,8 +1,9 @@
 import { Option } from 'commander';
 import type { RequestOf } from '../../../client/client.ts';
 import { type ChangeFlags, change, placeOf } from '../change.ts';
-import { collect, hostOption, portOf, readVariables, variableOf, volumeOf } from '../fields.ts';
+import { collect, hostOption, portOf, variablesFrom, volumeOf } from '../fields.ts';
 import type { Row } from '../row.ts';
+import { shortId } from '../show.ts';
 
 interface InstallFlags extends ChangeFlags {
   publish?: string[];
@@ -16,7 +17,6 @@ interface InstallFlags extends ChangeFlags {
   startSeconds?: string;
   start: boolean;
   createOnly?: true;
-  host?: string;
 }
 
 type Body = NonNullable<RequestOf<'container.install'>['body']>;
@@ -62,7 +62,7 @@ export const install: Row<InstallFlags> = {
           `${name} ${state} on ${host}${result.changed ? '' : ', as it did before'}`,
           ports.join(', '),
         ];
-        return `${told.filter(Boolean).join(': ')}, in ${seconds} (job ${id})\n`;
+        return `${told.filter(Boolean).join(': ')}, in ${seconds} (job ${shortId(id)})\n`;
       },
     });
   },
@@ -71,7 +71,7 @@ export const install: Row<InstallFlags> = {
 /** The flags as the body of the request. What is not given is left to the api. */
 async function bodyOf(flags: InstallFlags, command: string[]): Promise<Body> {
   const { publish, env = [], envFile, volume, environment, network, memory, cpus, startSeconds } = flags;
-  const variables = [...(await readVariables(envFile)), ...env.map((text) => variableOf(text))];
+  const variables = await variablesFrom(envFile, env);
   // The last one of a name counts, as with docker run.
   const last = new Map(variables.map((variable) => [variable.name, variable]));
   const body = {
@@ -86,5 +86,5 @@ async function bodyOf(flags: InstallFlags, command: string[]): Promise<Body> {
     startSeconds,
     start: flags.start ? undefined : false,
   };
-  return JSON.parse(JSON.stringify(body));
+  return body;
 }

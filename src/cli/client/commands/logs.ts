@@ -79,7 +79,7 @@ function read(
     r: name,
     for: seconds,
     h: flags.host,
-    ...(flags.number !== undefined && { lines: Number(flags.number) }),
+    lines: flags.number === undefined ? undefined : Number(flags.number),
   };
   return client.container.log(asked, {
     signal,

@@ -9,12 +9,8 @@ import { type ChangeFlags, change, placeOf } from '../change.ts';
 import { hostOption } from '../fields.ts';
 import type { Row } from '../row.ts';
 
-interface CreateFlags extends ChangeFlags {
-  host?: string;
-}
-
 /** `gear repo create NAME [URL]` */
-export const create: Row<CreateFlags> = {
+export const create: Row<ChangeFlags> = {
   sends: ['repository.create'],
   takes: '<name> [url]',
   summary: 'create a bare repository: empty, a clone of a URL, or a copy of another repository',
@@ -24,8 +20,7 @@ export const create: Row<CreateFlags> = {
     const [r = '', t] = call.args;
     return change(call, {
       names: [r],
-      send: (_, options) =>
-        call.client.repository.create({ r, ...(t !== undefined && { t }), ...placeOf(call.flags) }, options),
+      send: (_, options) => call.client.repository.create({ r, t, ...placeOf(call.flags) }, options),
       show: (name, { host, result }, seconds) =>
         `${name} is created on ${host}: ${result.head ?? 'it has no commit yet'}, in ${seconds}\n`,
     });

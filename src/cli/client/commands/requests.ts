@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { Option } from 'commander';
 import { operations } from '../../../client/operations.ts';
+import { inTime } from '../../../client/send.ts';
 import { fetchOnce } from '../../../lib/fetch.ts';
 import { BadConfig } from '../../options/config.ts';
 import type { Call, Row } from '../row.ts';
@@ -52,18 +53,14 @@ async function send(call: Call<ApiFlags>, method: Method): Promise<Response> {
   const { connection, flags, signal } = call;
   const body = flags.data === '-' ? await text(process.stdin) : flags.data;
   const keyed = method === 'GET' ? {} : { 'Idempotency-Key': flags.key ?? `gear-${randomUUID()}` };
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Error('the api does not answer')), deadline);
-  try {
-    return await fetchOnce(addressOf(call, method), {
+  return inTime(signal, (either) =>
+    fetchOnce(addressOf(call, method), {
       method,
       headers: { Authorization: `Bearer ${connection.token}`, ...keyed },
       ...(body !== undefined && { body }),
-      signal: AbortSignal.any([signal, late.signal]),
-    });
-  } finally {
-    clearTimeout(timer);
-  }
+      signal: either,
+    }),
+  );
 }
 
 /** Where the request goes; a change by a job has a user. */
@@ -79,8 +76,6 @@ function addressOf({ args, connection: { api, user } }: Call<ApiFlags>, method: 
   return url;
 }
 
-/** Milliseconds until an answer begins. */
-const deadline = 90_000;
 const data = new Option('-d, --data <json>', 'the body; - reads it from standard input');
 const key = new Option('--key <key>', 'the Idempotency-Key; default: a random one');
 
