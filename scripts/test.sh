@@ -96,7 +96,7 @@ finish() {
   rm -rf "$results"
 }
 
-prepare docker-compose:docker-compose faketime:faketime groff:groff-base /usr/bin/python3:python3
+prepare docker-compose:docker-compose faketime:faketime fish:fish groff:groff-base /usr/bin/python3:python3 zsh:zsh
 ensure_vectors
 ensure_engines
 for tier in "${tiers[@]}"; do

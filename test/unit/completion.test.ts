@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+const require = createRequire(import.meta.url);
 
 /** What `gear __complete` offers for words, the last of which is being written. */
 async function offered(words: string[], env: NodeJS.ProcessEnv = {}): Promise<string[]> {
@@ -80,17 +83,59 @@ test('where no api answers nothing is offered, and nothing is said', { timeout: 
   expect(await offered(['logs', ''], { GEARD_API: 'http://127.0.0.1:1' })).toEqual([]);
 });
 
-test('bash completes by it', { timeout: 60_000 }, async () => {
+/** A line that a shell completes, where `gear` is the program; what else it may offer are the files of a directory. */
+async function completedBy(shell: string, args: string[]): Promise<string> {
   const bin = temporary();
-  writeFileSync(
-    join(bin, 'gear'),
-    `#!/bin/sh\nexec ${process.execPath} --import tsx src/cli/main.ts "$@"\n`,
-    {
-      mode: 0o755,
-    },
-  );
-  const script = `source <(gear completion bash); COMP_WORDS=(gear host d); COMP_CWORD=2; _gear; echo "\${COMPREPLY[*]}"`;
-  const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
-  const { stdout } = await promisify(execFile)('bash', ['-c', script], { env });
-  expect(stdout).toBe('drain drift\n');
+  const cwd = temporary();
+  const here = process.cwd();
+  const program = `--import ${require.resolve('tsx')} ${join(here, 'src/cli/main.ts')}`;
+  writeFileSync(join(bin, 'gear'), `#!/bin/sh\nexec ${process.execPath} ${program} "$@"\n`, { mode: 0o755 });
+  writeFileSync(join(cwd, 'a-file'), '');
+  const env = {
+    ...process.env,
+    HOME: cwd,
+    PATH: `${bin}:${process.env['PATH']}`,
+    GEARD_API: 'http://127.0.0.1:1',
+  };
+  const { stdout, stderr } = await promisify(execFile)(shell, args, { cwd, env });
+  expect(stderr).toBe('');
+  return stdout;
+}
+
+/** What each shell is told to write a completed line by; zsh hands what it is offered to compadd and _files. */
+const shells: [string, (words: string[]) => string[]][] = [
+  [
+    'bash',
+    (words) => [
+      '-c',
+      `source <(gear completion bash); COMP_WORDS=(${words.map((word) => word || "''").join(' ')})
+       COMP_CWORD=${words.length - 1}; _gear; printf '%s\\n' "\${COMPREPLY[@]}"`,
+    ],
+  ],
+  [
+    'zsh',
+    (words) => [
+      '-fc',
+      `compdef() { :; }; source <(gear completion zsh); words=(${words.map((word) => word || "''").join(' ')})
+       CURRENT=${words.length}; compadd() { print -rl -- $found; }; _files() { print -rl -- *; }; _gear`,
+    ],
+  ],
+  [
+    'fish',
+    (words) => ['--no-config', '-c', `gear completion fish | source; complete -C '${words.join(' ')}'`],
+  ],
+];
+
+describe.each(shells)('%s completes by it', (shell, argsFor) => {
+  test.each([
+    [
+      ['gear', 'host', 'd'],
+      ['drain', 'drift'],
+    ],
+    [['gear', 'install', '--start'], ['--start-seconds']],
+    // bash itself offers files where a function offers nothing: `complete -o default`.
+    [['gear', 'archive', 'x', '-o', ''], shell === 'bash' ? [''] : ['a-file']],
+  ])('%j as %j', { timeout: 60_000 }, async (words, expected) => {
+    expect((await completedBy(shell, argsFor(words))).trim().split('\n')).toEqual(expected);
+  });
 });

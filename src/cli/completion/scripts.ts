@@ -16,8 +16,9 @@ if [ "$funcstack[1]" = _gear ]; then _gear "$@"; else compdef _gear gear; fi
 `,
   fish: `function __gear_complete
   set -l words (commandline -opc) (commandline -ct)
-  gear __complete -- $words[2..-1] 2>/dev/null
+  set -l found (gear __complete -- $words[2..-1] 2>/dev/null)
+  if set -q found[1]; printf '%s\\n' $found; else; __fish_complete_path (commandline -ct); end
 end
-complete -c gear -a '(__gear_complete)'
+complete -c gear -f -a '(__gear_complete)'
 `,
 } as const;
