@@ -120,13 +120,22 @@ async function lookAtContainers(host: LabHost): Promise<Look['containers']> {
   );
 }
 
+interface Image {
+  Id: string;
+  RepoTags: string[] | null;
+  Labels: Record<string, string> | null;
+}
+
 async function lookAtImages(host: LabHost): Promise<Pick<Look, 'images' | 'nameless'>> {
-  const all = (await askDocker<{ Id: string; RepoTags: string[] | null }[]>(host, '/images/json')) ?? [];
-  const namesOf = ({ RepoTags }: (typeof all)[number]) =>
-    (RepoTags ?? []).filter((name) => name !== '<none>:<none>');
+  const all = (await askDocker<Image[]>(host, '/images/json')) ?? [];
+  const namesOf = ({ RepoTags }: Image) => (RepoTags ?? []).filter((name) => name !== '<none>:<none>');
+  const nameless = all.filter((image) => namesOf(image).length === 0);
+  // The git image before the present one stays until the next is made (contrib/githost/image): a
+  // worker makes one where a package of the machine, which the host shares, has been updated.
+  const formerGit = nameless.find(({ Labels }) => Labels?.['geard.githost']);
   return {
     images: all.flatMap(namesOf).filter((name) => name.startsWith('geard.invalid/environment:')),
-    nameless: all.filter((image) => namesOf(image).length === 0).map(({ Id }) => Id),
+    nameless: nameless.filter((image) => image !== formerGit).map(({ Id }) => Id),
   };
 }
 
