@@ -49,21 +49,7 @@ export function createSealer(
   testToken: boolean,
 ): Sealer {
   const salt = randomBytes(16).toString('base64url');
-  const derived = new BoundedMap<string, Buffer>(maxRemembered);
-
-  const keyFor = (kid: string, withSalt: string): Buffer | null => {
-    const secret = keys().daemons.get(kid)?.secret;
-    if (!secret) return null;
-    const name = `${kid}.${withSalt}`;
-    const known = derived.get(name);
-    if (known) return known;
-    const key = Buffer.from(
-      hkdfSync('sha256', secret, Buffer.from(withSalt, 'base64url'), 'geard seal 1', 32),
-    );
-    derived.set(name, key);
-    return key;
-  };
-
+  const keyFor = derivedKeys(keys);
   const kidFor = (token: string) => keyOf(token) ?? [...keys().daemons.keys()].sort().at(-1);
   const secretOf = (kid: string | undefined) => keys().daemons.get(kid ?? '')?.secret ?? null;
   /** Where only the test token is taken there is nothing to seal with. */
@@ -101,6 +87,21 @@ export function createSealer(
     },
 
     openStream: (sealed, about) => (sealsNothing() ? sealed : openPieces(sealed, secretOf, about)),
+  };
+}
+
+/** The key that a daemon key and the salt of a process make; null: there is no such daemon key. */
+function derivedKeys(keys: KeySource): (kid: string, salt: string) => Buffer | null {
+  const derived = new BoundedMap<string, Buffer>(maxRemembered);
+  return (kid, salt) => {
+    const secret = keys().daemons.get(kid)?.secret;
+    if (!secret) return null;
+    const name = `${kid}.${salt}`;
+    const known = derived.get(name);
+    if (known) return known;
+    const key = Buffer.from(hkdfSync('sha256', secret, Buffer.from(salt, 'base64url'), 'geard seal 1', 32));
+    derived.set(name, key);
+    return key;
   };
 }
 

@@ -2,7 +2,7 @@ import { aboutCopy } from '../jobs/rpc/copy.ts';
 import { createClosers } from '../lib/async/closers.ts';
 import { Limiter, shared } from '../lib/async/limiter.ts';
 import { createLocks } from '../lib/async/locks.ts';
-import { openWorkerQueue } from '../queue/worker-queue.ts';
+import { openWorkerQueue, type WorkerQueue } from '../queue/worker-queue.ts';
 import { createDocker } from './docker/docker.ts';
 import { parseAllowance } from './domain/addresses.ts';
 import type { AddressRange } from './domain/networks.ts';
@@ -63,13 +63,6 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     await systemd.settle(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const gears = createGearIndex(paths);
-    const repositories: RepositorySettings = {
-      image: options.githostImage,
-      allowance: parseAllowance(options.cloneAllow),
-      limits: options.cloneLimits,
-      fetch: async (job, source, signal) =>
-        options.sealer.openStream(await queue.fetch(job, signal), aboutCopy(job, source)),
-    };
     const announcer = createAnnouncer({ ...options, queue, paths, gears });
     const services: HostServices = {
       host,
@@ -86,7 +79,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       journalFeed: createJournalFeed(log),
       pulls: new Limiter(shared(limits.maxPulls)),
       starts: new Limiter(shared(limits.maxStarts)),
-      repositories,
+      repositories: repositorySettings(options, queue),
       registries: parseAllowance(options.registryAllow),
       startSeconds: options.startSeconds,
       hashKey: await readHashKey(paths),
@@ -98,4 +91,14 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     await closers.close();
     throw error;
   }
+}
+
+function repositorySettings(options: WorkerOptions, queue: WorkerQueue): RepositorySettings {
+  return {
+    image: options.githostImage,
+    allowance: parseAllowance(options.cloneAllow),
+    limits: options.cloneLimits,
+    fetch: async (job, source, signal) =>
+      options.sealer.openStream(await queue.fetch(job, signal), aboutCopy(job, source)),
+  };
 }

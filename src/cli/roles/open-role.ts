@@ -38,14 +38,7 @@ export async function openRole(
       const { preflight } = await import('../../queue/redis/preflight.ts');
       await preflight(redis, log);
     }
-    if (config.metricsListen !== null) {
-      const server = createMetricsServer();
-      log.info({ address: await listen(server, config.metricsListen, log) }, 'metrics are served');
-      closers.push(async () => {
-        server.close();
-        server.closeAllConnections();
-      });
-    }
+    if (config.metricsListen !== null) await serveMetrics(config.metricsListen, log, closers);
     if (role !== 'api') {
       const { openWorker } = await import('../../worker/open-worker.ts');
       const worker = await openWorker({
@@ -77,6 +70,19 @@ export async function openRole(
     await closers.close();
     throw error;
   }
+}
+
+async function serveMetrics(
+  address: NonNullable<Config['metricsListen']>,
+  log: Logger,
+  closers: Closers,
+): Promise<void> {
+  const server = createMetricsServer();
+  log.info({ address: await listen(server, address, log) }, 'metrics are served');
+  closers.push(async () => {
+    server.close();
+    server.closeAllConnections();
+  });
 }
 
 /**

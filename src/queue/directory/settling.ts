@@ -45,9 +45,7 @@ export function createDirectoryReadiness(expected: readonly string[]): Directory
     if (!open) return;
     clearTimeout(timer);
     const waited = performance.now() - begun;
-    const missing = [...awaited].some((host) => !heard.has(host));
-    const limit =
-      awaited.size > 0 ? (missing ? goneAfter : 0) : heard.size > 0 ? newcomers : heartbeatInterval;
+    const limit = timeFor(awaited, heard);
     if (waited >= limit) settle();
     else timer = setTimeout(look, limit - waited).unref();
   };
@@ -79,4 +77,11 @@ export function createDirectoryReadiness(expected: readonly string[]): Directory
     },
     close: () => clearTimeout(timer),
   };
+}
+
+/** Milliseconds from the beginning for which hosts are waited for. */
+function timeFor(awaited: ReadonlySet<string>, heard: ReadonlySet<string>): number {
+  const isMissing = [...awaited].some((host) => !heard.has(host));
+  if (awaited.size > 0) return isMissing ? goneAfter : 0;
+  return heard.size > 0 ? newcomers : heartbeatInterval;
 }
