@@ -21,7 +21,7 @@ const fromNetworkToFile: readonly string[] = [
  * The lists are kept by hand, one for each layout: a route finds its handler by data, so following imports would find
  * the files of every route. A test fails if no list fits the tree.
  */
-const layout4691fad: readonly string[] = [
+const presentLayout: readonly string[] = [
   // The api reads the request.
   'src/api/request/token-path.ts',
   'src/api/dispatch.ts',
@@ -64,7 +64,7 @@ const layout4691fad: readonly string[] = [
   'src/worker/gear/gear-files.ts',
   'src/worker/domain/paths.ts',
   'src/worker/environment/environment-image.ts',
-  'src/worker/docker/images.ts',
+  'src/worker/docker/images/images.ts',
   'src/worker/docker/commands.ts',
   ...fromNetworkToFile,
 ];
@@ -109,7 +109,7 @@ const layoutF24b430: readonly string[] = [
 ];
 
 /** One list for each layout, named by the commit that brought it. */
-const walks = [layoutF24b430, layout4691fad];
+const walks = [layoutF24b430, presentLayout];
 
 /** The list that fits a tree best: the one of which the tree lacks the fewest files. */
 function nearestWalk(tree: Tree): readonly string[] {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Closers } from '../../src/lib/async/closers.ts';
 import { pause } from '../../src/lib/async/pause.ts';
-import { fetchOnce } from '../../src/lib/fetch.ts';
+import { fetchOnce } from '../../src/lib/http/fetch.ts';
 import { apiPort } from './addresses.ts';
 import { must, type Place } from './place.ts';
 import { say } from './say.ts';

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { Transport } from '../jobs/rpc/streams.ts';
-import { listen } from '../lib/listen.ts';
+import { listen } from '../lib/http/listen.ts';
 import { type ApiParts, createApp } from './create-app.ts';
 import { serveCopies } from './streams/copies.ts';
 import { createStreamOpener } from './streams/open-stream.ts';

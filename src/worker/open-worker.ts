@@ -21,7 +21,7 @@ import { createAnnouncer } from './host-state/announcer.ts';
 import { holderOf } from './host-state/identity.ts';
 import { createJournalFeed } from './journald/journal-feed.ts';
 import { openRepositories } from './repository/draft.ts';
-import type { CloneLimits } from './repository/git-container.ts';
+import type { CloneLimits } from './repository/git/git-container.ts';
 import { type RunningWorker, runHost } from './run-host.ts';
 import { openBus } from './systemd/bus.ts';
 import { createSystemd } from './systemd/systemd.ts';

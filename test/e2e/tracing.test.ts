@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { listen } from '../../src/lib/listen.ts';
+import { listen } from '../../src/lib/http/listen.ts';
 import { newId } from '../support/client.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openGit } from '../../src/worker/repository/git.ts';
-import { outputOf } from '../../src/worker/repository/git-output.ts';
+import { openGit } from '../../src/worker/repository/git/git.ts';
+import { outputOf } from '../../src/worker/repository/git/git-output.ts';
 import { makeBare, pushFiles } from '../support/repository.ts';
 import { ok } from '../support/run.ts';
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { canonicalCloneUrl } from '../../src/jobs/fields/clone-url.ts';
 import { refName } from '../../src/jobs/fields/identifier.ts';
 import { isLoopback, isPublic, parseAllowance } from '../../src/worker/domain/addresses.ts';
-import { createGitProgress, type GitProgress } from '../../src/worker/repository/git-progress.ts';
+import { createGitProgress, type GitProgress } from '../../src/worker/repository/git/git-progress.ts';
 import { hostileRefs, hostileUrls } from '../support/hostile.ts';
 
 test.each([

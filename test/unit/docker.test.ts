@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { dockerCommands } from '../../src/worker/docker/commands.ts';
 import { createDocker } from '../../src/worker/docker/docker.ts';
 import { asDockerFailure, asPullFailure } from '../../src/worker/docker/failures.ts';
-import { followLayers } from '../../src/worker/docker/pull.ts';
+import { followLayers } from '../../src/worker/docker/images/pull.ts';
 
 test('progress adds up all layers and never falls', () => {
   const seen: number[] = [];

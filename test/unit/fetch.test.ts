@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
-import { fetchOnce } from '../../src/lib/fetch.ts';
+import { fetchOnce } from '../../src/lib/http/fetch.ts';
 
 let server: Server | undefined;
 const open = new Set<Socket>();

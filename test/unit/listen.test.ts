@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { listen } from '../../src/lib/listen.ts';
+import { listen } from '../../src/lib/http/listen.ts';
 
 const told: string[] = [];
 const log = pino({ level: 'error' }, { write: (line: string) => void told.push(JSON.parse(line).msg) });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
-import { listen } from '../../src/lib/listen.ts';
+import { listen } from '../../src/lib/http/listen.ts';
 import { countEffect } from '../../src/lib/metrics/effects.ts';
 import { createMetricsServer, sendMetrics } from '../../src/lib/metrics/exposition.ts';
 import { Counter, Gauge, Histogram, type Metric, metrics } from '../../src/lib/metrics/metric.ts';

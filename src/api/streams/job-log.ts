@@ -3,7 +3,7 @@ import { Failure } from '../../jobs/errors.ts';
 import { printable } from '../../jobs/fields/schema.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
 import type { LogFormat } from '../../jobs/rpc/streams.ts';
-import { serverSentEvent } from '../../lib/server-sent-event.ts';
+import { serverSentEvent } from '../../lib/http/server-sent-event.ts';
 import type { ApiQueue, JobRecord, ProgressLine } from '../../queue/api-queue.ts';
 
 /** Milliseconds between two looks at a job of which we hear nothing. */

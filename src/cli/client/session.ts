@@ -1,6 +1,6 @@
 import { type Client, type ClientOptions, createClient, GeardError } from '../../client/client.ts';
-import { fetchOnce } from '../../lib/fetch.ts';
 import { readTrusted } from '../../lib/files/trusted-files.ts';
+import { fetchOnce } from '../../lib/http/fetch.ts';
 import { testToken } from '../../token/claims.ts';
 import { BadConfig, environment, type Flags, readSettings } from '../options/config.ts';
 import { firstLine } from '../roles/redis-access.ts';

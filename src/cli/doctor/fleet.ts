@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { z } from 'zod';
-import { fetchOnce } from '../../lib/fetch.ts';
+import { fetchOnce } from '../../lib/http/fetch.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { findProgram } from '../../queue/private-redis/private-redis.ts';
 import { measureOffset } from '../../queue/redis/clock.ts';

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { RunningApi } from '../../api/start-api.ts';
 import { hostLimits, jobLimits, userLimits } from '../../jobs/limits.ts';
 import { type Closers, createClosers } from '../../lib/async/closers.ts';
-import { listen } from '../../lib/listen.ts';
+import { listen } from '../../lib/http/listen.ts';
 import { createMetricsServer } from '../../lib/metrics/exposition.ts';
 import type { RedisAccess } from '../../queue/api-queue.ts';
 import { type Config, lifetimesOf } from '../options/config.ts';

@@ -6,7 +6,7 @@ import { dockerContainers } from './containers.ts';
 import { DockerClient } from './dockerode.ts';
 import { followEvents } from './events.ts';
 import { orNull, unlessInUse } from './failures.ts';
-import { dockerImages } from './images.ts';
+import { dockerImages } from './images/images.ts';
 import { dockerNetworks } from './networks.ts';
 
 /** Milliseconds one call may take. */

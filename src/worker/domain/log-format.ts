@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { LogFormat } from '../../jobs/rpc/streams.ts';
 import type { Notice } from '../../jobs/types/container-reads.ts';
-import { serverSentEvent } from '../../lib/server-sent-event.ts';
+import { serverSentEvent } from '../../lib/http/server-sent-event.ts';
 import type { JournalRecord } from '../journald/journal-export.ts';
 
 /** Writes records, and what is to be told about them, in one of the formats of a log. */

@@ -18,7 +18,7 @@ import {
 } from './gear-files.ts';
 import { ensureNetwork, networkIn, releaseNetwork } from './networks.ts';
 import { releaseOthers, tellRules } from './published-ports.ts';
-import { runGear, settleStopped, stopGear, untilIdle } from './run-gear.ts';
+import { runGear, settleStopped, stopGear, untilIdle } from './run/run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
 
 /**

@@ -17,7 +17,7 @@ import {
 } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
 import { publishesAlike, reservePorts, tellRules } from '../gear/published-ports.ts';
-import { runGear } from '../gear/run-gear.ts';
+import { runGear } from '../gear/run/run-gear.ts';
 import { commit, linkUnit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
 import { assertOwners } from '../gear/volumes.ts';
 import type { HostServices } from '../host-services.ts';

@@ -1,6 +1,6 @@
 import { Failure } from '../../jobs/errors.ts';
 import { readBefore, readGear } from '../gear/gear-files.ts';
-import { endRun } from '../gear/run-gear.ts';
+import { endRun } from '../gear/run/run-gear.ts';
 import { removeGear } from '../gear/transaction.ts';
 import type { Handler } from '../jobs/context.ts';
 

@@ -17,10 +17,10 @@ import {
   removeDraft,
 } from '../repository/draft.ts';
 import { fetchCopy } from '../repository/fetch-copy.ts';
-import { askGit, findFault, headOf } from '../repository/git.ts';
-import { defaultBranch, type GitTask, gitContainer } from '../repository/git-container.ts';
-import { ensureGitImage } from '../repository/git-image.ts';
-import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/run-git-unit.ts';
+import { askGit, findFault, headOf } from '../repository/git/git.ts';
+import { defaultBranch, type GitTask, gitContainer } from '../repository/git/git-container.ts';
+import { ensureGitImage } from '../repository/git/git-image.ts';
+import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/git/run-git-unit.ts';
 
 /** Makes a bare repository, empty or as a clone, beside its place, checks it and moves it there. */
 export const create: Handler<'repository.create'> = {

@@ -1,6 +1,6 @@
 import type { Result } from '../../jobs/registry.ts';
 import { readGear, requireGear, type StoredGear } from '../gear/gear-files.ts';
-import { runGear, stopGear, untilIdle } from '../gear/run-gear.ts';
+import { runGear, stopGear, untilIdle } from '../gear/run/run-gear.ts';
 import { linkUnit } from '../gear/transaction.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 

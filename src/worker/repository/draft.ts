@@ -6,8 +6,8 @@ import { MiB } from '../../jobs/fields/bytes.ts';
 import { effect } from '../../lib/effect.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { codeOf, readIfThere, syncDirectory, syncFileSystem } from '../host/files.ts';
-import { type CloneLimits, draftName } from './git-container.ts';
-import { gitUser } from './git-user.ts';
+import { type CloneLimits, draftName } from './git/git-container.ts';
+import { gitUser } from './git/git-user.ts';
 
 /**
  * The directory in which a job makes a repository before it is moved into place. Nobody lists names

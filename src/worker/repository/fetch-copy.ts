@@ -5,7 +5,7 @@ import { MiB } from '../../jobs/fields/bytes.ts';
 import { type CopyHead, copyHead, maxCopyHead } from '../../jobs/rpc/copy.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { JobContext } from '../jobs/context.ts';
-import { bundleName } from './git-container.ts';
+import { bundleName } from './git/git-container.ts';
 
 /** Milliseconds between two reports of how much has come. */
 const reportInterval = 1_000;

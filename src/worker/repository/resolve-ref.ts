@@ -1,5 +1,5 @@
 import { Failure } from '../../jobs/errors.ts';
-import { askGit, headOf } from './git.ts';
+import { askGit, headOf } from './git/git.ts';
 
 /**
  * The commit that a ref names: a branch, then a tag, then a hash; without one the repository's

@@ -2,8 +2,8 @@ import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import type { HostServices } from '../host-services.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
-import { askGit, openGit } from '../repository/git.ts';
-import { outputOf } from '../repository/git-output.ts';
+import { askGit, openGit } from '../repository/git/git.ts';
+import { outputOf } from '../repository/git/git-output.ts';
 import { resolveRef } from '../repository/resolve-ref.ts';
 
 /**

@@ -4,8 +4,8 @@ import type { CopyHead } from '../../jobs/rpc/copy.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import type { HostServices } from '../host-services.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
-import { askGit, openGit } from '../repository/git.ts';
-import { outputOf } from '../repository/git-output.ts';
+import { askGit, openGit } from '../repository/git/git.ts';
+import { outputOf } from '../repository/git/git-output.ts';
 
 /**
  * Streams everything in a repository for a copy of it, as jobs/rpc/copy.ts says. Throws

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import { directPath, directRequest, headHeader } from '../../jobs/rpc/direct.ts';
 import { pump } from '../../lib/async/pump.ts';
-import { listen } from '../../lib/listen.ts';
+import { listen } from '../../lib/http/listen.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { Sources } from './open-source.ts';
 

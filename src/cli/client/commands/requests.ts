@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { Option } from 'commander';
 import { operations } from '../../../client/operations.ts';
 import { inTime } from '../../../client/send.ts';
-import { fetchOnce } from '../../../lib/fetch.ts';
+import { fetchOnce } from '../../../lib/http/fetch.ts';
 import { BadConfig } from '../../options/config.ts';
 import type { Call, Row } from '../row.ts';
 import { pairs } from '../show.ts';

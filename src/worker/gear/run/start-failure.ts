@@ -1,9 +1,9 @@
-import { Failure } from '../../jobs/errors.ts';
-import { pause } from '../../lib/async/pause.ts';
-import { takenDown } from '../engine/service.ts';
-import type { HostServices } from '../host-services.ts';
-import { lastLines } from '../journald/journal-tail.ts';
-import type { UnitState } from '../systemd/systemd.ts';
+import { Failure } from '../../../jobs/errors.ts';
+import { pause } from '../../../lib/async/pause.ts';
+import { takenDown } from '../../engine/service.ts';
+import type { HostServices } from '../../host-services.ts';
+import { lastLines } from '../../journald/journal-tail.ts';
+import type { UnitState } from '../../systemd/systemd.ts';
 
 /** Lines of the gear's log that a failure shows. */
 const shownLines = 10;

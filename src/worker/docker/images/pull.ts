@@ -1,8 +1,8 @@
 import type Dockerode from 'dockerode';
 import type { Logger } from 'pino';
-import { imageName } from '../../jobs/fields/image-name.ts';
-import type { PullProgress } from '../engine/engine.ts';
-import { asPullFailure } from './failures.ts';
+import { imageName } from '../../../jobs/fields/image-name.ts';
+import type { PullProgress } from '../../engine/engine.ts';
+import { asPullFailure } from '../failures.ts';
 
 /** One line of the engine's report (Docker API, POST /images/create). */
 interface PullEvent {

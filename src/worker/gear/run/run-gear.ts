@@ -1,13 +1,13 @@
-import { Failure } from '../../jobs/errors.ts';
-import { pause } from '../../lib/async/pause.ts';
-import { containerName } from '../domain/paths.ts';
-import type { GearUnit } from '../domain/unit-file.ts';
-import { runOfEngine } from '../engine/service.ts';
-import { portIsFree } from '../host/ports.ts';
-import type { HostServices } from '../host-services.ts';
-import type { JobContext } from '../jobs/context.ts';
-import type { UnitActivity } from '../systemd/systemd.ts';
-import { ensureNetwork } from './networks.ts';
+import { Failure } from '../../../jobs/errors.ts';
+import { pause } from '../../../lib/async/pause.ts';
+import { containerName } from '../../domain/paths.ts';
+import type { GearUnit } from '../../domain/unit-file.ts';
+import { runOfEngine } from '../../engine/service.ts';
+import { portIsFree } from '../../host/ports.ts';
+import type { HostServices } from '../../host-services.ts';
+import type { JobContext } from '../../jobs/context.ts';
+import type { UnitActivity } from '../../systemd/systemd.ts';
+import { ensureNetwork } from '../networks.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
 

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { Failure } from '../../jobs/errors.ts';
-import { ownRegistry } from '../../jobs/fields/image-name.ts';
-import { createLocks } from '../../lib/async/locks.ts';
-import { effect } from '../../lib/effect.ts';
-import { openProgram } from '../../lib/exec.ts';
-import type { HostServices } from '../host-services.ts';
-import { ensureImage } from '../image/ensure-image.ts';
-import type { JobContext } from '../jobs/context.ts';
+import { Failure } from '../../../jobs/errors.ts';
+import { ownRegistry } from '../../../jobs/fields/image-name.ts';
+import { createLocks } from '../../../lib/async/locks.ts';
+import { effect } from '../../../lib/effect.ts';
+import { openProgram } from '../../../lib/exec.ts';
+import type { HostServices } from '../../host-services.ts';
+import { ensureImage } from '../../image/ensure-image.ts';
+import type { JobContext } from '../../jobs/context.ts';
 
 /** The image that this host builds for itself. */
 const builtImage = `${ownRegistry}/githost`;
-const script = fileURLToPath(new URL('../../../contrib/githost/image', import.meta.url));
+const script = fileURLToPath(new URL('../../../../contrib/githost/image', import.meta.url));
 
 /** Milliseconds a build may take; half a second is usual. */
 const buildDeadline = 60_000;

@@ -1,10 +1,10 @@
 import type Dockerode from 'dockerode';
 import type { Logger } from 'pino';
-import { imageName, ownRegistry } from '../../jobs/fields/image-name.ts';
-import { effect } from '../../lib/effect.ts';
-import type { EngineContainers, EngineImages } from '../engine/engine.ts';
-import { asDockerFailure, orNull, unlessInUse } from './failures.ts';
-import { gearLabel, madeFromLabel } from './labels.ts';
+import { imageName, ownRegistry } from '../../../jobs/fields/image-name.ts';
+import { effect } from '../../../lib/effect.ts';
+import type { EngineContainers, EngineImages } from '../../engine/engine.ts';
+import { asDockerFailure, orNull, unlessInUse } from '../failures.ts';
+import { gearLabel, madeFromLabel } from '../labels.ts';
 import { pullImage } from './pull.ts';
 
 interface Parts {

@@ -1,13 +1,13 @@
-import { Failure } from '../../jobs/errors.ts';
-import { pause } from '../../lib/async/pause.ts';
-import { jobContainer, jobUnit } from '../domain/paths.ts';
-import type { ContainerRun } from '../engine/engine.ts';
-import { runOfEngine, takenDown } from '../engine/service.ts';
-import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
-import type { HostServices } from '../host-services.ts';
-import type { JobContext } from '../jobs/context.ts';
-import { lastLines } from '../journald/journal-tail.ts';
-import type { UnitState } from '../systemd/systemd.ts';
+import { Failure } from '../../../jobs/errors.ts';
+import { pause } from '../../../lib/async/pause.ts';
+import { jobContainer, jobUnit } from '../../domain/paths.ts';
+import type { ContainerRun } from '../../engine/engine.ts';
+import { runOfEngine, takenDown } from '../../engine/service.ts';
+import { diskIsFull, saysDiskIsFull } from '../../host/files.ts';
+import type { HostServices } from '../../host-services.ts';
+import type { JobContext } from '../../jobs/context.ts';
+import { lastLines } from '../../journald/journal-tail.ts';
+import type { UnitState } from '../../systemd/systemd.ts';
 import { createGitProgress } from './git-progress.ts';
 
 /** Milliseconds between two looks at the unit. */

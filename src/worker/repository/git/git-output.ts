@@ -1,5 +1,5 @@
-import { Failure, limitReached } from '../../jobs/errors.ts';
-import type { Program } from '../../lib/exec.ts';
+import { Failure, limitReached } from '../../../jobs/errors.ts';
+import type { Program } from '../../../lib/exec.ts';
 
 /**
  * Everything that git prints; the body throws unless git ends well. Waits for the first bytes, so

@@ -1,11 +1,11 @@
-import { Failure } from '../../jobs/errors.ts';
-import type { PublishedPort } from '../../jobs/types/container.ts';
-import { pause } from '../../lib/async/pause.ts';
-import { containerName } from '../domain/paths.ts';
-import type { GearUnit } from '../domain/unit-file.ts';
-import type { ContainerEngine, ContainerState } from '../engine/engine.ts';
-import { listeningPorts } from '../host/listening.ts';
-import type { JobContext } from '../jobs/context.ts';
+import { Failure } from '../../../jobs/errors.ts';
+import type { PublishedPort } from '../../../jobs/types/container.ts';
+import { pause } from '../../../lib/async/pause.ts';
+import { containerName } from '../../domain/paths.ts';
+import type { GearUnit } from '../../domain/unit-file.ts';
+import type { ContainerEngine, ContainerState } from '../../engine/engine.ts';
+import { listeningPorts } from '../../host/listening.ts';
+import type { JobContext } from '../../jobs/context.ts';
 import type { StartSymptom } from './start-failure.ts';
 
 /** Milliseconds the engine may take from the start of the unit to a running container. */

@@ -1,6 +1,6 @@
-import { Failure } from '../../jobs/errors.ts';
-import { MiB } from '../../jobs/fields/bytes.ts';
-import { exec, openProgram, type Program } from '../../lib/exec.ts';
+import { Failure } from '../../../jobs/errors.ts';
+import { MiB } from '../../../jobs/fields/bytes.ts';
+import { exec, openProgram, type Program } from '../../../lib/exec.ts';
 import { gitUser } from './git-user.ts';
 
 /** Milliseconds a question to git may take. */

@@ -1,6 +1,6 @@
-import { MiB } from '../../jobs/fields/bytes.ts';
-import type { ContainerRun } from '../engine/engine.ts';
-import type { CloneSource } from './clone-source.ts';
+import { MiB } from '../../../jobs/fields/bytes.ts';
+import type { ContainerRun } from '../../engine/engine.ts';
+import type { CloneSource } from '../clone-source.ts';
 import { gitUser } from './git-user.ts';
 
 /** What a clone may take at most. */
