@@ -79,3 +79,12 @@ test('an arrow is dotted where only types are imported, and a folder has none to
 test('a page without markers gets no picture', () => {
   expect(() => withPicture('# Architecture\n', 'picture')).toThrow(/has no line <!-- picture: begin/);
 });
+
+test('no folder of src has more than ten files of its own', () => {
+  const files = new Map<string, number>();
+  for (const { parentPath } of readdirSync('src', { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  ))
+    files.set(parentPath, (files.get(parentPath) ?? 0) + 1);
+  expect([...files].filter(([, count]) => count > 10)).toEqual([]);
+});
