@@ -1,4 +1,5 @@
 import type { LineKind } from '../../jobs/fields/resource.ts';
+import { BoundedMap } from '../../lib/bounded-map.ts';
 import type { Candidate } from './submission.ts';
 
 /** A host that is tried before the directory was asked. */
@@ -43,7 +44,7 @@ interface Known {
 
 export function createHostPredictor(): HostPredictor {
   const hosts = new Map<string, Known>();
-  const holders = new Map<string, string>();
+  const holders = new BoundedMap<string, string>(maxNames);
   const of = (kind: LineKind, host: string) => {
     const key = `${kind} ${host}`;
     const known = hosts.get(key) ?? { names: 0, memory: 0, onTheirWay: 0 };
@@ -70,11 +71,7 @@ export function createHostPredictor(): HostPredictor {
       };
     },
     see(kind, resource, host) {
-      const key = `${kind} ${resource}`;
-      holders.delete(key); // To be the youngest again.
-      holders.set(key, host);
-      const [oldest] = holders.keys();
-      if (holders.size > maxNames && oldest !== undefined) holders.delete(oldest);
+      holders.set(`${kind} ${resource}`, host);
     },
     learn(kind, candidates, room, chosen) {
       for (const [i, { host }] of candidates.entries()) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
+import { pause } from '../../lib/async/pause.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 
 /**
@@ -151,7 +151,7 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
     for (let wait = 5; !failed; wait = Math.min(wait * 2, 160)) {
       await countUnread();
       if (unread <= window / 2) return;
-      await delay(wait);
+      await pause(wait);
       if ((await redis.exists(key)) === 0) throw new NobodyReads();
     }
   };
