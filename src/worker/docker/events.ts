@@ -40,7 +40,7 @@ export function followEvents(docker: Dockerode, log: Logger) {
         if (!stop.signal.aborted)
           log.debug({ reason: (error as Error).message }, 'the Docker events are away');
       }
-      if (!stop.signal.aborted) await pause(reconnectDelay);
+      await pause(reconnectDelay, stop.signal).catch(() => undefined);
     }
   };
   followForEver().catch((error: Error) =>
