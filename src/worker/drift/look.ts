@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../../jobs/rpc/drift.ts';
+import { readIfThere } from '../../lib/files/replace-file.ts';
 import { findDrift } from '../domain/drift.ts';
 import { containerName } from '../domain/paths.ts';
-import { readIfThere } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import { gearUnitPattern } from '../systemd/unit-links.ts';
 

@@ -1,11 +1,12 @@
 import type { Result } from '../../jobs/registry.ts';
 import type { Drift } from '../../jobs/rpc/drift.ts';
+import { readIfThere } from '../../lib/files/replace-file.ts';
 import { changeOf, resourceOfOurs } from '../domain/drift.ts';
 import { parseUnit, renderUnit } from '../domain/unit-file.ts';
 import { readGear } from '../gear/gear-files.ts';
 import { ensureNetwork, removeUnusedNetworks } from '../gear/networks.ts';
 import { linkUnit } from '../gear/transaction.ts';
-import { readIfThere, writeDurably } from '../host/files.ts';
+import { writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { lookForDrift } from './look.ts';

@@ -1,8 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { HiddenVariable } from '../../jobs/types/container-reads.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
+import { readIfThere } from '../../lib/files/replace-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { readIfThere, writeDurably } from '../host/files.ts';
+import { writeDurably } from '../host/files.ts';
 
 /** The key of this host's hashes of values. It is made once. */
 export async function readHashKey(paths: HostPaths): Promise<string> {

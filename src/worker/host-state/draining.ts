@@ -1,6 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
+import { readIfThere } from '../../lib/files/replace-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
+import { removeDurably, writeDurably } from '../host/files.ts';
 import type { JobContext } from '../jobs/context.ts';
 
 /**

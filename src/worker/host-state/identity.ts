@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { readIfThere } from '../../lib/files/replace-file.ts';
 import type { Holder } from '../../queue/worker-queue.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { readIfThere, writeDurably } from '../host/files.ts';
+import { writeDurably } from '../host/files.ts';
 
 /**
  * Who holds the host's name: its disk, by an identity that lies on it; and where that is, for

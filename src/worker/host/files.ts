@@ -66,8 +66,6 @@ export async function renameDurably(from: string, to: string): Promise<void> {
   if ((await nullIfAbsent(renamed)) !== null) await syncDirectory(dirname(to));
 }
 
-export { readIfThere } from '../../lib/files/replace-file.ts';
-
 /**
  * Makes directories that all may pass, whatever the umask; what is there already is left as it is.
  */

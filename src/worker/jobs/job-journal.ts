@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Outcome } from '../../jobs/job.ts';
 import { effect } from '../../lib/effect.ts';
+import { readIfThere } from '../../lib/files/replace-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { readIfThere, removeDurably, writeDurably } from '../host/files.ts';
+import { removeDurably, writeDurably } from '../host/files.ts';
 
 /**
  * The worker's own memory of the jobs it has brought to an end. Whatever becomes of Redis, a job
