@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { type Directory, noHost, placementFor } from '../../../src/api/placement.ts';
+import type { Command } from '../../../src/jobs/registry.ts';
+import type { HostEntry } from '../../../src/queue/api-queue.ts';
+import { hostLimits } from '../../support/limits.ts';
+import { hostNamed } from '../../support/queue.ts';
+
+type Hosts = Record<string, Partial<HostEntry> & Pick<HostEntry, 'state'>>;
+
+/** A directory that knows these hosts, and who holds what (`kind:name`). */
+function directoryOf(hosts: Hosts, holders: Record<string, string> = {}): Directory {
+  const entries = Object.entries(hosts).map(([name, more]) => ({
+    ...hostNamed(name, { draining: more.state === 'draining' }),
+    ...more,
+  }));
+  return {
+    hosts: async () => entries,
+    host: async (name: string) => entries.find((entry) => entry.name === name) ?? null,
+    findHolder: async (kind: string, name: string) => holders[`${kind}:${name}`] ?? null,
+  };
+}
+
+const install = {
+  type: 'container.install',
+  params: { resource: 'web', spec: { ports: [] } },
+} as unknown as Command;
+const beside = {
+  type: 'container.install',
+  params: { resource: 'web', spec: { ports: [], environment: 'shared' } },
+} as unknown as Command;
+
+/** The hosts to choose from, or the only one there is; what that one takes nothing new. */
+async function placement(queue: Directory, command: Command, wanted?: string): Promise<string> {
+  const { only, candidates } = await placementFor(queue, command, wanted);
+  const hosts = candidates.map(({ host }) => host).join(' or ') || 'nobody';
+  return only === null ? hosts : `only ${only}${hosts === 'nobody' ? ', nothing new' : ''}`;
+}
+
+test('a host that is draining or gone gets nothing new, however empty it is', async () => {
+  const hosts: Hosts = {
+    h1: { state: 'draining' },
+    h2: { state: 'live', gears: 9 },
+    h3: { state: 'gone' },
+    h4: { state: 'live' },
+  };
+  expect(await placement(directoryOf(hosts), install)).toBe('h2 or h4');
+  expect(await placement(directoryOf(hosts), install, 'h1')).toBe('only h1, nothing new');
+  expect(await placement(directoryOf(hosts), install, 'h2')).toBe('only h2');
+  expect(await placement(directoryOf({ h1: { state: 'draining' } }), install)).toBe('nobody');
+});
+
+test('a request for a host that is gone waits for it', async () => {
+  expect(await placement(directoryOf({ h1: { state: 'gone' }, h2: { state: 'live' } }), install, 'h1')).toBe(
+    'only h1',
+  );
+});
+
+test('a gear that uses an environment goes where that is, unless that drains', async () => {
+  const holders = { 'environment:shared': 'h1' };
+  const to = (state: HostEntry['state']) =>
+    placement(directoryOf({ h1: { state }, h2: { state: 'live' } }, holders), beside);
+  expect([await to('live'), await to('gone'), await to('draining')]).toEqual(['h1', 'h1', 'nobody']);
+});
+
+test('what speaks against a host is said: ports that are taken, and too little memory', async () => {
+  const spec = { ports: [{ internal: 1, external: 4343 }], memory: 900 * 1024 * 1024 };
+  const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
+  const queue = directoryOf({
+    h1: { state: 'live', ports: [4343] },
+    h2: { state: 'live', memoryTaken: 200 },
+    h3: { state: 'live' },
+  });
+  const { candidates } = await placementFor(queue, asked);
+  expect(candidates.map(({ avoid }) => avoid)).toEqual([2, 1, 0]);
+});
+
+test('a gear goes where it is granted what it asks for, and is refused where no host grants that', async () => {
+  const spec = { ports: [], memory: 900 };
+  const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
+  const granting = (maxGearMemory: number) => ({
+    state: 'live' as const,
+    limits: hostLimits({ maxGearMemory }),
+  });
+  const [small, large] = [granting(800), granting(1_000)];
+  expect(await placement(directoryOf({ h1: small, h2: large, h3: { state: 'live' } }), asked)).toBe(
+    'h2 or h3',
+  );
+  const refused = {
+    code: 'invalid_request',
+    message: 'memory may be at most 800 bytes (limit maxGearMemory)',
+  };
+  await expect(placement(directoryOf({ h1: small }), asked)).rejects.toMatchObject(refused);
+  await expect(placement(directoryOf({ h1: small, h2: large }), asked, 'h1')).rejects.toMatchObject(refused);
+});
+
+test('who can take nothing new is named', async () => {
+  const drained = directoryOf({ h1: { state: 'draining' }, h2: { state: 'gone' } });
+  expect((await noHost(drained, undefined)).message).toBe('the host h1 is draining');
+  expect((await noHost(directoryOf({ h1: { state: 'gone', draining: true } }), 'h1')).message).toBe(
+    'the host h1 is draining',
+  );
+  expect((await noHost(directoryOf({}), undefined)).message).toContain('no live host');
+});

@@ -1,0 +1,195 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, expect, expectTypeOf, test, vi } from 'vitest';
+import { arrowsOf, readTree } from '../../../scripts/measure/tree.ts';
+import { clientOperations } from '../../../scripts/reference/client-operations.ts';
+import { createClient, GeardError, type OperationName } from '../../../src/client/client.ts';
+import { operations } from '../../../src/client/operations.ts';
+import type { Job } from '../../../src/jobs/job.ts';
+import { parseParameters } from '../../../src/jobs/parameters.ts';
+import { jobs, reads } from '../../../src/jobs/registry.ts';
+import { matchRoute, selectRoute } from '../../../src/requests/routes.ts';
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+/** Has fetch answer one after the other, the last one for good; returns what was sent. */
+function answering(...answers: (Response | Error)[]): Request[] {
+  const sent: Request[] = [];
+  vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
+    sent.push(new Request(url, init));
+    const answer = answers.length > 1 ? answers.shift() : answers[0];
+    if (answer instanceof Error) throw answer;
+    return answer?.clone();
+  });
+  return sent;
+}
+
+const geard = createClient({
+  api: 'http://geard.example/under/',
+  token: 'secret',
+  user: 'alice',
+  retries: 2,
+});
+const problem = (code: string, status: number, headers: Record<string, string> = {}) =>
+  new Response(JSON.stringify({ title: 'Title', detail: 'detail', code, status }), {
+    status,
+    headers: { 'Content-Type': 'application/problem+json; charset=utf-8', ...headers },
+  });
+
+test('src/client/operations.ts is what the definitions say', () => {
+  const how = 'npm run reference writes it again';
+  expect(readFileSync('src/client/operations.ts', 'utf8'), how).toBe(clientOperations());
+  expect(Object.keys(operations).sort()).toEqual(Object.keys({ ...jobs, ...reads }).sort());
+});
+
+test('a browser that loads the client loads src/client and nothing else', () => {
+  const files = [...readTree('.', 'src/client')];
+  expect(files.length).toBeGreaterThan(4);
+  const loaded = files.flatMap(([file, { imports }]) =>
+    imports.filter(({ typeOnly }) => !typeOnly).map(({ from }) => `${file} ${from}`),
+  );
+  expect(loaded.filter((one) => !/ \.\/[\w-]+\.ts$/.test(one))).toEqual([]);
+  expect(arrowsOf(readTree('.', 'src/client')).length).toBeGreaterThan(loaded.length); // Types come from jobs.
+});
+
+test.each(
+  Object.keys(operations) as OperationName[],
+)('what is sent for %s is what the api takes for it', async (name) => {
+  const sent = answering(new Response('{"event":"end"}\n'));
+  const [kind = '', verb] = name.split('.');
+  const made = geard[kind as 'container'];
+  const call = (verb === undefined ? made : made[verb as 'read']) as unknown as (
+    asked: object,
+  ) => Promise<unknown> & AsyncGenerator;
+  const answer = call({
+    ...(operations[name].path.includes('{id}') ? { id: '2a' } : { r: 'web' }),
+    h: undefined,
+  });
+  if (operations[name].answer === 'lines') await answer.next();
+  else await answer.then((all) => all);
+  const [{ method, url, headers } = new Request('http://none')] = sent;
+  const { origin, pathname, search } = new URL(url);
+  expect(origin).toBe('http://geard.example');
+  const match = matchRoute({ method: method as 'GET', path: pathname.slice('/under'.length) });
+  expect(selectRoute(match, parseParameters(search.slice(1))).name).toBe(name);
+  expect(headers.get('authorization')).toBe('Bearer secret');
+  expect(url).not.toContain('secret');
+  expect(headers.has('idempotency-key')).toBe(Object.hasOwn(jobs, name));
+  expect(new URL(url).searchParams.get('u')).toBe(Object.hasOwn(jobs, name) ? 'alice' : null);
+});
+
+test('a value is encoded where it stands: in the path, in the query, in the body', async () => {
+  const sent = answering(new Response('{}'));
+  await geard.content.archive({ r: 'a b', ref: 'feature/x#1', format: 'tar.gz' });
+  await geard.container.install({ r: 'web', t: 'nginx:1.27', u: 'bob', body: { memory: '64m' } });
+  expect(sent.map(({ url }) => url)).toEqual([
+    'http://geard.example/under/content/feature%2Fx%231?r=a+b&format=tar.gz&t=gitarchive',
+    'http://geard.example/under/container?u=bob&r=web&t=nginx%3A1.27',
+  ]);
+  expect(await sent[1]?.text()).toBe('{"memory":"64m"}');
+});
+
+test('a change that is sent again keeps its key, whether its answer is lost or says that it may succeed later', async () => {
+  const lost = new TypeError('fetch failed');
+  const sent = answering(
+    lost,
+    problem('queue_unavailable', 503),
+    new Response('{"id":"1"}', { status: 202 }),
+  );
+  expect(await geard.container.start({ r: 'web' })).toEqual({ id: '1' });
+  const keys = sent.map(({ headers }) => headers.get('idempotency-key'));
+  expect(keys).toEqual(Array(3).fill(expect.stringMatching(/^[0-9a-f]{32}$/)));
+  expect(new Set(keys).size).toBe(1);
+  await geard.container.start({ r: 'web' });
+  expect(sent.at(-1)?.headers.get('idempotency-key')).not.toBe(keys[0]);
+});
+
+test('a key can be given, and a request id takes its place', async () => {
+  const sent = answering(new Response('{}'));
+  await geard.container.start({ r: 'web' }, { key: 'mine' });
+  await geard.container.start({ r: 'web', i: '2a' });
+  expect(sent.map(({ headers }) => headers.get('idempotency-key'))).toEqual(['mine', null]);
+});
+
+test('a refusal is an error with its code and its problem, and is not sent again', async () => {
+  const sent = answering(problem('container_not_found', 404));
+  const refused = await geard.container.read({ r: 'web' }).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(GeardError);
+  expect(refused).toMatchObject({
+    code: 'container_not_found',
+    status: 404,
+    message: 'Title (container_not_found): detail',
+    problem: { detail: 'detail' },
+  });
+  expect(sent).toHaveLength(1);
+});
+
+test('it gives up after so many tries, with what the last answer said', async () => {
+  const sent = answering(problem('queue_full', 429));
+  await expect(geard.container.list()).rejects.toMatchObject({ code: 'queue_full', status: 429 });
+  expect(sent).toHaveLength(3);
+});
+
+test('it waits as long as the answer says before it sends again', async () => {
+  const sent = answering(problem('no_host', 503, { 'Retry-After': '1' }), new Response('{}'));
+  const before = performance.now();
+  await geard.container.start({ r: 'web' });
+  expect(performance.now() - before).toBeGreaterThan(990);
+  expect(sent).toHaveLength(2);
+});
+
+test('an answer of a proxy is told from one of geard', async () => {
+  answering(new Response('<h1>no</h1>', { status: 400, headers: { 'Content-Type': 'text/html' } }));
+  const refused = geard.whoami();
+  await expect(refused).rejects.toMatchObject({ name: 'GeardError', code: undefined, status: 400 });
+});
+
+test('an aborted pause ends at once with the reason of its signal', async () => {
+  answering(problem('no_host', 503, { 'Retry-After': '3600' }));
+  const abort = new AbortController();
+  const refused = geard.host.list({}, { signal: abort.signal });
+  setTimeout(() => abort.abort(new Error('enough')), 20);
+  await expect(refused).rejects.toThrow('enough');
+});
+
+test('what is not the address of an api is refused at once', () => {
+  expect(() => createClient({ api: 'localhost', token: 'x' })).toThrow(TypeError);
+});
+
+test('requests and answers have the types of the definitions', () => {
+  type Install = Parameters<typeof geard.container.install>[0];
+  expectTypeOf<Install['r']>().toEqualTypeOf<string>();
+  expectTypeOf<Install>().toHaveProperty('expires');
+  expectTypeOf<Awaited<ReturnType<ReturnType<typeof geard.host.drain>['done']>>>().toExtend<
+    Job & { result: { draining: boolean; changed: boolean } }
+  >();
+  expectTypeOf(geard.environment.read).returns.resolves.toEqualTypeOf<string>();
+  expectTypeOf(geard.content.archive).returns.resolves.toEqualTypeOf<Response>();
+  const compiled = () => [
+    geard.container.list({ limit: 10, after: 'web' }),
+    geard.repository.create({ r: 'site' }),
+    geard.host.repair({ h: 'h1' }),
+    // @ts-expect-error A gear has a name.
+    geard.container.start({}),
+    // @ts-expect-error A gear has an image.
+    geard.container.install({ r: 'web' }),
+    // @ts-expect-error A host is named by h.
+    geard.host.drain({ r: 'web' }),
+    // @ts-expect-error There is no such state.
+    geard.job.list({ state: 'done' }),
+    // @ts-expect-error A port is a number.
+    geard.container.install({ r: 'web', t: 'nginx', body: { ports: [{ internal: true }] } }),
+    // @ts-expect-error There is no such parameter of a start.
+    geard.container.start({ r: 'web', lines: 5 }),
+  ];
+  expect(compiled).toBeTypeOf('function');
+});
+
+test('what can never be sent is not tried again', async () => {
+  const sent: unknown[] = [];
+  vi.stubGlobal('fetch', async (...args: unknown[]) => sent.push(args));
+  const geard = createClient({ api: 'http://127.0.0.1:1', token: 'a\nb' });
+  await expect(geard.whoami()).rejects.toThrow(TypeError);
+  expect(sent).toEqual([]);
+});

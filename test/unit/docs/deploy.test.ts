@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { OptionDefinition } from '../../../src/cli/options/option-definition.ts';
+import { type OptionName, optionTable, type Role, roleOptions } from '../../../src/cli/options/options.ts';
+
+const names = Object.keys(optionTable) as OptionName[];
+const variables = new Set<string>(Object.values(optionTable).map(({ env }) => env));
+
+const rolesOf = (name: OptionName) =>
+  (Object.keys(roleOptions) as Role[]).filter((role) =>
+    (roleOptions[role] as readonly OptionName[]).includes(name),
+  );
+
+/** What is set for a role; other options are for who asks an api. */
+const ofRoles = names.filter((name) => rolesOf(name).length > 0);
+
+/** Their defaults differ from machine to machine. */
+const ofTheHost = new Set<OptionName>(['host', 'maxGearMemory', 'maxGearCpus', 'maxStarts']);
+
+/** How an option stands in the environment file. */
+function block(name: OptionName): string {
+  const { flag, env, help, takes, default: preset }: OptionDefinition = optionTable[name];
+  const off = takes === undefined ? '0' : '';
+  const value = ofTheHost.has(name) ? '' : (preset ?? off);
+  return `# ${flag} (${rolesOf(name).join(', ')}): ${help}\n#${env}=${value}\n`;
+}
+
+test('contrib/systemd/geard.env has every option with its roles, help and default, and sets none', () => {
+  const [, ...blocks] = readFileSync('contrib/systemd/geard.env', 'utf8').split('\n\n');
+  expect(blocks.map((text) => `${text.trimEnd()}\n`)).toEqual(ofRoles.map(block));
+});
+
+test('units, compose file and image name no variable that there is not', () => {
+  const units = readdirSync('contrib/systemd').map((name) => `contrib/systemd/${name}`);
+  for (const file of [...units, 'contrib/geard.service', 'docker-compose.yml', 'Dockerfile']) {
+    const named = readFileSync(file, 'utf8').match(/\bGEARD_\w+/g) ?? [];
+    expect(
+      named.filter((name) => !variables.has(name)),
+      file,
+    ).toEqual([]);
+  }
+});
+
+test('the daemon may do what the worker may, and no more', () => {
+  const sandbox = (path: string) =>
+    readFileSync(path, 'utf8').match(/^CapabilityBoundingSet=[\s\S]*?(?=\n\n)/m)?.[0];
+  expect(sandbox('contrib/geard.service')).toBe(sandbox('contrib/systemd/geard-worker.service'));
+});

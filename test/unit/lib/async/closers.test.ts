@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { createClosers } from '../../../../src/lib/async/closers.ts';
+
+test('what was opened is closed in reverse order, once, even when some of it fails', async () => {
+  const closed: number[] = [];
+  const closers = createClosers();
+  closers.push(() => closed.push(1));
+  closers.push(() => Promise.reject(new Error('stuck')));
+  closers.push(() => closed.push(3));
+  const both = await Promise.allSettled([closers.close(), closers.close()]);
+  expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(closed).toEqual([3, 1]);
+});

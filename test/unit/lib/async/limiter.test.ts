@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Limiter, type Release, shared } from '../../../../src/lib/async/limiter.ts';
+
+const never = new AbortController().signal;
+/** Lets everything that can go on go on. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test('no more places are held than there are, and no more by one key than its share', () => {
+  const limiter = new Limiter({ all: 3, perKey: 2 });
+  const [first, second] = [limiter.take('a'), limiter.take('a')];
+  expect(limiter.take('a')).toBeNull();
+  expect(limiter.take('b')).not.toBeNull();
+  expect(limiter.take('c')).toBeNull();
+  first?.();
+  first?.(); // Twice is once.
+  expect(limiter.take('b')).not.toBeNull();
+  expect(limiter.take('a')).toBeNull();
+  second?.();
+  expect(limiter.take('a')).not.toBeNull();
+});
+
+test('keys that wait get their places by turns, each in its own order of asking', async () => {
+  const limiter = new Limiter({ all: 1, perKey: 1 });
+  const order: string[] = [];
+  const begin = (key: string, name: string) => limiter.run(key, async () => void order.push(name), never);
+  const asked = ['a1', 'a2', 'a3', 'a4'].map((name) => begin('a', name));
+  await Promise.all([...asked, begin('b', 'b1'), begin('b', 'b2'), begin('c', 'c1')]);
+  expect(order).toEqual(['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4']);
+});
+
+test('a key at its share waits for itself only, while others go past it', async () => {
+  const limiter = new Limiter(shared(2));
+  const held = limiter.take('a');
+  let late: Release | null = null;
+  void limiter.wait('a', never).then((release) => {
+    late = release;
+  });
+  for (let i = 0; i < 5; i++) await limiter.run('b', settled, never);
+  expect(late).toBeNull();
+  held?.();
+  await settled();
+  expect(late).not.toBeNull();
+});
+
+test('who stops waiting gets no place, and stands in nobody’s way', async () => {
+  const limiter = new Limiter({ all: 1, perKey: 1 });
+  const held = limiter.take('a');
+  const abort = new AbortController();
+  const given = limiter.wait('b', abort.signal);
+  const after = limiter.wait('c', never);
+  abort.abort(new Error('too late'));
+  await expect(given).rejects.toThrow('too late');
+  await expect(limiter.wait('b', abort.signal)).rejects.toThrow('too late');
+  held?.();
+  expect(await after).toBeTypeOf('function');
+});
+
+test('work that fails gives its place back', async () => {
+  const limiter = new Limiter({ all: 1, perKey: 1 });
+  const fails = () => limiter.run('a', () => Promise.reject(new Error('no')), never);
+  await expect(fails()).rejects.toThrow('no');
+  await expect(fails()).rejects.toThrow('no');
+  expect(limiter.take('b')).not.toBeNull();
+});
+
+test('whatever is asked, given up and given back in whatever order: bounds hold and nobody waits beside a free place', async () => {
+  const step = fc.record({
+    key: fc.constantFrom('a', 'b', 'c'),
+    what: fc.constantFrom('take', 'wait', 'give', 'leave'),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const bounds = { all: 4, perKey: 2 };
+      const limiter = new Limiter(bounds);
+      const held: { key: string; release: Release }[] = [];
+      const waiting: { key: string; abort: AbortController; over: boolean }[] = [];
+      for (const { key, what } of steps) {
+        if (what === 'take') {
+          const release = limiter.take(key);
+          if (release) held.push({ key, release });
+        } else if (what === 'wait') {
+          const one = { key, abort: new AbortController(), over: false };
+          waiting.push(one);
+          limiter.wait(key, one.abort.signal).then(
+            (release) => {
+              one.over = true;
+              held.push({ key, release });
+            },
+            () => {
+              one.over = true;
+            },
+          );
+        } else if (what === 'give') held.shift()?.release();
+        else waiting.find(({ over }) => !over)?.abort.abort(new Error('left'));
+        await settled();
+        const by = (name: string) => held.filter(({ key: holder }) => holder === name).length;
+        expect(held.length).toBeLessThanOrEqual(bounds.all);
+        for (const name of ['a', 'b', 'c']) expect(by(name)).toBeLessThanOrEqual(bounds.perKey);
+        for (const one of waiting)
+          if (!one.over) expect(held.length === bounds.all || by(one.key) === bounds.perKey).toBe(true);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -1,0 +1,238 @@
+import pino from 'pino';
+import { beforeEach, expect, test } from 'vitest';
+import type { Change } from '../../../src/jobs/change.ts';
+import type { JobRecord } from '../../../src/queue/worker-queue.ts';
+import { authorize } from '../../../src/requests/authorize.ts';
+import type { Envelope } from '../../../src/requests/envelope.ts';
+import type { OriginalRequest } from '../../../src/requests/original.ts';
+import { matchRoute } from '../../../src/requests/routes.ts';
+import type { TokenClaims } from '../../../src/token/claims.ts';
+import { outerKeyId } from '../../../src/token/format.ts';
+import type { Keyring } from '../../../src/token/keyring.ts';
+import { createSealer, type Purpose } from '../../../src/token/seal.ts';
+import { createVerifier, type Verifier } from '../../../src/token/verifier.ts';
+import { type Authorizer, createAuthorizer } from '../../../src/worker/authorization.ts';
+import { lifetimes, makeIssuer, makeTrust, now, ringOf, type Trust } from '../../support/tokens.ts';
+
+let trust: Trust;
+let ring: Keyring;
+let verifier: Verifier;
+let authorizer: Authorizer;
+let audit: Record<string, unknown>[];
+
+beforeEach(async () => {
+  trust = await makeTrust();
+  ring = trust.ring;
+  audit = [];
+  const log = pino({}, { write: (line: string) => void audit.push(JSON.parse(line)) });
+  verifier = createVerifier({ keys: () => ring, fleet: 'geard', lifetimes, testToken: false });
+  authorizer = createAuthorizer({ host: 'h1', sealer: sealer(), verifier, log });
+});
+
+const sealer = () => createSealer(() => ring, outerKeyId, false);
+const stop: OriginalRequest = {
+  method: 'PUT',
+  path: '/container/stopped',
+  query: 'u=0&i=2a&r=web',
+  body: '',
+};
+const never = async () => false;
+const answer: Purpose = { use: 'answer', host: 'h1' };
+
+/** A job as an api would record it; `forge` writes what it likes into it. */
+async function record(
+  {
+    claims = {},
+    request = stop,
+    host = 'h1',
+  }: { claims?: Partial<TokenClaims>; request?: OriginalRequest; host?: string } = {},
+  forge: { job?: object; fingerprint?: string; sealed?: string; purpose?: Partial<Purpose> } = {},
+): Promise<JobRecord> {
+  const token = await trust.mint(claims);
+  const content: Envelope = { token, request, until: null };
+  const order = authorize({}, request, matchRoute(request), lifetimes);
+  const { id, user, command, fingerprint } = order.wants as Change;
+  const job = { id, host, user, type: command.type, resource: command.params.resource, ...forge.job };
+  return {
+    job: job as JobRecord['job'],
+    version: 1,
+    fingerprint: forge.fingerprint ?? fingerprint,
+    sealed:
+      forge.sealed ?? sealer().seal(content, token, { use: 'job', host, job: job.id, ...forge.purpose }),
+    cancel: null,
+    crashes: 1,
+    waitsUntil: null,
+    origin: {},
+    takenAt: null,
+  };
+}
+
+const codeOf = async (one: JobRecord, known = never) =>
+  authorizer.job(one, known).then(
+    () => 'passed',
+    (error) => error.code,
+  );
+
+test('a job whose request an issuer allows passes, with the command that the request says', async () => {
+  const one = await record({ claims: { r: 'web', a: ['container.stop'] } });
+  const { change, token } = await authorizer.job(one, never);
+  expect(token).toMatch(/^token:[0-9a-f]{12}$/);
+  expect(change.command).toEqual({ type: 'container.stop', params: { resource: 'web' } });
+  expect(audit).toEqual([]);
+});
+
+test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], string]>([
+  ['is not sealed', {}, { sealed: '' }, 'token_invalid'],
+  [
+    'is sealed as if only the test token were taken',
+    {},
+    { sealed: `0.${Buffer.from('{}').toString('base64url')}` },
+    'token_invalid',
+  ],
+  ['is of another type than its request', {}, { job: { type: 'container.remove' } }, 'token_forbids'],
+  ['is on another gear than its request', {}, { job: { resource: 'db' } }, 'token_forbids'],
+  ['is by another user than its request', {}, { job: { user: '1' } }, 'token_forbids'],
+  ['is recorded under another id', {}, { job: { id: 'b'.repeat(32) } }, 'token_forbids'],
+  ['is recorded for another host', {}, { job: { host: 'h2' } }, 'token_forbids'],
+  ['has another fingerprint', {}, { fingerprint: 'x' }, 'token_forbids'],
+  ['was sealed for another host', { host: 'h2' }, { job: { host: 'h1' } }, 'token_invalid'],
+  ['was sealed to end it', {}, { purpose: { use: 'cancel' } }, 'token_invalid'],
+  ['was sealed for a copy at its source (security M8)', {}, { purpose: { use: 'copy' } }, 'token_invalid'],
+  ['was sealed for an answer now', {}, { purpose: { use: 'answer' } }, 'token_invalid'],
+  ['was sealed for another id', {}, { purpose: { job: 'b'.repeat(32) } }, 'token_invalid'],
+  ['has a token for another host', { claims: { h: 'h2' } }, {}, 'token_forbids'],
+  ['has a token for another gear', { claims: { r: 'db' } }, {}, 'token_forbids'],
+  ['has a token for another action', { claims: { a: ['*.read'] } }, {}, 'token_forbids'],
+  ['has a token for another fleet', { claims: { aud: 'other' } }, {}, 'token_invalid'],
+  ['has a token that was over when it was recorded', { claims: { d: now() - 70 } }, {}, 'expired'],
+  ['has a token that lives too long', { claims: { d: now() + 30 * 3600 } }, {}, 'token_forbids'],
+])('a job that %s is refused, and the audit log says so without the token', async (_, made, forge, code) => {
+  const one = await record(made, forge);
+  expect(await codeOf(one)).toBe(code);
+  const { id, user } = one.job;
+  expect(audit).toEqual([expect.objectContaining({ msg: 'refused', audit: true, job: id, user, code })]);
+  expect(JSON.stringify(audit)).not.toMatch(/eyJ|\.\./);
+});
+
+test('a job whose request only reads is refused', async () => {
+  const token = await trust.mint();
+  const request: OriginalRequest = { method: 'GET', path: '/jobs', query: '', body: '' };
+  const one = await record();
+  const purpose: Purpose = { use: 'job', host: 'h1', job: one.job.id };
+  const sealed = sealer().seal({ token, request, until: null }, token, purpose);
+  expect(await codeOf({ ...one, sealed })).toBe('token_forbids');
+});
+
+test('a job that was taken in time may wait longer than its token lives, one that was not may not', async () => {
+  const one = await record({ claims: { d: now() - 70 } });
+  expect(await codeOf(one, async () => true)).toBe('passed');
+  expect(await codeOf(one)).toBe('expired');
+});
+
+test('a job whose issuer was revoked while it waited is refused, however it was taken', async () => {
+  const one = await record();
+  expect(await codeOf(one)).toBe('passed');
+  ring = ringOf([await makeIssuer('another')], [trust.daemon]);
+  expect(await codeOf(one, async () => true)).toBe('token_invalid');
+});
+
+test('a question is answered for as long as it says, and only the one that its request asks', async () => {
+  const ask = async (until: number | null, claims: Partial<TokenClaims> = {}) => {
+    const token = await trust.mint(claims);
+    const request: OriginalRequest = { method: 'GET', path: '/container', query: 'r=web', body: '' };
+    return sealer().seal({ token, request, until }, token, answer);
+  };
+  const soon = Date.now() + 60_000;
+  const { order, tenant } = await authorizer.order(await ask(soon, { u: 'alice' }), 'container.read');
+  expect(order.wants).toEqual({ resource: 'web' });
+  expect(tenant).toBe('alice');
+  const refused = async (sealed: string, code: string) =>
+    expect(authorizer.order(sealed, 'container.read')).rejects.toMatchObject({ code });
+  await refused(await ask(Date.now() - 1), 'token_invalid');
+  await refused(await ask(null), 'token_invalid');
+  await refused(await ask(soon, { d: now() - 70 }), 'token_invalid');
+  await refused(await ask(soon, { r: 'db' }), 'token_forbids');
+  await expect(authorizer.order(await ask(soon), 'environment.read')).rejects.toMatchObject({
+    code: 'token_forbids',
+  });
+  expect(audit).toHaveLength(5);
+});
+
+test("what a copy reads passes at its source, which the copy's own host is not", async () => {
+  const copy = async (
+    claims: Partial<TokenClaims> = {},
+    until: number | null = Date.now() + 60_000,
+    more = '',
+  ) => {
+    const token = await trust.mint(claims);
+    const query = `u=0&i=2a&r=team-b&t=gear%3A%2F%2Fteam-a${more}`;
+    const request: OriginalRequest = { method: 'PUT', path: '/repository', query, body: '' };
+    return authorizer.stream(sealer().seal({ token, request, until }, token, { use: 'copy', host: 'h1' }));
+  };
+  const sent = { wants: { resource: 'team-a' }, send: expect.any(Function) };
+  const bundle = { name: 'repository.bundle', tenant: expect.stringMatching(/^token:/), ...sent };
+  const source = { t: 'gear://team-a' };
+  expect(await copy()).toEqual(bundle);
+  expect(await copy({ r: 'team-*', a: ['repository.create', 'content.read'] })).toEqual(bundle);
+  expect(await copy({ ...source, r: 'team-b', a: ['repository.create'] })).toEqual(bundle);
+  expect(await copy({}, Date.now() + 60_000, '&h=h2')).toEqual(bundle);
+  expect(await copy({ ...source, h: 'h2' })).toEqual(bundle);
+  expect(await copy({ h: 'h1' })).toEqual(bundle);
+  expect(audit).toEqual([]);
+  const refused = async (asked: Promise<unknown>, code: string) =>
+    expect(asked).rejects.toMatchObject({ code });
+  await refused(copy({ h: 'h2' }), 'token_forbids');
+  await refused(copy({ r: 'team-b' }), 'token_forbids');
+  await refused(copy({ a: ['repository.create'] }), 'token_forbids');
+  await refused(copy({ a: ['content.read'] }), 'token_forbids');
+  await refused(copy({ t: 'gear://team-c' }), 'token_forbids');
+  await refused(copy({ d: now() - 70 }), 'expired');
+  await refused(copy({}, null), 'token_invalid');
+  await refused(copy({}, Date.now() - 1), 'token_invalid');
+  expect(audit).toHaveLength(8);
+});
+
+test('whether a job would pass is told without a line in the audit log (house 7.14)', async () => {
+  const forged = await record({}, { job: { resource: 'db' } });
+  expect(await authorizer.allows(await record())).toBe(true);
+  expect(await authorizer.allows(forged)).toBe(false);
+  expect(await authorizer.allows(await record({}, { sealed: '' }))).toBe(false);
+  expect(audit).toEqual([]);
+  expect(await codeOf(forged)).toBe('token_forbids'); // What is to be done is told.
+  expect(audit).toHaveLength(1);
+});
+
+test('a request that makes no stream opens none', async () => {
+  const token = await trust.mint();
+  const sealed = (request: OriginalRequest) =>
+    sealer().seal({ token, request, until: Date.now() + 60_000 }, token, answer);
+  for (const query of ['u=0&i=2a&r=a', 'u=0&i=2a&r=a&t=https://example.org/b']) {
+    const asked = authorizer.stream(sealed({ method: 'PUT', path: '/repository', query, body: '' }));
+    await expect(asked).rejects.toMatchObject({ code: 'token_forbids' });
+  }
+  await expect(authorizer.stream(sealed(stop))).rejects.toMatchObject({ code: 'token_forbids' });
+});
+
+test('the end of a job is asked for by a request of its own, which may be about no other job', async () => {
+  const one = await record();
+  const cancel = async (id: string, claims: Partial<TokenClaims> = {}) => {
+    const token = await trust.mint(claims);
+    const request: OriginalRequest = { method: 'DELETE', path: `/job/${id}`, query: '', body: '' };
+    const purpose: Purpose = { use: 'cancel', host: 'h1', job: id.padStart(32, '0') };
+    return sealer().seal({ token, request, until: null }, token, purpose);
+  };
+  expect(await authorizer.cancels(await cancel('2a'), one)).toBe(true);
+  expect(await authorizer.cancels(await cancel('2b'), one)).toBe(false);
+  expect(await authorizer.cancels(await cancel('2a', { r: 'db' }), one)).toBe(false);
+  expect(await authorizer.cancels(await cancel('2a', { a: ['job.read'] }), one)).toBe(false);
+  expect(await authorizer.cancels(one.sealed, one)).toBe(false);
+});
+
+test('whether a job would pass is told without a line in the audit log', async () => {
+  const forged = await record({}, { job: { resource: 'db' } });
+  expect(await authorizer.allows(await record())).toBe(true);
+  expect(await authorizer.allows(forged)).toBe(false);
+  expect(audit).toEqual([]);
+  expect(await codeOf(forged)).toBe('token_forbids'); // What is to be done is told.
+  expect(audit).toHaveLength(1);
+});

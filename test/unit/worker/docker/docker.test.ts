@@ -1,0 +1,149 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { dockerCommands } from '../../../../src/worker/docker/commands.ts';
+import { createDocker } from '../../../../src/worker/docker/docker.ts';
+import { asDockerFailure, asPullFailure } from '../../../../src/worker/docker/failures.ts';
+import { followLayers } from '../../../../src/worker/docker/images/pull.ts';
+
+test('progress adds up all layers and never falls', () => {
+  const seen: number[] = [];
+  const event = followLayers(({ percent }) => seen.push(percent));
+  for (const id of ['a', 'b']) event({ id, status: 'Pulling fs layer' });
+  event({ id: 'a', status: 'Downloading', progressDetail: { current: 50, total: 100 } });
+  event({ id: 'a', status: 'Download complete' });
+  event({ id: 'c', status: 'Pulling fs layer' });
+  event({ id: 'a', status: 'Extracting', progressDetail: { current: 1, total: 2 } });
+  for (const id of ['a', 'b', 'c']) event({ id, status: 'Pull complete' });
+  expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  expect(seen.at(-1)).toBe(100);
+});
+
+test('a layer that is there already is no progress of those that are not', () => {
+  const seen: number[] = [];
+  const event = followLayers(({ percent }) => seen.push(percent));
+  event({ id: 'base', status: 'Already exists' });
+  event({ id: 'a', status: 'Pulling fs layer' });
+  event({ id: 'a', status: 'Downloading', progressDetail: { current: 50, total: 100 } });
+  expect(seen).toEqual([35]);
+});
+
+test.each([
+  ['manifest for a:1 not found: manifest unknown', 'image_not_found', false],
+  [
+    "pull access denied for a, repository does not exist or may require 'docker login': denied",
+    'registry_failed',
+    false,
+  ],
+  ['Get "http://r/v2/": unauthorized: authentication required', 'registry_failed', false],
+  [
+    'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused',
+    'registry_failed',
+    true,
+  ],
+  ['received unexpected HTTP status: 503 Service Unavailable', 'registry_failed', true],
+  [`manifest verification failed for digest sha256:${'0'.repeat(64)}`, 'registry_failed', false],
+])('the registry saying %j is %s', (message, code, transient) => {
+  const failure = asPullFailure('a', new Error(message));
+  expect(failure).toMatchObject({ code, transient });
+  expect(failure.message).not.toContain(message);
+});
+
+test('what keeps a registry from giving an image has the same words, whatever it is', () => {
+  const said = [
+    'Get "http://r:1/v2/": dial tcp 10.0.0.1:1: connect: connection refused',
+    'Get "https://r:1/v2/": net/http: TLS handshake timeout',
+    'Get "https://r:1/v2/": net/http: request canceled while waiting for connection',
+    'Get "https://r:1/v2/": x509: certificate signed by unknown authority',
+    'Get "https://r:1/v2/": http: server gave HTTP response to HTTPS client',
+    'received unexpected HTTP status: 500 Internal Server Error',
+    `error parsing HTTP 404 response body: invalid character 'p': "404 page not found"`,
+    `error parsing HTTP 403 response body: invalid character '<': "<p>Forbidden</p>"`,
+  ];
+  const told = said.map((message) => asPullFailure('r:1/a', new Error(message)).message);
+  expect(new Set(told)).toEqual(new Set(['the registry of r:1/a could not be reached or gave no image']));
+});
+
+test.each([
+  'write /var/lib/docker/tmp/GetImageBlob284: no space left on device',
+  'failed to register layer: Error processing tar file(exit status 1): write /a: no space left on device',
+  '(HTTP code 500) server error - mkdir /var/lib/docker/overlay2/1-init: no space left on device ',
+  'write /var/lib/docker/tmp/GetImageBlob284: disk quota exceeded',
+])('the engine saying %j has a full disk, which passes', (message) => {
+  const full = { code: 'host_unavailable', transient: true, message: expect.stringContaining('full; free') };
+  expect(asPullFailure('a', new Error(message))).toMatchObject(full);
+  expect(asDockerFailure(new Error(message))).toMatchObject(full);
+});
+
+test.each([
+  [125, 'Conflict. The container name "/gear-a" is already in use', {}],
+  [126, 'OCI runtime create failed: unable to apply cgroup configuration: no such file', {}],
+  [125, 'mkdir /var/lib/docker/overlay2/1-init: no space left on device', {}],
+  [125, 'Bind for 0.0.0.0:4000 failed: port is already allocated', { code: 'port_taken', transient: false }],
+  [125, 'listen tcp4 0.0.0.0:4000: bind: address already in use', { code: 'port_taken', transient: false }],
+])('an exit with %i after %j is a failure of the engine', (status, line, expected) => {
+  const passing = { code: 'host_unavailable', transient: true };
+  expect(dockerCommands.explainExit(status, ['first', line])).toMatchObject({ ...passing, ...expected });
+});
+
+test.each([
+  [125, 'a', 'Docker could not create the container (exit status 125)'],
+  [126, 'bind: address already in use', 'the command in the container cannot be executed (exit status 126)'],
+  [127, 'no space left on device', 'the command does not exist in the container (exit status 127)'],
+  [1, 'port is already allocated', null],
+  [137, 'The container name "/gear-a" is already in use', null],
+])('an exit with %i after %j is the container’s own', (status, line, sentence) => {
+  expect(dockerCommands.explainExit(status, [line])).toBe(sentence);
+});
+
+/** An engine that has one image, and takes it for whatever it is asked for. */
+async function engineWith(image: {
+  Id: string;
+  RepoTags?: string[];
+  RepoDigests: string[] | null;
+}): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'geard-engine-'));
+  const socket = join(directory, 'socket');
+  const engine = createServer((_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ ...image, Config: {} }));
+  });
+  await once(engine.listen(socket), 'listening');
+  onTestFinished(async () => {
+    engine.close();
+    engine.closeAllConnections();
+    await rm(directory, { recursive: true });
+  });
+  return socket;
+}
+
+test('an image with another digest than the reference is not the image, whatever the engine says', async () => {
+  const [right, wrong] = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
+  const socketPath = await engineWith({
+    Id: 'sha256:1',
+    RepoTags: ['r:5000/git:1'],
+    RepoDigests: [`r:5000/git@${right}`],
+  });
+  const docker = createDocker({ socketPath, log: pino({ level: 'silent' }) });
+  onTestFinished(() => docker.close());
+  expect(await docker.image(`r:5000/git@${wrong}`)).toBeNull();
+  expect(await docker.image(`r:5000/git:1@${wrong}`)).toBeNull();
+  for (const reference of [`r:5000/git@${right}`, `r:5000/git:1@${right}`, 'r:5000/git:1'])
+    expect(await docker.image(reference), reference).toMatchObject({ id: 'sha256:1' });
+});
+
+test('an engine that takes a name for the beginning of an id gives no image', async () => {
+  const socketPath = await engineWith({
+    Id: `sha256:${'ab'.repeat(32)}`,
+    RepoTags: ['secret:1'],
+    RepoDigests: [],
+  });
+  const docker = createDocker({ socketPath, log: pino({ level: 'silent' }) });
+  onTestFinished(() => docker.close());
+  for (const reference of ['ab', 'abab', 'secret', 'secret:2', 'r/secret:1'])
+    expect(await docker.image(reference), reference).toBeNull();
+  expect(await docker.image('docker.io/library/secret:1')).not.toBeNull();
+});

@@ -1,0 +1,62 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { hostPaths } from '../../../../src/worker/domain/paths.ts';
+import { makeDirectories } from '../../../../src/worker/host/files.ts';
+import { createJournal } from '../../../../src/worker/jobs/job-journal.ts';
+import { effectsOf } from '../../../support/failpoints.ts';
+
+const id = 'a'.repeat(32);
+
+async function openJournal() {
+  const base = await mkdtemp(join(tmpdir(), 'geard-journal-'));
+  onTestFinished(() => rm(base, { recursive: true }));
+  const paths = hostPaths(base);
+  await makeDirectories(paths.directories);
+  return createJournal(paths);
+}
+
+test('what a job has seen and that it was taken is forgotten when it is over', async () => {
+  const journal = await openJournal();
+  await journal.take(id, 'digest');
+  expect(await journal.wasTaken(id, 'digest')).toBe(true);
+  expect(await journal.checkpoint(id, async () => 'first')).toBe('first');
+  expect(await journal.checkpoint(id, async () => 'second')).toBe('first');
+  await journal.write(id, { fingerprint: 'f', outcome: { state: 'cancelled' } });
+  await journal.clear(id);
+  expect(await journal.read(id)).toEqual({ fingerprint: 'f', outcome: { state: 'cancelled' } });
+  expect(await journal.wasTaken(id, 'digest')).toBe(false);
+  expect(await journal.checkpoint(id, async () => 'second')).toBe('second');
+});
+
+test('what a power cut has brought back of a job that is over is removed, and what is kept for another stays', async () => {
+  const journal = await openJournal();
+  const other = 'b'.repeat(32);
+  await journal.write(id, { fingerprint: 'f', outcome: { state: 'cancelled' } });
+  for (const one of [id, other]) {
+    await journal.take(one, 'digest');
+    await journal.checkpoint(one, async () => 'first');
+  }
+  await journal.tidy();
+  expect([await journal.wasTaken(id, 'digest'), await journal.wasTaken(other, 'digest')]).toEqual([
+    false,
+    true,
+  ]);
+  const second = async () => 'second';
+  expect([await journal.checkpoint(id, second), await journal.checkpoint(other, second)]).toEqual([
+    'second',
+    'first',
+  ]);
+});
+
+test('a test can crash the worker at every change of the journal', async () => {
+  const journal = await openJournal();
+  const changes = await effectsOf(async () => {
+    await journal.take(id, 'digest');
+    await journal.write(id, { fingerprint: 'f', outcome: { state: 'cancelled' } });
+    await journal.clear(id);
+  });
+  const written = ['file.fsync', 'file.rename', 'directory.fsync'];
+  expect(changes).toEqual(['file.write', ...written, 'file.remove', 'file.remove']);
+});

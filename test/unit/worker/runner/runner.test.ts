@@ -1,0 +1,467 @@
+import pino from 'pino';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { Failure } from '../../../../src/jobs/errors.ts';
+import type { Job } from '../../../../src/jobs/job.ts';
+import { payloadVersion } from '../../../../src/jobs/payload-version.ts';
+import { createLocks } from '../../../../src/lib/async/locks.ts';
+import type { Metric } from '../../../../src/lib/metrics/metric.ts';
+import type { JobRecord } from '../../../../src/queue/worker-queue.ts';
+import type { AuthorizedJob, Authorizer } from '../../../../src/worker/authorization.ts';
+import { hostPaths } from '../../../../src/worker/domain/paths.ts';
+import type { Handlers, JobContext } from '../../../../src/worker/jobs/context.ts';
+import { HandedBack } from '../../../../src/worker/jobs/interruptions.ts';
+import type { Journal, JournalEntry } from '../../../../src/worker/jobs/job-journal.ts';
+import { finished, running, waitSeconds } from '../../../../src/worker/metrics.ts';
+import { ActiveJob, type Stage } from '../../../../src/worker/runner/active-job.ts';
+import { Runner } from '../../../../src/worker/runner/runner.ts';
+import { MemoryLedger } from '../../../support/memory-ledger.ts';
+import { until } from '../../../support/until.ts';
+
+/** A journal in memory. */
+function memoryJournal(): Journal {
+  const [entries, taken] = [new Map<string, JournalEntry>(), new Map<string, string>()];
+  return {
+    read: async (id) => entries.get(id) ?? null,
+    write: async (id, entry) => void entries.set(id, entry),
+    clear: async (id) => void taken.delete(id),
+    take: async (id, digest) => void taken.set(id, digest),
+    wasTaken: async (id, digest) => taken.get(id) === digest,
+    checkpoint: (_, look) => look(),
+    tidy: async () => {},
+    prune: async () => {},
+  };
+}
+
+/** A runner over a ledger and a journal in memory, whose jobs run until the test ends them. */
+function setUp({ maxParallelJobs = 16 } = {}) {
+  const journal = memoryJournal();
+  const ledger = new MemoryLedger();
+  const paths = hostPaths('/nonexistent');
+
+  const running = new Map<string, () => void>();
+  const ran: string[] = [];
+  const stop = {
+    run: ({ resource }: { resource: string }, { job, signal }: JobContext) =>
+      new Promise((resolve, reject) => {
+        ran.push(`${job} ${resource}`);
+        const settle = (end: () => void) => () => {
+          running.delete(job);
+          end();
+        };
+        running.set(
+          job,
+          settle(() => resolve({ unit: 'u', container: null, active: 'inactive' })),
+        );
+        signal.addEventListener(
+          'abort',
+          settle(() => reject(signal.reason)),
+        );
+      }),
+    undo: async () => '',
+  };
+  /** What a client has asked for: all that the record says, unless the test says otherwise. */
+  const requestOf = ({ job: { id, user, resource }, fingerprint }: JobRecord): AuthorizedJob => ({
+    change: {
+      id: id as never,
+      user,
+      command: { type: 'container.stop', params: { resource } },
+      expires: 60,
+      fingerprint,
+    },
+    tenant: user,
+    digest: 'digest',
+    token: 'token:1',
+  });
+  const authorizer = {
+    job: vi.fn(async (record: JobRecord) => requestOf(record)),
+    allows: async () => true,
+    cancels: async () => true,
+    auditRejection: vi.fn(),
+  } satisfies Partial<Authorizer>;
+
+  const logged: Record<string, unknown>[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+  const services = {
+    host: 'h1',
+    paths,
+    gears: { read: async () => {} },
+    gearLocks: createLocks(),
+    limits: { maxParallelJobs },
+    log,
+  } as never;
+  const runner = new Runner({
+    ledger,
+    authorizer: authorizer as unknown as Authorizer,
+    journal,
+    services,
+    handlers: { 'container.stop': stop } as unknown as Handlers,
+    busy: new Set<string>(),
+  });
+  onTestFinished(() => runner.drain(0));
+  let accepted = 0;
+  return {
+    runner,
+    ledger,
+    journal,
+    authorizer,
+    requestOf,
+    running,
+    ran,
+    logged,
+    accept: (resource: string, more: Partial<Job> = {}, version = payloadVersion) =>
+      ledger.accept(recordOf((++accepted).toString(16).padStart(32, '0'), resource, more, version)),
+    isRunning: (id: string) => until(`${id} runs`, () => running.has(id)),
+    end: (id: string) => running.get(id)?.(),
+    stagesOf: (id: string) => logged.flatMap((line) => (line['id'] === id ? (line['to'] ?? []) : [])),
+  };
+}
+
+function recordOf(id: string, resource: string, more: Partial<Job>, version: number): JobRecord {
+  const now = new Date().toISOString();
+  const job = { id, type: 'container.stop', state: 'queued', resource, host: 'h1', user: '0' } as const;
+  const times = { createdAt: now, startedAt: now, finishedAt: null };
+  return {
+    job: { ...job, ...times, attempts: 1, progress: null, result: null, error: null, ...more },
+    version,
+    fingerprint: 'f',
+    sealed: '',
+    cancel: null,
+    waitsUntil: null,
+    crashes: 1,
+    origin: { trace: 'req-1', peer: '192.0.2.1' },
+    takenAt: Date.now(),
+  };
+}
+
+/** Lets everything go on that can. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
+
+test('invariant 1: a job that is delivered again while it is here is joined, and runs once', async () => {
+  const { runner, accept, isRunning, end, ran } = setUp();
+  const id = accept('web');
+  const deliveries = [runner.deliver(id), runner.deliver(id)];
+  await isRunning(id);
+  deliveries.push(runner.deliver(id));
+  end(id);
+  await Promise.all(deliveries);
+  expect(ran).toEqual([`${id} web`]);
+  await runner.deliver(id); // Over, it is dropped.
+  expect(ran).toHaveLength(1);
+});
+
+test('invariant 2: a job begins when the one before it on its gear has ended, jobs of other gears at once', async () => {
+  const { runner, ledger, accept, isRunning, end, running } = setUp();
+  const [first, second, other] = [accept('web'), accept('web'), accept('db')];
+  const all = [second, other, first].map((id) => runner.deliver(id));
+  await isRunning(first);
+  await isRunning(other);
+  await settled();
+  expect([...running.keys()].sort()).toEqual([first, other]);
+  end(first);
+  await isRunning(second);
+  expect(ledger.told.indexOf(`finish ${first}`)).toBeLessThan(ledger.told.indexOf(`begin ${second}`));
+  end(second);
+  end(other);
+  await Promise.all(all);
+});
+
+test('invariant 3: no more jobs run side by side than there are places, and of one user half of them', async () => {
+  const { runner, accept, isRunning, end, running } = setUp({ maxParallelJobs: 4 });
+  const ofAlice = ['a', 'b', 'c', 'd'].map((gear) => accept(gear, { user: 'alice' }));
+  const ofOthers = ['e', 'f', 'g'].map((gear) => accept(gear, { user: gear }));
+  const all = [...ofAlice, ...ofOthers].map((id) => runner.deliver(id));
+  await until('all places are taken', () => running.size === 4);
+  await settled();
+  expect(running.size).toBe(4);
+  expect(ofAlice.filter((id) => running.has(id))).toHaveLength(2);
+  for (const id of [...ofAlice, ...ofOthers]) {
+    await isRunning(id);
+    end(id);
+  }
+  await Promise.all(all);
+});
+
+test('invariant 4: what is done is what the request says, and nothing where it is refused', async () => {
+  const { runner, ledger, authorizer, accept, isRunning, end, ran, requestOf } = setUp();
+  const forged = accept('web');
+  authorizer.job.mockImplementationOnce(async (record) => {
+    const request = requestOf(record);
+    return {
+      ...request,
+      change: { ...request.change, command: { type: 'container.stop', params: { resource: 'own' } } },
+    };
+  });
+  const delivered = runner.deliver(forged);
+  await isRunning(forged);
+  end(forged);
+  await delivered;
+  expect(ran).toEqual([`${forged} own`]);
+
+  authorizer.job.mockRejectedValueOnce(new Failure('token_forbids', 'no'));
+  const [refused, after] = [accept('web'), accept('web')];
+  await runner.deliver(refused);
+  expect(ledger.outcomes.get(refused)).toMatchObject({ state: 'failed', error: { code: 'token_forbids' } });
+  await isRunning(after); // The refusal has woken it.
+  expect(ran).toEqual([`${forged} own`, `${after} web`]);
+  end(after);
+});
+
+test('invariant 5: a job that waits for nothing is authorized once', async () => {
+  const { runner, authorizer, accept, isRunning, end } = setUp();
+  const id = accept('web');
+  const delivered = runner.deliver(id);
+  await isRunning(id);
+  end(id);
+  await delivered;
+  expect(authorizer.job).toHaveBeenCalledOnce();
+});
+
+test('invariant 5: a job that has waited is authorized again, and does not run where its key was revoked', async () => {
+  const { runner, ledger, authorizer, accept, isRunning, end, ran } = setUp();
+  const [first, second, third] = [accept('web'), accept('web'), accept('web')];
+  const all = [first, second, third].map((id) => runner.deliver(id));
+  await isRunning(first);
+  await until('all have been authorized', () => authorizer.job.mock.calls.length === 3);
+  const now = performance.now();
+  vi.spyOn(performance, 'now').mockImplementation(() => now + 60_000);
+  onTestFinished(() => void vi.restoreAllMocks());
+  authorizer.job.mockRejectedValueOnce(new Failure('token_invalid', 'revoked'));
+  end(first);
+  await all[1];
+  expect(ledger.outcomes.get(second)).toMatchObject({ error: { code: 'token_invalid' } });
+  await isRunning(third);
+  expect(ran).toEqual([`${first} web`, `${third} web`]);
+  end(third);
+  await Promise.all(all);
+});
+
+test('invariant 6: an outcome is in the journal before the ledger hears of it', async () => {
+  const { runner, ledger, journal, accept, isRunning, end } = setUp();
+  const id = accept('web');
+  const finish = vi.spyOn(ledger, 'finish').mockImplementation(async () => {
+    expect(await journal.read(id)).toMatchObject({ outcome: { state: 'succeeded' } });
+    throw new Error('Redis is away');
+  });
+  const delivered = runner.deliver(id);
+  await isRunning(id);
+  end(id);
+  await expect(delivered).rejects.toThrow('Redis is away');
+  expect(ledger.told).toContain(`hand back ${id}`);
+  finish.mockRestore();
+});
+
+test('invariant 6: a job whose outcome is in the journal is not done again, and another with its id neither', async () => {
+  const { runner, ledger, journal, authorizer, accept, ran } = setUp();
+  const [same, other] = [accept('web'), accept('db')];
+  await journal.write(same, { fingerprint: 'f', outcome: { state: 'cancelled' } });
+  await journal.write(other, { fingerprint: 'g', outcome: { state: 'cancelled' } });
+  await Promise.all([runner.deliver(same), runner.deliver(other)]);
+  expect(ran).toEqual([]);
+  expect(ledger.outcomes.get(same)).toEqual({ state: 'cancelled' });
+  expect(ledger.outcomes.get(other)).toMatchObject({ error: { code: 'request_id_reused' } });
+  expect(authorizer.auditRejection).toHaveBeenCalledTimes(2);
+});
+
+test('invariant 6: an outcome waits for a disk that is full, and the job is not done again meanwhile', async () => {
+  const { runner, ledger, journal, accept, isRunning, end, ran, logged } = setUp();
+  const id = accept('web');
+  const write = vi.spyOn(journal, 'write');
+  write.mockRejectedValueOnce(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+  const progress = vi.spyOn(ledger, 'progress').mockRejectedValue(new Error('Redis takes no writes'));
+  const delivered = runner.deliver(id);
+  await isRunning(id);
+  end(id);
+  await delivered;
+  expect(write).toHaveBeenCalledTimes(2);
+  expect(progress).toHaveBeenCalledOnce();
+  expect(ran).toHaveLength(1);
+  expect(ledger.outcomes.get(id)).toMatchObject({ state: 'succeeded' });
+  expect(logged.filter(({ msg }) => msg === 'a job cannot go on; it is tried again')).toHaveLength(1);
+});
+
+test('invariant 7: who is behind a job that nobody has delivered has it delivered', async () => {
+  const { runner, accept, isRunning, end } = setUp();
+  const [first, second] = [accept('web'), accept('web')];
+  const delivered = runner.deliver(second);
+  await isRunning(first);
+  end(first);
+  await isRunning(second);
+  end(second);
+  await delivered;
+});
+
+test('invariant 7: who is behind an id without a record has it leave the line', async () => {
+  const { runner, ledger, accept, isRunning, end } = setUp();
+  const [expired, second] = [accept('web'), accept('web')];
+  ledger.expire(expired);
+  const delivered = runner.deliver(second);
+  await isRunning(second);
+  expect(ledger.told).toContain(`drop ${expired}`);
+  end(second);
+  await delivered;
+});
+
+test('invariant 7: who waits for a job that has left looks again when it is delivered again', async () => {
+  const { runner, ledger, accept, isRunning, end, stagesOf } = setUp();
+  const [first, second] = [accept('web'), accept('web')];
+  const [one, two] = [runner.deliver(first), runner.deliver(second)];
+  await isRunning(first);
+  await until('the second waits', () => stagesOf(second).includes('behind'));
+  const finish = vi.spyOn(ledger, 'finish').mockRejectedValueOnce(new Error('Redis is away'));
+  end(first);
+  await expect(one).rejects.toThrow('Redis is away'); // It has woken nobody.
+  finish.mockRestore();
+  void runner.deliver(second);
+  await isRunning(second); // Behind the first, it has had that told again.
+  expect(ledger.outcomes.has(first)).toBe(true);
+  end(second);
+  await two;
+});
+
+test('invariant 8: a worker that stops takes and begins nothing, and lets what runs come to its end', async () => {
+  const { runner, ledger, accept, isRunning, end, ran, stagesOf } = setUp({ maxParallelJobs: 2 });
+  const first = accept('web');
+  const one = runner.deliver(first);
+  await isRunning(first);
+  const [behind, waits] = [accept('web', { user: 'bob' }), accept('db')];
+  const refused = [behind, waits].map((id) => expect(runner.deliver(id)).rejects.toBeInstanceOf(HandedBack));
+  await until('one is behind the first', () => stagesOf(behind).includes('behind'));
+  await until('one waits for a place', () => stagesOf(waits).includes('waiting'));
+  const drained = runner.drain(60_000);
+  await Promise.all(refused);
+  const late = accept('late');
+  await expect(runner.deliver(late)).rejects.toBeInstanceOf(HandedBack);
+  expect(ledger.told).not.toContain(`take ${late}`);
+  end(first);
+  await Promise.all([one, drained]);
+  expect(ran).toEqual([`${first} web`]);
+  const states = [first, behind, waits, late].map((id) => ledger.stateOf(id));
+  expect(states).toEqual(['succeeded', 'queued', 'queued', 'queued']);
+});
+
+test('invariant 8: after the grace what still runs, or waits for the disk, is handed back without an outcome', async () => {
+  const { runner, ledger, journal, accept, isRunning, end } = setUp();
+  const [runs, waits] = [accept('web'), accept('db')];
+  const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  const write = vi.spyOn(journal, 'write').mockRejectedValue(full);
+  const ends = [runs, waits].map((id) => expect(runner.deliver(id)).rejects.toBeInstanceOf(HandedBack));
+  await isRunning(runs);
+  await isRunning(waits);
+  end(waits);
+  await until('the outcome waits for the disk', () => write.mock.calls.length > 0);
+  await runner.drain(10);
+  await Promise.all(ends);
+  expect(ledger.outcomes.size).toBe(0);
+  expect([ledger.stateOf(runs), ledger.stateOf(waits)]).toEqual(['queued', 'queued']);
+});
+
+test('invariant 9: every stage is logged, in the order that the table has', async () => {
+  const { runner, accept, isRunning, end, stagesOf } = setUp();
+  const [first, second] = [accept('web'), accept('web')];
+  const all = [runner.deliver(first), runner.deliver(second)];
+  await isRunning(first);
+  await until('the second waits', () => stagesOf(second).includes('behind'));
+  end(first);
+  await isRunning(second);
+  end(second);
+  await Promise.all(all);
+  expect(stagesOf(first)).toEqual(['waiting', 'beginning', 'running', 'storing', 'left']);
+  expect(stagesOf(second)).toEqual([
+    'waiting',
+    'beginning',
+    'behind',
+    'waiting',
+    'beginning',
+    'running',
+    'storing',
+    'left',
+  ]);
+});
+
+test.each<[Stage[], Stage]>([
+  [[], 'running'],
+  [['waiting'], 'running'],
+  [['waiting', 'beginning', 'behind'], 'running'],
+  [['waiting', 'beginning', 'running'], 'behind'],
+  [['waiting', 'beginning', 'running', 'storing'], 'running'],
+  [['left'], 'waiting'],
+])('invariant 9: after %j a job cannot enter %s', (before, stage) => {
+  const job = new ActiveJob(pino({ level: 'silent' }));
+  for (const one of before) job.enter(one);
+  expect(() => job.enter(stage)).toThrow('a job cannot go from');
+});
+
+test('a job is cancelled only where it is', async () => {
+  const { runner, ledger, accept, isRunning } = setUp();
+  const id = accept('web');
+  expect(runner.cancel(id)).toBe(false);
+  const delivered = runner.deliver(id);
+  await isRunning(id);
+  expect(runner.cancel(id)).toBe(true);
+  await delivered;
+  expect(ledger.outcomes.get(id)).toEqual({ state: 'cancelled' });
+});
+
+test('an id without a record is forgotten, and one that is none is not looked up', async () => {
+  const { runner, ledger } = setUp();
+  const id = 'a'.repeat(32);
+  await Promise.all([runner.deliver(id), runner.deliver('../etc')]);
+  expect(ledger.told).toEqual([`forget ${id}`]);
+});
+
+test('jobs of a newer version stay queued, and the log says so once', async () => {
+  const { runner, ledger, accept, logged } = setUp();
+  const ids = ['web', 'db'].map((gear) => accept(gear, {}, payloadVersion + 1));
+  for (const id of ids) await expect(runner.deliver(id)).rejects.toThrow('newer version');
+  expect(ids.map((id) => ledger.stateOf(id))).toEqual(['queued', 'queued']);
+  expect(logged.filter(({ level }) => level === 40)).toHaveLength(1);
+});
+
+test('the newest of starts and stops that have waited for the host takes effect', async () => {
+  const { runner, ledger, accept, isRunning, end, ran } = setUp();
+  const createdAt = new Date(Date.now() - 3_600_000).toISOString();
+  const [old, newest] = [accept('web', { createdAt }), accept('web', { createdAt })];
+  const delivered = runner.deliver(newest);
+  await isRunning(newest);
+  expect(ledger.outcomes.get(old)).toEqual({ state: 'cancelled', result: { supersededBy: newest } });
+  end(newest);
+  await delivered;
+  expect(ran).toEqual([`${newest} web`]);
+});
+
+test('metrics tell of a job what it is, how it ends and how long it waited, and whether it runs', async () => {
+  const { runner, accept, isRunning, end } = setUp();
+  const values = (metric: Metric) =>
+    Object.fromEntries([...metric.samples()].map(([suffix, labels, value]) => [suffix + labels, value]));
+  const ended = (key: string) => values(finished)[key] ?? 0;
+  const before = ended('type="container.stop",state="succeeded"');
+  const cancelledBefore = ended('type="container.stop",state="cancelled"');
+  const runningBefore = values(running)[''] ?? 0;
+  const waitsBefore = values(waitSeconds)['_counttype="container.stop"'] ?? 0;
+  const [one, other] = [accept('web'), accept('other', { attempts: 2 })];
+  const deliveries = [runner.deliver(one), runner.deliver(other)];
+  await isRunning(one);
+  await isRunning(other);
+  expect(values(running)['']).toBe(runningBefore + 2);
+  end(one);
+  runner.cancel(other);
+  await Promise.all(deliveries);
+  expect(values(running)['']).toBe(runningBefore);
+  expect(ended('type="container.stop",state="succeeded"')).toBe(before + 1);
+  expect(ended('type="container.stop",state="cancelled"')).toBe(cancelledBefore + 1);
+  // A job that goes on after a crash has begun before.
+  expect(values(waitSeconds)['_counttype="container.stop"']).toBe(waitsBefore + 1);
+});
+
+test('every line of a job that runs says whose it is and where it came from', async () => {
+  const { runner, accept, isRunning, end, logged } = setUp();
+  const id = accept('web', { user: 'ann' });
+  const delivery = runner.deliver(id);
+  await isRunning(id);
+  end(id);
+  await delivery;
+  const lines = logged.filter(({ msg }) => msg === 'job begins' || msg === 'job ends');
+  expect(lines).toHaveLength(2);
+  const whose = { id, type: 'container.stop', resource: 'web', user: 'ann', token: 'token:1' };
+  for (const line of lines) expect(line).toMatchObject({ ...whose, trace: 'req-1', peer: '192.0.2.1' });
+});
