@@ -67,9 +67,9 @@ test('the picture in docs/architecture.md shows the imports in the code', () => 
 
 test('an arrow is dotted where only types are imported, and a folder has none to itself', () => {
   const tree = new Map([
-    ['src/api/a.ts', measureSource('a.ts', "import type { B } from '../../jobs/b.ts'; import '../c.ts';")],
-    ['src/api/d/e.ts', measureSource('e.ts', "import type { B } from '../../../jobs/b.ts';")],
-    ['src/cli/f.ts', measureSource('f.ts', "import { B } from '../../jobs/b.ts'; import '../../api/a.ts';")],
+    ['src/api/a.ts', measureSource('a.ts', "import type { B } from '../jobs/b.ts'; import './c.ts';")],
+    ['src/api/d/e.ts', measureSource('e.ts', "import type { B } from '../../jobs/b.ts';")],
+    ['src/cli/f.ts', measureSource('f.ts', "import { B } from '../jobs/b.ts'; import '../api/a.ts';")],
   ]);
   expect(drawFolders(folderArrows(tree))).toBe(
     '```mermaid\ngraph TD\n  api -.-> jobs\n  cli --> api & jobs\n```\n',

@@ -52,12 +52,12 @@ test('type assertions are counted without `as const`', () => {
 });
 
 test('an import or a re-export is of types only when nothing of it is left at run time', () => {
-  const text = `import type { A } from '../a.ts';
-import { type B } from '../b.ts';
-import { type C, d } from '../c.ts';
-export { type E } from '../e.ts';
-export * from '../f.ts';
-import '../g.ts';`;
+  const text = `import type { A } from './a.ts';
+import { type B } from './b.ts';
+import { type C, d } from './c.ts';
+export { type E } from './e.ts';
+export * from './f.ts';
+import './g.ts';`;
   expect(measure(text).imports).toEqual([
     { from: './a.ts', typeOnly: true },
     { from: './b.ts', typeOnly: true },
@@ -92,7 +92,7 @@ test('a circle is counted once however many ways lead round, and a chain is none
 });
 
 test('an arrow goes from a file to the one it imports, packages apart', () => {
-  const source = measure("import { a } from '../../lib/a.ts';\nimport { z } from 'zod';");
+  const source = measure("import { a } from '../lib/a.ts';\nimport { z } from 'zod';");
   expect(arrowsOf(new Map([['src/api/b.ts', source]]))).toMatchObject([
     { file: 'src/api/b.ts', to: 'src/lib/a.ts', typeOnly: false },
   ]);
