@@ -29,11 +29,11 @@ const linesOf = (page: string) =>
     .split('\n')
     .flatMap((line) => /^\$ (.+)/.exec(line)?.[1] ?? []);
 
-/** Runs the lines of a page one after the other in one shell, as somebody would who reads it. */
+/** Runs the lines of a page one after the other in one shell, as somebody would who reads only that one. */
 async function perform(page: string): Promise<string> {
   const script = linesOf(page).flatMap((line) => [`printf '\\n$ %s\\n' ${quoted(line)}`, line]);
   const { status, stdout, stderr } = await lab(
-    ...['exec', 'h1', '--', 'env', '-C', clone, 'bash', '-c'],
+    ...['exec', 'h1', '--', 'env', '-C', clone, `XDG_CONFIG_HOME=/root/settings/${page}`, 'bash', '-c'],
     ['set -euo pipefail', 'exec 2>&1', `gear() { ${clone}/bin/gear "$@"; }`, ...script].join('\n'),
   );
   expect(status, `${page}:${stdout.slice(-3_000)}${stderr}`).toBe(0);

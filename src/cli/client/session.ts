@@ -91,15 +91,20 @@ function reasonOf(error: Error, { api }: ClientOptions): string {
 
 /** What went wrong, and how to mend it. */
 export function explain(error: Error, connection: ClientOptions): string {
-  const { token } = connection;
   if (error instanceof TypeError)
     return `${reasonOf(error, connection)}; is gear daemon running there? --api names another address`;
   if (!(error instanceof GeardError)) return error.message;
   if (error.code === undefined) return `${error.message}; --api names another address`;
   if (error.status !== 401) return error.message;
-  const how =
-    token === testToken
-      ? 'this api does not accept the test token; name a file that holds a token with --token-file, see docs/tokens.md'
-      : 'the token in --token-file has expired, or is for another fleet; see "gear token inspect"';
-  return `${error.message}\n${how}`;
+  return `${error.message}\n${otherToken(connection)}`;
+}
+
+function otherToken({ token }: ClientOptions): string {
+  if (token !== testToken)
+    return 'the token in --token-file has expired, or is for another fleet; see "gear token inspect"';
+  const how = 'this api does not accept the test token; name a file that holds a token with --token-file';
+  // It is for another api than the one that was asked, see variablesFor.
+  if (environment['GEARD_TOKEN_FILE'] !== undefined)
+    return `${how}: GEARD_TOKEN_FILE is not read beside a context in use, or an --api other than GEARD_API`;
+  return `${how}, see docs/tokens.md`;
 }

@@ -195,6 +195,9 @@ test('a refused token is told with the way to another one', () => {
   const refused = new GeardError('token_invalid', 'refused', { status: 401 });
   expect(explain(refused, connection)).toContain('--token-file, see docs/tokens.md');
   expect(explain(refused, { ...connection, token: 'x' })).toContain('gear token inspect');
+  vi.stubEnv('GEARD_TOKEN_FILE', '/root/token');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(explain(refused, connection)).toContain('GEARD_TOKEN_FILE is not read beside a context in use');
   const foreign = new GeardError(undefined, 'the answer is 502', { status: 502 });
   expect(explain(foreign, connection)).toContain('--api names another address');
 });
