@@ -38,13 +38,20 @@ const traces = async (host: string) =>
     await fleet.onHost(host, 'find', '/var/lib/gears/ports', '-type', 'l'),
     await fleet.onHost(host, 'docker', 'ps', '--all', '--quiet'),
   ].join('');
-/** How often a gear was started on its host. */
-async function startsOf(host: string, r: string): Promise<number> {
-  await fleet.onHost(host, 'journalctl', '--sync');
-  const lines = await fleet.onHost(
-    ...[host, 'journalctl', '--quiet', '--output=cat', '_PID=1', `UNIT=gear-${r}.service`],
-  );
-  return lines.split('\n').filter((line) => line.startsWith('Started ')).length;
+/** How often each gear was started, on all hosts together: what PID 1 of each has written, in one reading. */
+async function startsOfGears(): Promise<(gear: string) => number> {
+  const counts = new Map<string, number>();
+  const read = ['journalctl', '--quiet', '--output=json', '--output-fields=UNIT,MESSAGE', '_PID=1'];
+  for (const host of fleet.hosts) {
+    await fleet.onHost(host, 'journalctl', '--sync');
+    const lines = (await fleet.onHost(host, ...read)).split('\n').filter((line) => line !== '');
+    for (const { UNIT = '', MESSAGE } of lines.map((line): Record<string, string> => JSON.parse(line))) {
+      const [, gear] = /^gear-(\S+)\.service$/.exec(UNIT) ?? [];
+      if (gear !== undefined && MESSAGE?.startsWith('Started '))
+        counts.set(gear, (counts.get(gear) ?? 0) + 1);
+    }
+  }
+  return (gear) => counts.get(gear) ?? 0;
 }
 
 const all = (count: number, name: string) => Array.from({ length: count }, (_, i) => `${name}-${i}`);
@@ -53,16 +60,16 @@ const idOf = ({ body: job, status }: Answer<{ id: string }>) => {
   return job.id;
 };
 
-test('60 gears installed at once spread over 3 hosts, each name once; stopped and removed, nothing is left', {
+test('30 gears installed at once spread over 3 hosts, each name once; stopped and removed, nothing is left', {
   timeout: 300_000,
 }, async () => {
-  const names = all(60, 'many');
+  const names = all(30, 'many');
   const installs = (await Promise.all(names.map(install))).map(idOf);
   const installed = await Promise.all(installs.map((id) => fleet.ended(id, 200_000)));
   expect(installed.filter(({ state }) => state !== 'succeeded')).toEqual([]);
   const there = await Promise.all(fleet.hosts.map(running));
   expect(there.flat().sort()).toEqual([...names].sort());
-  for (const gears of there) expect(Math.abs(gears.length - 20)).toBeLessThanOrEqual(1);
+  for (const gears of there) expect(Math.abs(gears.length - 10)).toBeLessThanOrEqual(1);
 
   for (const [method, path] of [
     ['PUT', 'container/stopped'],
@@ -136,14 +143,12 @@ async function mustBeOnce(accepted: { id: string; r: string; path: string }[], b
   const jobs: Job[] = [];
   for (const { id } of accepted) jobs.push(await fleet.ended(id, 120_000));
   expect(jobs.filter(({ state }) => state !== 'succeeded')).toEqual([]);
-  const hostOf = new Map(jobs.map(({ resource, host }) => [resource, host]));
   const wanted = new Map<string, number>();
   for (const { r, path } of accepted) {
     if (path.startsWith('container')) wanted.set(r, (wanted.get(r) ?? before.get(r) ?? 0) + 1);
   }
-  for (const [r, count] of wanted) {
-    expect(await startsOf(hostOf.get(r) ?? '', r), `starts of ${r}`).toBe(count);
-  }
+  const starts = await startsOfGears();
+  expect(new Map([...wanted.keys()].map((r) => [r, starts(r)]))).toEqual(wanted);
 }
 
 /** Gears to work on, some on each host, and how often they were started. */
@@ -153,8 +158,8 @@ async function someGears(name: string): Promise<{ gears: string[]; before: Map<s
     (await Promise.all(gears.map(install))).map((answer) => fleet.ended(idOf(answer))),
   );
   expect(new Set(jobs.map(({ host }) => host)).size).toBe(3);
-  const starts = await Promise.all(jobs.map(({ host, resource }) => startsOf(host, resource)));
-  return { gears, before: new Map(gears.map((gear, i) => [gear, starts[i] ?? 0])) };
+  const starts = await startsOfGears();
+  return { gears, before: new Map(gears.map((gear) => [gear, starts(gear)])) };
 }
 
 async function removeAll(): Promise<void> {
@@ -172,16 +177,16 @@ test('a host that is cut off for a minute holds up nobody; when it is back every
 }, async () => {
   const { gears, before } = await someGears('cut');
   await fleet.cut('h2');
-  const { accepted, refused, slow } = await mixedRequests({ name: 'during', gears, count: 200, seconds: 60 });
+  const { accepted, refused, slow } = await mixedRequests({ name: 'during', gears, count: 120, seconds: 60 });
   expect(slow).toEqual([]);
-  expect(accepted.length).toBeGreaterThan(90);
+  expect(accepted.length).toBeGreaterThan(54);
   // What could not be answered was the reading of gears on the host that is away.
   expect([...new Set(refused)].filter((status) => status !== 503)).toEqual([]);
   const jobs = await Promise.all(
     accepted.map(async ({ id }) => (await fleet.send<Job>('GET', `job/${id}`)).body),
   );
   const unhindered = jobs.filter(({ host }) => host !== 'h2');
-  expect(unhindered.length).toBeGreaterThan(50);
+  expect(unhindered.length).toBeGreaterThan(30);
   for (const { id } of unhindered) await fleet.ended(id, 30_000);
   await fleet.join('h2');
   await fleet.live();
