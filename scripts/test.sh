@@ -3,6 +3,7 @@
 # npm test -- --changed [COMMIT]: the tests of unit and redis, and that of a generated client, that load a file that differs
 # from a commit (default: HEAD).
 # A tier is one run or several. Runs go side by side, GEARD_TEST_JOBS at a time (default: as many as there are processors).
+# On fewer than four processors those that are about time, or keep all of them busy themselves, go alone.
 # Each line of output starts with its run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,9 +23,12 @@ if [ "${1:-}" = --changed ]; then
     test/unit test/redis test/nodes/generated-client
 fi
 
+alone=' e2e-streams lab host nodes redis unit '
+[ "$(nproc)" -lt 4 ] || alone=
+
 results=$(mktemp -d)
 # The runs of each tier. The longest come first, so that none of them is left for the end.
-declare -A runs_of=([e2e]='e2e-1 e2e-2 e2e-3' [lab]=lab [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
+declare -A runs_of=([e2e]='e2e-1 e2e-2 e2e-streams' [lab]=lab [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host nodes redis unit)
 for tier in "${tiers[@]}"; do
@@ -36,10 +40,13 @@ for tier in "${tiers[@]}"; do read -ra more <<<"${runs_of[$tier]}" && runs+=("${
 
 # vitest RUN COMMAND…: the tests of a run, started by a command.
 vitest() {
-  local tier=${1%-*} shard=() run=$1
-  [ "$tier" = "$run" ] || shard=("--shard=${run#*-}/$(wc -w <<<"${runs_of[$tier]}")")
+  local run=$1 files=()
+  case $run in
+  e2e-streams) files=(test/e2e/streams) ;;
+  e2e-*) files=(--exclude '**/streams.test.ts' "--shard=${run#*-}/2") ;;
+  esac
   shift
-  "$@" node node_modules/vitest/vitest.mjs run --project "$tier" "${shard[@]}" --reporter=verbose --reporter=json \
+  "$@" node node_modules/vitest/vitest.mjs run --project "${run%-*}" "${files[@]}" --reporter=verbose --reporter=json \
     --outputFile.json="$results/$run.json" </dev/null
 }
 
@@ -54,17 +61,20 @@ on_host() {
   return $status
 }
 
-# The built program on each release of Node.js, and the unit tests on those that have not run them in their own tier.
+# The built program on each release of Node.js, and the unit tests on those of another major version than they have in their
+# own tier.
 on_every_node() {
   local node status=0
   vitest nodes env || status=$?
   for node in node_modules/.cache/nodes/*; do
-    [ "$("$node" --version)" != "$(node --version)" ] || continue
+    [ "$(major "$node")" != "$(major node)" ] || continue
     say "unit tests on Node.js $("$node" --version)"
     "$node" node_modules/vitest/vitest.mjs run --project unit </dev/null || status=$?
   done
   return $status
 }
+
+major() { "$1" -p 'parseInt(process.versions.node)'; }
 
 run_tests() {
   case $1 in
@@ -110,8 +120,11 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 set -m # Each run is a process group, so that all of it can be ended.
 for run in "${runs[@]}"; do
-  while [ "$(jobs -rp | wc -l)" -ge "$side_by_side" ]; do wait -n || true; done
+  room=$side_by_side
+  [[ $alone != *" $run "* ]] || room=1
+  while [ "$(jobs -rp | wc -l)" -ge "$room" ]; do wait -n || true; done
   run "$run" </dev/null &
+  [ "$room" -gt 1 ] || wait
 done
 wait
 
