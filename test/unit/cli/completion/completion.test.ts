@@ -4,9 +4,10 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { scripts } from '../../../../src/cli/completion/scripts.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -83,13 +84,13 @@ test('where no api answers nothing is offered, and nothing is said', { timeout: 
   expect(await offered(['logs', ''], { GEARD_API: 'http://127.0.0.1:1' })).toEqual([]);
 });
 
-/** A line that a shell completes, where `gear` is the program; what else it may offer are the files of a directory. */
-async function completedBy(shell: string, args: string[]): Promise<string> {
+/** Runs a script of a shell in a directory with one file, where the completion for that shell is, and `gear` is the program. */
+async function shell(name: keyof typeof scripts, args: string[]): Promise<string> {
   const bin = temporary();
   const cwd = temporary();
-  const here = process.cwd();
-  const program = `--import ${require.resolve('tsx')} ${join(here, 'src/cli/main.ts')}`;
+  const program = `--import ${require.resolve('tsx')} ${resolve('src/cli/main.ts')}`;
   writeFileSync(join(bin, 'gear'), `#!/bin/sh\nexec ${process.execPath} ${program} "$@"\n`, { mode: 0o755 });
+  writeFileSync(join(bin, 'completion'), scripts[name]);
   writeFileSync(join(cwd, 'a-file'), '');
   const env = {
     ...process.env,
@@ -97,45 +98,30 @@ async function completedBy(shell: string, args: string[]): Promise<string> {
     PATH: `${bin}:${process.env['PATH']}`,
     GEARD_API: 'http://127.0.0.1:1',
   };
-  const { stdout, stderr } = await promisify(execFile)(shell, args, { cwd, env });
+  const { stdout, stderr } = await promisify(execFile)(name, args, { cwd, env });
   expect(stderr).toBe('');
   return stdout;
 }
 
-/** What each shell is told to write a completed line by; zsh hands what it is offered to compadd and _files. */
-const shells: [string, (words: string[]) => string[]][] = [
-  [
-    'bash',
-    (words) => [
-      '-c',
-      `source <(gear completion bash); COMP_WORDS=(${words.map((word) => word || "''").join(' ')})
-       COMP_CWORD=${words.length - 1}; _gear; printf '%s\\n' "\${COMPREPLY[@]}"`,
-    ],
-  ],
-  [
-    'zsh',
-    (words) => [
-      '-fc',
-      `compdef() { :; }; source <(gear completion zsh); words=(${words.map((word) => word || "''").join(' ')})
-       CURRENT=${words.length}; compadd() { print -rl -- $found; }; _files() { print -rl -- *; }; _gear`,
-    ],
-  ],
-  [
-    'fish',
-    (words) => ['--no-config', '-c', `gear completion fish | source; complete -C '${words.join(' ')}'`],
-  ],
-];
+test('gear completion prints the script of a shell', { timeout: 60_000 }, async () => {
+  const args = ['--import', 'tsx', 'src/cli/main.ts', 'completion', 'fish'];
+  expect((await promisify(execFile)(process.execPath, args)).stdout).toBe(scripts.fish);
+});
 
-describe.each(shells)('%s completes by it', (shell, argsFor) => {
-  test.each([
-    [
-      ['gear', 'host', 'd'],
-      ['drain', 'drift'],
-    ],
-    [['gear', 'install', '--start'], ['--start-seconds']],
-    // bash itself offers files where a function offers nothing: `complete -o default`.
-    [['gear', 'archive', 'x', '-o', ''], shell === 'bash' ? [''] : ['a-file']],
-  ])('%j as %j', { timeout: 60_000 }, async (words, expected) => {
-    expect((await completedBy(shell, argsFor(words))).trim().split('\n')).toEqual(expected);
-  });
+test('bash completes by it', { timeout: 60_000 }, async () => {
+  const script = `source \${PATH%%:*}/completion; COMP_WORDS=(gear host d); COMP_CWORD=2; _gear; echo "\${COMPREPLY[*]}"`;
+  expect(await shell('bash', ['-c', script])).toBe('drain drift\n');
+});
+
+test('zsh completes by it, and offers files where nothing else fits', { timeout: 60_000 }, async () => {
+  // zsh hands what it is offered to compadd and _files.
+  const script = `compdef() { :; }; source $path[1]/completion
+    compadd() { print -r -- $found; }; _files() { print -r -- *; }
+    words=(gear host d) CURRENT=3; _gear; words=(gear archive x -o '') CURRENT=5; _gear`;
+  expect(await shell('zsh', ['-fc', script])).toBe('drain drift\na-file\n');
+});
+
+test('fish completes by it, and offers files where nothing else fits', { timeout: 60_000 }, async () => {
+  const script = `source $PATH[1]/completion; complete -C 'gear host d'; complete -C 'gear archive x -o '`;
+  expect(await shell('fish', ['--no-config', '-c', script])).toBe('drain\ndrift\na-file\n');
 });
