@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ExecFileOptions, execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -11,16 +11,27 @@ import { scripts } from '../../../../src/cli/completion/scripts.ts';
 
 const require = createRequire(import.meta.url);
 
-/** What `gear __complete` offers for words, the last of which is being written. */
-async function offered(words: string[], env: NodeJS.ProcessEnv = {}): Promise<string[]> {
-  const args = ['--import', 'tsx', 'src/cli/main.ts', '__complete', '--', ...words];
-  const cache = temporary();
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
-    env: { ...process.env, XDG_CACHE_HOME: cache, XDG_CONFIG_HOME: cache, ...env },
-  });
+/** What a program prints, which says nothing on stderr. */
+async function outputOf(program: string, args: string[], options: ExecFileOptions): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(program, args, { ...options, encoding: 'utf8' });
   expect(stderr).toBe('');
-  return stdout.split('\n').slice(0, -1);
+  return stdout;
 }
+
+/** The arguments of Node.js that make it gear. */
+const program = ['--import', require.resolve('tsx'), resolve('src/cli/main.ts')];
+
+/** What gear prints for a user who has no settings. */
+function gear(args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const settings = temporary();
+  return outputOf(process.execPath, [...program, ...args], {
+    env: { ...process.env, XDG_CACHE_HOME: settings, XDG_CONFIG_HOME: settings, ...env },
+  });
+}
+
+/** What `gear __complete` offers for words, the last of which is being written. */
+const offered = async (words: string[], env?: NodeJS.ProcessEnv) =>
+  (await gear(['__complete', '--', ...words], env)).split('\n').slice(0, -1);
 
 function temporary(): string {
   const directory = mkdtempSync(join(tmpdir(), 'geard-completion-'));
@@ -85,11 +96,11 @@ test('where no api answers nothing is offered, and nothing is said', { timeout: 
 });
 
 /** Runs a script of a shell in a directory with one file, where the completion for that shell is, and `gear` is the program. */
-async function shell(name: keyof typeof scripts, args: string[]): Promise<string> {
+function shell(name: keyof typeof scripts, args: string[]): Promise<string> {
   const bin = temporary();
   const cwd = temporary();
-  const program = `--import ${require.resolve('tsx')} ${resolve('src/cli/main.ts')}`;
-  writeFileSync(join(bin, 'gear'), `#!/bin/sh\nexec ${process.execPath} ${program} "$@"\n`, { mode: 0o755 });
+  const command = [process.execPath, ...program].join(' ');
+  writeFileSync(join(bin, 'gear'), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
   writeFileSync(join(bin, 'completion'), scripts[name]);
   writeFileSync(join(cwd, 'a-file'), '');
   const env = {
@@ -98,14 +109,11 @@ async function shell(name: keyof typeof scripts, args: string[]): Promise<string
     PATH: `${bin}:${process.env['PATH']}`,
     GEARD_API: 'http://127.0.0.1:1',
   };
-  const { stdout, stderr } = await promisify(execFile)(name, args, { cwd, env });
-  expect(stderr).toBe('');
-  return stdout;
+  return outputOf(name, args, { cwd, env });
 }
 
 test('gear completion prints the script of a shell', { timeout: 60_000 }, async () => {
-  const args = ['--import', 'tsx', 'src/cli/main.ts', 'completion', 'fish'];
-  expect((await promisify(execFile)(process.execPath, args)).stdout).toBe(scripts.fish);
+  expect(await gear(['completion', 'fish'])).toBe(scripts.fish);
 });
 
 test('bash completes by it', { timeout: 60_000 }, async () => {
