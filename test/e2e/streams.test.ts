@@ -44,6 +44,8 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   /** Has the gear's process write something to its stdout. */
   const say = (script: string) =>
     ok('docker', 'exec', `gear-${gear}`, '/bin/sh', '-c', `(${script}) >/proc/1/fd/1`);
+  /** The last lines of both, which tell why a stream was cut off. */
+  const said = () => [fleet.api, fleet.worker].map((role) => outputOf(role).slice(-1_000)).join('\n');
   const lines = (body: Buffer) => body.toString().split('\n').slice(0, -1);
 
   test('a log has its history, then what comes, and closes by itself when its time is up', async () => {
@@ -193,7 +195,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     await until('the last line is there, or the stream has ended', isOver, 90_000);
     following.child.kill('SIGKILL');
     const { code, body } = await following.done;
-    expect(code, outputOf(fleet.api).slice(-1_000)).toBe(null);
+    expect(code, said()).toBe(null);
     expect(/-- geard: .*/.exec(body.toString('latin1'))?.[0]).toBeUndefined();
     const numbers = numbersIn(body);
     expect(numbers).toHaveLength(1_000_000);
@@ -214,7 +216,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const missed = Number(
       /-- geard: (\d+) lines missed/.exec(body.toString('latin1', body.length - 300))?.[1] ?? 0,
     );
-    expect(code, outputOf(fleet.api).slice(-1_000)).toBe(0);
+    expect(code, said()).toBe(0);
     expect(isSequence(numbers)).toBe(true);
     expect(missed).toBeGreaterThan(0);
     // What the journal had when the time was up was either passed on or told.
@@ -367,7 +369,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     await begun(stream);
     await fleet.kill('api');
     expect((await stream.done).code).not.toBe(0);
-    await nothingLeft(fleet, resting);
+    await nothingLeft(fleet, resting, 15_000);
     await fleet.restart('api');
   });
 
@@ -379,7 +381,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const stream = streams[kind]();
     await begun(stream);
     await fleet.kill('worker');
-    await nothingLeft(fleet, resting);
+    await nothingLeft(fleet, resting, 15_000);
     // What is on its way to a slow client still arrives; it ends broken all the same.
     stream.child.kill('SIGCONT');
     expect((await stream.done).code).not.toBe(0);

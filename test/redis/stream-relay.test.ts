@@ -135,7 +135,7 @@ test('a sender that falls silent breaks the stream, and its key is gone', async 
   await workers.call('XADD', keyOf(frames.id), 'NOMKSTREAM', '*', 'n', '0', 'd', 'half of it');
   const started = Date.now();
   await expect(collect(frames.body)).rejects.toMatchObject({ code: 'host_unavailable' });
-  expect(Date.now() - started).toBeLessThan(5_000);
+  expect(Date.now() - started).toBeLessThan(15_000);
   expect(await keysLeft()).toEqual([]);
 });
 
@@ -166,7 +166,7 @@ test('a reader that goes away ends the source, also one that says nothing', asyn
   expect(await keysLeft()).toEqual([]);
 });
 
-test('a reader that dies ends the source within 5 seconds and leaves no key', async () => {
+test('a reader that dies ends the source within 15 seconds and leaves no key', async () => {
   const connection = readingConnection({ url: redis.url }, log);
   const dying = failFastConnection({ url: redis.url }, log);
   await until('it is connected', () => dying.status === 'ready');
@@ -180,7 +180,7 @@ test('a reader that dies ends the source within 5 seconds and leaves no key', as
   dying.disconnect();
   connection.disconnect();
   await failed;
-  expect(Date.now() - died).toBeLessThan(5_000);
+  expect(Date.now() - died).toBeLessThan(15_000);
   expect(await keysLeft()).toEqual([]);
 });
 
@@ -193,7 +193,7 @@ test('a Redis that takes nothing for a moment, as on a machine that stops, break
   const sent = sendFrames(workers, keyOf(frames.id), body(), noAbort);
   let read = 0;
   for await (const chunk of frames.body) {
-    if (read === 0) await redis.redis.client('PAUSE', 2_400, 'WRITE');
+    if (read === 0) await redis.redis.client('PAUSE', 6_000, 'WRITE');
     read += chunk.length;
   }
   expect(read).toBe(count * 65_536);

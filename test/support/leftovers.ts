@@ -34,8 +34,8 @@ export const descriptors = ({ api, worker }: Fleet): Resting => ({
   worker: worker.exitCode === null && worker.signalCode === null ? socketsOf(worker.pid) : 0,
 });
 
-/** Within five seconds nothing of a stream is left: no process, no key, no socket. */
-export async function nothingLeft(fleet: Fleet, resting: Resting): Promise<void> {
+/** In time, in milliseconds, nothing of a stream is left: no process, no key, no socket. */
+export async function nothingLeft(fleet: Fleet, resting: Resting, inTime = 5_000): Promise<void> {
   let found = '';
   const look = async () => {
     const keys = await fleet.redis.redis.keys('*frames*').catch(() => []);
@@ -45,7 +45,7 @@ export async function nothingLeft(fleet: Fleet, resting: Resting): Promise<void>
     found = left.join('; ');
     return left.length === 0;
   };
-  await until('nothing of the stream is left', look, 5_000).catch((error: Error) => {
+  await until('nothing of the stream is left', look, inTime).catch((error: Error) => {
     throw new Error(`${error.message}: ${found} (at rest ${JSON.stringify(resting)})`);
   });
 }

@@ -24,7 +24,7 @@ export const commandTimeout = 1_800;
  * And one that sends a part of a stream: nobody waits for its answer, and a machine that stops for
  * a moment breaks none.
  */
-const sendingTimeout = 5_000;
+const sendingTimeout = 10_000;
 
 type Retry = (times: number) => number | null;
 

@@ -23,18 +23,14 @@ import { parseJson } from '../../lib/parse-json.ts';
  * free but once.
  */
 const window = 64;
-/**
- * Milliseconds between two signs of life of an idle sender, and after which a silent one counts as
- * gone.
- */
+/** Milliseconds between two signs of life of an idle sender, and of the reader. */
 const senderBeat = 500;
-const senderGone = 3_500;
-/**
- * Milliseconds between two signs of life of the reader, and after which the key of a silent one
- * expires.
- */
 const readerBeat = 700;
-const readerGone = 3_000;
+/**
+ * Milliseconds after which a silent sender counts as gone, and the key of a silent reader expires.
+ * A process gets no processor for five seconds where a burst of logs keeps all of them busy.
+ */
+const maxSilence = 10_000;
 /** Bytes of a frame after which no more are gathered for it. */
 const frameSize = 64 * 1024;
 /** XADDs that may be on their way to Redis. */
@@ -203,13 +199,13 @@ export async function openFrames(
   connect: () => Redis,
   keyOf: (id: string) => string,
   signal: AbortSignal,
-  gone = senderGone,
+  gone = maxSilence,
 ): Promise<FrameReader> {
   const id = randomUUID();
   const key = keyOf(id);
-  await redis.multi().xadd(key, opening, 'o', '').pexpire(key, readerGone).exec();
+  await redis.multi().xadd(key, opening, 'o', '').pexpire(key, maxSilence).exec();
   const beat = setInterval(() => {
-    redis.pexpire(key, readerGone).catch(() => undefined); // The blocking read tells what is wrong.
+    redis.pexpire(key, maxSilence).catch(() => undefined); // The blocking read tells what is wrong.
   }, readerBeat);
   const drop = async () => {
     clearInterval(beat);
