@@ -54,7 +54,7 @@ const ended = (i: string) =>
     return body.finishedAt ? body : null;
   });
 
-test('a job whose unit has no room says so, leaves nothing, and goes on when there is room', async () => {
+test('a job whose unit has no room says so, leaves nothing, and goes on when there is room (reliability 4)', async () => {
   const disk = await openOn('units');
   await disk.fill();
   const i = await put('no-room');
@@ -87,7 +87,7 @@ test('a job that finds no room for a minute fails with words that mend it, and t
   });
 }, 180_000);
 
-test('jobs wait while the worker has no room to note them, say so, and run once there is', async () => {
+test('jobs wait while the worker has no room to note them, say so, and run once there is (reliability 4)', async () => {
   const disk = await openOn('jobs');
   await disk.fill();
   const waiting = [await put('noted-1'), await put('noted-2')];

@@ -87,7 +87,7 @@ test('after a restart of D-Bus the worker is back within 5 seconds', async () =>
   expect(Date.now() - restarted).toBeLessThan(5_000);
 });
 
-test('no job is lost when dockerd is restarted while jobs run', async () => {
+test('no job is lost when dockerd is restarted while jobs run (reliability 2)', async () => {
   const ids = Array.from({ length: 6 }, newId);
   for (const [n, i] of ids.entries()) {
     const accepted = await daemon.send('PUT', 'container', {

@@ -125,7 +125,7 @@ test.each([
   await ok('docker', 'volume', 'rm', `gear-${r}..readiness-${r}`);
 });
 
-test('systemd re-executed in the middle of jobs fails none of them', async () => {
+test('systemd re-executed in the middle of jobs fails none of them (reliability 1)', async () => {
   const names = Array.from({ length: 6 }, (_, n) => `reexec-${n}`);
   for (let round = 0; round < 3; round++) {
     const ids = names.map(() => newId());

@@ -24,7 +24,7 @@ const ended = (i: string) =>
     return body.finishedAt ? body : null;
   });
 
-test('one user has half of --max-parallel-jobs side by side, and all jobs come to their end', async () => {
+test('one user has half of --max-parallel-jobs side by side, and all jobs come to their end (house 7.8)', async () => {
   const slow = {
     ports: [{ internal: 8080 }],
     command: ['/bin/sh', '-c', 'sleep 1; exec /bin/httpd -f -p 8080 -h /www'],
@@ -98,7 +98,7 @@ test('a job that waits for one before it begins when that is over, not a while a
   }
 });
 
-test('a worker that starts looks at its open jobs at once, also where their deliveries are lost', async () => {
+test('a worker that starts looks at its open jobs at once, also where their deliveries are lost (reliability 6)', async () => {
   await fleet.kill('worker');
   const i = newId();
   await fleet.send('PUT', 'container/restarted', { u: '0', r: 'slow-1', i });
@@ -135,7 +135,7 @@ test('at --log-level debug one sees what a worker does to systemd, Docker and fi
   expect(lines.filter((line) => line.includes(value))).toEqual([]);
 });
 
-test('an id that is open and has no record is taken out of the queue', async () => {
+test('an id that is open and has no record is taken out of the queue (house 7.11)', async () => {
   await fleet.redis.redis.zadd(keys.open('h1'), 1, 'f'.repeat(32));
   await until(
     'the worker has looked',

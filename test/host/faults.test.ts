@@ -490,7 +490,7 @@ const namesOf = (cases: Case[]) => cases.map(({ name }) => name).join(', ');
 /** Hundreds of containers are started and stopped: ten minutes on two processors with nothing else to do. */
 const laneDeadline = 2_400_000;
 
-describe.concurrent('with a fault, a hand-back or a cancellation anywhere come to the same end, once:', () => {
+describe.concurrent('with a fault, a hand-back or a cancellation anywhere come to the same end, once (house 7.1, 7.2):', () => {
   for (const lane of lanes) test(namesOf(lane), () => allHold(lane), laneDeadline);
 });
 
@@ -568,7 +568,7 @@ test('an update that fails while systemd is about to start the gear, as after a 
   await tidy();
 });
 
-test('a restart that systemd has begun, and of which the worker was not told, is not begun again', async () => {
+test('a restart that systemd has begun, and of which the worker was not told, is not begun again (house 7.2)', async () => {
   await there('queued');
   // systemd stops the gear, and has something to wait for before it starts it.
   const tidy = await slowly('queued', 4);

@@ -118,7 +118,7 @@ test('a call in flight when the bus goes away is told so, and the bus comes back
   expect(await systemd.restart(name, options)).toBe('done');
 });
 
-test('a connection to the bus that could not be set up whole is closed, and no signal is heard twice', async () => {
+test('a connection to the bus that could not be set up whole is closed, and no signal is heard twice (house 7.5)', async () => {
   const own = await openBus({ log, deadlineMs: 10_000 });
   const heard: unknown[] = [];
   own.onSignal({ interface: 'org.freedesktop.systemd1.Manager', member: 'Reloading' }, (body) =>
@@ -147,7 +147,7 @@ test('a connection to the bus that could not be set up whole is closed, and no s
   own.close();
 });
 
-test('a call that waits for others is made on the connection that is there when its turn comes', async () => {
+test('a call that waits for others is made on the connection that is there when its turn comes (house 7.5)', async () => {
   const calls = Promise.allSettled(Array.from({ length: 300 }, () => systemd.state(name)));
   await ok('systemctl', 'restart', 'dbus');
   const began = Date.now();
@@ -158,7 +158,7 @@ test('a call that waits for others is made on the connection that is there when 
       expect(one.reason).toMatchObject({ code: 'host_unavailable', transient: true });
 });
 
-test('systemd that is re-executed in the middle of a call is a fault that passes', async () => {
+test('systemd that is re-executed in the middle of a call is a fault that passes (reliability 1)', async () => {
   const calls = Promise.allSettled(Array.from({ length: 50 }, () => systemd.restart(name, options)));
   await ok('systemctl', 'daemon-reexec');
   for (const one of await calls)
@@ -172,7 +172,7 @@ test('systemd that is re-executed in the middle of a call is a fault that passes
   );
 });
 
-test('a unit is never without its link while it is enabled and disabled', async () => {
+test('a unit is never without its link while it is enabled and disabled (reliability 3)', async () => {
   const link = `/etc/systemd/system/${name}`;
   await systemd.link(`${base}/units/${name}`, true);
   let changing = true;

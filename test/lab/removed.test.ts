@@ -223,7 +223,7 @@ const kinds: [what: string, act: () => Promise<Job>, state: Job['state'], gear: 
 
 test.each(
   kinds,
-)('at the end of %s systemd knows what the directories say, and nothing more', async (what, act, state) => {
+)('at the end of %s systemd knows what the directories say, and nothing more (reliability 7)', async (what, act, state) => {
   const job = await act();
   expect(job, JSON.stringify(job.error)).toMatchObject({ state });
   await isKnownAsItIs(what);
@@ -248,7 +248,7 @@ test('nothing of what was taken away is left in Docker', async () => {
   expect(gearsIn(await lines('docker', 'ps', '--all', '--format', '{{.Names}}.service'))).toEqual(toRun);
 });
 
-test('after a restart of Docker, and after it was stopped and started, just those gears run that are to run', async () => {
+test('after a restart of Docker, and after it was stopped and started, just those gears run that are to run (reliability 7)', async () => {
   await onHost('systemctl', 'restart', 'docker');
   await onlyThoseRun('a restart of Docker');
   await onHost('systemctl', 'stop', 'docker.socket', 'docker');

@@ -37,7 +37,7 @@ const read = async () => {
 /** As a worker begins it that dies then. */
 const begin = async () => worker.ledger.begin(await read());
 
-test('a retry is another attempt and no crash, a worker that died in the middle is both', async () => {
+test('a retry is another attempt and no crash, a worker that died in the middle is both (house 7.7)', async () => {
   await begin();
   for (let i = 0; i < 17; i++) await worker.ledger.retried(id);
   expect(await read()).toMatchObject({ crashes: 1, job: { attempts: 18, state: 'running' } });

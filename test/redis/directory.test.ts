@@ -386,7 +386,7 @@ test('jobs of many hosts are listed as one list, newest first', async () => {
   expect(h1?.host).toBe('h1');
 });
 
-test('a host that could not be read once is read again soon, and that it could not is told once', async () => {
+test('a host that could not be read once is read again soon, and that it could not is told once (house 7.6)', async () => {
   const told: string[] = [];
   const telling = pino({ level: 'warn' }, { write: (line: string) => void told.push(line) });
   const worker = openHost('h1');

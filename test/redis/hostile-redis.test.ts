@@ -72,7 +72,7 @@ test.each([
   expect(typeof detail).toBe('string');
 });
 
-test('control characters in an error, a result and a line of progress reach nobody', async () => {
+test('control characters in an error, a result and a line of progress reach nobody (house 7.12)', async () => {
   const failed = await failedWith({ code: 'start_failed', detail: 'a\x1b[2Jb\r\n\tc\x9bd\0' });
   const { detail } = await json(stop(failed));
   expect(detail).toBe('a[2Jb\n\tcd');
@@ -100,7 +100,7 @@ test.each([
   expect(await json(answer)).toMatchObject(shown);
 });
 
-test('a result in Redis that is larger than any of ours is left out', async () => {
+test('a result in Redis that is larger than any of ours is left out (house 7.12)', async () => {
   const id = await altered({ state: 'succeeded', result: JSON.stringify('x'.repeat(2 ** 20)) });
   expect(await json(ask(`job/${id}`))).toMatchObject({ state: 'succeeded', result: null });
 });

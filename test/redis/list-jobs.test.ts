@@ -85,7 +85,7 @@ test.each<[string, JobFilter, (n: number) => boolean]>([
   ['one user on a host where he has none', { u: 'seldom', h: 'h1' }, () => false],
   ['nobody', { u: 'nobody' }, () => false],
   ['no resource', { r: 'team-c-*' }, () => false],
-])('a page of jobs costs what it returns, however long the history: %s (security M4)', async (_, filter, fits) => {
+])('a page of jobs costs what it returns, however long the history: %s (security M4, house 7.10)', async (_, filter, fits) => {
   const { ids, next, looked } = await page(filter, 100);
   expect(ids).toEqual(expected(fits));
   expect(next).toBeNull();

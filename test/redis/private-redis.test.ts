@@ -76,7 +76,7 @@ async function cutPower(): Promise<void> {
 test.each([
   ['was cut at its end', cutTransaction],
   ['ends with what a power cut has kept from the disk', cutPower],
-])('a file that %s is told with what it means, and the next start says nothing more of it', async (_what, cut) => {
+])('a file that %s is told with what it means, and the next start says nothing more of it (reliability 5)', async (_what, cut) => {
   await start();
   await write('a');
   await write('b');
@@ -108,7 +108,7 @@ test('what is acknowledged after a cut is there after the next start', async () 
   expect(await names()).toEqual(['after']);
 });
 
-test('a file that is damaged in its middle ends the start at once, with words that mend it', async () => {
+test('a file that is damaged in its middle ends the start at once, with words that mend it (reliability 5)', async () => {
   await start();
   for (let i = 0; i < 20; i++) await write(`n${i}`);
   await stop();
@@ -140,7 +140,7 @@ test('a disk that is full at the start ends it at once, and is named', async () 
   await expect(start()).rejects.toThrow(`the disk of ${base}/redis is full; make room on it`);
 });
 
-test('a disk that fills up is named in the log; Redis goes on with what was acknowledged when there is room', async () => {
+test('a disk that fills up is named in the log; Redis goes on with what was acknowledged when there is room (reliability 4)', async () => {
   await mountSmall();
   await start();
   await writeFile(join(base, 'ballast'), Buffer.alloc(200_000));

@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 
 const silent = pino({ level: 'silent' });
 
-test('an error that is none of Redis is not called one of the queue', async () => {
+test('an error that is none of Redis is not called one of the queue (house 7.13)', async () => {
   const told: string[] = [];
   const log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
   const missing = () =>

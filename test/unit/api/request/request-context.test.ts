@@ -31,7 +31,7 @@ test('a client that leaves is told to whoever waits for its answer', async () =>
   expect(gone.aborted).toBe(true);
 });
 
-test('a client that has left is told to whoever begins to wait for its answer', async () => {
+test('a client that has left is told to whoever begins to wait for its answer (house 7.4)', async () => {
   const { res, leave } = await aRequest();
   await leave();
   expect(clientGone(res).aborted).toBe(true);

@@ -65,7 +65,7 @@ async function anAnnouncer(...units: GearUnit[]) {
   return { announcer, gears, live, said, hosts, holdUp, paths, write };
 }
 
-test('a host that has withdrawn is not announced again by what was about to be said', async () => {
+test('a host that has withdrawn is not announced again by what was about to be said (house 7.14)', async () => {
   const { announcer, live, said, holdUp } = await anAnnouncer();
   const { pass, arrival, goOn } = barrier();
   holdUp.held = pass;

@@ -85,7 +85,7 @@ test('a job that was cancelled while no worker ran is not begun', async () => {
 
 const away = () => Promise.reject(new Failure('host_unavailable', 'away', { transient: true }));
 
-test('what a job that is cancelled fails with meanwhile is not its end: it is cancelled and taken back', async () => {
+test('what a job that is cancelled fails with meanwhile is not its end: it is cancelled and taken back (house 7.3)', async () => {
   for (const failure of [away, () => Promise.reject(new Failure('start_failed', 'exit status 143'))]) {
     const { stop, abort, go } = setUp(async () => {
       abort.abort(new Cancelled());
@@ -96,7 +96,7 @@ test('what a job that is cancelled fails with meanwhile is not its end: it is ca
   }
 });
 
-test('what a job that is handed back fails with meanwhile is not its end: nothing is taken back', async () => {
+test('what a job that is handed back fails with meanwhile is not its end: nothing is taken back (house 7.3)', async () => {
   for (const failure of [away, () => Promise.reject(new Failure('start_failed', 'exit status 143'))]) {
     const { stop, abort, go } = setUp(async () => {
       abort.abort(new HandedBack());
@@ -116,7 +116,7 @@ test('a job that fails while the worker stops is taken back by the next worker',
   await expect(go()).rejects.toBeInstanceOf(HandedBack);
 });
 
-test('a fault that passes is a retry and no crash', async () => {
+test('a fault that passes is a retry and no crash (house 7.7)', async () => {
   let tries = 0;
   const { countRetry, go } = setUp(async () => (++tries < 3 ? away() : 'done'), { crashes: 19 });
   expect(await go()).toEqual({ state: 'succeeded', result: 'done' });
