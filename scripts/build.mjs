@@ -1,8 +1,8 @@
 // npm run build: compiles src to dist. It builds beside dist and then takes its place, so that dist is never half a build,
 // is there while it is built again, and holds nothing of an earlier build.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 
 const work = mkdtempSync('.dist-');
 const [built, old] = [join(work, 'new'), join(work, 'old')];
@@ -10,6 +10,14 @@ try {
   const compile = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', built];
   execFileSync(process.execPath, compile, { stdio: 'inherit' });
   cpSync('src/queue/scripts/lua', join(built, 'queue/scripts/lua'), { recursive: true });
+  // The program reads its version two directories above itself.
+  cpSync('package.json', join(work, 'package.json'));
+  const ofBuilt = (path) => import(resolve(built, 'cli', path));
+  const [{ createProgram }, { collectWords }] = await Promise.all(
+    ['program.js', 'completion/collect-words.js'].map(ofBuilt),
+  );
+  const words = JSON.stringify(collectWords(await createProgram()));
+  writeFileSync(join(built, 'cli/completion/words.json'), words);
   if (existsSync('dist')) renameSync('dist', old);
   renameSync(built, 'dist');
 } catch (error) {

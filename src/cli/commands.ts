@@ -10,9 +10,9 @@ export interface CommandEntry {
   hidden?: true;
   /**
    * Adds options, subcommands and the action. Loads what the command needs for its help, and no
-   * more.
+   * more. `wholeProgram` loads all commands.
    */
-  fill(command: Command): Promise<void>;
+  fill(command: Command, wholeProgram: () => Promise<Command>): Promise<void>;
 }
 
 const role = (name: 'daemon' | 'api' | 'worker', summary: string): CommandEntry => ({
@@ -140,7 +140,8 @@ export const commands: Record<string, CommandEntry> = {
     takes: '[words...]',
     summary: 'print what may stand in the place of the last word',
     hidden: true,
-    fill: async (command) => (await import('./completion/command.ts')).fillComplete(command),
+    fill: async (command, wholeProgram) =>
+      (await import('./completion/command.ts')).fillComplete(command, wholeProgram),
   },
   'redis-acl': {
     takes: '[options] <role>',

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { commands } from '../../src/cli/commands.ts';
+import { createProgram } from '../../src/cli/program.ts';
 import { ok, run } from '../support/run.ts';
 
 const manifest = z.object({ version: z.string() }).parse(JSON.parse(readFileSync('package.json', 'utf8')));
@@ -18,7 +19,7 @@ async function allCommands(): Promise<string[][]> {
   const listed = Object.entries(commands).filter(([, { hidden }]) => !hidden);
   const filled = listed.map(async ([name, { fill }]) => {
     const command = new Command(name);
-    await fill(command);
+    await fill(command, createProgram);
     return wordsTo(command);
   });
   return (await Promise.all(filled)).flat();
@@ -96,6 +97,16 @@ describe.each(['20', '22', '24'])('on Node %s', (major) => {
 
   test.each(['--version', '--help'])('gear %s loads commander and no other package', async (flag) => {
     expect(await packagesLoadedBy(node, 'bin/gear', flag)).toEqual(['commander']);
+  });
+
+  test('gear __complete loads commander and no other package, and knows every command and option', async () => {
+    const asked = ['bin/gear', '__complete', '--', 'env', 'set', '--k'];
+    expect(await packagesLoadedBy(node, ...asked)).toEqual(['commander']);
+    expect(await ok(node, ...asked)).toBe('--key');
+    const collect = `const { collectWords } = await import('./dist/cli/completion/collect-words.js');
+      const { createProgram } = await import('./dist/cli/program.js');
+      console.log(JSON.stringify(collectWords(await createProgram())));`;
+    expect(await ok(node, ...script(collect))).toBe(readFileSync('dist/cli/completion/words.json', 'utf8'));
   });
 
   test('gear host list loads no client of Redis, and no tokens', async () => {

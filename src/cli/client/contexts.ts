@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { readIfThere, replaceFile } from '../../lib/files/replace-file.ts';
 import { parseJson } from '../../lib/parse-json.ts';
-import { BadConfig, environment } from '../options/config.ts';
+import { BadConfig } from '../options/config.ts';
+import { settingsDirectory } from '../options/environment.ts';
 import { optionTable } from '../options/options.ts';
 
 const { api, tokenFile, user } = optionTable;
@@ -25,11 +25,7 @@ const contextsFile = z.strictObject({
 });
 export type Contexts = z.infer<typeof contextsFile>;
 
-/** `geard/contexts.json` below the user's directory of settings (XDG Base Directory). */
-export function contextsPath(variables: NodeJS.ProcessEnv = environment): string {
-  const settings = variables['XDG_CONFIG_HOME'] || join(homedir(), '.config');
-  return join(settings, 'geard', 'contexts.json');
-}
+export const contextsPath = () => join(settingsDirectory(), 'contexts.json');
 
 /** The contexts of this user; none where there is no file. */
 export async function readContexts(path = contextsPath()): Promise<Contexts> {

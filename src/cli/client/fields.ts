@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { Option } from 'commander';
-import { BadConfig, environment } from '../options/config.ts';
+import { BadConfig } from '../options/config.ts';
+import { environment } from '../options/environment.ts';
 
 /** An option that may be given several times, or take several values. */
 export const collect = (flags: string, help: string): Option =>

@@ -1,6 +1,7 @@
 import { clearScreenDown, moveCursor } from 'node:readline';
 import { styleText } from 'node:util';
-import { environment, type Flags } from '../options/config.ts';
+import type { Flags } from '../options/config.ts';
+import { environment } from '../options/environment.ts';
 
 type Style = Parameters<typeof styleText>[0];
 

@@ -2,7 +2,8 @@ import { type Client, type ClientOptions, createClient, GeardError } from '../..
 import { readTrusted } from '../../lib/files/trusted-files.ts';
 import { fetchOnce } from '../../lib/http/fetch.ts';
 import { testToken } from '../../token/claims.ts';
-import { BadConfig, environment, type Flags, readSettings } from '../options/config.ts';
+import { BadConfig, type Flags, readSettings } from '../options/config.ts';
+import { environment } from '../options/environment.ts';
 import { firstLine } from '../roles/redis-access.ts';
 import { findContext } from './contexts.ts';
 import { createOutput, type Output } from './output.ts';

@@ -15,13 +15,13 @@ export function fillCompletion(command: Command): void {
 }
 
 /** `gear __complete WORD…`: what the shells ask. Errors are no concern of who presses Tab. */
-export function fillComplete(command: Command): void {
+export function fillComplete(command: Command, wholeProgram: () => Promise<Command>): void {
   command
     .argument('[words...]')
     .allowUnknownOption()
     .helpOption(false)
     .action(async (words: string[]) => {
-      const found = await complete(command.parent ?? command, words).catch(() => []);
+      const found = await complete(words, wholeProgram).catch(() => []);
       process.stdout.write(found.map((word) => `${word}\n`).join(''));
     });
 }

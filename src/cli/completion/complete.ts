@@ -1,32 +1,35 @@
-import type { Command, Option } from 'commander';
-import { readContexts } from '../client/contexts.ts';
-import { rowOf } from '../client/row.ts';
+import type { Command } from 'commander';
 import type { Flags } from '../options/config.ts';
+import type { OptionWords, Words } from './collect-words.ts';
 import { namesOf } from './names.ts';
+import { readWords } from './words.ts';
 
 /**
  * What may stand in the place of the last word, for the words behind `gear`. Nothing where a file
- * may stand there: shells know files themselves. The program must have loaded the command that is
- * among the words.
+ * may stand there: shells know files themselves.
  */
-export async function complete(program: Command, words: readonly string[]): Promise<string[]> {
+export async function complete(
+  words: readonly string[],
+  wholeProgram: () => Promise<Command>,
+): Promise<string[]> {
   const last = words.at(-1) ?? '';
   const before = words.slice(0, -1);
-  const command = findCommand(program, before);
+  const command = findCommand(await readWords(wholeProgram), before);
   const asked = optionThatTakes(command, before.at(-1));
   const flags = connectionIn(before);
-  const all = asked ? await valuesOf(asked, flags) : await wordsFor(command, program, last, flags);
+  const all = asked ? await valuesOf(asked, flags) : await wordsFor(command, last, flags);
   return all.filter((word) => word.startsWith(last));
 }
 
-function findCommand(program: Command, words: readonly string[]): Command {
+function findCommand(program: Words, words: readonly string[]): Words {
   let command = program;
-  for (const word of words) command = command.commands.find((child) => child.name() === word) ?? command;
+  for (const word of words)
+    if (Object.hasOwn(command.commands, word)) command = command.commands[word] ?? command;
   return command;
 }
 
-const optionThatTakes = ({ options }: Command, word = '') =>
-  options.find(({ short, long, required }) => required && (short === word || long === word));
+const optionThatTakes = ({ options }: Words, word = '') =>
+  options.find(({ names, takesValue }) => takesValue && names.includes(word));
 
 const connectionFlags = new Map([
   ['--api', 'api'],
@@ -43,17 +46,16 @@ const connectionIn = (words: readonly string[]): Flags =>
     }),
   );
 
-async function valuesOf({ argChoices, long }: Option, flags: Flags): Promise<readonly string[]> {
-  if (argChoices) return argChoices;
-  if (long === '--context') return Object.keys((await readContexts()).contexts);
-  return long === '--host' ? namesOf('host', flags) : [];
+async function valuesOf({ choices, names }: OptionWords, flags: Flags): Promise<readonly string[]> {
+  if (choices) return choices;
+  if (names.includes('--context')) {
+    const { readContexts } = await import('../client/contexts.ts');
+    return Object.keys((await readContexts()).contexts);
+  }
+  return names.includes('--host') ? namesOf('host', flags) : [];
 }
 
-async function wordsFor(command: Command, program: Command, last: string, given: Flags): Promise<string[]> {
-  const flags = command.options.flatMap(({ long, hidden }) => (long && !hidden ? [long] : []));
-  if (last.startsWith('-')) return [...flags, '--help'];
-  const children = command.commands.map((child) => child.name()).filter((name) => !name.startsWith('_'));
-  const names = rowOf(command)?.names;
-  if (command === program || names === undefined) return children;
-  return [...children, ...(await namesOf(names, given))];
+async function wordsFor({ options, commands, names }: Words, last: string, given: Flags): Promise<string[]> {
+  if (last.startsWith('-')) return [...options.flatMap((option) => option.names[0] ?? []), '--help'];
+  return [...Object.keys(commands), ...(names ? await namesOf(names, given) : [])];
 }

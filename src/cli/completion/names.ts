@@ -1,53 +1,37 @@
 import { hash } from 'node:crypto';
-import { mkdir, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { z } from 'zod';
-import { type Client, createClient } from '../../client/client.ts';
-import { readIfThere, replaceFile } from '../../lib/files/replace-file.ts';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readIfThere } from '../../lib/files/replace-file.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { NameKind } from '../client/row.ts';
-import { openSession } from '../client/session.ts';
-import { shortId } from '../client/show.ts';
-import { environment, type Flags } from '../options/config.ts';
+import type { Flags } from '../options/config.ts';
+import { cacheDirectory, environment, settingsDirectory } from '../options/environment.ts';
 
-/** Milliseconds that a shell waits for names, and for which it has those of the time before. */
-const [deadline, fresh] = [300, 5_000];
-const most = 1_000;
-const names = z.array(z.string());
-
-type Ask = (client: Client, signal: AbortSignal) => Promise<string[]>;
-
-const asks: Record<NameKind, Ask> = {
-  gear: async (client, signal) =>
-    (await client.container.list({ limit: most }, { signal })).containers.map(({ resource }) => resource),
-  host: async (client, signal) => (await client.host.list({}, { signal })).hosts.map(({ name }) => name),
-  job: async (client, signal) =>
-    (await client.job.list({ limit: 20 }, { signal })).jobs.map(({ id }) => shortId(id)),
-};
+/** Milliseconds for which a shell is offered the names of the time before. */
+const fresh = 5_000;
 
 /**
  * Names that the api knows which the flags name; none where it does not answer at once. They are
- * kept for a moment, for this api and this token.
+ * kept for a moment, so that what asks the api is not loaded at every key.
  */
-export async function namesOf(kind: NameKind, flags: Flags): Promise<string[]> {
-  const { connection } = await openSession({ ...flags, quiet: true });
-  const whose = hash('sha256', `${connection.api} ${connection.token}`, 'hex').slice(0, 32);
-  const file = join(cacheDirectory(), `${kind}-${whose}.json`);
+export async function namesOf(kind: NameKind, flags: Flags): Promise<readonly string[]> {
+  const file = join(cacheDirectory(), `${kind}-${await settingsHash(flags)}.json`);
   const kept = await readFresh(file);
   if (kept) return kept;
-  const client = createClient({ ...connection, retries: 0 });
-  const found = await asks[kind](client, AbortSignal.timeout(deadline));
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await replaceFile(file, JSON.stringify(found), 0o600);
-  return found;
+  const { askNames } = await import('./ask-names.ts');
+  return askNames(kind, flags, file);
 }
 
-const cacheDirectory = () => join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'geard');
+/** Names everything that says which api is asked, and with which token. */
+async function settingsHash(flags: Flags): Promise<string> {
+  const ours = Object.entries(environment).filter(([name]) => name.startsWith('GEARD_'));
+  const contexts = await readIfThere(join(settingsDirectory(), 'contexts.json'));
+  return hash('sha256', JSON.stringify([flags, ours.sort(), contexts]), 'hex').slice(0, 32);
+}
 
 async function readFresh(file: string): Promise<string[] | null> {
   const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: 0 }));
   if (Date.now() - mtimeMs > fresh) return null;
-  const parsed = names.safeParse(parseJson((await readIfThere(file)) ?? ''));
-  return parsed.success ? parsed.data : null;
+  const names = parseJson((await readIfThere(file)) ?? '');
+  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : null;
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { holdsPassword, hostsOf, speaksTls } from '../../queue/redis/redis-url.ts';
 import type { Lifetimes } from '../../token/verifier.ts';
+import { environment } from './environment.ts';
 import type { OptionDefinition } from './option-definition.ts';
 import {
   type OptionName,
@@ -18,9 +19,6 @@ type AlwaysSet = WithDefault | Switch;
 export type Config = Pick<Settings, AlwaysSet> & {
   [K in Exclude<OptionName, AlwaysSet>]: Settings[K] | null;
 };
-
-/** The variables of this process, which nothing else reads. */
-export const environment: Readonly<NodeJS.ProcessEnv> = process.env;
 
 /** Flags of a command by their names, as commander has them. */
 export type Flags = Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 import { Command, Help } from 'commander';
 import { expect, test } from 'vitest';
 import { commands } from '../../../src/cli/commands.ts';
+import { createProgram } from '../../../src/cli/program.ts';
 
 // The list of commands in gear --help is written without loading them.
 test.each(Object.entries(commands))('gear --help lists %s with what it takes', async (name, {
@@ -8,6 +9,6 @@ test.each(Object.entries(commands))('gear --help lists %s with what it takes', a
   fill,
 }) => {
   const command = new Command(name);
-  await fill(command);
+  await fill(command, createProgram);
   expect(new Help().subcommandTerm(command)).toBe(`${name} ${takes}`.trim());
 });

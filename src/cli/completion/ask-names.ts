@@ -1,0 +1,32 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Client, createClient } from '../../client/client.ts';
+import { replaceFile } from '../../lib/files/replace-file.ts';
+import type { NameKind } from '../client/row.ts';
+import { openSession } from '../client/session.ts';
+import { shortId } from '../client/show.ts';
+import type { Flags } from '../options/config.ts';
+
+/** Milliseconds that a shell waits for names. */
+const deadline = 300;
+const most = 1_000;
+
+type Ask = (client: Client, signal: AbortSignal) => Promise<string[]>;
+
+const asks: Record<NameKind, Ask> = {
+  gear: async (client, signal) =>
+    (await client.container.list({ limit: most }, { signal })).containers.map(({ resource }) => resource),
+  host: async (client, signal) => (await client.host.list({}, { signal })).hosts.map(({ name }) => name),
+  job: async (client, signal) =>
+    (await client.job.list({ limit: 20 }, { signal })).jobs.map(({ id }) => shortId(id)),
+};
+
+/** Asks the api for names, and keeps them in a file. Throws where it does not answer in time. */
+export async function askNames(kind: NameKind, flags: Flags, file: string): Promise<string[]> {
+  const { connection } = await openSession({ ...flags, quiet: true });
+  const client = createClient({ ...connection, retries: 0 });
+  const found = await asks[kind](client, AbortSignal.timeout(deadline));
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await replaceFile(file, JSON.stringify(found), 0o600);
+  return found;
+}

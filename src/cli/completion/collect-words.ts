@@ -1,0 +1,34 @@
+import type { Command, Option } from 'commander';
+import { type NameKind, rowOf } from '../client/row.ts';
+
+/** What may stand behind a command. */
+export interface Words {
+  commands: Record<string, Words>;
+  /** What its arguments are names of. */
+  names?: NameKind;
+  options: OptionWords[];
+}
+
+export interface OptionWords {
+  /** `--host`, and its short form where it has one. */
+  names: string[];
+  takesValue: boolean;
+  choices?: readonly string[];
+}
+
+/** What may stand behind a command whose subcommands are all loaded. */
+export function collectWords(command: Command): Words {
+  const names = rowOf(command)?.names;
+  const shown = command.commands.filter((child) => !child.name().startsWith('_'));
+  return {
+    commands: Object.fromEntries(shown.map((child) => [child.name(), collectWords(child)])),
+    ...(names && { names }),
+    options: command.options.flatMap(optionWords),
+  };
+}
+
+function optionWords({ long, short, hidden, required, argChoices }: Option): OptionWords[] {
+  if (!long || hidden) return [];
+  const names = short ? [long, short] : [long];
+  return [{ names, takesValue: required, ...(argChoices && { choices: argChoices }) }];
+}

@@ -1,0 +1,16 @@
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { readIfThere } from '../../lib/files/replace-file.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import type { Words } from './collect-words.ts';
+
+/** Made by the build: loading all commands takes longer than a shell may wait. */
+const builtFile = fileURLToPath(new URL('words.json', import.meta.url));
+
+/** What may stand behind `gear`; from the whole program where nothing was built. */
+export async function readWords(wholeProgram: () => Promise<Command>): Promise<Words> {
+  const built = await readIfThere(builtFile);
+  if (built !== null) return parseJson(built) as Words;
+  const { collectWords } = await import('./collect-words.ts');
+  return collectWords(await wholeProgram());
+}
