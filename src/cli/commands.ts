@@ -6,13 +6,11 @@ export interface CommandEntry {
   /** What follows the name in the list of commands. */
   takes: string;
   summary: string;
-  /** It is in no help. Default: false. */
-  hidden?: true;
   /**
    * Adds options, subcommands and the action. Loads what the command needs for its help, and no
-   * more. `wholeProgram` loads all commands.
+   * more.
    */
-  fill(command: Command, wholeProgram: () => Promise<Command>): Promise<void>;
+  fill(command: Command): Promise<void>;
 }
 
 const role = (name: 'daemon' | 'api' | 'worker', summary: string): CommandEntry => ({
@@ -135,13 +133,6 @@ export const commands: Record<string, CommandEntry> = {
     takes: '<shell>',
     summary: 'print what makes bash, zsh or fish complete the words of gear',
     fill: async (command) => (await import('./completion/command.ts')).fillCompletion(command),
-  },
-  __complete: {
-    takes: '[words...]',
-    summary: 'print what may stand in the place of the last word',
-    hidden: true,
-    fill: async (command, wholeProgram) =>
-      (await import('./completion/command.ts')).fillComplete(command, wholeProgram),
   },
   'redis-acl': {
     takes: '[options] <role>',

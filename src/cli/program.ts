@@ -10,21 +10,19 @@ function settle(command: Command): Command {
 }
 
 /**
- * The command `gear` with all others. Those whose names are not among the words before a `--` are in
- * its help by name only: loading them would take longer than all the rest.
+ * The command `gear` with all others. Those whose names are not among the words are in its help by
+ * name only: loading them would take longer than all the rest.
  */
 export async function createProgram(words: readonly string[] = Object.keys(commands)): Promise<Command> {
-  const end = words.indexOf('--');
-  const used = end < 0 ? words : words.slice(0, end);
   const program = new Command('gear')
     .description('Containers as systemd units, over HTTP: PUT a container and it runs.')
     .version(version)
     // An option behind the name of a command is that command's.
     .enablePositionalOptions();
-  for (const [name, { summary, hidden = false, fill }] of Object.entries(commands)) {
+  for (const [name, { summary, fill }] of Object.entries(commands)) {
     const command = new Command(name).description(summary);
-    if (used.includes(name)) await fill(command, createProgram);
-    program.addCommand(command, { hidden });
+    if (words.includes(name)) await fill(command);
+    program.addCommand(command);
   }
   const help = program.createHelp();
   program.configureHelp({

@@ -19,9 +19,8 @@ export interface OptionWords {
 /** What may stand behind a command whose subcommands are all loaded. */
 export function collectWords(command: Command): Words {
   const names = rowOf(command)?.names;
-  const shown = command.commands.filter((child) => !child.name().startsWith('_'));
   return {
-    commands: Object.fromEntries(shown.map((child) => [child.name(), collectWords(child)])),
+    commands: Object.fromEntries(command.commands.map((child) => [child.name(), collectWords(child)])),
     ...(names && { names }),
     options: command.options.flatMap(optionWords),
   };

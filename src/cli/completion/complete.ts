@@ -4,6 +4,17 @@ import type { OptionWords, Words } from './collect-words.ts';
 import { namesOf } from './names.ts';
 import { readWords } from './words.ts';
 
+/** `gear __complete -- WORD…`: prints what may stand in the place of the last word. */
+export async function printWords(
+  words: readonly string[],
+  wholeProgram: () => Promise<Command>,
+): Promise<void> {
+  const given = words[0] === '--' ? words.slice(1) : words;
+  // Errors are no concern of who presses Tab.
+  const found = await complete(given, wholeProgram).catch(() => []);
+  process.stdout.write(found.map((word) => `${word}\n`).join(''));
+}
+
 /**
  * What may stand in the place of the last word, for the words behind `gear`. Nothing where a file
  * may stand there: shells know files themselves.

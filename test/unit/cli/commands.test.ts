@@ -1,7 +1,6 @@
 import { Command, Help } from 'commander';
 import { expect, test } from 'vitest';
 import { commands } from '../../../src/cli/commands.ts';
-import { createProgram } from '../../../src/cli/program.ts';
 
 // The list of commands in gear --help is written without loading them.
 test.each(Object.entries(commands))('gear --help lists %s with what it takes', async (name, {
@@ -9,6 +8,6 @@ test.each(Object.entries(commands))('gear --help lists %s with what it takes', a
   fill,
 }) => {
   const command = new Command(name);
-  await fill(command, createProgram);
+  await fill(command);
   expect(new Help().subcommandTerm(command)).toBe(`${name} ${takes}`.trim());
 });

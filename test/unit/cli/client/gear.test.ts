@@ -49,7 +49,7 @@ test('every command says what it is for, and so does each of its options', async
   const all: Command[] = [];
   for (const [name, { fill, summary }] of Object.entries(commands)) {
     const command = new Command(name).description(summary);
-    await fill(command, createProgram);
+    await fill(command);
     all.push(command, ...command.commands);
   }
   for (const command of all) {
