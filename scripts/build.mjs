@@ -1,5 +1,5 @@
-// npm run build: compiles src to dist, and writes what a shell completes from the commands in it. It builds beside dist and then takes its place, so that dist is never half a build,
-// is there while it is built again, and holds nothing of an earlier build.
+// npm run build: compiles src to dist, and writes what a shell completes from the commands in it. It builds beside dist and
+// then takes its place, so that dist is never half a build, is there while it is built again, and holds nothing of an earlier one.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { readIfThere, replaceFile } from '../../lib/files/replace-file.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { BadConfig } from '../options/config.ts';
-import { settingsDirectory } from '../options/environment.ts';
+import { contextsPath } from '../options/environment.ts';
 import { optionTable } from '../options/options.ts';
 
 const { api, tokenFile, user } = optionTable;
@@ -24,8 +24,6 @@ const contextsFile = z.strictObject({
   contexts: z.record(contextName, context),
 });
 export type Contexts = z.infer<typeof contextsFile>;
-
-export const contextsPath = () => join(settingsDirectory(), 'contexts.json');
 
 /** The contexts of this user; none where there is no file. */
 export async function readContexts(path = contextsPath()): Promise<Contexts> {

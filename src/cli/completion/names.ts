@@ -3,16 +3,17 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere } from '../../lib/files/replace-file.ts';
 import { parseJson } from '../../lib/parse-json.ts';
+import type { Contexts } from '../client/contexts.ts';
 import type { NameKind } from '../client/row.ts';
 import type { Flags } from '../options/config.ts';
-import { cacheDirectory, environment, settingsDirectory } from '../options/environment.ts';
+import { cacheDirectory, contextsPath, environment } from '../options/environment.ts';
 
 /** Milliseconds for which a shell is offered the names of the time before. */
 const fresh = 5_000;
 
 /**
  * Names that the api knows which the flags name; none where it does not answer at once. They are
- * kept for a moment, so that what asks the api is not loaded at every key.
+ * kept for a moment, for this api and this token, so that what asks is not loaded at every key.
  */
 export async function namesOf(kind: NameKind, flags: Flags): Promise<readonly string[]> {
   const file = join(cacheDirectory(), `${kind}-${await settingsHash(flags)}.json`);
@@ -22,11 +23,14 @@ export async function namesOf(kind: NameKind, flags: Flags): Promise<readonly st
   return askNames(kind, flags, file);
 }
 
-/** Names everything that says which api is asked, and with which token. */
+/** Names everything that may say which api is asked, and with which token. */
 async function settingsHash(flags: Flags): Promise<string> {
   const ours = Object.entries(environment).filter(([name]) => name.startsWith('GEARD_'));
-  const contexts = await readIfThere(join(settingsDirectory(), 'contexts.json'));
-  return hash('sha256', JSON.stringify([flags, ours.sort(), contexts]), 'hex').slice(0, 32);
+  const known = parseJson((await readIfThere(contextsPath())) ?? '') as Contexts | null;
+  const ofContexts = Object.values(known?.contexts ?? {}).map(({ tokenFile }) => tokenFile);
+  const files = [flags['tokenFile'], environment['GEARD_TOKEN_FILE'], ...ofContexts];
+  const tokens = await Promise.all(files.map((file) => readIfThere(String(file)).catch(() => null)));
+  return hash('sha256', JSON.stringify([flags, ours.sort(), known, tokens]), 'hex').slice(0, 32);
 }
 
 async function readFresh(file: string): Promise<string[] | null> {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 /** The variables of this process, which nothing else reads. */
 export const environment: Readonly<NodeJS.ProcessEnv> = process.env;
 
-/** Where a user's settings are, and what is only kept to be quick (XDG Base Directory). */
-export const settingsDirectory = () => userDirectory('XDG_CONFIG_HOME', '.config');
+/** A user's contexts, and what is only kept to be quick (XDG Base Directory). */
+export const contextsPath = () => join(userDirectory('XDG_CONFIG_HOME', '.config'), 'contexts.json');
 export const cacheDirectory = () => userDirectory('XDG_CACHE_HOME', '.cache');
 
 const userDirectory = (variable: string, usual: string) =>

@@ -101,6 +101,22 @@ test('names of gears come from the api, which is asked once in five seconds', {
   ).rejects.toThrow();
 });
 
+test('names that are kept for one token are not those of another one in the same file', {
+  timeout: 60_000,
+}, async () => {
+  const { GEARD_API } = await apiWith(['web']);
+  const [cache, token] = [temporary(), join(temporary(), 'token')];
+  const env = { GEARD_API, GEARD_TOKEN_FILE: token, XDG_CACHE_HOME: cache };
+  const kept = () => (existsSync(join(cache, 'geard')) ? readdirSync(join(cache, 'geard')).length : 0);
+  for (const [before, text] of ['one', 'another'].entries()) {
+    writeFileSync(token, text, { mode: 0o600 });
+    // On a busy machine an answer may come too late, and is not kept.
+    for (let tries = 0; tries < 10 && kept() === before; tries++)
+      await offered(['logs', ''], env).catch(() => undefined);
+  }
+  expect(kept()).toBe(2);
+});
+
 test('where no api answers nothing is offered, and nothing is said', { timeout: 60_000 }, async () => {
   expect(await gear(['__complete', '--', 'logs', ''], { GEARD_API: 'http://127.0.0.1:1' })).toBe('');
 });
