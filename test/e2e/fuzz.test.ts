@@ -1,11 +1,13 @@
+import type { ChildProcess } from 'node:child_process';
 import { Agent, request } from 'node:http';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type BadRequest, badRequests } from '../support/bad-requests.ts';
 import type { Client } from '../support/client.ts';
 import { hostState, sampleImage } from '../support/daemon.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
-import { residentMegabytes } from '../support/processes.ts';
+import { outputOf } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 /** How many are sent, and what they are made from; `npm run fuzz` sends more. */
 const count = Number(process.env['GEARD_FUZZ'] ?? 3_000);
@@ -14,8 +16,8 @@ const seed = Number(process.env['GEARD_FUZZ_SEED'] ?? 13);
 /** Sent before the host is looked at again, and side by side: fewer than one user may have in flight. */
 const chunk = 1_000;
 const sideBySide = 16;
-/** MiB that api and worker may have grown by once a fifth has warmed them up. */
-const growth = 32;
+/** MiB by which what api and worker hold may have grown since a fifth has warmed them up. */
+const growth = 4;
 
 let fleet: KeyedFleet;
 let client: Client;
@@ -24,7 +26,9 @@ const agent = new Agent({ keepAlive: true, maxSockets: sideBySide });
 
 beforeAll(async () => {
   await sampleImage();
+  vi.stubEnv('NODE_OPTIONS', `--import=${import.meta.resolve('../support/report-memory.mjs')}`);
   fleet = await openKeyedFleet();
+  vi.unstubAllEnvs();
   token = await fleet.mint();
   client = await fleet.as();
 });
@@ -54,8 +58,16 @@ async function state(): Promise<string> {
   return [await hostState(fleet.base), JSON.stringify(body), await fleet.redis.redis.dbsize()].join('\n');
 }
 
-const memory = () =>
-  residentMegabytes(fleet.processes.api.pid ?? 0) + residentMegabytes(fleet.processes.worker.pid ?? 0);
+/** MiB that a process holds when it has collected its garbage: how much it has not yet collected differs. */
+async function held(child: ChildProcess): Promise<number> {
+  const reports = () => [...outputOf(child).matchAll(/^memory: (\d+)$/gm)];
+  const before = reports().length;
+  child.kill('SIGUSR2');
+  await until('it has told what it holds', () => reports().length > before);
+  return Number(reports().at(-1)?.[1]) / 1024 ** 2;
+}
+
+const memory = async () => (await held(fleet.processes.api)) + (await held(fleet.processes.worker));
 
 test(`${count} bad requests, made from the seed ${seed}, are refused and change nothing, and memory stays`, {
   timeout: 60_000 + count * 30,
@@ -80,9 +92,9 @@ test(`${count} bad requests, made from the seed ${seed}, are refused and change 
     await Promise.all(Array.from({ length: sideBySide }, sender));
     expect(wrong).toEqual([]);
     expect(await state()).toBe(before);
-    if (warm === 0 && sent + size >= count / 5) warm = memory();
+    if (warm === 0 && sent + size >= count / 5) warm = await memory();
   }
-  const grown = memory() - warm;
+  const grown = (await memory()) - warm;
   console.info(`${count} from the seed ${seed}: ${JSON.stringify(Object.fromEntries([...answered].sort()))}`);
   console.info(`api and worker: ${warm.toFixed(0)} MiB after a fifth, ${grown.toFixed(0)} more at the end`);
   expect(grown).toBeLessThan(growth);
