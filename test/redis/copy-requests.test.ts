@@ -105,7 +105,7 @@ test('an api that dies in the middle breaks the stream, and another one brings i
 test('where no api is there the stream is broken, and nothing of it stays', async () => {
   const started = Date.now();
   await expect(collect(await ask())).rejects.toMatchObject({ code: 'host_unavailable' });
-  expect(Date.now() - started).toBeLessThan(6_000);
+  expect(Date.now() - started).toBeLessThan(15_000); // As docs/streams.md says of a relayed stream.
   expect(await framesLeft()).toEqual([]);
 });
 
