@@ -30,15 +30,17 @@ export function startApi(tree: string, redis: string, port: number): Promise<Chi
 
 let id = 1;
 
+/** One more PUT container. */
+export const nextPut = (port: number) => ({
+  port,
+  method: 'PUT',
+  path: `/token/__test__/container?u=0&d=1&t=geard%2Fsample&r=g${id % 500}&i=${(id++).toString(16)}`,
+  body,
+});
+
 /** Sends so many PUTs to an api, and returns how many it accepted per second: all of them. */
-export function acceptMany(port: number, count: number): Promise<number> {
-  return requestsPerSecond(count, concurrency, 202, () => ({
-    port,
-    method: 'PUT',
-    path: `/token/__test__/container?u=0&d=1&t=geard%2Fsample&r=g${id % 500}&i=${(id++).toString(16)}`,
-    body,
-  }));
-}
+export const acceptMany = (port: number, count: number): Promise<number> =>
+  requestsPerSecond(count, concurrency, 202, () => nextPut(port));
 
 /** Accepted PUTs per second beside a handler that does nothing but one BullMQ `add`, on the same Redis. */
 export async function benchAccept(): Promise<Row[]> {
