@@ -21,10 +21,11 @@ export interface RedisAccess {
 /** Milliseconds after which a command of an api is given up. */
 export const commandTimeout = 1_800;
 /**
- * And one that sends a part of a stream: nobody waits for its answer, and a machine that stops for
- * a moment breaks none.
+ * Milliseconds of silence after which the other end of a stream counts as gone, and so does Redis
+ * for who sends one. A process gets no processor for five seconds where a burst of logs keeps all
+ * of them busy.
  */
-const sendingTimeout = 10_000;
+export const maxStreamSilence = 10_000;
 
 type Retry = (times: number) => number | null;
 
@@ -55,7 +56,7 @@ export function failFastConnection(access: RedisAccess, log: Logger): Redis {
  * sent one by one, for gathering commands copies them.
  */
 export function sendingConnection(access: RedisAccess, log: Logger): Redis {
-  return connect(access, log, failingFast({ commandTimeout: sendingTimeout }));
+  return connect(access, log, failingFast({ commandTimeout: maxStreamSilence }));
 }
 
 const failingFast = (options: Manner['options']): Manner => ({

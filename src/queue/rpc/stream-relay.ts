@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { parseJson } from '../../lib/parse-json.ts';
+import { maxStreamSilence } from '../redis/connection.ts';
 
 /**
  * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker
@@ -26,11 +27,6 @@ const window = 64;
 /** Milliseconds between two signs of life of an idle sender, and of the reader. */
 const senderBeat = 500;
 const readerBeat = 700;
-/**
- * Milliseconds after which a silent sender counts as gone, and the key of a silent reader expires.
- * A process gets no processor for five seconds where a burst of logs keeps all of them busy.
- */
-const maxSilence = 10_000;
 /** Bytes of a frame after which no more are gathered for it. */
 const frameSize = 64 * 1024;
 /** XADDs that may be on their way to Redis. */
@@ -199,13 +195,13 @@ export async function openFrames(
   connect: () => Redis,
   keyOf: (id: string) => string,
   signal: AbortSignal,
-  gone = maxSilence,
+  gone = maxStreamSilence,
 ): Promise<FrameReader> {
   const id = randomUUID();
   const key = keyOf(id);
-  await redis.multi().xadd(key, opening, 'o', '').pexpire(key, maxSilence).exec();
+  await redis.multi().xadd(key, opening, 'o', '').pexpire(key, maxStreamSilence).exec();
   const beat = setInterval(() => {
-    redis.pexpire(key, maxSilence).catch(() => undefined); // The blocking read tells what is wrong.
+    redis.pexpire(key, maxStreamSilence).catch(() => undefined); // The blocking read tells what is wrong.
   }, readerBeat);
   const drop = async () => {
     clearInterval(beat);
