@@ -10,9 +10,12 @@ export function cliPage(all: readonly CommandHelp[]): string {
 }
 
 function sectionOf({ name, usage, summary, options }: CommandHelp): string {
-  const rows = options.map(({ flags, text }) => `| \`${escaped(flags)}\` | ${escaped(text)} |`);
+  const rows = options.map(
+    ({ flags, text }) => `| \`${inCell(flags)}\` | ${inCell(text).replaceAll('<', '&lt;')} |`,
+  );
   const table = ['| option | meaning |', '| --- | --- |', ...rows].join('\n');
   return [`## ${name}`, `    ${usage}`, summary, ...(rows.length > 0 ? [table] : [])].join('\n\n');
 }
 
-const escaped = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+/** A bar ends a cell, also one in code. */
+const inCell = (text: string) => text.replaceAll('|', '\\|');
