@@ -36,13 +36,14 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
     const [{ name, template }] = match.candidates;
     log.type = name;
     const answer = async () => {
-      const { claims, token } = callerOf(res);
+      const { claims, token, answering } = callerOf(res);
       if (isJobType(name)) await readBody(req, res);
       const request = originalOf(req, method);
       const order = authorize(claims, request, match, lifetimes);
       logOrder(log, order);
       const seal = (purpose: Purpose) => sealRequest(sealer, { token, request }, purpose);
-      await (handlers[order.name] as OrderHandler<OrderName>)(req, res, { ...order, seal });
+      const handler = handlers[order.name] as OrderHandler<OrderName>;
+      await answering(() => handler(req, res, { ...order, seal }));
     };
     await traced(req, res, template, answer);
   };

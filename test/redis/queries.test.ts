@@ -1,6 +1,8 @@
 import pino from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { actions } from '../../src/jobs/actions.ts';
+import { Failure, type Problem } from '../../src/jobs/errors.ts';
+import { userLimits } from '../support/limits.ts';
 import { openQueueApi, openTestApi, type QueueApi } from '../support/test-api.ts';
 import { makeTrust } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
@@ -93,6 +95,40 @@ test('a token for names learns the name and the state of a host, and nothing of 
     ((await (await fetch(`${api.url}/token/__test__/hosts?${query}`)).json()) as { hosts: object[] }).hosts;
   expect(await hostsOf('')).toEqual([expect.objectContaining({ gears: expect.any(Number) })]);
   expect(await hostsOf('r=team-a')).toEqual([{ name: 'h1', state: expect.any(String) }]);
+});
+
+test('a client that leaves again and again has no more questions at a host than one that stays (security M3)', async () => {
+  await queue.hold('asked-for');
+  let [asked, most] = [0, 0];
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const slow = {
+    ...queue.queue,
+    async ask() {
+      most = Math.max(most, ++asked);
+      await answered;
+      asked--;
+      throw new Failure('host_unavailable', 'it is a slow host');
+    },
+  };
+  const limits = userLimits({ userRequests: 3 });
+  const limited = await openTestApi(slow, pino({ level: 'silent' }), undefined, limits);
+  onTestFinished(() => limited.close(0));
+  const ask = (signal?: AbortSignal) =>
+    fetch(`${limited.url}/token/__test__/container?u=0&r=asked-for`, { ...(signal && { signal }) });
+  for (let n = 1; n <= 3; n++) {
+    const leaving = new AbortController();
+    const left = ask(leaving.signal).catch(() => 'left');
+    await until('the host is asked', () => asked === n);
+    leaving.abort();
+    expect(await left).toBe('left');
+  }
+  expect(((await (await ask()).json()) as Problem).limit).toBe('userRequests');
+  answer();
+  await until('the places are free again', async () => (await ask()).status === 503);
+  expect(most).toBe(3);
 });
 
 test('every valid token may ask what it allows, and until when', async () => {

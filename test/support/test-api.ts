@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino';
 import { type RunningApi, startApi } from '../../src/api/start-api.ts';
+import type { UserLimits } from '../../src/jobs/limits.ts';
 import type { ApiQueue } from '../../src/queue/api-queue.ts';
 import { noKeys } from '../../src/token/keyring.ts';
 import { createSealer } from '../../src/token/seal.ts';
@@ -16,6 +17,7 @@ export function openTestApi(
   queue: ApiQueue,
   log: Logger,
   verifier: Verifier = testTokenOnly,
+  limits: UserLimits = userLimits(),
 ): Promise<RunningApi> {
   return startApi(
     {
@@ -23,7 +25,7 @@ export function openTestApi(
       verifier,
       sealer: createSealer(noKeys, () => null, true),
       version: '1',
-      limits: userLimits(),
+      limits,
       transport: 'relay',
       log,
     },

@@ -2,7 +2,7 @@ import type { Response } from 'express';
 import type { Origin } from '../../jobs/change.ts';
 import type { OpenSpan } from '../../lib/tracing.ts';
 import type { Claims } from '../../token/claims.ts';
-import type { Place } from './user-limits.ts';
+import type { Account, Place } from './user-limits.ts';
 
 /** The outcome of an answer that was broken off by us. */
 export const brokenOff = 'broken off';
@@ -22,7 +22,7 @@ export interface LogFields extends Origin {
 }
 
 /** The sender of a request with a valid token. */
-export interface Caller {
+export interface Caller extends Account {
   /** Of the answer's Location: `/token/<token>`, or empty when the token came in a header. */
   prefix: string;
   claims: Claims;
@@ -32,10 +32,6 @@ export interface Caller {
   isValid(): Promise<boolean>;
   /** The tenant that the request counts for; see tenantOf. */
   tenant: string;
-  /**
-   * Has the request occupy a place of its user's, instead of the one it has; see user-limits.ts.
-   */
-  occupy(place: Place): void;
 }
 
 declare global {

@@ -5,7 +5,7 @@ import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
 import { openPaths } from '../openapi/open-paths.ts';
 import type { Caller } from './request-context.ts';
 import { assertLocalOrigin } from './test-token-origin.ts';
-import type { PlacesOf } from './user-limits.ts';
+import type { AccountOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
 /**
@@ -30,7 +30,7 @@ const refusalTime = 5;
  * Takes the token off the path, or out of the Authorization header, and lets only valid ones pass.
  * The rest of the path is what the routes see.
  */
-export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestHandler {
+export function requireToken({ verify }: Verifier, accountOf: AccountOf): RequestHandler {
   return async (req, res, next) => {
     for (const [name, value] of headers) res.setHeader(name, value);
     const [prefix = '', inPath] = prefixed.exec(req.url) ?? [];
@@ -45,10 +45,10 @@ export function requireToken({ verify }: Verifier, placesOf: PlacesOf): RequestH
     if (token === testToken) assertLocalOrigin(req);
     if (caller.claims.u !== undefined) log.user = caller.claims.u;
     const tenant = tenantOf(caller.claims, caller.token);
-    const occupy = placesOf(tenant, res);
-    res.locals.caller = { ...caller, tenant, occupy };
+    const account = accountOf(tenant, res);
+    res.locals.caller = { ...caller, tenant, ...account };
     if (prefix !== '') req.url = req.url.slice(prefix.length).replace(/^(?!\/)/, '/');
-    occupy('userRequests');
+    account.occupy('userRequests');
     next();
   };
 }

@@ -14,14 +14,25 @@ const what = {
 /** What a request occupies while it is answered. */
 export type Place = keyof typeof what;
 
-/**
- * Opens the account of one request: takes places for it in its user's name, one at a time, and
- * gives the last one back when the response is closed. A request that begins to wait or to stream
- * so makes room for another one. Throws `limit_reached`.
- */
-export type PlacesOf = (tenant: string, res: Response) => (place: Place) => void;
+/** What one request occupies, in its user's name. */
+export interface Account {
+  /**
+   * Takes a place, and gives the last one back: a request that begins to wait or to stream so makes
+   * room for another one. Throws `limit_reached`.
+   */
+  occupy(place: Place): void;
+  /**
+   * Answers the request. A client that leaves meanwhile keeps its place until this is over, for the
+   * host that was asked is at work until then: it would have no bound for a client that leaves again
+   * and again.
+   */
+  answering<T>(answer: () => Promise<T>): Promise<T>;
+}
 
-export function createUserLimits(limits: UserLimits): PlacesOf {
+/** Opens the account of one request. */
+export type AccountOf = (tenant: string, res: Response) => Account;
+
+export function createUserLimits(limits: UserLimits): AccountOf {
   const limiterOf = (place: Place) => new Limiter({ all: Number.POSITIVE_INFINITY, perKey: limits[place] });
   const limiters: Record<Place, Limiter> = {
     userRequests: limiterOf('userRequests'),
@@ -32,14 +43,29 @@ export function createUserLimits(limits: UserLimits): PlacesOf {
   waits.measuredBy(async () => [[{}, limiters.userWaits.held]]);
   return (tenant, res) => {
     let release: Release = () => undefined;
-    res.once('close', () => release());
-    return (place) => {
-      const next = limiters[place].take(tenant);
-      if (!next) throw limitReached(place, what[place]);
-      release();
-      release = next;
-      res.locals.place = place;
-      if (res.closed) release();
+    let isAnswering = false;
+    const close = () => {
+      if (res.closed && !isAnswering) release();
+    };
+    res.once('close', close);
+    return {
+      occupy(place) {
+        const next = limiters[place].take(tenant);
+        if (!next) throw limitReached(place, what[place]);
+        release();
+        release = next;
+        res.locals.place = place;
+        close();
+      },
+      async answering(answer) {
+        isAnswering = true;
+        try {
+          return await answer();
+        } finally {
+          isAnswering = false;
+          close();
+        }
+      },
     };
   };
 }

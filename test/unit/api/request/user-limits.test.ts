@@ -15,8 +15,8 @@ function aResponse() {
 }
 
 test('a user at a limit is refused with its name, another user is not', () => {
-  const placesOf = createUserLimits(userLimits({ userRequests: 2 }));
-  const request = (user: string) => placesOf(user, aResponse().res)('userRequests');
+  const accountOf = createUserLimits(userLimits({ userRequests: 2 }));
+  const request = (user: string) => accountOf(user, aResponse().res).occupy('userRequests');
   request('alice');
   request('alice');
   expect(() => request('alice')).toThrow(
@@ -30,26 +30,40 @@ test('a user at a limit is refused with its name, another user is not', () => {
 });
 
 test('a request that waits, streams or is refused makes room for another one, and gives all back when it is closed', () => {
-  const placesOf = createUserLimits(userLimits({ userRequests: 1, userWaits: 1 }));
+  const accountOf = createUserLimits(userLimits({ userRequests: 1, userWaits: 1 }));
   const [first, second, third] = [aResponse(), aResponse(), aResponse()];
-  const occupy = placesOf('alice', first.res);
+  const { occupy } = accountOf('alice', first.res);
   occupy('userRequests');
   occupy('userWaits'); // From now on it is no request in flight.
-  const other = placesOf('alice', second.res);
-  other('userRequests');
-  expect(() => other('userWaits')).toThrow('(limit userWaits)');
-  expect(() => placesOf('alice', third.res)('userRequests')).toThrow('(limit userRequests)');
+  const other = accountOf('alice', second.res);
+  other.occupy('userRequests');
+  expect(() => other.occupy('userWaits')).toThrow('(limit userWaits)');
+  expect(() => accountOf('alice', third.res).occupy('userRequests')).toThrow('(limit userRequests)');
   second.close();
-  placesOf('alice', third.res)('userRequests');
+  accountOf('alice', third.res).occupy('userRequests');
   first.close();
-  placesOf('alice', aResponse().res)('userWaits');
+  accountOf('alice', aResponse().res).occupy('userWaits');
 });
 
 test('a client that has left before it gets a place keeps none', () => {
-  const placesOf = createUserLimits(userLimits({ userStreams: 1 }));
+  const accountOf = createUserLimits(userLimits({ userStreams: 1 }));
   const gone = aResponse();
-  const occupy = placesOf('alice', gone.res);
+  const { occupy } = accountOf('alice', gone.res);
   gone.close();
   occupy('userStreams');
-  expect(() => placesOf('alice', aResponse().res)('userStreams')).not.toThrow();
+  expect(() => accountOf('alice', aResponse().res).occupy('userStreams')).not.toThrow();
+});
+
+test('a client that leaves keeps its place until its request is answered (security M3)', async () => {
+  const accountOf = createUserLimits(userLimits({ userRequests: 1 }));
+  const gone = aResponse();
+  const { occupy, answering } = accountOf('alice', gone.res);
+  occupy('userRequests');
+  let end = () => {};
+  const answered = answering(() => new Promise<void>((resolve) => (end = resolve)));
+  gone.close();
+  expect(() => accountOf('alice', aResponse().res).occupy('userRequests')).toThrow('(limit userRequests)');
+  end();
+  await answered;
+  expect(() => accountOf('alice', aResponse().res).occupy('userRequests')).not.toThrow();
 });
