@@ -37,7 +37,7 @@ function follow(gear: string, seconds = 3_600) {
   const heard = { text: '', end: null as Error | 'whole' | null };
   const args = { resource: gear, lines: 1, seconds, format: 'text/plain', after: null } as const;
   const read = async () => {
-    const { body } = await containerLog(open.services, args, abort.signal);
+    const { body } = await containerLog(open.services, args, abort.signal, 'alice');
     for await (const chunk of body) heard.text += chunk.toString();
     heard.end = 'whole';
   };

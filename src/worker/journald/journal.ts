@@ -1,5 +1,5 @@
-import pLimit from 'p-limit';
 import { Failure } from '../../jobs/errors.ts';
+import { Limiter, shared } from '../../lib/async/limiter.ts';
 import { shareCalls } from '../../lib/async/share-calls.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
 import { createExportParser, exportFields, type JournalRecord, unitFields } from './journal-export.ts';
@@ -8,10 +8,16 @@ import { createExportParser, exportFields, type JournalRecord, unitFields } from
 const lookDeadline = 10_000;
 
 /**
- * Hundreds may begin to follow at the same time: so many look at a time, and each has its deadline
- * for itself.
+ * Hundreds may begin to follow at the same time: so many look at a time, users take turns, and each
+ * look has its deadline for itself.
  */
-const turns = pLimit(8);
+const turns = new Limiter(shared(8));
+
+/** For whom something is looked up, until the signal aborts. */
+export interface Looking {
+  tenant: string;
+  signal: AbortSignal;
+}
 
 /** A part of a unit's journal, in the order in which it was written. */
 export interface JournalRange {
@@ -54,23 +60,25 @@ export const newestCursor = shareCalls(
  * Whether the journal still has a record: an unknown cursor makes journalctl begin somewhere else
  * without a word.
  */
-export async function hasCursor(cursor: string): Promise<boolean> {
+export async function hasCursor(cursor: string, looking: Looking): Promise<boolean> {
   const args = [`--cursor=${cursor}`, '--lines=1', '--output=export', '--output-fields=MESSAGE'];
-  return cursorIn(await look(args)) === cursor;
+  return cursorIn(await lookInTurn(args, looking)) === cursor;
 }
 
 /** Whether journald has cut lines of this unit for their length. */
-export async function hasCutLines(unit: string): Promise<boolean> {
-  const found = await look([`--unit=${unit}`, '_LINE_BREAK=line-max', '--lines=1', '--output=export']);
-  return found !== '';
+export async function hasCutLines(unit: string, looking: Looking): Promise<boolean> {
+  const args = [`--unit=${unit}`, '_LINE_BREAK=line-max', '--lines=1', '--output=export'];
+  return (await lookInTurn(args, looking)) !== '';
 }
 
 const cursorIn = (text: string) => /^__CURSOR=(.+)$/m.exec(text)?.[1] ?? null;
 
-async function look(args: string[]): Promise<string> {
-  const options = { deadline: lookDeadline };
-  const words = ['--quiet', '--no-pager', ...args];
-  const { status, stdout, stderr } = await turns(() => exec('journalctl', words, options));
+const lookInTurn = (args: string[], { tenant, signal }: Looking) =>
+  turns.run(tenant, () => look(args, signal), signal);
+
+async function look(args: string[], signal?: AbortSignal): Promise<string> {
+  const options = { deadline: lookDeadline, ...(signal && { signal }) };
+  const { status, stdout, stderr } = await exec('journalctl', ['--quiet', '--no-pager', ...args], options);
   // journalctl ends with 1 where it finds nothing.
   if (status !== 0 && stderr !== '') throw journalAway(stderr);
   return stdout;

@@ -9,6 +9,7 @@ import {
   hasCursor,
   hasCutLines,
   type JournalReader,
+  type Looking,
   newestCursor,
   readMessages,
   readRecords,
@@ -36,18 +37,20 @@ const historyPatience = 5_000;
  */
 const usualDelay = 1_000;
 
+/** Lines that are read sooner with all their fields than after a look at whether some were cut. */
+const fewLines = 1_000;
+
 /** Where the stream stands in the journal; null: at its beginning. */
 interface Position {
   cursor: string | null;
 }
 
 /** A log that is being sent. */
-interface Log {
+interface Log extends Looking {
   unit: string;
   args: LogArgs;
   position: Position;
   writer: LogWriter;
-  signal: AbortSignal;
 }
 
 /** Streams the journal of a gear's unit: history, then what comes, until the time is up. */
@@ -55,13 +58,15 @@ export async function containerLog(
   { paths, journalFeed }: HostServices,
   args: LogArgs,
   signal: AbortSignal,
+  tenant: string,
 ): Promise<OpenStream<'container.log'>> {
   await requireGear(paths, args.resource);
   const unit = paths.unitName(args.resource);
   const until = performance.now() + args.seconds * 1000;
-  const known = args.after === null || (await hasCursor(args.after));
+  const known = args.after === null || (await hasCursor(args.after, { tenant, signal }));
   const writer = createLogWriter(args.format);
-  const log: Log = { unit, args, position: { cursor: known ? args.after : null }, writer, signal };
+  const position = { cursor: known ? args.after : null };
+  const log: Log = { unit, args, position, writer, tenant, signal };
   return { head: {}, body: bodyOf(log, known, until, journalFeed) };
 }
 
@@ -90,9 +95,10 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
   // Before anything is read, so that nothing comes in between.
   const { mailbox, since } = await feed.follow(unit);
   try {
-    if (args.after === null && args.lines === 0) log.position.cursor = since;
-    else if (args.after === null) {
-      await within(beginPatience, syncJournal());
+    if (args.after === null) {
+      // Also where the unit has logged nothing yet.
+      log.position.cursor = since;
+      if (args.lines > 0) await within(beginPatience, syncJournal());
       yield* history(log);
     }
     const follows = yield* follow(log, mailbox, until);
@@ -109,16 +115,14 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
 }
 
 /**
- * The last lines that were logged. Plain text takes the fast way where no line has to be put
- * together.
+ * The last lines that were logged. Many lines as plain text take the fast way, where none of them
+ * has to be put together.
  */
 async function* history(log: Log): AsyncGenerator<Buffer> {
   const { unit, position, signal } = log;
   const { lines, format } = log.args;
-  // Before anything is read: a unit that has logged nothing yet is followed from here.
-  position.cursor = await newestCursor();
   if (lines === 0) return;
-  if (format === 'text/plain' && !(await hasCutLines(unit))) {
+  if (lines > fewLines && format === 'text/plain' && !(await hasCutLines(unit, log))) {
     yield* withoutCursorLine(closedBy(signal, readMessages({ unit, lines })), position);
     return;
   }

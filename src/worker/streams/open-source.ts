@@ -15,6 +15,7 @@ type Source<S extends StreamName> = (
   services: HostServices,
   args: StreamArgs<S>,
   signal: AbortSignal,
+  tenant: string,
 ) => Promise<OpenStream<S>>;
 
 const sources: { [S in StreamName]: Source<S> } = {
@@ -70,7 +71,7 @@ export function createSources(services: HostServices): Sources {
       signal.addEventListener('abort', passOn);
       if (signal.aborted) passOn();
       try {
-        const { head, body } = await source(abort.signal);
+        const { head, body } = await source(abort.signal, tenant);
         return { head, body: send(counted(body, over)) };
       } catch (error) {
         over();
@@ -88,7 +89,8 @@ function bind<S extends StreamName>(services: HostServices, name: S, args: unkno
   const parsed = streams[name].args.safeParse(args);
   if (!parsed.success) throw new Failure('invalid_request', explain(parsed.error));
   const checked = parsed.data as StreamArgs<S>;
-  return (signal: AbortSignal): Promise<OpenStream<S>> => sources[name](services, checked, signal);
+  return (signal: AbortSignal, tenant: string): Promise<OpenStream<S>> =>
+    sources[name](services, checked, signal, tenant);
 }
 
 async function* counted(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {
