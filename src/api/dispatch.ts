@@ -1,10 +1,11 @@
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
+import type { Sealed } from '../jobs/rpc/queries.ts';
 import { beginRequest } from '../lib/tracing.ts';
 import { authorize } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
-import { sealRequest } from '../requests/envelope.ts';
+import { openAnswer, sealRequest } from '../requests/envelope.ts';
 import type { Order, OrderName, OrderOf } from '../requests/order.ts';
 import { maxBody, type methods, type OriginalRequest } from '../requests/original.ts';
 import { matchRoute } from '../requests/routes.ts';
@@ -16,6 +17,8 @@ import { callerOf, type LogFields } from './request/request-context.ts';
 export type AuthorizedOrder<N extends OrderName> = OrderOf<N> & {
   /** The request itself with its token, sealed for the worker of a host and for one purpose. */
   seal(purpose: Purpose): string;
+  /** What a host has answered to what was sealed for it. */
+  open<T>(answer: Sealed<T>, host: string, sealed: string): T;
 };
 
 /** Answers one kind of request. */
@@ -28,6 +31,12 @@ export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
 
 /** Matches, parses and authorizes each request once, and hands the order to its handler. */
 export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
+  const open = <T>(answer: Sealed<T>, host: string, sealed: string): T => {
+    const opened = openAnswer(sealer, answer, host, sealed);
+    if (opened === null)
+      throw new Failure('host_unavailable', `the host ${host} has answered something else`);
+    return opened as T;
+  };
   return async (req, res) => {
     const { log } = res.locals;
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
@@ -43,7 +52,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
       logOrder(log, order);
       const seal = (purpose: Purpose) => sealRequest(sealer, { token, request }, purpose);
       const handler = handlers[order.name] as OrderHandler<OrderName>;
-      await answering(() => handler(req, res, { ...order, seal }));
+      await answering(() => handler(req, res, { ...order, seal, open }));
     };
     await traced(req, res, template, answer);
   };

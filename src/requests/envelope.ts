@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { maxToken } from '../token/format.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
@@ -32,3 +33,23 @@ export function sealRequest(
 /** The request that was sealed for a purpose; null where nothing was sealed for it. */
 export const openRequest = (sealer: Sealer, sealed: string, purpose: Purpose): Envelope | null =>
   envelope.safeParse(sealer.open(sealed, purpose)).data ?? null;
+
+/**
+ * Seals what a host answers to a sealed request. It opens as the answer to this request only: the
+ * answer to somebody else's is not taken for it.
+ */
+export const sealAnswer = (
+  sealer: Sealer,
+  answer: unknown,
+  { host, sealed, token }: { host: string; sealed: string; token: string },
+) => sealer.seal(answer, token, answerTo(host, sealed));
+
+/** What a host has answered to a sealed request; null where it is no answer to it. */
+export const openAnswer = (sealer: Sealer, answer: unknown, host: string, sealed: string) =>
+  typeof answer === 'string' ? sealer.open(answer, answerTo(host, sealed)) : null;
+
+const answerTo = (host: string, sealed: string): Purpose => ({
+  use: 'answered',
+  host,
+  request: hash('sha256', sealed, 'base64url'),
+});

@@ -7,8 +7,8 @@ import type { KeySource } from './keyring.ts';
 import { openPieces, sealPieces } from './seal-stream.ts';
 
 /**
- * Seals what travels from an api to a worker, token and body included, so that nothing between the
- * two can read or change it: AES-256-GCM under a key that HKDF (RFC 5869) makes from the secret of
+ * Seals what travels between an api and a worker, token and body included, so that nothing between
+ * the two can read or change it: AES-256-GCM under a key that HKDF (RFC 5869) makes from the secret of
  * a daemon key and a salt of this process. What it is for is authenticated with it.
  *
  * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` where there are no keys because
@@ -31,14 +31,19 @@ export interface Sealer {
 
 /** What a sealed request is for; it serves nothing else. */
 export interface Purpose {
-  /** To be a job, to end one, to be answered now, or to have a copy brought from its source. */
-  use: 'job' | 'cancel' | 'answer' | 'copy';
+  /**
+   * To be a job, to end one, to be answered now, to have a copy brought from its source, or to be
+   * the answer.
+   */
+  use: 'job' | 'cancel' | 'answer' | 'copy' | 'answered';
   host: string;
   /** The id of the job, where it is known before the seal is opened. */
   job?: string;
+  /** The hash of the sealed request that is answered. */
+  request?: string;
 }
 
-const nameOf = ({ use, host, job = '' }: Purpose) => JSON.stringify([use, host, job]);
+const nameOf = ({ use, host, job = '', request = '' }: Purpose) => JSON.stringify([use, host, job, request]);
 
 /** Keys made of other processes' salts that are remembered. */
 const maxRemembered = 64;

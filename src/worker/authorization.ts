@@ -3,10 +3,11 @@ import { seesJob } from '../jobs/access/scope.ts';
 import type { Change } from '../jobs/change.ts';
 import { Failure } from '../jobs/errors.ts';
 import { aboutCopy } from '../jobs/rpc/copy.ts';
+import type { Sealed } from '../jobs/rpc/queries.ts';
 import { isStreamName, type StreamName } from '../jobs/rpc/streams.ts';
 import type { JobRecord } from '../queue/worker-queue.ts';
 import { authorize } from '../requests/authorize.ts';
-import { type Envelope, openRequest } from '../requests/envelope.ts';
+import { type Envelope, openRequest, sealAnswer } from '../requests/envelope.ts';
 import { isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
 import { mayReadOn, sourceOf } from '../requests/references.ts';
 import { matchRoute } from '../requests/routes.ts';
@@ -34,13 +35,18 @@ export interface Authorizer {
   auditRejection(record: JobRecord, reason: string): void;
   /** Whether a sealed request asks for the end of a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
-  /**
-   * The order in a sealed request for an answer now, which must have this name, and whom it is
-   * counted for.
-   */
-  order<N extends OrderName>(sealed: string, name: N): Promise<{ order: OrderOf<N>; tenant: string }>;
+  /** The order in a sealed request for an answer now, which must have this name. */
+  order<N extends OrderName>(sealed: string, name: N): Promise<AuthorizedRead<N>>;
   /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
   stream(sealed: string): Promise<AuthorizedStream>;
+}
+
+export interface AuthorizedRead<N extends OrderName> {
+  order: OrderOf<N>;
+  /** Whom it is counted for. */
+  tenant: string;
+  /** Seals the answer for who has asked. */
+  seal<T>(answer: T): Sealed<T>;
 }
 
 export interface AuthorizedStream {
@@ -124,7 +130,8 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
         async (opened) => {
           const { order, tenant } = await passNow(parts, opened);
           if (!isNamed(order, name)) throw notWhatItAsks();
-          return { order, tenant };
+          const asked = { host: parts.host, sealed, token: opened.token };
+          return { order, tenant, seal: (answer) => sealAnswer(parts.sealer, answer, asked) };
         },
       ),
 

@@ -7,8 +7,8 @@ import { maxListed } from '../jobs/rpc/queries.ts';
 import { Limiter, shared } from '../lib/async/limiter.ts';
 import { shareCalls } from '../lib/async/share-calls.ts';
 import type { QueryHandlers, WorkerQueue } from '../queue/worker-queue.ts';
-import type { OrderName, OrderOf } from '../requests/order.ts';
-import type { Authorizer } from './authorization.ts';
+import type { OrderName } from '../requests/order.ts';
+import type { AuthorizedRead, Authorizer } from './authorization.ts';
 import { lookForDrift } from './drift/look.ts';
 import { readEnvironment } from './environment/environment-files.ts';
 import { readUnitStates, showGear, showGears } from './gear/read-gear.ts';
@@ -42,10 +42,10 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
    * when nobody waits for the answer any more: a read that hangs must not keep its place.
    */
   const inTurn =
-    <N extends OrderName, T>(name: N, answer: (order: OrderOf<N>, args: unknown) => Promise<T>) =>
+    <N extends OrderName, T>(name: N, answer: (read: AuthorizedRead<N>, args: unknown) => Promise<T>) =>
     async (sealed: string, args: unknown, signal: AbortSignal) => {
-      const { order, tenant } = await authorizer.order(sealed, name);
-      return turns.run(tenant, () => Promise.race([answer(order, args), rejectOn(signal)]), signal);
+      const read = await authorizer.order(sealed, name);
+      return turns.run(read.tenant, () => Promise.race([answer(read, args), rejectOn(signal)]), signal);
     };
   return {
     'stream.open': async (sealed, args) => {
@@ -58,16 +58,16 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
         .catch((error: Error) => log.debug({ reason: error.message }, 'a stream was broken off'));
       return { head };
     },
-    'container.read': inTurn('container.read', async ({ wants, scope }) =>
-      showGear(services, wants.resource, scope.values ?? false),
+    'container.read': inTurn('container.read', async ({ order: { wants, scope }, seal }) =>
+      seal(await showGear(services, wants.resource, scope.values ?? false)),
     ),
-    'container.list': inTurn('container.list', async ({ scope }, args) => {
+    'container.list': inTurn('container.list', async ({ order: { scope } }, args) => {
       const { names } = checked(listed, args);
       const visible = names.filter((name) => seesResource(scope, name));
       return showGears(services, visible, await unitStates());
     }),
-    'environment.read': inTurn('environment.read', async ({ wants }) =>
-      readEnvironment(services.paths, wants.resource),
+    'environment.read': inTurn('environment.read', async ({ order: { wants }, seal }) =>
+      seal(await readEnvironment(services.paths, wants.resource)),
     ),
     'drift.read': inTurn('drift.read', async () => lookForDrift(services)),
     'job.cancel': async (sealed, args) => {

@@ -4,7 +4,7 @@ import type { Change } from '../../src/jobs/change.ts';
 import type { Command } from '../../src/jobs/registry.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { authorize } from '../../src/requests/authorize.ts';
-import type { Envelope } from '../../src/requests/envelope.ts';
+import { type Envelope, openAnswer } from '../../src/requests/envelope.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
 import { matchRoute } from '../../src/requests/routes.ts';
 import { outerKeyId } from '../../src/token/format.ts';
@@ -192,7 +192,9 @@ test('a question that was forged, altered or repeated too late is not answered',
   const token = await fleet.mint({ a: ['container.read'] });
   const of = (until: number, host = 'h1') =>
     sealer.seal({ token, request, until }, token, { use: 'answer', host });
-  expect(await ask(of(Date.now() + 10_000))).toContain('"resource":"target"');
+  const valid = of(Date.now() + 10_000);
+  const { answer } = JSON.parse(await ask(valid)) as { answer: string };
+  expect(openAnswer(sealer, answer, 'h1', valid)).toMatchObject({ resource: 'target' });
   for (const sealed of [
     '',
     'x',

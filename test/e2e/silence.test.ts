@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -17,6 +18,8 @@ import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 let fleet: KeyedFleet;
+/** Of a variable. It is in a file of its host, for root only, and nowhere else. */
+const value = randomBytes(24).toString('base64url');
 const commands: string[] = [];
 const processLists = new Set<string>();
 let watch: NodeJS.Timeout;
@@ -58,11 +61,11 @@ function commandLines(): string[] {
 /** Everything there is to ask for, right and wrong. */
 async function everyRoute(client: Client): Promise<void> {
   const r = 'silent';
-  const install = { ports: [{ internal: 8080 }], env: [{ name: 'A', value: 'b' }] };
+  const install = { ports: [{ internal: 8080 }], env: [{ name: 'A', value }] };
   const change = (method: string, path: string, parameters: Record<string, string> = {}, body?: unknown) =>
     client.change(method, path, { r, ...parameters }, body);
   await change('PUT', 'environment', {}, { env: [{ name: 'A', value: 'b' }] });
-  await change('PATCH', 'environment', {}, { env: [{ name: 'A', value: 'c' }] });
+  await change('PATCH', 'environment', {}, { env: [{ name: 'A', value }] });
   await change('PUT', 'container', { t: 'geard/sample' }, install);
   await change('PUT', 'container/stopped');
   await change('PUT', 'container/started');
@@ -165,7 +168,7 @@ async function filesOf(directory: string): Promise<string> {
   return (await Promise.all(files.map((file) => readFile(file, 'latin1')))).join('\n');
 }
 
-test('a token is found nowhere: not in a log, the journal, Redis, a process list or on the disk', {
+test('a token is found nowhere, and a value in its file only: not in a log, the journal, Redis or a process list', {
   timeout: 240_000,
 }, async () => {
   const token = await fleet.mint({ a: ['*.*'] });
@@ -215,5 +218,9 @@ test('a token is found nowhere: not in a log, the journal, Redis, a process list
       if (guises(secret).some((guise) => text.includes(guise))) found.push(`${what} in ${place}`);
     }
   }
+  const { 'the files of the host': files = '', ...elsewhere } = places;
+  expect(files).toContain(value);
+  for (const [place, text] of Object.entries(elsewhere))
+    if (guises(value).some((guise) => text.includes(guise))) found.push(`a value in ${place}`);
   expect(found).toEqual([]);
 });

@@ -144,7 +144,7 @@ test('a delivery reaches the host once for each accepted job, and questions are 
   worker.open(async (job) => void delivered.push(job), {
     'container.read': async () => Promise.reject(new Error('secret')),
     'container.list': async () => [],
-    'environment.read': async () => [],
+    'environment.read': async () => 'sealed',
     'drift.read': async () => Promise.reject(new Error('secret')),
     'stream.open': async () => ({ head: {} }),
     'job.cancel': async () => ({ aborting: true }),

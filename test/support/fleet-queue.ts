@@ -5,6 +5,10 @@ import { pause } from '../../src/lib/async/pause.ts';
 import type { JobSubmission } from '../../src/queue/accept/submission.ts';
 import { type ApiQueue, openApiQueue, type RedisAccess } from '../../src/queue/api-queue.ts';
 import { openWorkerQueue, type QueryHandlers, type WorkerQueue } from '../../src/queue/worker-queue.ts';
+import { sealAnswer } from '../../src/requests/envelope.ts';
+import { testToken } from '../../src/token/claims.ts';
+import { noKeys } from '../../src/token/keyring.ts';
+import { createSealer } from '../../src/token/seal.ts';
 import { passwords } from './acl.ts';
 import { jobLimits } from './limits.ts';
 import { diskOf, hostNamed, to } from './queue.ts';
@@ -65,8 +69,10 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
   const asked: string[][] = [];
   const held: string[] = [];
   const fail = async () => Promise.reject(new Error('nobody asks that here'));
+  const plain = createSealer(noKeys, () => null, true);
   const answers: QueryHandlers = {
-    ...{ 'container.read': fail, 'environment.read': async () => [] },
+    'container.read': fail,
+    'environment.read': async (sealed) => sealAnswer(plain, [], { host: 'h1', sealed, token: testToken }),
     async 'container.list'(_sealed, args) {
       asked.push((args as { names: string[] }).names);
       return [];

@@ -34,10 +34,10 @@ const usualLimit = 100;
  */
 export function reads(queue: ApiQueue, limits: UserLimits): Reads {
   return {
-    async 'container.read'(_req, res, { all, wants, seal }) {
+    async 'container.read'(_req, res, { all, wants, seal, open }) {
       const host = await holderOf(queue, 'gear', wants.resource, all.h);
       const sealed = seal({ use: 'answer', host });
-      sendJson(res, 200, await queue.ask(host, 'container.read', sealed, {}));
+      sendJson(res, 200, open(await queue.ask(host, 'container.read', sealed, {}), host, sealed));
     },
 
     async 'container.list'(_req, res, { all: { h, after, limit = usualLimit }, scope, seal }) {
@@ -47,9 +47,10 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
       sendJson(res, 200, answer);
     },
 
-    async 'environment.read'(_req, res, { all, wants, seal }) {
+    async 'environment.read'(_req, res, { all, wants, seal, open }) {
       const host = await holderOf(queue, 'environment', wants.resource, all.h);
-      const variables = await queue.ask(host, 'environment.read', seal({ use: 'answer', host }), {});
+      const sealed = seal({ use: 'answer', host });
+      const variables = open(await queue.ask(host, 'environment.read', sealed, {}), host, sealed);
       // JSON's string is what the contract's NAME="value" becomes when a value has quotes and line
       // breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);

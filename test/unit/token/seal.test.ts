@@ -40,6 +40,7 @@ test('what was sealed for one purpose is opened for no other', () => {
     { ...h1, use: 'cancel' },
     { use: 'answer', host: 'h1' },
     { use: 'copy', host: 'h1' },
+    { ...h1, request: 'x' },
   ];
   for (const other of others) {
     expect(sealer().open(sealed, other)).toBeNull();

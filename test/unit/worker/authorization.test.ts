@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import type { Change } from '../../../src/jobs/change.ts';
 import type { JobRecord } from '../../../src/queue/worker-queue.ts';
 import { authorize } from '../../../src/requests/authorize.ts';
-import type { Envelope } from '../../../src/requests/envelope.ts';
+import { type Envelope, openAnswer } from '../../../src/requests/envelope.ts';
 import type { OriginalRequest } from '../../../src/requests/original.ts';
 import { matchRoute } from '../../../src/requests/routes.ts';
 import type { TokenClaims } from '../../../src/token/claims.ts';
@@ -156,6 +156,21 @@ test('a question is answered for as long as it says, and only the one that its r
     code: 'token_forbids',
   });
   expect(audit).toHaveLength(5);
+});
+
+test('an answer is sealed, and opens as the answer to its own request only (security M8)', async () => {
+  const token = await trust.mint();
+  const request: OriginalRequest = { method: 'GET', path: '/container', query: 'r=web', body: '' };
+  const [mine, other] = [1, 2].map(() =>
+    sealer().seal({ token, request, until: Date.now() + 60_000 }, token, answer),
+  ) as [string, string];
+  const { seal } = await authorizer.order(mine, 'container.read');
+  const sealed = seal({ value: 'secret' });
+  expect(Buffer.from(sealed, 'base64url').toString('latin1') + sealed).not.toContain('secret');
+  expect(openAnswer(sealer(), sealed, answer.host, mine)).toEqual({ value: 'secret' });
+  expect(openAnswer(sealer(), sealed, answer.host, other)).toBeNull();
+  expect(openAnswer(sealer(), sealed, 'h2', mine)).toBeNull();
+  expect(openAnswer(sealer(), { value: 'forged' }, answer.host, mine)).toBeNull();
 });
 
 test("what a copy reads passes at its source, which the copy's own host is not", async () => {

@@ -16,6 +16,7 @@ function oneAtATime(): QueryHandlers {
       order: async (sealed: string) => ({
         order: { wants: { resource: 'web' }, scope: {} },
         tenant: sealed,
+        seal: JSON.stringify,
       }),
     },
   };
