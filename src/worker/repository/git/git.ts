@@ -72,9 +72,9 @@ export async function findFault(
   const options = { deadline: seconds * 1000, user: gitUser, env, signal, maxOutput: 16 * 1024 };
   const { status, stderr, stdout } = await exec('prlimit', words, options);
   if (status === 0) return null;
-  return (
-    /^(?:error|fatal|missing) .*$|^(?:error|fatal): .*$/m.exec(`${stderr}\n${stdout}`)?.[0] ?? 'it is damaged'
-  ).slice(0, 300);
+  const [said = 'it is damaged'] =
+    /^(?:error|fatal|missing) .*$|^(?:error|fatal): .*$/m.exec(`${stderr}\n${stdout}`) ?? [];
+  return said.replaceAll(repository, 'the repository').slice(0, 300); // Paths of a host are its own.
 }
 
 /**
