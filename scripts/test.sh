@@ -53,13 +53,14 @@ vitest() {
     --outputFile.json="$results/$run.json" </dev/null
 }
 
-# On a host as it is when nothing has run on it, with the results' directory inside.
+# On a host as it is when nothing has run on it, with the results' directory inside. There the tests
+# write down, too, which answers of apis they have compared with the document.
 on_host() {
-  local file=$results/$1.json status=0
+  local file answers=$results/$1.answers status=0
   export GEARD_LAB_DIR=$labs-$1
-  contrib/lab up 1 --bare && contrib/lab exec h1 -- mkdir -p "$results" || return
-  vitest "$1" contrib/lab exec h1 -- env -C "$PWD" CI="${CI:-}" || status=$?
-  contrib/lab exec h1 -- cat "$file" >"$file" || true
+  contrib/lab up 1 --bare && contrib/lab exec h1 -- install -D /dev/null "$answers" || return
+  vitest "$1" contrib/lab exec h1 -- env -C "$PWD" CI="${CI:-}" GEARD_ANSWERS="$answers" || status=$?
+  for file in "$results/$1.json" "$answers"; do contrib/lab exec h1 -- cat "$file" >"$file" || true; done
   contrib/lab down >/dev/null
   return $status
 }

@@ -1,7 +1,7 @@
 // Adds up the results of all runs and prints the closing lines: each failed test with its cause, then the counts.
 // They come last, because CI keeps only the end of a long output.
 // A run without results, or with a skipped test, is a failure: no run may be skipped without anybody noticing.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
@@ -25,8 +25,22 @@ for (const run of runs) {
     complete = false;
   }
 }
+const ofClients = runs.filter((run) => run.startsWith('e2e'));
+if (ofClients.length > 0) tellAnswers(ofClients);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = complete && total.failed === 0 && total.skipped === 0 ? 0 : 1;
+
+/** How many answers were compared with the document; test/support/documented.ts writes them down. */
+function tellAnswers(ofRuns) {
+  const answers = ofRuns.flatMap((run) => {
+    const file = join(directory, `${run}.answers`);
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+  });
+  // Each is a method, the name of an operation and a status; `-` is the name of what is none.
+  const names = answers.map((line) => line.replace(/ \d+$/, '')).filter((name) => !name.endsWith(' -'));
+  const [count, operations] = [answers.length, new Set(names).size].map((n) => n.toLocaleString('en-US'));
+  console.log(`${count} answers of ${operations} operations were compared with docs/openapi.json`);
+}
 
 function tellFailures(run, file) {
   const name = relative(process.cwd(), file.name);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
+import { ask } from '../support/ask.ts';
 import { newId } from '../support/client.ts';
 import { clockEnvironment, clockText } from '../support/clock.ts';
 import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
@@ -29,7 +30,7 @@ const setClock = (seconds: number) => writeFile(join(directory, 'clock'), clockT
 const job = async (id: string) => (await daemon.send<Job>('GET', `job/${id}`)).body;
 /** How far the daemon's clock is ahead of ours, in seconds. */
 async function ahead(): Promise<number> {
-  const answer = await fetch(daemon.url.replace(/\/token\/.*/, '/readyz'));
+  const answer = await ask(daemon.url.replace(/\/token\/.*/, '/readyz'));
   return (Date.parse(answer.headers.get('date') ?? '') - Date.now()) / 1_000;
 }
 

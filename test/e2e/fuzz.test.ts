@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { askAsWritten } from '../support/ask.ts';
 import { type BadRequest, badRequests } from '../support/bad-requests.ts';
 import type { Client } from '../support/client.ts';
 import { hostState, sampleImage } from '../support/daemon.ts';
@@ -37,19 +38,10 @@ afterAll(async () => {
   await fleet.close();
 });
 
-/** The status of the answer; 0 where the connection was broken. */
-function statusOf(bad: BadRequest): Promise<number> {
-  const { hostname, port } = new URL(fleet.api);
-  const path = `/token/${bad.token ?? token}/${bad.target}`;
-  const { method, headers } = bad;
-  return new Promise((resolve) => {
-    const req = request({ hostname, port, path, method, agent, headers: { ...headers } }, (res) => {
-      res.resume();
-      res.once('end', () => resolve(res.statusCode ?? 0));
-    });
-    req.once('error', () => resolve(0));
-    req.end(bad.body);
-  });
+/** The status of the answer, which is as the document has it; 0 where the connection was broken. */
+async function statusOf({ target, token: own = token, method, headers, body }: BadRequest): Promise<number> {
+  const written = { method, target: `/token/${own}/${target}`, headers, body, agent };
+  return (await askAsWritten(fleet.api, written))?.status ?? 0;
 }
 
 /** What a request could have changed: the host, and what Redis keeps of jobs and ids. */

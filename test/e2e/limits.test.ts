@@ -4,8 +4,11 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Problem } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
 import type { LimitName } from '../../src/jobs/limits.ts';
+import { askForStream } from '../support/ask.ts';
 import { type Answer, type Client, newId } from '../support/client.ts';
+import { headIn } from '../support/curl.ts';
 import { sampleImage } from '../support/daemon.ts';
+import { assertDocumented } from '../support/documented.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
 import { fillRepository } from '../support/repository.ts';
 import { ok } from '../support/run.ts';
@@ -63,7 +66,7 @@ function expectLimit({ status, headers, body }: Answer<Problem>, limit: LimitNam
 /** Requests that are held open, and how to let them go. */
 function held(paths: string[]): { all: Promise<Response>[]; letGo(): void } {
   const abort = new AbortController();
-  const all = paths.map((path) => fetch(path, { signal: abort.signal }));
+  const all = paths.map((path) => askForStream(path, { signal: abort.signal }));
   for (const one of all) one.catch(() => undefined);
   onTestFinished(() => abort.abort());
   return { all, letGo: () => abort.abort() };
@@ -83,7 +86,10 @@ test('requests in flight: the one too many is 429, another user is answered (sec
     return socket;
   };
   const sockets = Array.from({ length: 5 }, half);
-  await Promise.race(sockets.map((socket) => once(socket, 'data'))); // One is refused, and four are held.
+  // One is refused, and four are held.
+  const [said] = await Promise.race(sockets.map((socket) => once(socket, 'data')));
+  const head = headIn(String(said));
+  assertDocumented('PUT', '/container/stopped', { status: 0, headers: new Headers(), ...head, body: null });
   const refused = await alice.send('GET', 'container', { r: 'alice-0' });
   expectLimit(refused, 'userRequests');
   expect(await statusOf(bob, 'container', { r: 'bob-0' })).toBe(200);

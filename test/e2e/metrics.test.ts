@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ask } from '../support/ask.ts';
 import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
 import { promtool } from '../support/promtool.ts';
 import { until } from '../support/until.ts';
@@ -10,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => daemon.close());
 
-const scrape = async () => (await fetch(daemon.url.replace(/\/token\/.*/, '/metrics'))).text();
+const scrape = async () => String((await ask(daemon.url.replace(/\/token\/.*/, '/metrics'))).body);
 
 test('a daemon shows what its api and its worker have done, and names nothing', {
   timeout: 120_000,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
+import { curl } from '../support/curl.ts';
 import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
 import { pushFiles } from '../support/repository.ts';
 import { ok } from '../support/run.ts';
@@ -12,16 +13,20 @@ beforeAll(async () => {
 });
 afterAll(() => daemon.close());
 
-/** The line as the page has it, run by curl. */
-const curl = async (...args: string[]): Promise<Job> => JSON.parse(await ok('curl', '-sS', ...args));
+/** The job that the line answers with as the page has it, run by curl. */
+async function jobBy(...args: string[]): Promise<Job> {
+  const { code, body } = await curl(...args).done;
+  expect(code).toBe(0);
+  return JSON.parse(String(body));
+}
 const finished = (id: string) =>
   until(`job ${id} has finished`, async () => {
-    const job = await curl(`http://localhost:2223/token/__test__/job/${id}`);
+    const job = await jobBy(`http://localhost:2223/token/__test__/job/${id}`);
     return job.finishedAt ? job : false;
   });
 
 test("the origin's curl lines install, start and stop a gear that answers on its port", async () => {
-  const accepted = await curl(
+  const accepted = await jobBy(
     '-X',
     'PUT',
     'http://localhost:2223/token/__test__/container?u=0&d=1&t=pmorie%2Fsti-html-app&r=1&i=1',
@@ -40,11 +45,11 @@ test("the origin's curl lines install, start and stop a gear that answers on its
   expect(await ok('systemctl', 'status', 'gear-1', '--no-pager')).toContain('active (running)');
   expect(await ok('curl', '-sS', 'http://localhost:4343/')).toContain('I am a gear');
 
-  await curl('-X', 'PUT', 'http://localhost:2223/token/__test__/container/stopped?u=0&d=1&r=1&i=3');
+  await jobBy('-X', 'PUT', 'http://localhost:2223/token/__test__/container/stopped?u=0&d=1&r=1&i=3');
   expect(await finished('3')).toMatchObject({ state: 'succeeded' });
   expect(await activeState('1')).toBe('inactive');
 
-  await curl('-X', 'PUT', 'http://localhost:2223/token/__test__/container/started?u=0&d=1&r=1&i=2');
+  await jobBy('-X', 'PUT', 'http://localhost:2223/token/__test__/container/started?u=0&d=1&r=1&i=2');
   expect(await finished('2')).toMatchObject({ state: 'succeeded' });
   expect(await activeState('1')).toBe('active');
   expect(await ok('curl', '-sS', 'http://localhost:4343/')).toContain('I am a gear');
@@ -53,12 +58,12 @@ test("the origin's curl lines install, start and stop a gear that answers on its
 test("the origin's line for logs streams them for 30 seconds, and those for repositories give an archive", async () => {
   const log = 'http://localhost:2223/token/__test__/container/log?u=0&d=1&r=1&i=4';
   const started = Date.now();
-  const streaming = ok('curl', '-sS', '-X', 'PUT', log).then((text) => ({
-    text,
+  const streaming = curl('-X', 'PUT', log).done.then((streamed) => ({
+    ...streamed,
     took: Date.now() - started,
   }));
 
-  const created = await curl(
+  const created = await jobBy(
     '-X',
     'PUT',
     'http://localhost:2223/token/__test__/repository?u=0&d=1&r=git1&i=5',
@@ -67,18 +72,19 @@ test("the origin's line for logs streams them for 30 seconds, and those for repo
   expect(await finished('5')).toMatchObject({ state: 'succeeded', result: { unit: 'job-git1.service' } });
   expect(await ok('systemctl', 'status', 'job-git1', '--no-pager')).toContain('active (exited)');
 
-  await curl('-X', 'PUT', 'http://localhost:2223/token/__test__/repository?u=0&d=1&r=git2&i=6');
+  await jobBy('-X', 'PUT', 'http://localhost:2223/token/__test__/repository?u=0&d=1&r=git2&i=6');
   expect(await finished('6')).toMatchObject({ state: 'succeeded', error: null });
   await pushFiles('/var/lib/gears/git/git2', 'master', { 'index.html': 'I am an archive\n' });
   const zip = '/tmp/geard-seed.zip';
   const content = 'http://localhost:2223/token/__test__/content?u=0&d=1&t=gitarchive&r=git2&i=7';
-  await ok('curl', '-sSf', '-o', zip, content);
+  expect((await curl('-f', '-o', zip, content).done).code).toBe(0);
   expect(await ok('unzip', '-tq', zip)).toContain('No errors detected');
   expect(await ok('unzip', '-p', zip, 'index.html')).toBe('I am an archive');
   await ok('rm', zip);
 
-  const { text, took } = await streaming;
-  expect(text).toContain('serving on 8080');
+  const { code, body, took } = await streaming;
+  expect(code).toBe(0);
+  expect(String(body)).toContain('serving on 8080');
   expect(took).toBeGreaterThan(29_500);
   expect(took).toBeLessThan(35_000);
 });

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { compactDecrypt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import { keyNames, readKeyring } from '../../src/token/key-files.ts';
+import { askAsWritten } from '../support/ask.ts';
 import { type Client, createClient, newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
 import { sampleImage } from '../support/daemon.ts';
@@ -104,13 +104,8 @@ async function everyRoute(client: Client): Promise<void> {
 
 /** What clients do that is not quite a request. */
 async function oddRequests(token: string): Promise<void> {
-  const { hostname: host, port } = new URL(fleet.api);
-  const send = (path: string, headers: Record<string, string> = {}) =>
-    new Promise<void>((resolve) => {
-      const req = request({ host, port, path, headers }, (res) => res.resume().once('end', () => resolve()));
-      req.once('error', () => resolve());
-      req.end();
-    });
+  const send = (target: string, headers: Record<string, string> = {}) =>
+    askAsWritten(fleet.api, { target, headers });
   await send(`/tokens/${token}/container`);
   await send(`/token/${token}`);
   await send(`/token/${token}x/container`);

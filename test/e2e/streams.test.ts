@@ -3,9 +3,11 @@ import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { keys } from '../../src/queue/redis/keys.ts';
+import { ask } from '../support/ask.ts';
 import { createClient, newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
 import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';
+import { assertDocumented } from '../support/documented.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
 import { end, outputOf, residentMegabytes, startNode } from '../support/processes.ts';
@@ -131,10 +133,12 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
       const abort = new AbortController();
       const headers = { Accept: 'text/event-stream', ...(last ? { 'Last-Event-ID': last } : {}) };
       const response = await fetch(log({ lines: '0', for: '60' }), { headers, signal: abort.signal });
+      const chunks: Buffer[] = [];
       let text = '';
       let got = 0;
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         got += chunk.length;
+        chunks.push(Buffer.from(chunk));
         text += Buffer.from(chunk).toString('latin1');
         const whole = text.split('\n\n');
         text = whole.pop() ?? '';
@@ -148,6 +152,8 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
         if (got > bytes) break;
       }
       abort.abort();
+      const told = { status: response.status, headers: response.headers, body: Buffer.concat(chunks) };
+      assertDocumented('GET', '/container/log', { ...told, isPart: true });
       return numbers.at(-1) === 100_000;
     };
     // The first connection is there before anything is written; every later one begins after its last event.
@@ -269,24 +275,23 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
       await rm(file);
     }
     const zip = `/tmp/${newId()}.zip`;
-    await ok('curl', '-sSf', '-o', zip, archive());
+    expect((await curl('-f', '-o', zip, archive()).done).code).toBe(0);
     expect(await ok('unzip', '-tq', zip)).toContain('No errors detected');
     await ok('rm', zip);
   });
 
   test('an archive that the client has already is 304, and its name is told', async () => {
-    const first = await fetch(archive({}, '/side'));
-    await first.arrayBuffer();
+    const first = await ask(archive({}, '/side'));
     const etag = first.headers.get('etag') ?? '';
     const tree = await ok('git', '--git-dir', `${fleet.base}/git/${repository}`, 'rev-parse', 'side^{tree}');
     expect(etag).toBe(`W/"${tree}-zip"`);
     expect(first.headers.get('content-disposition')).toBe(`attachment; filename="${repository}-side.zip"`);
     expect(first.headers.get('content-type')).toBe('application/zip');
-    const again = await fetch(archive({}, '/side'), { headers: { 'If-None-Match': `"x", ${etag}` } });
+    const again = await ask(archive({}, '/side'), { headers: { 'If-None-Match': `"x", ${etag}` } });
     expect(again.status).toBe(304);
     expect(again.headers.get('etag')).toBe(etag);
     expect(
-      (await fetch(archive({ format: 'tar.gz' }, '/side'), { headers: { 'If-None-Match': etag } })).status,
+      (await ask(archive({ format: 'tar.gz' }, '/side'), { headers: { 'If-None-Match': etag } })).status,
     ).toBe(200);
   });
 
@@ -305,7 +310,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
 
   test('HEAD tells the head and leaves nothing behind', async () => {
     const resting = descriptors(fleet);
-    const head = await fetch(log(), { method: 'HEAD' });
+    const head = await ask(log(), { method: 'HEAD' });
     expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8']);
     await nothingLeft(fleet, { api: resting.api + 2, worker: resting.worker });
   });

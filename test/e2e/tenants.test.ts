@@ -1,8 +1,8 @@
-import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import type { Gear } from '../../src/jobs/types/container-reads.ts';
 import { matchRoute, routes } from '../../src/requests/routes.ts';
+import { askAsWritten } from '../support/ask.ts';
 import { type Answer, type Client, newId } from '../support/client.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
@@ -133,30 +133,15 @@ interface Told {
   text: string;
 }
 
-/** Sends a request as it is written, which fetch would put right. */
-function send({ method, target, token, bearer, headers, body }: Attempt): Promise<Told> {
-  const { hostname, port } = new URL(fleet.api);
+/** Sends an attempt. What it is told are the headers and the body. */
+async function send({ method, target, token, bearer, headers, body }: Attempt): Promise<Told> {
   const path = bearer ? `/${target}` : `/token/${tokens[token]}/${target}`;
   const authorization = bearer ? { Authorization: `Bearer ${tokens[token]}` } : {};
-  return new Promise((resolve, reject) => {
-    const options = { hostname, port, path, method, headers: { ...headers, ...authorization } };
-    const req = request(options, (res) => {
-      let text = JSON.stringify(res.headers);
-      const told = () => resolve({ status: res.statusCode ?? 0, text });
-      const enough = setTimeout(() => res.destroy(), 5_000); // Of a stream that should not have begun.
-      res.setEncoding('latin1');
-      res.on('data', (chunk: string) => {
-        text += chunk;
-      });
-      res.once('close', () => {
-        clearTimeout(enough);
-        told();
-      });
-      res.on('error', told);
-    });
-    req.on('error', reject);
-    req.end(body);
-  });
+  const written = { method, target: path, headers: { ...headers, ...authorization }, body };
+  const answer = await askAsWritten(fleet.api, written);
+  if (!answer) throw new Error(`${method} ${target}: the connection was broken`);
+  const text = JSON.stringify(Object.fromEntries(answer.headers)) + answer.body.toString('latin1');
+  return { status: answer.status, text };
 }
 
 /** What an answer tells once the names that A has said, and what differs from answer to answer, are taken out. */

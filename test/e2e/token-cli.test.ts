@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { curl, pasted } from '../support/curl.ts';
 import { activeState, sampleImage } from '../support/daemon.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
 import { ok, type Ran, run } from '../support/run.ts';
@@ -31,8 +32,6 @@ const inspect = async (token: string, ...args: string[]): Promise<Ran> => {
   const [status] = await once(child, 'close');
   return { status, stdout: out.join(''), stderr: '' };
 };
-/** Runs a line as a shell does that somebody has pasted it into. */
-const shell = (line: string) => run('bash', '-c', line);
 
 test('the printed curl line works as it stands, once, for the body in the file', async () => {
   const file = join(directory, 'the body.json');
@@ -41,20 +40,22 @@ test('the printed curl line works as it stands, once, for the body in the file',
     ...['--action', 'container.install', '--r', 'cli', '--t', 'geard/sample', '--once'],
     ...['--body', file, '--curl', '--api', fleet.api],
   );
-  const first = await shell(`${stdout.trim()} -sS -H 'Prefer: wait=30'`);
-  expect(JSON.parse(first.stdout)).toMatchObject({ state: 'succeeded', resource: 'cli' });
+  const first = await pasted(`${stdout.trim()} -H 'Prefer: wait=30'`).done;
+  expect(JSON.parse(String(first.body))).toMatchObject({ state: 'succeeded', resource: 'cli' });
   expect(await activeState('cli')).toBe('active');
-  const again = await shell(`${stdout.trim()} -sSi`);
-  expect(again.stdout).toMatch(/^Idempotent-Replayed: true/im);
+  const again = await pasted(stdout.trim()).done;
+  expect(again.headers.get('Idempotent-Replayed')).toBe('true');
   await writeFile(file, '{}');
-  expect((await shell(`${stdout.trim()} -sS`)).stdout).toContain('token_forbids');
+  expect(String((await pasted(stdout.trim()).done).body)).toContain('token_forbids');
 });
 
 test('the printed URL of a read works as it stands', async () => {
   const { stdout } = await create(
     ...['--action', 'container.read', '--r', 'cli', '--expires', '7d', '--url', '--api', fleet.api],
   );
-  expect(JSON.parse(await ok('curl', '-sS', stdout.trim()))).toMatchObject({ resource: 'cli' });
+  const { code, body } = await curl(stdout.trim()).done;
+  expect(code).toBe(0);
+  expect(JSON.parse(String(body))).toMatchObject({ resource: 'cli' });
 });
 
 test('a token made in another language, as docs/minting.md shows it, installs a gear', async () => {
@@ -71,12 +72,10 @@ test('a token made in another language, as docs/minting.md shows it, installs a 
   );
   expect((await inspect(token)).stdout).toContain('accepted now: yes');
   const lines = /```sh\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
-  const curl = lines.split('\n').find((line) => line.startsWith('curl')) ?? '';
-  const line = curl.replace('http://localhost:2223', fleet.api).replace('/$token/', `/${token}/`);
-  expect(JSON.parse((await shell(`${line} -sS -H 'Prefer: wait=30'`)).stdout)).toMatchObject({
-    state: 'succeeded',
-    resource: 'python',
-  });
+  const shown = lines.split('\n').find((line) => line.startsWith('curl')) ?? '';
+  const line = shown.replace('http://localhost:2223', fleet.api).replace('/$token/', `/${token}/`);
+  const { body } = await pasted(`${line} -H 'Prefer: wait=30'`).done;
+  expect(JSON.parse(String(body))).toMatchObject({ state: 'succeeded', resource: 'python' });
 });
 
 test('inspect shows the claims and says whether, and else why not, a token would be accepted now', async () => {

@@ -4,8 +4,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
 import { makeKeys, readMinterKey } from '../../src/token/key-files.ts';
 import { mintToken } from '../../src/token/mint.ts';
+import { ask, askForStream, whole } from '../support/ask.ts';
 import { type Answer, createClient, newId } from '../support/client.ts';
 import { containersOf, sampleImage, startsOf } from '../support/daemon.ts';
+import { assertDocumented } from '../support/documented.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
 import { outputOf } from '../support/processes.ts';
 import { hour, makeIssuer, now } from '../support/tokens.ts';
@@ -125,11 +127,11 @@ test('whatever is wrong with a token, the answer is the same and takes the same 
   for (let round = 0; round < 31; round++) {
     for (const [why, token] of Object.entries(wrong)) {
       const began = performance.now();
-      const response = await fetch(`${fleet.api}/token/${token}/container?r=one-time`);
-      const text = await response.text();
+      const answer = await whole(await fetch(`${fleet.api}/token/${token}/container?r=one-time`));
       times.set(why, [...(times.get(why) ?? []), performance.now() - began]);
-      const { date: _date, ...headers } = Object.fromEntries(response.headers);
-      answers.set(why, JSON.stringify([response.status, headers, text]));
+      assertDocumented('GET', '/container', answer); // Which takes a time of its own.
+      const { date: _date, ...headers } = Object.fromEntries(answer.headers);
+      answers.set(why, JSON.stringify([answer.status, headers, String(answer.body)]));
     }
   }
   const [one, ...others] = new Set(answers.values());
@@ -160,9 +162,8 @@ test('1,000 altered tokens over HTTP: every one is 401, none is an error of ours
     const tokens = Array.from({ length: 20 }, altered).map((token) =>
       token === valid ? `${token}A` : token,
     );
-    const answers = await Promise.all(tokens.map((token) => fetch(`${fleet.api}/token/${token}/jobs`)));
+    const answers = await Promise.all(tokens.map((token) => ask(`${fleet.api}/token/${token}/jobs`)));
     for (const { status } of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    await Promise.all(answers.map((answer) => answer.text()));
   }
   expect([...statuses]).toEqual([[401, 1_000]]);
 });
@@ -232,7 +233,8 @@ test('a stream that is open when its token comes to its end, or its issuer is re
   const revoked = passing?.kid ?? '';
   await fleet.handOut();
   const follower = await fleet.as({}, revoked);
-  const follow = ({ url }: { url: string }) => fetch(`${url}/container/log?r=one-time&lines=0&for=3600`);
+  const follow = ({ url }: { url: string }) =>
+    askForStream(`${url}/container/log?r=one-time&lines=0&for=3600`);
   const followed = async () => {
     const response = await follow(follower);
     return response.ok && response;
@@ -278,7 +280,7 @@ test('core files are turned off for api and worker and what they start', () => {
 
 test('a token in the Authorization header does what it does in the URL, and Location then holds none', async () => {
   const token = await fleet.mint({}, (await keyIdsKnown()).at(-1));
-  const response = await fetch(`${fleet.api}/container/restarted?u=0&r=one-time&i=${newId()}`, {
+  const response = await ask(`${fleet.api}/container/restarted?u=0&r=one-time&i=${newId()}`, {
     method: 'PUT',
     headers: { Authorization: `Bearer ${token}` },
   });

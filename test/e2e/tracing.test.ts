@@ -4,6 +4,7 @@ import pino from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { listen } from '../../src/lib/http/listen.ts';
+import { ask } from '../support/ask.ts';
 import { newId } from '../support/client.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type KeyedFleet, openKeyedFleet } from '../support/keyed-fleet.ts';
@@ -94,7 +95,7 @@ test('a request, its job, the steps and the effects reach a collector, and nothi
   const missing = { u: 'secret-user', r: 'secret-missing', i: newId() };
   expect((await client.send('PUT', 'container/stopped', missing)).status).toBe(404);
   const stranger = `${fleet.api}/token/secret-token/container?r=secret-gear`;
-  expect((await fetch(stranger, { headers })).status).toBe(401);
+  expect((await ask(stranger, { headers })).status).toBe(401);
   await fleet.stop('api');
   await fleet.stop('worker');
 

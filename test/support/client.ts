@@ -1,6 +1,6 @@
 import type { Problem } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
-import { assertDocumented } from './documented.ts';
+import { ask } from './ask.ts';
 
 export interface Answer<T = unknown> {
   status: number;
@@ -38,7 +38,6 @@ let nextId = 1;
 export const newId = () => (Date.now() * 1000 + nextId++).toString(16);
 
 export function createClient(url: string): Client {
-  const prefix = new URL(url).pathname.replace(/\/$/, '');
   const client: Client = {
     url,
     async send(method, path, parameters = {}, { body, raw, headers } = {}) {
@@ -46,14 +45,8 @@ export function createClient(url: string): Client {
       const init: RequestInit = { method, headers: { ...headers } };
       const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
       if (payload !== undefined) init.body = payload as string;
-      const address = new URL(`${url}/${path}${query ? `?${query}` : ''}`);
-      const response = await fetch(address, init);
-      const text = await response.text();
-      const { status } = response;
-      // As it was sent: dots in the path are gone.
-      const sent = address.pathname.replace(prefix, '') || '/';
-      if (method !== 'HEAD') assertDocumented(method, sent, { status, headers: response.headers, text });
-      return { status, headers: response.headers, body: parse(text) as never };
+      const answered = await ask(`${url}/${path}${query ? `?${query}` : ''}`, init);
+      return { ...answered, body: parse(String(answered.body)) as never };
     },
     change: (method, path, parameters, body) =>
       client.send(

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { undefinedEnd } from '../../src/worker/jobs/execute.ts';
+import { whole } from './ask.ts';
+import { assertDocumented } from './documented.ts';
 
 const output = new WeakMap<ChildProcess, string[]>();
 
@@ -34,11 +36,14 @@ export function assertEndsAreDefined(log: string): void {
 }
 
 /** Whether the api at this port of loopback is ready: it listens before it is connected to Redis. */
-export const isReady = (port: number): Promise<boolean> =>
-  fetch(`http://127.0.0.1:${port}/readyz`).then(
-    ({ ok }) => ok,
-    () => false,
-  );
+export async function isReady(port: number): Promise<boolean> {
+  const answered = await fetch(`http://127.0.0.1:${port}/readyz`)
+    .then(whole)
+    .catch(() => null);
+  if (answered === null) return false;
+  assertDocumented('GET', '/readyz', answered);
+  return answered.status === 200;
+}
 
 /** Ends a program of ours, and looks whether its jobs have ended as they may. */
 export async function end(child: ChildProcess): Promise<void> {

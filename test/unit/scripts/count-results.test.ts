@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 
-/** The closing lines of a run of tests, as vitest's JSON reporter has told it. */
-function count(result: object): Promise<{ status: number; stdout: string }> {
+/** The closing lines of a run, as vitest's JSON reporter has told it, with answers that were compared. */
+function count(result: object, run = 'unit', answers = ''): Promise<{ status: number; stdout: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'geard-count-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  writeFileSync(join(directory, 'unit.json'), JSON.stringify(result));
+  writeFileSync(join(directory, `${run}.json`), JSON.stringify(result));
+  if (answers) writeFileSync(join(directory, `${run}.answers`), answers);
   return new Promise((resolve) => {
-    execFile(process.execPath, ['scripts/lib/count-results.mjs', directory, 'unit'], (error, stdout) =>
+    execFile(process.execPath, ['scripts/lib/count-results.mjs', directory, run], (error, stdout) =>
       resolve({ status: Number(error?.code ?? 0), stdout }),
     );
   });
@@ -27,6 +28,14 @@ const file = { name: join(process.cwd(), 'test/unit/a.test.ts'), status: 'failed
 
 test('a run that has passed is counted and nothing else is said', async () => {
   expect(await count(results)).toEqual({ status: 0, stdout: '2 passed, 0 failed, 0 skipped\n' });
+});
+
+test('the answers that were compared with the document are counted, and the operations that gave them', async () => {
+  const answers = ['GET jobs 200', 'GET jobs 401', 'PUT - 404', 'PUT jobs 405', 'GET /readyz 200'];
+  const { stdout } = await count(results, 'e2e-1', `${answers.join('\n')}\n`);
+  const line = '5 answers of 3 operations were compared with docs/openapi.json\n';
+  expect(stdout).toBe(`${line}2 passed, 0 failed, 0 skipped\n`);
+  expect((await count(results, 'e2e-1')).stdout).toMatch(/^0 answers of 0 operations /);
 });
 
 test('the closing lines name each failed test with its cause, without colours', async () => {
