@@ -14,7 +14,7 @@ export default defineConfig({
     projects: [
       tier('unit', ['test/unit/**/*.test.ts'], 10_000),
       tier('nodes', ['test/nodes/**/*.test.ts'], 30_000),
-      tier('redis', ['test/redis/**/*.test.ts'], 30_000),
+      tier('redis', ['test/redis/**/*.test.ts'], 60_000),
       tier('host', ['test/host/**/*.test.ts'], 60_000),
       tier('e2e', ['test/e2e/**/*.test.ts'], 120_000),
       tier('lab', ['test/lab/**/*.test.ts'], 300_000),

@@ -80,11 +80,15 @@ test('while the disk of Redis is full a change answers 503, and what was accepte
 });
 
 test('after a restart of D-Bus the worker is back within 5 seconds', async () => {
+  const restart = async () => {
+    const began = Date.now();
+    const answer = await daemon.change('PUT', 'container/restarted', { r: 'steady' });
+    expect(answer).toMatchObject({ status: 200, body: { state: 'succeeded' } });
+    return Date.now() - began;
+  };
+  const usual = await restart();
   await ok('systemctl', 'restart', 'dbus');
-  const restarted = Date.now();
-  const answer = await daemon.change('PUT', 'container/restarted', { r: 'steady' });
-  expect(answer).toMatchObject({ status: 200, body: { state: 'succeeded' } });
-  expect(Date.now() - restarted).toBeLessThan(5_000);
+  expect((await restart()) - usual).toBeLessThan(5_000);
 });
 
 test('no job is lost when dockerd is restarted while jobs run (reliability 2)', async () => {

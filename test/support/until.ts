@@ -1,8 +1,11 @@
-/** Waits until a condition holds; fails with its name at the deadline (milliseconds). */
+/**
+ * Waits until a condition holds; fails with its name at the deadline (milliseconds). The default is
+ * for a machine that does other work, too.
+ */
 export async function until<T>(
   what: string,
   condition: () => Promise<T | false | null | undefined> | T | false | null | undefined,
-  deadline = 20_000,
+  deadline = 45_000,
 ): Promise<T> {
   const end = Date.now() + deadline;
   for (;;) {
