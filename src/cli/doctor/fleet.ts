@@ -20,9 +20,11 @@ const ask = (address: string) => fetchOnce(address, { signal: AbortSignal.timeou
 export const settings: Check = {
   at: 'whether the options go together',
   mend: 'see docs/operations.md',
-  async look({ contradictions }) {
-    if (contradictions.length === 0) return ok('a daemon starts with them');
-    return problem('no daemon starts with them', contradictions.join('\n'));
+  async look({ contradictions: wrong, keys: directory, testToken }) {
+    if (wrong.length === 0) return ok('a daemon starts with them');
+    // Who asks beside a daemon that runs need not know with which of the two.
+    const isForToken = wrong.length === 1 && directory === null && !testToken;
+    return (isForToken ? warning : problem)('no daemon starts with them', wrong.join('\n'));
   },
 };
 

@@ -149,6 +149,17 @@ test('a Redis that is away is a problem that names it without its password', asy
   expect(withoutLogin('rediss://u:p@q@a:1/3')).toBe('rediss://a:1/3');
 });
 
+test('without keys and test token there is a warning, for a daemon that runs may have either', async () => {
+  const found = await settings.look(situation({}));
+  expect(found).toMatchObject({
+    verdict: 'warning',
+    mend: expect.stringMatching(/gear token keygen .*use --test-token$/),
+  });
+  const wrong = { testToken: true, redisCert: '/cert' };
+  for (const flags of [wrong, { ...wrong, testToken: false }])
+    expect((await settings.look(situation(flags))).verdict).toBe('problem');
+});
+
 test('docs/operations.md has every check with what it looks at, and no other', async () => {
   const page = (await readFile('docs/operations.md', 'utf8')).split('## Doctor\n')[1]?.split('\n## ')[0];
   const rows = [...(page ?? '').matchAll(/^\| `(\w+)` \| ([^|]+) \|/gm)].map(([, name, at]) => [name, at]);
