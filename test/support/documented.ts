@@ -85,7 +85,7 @@ function assertResult({ type, state, result }: Job, what: string): void {
 }
 
 /** The value as a schema has it, which must be all of the value. */
-function exactly<T>(schema: { parse(value: unknown): T }, value: unknown, what: string): T {
+export function exactly<T>(schema: { parse(value: unknown): T }, value: unknown, what: string): T {
   let parsed: T;
   try {
     parsed = schema.parse(value);
