@@ -4,11 +4,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { z } from 'zod';
 import { jobDocument } from '../../src/jobs/job.ts';
-import { jobs, type ReadName, reads } from '../../src/jobs/registry.ts';
 import { type Daemon, openDaemon, sampleImage, startsOf } from '../support/daemon.ts';
 import { freePort } from '../support/free-port.ts';
+import { accepted, documentsIn, failed, ofHost } from '../support/json-commands.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -83,41 +82,47 @@ test('a gear is installed, watched, changed and removed by commands alone', asyn
   expect(await data('ls', 'tour', '--quiet')).toBe('');
 });
 
-type Schema = z.ZodType;
-const asRead = (name: ReadName): Schema => reads[name].answer;
-const asJob = (type: keyof typeof jobs): Schema => jobDocument.extend({ result: jobs[type].result });
-
 test('with --json every command writes the documents of the api, and nothing else', async () => {
-  const check = async (schema: Schema, ...args: string[]) => {
-    const { status, stdout, stderr } = await gear(...args, '--json');
-    expect([status, stderr], args.join(' ')).toEqual([0, '']);
-    const lines = stdout.split('\n').filter((line) => line !== '');
-    expect(lines, args.join(' ')).not.toEqual([]);
-    for (const line of lines) expect(() => schema.parse(JSON.parse(line)), args.join(' ')).not.toThrow();
-    return JSON.parse(lines[0] ?? '');
+  const tried = new Set<string>();
+  /** The first document that a command writes; each is as its schema has it. */
+  const document = async (command: string, args: string[] = [], schema = ofHost[command], status = 0) => {
+    const { stdout, stderr, ...ended } = await gear(...command.split(' '), '--json', ...args);
+    expect([ended.status, stderr !== ''], `${command}: ${stderr}`).toEqual([status, status !== 0]);
+    tried.add(command);
+    return documentsIn(stdout, schema, command)[0];
   };
-  const { id } = await check(asJob('container.install'), 'install', 'json', 'geard/sample');
-  await check(asJob('container.stop'), 'stop', 'json');
-  await check(asJob('container.start'), 'start', 'json');
-  await check(asJob('container.restart'), 'restart', 'json');
-  await check(asRead('container.list'), 'ls');
-  await check(asRead('container.read'), 'show', 'json');
-  await check(asRead('container.log'), 'logs', 'json');
-  await check(asRead('job.list'), 'jobs');
-  await check(asRead('job.read'), 'job', id);
-  await check(asRead('job.log'), 'job', 'log', id);
-  await check(asJob('environment.replace'), 'env', 'replace', 'json', 'A=1', 'B=2');
-  await check(asJob('environment.merge'), 'env', 'set', 'json', 'B=a\nb');
-  await check(asJob('environment.replace'), 'env', 'unset', 'json', 'A');
-  expect(await check(asRead('environment.read'), 'env', 'get', 'json')).toBe('B="a\\nb"\n');
-  await check(asJob('repository.create'), 'repo', 'create', 'json');
-  await check(asRead('host.list'), 'host', 'list');
-  await check(asJob('host.drain'), 'host', 'drain', 'h1');
-  await check(asJob('host.undrain'), 'host', 'undrain', 'h1');
-  await check(asJob('host.repair'), 'host', 'repair', 'h1');
-  await check(asRead('drift.read'), 'host', 'drift');
-  await check(asRead('whoami'), 'whoami');
-  await check(asJob('container.remove'), 'remove', 'json');
+  const { id } = jobDocument.parse(await document('install', ['json', 'geard/sample']));
+  await document('stop', ['json']);
+  await document('start', ['json']);
+  await document('restart', ['json']);
+  await document('ls');
+  await document('show', ['json']);
+  await document('logs', ['json']);
+  await document('jobs');
+  await document('job', [id]);
+  await document('job', ['--follow', id]);
+  await document('job log', [id]);
+  await document('env replace', ['json', 'A=1', 'B=2']);
+  await document('env set', ['json', 'B=a\nb']);
+  await document('env unset', ['json', 'A']);
+  expect(await document('env get', ['json'])).toBe('B="a\\nb"\n');
+  await document('repo create', ['json']);
+  await document('host list');
+  await document('host drain', ['h1']);
+  await document('host undrain', ['h1']);
+  await document('host repair', ['h1']);
+  await document('host drift');
+  await document('whoami');
+  await document('remove', ['json']);
+
+  const sleeps = ['json-later', 'geard/sample', '-p', '8080', '--detach', '--', 'sh', '-c', 'sleep 60'];
+  const later = jobDocument.parse(await document('install', sleeps, accepted('container.install')));
+  expect(await document('job cancel', [later.id])).toMatchObject({ id: later.id, state: 'cancelled' });
+  const exits = ['json-fails', 'geard/sample', '--', 'sh', '-c', 'exit 3'];
+  expect(await document('install', exits, failed('container.install'), 1)).toMatchObject({
+    error: { code: 'start_failed' },
+  });
+  expect([...tried].sort()).toEqual(Object.keys(ofHost).sort());
 });
 
 test('several names are done side by side, and the exit code tells whether one of them failed', async () => {

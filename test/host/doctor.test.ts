@@ -61,6 +61,17 @@ test('a host that has what geard needs gets no problem, and is left as it was', 
   expect(await hostState(base)).toBe(before);
 });
 
+test('who does not say with which keys a daemon runs is warned, and told of no problem', async () => {
+  const at = ['--base', await openBase(), '--listen', `127.0.0.1:${await freePort()}`];
+  const { status, found } = await examine(...at);
+  expect(found['settings']).toMatchObject({
+    verdict: 'warning',
+    mend: expect.stringContaining('use --test-token'),
+  });
+  expect(Object.values(found).filter(({ verdict }) => verdict === 'problem')).toEqual([]);
+  expect(status).toBe(0);
+});
+
 test('each thing that is wrong is a problem with what mends it, and none hides another', async () => {
   const base = await openBase();
   const redis = await openTestRedis(['--maxmemory-policy', 'allkeys-lru']);

@@ -193,7 +193,7 @@ function json(text: string, what: string): unknown {
 }
 
 /** The value as a schema has it, which must be all of the value. */
-function exactly<T>(schema: { parse(value: unknown): T }, value: unknown, what: string): T {
+export function exactly<T>(schema: { parse(value: unknown): T }, value: unknown, what: string): T {
   try {
     const parsed = schema.parse(value);
     assert.deepEqual(parsed, value);

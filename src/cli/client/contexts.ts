@@ -19,7 +19,7 @@ export type Context = z.infer<typeof context>;
 
 export const contextName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/);
 
-const contextsFile = z.strictObject({
+export const contextsFile = z.strictObject({
   current: contextName.nullable(),
   contexts: z.record(contextName, context),
 });

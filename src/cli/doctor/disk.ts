@@ -19,15 +19,15 @@ const dockerPatience = 5_000;
 /** How much room a disk has, and a directory on it. */
 type Disk = typeof fails & { place: string };
 
-export const disk: Check = {
+export const disk: Check<typeof disksOf> = {
   at: 'free space and inodes, below --base and where Docker writes',
   mend: 'run this as root',
-  async look(situation) {
+  async look(situation, find = disksOf) {
     const { base } = situation;
     // Docker has a check of its own.
     const about = await Promise.race([askDocker(situation), pause(dockerPatience)]).catch(() => undefined);
     const places = [...hostPaths(base).directories, join(base, 'redis'), about?.root ?? base, ...above(base)];
-    const disks = await disksOf(places);
+    const disks = await find(places);
     const full = (least: typeof fails) =>
       disks.filter(({ megabytes, files }) => megabytes < least.megabytes || files < least.files);
     const [first] = full(warns);

@@ -27,12 +27,13 @@ export interface Situation extends Pick<Config, (typeof doctorOptions)[number]> 
   log: Logger;
 }
 
-export interface Check {
+/** `How`: what it looks with, which tests replace where no machine of theirs has the fault. */
+export interface Check<How = never> {
   /** What it looks at. */
   at: string;
   /** What to do where the look itself fails. */
   mend: string;
-  look(situation: Situation): Promise<Finding>;
+  look(situation: Situation, how?: How): Promise<Finding>;
 }
 
 export const ok = (detail: string): Finding => ({ verdict: 'ok', detail });

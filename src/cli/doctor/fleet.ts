@@ -20,27 +20,26 @@ const ask = (address: string) => fetchOnce(address, { signal: AbortSignal.timeou
 export const settings: Check = {
   at: 'whether the options go together',
   mend: 'see docs/operations.md',
-  async look({ contradictions }) {
-    if (contradictions.length === 0) return ok('a daemon starts with them');
-    return problem('no daemon starts with them', contradictions.join('\n'));
+  async look({ contradictions: wrong, keys: directory, testToken }) {
+    if (wrong.length === 0) return ok('a daemon starts with them');
+    // Who asks beside a daemon that runs need not know with which of the two.
+    const isForToken = wrong.length === 1 && directory === null && !testToken;
+    return (isForToken ? warning : problem)('no daemon starts with them', wrong.join('\n'));
   },
 };
 
-export const redis: Check = {
+export const redis: Check<typeof findProgram> = {
   at: 'whether it answers, by TLS and login where they are used, its version, whether it keeps jobs',
   mend: 'see that it runs there, and that --redis and --redis-… are right; without --redis install redis-server',
-  async look({ redis: url, log, ...files }) {
-    if (url === null) return ok(`${await findProgram()}, for the daemon's own`);
+  async look({ redis: url, log, ...files }, find = findProgram) {
+    if (url === null) return ok(`${await find()}, for the daemon's own`);
     const at = withoutLogin(url);
     const fitness = await askOnce(await redisAccess(url, files), log, fitnessOf).catch((error: Error) => {
       if (error.message.startsWith('NOPERM')) return null;
       throw new Error(`${at}: ${error.message}`);
     });
-    if (fitness === null)
-      return warning(
-        `${at} does not tell this user whether it keeps jobs`,
-        'use the rules of "gear redis-acl"',
-      );
+    const mend = 'use the rules of "gear redis-acl"';
+    if (fitness === null) return warning(`${at} does not tell this user whether it keeps jobs`, mend);
     const { version, faults } = fitness;
     if (faults.length > 0) return problem(`${version} at ${at} may lose jobs`, faults.join('\n'));
     return ok(`${version} at ${at}`);
@@ -55,14 +54,11 @@ export const keys: Check = {
     const read = await readKeyring(directory);
     const faults = keyFaults(directory, read);
     if (faults.length > 0) return problem(`no role starts with ${directory}`, faults.join('\n'));
-    const makers = (await keyNames(directory))
-      .map(([file]) => file)
-      .filter((file) => /issuer\.key$/.test(file));
-    if (makers.length > 0)
-      return warning(
-        `${directory} holds what makes tokens, which no role needs: ${makers.join(', ')}`,
-        'take it to the machine where tokens are made, and remove it here; see docs/tokens.md',
-      );
+    const files = (await keyNames(directory)).map(([file]) => file);
+    const makers = files.filter((file) => /issuer\.key$/.test(file)).join(', ');
+    const mend = 'take it to the machine where tokens are made, and remove it here; see docs/tokens.md';
+    if (makers !== '')
+      return warning(`${directory} holds what makes tokens, which no role needs: ${makers}`, mend);
     const { daemons, issuers } = read.keyring;
     return ok(`${daemons.size} of daemons and ${issuers.size} of issuers in ${directory}`);
   },

@@ -32,11 +32,11 @@ export async function askDocker({ docker, log }: Pick<Situation, 'docker' | 'log
   return engine.about().finally(() => engine.close());
 }
 
-export const systemd: Check = {
+export const systemd: Check<typeof askSystemd> = {
   at: 'whether it answers on D-Bus, and its version',
   mend: 'it must be PID 1, and have a system bus: systemctl start dbus',
-  async look({ log }) {
-    const version = await askSystemd(log, (one) => one.version());
+  async look({ log }, ask = askSystemd) {
+    const version = await ask(log, (one) => one.version());
     if (version >= oldestSystemd) return ok(`${version}`);
     return problem(`${version} cannot read units of gears`, `update to ${oldestSystemd} or later`);
   },
@@ -52,11 +52,11 @@ export const docker: Check = {
   },
 };
 
-export const network: Check = {
+export const network: Check<typeof askSystemd> = {
   at: 'whether the rules that keep gears apart are loaded',
   mend: 'see what is said of systemd',
-  async look({ log }) {
-    const { active } = await askSystemd(log, (one) => one.activity(networkRules));
+  async look({ log }, ask = askSystemd) {
+    const { active } = await ask(log, (one) => one.activity(networkRules));
     if (active === 'active' || active === 'reloading') return ok(`${networkRules} is ${active}`);
     const mend = `systemctl enable --now ${networkRules}; contrib/install.sh worker installs it`;
     return warning(`${networkRules} is ${active}: gears reach each other and this host`, mend);
@@ -69,28 +69,32 @@ const packages = {
   ...{ flock: 'util-linux', prlimit: 'util-linux', choom: 'util-linux' },
 };
 
-export const programs: Check = {
+export const programs: Check<typeof whereIs> = {
   at: 'docker, nft, git and what else is run on a host',
   mend: 'see docs/operations.md',
-  async look() {
+  async look(_, find = whereIs) {
     const all = Object.entries(packages);
-    const places = await Promise.all(all.map(([name]) => whereIs(name)));
+    const places = await Promise.all(all.map(([name]) => find(name)));
     const missing = all.filter((_, i) => places[i] === null);
     if (missing.length === 0) return ok(Object.keys(packages).join(', '));
     const mend = `apt-get install ${[...new Set(missing.map(([, from]) => from))].join(' ')}`;
     const names = missing.map(([name]) => name).join(', ');
-    return names === 'git'
-      ? warning('git is missing: there are no repositories', mend)
-      : problem(`missing: ${names}`, mend);
+    if (names === 'git') return warning('git is missing: there are no repositories', mend);
+    return problem(`missing: ${names}`, mend);
   },
 };
 
-export const inotify: Check = {
+/** How many instances the kernel grants. Rejects where none is left. */
+async function grantedInotify(): Promise<number> {
+  watch('/proc/self/status').close();
+  return Number(await readFile('/proc/sys/fs/inotify/max_user_instances', 'utf8'));
+}
+
+export const inotify: Check<typeof grantedInotify> = {
   at: 'how many instances the kernel grants; following logs needs them',
   mend: 'sysctl -w fs.inotify.max_user_instances=1024, and the same in /etc/sysctl.d/geard.conf',
-  async look() {
-    watch('/proc/self/status').close(); // Throws where none is left.
-    const limit = Number(await readFile('/proc/sys/fs/inotify/max_user_instances', 'utf8'));
+  async look(_, granted = grantedInotify) {
+    const limit = await granted();
     return limit >= leastInotify ? ok(`${limit} instances`) : warning(`${limit} instances`, inotify.mend);
   },
 };

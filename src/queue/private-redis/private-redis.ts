@@ -157,9 +157,9 @@ function redisArguments(directory: string, socket: string): string[] {
 }
 
 /** The program that runs the daemon's own Redis. */
-export async function findProgram(): Promise<string> {
+export async function findProgram(find = whereIs): Promise<string> {
   for (const name of programs) {
-    const program = await whereIs(name);
+    const program = await find(name);
     if (program !== null) return program;
   }
   throw new Error('neither valkey-server nor redis-server is installed; install one of them or give --redis');

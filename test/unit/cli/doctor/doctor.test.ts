@@ -1,18 +1,28 @@
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { checks, diagnose, show } from '../../../../src/cli/doctor/command.ts';
-import { directories } from '../../../../src/cli/doctor/disk.ts';
-import { diagnosis, doctorOptions, ok, type Situation } from '../../../../src/cli/doctor/finding.ts';
+import { directories, disk } from '../../../../src/cli/doctor/disk.ts';
+import {
+  type Check,
+  diagnosis,
+  doctorOptions,
+  type Finding,
+  ok,
+  type Situation,
+} from '../../../../src/cli/doctor/finding.ts';
 import { clock, keys, listen, redis, settings } from '../../../../src/cli/doctor/fleet.ts';
+import { docker, inotify, network, programs, systemd } from '../../../../src/cli/doctor/host.ts';
 import { complete, contradictions, readSettings } from '../../../../src/cli/options/config.ts';
+import { findProgram } from '../../../../src/queue/private-redis/private-redis.ts';
 import { withoutLogin } from '../../../../src/queue/redis/redis-url.ts';
 import { makeKeys } from '../../../../src/token/key-files.ts';
+import type { Systemd } from '../../../../src/worker/systemd/systemd.ts';
 import { freePort } from '../../../support/free-port.ts';
 
 let base: string;
@@ -31,7 +41,22 @@ function situation(flags: Record<string, string | boolean>): Situation {
 
 /** An api, or what looks like one, and what it answers. */
 async function serve(body: unknown, headers: Record<string, string> = {}): Promise<string> {
-  const server = createServer((_req, res) => res.writeHead(200, headers).end(JSON.stringify(body)));
+  return listening(createServer((_req, res) => res.writeHead(200, headers).end(JSON.stringify(body))));
+}
+
+/** What speaks as a Redis does, and answers each command by its name. */
+const serveRedis = (answer: (command: string) => string) =>
+  listening(
+    createTcpServer((socket) => {
+      const answerAll = (data: Buffer) => {
+        for (const [, name = ''] of String(data).matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm))
+          socket.write(answer(name.toLowerCase()));
+      };
+      socket.on('data', answerAll).on('error', () => undefined);
+    }),
+  );
+
+async function listening(server: Server): Promise<string> {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   onTestFinished(() => void server.close());
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -147,6 +172,146 @@ test('a Redis that is away is a problem that names it without its password', asy
   expect(JSON.stringify(found)).not.toContain('secret');
   expect(withoutLogin('redis+cluster://u:p%40@a:1,b:2')).toBe('redis+cluster://a:1,b:2');
   expect(withoutLogin('rediss://u:p@q@a:1/3')).toBe('rediss://a:1/3');
+});
+
+/** A check that looks with something else. */
+const by = <How>(check: Check<How>, how: How): Check => ({
+  ...check,
+  look: (given) => check.look(given, how),
+});
+const failing = (message: string) => () => Promise.reject(new Error(message));
+/** Asks a systemd of which this is known. */
+const systemdWith =
+  (known: Partial<Systemd>) =>
+  <T>(_: unknown, ask: (systemd: Systemd) => Promise<T>) =>
+    ask(known as Systemd);
+const version = (known: number) => systemdWith({ version: async () => known });
+const rulesAre = (active: string) =>
+  systemdWith({ activity: async () => ({ active, sub: '', invocation: '', pending: false }) });
+const without =
+  (...missing: string[]) =>
+  async (program: string) =>
+    missing.includes(program) ? null : `/usr/bin/${program}`;
+const free = (megabytes: number, files: number) => async () => [{ place: '/data', megabytes, files }];
+
+const bus = 'it must be PID 1, and have a system bus: systemctl start dbus';
+const rules = 'systemctl enable --now geard-network.service; contrib/install.sh worker installs it';
+const instances = 'sysctl -w fs.inotify.max_user_instances=1024, and the same in /etc/sysctl.d/geard.conf';
+const ofRedis =
+  'see that it runs there, and that --redis and --redis-… are right; without --redis install redis-server';
+const room = 'make room, as by docker image prune; du -xh /data | sort -h | tail shows where it is';
+
+test.each<[what: string, check: Check, verdict: Finding['verdict'], mend: string | undefined]>([
+  ['no systemd', by(systemd, failing('no bus')), 'problem', bus],
+  ['a systemd that is too old', by(systemd, version(243)), 'problem', 'update to 244 or later'],
+  ['a systemd that is new enough', by(systemd, version(244)), 'ok', undefined],
+  ['rules that nobody can ask for', by(network, failing('no bus')), 'problem', 'see what is said of systemd'],
+  ['rules that are not loaded', by(network, rulesAre('inactive')), 'warning', rules],
+  ['rules that have failed', by(network, rulesAre('failed')), 'warning', rules],
+  ['rules that are loaded', by(network, rulesAre('active')), 'ok', undefined],
+  [
+    'no nft, flock and choom',
+    by(programs, without('nft', 'flock', 'choom')),
+    'problem',
+    'apt-get install nftables util-linux',
+  ],
+  [
+    'neither docker nor git',
+    by(programs, without('docker', 'git')),
+    'problem',
+    'apt-get install docker.io git',
+  ],
+  ['no git', by(programs, without('git')), 'warning', 'apt-get install git'],
+  ['all programs', by(programs, without()), 'ok', undefined],
+  ['no instance of inotify that is left', by(inotify, failing('EMFILE')), 'problem', instances],
+  ['too few instances of inotify', by(inotify, async () => 127), 'warning', instances],
+  ['enough instances of inotify', by(inotify, async () => 128), 'ok', undefined],
+  [
+    'no redis-server',
+    by(redis, () => findProgram(without('valkey-server', 'redis-server'))),
+    'problem',
+    ofRedis,
+  ],
+  ['a redis-server', by(redis, () => findProgram(without('valkey-server'))), 'ok', undefined],
+  ['a full disk', by(disk, free(63, 1e6)), 'problem', room],
+  ['a disk that is soon full', by(disk, free(1_023, 1e6)), 'warning', room],
+  ['a disk without inodes', by(disk, free(1e6, 999)), 'problem', room],
+  ['a disk that is soon without inodes', by(disk, free(1e6, 19_999)), 'warning', room],
+  ['a disk with room', by(disk, free(1_024, 20_000)), 'ok', undefined],
+])('%s: it is told whether that is a fault, and what mends it', async (_, check, verdict, mend) => {
+  const { checks: found } = await diagnose(situation({ base, docker: join(base, 'none') }), { check });
+  expect(found).toEqual([
+    { name: 'check', verdict, detail: expect.stringMatching(/./), ...(mend !== undefined && { mend }) },
+  ]);
+});
+
+test('a Docker that is too old is a problem, and how it is updated is told', async () => {
+  const socket = join(base, 'docker.sock');
+  let ApiVersion = '1.40';
+  const engine = createServer((_req, res) =>
+    res.end(JSON.stringify({ DockerRootDir: '/data', Version: '19.03.15', ApiVersion })),
+  );
+  await once(engine.listen(socket), 'listening');
+  onTestFinished(() => void engine.close());
+  const look = () => docker.look(situation({ docker: socket }));
+  expect(await look()).toEqual({
+    verdict: 'problem',
+    detail: `19.03.15 (API 1.40) at ${socket} is too old`,
+    mend: 'update to Docker 20.10 or later',
+  });
+  ApiVersion = '1.41';
+  expect((await look()).verdict).toBe('ok');
+});
+
+test('a Redis that does not let this user ask is a warning that names the rules for it', async () => {
+  const at = await serveRedis(
+    (name) => `-NOPERM this user has no permissions to run the '${name}' command\r\n`,
+  );
+  expect(await redis.look(situation({ redis: `redis://${at}` }))).toEqual({
+    verdict: 'warning',
+    detail: `redis://${at} does not tell this user whether it keeps jobs`,
+    mend: 'use the rules of "gear redis-acl"',
+  });
+});
+
+test("Redis's own clock is compared, too", async () => {
+  const look = async (seconds: number) => {
+    const time = String(Math.round(Date.now() / 1000) + seconds);
+    const at = await serveRedis((name) =>
+      name === 'time' ? `*2\r\n$10\r\n${time}\r\n$1\r\n0\r\n` : '$0\r\n\r\n',
+    );
+    return clock.look(situation({ redis: `redis://${at}`, api: `http://127.0.0.1:${await freePort()}` }));
+  };
+  const mend = 'timedatectl set-ntp true, on all machines; tokens allow for 60 s';
+  const detail = expect.stringMatching(/^\d+\.\d s or less from Redis's$/);
+  expect(await look(0)).toEqual({ verdict: 'ok', detail });
+  expect(await look(-20)).toEqual({ verdict: 'warning', detail, mend });
+  expect(await look(90)).toEqual({ verdict: 'problem', detail, mend });
+});
+
+test('a directory above --base that git may not pass is a warning with the command that opens it', async () => {
+  const closed = join(base, 'closed');
+  await mkdir(join(closed, 'gears'), { recursive: true });
+  await chmod(closed, 0o700);
+  const look = () => directories.look(situation({ base: join(closed, 'gears') }));
+  expect(await look()).toEqual({
+    verdict: 'warning',
+    detail: `others may not pass ${closed}: no archive can be made`,
+    mend: `chmod o+x ${closed}`,
+  });
+  await chmod(closed, 0o701);
+  expect((await look()).verdict).toBe('ok');
+});
+
+test('without keys and test token there is a warning, for a daemon that runs may have either', async () => {
+  const found = await settings.look(situation({}));
+  expect(found).toMatchObject({
+    verdict: 'warning',
+    mend: expect.stringMatching(/gear token keygen .*use --test-token$/),
+  });
+  const wrong = { testToken: true, redisCert: '/cert' };
+  for (const flags of [wrong, { ...wrong, testToken: false }])
+    expect((await settings.look(situation(flags))).verdict).toBe('problem');
 });
 
 test('docs/operations.md has every check with what it looks at, and no other', async () => {
