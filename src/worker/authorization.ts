@@ -32,6 +32,8 @@ export interface Authorizer {
    * Tells the audit log of a job that is not done, and why, although its request was not looked at.
    */
   auditRejection(record: JobRecord, reason: string): void;
+  /** The token in a job's request, as logs name it; nothing of it is verified. */
+  tokenOf(record: JobRecord): string | undefined;
   /** Whether a sealed request asks for the end of a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
   /**
@@ -59,8 +61,6 @@ export interface AuthorizedJob {
   tenant: string;
   /** Of the request and its token, to know them again by. */
   digest: string;
-  /** The token, as logs name it. */
-  token: string;
 }
 
 export type AuthorizerParts = Pick<HostOptions, 'host' | 'sealer' | 'verifier' | 'log'>;
@@ -104,7 +104,10 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
       }
     },
 
-    auditRejection: (record, reason) => audit.warn({ ...about(record), reason }, 'refused'),
+    auditRejection: (record, reason) =>
+      audit.warn({ ...about(record), token: tokenIn(parts, record), reason }, 'refused'),
+
+    tokenOf: (record) => tokenIn(parts, record),
 
     cancels: (sealed, record) =>
       audited(
@@ -158,6 +161,12 @@ function open(
 
 const openJob = (parts: AuthorizerParts, { sealed, job }: JobRecord) => open(parts, sealed, ['job'], job.id);
 
+/** The token in a job's request, as logs name it. */
+function tokenIn({ sealer, host }: AuthorizerParts, { sealed, job }: JobRecord): string | undefined {
+  const opened = openRequest(sealer, sealed, { use: 'job', host, job: job.id });
+  return opened ? tokenLabel(opened.token) : undefined;
+}
+
 interface Passed {
   order: Order;
   claims: Claims;
@@ -195,7 +204,7 @@ async function passJob(
     const detail = 'the token was no longer valid when the host took the job; give it more time';
     throw new Failure('expired', detail);
   }
-  return { change: order.wants, tenant, digest, token: tokenLabel(opened.token) };
+  return { change: order.wants, tenant, digest };
 }
 
 /** What a request asks for that is to be answered now. */

@@ -75,8 +75,7 @@ const codeOf = async (one: JobRecord, known = never) =>
 
 test('a job whose request an issuer allows passes, with the command that the request says', async () => {
   const one = await record({ claims: { r: 'web', a: ['container.stop'] } });
-  const { change, token } = await authorizer.job(one, never);
-  expect(token).toMatch(/^token:[0-9a-f]{12}$/);
+  const { change } = await authorizer.job(one, never);
   expect(change.command).toEqual({ type: 'container.stop', params: { resource: 'web' } });
   expect(audit).toEqual([]);
 });
@@ -112,6 +111,15 @@ test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], s
   const { id, user } = one.job;
   expect(audit).toEqual([expect.objectContaining({ msg: 'refused', audit: true, job: id, user, code })]);
   expect(JSON.stringify(audit)).not.toMatch(/eyJ|\.\./);
+});
+
+test('the token of a job is named also where its request is not looked at, and of none where none is sealed', async () => {
+  const one = await record();
+  const token = expect.stringMatching(/^token:[0-9a-f]{12}$/);
+  expect(authorizer.tokenOf(one)).toEqual(token);
+  expect(authorizer.tokenOf({ ...one, sealed: 'x' })).toBeUndefined();
+  authorizer.auditRejection(one, 'it was done before');
+  expect(audit).toMatchObject([{ job: one.job.id, user: '0', token, reason: 'it was done before' }]);
 });
 
 test('a job whose request only reads is refused', async () => {
