@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { seesJob } from '../jobs/access/scope.ts';
-import type { Change } from '../jobs/change.ts';
+import type { Change, Origin } from '../jobs/change.ts';
 import { Failure } from '../jobs/errors.ts';
 import { aboutCopy } from '../jobs/rpc/copy.ts';
 import { isStreamName, type StreamName } from '../jobs/rpc/streams.ts';
@@ -40,15 +40,29 @@ export interface Authorizer {
    * The order in a sealed request for an answer now, which must have this name, and whom it is
    * counted for.
    */
-  order<N extends OrderName>(sealed: string, name: N): Promise<{ order: OrderOf<N>; tenant: string }>;
+  order<N extends OrderName>(sealed: string, name: N): Promise<AuthorizedOrder<N>>;
   /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
   stream(sealed: string): Promise<AuthorizedStream>;
+}
+
+/** Whose a request is, and whence it came, as logs say it. */
+interface Owner extends Origin {
+  user: string | undefined;
+  token: string;
+}
+
+interface AuthorizedOrder<N extends OrderName> {
+  order: OrderOf<N>;
+  /** Whom it is counted for. */
+  tenant: string;
+  owner: Owner;
 }
 
 export interface AuthorizedStream {
   name: StreamName;
   /** Whom it is counted for. */
   tenant: string;
+  owner: Owner;
   /** What it is of. */
   wants: object;
   /** What is to be sent of what its source gives: for another worker it is sealed. */
@@ -74,14 +88,14 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
     unseal: () => Envelope,
     check: (opened: Envelope) => Promise<T>,
   ): Promise<T> {
-    let token: string | undefined;
+    let opened: Envelope | undefined;
     try {
-      const opened = unseal();
-      token = tokenLabel(opened.token);
+      opened = unseal();
       return await check(opened);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      audit.warn({ ...what, token, code: error.code, reason: error.message }, 'refused');
+      const owner = opened && ownerOf(opened, (await parts.verifier.read(opened.token))?.u);
+      audit.warn({ ...owner, ...what, code: error.code, reason: error.message }, 'refused');
       throw error;
     }
   }
@@ -111,7 +125,7 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
 
     cancels: (sealed, record) =>
       audited(
-        about(record),
+        { job: record.job.id },
         () => open(parts, sealed, ['cancel'], record.job.id),
         async (opened) => {
           const { job } = record;
@@ -125,9 +139,9 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
         { question: [name] },
         () => open(parts, sealed, ['answer']),
         async (opened) => {
-          const { order, tenant } = await passNow(parts, opened);
+          const { order, tenant, owner } = await passNow(parts, opened);
           if (!isNamed(order, name)) throw notWhatItAsks();
-          return { order, tenant };
+          return { order, tenant, owner };
         },
       ),
 
@@ -167,19 +181,26 @@ function tokenIn({ sealer, host }: AuthorizerParts, { sealed, job }: JobRecord):
   return opened ? tokenLabel(opened.token) : undefined;
 }
 
+const ownerOf = ({ token, origin }: Envelope, user: string | undefined): Owner => ({
+  ...{ user, token: tokenLabel(token) },
+  ...origin,
+});
+
 interface Passed {
   order: Order;
   claims: Claims;
   /** Whom it is counted for. */
   tenant: string;
+  owner: Owner;
 }
 
 /** What a request asks for, by a token of one of our issuers. */
-async function read({ verifier }: AuthorizerParts, { token, request }: Envelope): Promise<Passed> {
+async function read({ verifier }: AuthorizerParts, opened: Envelope): Promise<Passed> {
+  const { token, request } = opened;
   const claims = await verifier.read(token);
   if (!claims) throw invalid();
   const order = authorize(claims, request, matchRoute(request), verifier.lifetimes);
-  return { order, claims, tenant: tenantOf(claims, token) };
+  return { order, claims, tenant: tenantOf(claims, token), owner: ownerOf(opened, order.all.u) };
 }
 
 /** The same, of a request to this host. */
@@ -216,15 +237,15 @@ async function passNow(parts: AuthorizerParts, opened: Envelope): Promise<Passed
 }
 
 async function passStream(parts: AuthorizerParts, opened: Envelope): Promise<AuthorizedStream> {
-  const { order, tenant } = await passNow(parts, opened);
+  const { order, tenant, owner } = await passNow(parts, opened);
   const { name, wants } = order;
   if (!isStreamName(name)) throw notWhatItAsks();
-  return { name, tenant, wants, send: (body) => body };
+  return { name, tenant, owner, wants, send: (body) => body };
 }
 
 /** The stream for the copy that a request has made from here; null where it has none made. */
 async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<AuthorizedStream | null> {
-  const { order, claims, tenant } = await read(parts, opened);
+  const { order, claims, tenant, owner } = await read(parts, opened);
   const source = sourceOf(order);
   if (source === null || !isJobOrder(order)) return null;
   assertNotStale(opened);
@@ -233,7 +254,7 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
     throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
   const about = aboutCopy(order.wants.id, source);
   const send: AuthorizedStream['send'] = (body) => parts.sealer.sealStream(body, opened.token, about);
-  return { name: 'repository.bundle', tenant, wants: { resource: source }, send };
+  return { name: 'repository.bundle', tenant, owner, wants: { resource: source }, send };
 }
 
 /** Whether an order has a name. */
