@@ -33,6 +33,7 @@ const exits = [
   ['0', 'success'],
   ['1', 'it has failed'],
   ['2', 'wrong use'],
+  ['3', 'gear host drift has found drift that gear host repair would undo'],
   ['130', 'interrupted by Ctrl-C; a job goes on'],
 ] as const;
 

@@ -50,7 +50,7 @@ export function createApp({ queue, verifier, sealer, version, limits, open, log 
     ...changes(queue),
     ...reads(queue, limits),
     ...jobRoutes(queue),
-    ...streamRoutes(queue, open),
+    ...streamRoutes(queue, open, log),
   };
   app.use(dispatch(handlers, sealer, verifier.lifetimes));
   app.use(problemHandler(log));

@@ -50,7 +50,9 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
       const request = originalOf(req, method);
       const order = authorize(claims, request, match, lifetimes);
       logOrder(log, order);
-      const seal = (purpose: Purpose) => sealRequest(sealer, { token, request }, purpose);
+      const { trace, peer } = log;
+      const whole = { token, request, origin: { trace, peer } };
+      const seal = (purpose: Purpose) => sealRequest(sealer, whole, purpose);
       const handler = handlers[order.name] as OrderHandler<OrderName>;
       await answering(() => handler(req, res, { ...order, seal, open }));
     };

@@ -26,7 +26,7 @@ export async function startApi(
   place: { host: string; port: number },
 ): Promise<RunningApi> {
   const { queue, log } = options;
-  const parts: ApiParts = { ...options, open: createStreamOpener(queue, transport, log) };
+  const parts: ApiParts = { ...options, open: createStreamOpener(queue, transport) };
   const server = createServer(createApp(parts));
   server.keepAliveTimeout = 65_000; // Longer than the usual load balancer's, so that it is the one to close.
   const taken = await listen(server, place, log);

@@ -28,7 +28,7 @@ export { type Holder, heartbeatInterval, NameTaken } from './directory/hosts.ts'
 export type { JobRecord } from './records/job-record.ts';
 export type { WorkerLedger } from './records/worker-records.ts';
 export type { RedisAccess } from './redis/connection.ts';
-export type { QueryHandlers } from './rpc/rpc.ts';
+export type { Asking, QueryHandlers } from './rpc/rpc.ts';
 
 /** Everything a worker does with Redis. Its calls wait for Redis to come back. */
 export interface WorkerQueue {

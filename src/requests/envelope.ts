@@ -4,6 +4,8 @@ import { maxToken } from '../token/format.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
 import { originalRequest } from './original.ts';
 
+const said = z.string().max(64).optional();
+
 /** What travels, sealed, from an api to a worker: the client's own request with its token. */
 const envelope = z.strictObject({
   token: z.string().max(maxToken),
@@ -13,6 +15,8 @@ const envelope = z.strictObject({
    * waits its turn.
    */
   until: z.number().nullable(),
+  /** Whence it came, for logs; left out for a job, whose record has it. */
+  origin: z.object({ trace: said, peer: said }).optional().catch(undefined),
 });
 export type Envelope = z.infer<typeof envelope>;
 
@@ -22,11 +26,12 @@ const answerTime = 60_000;
 /** Seals a client's request with its token for one host and one purpose. */
 export function sealRequest(
   sealer: Sealer,
-  { token, request }: Omit<Envelope, 'until'>,
+  { token, request, origin }: Omit<Envelope, 'until'>,
   purpose: Purpose,
 ): string {
   const isAnsweredNow = purpose.use === 'answer' || purpose.use === 'copy';
-  const content: Envelope = { token, request, until: isAnsweredNow ? Date.now() + answerTime : null };
+  const until = isAnsweredNow ? Date.now() + answerTime : null;
+  const content: Envelope = { token, request, until, ...(purpose.use !== 'job' && { origin }) };
   return sealer.seal(content, token, purpose);
 }
 

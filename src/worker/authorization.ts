@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { seesJob } from '../jobs/access/scope.ts';
-import type { Change } from '../jobs/change.ts';
+import type { Change, Origin } from '../jobs/change.ts';
 import { Failure } from '../jobs/errors.ts';
 import { aboutCopy } from '../jobs/rpc/copy.ts';
 import type { Sealed } from '../jobs/rpc/queries.ts';
@@ -33,6 +33,8 @@ export interface Authorizer {
    * Tells the audit log of a job that is not done, and why, although its request was not looked at.
    */
   auditRejection(record: JobRecord, reason: string): void;
+  /** The token in a job's request, as logs name it; nothing of it is verified. */
+  tokenOf(record: JobRecord): string | undefined;
   /** Whether a sealed request asks for the end of a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
   /** The order in a sealed request for an answer now, which must have this name. */
@@ -41,10 +43,17 @@ export interface Authorizer {
   stream(sealed: string): Promise<AuthorizedStream>;
 }
 
+/** Whose a request is, and whence it came, as logs say it. */
+interface Owner extends Origin {
+  user: string | undefined;
+  token: string;
+}
+
 export interface AuthorizedRead<N extends OrderName> {
   order: OrderOf<N>;
   /** Whom it is counted for. */
   tenant: string;
+  owner: Owner;
   /** Seals the answer for who has asked. */
   seal<T>(answer: T): Sealed<T>;
 }
@@ -53,6 +62,7 @@ export interface AuthorizedStream {
   name: StreamName;
   /** Whom it is counted for. */
   tenant: string;
+  owner: Owner;
   /** What it is of. */
   wants: object;
   /** What is to be sent of what its source gives: for another worker it is sealed. */
@@ -65,8 +75,6 @@ export interface AuthorizedJob {
   tenant: string;
   /** Of the request and its token, to know them again by. */
   digest: string;
-  /** The token, as logs name it. */
-  token: string;
 }
 
 export type AuthorizerParts = Pick<HostOptions, 'host' | 'sealer' | 'verifier' | 'log'>;
@@ -80,14 +88,14 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
     unseal: () => Envelope,
     check: (opened: Envelope) => Promise<T>,
   ): Promise<T> {
-    let token: string | undefined;
+    let opened: Envelope | undefined;
     try {
-      const opened = unseal();
-      token = tokenLabel(opened.token);
+      opened = unseal();
       return await check(opened);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      audit.warn({ ...what, token, code: error.code, reason: error.message }, 'refused');
+      const owner = opened && ownerOf(opened, (await parts.verifier.read(opened.token))?.u);
+      audit.warn({ ...owner, ...what, code: error.code, reason: error.message }, 'refused');
       throw error;
     }
   }
@@ -110,11 +118,14 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
       }
     },
 
-    auditRejection: (record, reason) => audit.warn({ ...about(record), reason }, 'refused'),
+    auditRejection: (record, reason) =>
+      audit.warn({ ...about(record), token: tokenIn(parts, record), reason }, 'refused'),
+
+    tokenOf: (record) => tokenIn(parts, record),
 
     cancels: (sealed, record) =>
       audited(
-        about(record),
+        { job: record.job.id },
         () => open(parts, sealed, ['cancel'], record.job.id),
         async (opened) => {
           const { job } = record;
@@ -128,10 +139,10 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
         { question: [name] },
         () => open(parts, sealed, ['answer']),
         async (opened) => {
-          const { order, tenant } = await passNow(parts, opened);
+          const { order, tenant, owner } = await passNow(parts, opened);
           if (!isNamed(order, name)) throw notWhatItAsks();
           const asked = { host: parts.host, sealed, token: opened.token };
-          return { order, tenant, seal: (answer) => sealAnswer(parts.sealer, answer, asked) };
+          return { order, tenant, owner, seal: (answer) => sealAnswer(parts.sealer, answer, asked) };
         },
       ),
 
@@ -165,19 +176,32 @@ function open(
 
 const openJob = (parts: AuthorizerParts, { sealed, job }: JobRecord) => open(parts, sealed, ['job'], job.id);
 
+/** The token in a job's request, as logs name it. */
+function tokenIn({ sealer, host }: AuthorizerParts, { sealed, job }: JobRecord): string | undefined {
+  const opened = openRequest(sealer, sealed, { use: 'job', host, job: job.id });
+  return opened ? tokenLabel(opened.token) : undefined;
+}
+
+const ownerOf = ({ token, origin }: Envelope, user: string | undefined): Owner => ({
+  ...{ user, token: tokenLabel(token) },
+  ...origin,
+});
+
 interface Passed {
   order: Order;
   claims: Claims;
   /** Whom it is counted for. */
   tenant: string;
+  owner: Owner;
 }
 
 /** What a request asks for, by a token of one of our issuers. */
-async function read({ verifier }: AuthorizerParts, { token, request }: Envelope): Promise<Passed> {
+async function read({ verifier }: AuthorizerParts, opened: Envelope): Promise<Passed> {
+  const { token, request } = opened;
   const claims = await verifier.read(token);
   if (!claims) throw invalid();
   const order = authorize(claims, request, matchRoute(request), verifier.lifetimes);
-  return { order, claims, tenant: tenantOf(claims, token) };
+  return { order, claims, tenant: tenantOf(claims, token), owner: ownerOf(opened, order.all.u) };
 }
 
 /** The same, of a request to this host. */
@@ -202,7 +226,7 @@ async function passJob(
     const detail = 'the token was no longer valid when the host took the job; give it more time';
     throw new Failure('expired', detail);
   }
-  return { change: order.wants, tenant, digest, token: tokenLabel(opened.token) };
+  return { change: order.wants, tenant, digest };
 }
 
 /** What a request asks for that is to be answered now. */
@@ -214,15 +238,15 @@ async function passNow(parts: AuthorizerParts, opened: Envelope): Promise<Passed
 }
 
 async function passStream(parts: AuthorizerParts, opened: Envelope): Promise<AuthorizedStream> {
-  const { order, tenant } = await passNow(parts, opened);
+  const { order, tenant, owner } = await passNow(parts, opened);
   const { name, wants } = order;
   if (!isStreamName(name)) throw notWhatItAsks();
-  return { name, tenant, wants, send: (body) => body };
+  return { name, tenant, owner, wants, send: (body) => body };
 }
 
 /** The stream for the copy that a request has made from here; null where it has none made. */
 async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<AuthorizedStream | null> {
-  const { order, claims, tenant } = await read(parts, opened);
+  const { order, claims, tenant, owner } = await read(parts, opened);
   const source = sourceOf(order);
   if (source === null || !isJobOrder(order)) return null;
   assertNotStale(opened);
@@ -231,7 +255,7 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
     throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
   const about = aboutCopy(order.wants.id, source);
   const send: AuthorizedStream['send'] = (body) => parts.sealer.sealStream(body, opened.token, about);
-  return { name: 'repository.bundle', tenant, wants: { resource: source }, send };
+  return { name: 'repository.bundle', tenant, owner, wants: { resource: source }, send };
 }
 
 /** Whether an order has a name. */

@@ -6,7 +6,7 @@ import { requestId } from '../jobs/fields/request-id.ts';
 import { maxListed } from '../jobs/rpc/queries.ts';
 import { Limiter, shared } from '../lib/async/limiter.ts';
 import { shareCalls } from '../lib/async/share-calls.ts';
-import type { QueryHandlers, WorkerQueue } from '../queue/worker-queue.ts';
+import type { Asking, QueryHandlers, WorkerQueue } from '../queue/worker-queue.ts';
 import type { OrderName } from '../requests/order.ts';
 import type { AuthorizedRead, Authorizer } from './authorization.ts';
 import { lookForDrift } from './drift/look.ts';
@@ -34,7 +34,7 @@ export interface QueryHandlerParts {
  */
 export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
   const { services, authorizer, cancel, queue, sources } = parts;
-  const { limits, log } = services;
+  const { limits } = services;
   const unitStates = shareCalls(() => readUnitStates(services), 0);
   const turns = new Limiter(shared(limits.maxAnswers));
   /**
@@ -43,19 +43,22 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
    */
   const inTurn =
     <N extends OrderName, T>(name: N, answer: (read: AuthorizedRead<N>, args: unknown) => Promise<T>) =>
-    async (sealed: string, args: unknown, signal: AbortSignal) => {
+    async (sealed: string, args: unknown, asking: Asking) => {
       const read = await authorizer.order(sealed, name);
+      asking.log = asking.log.child(read.owner);
+      const { signal } = asking;
       return turns.run(read.tenant, () => Promise.race([answer(read, args), rejectOn(signal)]), signal);
     };
   return {
-    'stream.open': async (sealed, args) => {
+    'stream.open': async (sealed, args, asking) => {
       const stream = await authorizer.stream(sealed);
+      asking.log = asking.log.child(stream.owner);
       const { id, how } = checked(aboutStream, args);
       const abort = new AbortController();
       const { head, body } = await sources.open(stream, how, abort.signal);
       queue
         .relay(id, body, (reason) => abort.abort(reason))
-        .catch((error: Error) => log.debug({ reason: error.message }, 'a stream was broken off'));
+        .catch((error: Error) => asking.log.debug({ reason: error.message }, 'a stream was broken off'));
       return { head };
     },
     'container.read': inTurn('container.read', async ({ order: { wants, scope }, seal }) =>

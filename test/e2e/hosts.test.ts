@@ -253,11 +253,11 @@ describe('gear host', () => {
     expect(await gear('undrain', 'h1')).toMatchObject({ status: 0, stdout: 'h1: is live\n' });
   });
 
-  test('shows drift with exit code 1 and repairs it; what is wrong with its use is 2', async () => {
+  test('shows drift with exit code 3 and repairs it; a failure is 1, and what is wrong with its use is 2', async () => {
     expect(await gear('drift')).toMatchObject({ status: 0, stdout: 'h1: no drift\n' });
     await fleet.redis.redis.sadd(keys.held('h1', 'gear'), 'nobody');
     const found = await gear('drift', 'h1');
-    expect(found.status).toBe(1);
+    expect(found.status).toBe(3);
     expect(found.stdout).toContain('h1: nobody: the directory has it');
     const { status, stdout } = await gear('repair', 'h1', '--json');
     expect(status).toBe(0);

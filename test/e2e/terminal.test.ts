@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
@@ -11,12 +12,13 @@ import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 /*
- * What a person sees: commands that run in a terminal of their own, which script(1) makes and records. The recording stays where
- * GEARD_RECORDING names a file; `scriptreplay` and `cat` show it.
+ * What a person sees: commands that run in a terminal of their own, which script(1) makes and records. The recordings stay where
+ * GEARD_RECORDING names a directory for them; CONTRIBUTING.md says how to play one.
  */
 
 let daemon: Daemon;
 let directory: string;
+let recordings: string;
 let registry: ChildProcess;
 let slow: Server;
 let image: string;
@@ -25,6 +27,8 @@ beforeAll(async () => {
   daemon = await openDaemon({ env: { GEARD_REGISTRY_ALLOW: '127.0.0.0/8' } });
   directory = await mkdtemp('/tmp/geard-terminal-');
   await chmod(directory, 0o755);
+  recordings = process.env['GEARD_RECORDING'] ?? directory;
+  await mkdir(recordings, { recursive: true });
   const { at, process: served } = await openRegistry(directory);
   registry = served;
   slow = openSlowProxy(at).listen(0, '127.0.0.1');
@@ -71,13 +75,16 @@ interface Recording {
   text(): Promise<string>;
 }
 
-/** Runs lines of bash in a terminal of 100 columns. */
-function record(...lines: string[]): Recording {
-  const file = process.env['GEARD_RECORDING'] ?? join(directory, 'recording');
+/** Runs lines of bash in a terminal of 100 columns, and records them under a name: what it was sent, and when. */
+function record(name: string, ...lines: string[]): Recording {
+  const file = join(recordings, `${name}.terminal`);
+  rmSync(file, { force: true }); // What an earlier run has left is not to be read as this one's.
   const gear = `gear() { "${process.execPath}" "${process.cwd()}/bin/gear" "$@"; }`;
   const shown = lines.flatMap((line) => [`printf '$ %s\\n' '${line.replaceAll("'", "'\\''")}'`, line]);
   const command = ['stty cols 100', gear, ...shown].join('\n');
-  const child = spawn('script', ['-q', '-f', '-e', '-c', `bash -c "$GEARD_LINES"`, file], {
+  const timing = join(recordings, `${name}.timing`);
+  const options = ['--quiet', '--flush', '--return', '--log-timing', timing, '--log-out', file];
+  const child = spawn('script', [...options, '--command', 'bash -c "$GEARD_LINES"'], {
     stdio: 'ignore',
     env: {
       ...process.env,
@@ -91,7 +98,7 @@ function record(...lines: string[]): Recording {
 }
 
 test('a pull is shown with rising percent, and its step stays when it is over', async () => {
-  const { child, text } = record(`gear install pulled ${image} -p 8080`);
+  const { child, text } = record('pull', `gear install pulled ${image} -p 8080`);
   const [status] = await once(child, 'exit');
   const seen = await text();
   expect(status, seen).toBe(0);
@@ -103,7 +110,10 @@ test('a pull is shown with rising percent, and its step stays when it is over', 
 }, 120_000);
 
 test('a failed install shows the last lines of the gear', async () => {
-  const { child, text } = record(`gear install fails geard/sample -- sh -c 'echo no database; exit 3'`);
+  const { child, text } = record(
+    'failed-install',
+    `gear install fails geard/sample -- sh -c 'echo no database; exit 3'`,
+  );
   const [status] = await once(child, 'exit');
   const seen = await text();
   expect(status, seen).toBe(1);
@@ -116,6 +126,7 @@ test('a followed log goes on in the terminal while the daemon is restarted', asy
   const ticks = `ticks-${process.pid}`;
   const count = 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done';
   const { child, text } = record(
+    'followed-log',
     `gear install ${ticks} geard/sample -- sh -c '${count}'`,
     `gear logs ${ticks} -f -n 1000000`,
   );

@@ -3,7 +3,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
-import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
@@ -87,7 +86,6 @@ function begin({ type, params }: Pick<Case, 'type' | 'params'>) {
     signal,
     report: () => undefined,
     checkpoint: (look) => journal.checkpoint(job, look),
-    log: pino({ level: 'silent' }),
   });
   const handler = handlers[type] as unknown as Handler<JobType>;
   return {

@@ -33,7 +33,6 @@ function make(resource: string, job: string) {
     signal: new AbortController().signal,
     report: () => undefined,
     checkpoint: (look: () => Promise<string>) => look(),
-    log: open.services.log,
   } satisfies JobContext;
   return create.run({ resource, url: null }, context);
 }

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { journalCursor } from '../../jobs/fields/identifier.ts';
 import { checked } from '../../jobs/parameters.ts';
 import type { ApiQueue } from '../../queue/api-queue.ts';
@@ -13,7 +14,7 @@ import { visible } from './job-routes.ts';
 type StreamRoutes = Pick<OrderHandlers, 'container.log' | 'job.log' | 'content.archive'>;
 
 /** Requests that are answered by a stream: logs and archives. */
-export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes {
+export function streamRoutes(queue: ApiQueue, open: OpenStreamOf, log: Logger): StreamRoutes {
   return {
     async 'container.log'(req, res, { all, wants: { resource }, seal }) {
       assertDetectsCuts(req);
@@ -23,7 +24,8 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes 
       const how = { format, after: last === null ? null : checked(journalCursor, last) };
       const host = await holderOf(queue, 'gear', resource, all.h);
       const signal = clientGone(res);
-      const { body } = await open(host, 'container.log', seal({ use: 'answer', host }), how, signal);
+      const wanted = { name: 'container.log', sealed: seal({ use: 'answer', host }), how } as const;
+      const { body } = await open(host, wanted, signal, log.child(res.locals.log));
       await sendStream(req, res, { 'Content-Type': `${format}; charset=utf-8` }, body, signal);
     },
 
@@ -45,7 +47,8 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf): StreamRoutes 
       const host = await holderOf(queue, 'repository', resource, all.h);
       const signal = clientGone(res);
       const how = { known: knownEntities(req) };
-      const { head, body } = await open(host, 'content.archive', seal({ use: 'answer', host }), how, signal);
+      const wanted = { name: 'content.archive', sealed: seal({ use: 'answer', host }), how } as const;
+      const { head, body } = await open(host, wanted, signal, log.child(res.locals.log));
       // An archive may be kept by its client, which then asks whether it is still so.
       const headers = { ETag: head.etag, 'Cache-Control': 'private, no-cache' };
       if (head.notModified) {

@@ -7,7 +7,7 @@ import { type Envelope, openRequest, sealRequest } from '../../requests/envelope
 import { sourceOf } from '../../requests/references.ts';
 import { matchRoute } from '../../requests/routes.ts';
 import type { Sealer } from '../../token/seal.ts';
-import type { Verifier } from '../../token/verifier.ts';
+import { tokenLabel, type Verifier } from '../../token/verifier.ts';
 import { holderOf } from '../placement.ts';
 import type { OpenStreamOf } from './open-stream.ts';
 
@@ -22,6 +22,11 @@ export interface CopyParts {
   log: Logger;
 }
 
+/** What a worker has asked for; the log says whose job it is, once that is known. */
+interface Copy extends CopyRequest {
+  log: Logger;
+}
+
 /**
  * Brings repositories from their hosts to the workers that copy them. What a worker may have is in
  * the client's request, which came sealed with the job; it goes on, sealed again, to the worker of
@@ -32,12 +37,15 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
   let running = 0;
 
   /** The client's request, from the record of the job that asks. */
-  async function requestOf({ host, job }: CopyRequest): Promise<Envelope> {
+  async function requestOf(copy: Copy): Promise<Envelope> {
+    const { host, job } = copy;
     const record = await queue.job(job);
     const isRunning = record?.job.host === host && !isFinal(record.job.state);
     const opened = isRunning ? openRequest(sealer, record.sealed, { use: 'job', host, job }) : null;
-    if (opened) return opened;
-    throw new Failure('token_invalid', 'the host has no such job');
+    if (!isRunning || !opened) throw new Failure('token_invalid', 'the host has no such job');
+    const { origin } = record;
+    copy.log = copy.log.child({ user: record.job.user, token: tokenLabel(opened.token), ...origin });
+    return { ...opened, origin };
   }
 
   async function sourceIn({ token, request }: Envelope): Promise<string> {
@@ -49,23 +57,25 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
     return source;
   }
 
-  async function* everythingFor(fetch: CopyRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const asked = await requestOf(fetch);
+  async function* everythingFor(copy: Copy, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const asked = await requestOf(copy);
     const host = await holderOf(queue, 'repository', await sourceIn(asked));
     const sealed = sealRequest(sealer, asked, { use: 'copy', host });
-    const { body } = await open(host, 'repository.bundle', sealed, {}, signal);
+    const wanted = { name: 'repository.bundle', sealed, how: {} } as const;
+    const { body } = await open(host, wanted, signal, copy.log);
     yield* body;
   }
 
   async function serve(fetch: CopyRequest): Promise<void> {
     if (stop.signal.aborted || running >= maxCopies) return;
     running++;
-    const about = { job: fetch.job, host: fetch.host };
+    const { host, job } = fetch;
+    const copy: Copy = { ...fetch, log: log.child({ job }) };
     try {
-      if (await queue.bring(fetch, (signal) => everythingFor(fetch, signal), stop.signal))
-        log.debug(about, 'a repository was sent to be copied');
+      if (await queue.bring(fetch, (signal) => everythingFor(copy, signal), stop.signal))
+        copy.log.debug({ host }, 'a repository was sent to be copied');
     } catch (error) {
-      log.info({ ...about, reason: (error as Error).message }, 'a copy was broken off');
+      copy.log.info({ host, reason: (error as Error).message }, 'a copy was broken off');
     } finally {
       running--;
     }

@@ -8,14 +8,13 @@ import { openDirect, Unreachable } from './direct.ts';
 
 /**
  * Opens a stream of a host's worker. `sealed` is the client's own request, which the worker
- * verifies itself; `how` is how the stream is to be written.
+ * verifies itself; `how` is how the stream is to be written. `log` says whose it is.
  */
 export type OpenStreamOf = <S extends StreamName>(
   host: string,
-  name: S,
-  sealed: string,
-  how: object,
+  wanted: WantedStream & { name: S },
   signal: AbortSignal,
+  log: Logger,
 ) => Promise<{ head: StreamHead<S>; body: OpenStream['body'] }>;
 
 /** Milliseconds for which an address that did not answer is not tried again. */
@@ -28,11 +27,11 @@ const maxRemembered = 1_000;
  * Opens streams directly where that works, and through Redis where it does not: before the first
  * byte nobody sees the difference. `transport` allows one of the two only.
  */
-export function createStreamOpener(queue: ApiQueue, transport: Transport, log: Logger): OpenStreamOf {
+export function createStreamOpener(queue: ApiQueue, transport: Transport): OpenStreamOf {
   /** Addresses that did not answer. */
   const failed = createRecent(forgetAfter, maxRemembered);
 
-  async function open(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream> {
+  const open = async (host: string, wanted: WantedStream, signal: AbortSignal, log: Logger) => {
     const address = transport === 'relay' ? null : ((await queue.host(host))?.address ?? null);
     if (transport !== 'direct' && (address === null || failed.has(address)))
       return counted('relay', wanted, await queue.relay(host, wanted, signal));
@@ -49,12 +48,8 @@ export function createStreamOpener(queue: ApiQueue, transport: Transport, log: L
       if (address !== null) failed.add(address);
       return counted('relay', wanted, await queue.relay(host, wanted, signal));
     }
-  }
-
-  return async (host, name, sealed, how, signal) => {
-    const { head, body } = await open(host, { name, sealed, how }, signal);
-    return { head: head as never, body };
   };
+  return open as OpenStreamOf;
 }
 
 function counted(

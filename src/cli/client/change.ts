@@ -6,7 +6,7 @@ import { OutputClosed } from './output.ts';
 import { createProgress, type ProgressDisplay, secondsSince } from './progress.ts';
 import { type Call, tellError } from './row.ts';
 import { Interrupted } from './session.ts';
-import { shortId } from './show.ts';
+import { comeBack, shortId } from './show.ts';
 
 /** Flags of every command that makes a job. */
 export interface ChangeFlags {
@@ -103,15 +103,14 @@ async function tellFailure(
 ): Promise<number> {
   if (error instanceof Interrupted) {
     const how = id
-      ? `the job goes on: gear job ${id} --follow; to cancel it: gear job cancel ${id}`
+      ? `${comeBack.job(id)}; to cancel it: gear job cancel ${id}`
       : `the api may have accepted it; the same command with --key ${key} joins it`;
     call.note(`gear: ${name}: ${how}`);
-  } else if (error instanceof GeardError && error.job && call.json) {
-    await call.print(error.job, '');
+    return 130;
   }
+  if (error instanceof GeardError && error.job && call.json) await call.print(error.job, '');
   const code = tellError(call, error, name);
-  if (id && !(error instanceof GeardError && error.job))
-    call.tell(`the job goes on: gear job ${id} --follow`);
+  if (id && !(error instanceof GeardError && error.job)) call.tell(comeBack.job(id));
   if (error instanceof GeardError && error.code === 'start_failed') call.tell(`see: gear logs ${name}`);
   return code;
 }

@@ -18,3 +18,10 @@ export function pairs(values: Readonly<Record<string, string | null | undefined>
 
 /** A request id as people write it: without the zeros at its beginning. */
 export const shortId = (id: string) => id.replace(/^0+(?=.)/, '');
+
+/** How to come back to what goes on without the command that has begun or followed it. */
+export const comeBack = {
+  job: (id: string) => `the job goes on: gear job ${id} --follow`,
+  cancellation: (id: string, accepted: boolean) =>
+    `${accepted ? 'the cancellation goes on' : 'the api may have accepted the cancellation'}: gear job ${id}`,
+};

@@ -4,7 +4,7 @@ import { type ChangeFlags, change, placeOf } from '../client/change.ts';
 import { fillRows, type Row } from '../client/row.ts';
 import { addCommand } from './add.ts';
 import { joinCommand } from './join.ts';
-import { hasDrift, showDrift, showHosts, showRepair } from './show.ts';
+import { needsRepair, showDrift, showHosts, showRepair } from './show.ts';
 
 /** Makes a host take new gears, or none. */
 const become = (verb: 'drain' | 'undrain', state: string, summary: string): Row<ChangeFlags> => ({
@@ -60,12 +60,13 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
     sends: ['drift.read'],
     names: 'host',
     takes: '[name]',
-    summary: 'show drift: changes that were made by hand; exit code 1 if there are any',
+    summary: 'show drift: changes that were made by hand; exit code 3 if a repair would undo any',
     async run(call) {
       const [h] = call.args;
       const answer = await call.client.drift.read({ h }, { signal: call.signal });
       await call.print(answer, answer.hosts.map(showDrift).join(''));
-      return answer.hosts.some(hasDrift) ? 1 : 0;
+      if (answer.hosts.some(({ drift }) => drift === null)) return 1;
+      return answer.hosts.some(needsRepair) ? 3 : 0;
     },
   },
   repair: {

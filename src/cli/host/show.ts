@@ -16,11 +16,13 @@ export function showHosts(hosts: Answer<'host.list'>['hosts']): string {
   return columns(head, rows);
 }
 
-/** Whether there is anything that a repair could mend, or a host that did not answer. */
-export const hasDrift = ({ drift }: DriftOfHost) =>
-  drift === null ||
-  [drift.unitsWithoutEntry, drift.entriesWithoutUnit, drift.changedUnits, drift.withoutNetwork].flat()
-    .length > 0;
+/** Whether a repair of the host would change anything; what is foreign it leaves alone. */
+export function needsRepair({ drift }: DriftOfHost): boolean {
+  if (drift === null) return false;
+  const { unitsWithoutEntry, entriesWithoutUnit, changedUnits, withoutNetwork } = drift;
+  const mended = changedUnits.filter(({ text, link }) => text || link === 'missing');
+  return [unitsWithoutEntry, entriesWithoutUnit, mended, withoutNetwork].flat().length > 0;
+}
 
 /** The drift of a host, one line for each difference. */
 export function showDrift({ host, drift }: DriftOfHost): string {

@@ -106,9 +106,16 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
   };
 }
 
+/** A query that is being answered. */
+export interface Asking {
+  /** Aborts when nobody waits for the answer any more. */
+  signal: AbortSignal;
+  /** Says which query it is; who opens its request adds whose. */
+  log: Logger;
+}
+
 export type QueryHandlers = {
-  /** The signal aborts when nobody waits for the answer any more. */
-  [Q in Query]: (sealed: string, args: unknown, signal: AbortSignal) => Promise<Queries[Q]['answer']>;
+  [Q in Query]: (sealed: string, args: unknown, asking: Asking) => Promise<Queries[Q]['answer']>;
 };
 
 /**
@@ -129,20 +136,23 @@ export async function serveQueries(
   const held = new Set<Promise<void>>();
   const handle = async (text: string) => {
     const parsed = asked.safeParse(parseJson(text));
-    if (!parsed.success || parsed.data.until < clock.now()) return;
-    const { id, api, until } = parsed.data;
-    const inTime = AbortSignal.timeout(Math.min(Math.ceil(until - clock.now()), maxTimeout));
-    const reply = await answerOne(answers, parsed.data, inTime, log);
+    if (!parsed.success) return;
+    const { id, api, until, question } = parsed.data;
+    const left = Math.ceil(until - clock.now());
+    if (left <= 0) return;
+    const signal = AbortSignal.timeout(Math.min(left, maxTimeout));
+    const asking: Asking = { signal, log: log.child({ question }) };
+    const reply = await answerOne(answers, parsed.data, asking);
     if (reply === null) return;
-    await redis.publish(channels.replies(host, api), JSON.stringify({ id, ...reply }));
+    await redis
+      .publish(channels.replies(host, api), JSON.stringify({ id, ...reply }))
+      .catch((error: Error) => asking.log.warn({ reason: error.message }, 'an answer got lost'));
   };
   while (!signal.aborted) {
     try {
       const next = await blocking.brpop(keys.asks(host), 5);
       if (!next) continue;
-      const handled: Promise<void> = handle(next[1])
-        .catch((error: Error) => log.warn({ reason: error.message }, 'an answer got lost'))
-        .finally(() => held.delete(handled));
+      const handled: Promise<void> = handle(next[1]).finally(() => held.delete(handled));
       held.add(handled);
       if (held.size >= maxWaiting) await Promise.race(held);
     } catch (error) {
@@ -156,8 +166,7 @@ export async function serveQueries(
 async function answerOne(
   answers: QueryHandlers,
   { v, question, sealed, args }: z.infer<typeof asked>,
-  inTime: AbortSignal,
-  log: Logger,
+  asking: Asking,
 ) {
   try {
     if (v > payloadVersion || !Object.hasOwn(answers, question))
@@ -165,11 +174,11 @@ async function answerOne(
         'host_unavailable',
         'the worker of this host is older than the api and does not know this; upgrade it',
       );
-    return { answer: await answers[question as Query](sealed, args, inTime) };
+    return { answer: await answers[question as Query](sealed, args, asking) };
   } catch (error) {
-    if (error === inTime.reason) return null;
+    if (error === asking.signal.reason) return null;
     if (!(error instanceof Failure) || error.code === 'internal')
-      log.error({ err: error, question }, 'a question could not be answered');
+      asking.log.error({ err: error }, 'a question could not be answered');
     if (error instanceof Failure)
       return { failure: { code: error.code, detail: error.message, limit: error.limit } };
     return { failure: { code: 'internal', detail: 'the worker could not answer' } };

@@ -12,11 +12,14 @@ export async function ensureImage(reference: string, context: JobContext): Promi
   await assertRegistryAllowed(reference, services.registries);
   report({ step: 'pull', message: `pulling ${reference}`, percent: 0 });
   const pull = () =>
-    services.engine.pull(
-      reference,
-      ({ message, percent }) => report({ step: 'pull', message, percent }),
-      signal,
-    );
+    services.engine
+      .pull(reference, ({ message, percent }) => report({ step: 'pull', message, percent }), signal)
+      .catch((error) => {
+        // The client is not told what the registry has said.
+        if (!signal.aborted)
+          services.log.warn({ image: reference, err: error }, 'an image could not be pulled');
+        throw error;
+      });
   await services.pulls.run(tenant, pull, signal);
   const pulled = await services.engine.image(reference);
   if (!pulled)

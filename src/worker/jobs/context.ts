@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import type { Failure } from '../../jobs/errors.ts';
 import type { Progress } from '../../jobs/job.ts';
 import type { JobType, Params, Result } from '../../jobs/registry.ts';
@@ -10,6 +9,7 @@ export interface JobContext {
   job: string;
   /** Whom it is counted for; see tenantOf. */
   tenant: string;
+  /** What they log says which job it is, and whose. */
   services: HostServices;
   /** Aborts with `HandedBack` or, where the job can be taken back, with `Cancelled`. */
   signal: AbortSignal;
@@ -22,7 +22,6 @@ export interface JobContext {
    * @example const before = await checkpoint(async () => (await systemd.state(unit)).invocation);
    */
   checkpoint(look: () => Promise<string>): Promise<string>;
-  log: Logger;
 }
 
 /** The work of one type of job. */

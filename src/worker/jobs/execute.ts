@@ -4,7 +4,6 @@ import type { Job, Outcome, Progress } from '../../jobs/job.ts';
 import { type Command, type JobType, jobs, type Params } from '../../jobs/registry.ts';
 import { explain } from '../../lib/explain.ts';
 import { asDiskFailure } from '../host/files.ts';
-import type { HostServices } from '../host-services.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
@@ -12,8 +11,7 @@ import { withRetries } from './retry.ts';
 /** So often a job may take its worker down; one that does each time must not do so for ever. */
 const maxCrashes = 20;
 
-export interface Execution extends Pick<JobContext, 'tenant' | 'checkpoint' | 'log'> {
-  services: HostServices;
+export interface Execution extends Pick<JobContext, 'tenant' | 'services' | 'checkpoint'> {
   handlers: Handlers;
   /** How often the job has taken a worker down before. */
   crashes: number;
@@ -41,7 +39,8 @@ const mayEndWith = (type: JobType, code: ErrorCode) => [...always, ...jobs[type]
 
 /** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
-  const { handlers, crashes, cancelled, handedBack, log } = execution;
+  const { handlers, crashes, cancelled, handedBack, services } = execution;
+  const { log } = services;
   const task = bind(handlers, command, (signal) => contextOf(job, signal, execution));
   const run = async (signal: AbortSignal): Promise<Outcome> => {
     const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });
@@ -68,7 +67,7 @@ export async function execute(job: Job, command: Command, execution: Execution):
     if (failure === null) return { state: 'cancelled' };
     if (!mayEndWith(command.type, failure.code)) log.error({ problem: failure.code }, undefinedEnd);
     const detail = told ? `${failure.message}\n${told}` : failure.message;
-    const where = { job: job.id, host: execution.services.host };
+    const where = { job: job.id, host: services.host };
     return { state: 'failed', error: problemOf(failure.code, detail, where) };
   }
 }
@@ -103,7 +102,7 @@ function bind<T extends JobType>(
 function contextOf(
   { id }: Job,
   signal: AbortSignal,
-  { services, tenant, report, checkpoint, log }: Execution,
+  { services, tenant, report, checkpoint }: Execution,
 ): JobContext {
   return {
     job: id,
@@ -111,8 +110,7 @@ function contextOf(
     services,
     signal,
     checkpoint,
-    log,
-    report: (progress) => unlessLost(report(progress), log),
+    report: (progress) => unlessLost(report(progress), services.log),
   };
 }
 
@@ -125,7 +123,7 @@ function unlessLost(told: Promise<void>, log: Logger): void {
 }
 
 const onRetry =
-  ({ report, countRetry, log }: Execution) =>
+  ({ report, countRetry, services: { log } }: Execution) =>
   (failure: Failure, delay: number) => {
     const { code, message, cause } = failure;
     const level = code === 'host_unavailable' ? 'warn' : 'info'; // A registry is not the operator's.
@@ -139,14 +137,14 @@ const onRetry =
  * all the same.
  */
 async function takeBack(task: Task, failure: Failure | null, execution: Execution): Promise<string> {
-  const { handedBack: signal, log } = execution;
+  const { handedBack: signal, services } = execution;
   try {
     if (failure?.transient && (!task.canUndo || (await task.isCommitted())))
       return 'what was done by then stays; the same request with a new id goes on from there';
     return await withRetries(() => task.undo(failure), { signal, onRetry: () => undefined });
   } catch (error) {
     if (error instanceof HandedBack) throw error;
-    log.error({ err: error }, 'what the job had begun could not be taken back');
+    services.log.error({ err: error }, 'what the job had begun could not be taken back');
     return 'what it had begun could not be taken back; the next installation goes on from there';
   }
 }

@@ -30,12 +30,13 @@ export class ActiveJob {
   left: Promise<void> = Promise.resolve();
   /** The job that it waits for; null: none. */
   before: string | null = null;
+  /** Its lines say which job it is, and whose once its record is read. */
+  log: Logger;
   #stage: Stage = 'admitting';
   #wake = () => {};
-  readonly #log: Logger;
 
   constructor(log: Logger) {
-    this.#log = log;
+    this.log = log;
   }
 
   /** Throws where the stage may not follow the present one. */
@@ -46,7 +47,7 @@ export class ActiveJob {
     this.#stage = stage;
     if (stage === 'running') running.add({}, 1);
     if (from === 'running') running.add({}, -1);
-    this.#log.debug({ from, to: stage }, 'job enters a stage');
+    this.log.debug({ from, to: stage }, 'job enters a stage');
   }
 
   /** Resolves when it is to look again whether it is first. */

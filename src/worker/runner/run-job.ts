@@ -49,7 +49,7 @@ async function run(
   const work = () =>
     execute(record.job, command, {
       ...signals,
-      services,
+      services: { ...services, log },
       tenant,
       handlers,
       crashes: record.crashes - 1, // Without this time.
@@ -60,7 +60,6 @@ async function run(
       },
       countRetry: () => ledger.retried(id),
       checkpoint: (look) => journal.checkpoint(id, look),
-      log,
     }).finally(() => enter(null));
   return kindOf(type) === 'gear' ? services.gearLocks.hold(resource, work) : work();
 }

@@ -44,7 +44,8 @@ export class Runner {
   readonly #stopping = new AbortController();
 
   constructor(parts: RunnerParts) {
-    this.#parts = { ...parts, logStall: createStallLog(parts.services.log) };
+    const logStall = createStallLog((id) => this.#line.active.get(id)?.log ?? parts.services.log);
+    this.#parts = { ...parts, logStall };
     this.#places = new Limiter(shared(parts.services.limits.maxParallelJobs));
     this.#line = { ledger: parts.ledger, active: new Map(), deliver: this.deliver };
     setMaxListeners(0, this.#stopping.signal); // Every job that waits for its turn listens to it.
@@ -100,7 +101,7 @@ export class Runner {
   }
 
   async #bringThrough(id: string, job: ActiveJob): Promise<void> {
-    const record = await this.#read(id);
+    const record = await this.#read(id, job);
     if (!record) return;
     // Before its turn: a refused job delays nobody, and a taken one does not expire while it waits.
     const admission = await this.#admit(record);
@@ -116,8 +117,9 @@ export class Runner {
   }
 
   /** The record of a job that is to be done; null where there is none. */
-  async #read(id: string): Promise<JobRecord | null> {
+  async #read(id: string, job: ActiveJob): Promise<JobRecord | null> {
     const record = await this.#parts.ledger.read(id);
+    if (record) job.log = this.#logOf(record);
     if (!record) await this.#parts.ledger.forget(id);
     else if (isFinal(record.job.state)) await drop(this.#parts, record);
     else if (record.version > payloadVersion)
@@ -141,22 +143,23 @@ export class Runner {
     if (turn.turn === 'over') await drop(this.#parts, record);
     else {
       const ended = this.#bringToEnd(job, turn.record, admission);
-      wakeFirst(this.#line, await ended.catch((error) => this.#handBack(record, admission, error)));
+      wakeFirst(this.#line, await ended.catch((error) => this.#handBack(job, record, error)));
     }
     return null;
   }
 
   /** The next worker, or this one a little later, begins the job again; this counts as no crash. */
-  async #handBack(record: JobRecord, admission: Admission, error: unknown): Promise<never> {
+  async #handBack(job: ActiveJob, record: JobRecord, error: unknown): Promise<never> {
     await this.#parts.ledger.handBack(record.job.id);
-    this.#logOf(record, admission).info({ outcome: 'handed back' }, 'job goes on later');
+    job.log.info({ outcome: 'handed back' }, 'job goes on later');
     throw error;
   }
 
   /** A log whose lines say which job they are about, and whose it is. */
-  #logOf({ job: { id, type, resource, user }, origin }: JobRecord, admission: Admission): Logger {
-    const token = admission.verdict === 'run' ? admission.request.token : undefined;
-    return this.#parts.services.log.child({ id, type, resource, user, token, ...origin });
+  #logOf(record: JobRecord): Logger {
+    const { id, type, resource, user } = record.job;
+    const token = this.#parts.authorizer.tokenOf(record);
+    return this.#parts.services.log.child({ id, type, resource, user, token, ...record.origin });
   }
 
   /** Brings a job that has begun to its end. Returns the job that is first in its line then. */
@@ -167,32 +170,31 @@ export class Runner {
     const admission = isOld ? await this.#admit(record) : before;
     if (admission.verdict === 'ended') return admission.next;
     const { type, resource } = record.job;
-    const log = this.#logOf(record, admission);
     const isGear = kindOf(type) === 'gear';
     if (isGear) busy.add(resource);
     try {
       const outcome =
         admission.verdict === 'run'
-          ? await this.#run(job, record, admission.request, log)
+          ? await this.#run(job, record, admission.request)
           : this.#replay(job, record, admission.entry);
       if (isGear) await services.gears.read(resource);
       const next = await finish(this.#parts, record, outcome, job.handBack.signal);
       const ms = Math.round(performance.now() - started);
       jobSeconds.observe({ type, state: outcome.state }, ms / 1000);
-      log.info({ outcome: outcome.state, code: codeOf(outcome), ms }, 'job ends');
+      job.log.info({ outcome: outcome.state, code: codeOf(outcome), ms }, 'job ends');
       return next;
     } finally {
       if (isGear) busy.delete(resource);
     }
   }
 
-  async #run(job: ActiveJob, record: JobRecord, request: AuthorizedJob, log: Logger): Promise<Outcome> {
+  async #run(job: ActiveJob, record: JobRecord, request: AuthorizedJob): Promise<Outcome> {
     const { id, type, createdAt, attempts } = record.job;
     if (attempts === 1) waitSeconds.observe({ type }, Math.max(0, Date.now() - Date.parse(createdAt)) / 1000);
-    log.info({ attempts }, 'job begins');
+    job.log.info({ attempts }, 'job begins');
     job.enter('running');
     const signals = { signal: job.abort.signal, handedBack: job.handBack.signal };
-    const outcome = await runJob(this.#parts, record, request, signals, log);
+    const outcome = await runJob(this.#parts, record, request, signals, job.log);
     job.enter('storing');
     const entry = { fingerprint: record.fingerprint, outcome };
     await untilWritten(this.#parts, id, () => this.#parts.journal.write(id, entry), signals.handedBack);

@@ -6,13 +6,13 @@ import { asDiskFailure } from '../host/files.ts';
 const quietTime = 60_000;
 const maxReasons = 100;
 
-/** Logs why jobs cannot go on. */
-export function createStallLog(log: Logger): (id: string, error: unknown) => void {
+/** Logs why jobs cannot go on; `logOf` has the log of each. */
+export function createStallLog(logOf: (id: string) => Logger): (id: string, error: unknown) => void {
   const logged = createRecent(quietTime, maxReasons);
   return (id, error) => {
     const { message: reason } = asDiskFailure(error) ?? (error as Error);
     if (logged.has(reason)) return;
     logged.add(reason);
-    log.warn({ id, reason, err: error }, 'a job cannot go on; it is tried again');
+    logOf(id).warn({ reason, err: error }, 'a job cannot go on; it is tried again');
   };
 }

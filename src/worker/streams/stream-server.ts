@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import type { z } from 'zod';
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import { directPath, directRequest, headHeader } from '../../jobs/rpc/direct.ts';
 import { pump } from '../../lib/async/pump.ts';
@@ -31,11 +32,7 @@ export async function openStreamServer(
   parts: StreamServerParts,
   place: { host: string; port: number },
 ): Promise<StreamServer> {
-  const server = createServer((req, res) => {
-    answer(parts, req, res).catch((error: Error) =>
-      parts.log.debug({ reason: error.message }, 'a stream was broken off'),
-    );
-  });
+  const server = createServer((req, res) => void answer(parts, req, res));
   return { address: await listen(server, place, parts.log), close: () => closeAll(server) };
 }
 
@@ -49,8 +46,12 @@ function closeAll(server: Server): Promise<void> {
 async function answer(parts: StreamServerParts, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const gone = new AbortController();
   res.once('close', () => gone.abort(new Error('the api has closed the connection')));
+  let { log } = parts;
   try {
-    const { head, body } = await open(parts, req, gone.signal);
+    const { sealed, how } = await readRequest(req);
+    const stream = await parts.authorizer.stream(sealed);
+    log = log.child(stream.owner);
+    const { head, body } = await parts.sources.open(stream, how, gone.signal);
     res.writeHead(200, {
       'Content-Type': 'application/octet-stream',
       [headHeader]: Buffer.from(JSON.stringify(head)).toString('base64url'),
@@ -58,17 +59,17 @@ async function answer(parts: StreamServerParts, req: IncomingMessage, res: Serve
     res.flushHeaders();
     await pump(body, res, gone.signal);
   } catch (error) {
-    if (res.headersSent) throw error;
-    refuse(parts, res, error);
+    if (res.headersSent) log.debug({ reason: (error as Error).message }, 'a stream was broken off');
+    else refuse(parts.host, log, res, error);
   }
 }
 
-async function open({ authorizer, sources }: StreamServerParts, req: IncomingMessage, signal: AbortSignal) {
+async function readRequest(req: IncomingMessage): Promise<z.infer<typeof directRequest>> {
   if (req.method !== 'POST' || req.url !== directPath)
     throw new Failure('not_found', 'this port sends streams to apis only');
   const asked = directRequest.safeParse(await readJson(req));
   if (!asked.success) throw new Failure('invalid_request', 'the request is not one of an api');
-  return sources.open(await authorizer.stream(asked.data.sealed), asked.data.how, signal);
+  return asked.data;
 }
 
 async function readJson(req: IncomingMessage): Promise<object> {
@@ -88,7 +89,7 @@ async function readJson(req: IncomingMessage): Promise<object> {
   throw new Failure('invalid_request', 'the request is not a JSON object');
 }
 
-function refuse({ host, log }: StreamServerParts, res: ServerResponse, error: unknown): void {
+function refuse(host: string, log: Logger, res: ServerResponse, error: unknown): void {
   if (!(error instanceof Failure) || error.code === 'internal')
     log.error({ err: error }, 'a stream could not be opened');
   const problem =

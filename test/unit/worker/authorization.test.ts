@@ -75,8 +75,7 @@ const codeOf = async (one: JobRecord, known = never) =>
 
 test('a job whose request an issuer allows passes, with the command that the request says', async () => {
   const one = await record({ claims: { r: 'web', a: ['container.stop'] } });
-  const { change, token } = await authorizer.job(one, never);
-  expect(token).toMatch(/^token:[0-9a-f]{12}$/);
+  const { change } = await authorizer.job(one, never);
   expect(change.command).toEqual({ type: 'container.stop', params: { resource: 'web' } });
   expect(audit).toEqual([]);
 });
@@ -114,6 +113,15 @@ test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], s
   expect(JSON.stringify(audit)).not.toMatch(/eyJ|\.\./);
 });
 
+test('the token of a job is named also where its request is not looked at, and of none where none is sealed', async () => {
+  const one = await record();
+  const token = expect.stringMatching(/^token:[0-9a-f]{12}$/);
+  expect(authorizer.tokenOf(one)).toEqual(token);
+  expect(authorizer.tokenOf({ ...one, sealed: 'x' })).toBeUndefined();
+  authorizer.auditRejection(one, 'it was done before');
+  expect(audit).toMatchObject([{ job: one.job.id, user: '0', token, reason: 'it was done before' }]);
+});
+
 test('a job whose request only reads is refused', async () => {
   const token = await trust.mint();
   const request: OriginalRequest = { method: 'GET', path: '/jobs', query: '', body: '' };
@@ -137,21 +145,25 @@ test('a job whose issuer was revoked while it waited is refused, however it was 
 });
 
 test('a question is answered for as long as it says, and only the one that its request asks', async () => {
+  const origin = { trace: 'req-1', peer: '192.0.2.1' };
   const ask = async (until: number | null, claims: Partial<TokenClaims> = {}) => {
     const token = await trust.mint(claims);
     const request: OriginalRequest = { method: 'GET', path: '/container', query: 'r=web', body: '' };
-    return sealer().seal({ token, request, until }, token, answer);
+    return sealer().seal({ token, request, until, origin }, token, answer);
   };
   const soon = Date.now() + 60_000;
-  const { order, tenant } = await authorizer.order(await ask(soon, { u: 'alice' }), 'container.read');
-  expect(order.wants).toEqual({ resource: 'web' });
-  expect(tenant).toBe('alice');
+  const asked = await authorizer.order(await ask(soon, { u: 'alice' }), 'container.read');
+  expect(asked.order.wants).toEqual({ resource: 'web' });
+  expect(asked.tenant).toBe('alice');
+  const label = expect.stringMatching(/^token:[0-9a-f]{12}$/);
+  expect(asked.owner).toEqual({ user: 'alice', token: label, ...origin });
   const refused = async (sealed: string, code: string) =>
     expect(authorizer.order(sealed, 'container.read')).rejects.toMatchObject({ code });
   await refused(await ask(Date.now() - 1), 'token_invalid');
   await refused(await ask(null), 'token_invalid');
   await refused(await ask(soon, { d: now() - 70 }), 'token_invalid');
-  await refused(await ask(soon, { r: 'db' }), 'token_forbids');
+  await refused(await ask(soon, { r: 'db', u: 'bob' }), 'token_forbids');
+  expect(audit.at(-1)).toMatchObject({ user: 'bob', token: label, ...origin });
   await expect(authorizer.order(await ask(soon), 'environment.read')).rejects.toMatchObject({
     code: 'token_forbids',
   });
@@ -185,7 +197,8 @@ test("what a copy reads passes at its source, which the copy's own host is not",
     return authorizer.stream(sealer().seal({ token, request, until }, token, { use: 'copy', host: 'h1' }));
   };
   const sent = { wants: { resource: 'team-a' }, send: expect.any(Function) };
-  const bundle = { name: 'repository.bundle', tenant: expect.stringMatching(/^token:/), ...sent };
+  const [tenant, token] = [expect.stringMatching(/^token:/), expect.stringMatching(/^token:/)];
+  const bundle = { name: 'repository.bundle', tenant, owner: { user: '0', token }, ...sent };
   const source = { t: 'gear://team-a' };
   expect(await copy()).toEqual(bundle);
   expect(await copy({ r: 'team-*', a: ['repository.create', 'content.read'] })).toEqual(bundle);
@@ -239,7 +252,8 @@ test('the end of a job is asked for by a request of its own, which may be about 
   expect(await authorizer.cancels(await cancel('2a'), one)).toBe(true);
   expect(await authorizer.cancels(await cancel('2b'), one)).toBe(false);
   expect(await authorizer.cancels(await cancel('2a', { r: 'db' }), one)).toBe(false);
-  expect(await authorizer.cancels(await cancel('2a', { a: ['job.read'] }), one)).toBe(false);
+  expect(await authorizer.cancels(await cancel('2a', { a: ['job.read'], u: 'eve' }), one)).toBe(false);
+  expect(audit.at(-1)).toMatchObject({ job: one.job.id, user: 'eve' }); // Who has asked, not whose job it is.
   expect(await authorizer.cancels(one.sealed, one)).toBe(false);
 });
 

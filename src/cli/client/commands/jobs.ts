@@ -5,7 +5,7 @@ import { hostOption } from '../fields.ts';
 import { readPages } from '../pages.ts';
 import { createProgress } from '../progress.ts';
 import type { Call, Row } from '../row.ts';
-import { columns, pairs, shortId } from '../show.ts';
+import { columns, comeBack, pairs, shortId } from '../show.ts';
 
 interface ListFlags {
   state?: Job['state'];
@@ -102,6 +102,7 @@ async function followSteps(call: Call, id: string): Promise<void> {
     }
   } catch (error) {
     progress.end(id, 'detached');
+    if (call.signal.aborted) call.note(`gear: ${comeBack.job(id)}`);
     throw error;
   }
 }
@@ -114,13 +115,23 @@ export const cancel: Row = {
   summary: 'cancel a job: what it has begun is taken back',
   async run(call) {
     const [id = ''] = call.args;
-    const { signal, client } = call;
-    let job = await client.job.cancel({ id }, { signal });
-    while (!isFinal(job.state)) job = await client.job.read({ id, wait: 60 }, { signal });
+    const job = await cancelled(call, id);
     await call.print(job, `the job is ${job.state}\n`);
     return job.state === 'cancelled' ? 0 : 1;
   },
 };
+
+async function cancelled({ client, signal, note }: Call, id: string): Promise<Job> {
+  let job: Job | undefined;
+  try {
+    job = await client.job.cancel({ id }, { signal });
+    while (!isFinal(job.state)) job = await client.job.read({ id, wait: 60 }, { signal });
+    return job;
+  } catch (error) {
+    if (signal.aborted) note(`gear: ${comeBack.cancellation(id, job !== undefined)}`);
+    throw error;
+  }
+}
 
 /** `gear job log ID` */
 export const log: Row = {

@@ -1,5 +1,4 @@
 import type Dockerode from 'dockerode';
-import type { Logger } from 'pino';
 import { imageName, ownRegistry } from '../../../jobs/fields/image-name.ts';
 import { effect } from '../../../lib/effect.ts';
 import type { EngineContainers, EngineImages } from '../../engine/engine.ts';
@@ -12,10 +11,9 @@ interface Parts {
   /** For calls without a deadline. */
   streams: Dockerode;
   removeContainer: EngineContainers['removeContainer'];
-  log: Logger;
 }
 
-export function dockerImages({ calls, streams, removeContainer, log }: Parts): EngineImages {
+export function dockerImages({ calls, streams, removeContainer }: Parts): EngineImages {
   /**
    * References of the images that `makeImage` has made for a gear; the id of one that has lost its
    * name.
@@ -79,11 +77,7 @@ export function dockerImages({ calls, streams, removeContainer, log }: Parts): E
     },
 
     pull: (reference, onProgress, signal) =>
-      effect(
-        'docker.pull',
-        () => pullImage({ docker: streams, log }, reference, onProgress, signal),
-        reference,
-      ),
+      effect('docker.pull', () => pullImage(streams, reference, onProgress, signal), reference),
   };
 }
 

@@ -1,5 +1,4 @@
 import type Dockerode from 'dockerode';
-import type { Logger } from 'pino';
 import { imageName } from '../../../jobs/fields/image-name.ts';
 import type { PullProgress } from '../../engine/engine.ts';
 import { asPullFailure } from '../failures.ts';
@@ -14,7 +13,7 @@ interface PullEvent {
 
 /** Pulls an image; see the interface for what it throws. */
 export async function pullImage(
-  { docker, log }: { docker: Dockerode; log: Logger },
+  docker: Dockerode,
   reference: string,
   onProgress: (progress: PullProgress) => void,
   signal: AbortSignal,
@@ -31,7 +30,6 @@ export async function pullImage(
     });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    log.warn({ image: reference, err: error }, 'an image could not be pulled');
     throw asPullFailure(reference, error);
   }
 }

@@ -65,7 +65,7 @@ async function sourcesDigest(): Promise<string> {
   return createHash('sha256').update(all).digest('hex').slice(0, 32);
 }
 
-async function build({ services, signal, report, log }: JobContext): Promise<void> {
+async function build({ services, signal, report }: JobContext): Promise<void> {
   report({ step: 'image', message: "building the git image from this host's git" });
   const program = openProgram(script, [builtImage, await sourcesDigest()], {
     env: services.engine.clientEnv,
@@ -76,7 +76,7 @@ async function build({ services, signal, report, log }: JobContext): Promise<voi
   const { status, stderr } = await program.ended;
   signal.throwIfAborted();
   if (status === 0) return;
-  log.error({ said: stderr.trim().slice(-2_000) }, 'the git image could not be built');
+  services.log.error({ said: stderr.trim().slice(-2_000) }, 'the git image could not be built');
   const why = end.aborted ? `it took longer than ${buildDeadline / 1000} s` : "its worker's log says why";
   const detail = `the git image could not be built on this host: ${why}`;
   if (status === programMissing) throw new Failure('clone_failed', detail);

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import pino from 'pino';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createStreamOpener } from '../../../../src/api/streams/open-stream.ts';
 import type { Transport } from '../../../../src/jobs/rpc/streams.ts';
 import type { ApiQueue } from '../../../../src/queue/api-queue.ts';
+import { keepLog } from '../../../support/log-lines.ts';
 
 /** Streams of a host at whose address somebody hangs up: how often that was tried, and the relay. */
 async function opened(transport: Transport, announces = true) {
@@ -18,15 +18,17 @@ async function opened(transport: Transport, announces = true) {
   const address = announces ? `127.0.0.1:${(server.address() as AddressInfo).port}` : null;
   const relay = vi.fn(async () => ({ head: {}, body: [] as never }));
   const queue = { host: async () => ({ address }), relay } as unknown as ApiQueue;
-  const open = createStreamOpener(queue, transport, pino({ level: 'silent' }));
-  const ask = () => open('h1', 'container.log', 'sealed', {}, new AbortController().signal);
-  return { ask, relay, tries: () => tries };
+  const open = createStreamOpener(queue, transport);
+  const { log, lines } = keepLog();
+  const wanted = { name: 'container.log', sealed: 'sealed', how: {} } as const;
+  const ask = () => open('h1', wanted, new AbortController().signal, log.child({ user: 'ann' }));
+  return { ask, relay, lines, tries: () => tries };
 }
 
 test('a worker that does not answer at its address is not tried there again for 10 s; its streams come through Redis', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());
-  const { ask, relay, tries } = await opened('auto');
+  const { ask, relay, lines, tries } = await opened('auto');
   await ask();
   vi.advanceTimersByTime(9_000);
   await ask();
@@ -35,6 +37,8 @@ test('a worker that does not answer at its address is not tried there again for 
   await ask();
   expect(tries()).toBe(2);
   expect(relay).toHaveBeenCalledTimes(3);
+  const said = { user: 'ann', host: 'h1', msg: 'the worker cannot be reached directly; using Redis' };
+  expect(lines).toEqual([expect.objectContaining(said), expect.objectContaining(said)]);
 });
 
 test('with --stream relay no address is tried, with --stream direct nothing else', async () => {

@@ -24,7 +24,7 @@ function setUp(run: () => Promise<unknown> = async () => 'done', { cancelled = f
   const [abort, handBack] = [new AbortController(), new AbortController()];
   const countRetry = vi.fn(async () => undefined);
   const execution = {
-    services: { host: 'h1' } as never,
+    services: { host: 'h1', log: pino({ level: 'silent' }) } as never,
     handlers: { 'container.stop': stop } as unknown as Handlers,
     crashes,
     cancelled,
@@ -34,7 +34,6 @@ function setUp(run: () => Promise<unknown> = async () => 'done', { cancelled = f
     countRetry,
     checkpoint: (look: () => Promise<string>) => look(),
     tenant: '0',
-    log: pino({ level: 'silent' }),
   };
   const command = { type: 'container.stop', params: { resource: 'a' } } as const;
   return {
@@ -187,7 +186,8 @@ test.each([
 ])('a job that ends with %s: whether its definition is said not to know that', async (_, run, isTold) => {
   const { go, execution } = setUp(run);
   const told: string[] = [];
-  execution.log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
+  const log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
+  execution.services = { host: 'h1', log } as never;
   await go();
   expect(told.some((line) => line.includes(undefinedEnd))).toBe(isTold);
 });

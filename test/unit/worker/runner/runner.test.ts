@@ -17,6 +17,9 @@ import { Runner } from '../../../../src/worker/runner/runner.ts';
 import { MemoryLedger } from '../../../support/memory-ledger.ts';
 import { until } from '../../../support/until.ts';
 
+const speaks = 'the handler has something to say';
+const stalls = 'a job cannot go on; it is tried again';
+
 /** A journal in memory. */
 function memoryJournal(): Journal {
   const [entries, taken] = [new Map<string, JournalEntry>(), new Map<string, string>()];
@@ -41,9 +44,10 @@ function setUp({ maxParallelJobs = 16 } = {}) {
   const running = new Map<string, () => void>();
   const ran: string[] = [];
   const stop = {
-    run: ({ resource }: { resource: string }, { job, signal }: JobContext) =>
+    run: ({ resource }: { resource: string }, { job, signal, services }: JobContext) =>
       new Promise((resolve, reject) => {
         ran.push(`${job} ${resource}`);
+        services.log.info(speaks);
         const settle = (end: () => void) => () => {
           running.delete(job);
           end();
@@ -70,12 +74,12 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     },
     tenant: user,
     digest: 'digest',
-    token: 'token:1',
   });
   const authorizer = {
     job: vi.fn(async (record: JobRecord) => requestOf(record)),
     allows: async () => true,
     cancels: async () => true,
+    tokenOf: () => 'token:1',
     auditRejection: vi.fn(),
   } satisfies Partial<Authorizer>;
 
@@ -276,7 +280,7 @@ test('invariant 6: an outcome waits for a disk that is full, and the job is not 
   expect(progress).toHaveBeenCalledOnce();
   expect(ran).toHaveLength(1);
   expect(ledger.outcomes.get(id)).toMatchObject({ state: 'succeeded' });
-  expect(logged.filter(({ msg }) => msg === 'a job cannot go on; it is tried again')).toHaveLength(1);
+  expect(logged.filter(({ msg }) => msg === stalls)).toHaveLength(1);
 });
 
 test('invariant 7: who is behind a job that nobody has delivered has it delivered', async () => {
@@ -453,15 +457,58 @@ test('metrics tell of a job what it is, how it ends and how long it waited, and 
   expect(values(waitSeconds)['_counttype="container.stop"']).toBe(waitsBefore + 1);
 });
 
-test('every line of a job that runs says whose it is and where it came from', async () => {
-  const { runner, accept, isRunning, end, logged } = setUp();
-  const id = accept('web', { user: 'ann' });
-  const delivery = runner.deliver(id);
-  await isRunning(id);
-  end(id);
-  await delivery;
-  const lines = logged.filter(({ msg }) => msg === 'job begins' || msg === 'job ends');
-  expect(lines).toHaveLength(2);
-  const whose = { id, type: 'container.stop', resource: 'web', user: 'ann', token: 'token:1' };
-  for (const line of lines) expect(line).toMatchObject({ ...whose, trace: 'req-1', peer: '192.0.2.1' });
+/** What was said of jobs of ann's, each on a gear of its own name; every line must say whose they are. */
+function saidOf(logged: Record<string, unknown>[], jobs: Record<string, string>) {
+  const from = { user: 'ann', token: 'token:1', trace: 'req-1', peer: '192.0.2.1' };
+  const gearOf = new Map(Object.entries(jobs).map(([gear, id]) => [id, gear]));
+  const said = Object.fromEntries(Object.keys(jobs).map((gear): [string, unknown[]] => [gear, []]));
+  for (const line of logged) {
+    const resource = gearOf.get(String(line['id'])) ?? 'a gear of no job';
+    expect(line).toMatchObject({ ...from, type: 'container.stop', resource });
+    if (line['level'] !== 20) said[resource]?.push(line['msg']);
+  }
+  return said;
+}
+
+test('every line of a job says whose it is and where it came from, also where it is replayed or handed back', async () => {
+  const { runner, journal, accept, isRunning, end, logged } = setUp();
+  const made = (gear: string) => accept(gear, { user: 'ann' });
+  const jobs = { ends: made('ends'), replayed: made('replayed'), goes: made('goes') };
+  await journal.write(jobs.replayed, { fingerprint: 'f', outcome: { state: 'cancelled' } });
+  const over = [jobs.ends, jobs.replayed].map((id) => runner.deliver(id));
+  const handedBack = expect(runner.deliver(jobs.goes)).rejects.toBeInstanceOf(HandedBack);
+  await isRunning(jobs.ends);
+  await isRunning(jobs.goes);
+  end(jobs.ends);
+  await Promise.all(over);
+  await runner.drain(0);
+  await handedBack;
+  expect(saidOf(logged, jobs)).toEqual({
+    ends: ['job begins', speaks, 'job ends'],
+    replayed: ['job ends'],
+    goes: ['job begins', speaks, 'job goes on later'],
+  });
+});
+
+test('every line of a job that cannot go on says whose it is and where it came from', async () => {
+  const { runner, ledger, journal, accept, isRunning, end, logged } = setUp();
+  const made = (gear: string, version?: number) => accept(gear, { user: 'ann' }, version);
+  const jobs = { newer: made('newer', payloadVersion + 1), full: made('full'), away: made('away') };
+  await expect(runner.deliver(jobs.newer)).rejects.toThrow('newer version');
+  const noSpace = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  vi.spyOn(journal, 'take').mockRejectedValueOnce(noSpace);
+  const waited = runner.deliver(jobs.full);
+  await isRunning(jobs.full);
+  end(jobs.full);
+  await waited;
+  vi.spyOn(ledger, 'finish').mockRejectedValueOnce(new Error('Redis is away'));
+  const away = expect(runner.deliver(jobs.away)).rejects.toThrow('Redis is away');
+  await isRunning(jobs.away);
+  end(jobs.away);
+  await away;
+  expect(saidOf(logged, jobs)).toEqual({
+    newer: [stalls],
+    full: [stalls, 'job begins', speaks, 'job ends'],
+    away: ['job begins', speaks, 'job goes on later', stalls],
+  });
 });

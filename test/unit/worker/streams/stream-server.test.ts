@@ -1,0 +1,39 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { directPath } from '../../../../src/jobs/rpc/direct.ts';
+import type { Authorizer } from '../../../../src/worker/authorization.ts';
+import type { Sources } from '../../../../src/worker/streams/open-source.ts';
+import { openStreamServer } from '../../../../src/worker/streams/stream-server.ts';
+import { keepLog } from '../../../support/log-lines.ts';
+import { until } from '../../../support/until.ts';
+
+const owner = { user: 'ann', token: 'token:1', trace: 'req-1', peer: '192.0.2.1' };
+
+/** What is logged of a stream of ann's. */
+async function loggedOf(open: Sources['open']): Promise<Record<string, unknown>> {
+  const { log, lines } = keepLog();
+  const authorizer = { stream: async () => ({ name: 'container.log', owner }) } as unknown as Authorizer;
+  const sources: Sources = { open, close: () => undefined };
+  const server = await openStreamServer(
+    { host: 'h1', sources, authorizer, log },
+    { host: '127.0.0.1', port: 0 },
+  );
+  onTestFinished(() => server.close());
+  const body = JSON.stringify({ sealed: 'sealed', how: {} });
+  const answer = await fetch(`http://${server.address}${directPath}`, { method: 'POST', body });
+  await answer.text().catch(() => undefined);
+  return until('there is a line', () => lines[0]);
+}
+
+test('a stream that cannot be opened is logged with whose it is, and whence it was asked for', async () => {
+  const line = await loggedOf(() => Promise.reject(new Error('no journalctl')));
+  expect(line).toMatchObject({ ...owner, msg: 'a stream could not be opened', level: 50 });
+});
+
+test('a stream that breaks in the middle is logged with whose it is, and whence it was asked for', async () => {
+  async function* breaking() {
+    yield Buffer.from('a');
+    throw new Error('journalctl has ended');
+  }
+  const line = await loggedOf(async () => ({ head: {}, body: breaking() }));
+  expect(line).toMatchObject({ ...owner, msg: 'a stream was broken off', reason: 'journalctl has ended' });
+});
