@@ -3,6 +3,7 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { timeoutSignal } from './async/timeout-signal.ts';
 import { traced } from './effect.ts';
 
 export interface ProgramOptions {
@@ -67,7 +68,7 @@ export function exec(program: string, args: string[], wanted: ExecOptions): Prom
 }
 
 async function collectOutput(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
-  const signals = [AbortSignal.timeout(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
+  const signals = [timeoutSignal(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
   const child = spawn(program, args, {
     ...options({ ...wanted, signal: AbortSignal.any(signals) }),
     stdio: ['ignore', 'pipe', 'pipe', ...(wanted.descriptor === undefined ? [] : [wanted.descriptor])],

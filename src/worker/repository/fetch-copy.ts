@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type ErrorCode, Failure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { type CopyHead, copyHead, maxCopyHead } from '../../jobs/rpc/copy.ts';
+import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { bundleName } from './git/git-container.ts';
@@ -26,7 +27,7 @@ const final: ReadonlySet<ErrorCode> = new Set([
 export async function fetchCopy(source: string, directory: string, context: JobContext): Promise<CopyHead> {
   const { job, services, signal } = context;
   const { fetch, limits } = services.repositories;
-  const deadline = AbortSignal.timeout(limits.seconds * 1000);
+  const deadline = timeoutSignal(limits.seconds * 1000);
   const stop = new AbortController();
   const wanted = AbortSignal.any([signal, deadline, stop.signal]);
   try {

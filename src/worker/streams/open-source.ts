@@ -1,6 +1,7 @@
 import { Failure, limitReached } from '../../jobs/errors.ts';
 import { type OpenStream, type StreamArgs, type StreamName, streams } from '../../jobs/rpc/streams.ts';
 import { Limiter, shared } from '../../lib/async/limiter.ts';
+import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { explain } from '../../lib/explain.ts';
 import type { AuthorizedStream } from '../authorization.ts';
 import type { HostServices } from '../host-services.ts';
@@ -44,7 +45,7 @@ export function createSources(services: HostServices): Sources {
   /** Each stream has a process of its own, and one that makes an archive needs memory. */
   const placeFor = (name: StreamName, tenant: string, signal: AbortSignal) => {
     const isLog = name === 'container.log';
-    const inTime = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+    const inTime = AbortSignal.any([signal, timeoutSignal(patience)]);
     return (isLog ? logs : archives).wait(tenant, inTime).catch(() => {
       signal.throwIfAborted();
       throw isLog

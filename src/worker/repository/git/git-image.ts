@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Failure } from '../../../jobs/errors.ts';
 import { ownRegistry } from '../../../jobs/fields/image-name.ts';
 import { createLocks } from '../../../lib/async/locks.ts';
+import { timeoutSignal } from '../../../lib/async/timeout-signal.ts';
 import { effect } from '../../../lib/effect.ts';
 import { openProgram } from '../../../lib/exec.ts';
 import type { HostServices } from '../../host-services.ts';
@@ -70,7 +71,7 @@ async function build({ services, signal, report }: JobContext): Promise<void> {
   const program = openProgram(script, [builtImage, await sourcesDigest()], {
     env: services.engine.clientEnv,
   });
-  const end = AbortSignal.any([signal, AbortSignal.timeout(buildDeadline)]);
+  const end = AbortSignal.any([signal, timeoutSignal(buildDeadline)]);
   end.addEventListener('abort', () => void program.kill());
   program.stdout.resume();
   const { status, stderr } = await program.ended;
