@@ -8,12 +8,12 @@ import { createExportParser, exportFields, type JournalRecord, unitFields } from
 const lookDeadline = 10_000;
 
 /**
- * Hundreds may begin to follow at the same time: so many look at a time, users take turns, and each
- * look has its deadline for itself.
+ * Hundreds may begin to follow at the same time, and a journalctl that begins keeps a processor busy
+ * until it has found something. So many begin at a time; users take turns.
  */
-const turns = new Limiter(shared(8));
+const turns = new Limiter(shared(4));
 
-/** For whom something is looked up, until the signal aborts. */
+/** For whom the journal is read, until the signal aborts. */
 export interface Looking {
   tenant: string;
   signal: AbortSignal;
@@ -86,6 +86,34 @@ async function look(args: string[], signal?: AbortSignal): Promise<string> {
 
 const journalAway = (said: string) =>
   new Failure('host_unavailable', 'the journal cannot be read', { cause: new Error(said.trim()) });
+
+/**
+ * Reads to the end, beginning when it is the user's turn, which is over as soon as something has
+ * been found. Closes the reader when the signal aborts, and throws its reason then.
+ */
+export async function* readInTurn<T>(
+  open: () => JournalReader<T>,
+  { tenant, signal }: Looking,
+): AsyncGenerator<T> {
+  const release = await turns.wait(tenant, signal);
+  const { read, close } = open();
+  const aborted = () => void close();
+  signal.addEventListener('abort', aborted);
+  try {
+    signal.throwIfAborted();
+    for await (const found of read) {
+      release();
+      yield found;
+    }
+    signal.throwIfAborted();
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    release();
+    signal.removeEventListener('abort', aborted);
+    await close();
+  }
+}
 
 /** Reads records with their cursors. */
 export function readRecords(range: JournalRange): JournalReader<JournalRecord[]> {

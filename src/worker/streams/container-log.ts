@@ -1,6 +1,7 @@
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import type { Notice } from '../../jobs/types/container-reads.ts';
 import { pause } from '../../lib/async/pause.ts';
+import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { createLogWriter, type LogWriter } from '../domain/log-format.ts';
 import { requireGear } from '../gear/gear-files.ts';
 import type { HostServices } from '../host-services.ts';
@@ -8,9 +9,9 @@ import {
   cursorMark,
   hasCursor,
   hasCutLines,
-  type JournalReader,
   type Looking,
   newestCursor,
+  readInTurn,
   readMessages,
   readRecords,
   syncJournal,
@@ -119,11 +120,12 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
  * has to be put together.
  */
 async function* history(log: Log): AsyncGenerator<Buffer> {
-  const { unit, position, signal } = log;
+  const { unit, position } = log;
   const { lines, format } = log.args;
   if (lines === 0) return;
   if (lines > fewLines && format === 'text/plain' && !(await hasCutLines(unit, log))) {
-    yield* withoutCursorLine(closedBy(signal, readMessages({ unit, lines })), position);
+    const messages = readInTurn(() => readMessages({ unit, lines }), log);
+    yield* withoutCursorLine(messages, position);
     return;
   }
   yield* readOn(log, { lines });
@@ -150,16 +152,21 @@ async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, position: Posit
 
 /** What is logged while the time lasts. Returns whether the mailbox has all that comes after it. */
 async function* follow(log: Log, mailbox: Mailbox, until: number): AsyncGenerator<Buffer, boolean> {
-  const timeUp = AbortSignal.timeout(Math.max(0, Math.ceil(until - performance.now())));
-  const stop = AbortSignal.any([log.signal, timeUp]);
+  const timeUp = new AbortController();
+  const timer = setTimeout(() => timeUp.abort(), Math.max(0, Math.ceil(until - performance.now())));
+  const stop = AbortSignal.any([log.signal, timeUp.signal]);
   let behind = log.args.after !== null;
-  while (performance.now() < until) {
-    if (behind && !(yield* readOn(log, startOf(log.position), until))) return false;
-    const records = await mailbox.next(stop);
-    log.signal.throwIfAborted();
-    behind = records === 'behind';
-    if (records === null) break;
-    if (records !== 'behind') yield* passOn(log, records);
+  try {
+    while (performance.now() < until) {
+      if (behind && !(yield* readOn(log, startOf(log.position), until))) return false;
+      const records = await mailbox.next(stop);
+      log.signal.throwIfAborted();
+      behind = records === 'behind';
+      if (records === null) break;
+      if (records !== 'behind') yield* passOn(log, records);
+    }
+  } finally {
+    clearTimeout(timer);
   }
   return !behind;
 }
@@ -177,11 +184,12 @@ async function* passOn({ position, writer }: Log, records: JournalRecord[]): Asy
  * What the journal has of the unit. Returns whether that was all of it: the time may be up before.
  */
 async function* readOn(
-  { unit, position, writer, signal }: Log,
+  log: Log,
   range: { after?: string; lines?: number },
   until = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Buffer, boolean> {
-  for await (const records of closedBy(signal, readRecords({ unit, ...range }))) {
+  const { unit, position, writer } = log;
+  for await (const records of readInTurn(() => readRecords({ unit, ...range }), log)) {
     if (records.length === 0) continue;
     yield writer.records(records);
     position.cursor = records.at(-1)?.cursor ?? position.cursor;
@@ -200,7 +208,7 @@ const within = (milliseconds: number, work: Promise<boolean>) =>
 /** Whether the mailbox has everything that is in the journal now. */
 async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolean> {
   const newest = await newestCursor();
-  const soon = AbortSignal.any([signal, AbortSignal.timeout(usualDelay)]);
+  const soon = AbortSignal.any([signal, timeoutSignal(usualDelay)]);
   return newest === null || (await mailbox.passes(newest, soon));
 }
 
@@ -208,10 +216,11 @@ async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolea
  * What was logged before the end and has not been passed on. A reader that is too slow for it is
  * told how many lines it has missed.
  */
-async function* rest({ unit, position, writer, signal }: Log, patience: number): AsyncGenerator<Buffer> {
+async function* rest(log: Log, patience: number): AsyncGenerator<Buffer> {
+  const { unit, position, writer } = log;
   const until = performance.now() + patience;
   let missed = 0;
-  for await (const records of closedBy(signal, readRecords({ unit, ...startOf(position) }))) {
+  for await (const records of readInTurn(() => readRecords({ unit, ...startOf(position) }), log)) {
     if (records.length === 0) continue;
     if (missed === 0 && performance.now() < until) yield writer.records(records);
     else missed += records.length;
@@ -222,19 +231,3 @@ async function* rest({ unit, position, writer, signal }: Log, patience: number):
 }
 
 const startOf = ({ cursor }: Position) => (cursor === null ? {} : { after: cursor });
-
-/** Reads to the end; closes the journal when the signal aborts, and throws its reason then. */
-async function* closedBy<T>(signal: AbortSignal, { read, close }: JournalReader<T>): AsyncGenerator<T> {
-  const aborted = () => void close();
-  signal.addEventListener('abort', aborted);
-  try {
-    signal.throwIfAborted();
-    yield* read;
-    signal.throwIfAborted();
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  } finally {
-    signal.removeEventListener('abort', aborted);
-    await close();
-  }
-}
