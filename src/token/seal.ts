@@ -8,8 +8,8 @@ import { openPieces, sealPieces } from './seal-stream.ts';
 
 /**
  * Seals what travels between an api and a worker, token and body included, so that nothing between
- * the two can read or change it: AES-256-GCM under a key that HKDF (RFC 5869) makes from the secret of
- * a daemon key and a salt of this process. What it is for is authenticated with it.
+ * the two can read or change it: AES-256-GCM under a key that HKDF (RFC 5869) makes from the secret
+ * of a daemon key and a salt of this process. What it is for is authenticated with it.
  *
  * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` where there are no keys because
  * only the test token is taken. A seal hides; that nothing is done but what an issuer allows is up

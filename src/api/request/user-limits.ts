@@ -23,8 +23,8 @@ export interface Account {
   occupy(place: Place): void;
   /**
    * Answers the request. A client that leaves meanwhile keeps its place until this is over, for the
-   * host that was asked is at work until then: it would have no bound for a client that leaves again
-   * and again.
+   * host that was asked is at work until then: a client that leaves again and again would have no
+   * bound.
    */
   answering<T>(answer: () => Promise<T>): Promise<T>;
 }

@@ -8,8 +8,8 @@ import { createExportParser, exportFields, type JournalRecord, unitFields } from
 const lookDeadline = 10_000;
 
 /**
- * Hundreds may begin to follow at the same time, and a journalctl that begins keeps a processor busy
- * until it has found something. So many begin at a time; users take turns.
+ * Hundreds may begin to follow at the same time, and a journalctl that begins keeps a processor
+ * busy until it has found something. So many begin at a time; users take turns.
  */
 const turns = new Limiter(shared(4));
 
