@@ -30,6 +30,7 @@ export async function printLines(place: Place): Promise<void> {
     `${gear} install web ${sampleImage} -p 8080 ${named}`,
     `${gear} ls ${named}`,
     `${gear} logs web --for 3s ${named}`,
+    `${gear} install web ${sampleImage} -p 8080 -e GREETING=hello ${named}`,
     `${gear} remove web ${named}`,
   ]);
   say(

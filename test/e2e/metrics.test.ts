@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { ask } from '../support/ask.ts';
 import { type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { openKeyedFleet } from '../support/keyed-fleet.ts';
 import { promtool } from '../support/promtool.ts';
 import { until } from '../support/until.ts';
 
@@ -54,4 +55,28 @@ test('a daemon shows what its api and its worker have done, and names nothing', 
 
 test('promtool has nothing to say of them', async () => {
   expect(await promtool(['check', 'metrics'], await scrape())).toEqual({ status: 0, said: '' });
+});
+
+test('a worker of a fleet shows its own at --metrics-listen, and an api tells that Redis does not answer', {
+  timeout: 120_000,
+}, async () => {
+  const address = '127.0.0.1:12964';
+  const fleet = await openKeyedFleet('relay', [], { worker: ['--metrics-listen', address] });
+  onTestFinished(fleet.close);
+  const client = await fleet.as();
+  const failed = await client.change('PUT', 'container/stopped', { r: 'unnamed-missing' });
+  expect(failed.body.code).toBe('container_not_found');
+  // The worker's port is no api's, and not in the document.
+  const ofWorker = await (await fetch(`http://${address}/metrics`)).text();
+  expect(ofWorker).toContain('geard_jobs_finished_total{type="container.stop",state="failed"');
+  expect(ofWorker).not.toMatch(/unnamed|geard_redis_up/);
+  expect(await promtool(['check', 'metrics'], ofWorker)).toEqual({ status: 0, said: '' });
+  expect((await fetch(`http://${address}/`)).status).toBe(404);
+  const ofApi = async () => String((await ask(`${fleet.api}/metrics`)).body);
+  expect(await ofApi()).toContain('geard_redis_up 1\n');
+  process.kill(fleet.redis.pid, 'SIGSTOP');
+  onTestFinished(() => void process.kill(fleet.redis.pid, 'SIGCONT'));
+  await until('the api tells it', async () => (await ofApi()).includes('geard_redis_up 0\n'));
+  process.kill(fleet.redis.pid, 'SIGCONT');
+  await until('it tells that Redis is back', async () => (await ofApi()).includes('geard_redis_up 1\n'));
 });

@@ -45,7 +45,7 @@ test('every line it prints works as printed, and Ctrl-C cleans up', async () => 
   const lines = said()
     .split('\n')
     .filter((line) => line.startsWith('  curl ') || line.startsWith('  GEARD_LAB_DIR='));
-  expect(lines).toHaveLength(19);
+  expect(lines).toHaveLength(20);
   expect(lines.filter((line) => line.includes('/token/eyJ'))).toHaveLength(3);
   for (const line of lines) {
     const { status, stdout, stderr } = await run('sh', '-c', line);
