@@ -76,6 +76,7 @@ export function createOutput(flags: Flags): Output {
       kept = lines;
       draw();
     },
-    paint: (style, text) => (coloured ? styleText(style, text) : text),
+    // Node.js 22 would look whether standard output is a terminal; this goes to standard error.
+    paint: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
   };
 }

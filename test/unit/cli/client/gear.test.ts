@@ -114,6 +114,20 @@ test('contexts are kept in a file that nobody else reads', async () => {
   await expect(readContexts(path)).rejects.toThrow('mend or remove it');
 });
 
+test('there are colours on a terminal, and none where its user wants none (no-color.org)', () => {
+  vi.stubEnv('TERM', 'xterm');
+  vi.stubEnv('NO_COLOR', '');
+  const isTTY = Object.getOwnPropertyDescriptor(process.stderr, 'isTTY');
+  onTestFinished(() => void Object.defineProperty(process.stderr, 'isTTY', isTTY ?? { value: undefined }));
+  const painted = (flags: Record<string, unknown>, terminal = true) => {
+    Object.defineProperty(process.stderr, 'isTTY', { value: terminal, configurable: true });
+    return createOutput(flags).paint('red', 'text') !== 'text';
+  };
+  expect([painted({}), painted({ color: false }), painted({}, false)]).toEqual([true, false, false]);
+  vi.stubEnv('NO_COLOR', '1');
+  expect(painted({})).toBe(false);
+});
+
 test('columns are as wide as their widest cell, and pairs leave out what has no value', () => {
   expect(columns(['A', 'B'], [['xyz', 'b']])).toBe('A    B\nxyz  b\n');
   expect(pairs({ Name: 'web', Ports: null, 'After a reboot': 'runs' })).toBe(

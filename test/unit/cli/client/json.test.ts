@@ -100,6 +100,19 @@ async function openApi(state: JobState): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+test('a context is used from when it is added or chosen until it is forgotten', async () => {
+  const used = async () => JSON.parse((await gear('context', 'ls', '--json')).stdout).current;
+  await gear('context', 'add', 'one', '--api', 'http://a.example');
+  await gear('context', 'add', 'two', '--api', 'http://b.example');
+  expect(await used()).toBe('two');
+  expect((await gear('context', 'use', 'one')).status).toBe(0);
+  expect(await used()).toBe('one');
+  expect((await gear('context', 'use', 'three')).status).toBe(2);
+  expect(await used()).toBe('one');
+  await gear('context', 'remove', 'one');
+  expect(await used()).toBeNull();
+});
+
 const [takingJson, detaching] = [await commandsWith('--json'), await commandsWith('--detach')];
 
 test('every command that takes --json has a schema of what it prints, and no other has one', () => {
