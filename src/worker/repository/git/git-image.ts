@@ -77,8 +77,9 @@ async function build({ services, signal, report }: JobContext): Promise<void> {
   const { status, stderr } = await program.ended;
   signal.throwIfAborted();
   if (status === 0) return;
-  services.log.error({ said: stderr.trim().slice(-2_000) }, 'the git image could not be built');
-  const why = end.aborted ? `it took longer than ${buildDeadline / 1000} s` : "its worker's log says why";
+  // Without directories: paths of a host are its own.
+  const said = stderr.trim().slice(-300).replace(/\/[^\s:]*\//g, '');
+  const why = end.aborted ? `it took longer than ${buildDeadline / 1000} s` : said;
   const detail = `the git image could not be built on this host: ${why}`;
   if (status === programMissing) throw new Failure('clone_failed', detail);
   throw new Failure('host_unavailable', detail, { transient: true });
