@@ -64,11 +64,12 @@ test('a worker of a fleet shows its own at --metrics-listen, and an api tells th
   const fleet = await openKeyedFleet('relay', [], { worker: ['--metrics-listen', address] });
   onTestFinished(fleet.close);
   const client = await fleet.as();
-  const failed = await client.change('PUT', 'container/stopped', { r: 'unnamed-missing' });
-  expect(failed.body.code).toBe('container_not_found');
+  const env = [{ name: 'A', value: 'unnamed-value' }];
+  const made = await client.change('PUT', 'environment', { r: 'unnamed-variables' }, { env });
+  expect(made.body.state).toBe('succeeded');
   // The worker's port is no api's, and not in the document.
   const ofWorker = await (await fetch(`http://${address}/metrics`)).text();
-  expect(ofWorker).toContain('geard_jobs_finished_total{type="container.stop",state="failed"');
+  expect(ofWorker).toContain('geard_jobs_finished_total{type="environment.replace",state="succeeded"} 1\n');
   expect(ofWorker).not.toMatch(/unnamed|geard_redis_up/);
   expect(await promtool(['check', 'metrics'], ofWorker)).toEqual({ status: 0, said: '' });
   expect((await fetch(`http://${address}/`)).status).toBe(404);
