@@ -78,7 +78,10 @@ async function build({ services, signal, report }: JobContext): Promise<void> {
   signal.throwIfAborted();
   if (status === 0) return;
   // Without directories: paths of a host are its own.
-  const said = stderr.trim().slice(-300).replace(/\/[^\s:]*\//g, '');
+  const said = stderr
+    .trim()
+    .slice(-300)
+    .replace(/\/[^\s:]*\//g, '');
   const why = end.aborted ? `it took longer than ${buildDeadline / 1000} s` : said;
   const detail = `the git image could not be built on this host: ${why}`;
   if (status === programMissing) throw new Failure('clone_failed', detail);
