@@ -4,6 +4,7 @@ import type { Call } from '../../../../src/cli/client/row.ts';
 import { hosts } from '../../../../src/cli/host/command.ts';
 import { showDrift, showHosts, showRepair } from '../../../../src/cli/host/show.ts';
 import type { Drift } from '../../../../src/jobs/rpc/drift.ts';
+import { none } from '../../../support/no-drift.ts';
 
 test('hosts are shown in columns', () => {
   const host = { name: 'h1', state: 'draining' as const, gears: 12, version: '0.1.0', lastSeen: null };
@@ -12,13 +13,6 @@ test('hosts are shown in columns', () => {
   );
 });
 
-const none = {
-  unitsWithoutEntry: [],
-  entriesWithoutUnit: [],
-  changedUnits: [],
-  withoutNetwork: [],
-  foreign: [],
-};
 const foreign = [{ kind: 'unit' as const, name: 'gear-x.service' }];
 const unit = { resource: 'a', text: false, link: 'fine' as const };
 

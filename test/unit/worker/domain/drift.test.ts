@@ -2,17 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { findDrift, type HostSnapshot } from '../../../../src/worker/domain/drift.ts';
 import { type GearUnit, renderUnit } from '../../../../src/worker/domain/unit-file.ts';
+import { none } from '../../../support/no-drift.ts';
 import { someGear, unitHost } from '../../../support/some-gear.ts';
 
 const host = unitHost();
 const { paths } = host;
-const none = {
-  unitsWithoutEntry: [],
-  entriesWithoutUnit: [],
-  changedUnits: [],
-  withoutNetwork: [],
-  foreign: [],
-};
 
 /** A host on which everything is as it was made. */
 function hostWith(...gears: GearUnit[]) {
