@@ -96,12 +96,13 @@ export async function* readInTurn<T>(
   { tenant, signal }: Looking,
 ): AsyncGenerator<T> {
   const release = await turns.wait(tenant, signal);
-  const { read, close } = open();
-  const aborted = () => void close();
+  let reader: JournalReader<T> | undefined;
+  const aborted = () => void reader?.close();
   signal.addEventListener('abort', aborted);
   try {
     signal.throwIfAborted();
-    for await (const found of read) {
+    reader = open();
+    for await (const found of reader.read) {
       release();
       yield found;
     }
@@ -111,7 +112,7 @@ export async function* readInTurn<T>(
   } finally {
     release();
     signal.removeEventListener('abort', aborted);
-    await close();
+    await reader?.close();
   }
 }
 
