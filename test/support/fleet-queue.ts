@@ -71,7 +71,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
   const fail = async () => Promise.reject(new Error('nobody asks that here'));
   const plain = createSealer(noKeys, () => null, true);
   const answers: QueryHandlers = {
-    'container.read': fail,
+    'container.read': async () => Promise.reject(new Failure('container_not_found', 'h1 has no gear')),
     'environment.read': async (sealed) => sealAnswer(plain, [], { host: 'h1', sealed, token: testToken }),
     async 'container.list'(_sealed, args) {
       asked.push((args as { names: string[] }).names);
