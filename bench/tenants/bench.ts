@@ -50,8 +50,15 @@ async function measure(bob: Client, took: Took): Promise<void> {
   }
 }
 
-const press = (alice: Client): Promise<ChildProcess> =>
-  startNode(['--import', 'tsx', 'bench/tenants/press.ts', alice.url], /at all limits/);
+/** How the other tenant presses; see press.ts. */
+const presses = {
+  limits: 'is at all of its limits',
+  reads: 'only reads, as fast as it is answered',
+} as const;
+type How = keyof typeof presses;
+
+const press = (alice: Client, how: How): Promise<ChildProcess> =>
+  startNode(['--import', 'tsx', 'bench/tenants/press.ts', alice.url, how], /pressing/);
 
 async function release(pressing: ChildProcess, alice: Client): Promise<void> {
   const exited = once(pressing, 'exit');
@@ -79,29 +86,36 @@ async function prepare(fleet: KeyedFleet): Promise<{ alice: Client; bob: Client 
   return { alice, bob };
 }
 
-/** What a tenant waits for while another one is at all of its limits at once, beside what it waits for alone. */
+/** What a tenant waits for while another one presses, beside what it waits for alone. */
 export async function benchTenants(): Promise<Row[]> {
   const fleet = await openKeyedFleet('relay', [], { api: soonFull });
   const none = (): Took => Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
-  const [alone, pressed] = [none(), none()];
+  const alone = none();
+  const pressed: Record<How, Took> = { reads: none(), limits: none() };
   try {
     const { alice, bob } = await prepare(fleet);
     await measure(bob, none()); // Warms up.
     for (let round = 0; round < rounds; round++) {
       await measure(bob, alone);
-      const pressing = await press(alice);
-      console.error(`# round ${round + 1} of ${rounds}: the other tenant is at all of its limits`);
-      await measure(bob, pressed);
-      await release(pressing, alice);
+      for (const how of ['reads', 'limits'] as const) {
+        const pressing = await press(alice, how);
+        console.error(`# round ${round + 1} of ${rounds}: the other tenant ${presses[how]}`);
+        await measure(bob, pressed[how]);
+        await release(pressing, alice);
+      }
     }
   } finally {
     await fleet.close();
   }
+  return (['reads', 'limits'] as const).flatMap((how) => rowsOf(pressed[how], alone, presses[how]));
+}
+
+function rowsOf(pressed: Took, alone: Took, how: string): Row[] {
   return Object.keys(kinds).map((kind) => {
     const [us, them] = [pressed[kind] ?? [], alone[kind] ?? []];
     const ms = (values: number[]) => `${Math.round(p99(values))} ms (median ${Math.round(median(values))})`;
     return {
-      what: `${kind} of a tenant while another one is at all of its limits, p99, beside alone`,
+      what: `${kind} of a tenant while another one ${how}, p99, beside alone`,
       ours: ms(us),
       theirs: ms(them),
       value: p99(us) / p99(them),

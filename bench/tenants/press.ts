@@ -1,6 +1,9 @@
 /**
- * One tenant at all of its limits at once, until it is killed: `press.ts URL`. A process of its own, so that what it costs is
- * not in what is measured. Comes again a second after each 429, as that asks for; says so once it has met every limit.
+ * One tenant that presses a fleet until it is killed, and says so once it does. A process of its own, so that what it costs is
+ * not in what is measured. Comes again a second after each 429, as that asks for.
+ *
+ *   press.ts URL limits     at all of its limits at once; has met every one of them when it says so
+ *   press.ts URL reads      reads only, as fast as it is answered: lists of gears, and a job that has ended
  */
 import { connect } from 'node:net';
 import { setPriority } from 'node:os';
@@ -10,7 +13,7 @@ import type { Job } from '../../src/jobs/job.ts';
 import { newId } from '../../test/support/client.ts';
 
 setPriority(19); // A tenant's client is elsewhere, and takes no processor of the host's.
-const url = process.argv[2] ?? '';
+const [url = '', how = ''] = process.argv.slice(2);
 const limits = new Set([
   ...['userRequests', 'userWaits', 'userStreams', 'userArchives', 'userJobs', 'userQueueMegabytes'],
 ]);
@@ -34,7 +37,7 @@ async function send(path: string, init: RequestInit = {}, takes = true): Promise
   const response = await fetch(`${url}/${path}`, init);
   if (response.status === 429) {
     const { limit } = (await response.json()) as Problem;
-    if (limits.delete(String(limit)) && limits.size === 0) console.log('at all limits');
+    if (limits.delete(String(limit)) && limits.size === 0) console.log('pressing');
     await pause(1_000);
     return null;
   }
@@ -63,15 +66,27 @@ function again(count: number, work: (n: number) => Promise<unknown>): void {
     })();
 }
 
-// Its jobs first, for later they would wait for a place among its own requests: up to the bytes, and then to the number.
-for (const [limit, size] of [
-  ['userQueueMegabytes', large],
-  ['userJobs', small],
-] as const)
-  while (limits.has(limit)) await install(size);
-again(4, (n) => install(n === 0 ? large : small));
-for (let n = 0; n < 40; n++) hold();
-again(32, () => send('containers'));
-again(140, () => send('container/log?r=alice-0&for=600'));
-again(140, () => send(`job/${last}?wait=60`));
-again(6, (n) => send('content?t=gitarchive&r=alice-git', {}, n % 2 === 0));
+async function readOnly(): Promise<void> {
+  await install(small);
+  await send(`job/${last}?wait=60`);
+  again(32, () => send('containers'));
+  again(128, () => send(`job/${last}?wait=60`));
+  console.log('pressing');
+}
+
+async function meetAllLimits(): Promise<void> {
+  // Its jobs first, for later they would wait for a place among its own requests: up to the bytes, and then to the number.
+  for (const [limit, size] of [
+    ['userQueueMegabytes', large],
+    ['userJobs', small],
+  ] as const)
+    while (limits.has(limit)) await install(size);
+  again(4, (n) => install(n === 0 ? large : small));
+  for (let n = 0; n < 40; n++) hold();
+  again(32, () => send('containers'));
+  again(140, () => send('container/log?r=alice-0&for=600'));
+  again(140, () => send(`job/${last}?wait=60`));
+  again(6, (n) => send('content?t=gitarchive&r=alice-git', {}, n % 2 === 0));
+}
+
+await (how === 'reads' ? readOnly() : meetAllLimits());

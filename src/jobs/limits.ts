@@ -10,6 +10,7 @@ const number = z.number().nonnegative();
 /** What each api grants one user. */
 export const userLimits = z.object({
   userRequests: number,
+  userTurns: number,
   userWaits: number,
   userStreams: number,
   userArchives: number,

@@ -14,6 +14,7 @@ export const jobLimits = (more: Partial<JobLimits> = {}): JobLimits => ({
 
 export const userLimits = (more: Partial<UserLimits> = {}): UserLimits => ({
   userRequests: many,
+  userTurns: many,
   userWaits: many,
   userStreams: many,
   userArchives: many,

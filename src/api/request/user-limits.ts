@@ -3,6 +3,7 @@ import { limitReached } from '../../jobs/errors.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
 import { Limiter, type Release } from '../../lib/async/limiter.ts';
 import { waits } from '../metrics.ts';
+import { createTurns } from './turns.ts';
 
 const what = {
   userRequests: 'you have too many requests in flight; wait for one to be answered',
@@ -17,12 +18,12 @@ export type Place = keyof typeof what;
 /** What one request occupies, in its user's name. */
 export interface Account {
   /**
-   * Takes a place, and gives the last one back: a request that begins to wait or to stream so makes
-   * room for another one. Throws `limit_reached`.
+   * Takes a place, and gives the last one back, and the turn: a request that begins to wait or to
+   * stream so makes room for another one. Throws `limit_reached`.
    */
   occupy(place: Place): void;
   /**
-   * Answers the request. A client that leaves meanwhile keeps its place until this is over, for the
+   * Answers the request at its user's turn; see turns.ts. A client that leaves meanwhile keeps its place until this is over, for the
    * host that was asked is at work until then: a client that leaves again and again would have no
    * bound.
    */
@@ -40,9 +41,11 @@ export function createUserLimits(limits: UserLimits): AccountOf {
     userStreams: limiterOf('userStreams'),
     userArchives: limiterOf('userArchives'),
   };
+  const turnOf = createTurns(limits.userTurns);
   waits.measuredBy(async () => [[{}, limiters.userWaits.held]]);
   return (tenant, res) => {
     let release: Release = () => undefined;
+    let endTurn: Release = () => undefined;
     let isAnswering = false;
     const close = () => {
       if (res.closed && !isAnswering) release();
@@ -53,15 +56,18 @@ export function createUserLimits(limits: UserLimits): AccountOf {
         const next = limiters[place].take(tenant);
         if (!next) throw limitReached(place, what[place]);
         release();
+        endTurn();
         release = next;
         res.locals.place = place;
         close();
       },
       async answering(answer) {
         isAnswering = true;
+        endTurn = await turnOf(tenant);
         try {
           return await answer();
         } finally {
+          endTurn();
           isAnswering = false;
           close();
         }

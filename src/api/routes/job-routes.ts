@@ -16,11 +16,11 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
-      if (seconds) callerOf(res).occupy('userWaits');
       // Before the wait: how long it takes would tell that there is a job, and when it ends.
       const now = visible(await queue.job(id), scope);
-      const wait = () => queue.wait(id, Number(seconds) * 1000, clientGone(res));
-      const { job } = seconds && !isFinal(now.job.state) ? visible(await wait(), scope) : now;
+      if (!seconds || isFinal(now.job.state)) return sendJson(res, 200, now.job);
+      callerOf(res).occupy('userWaits');
+      const { job } = visible(await queue.wait(id, seconds * 1000, clientGone(res)), scope);
       sendJson(res, 200, job);
     },
 

@@ -14,6 +14,27 @@ function aResponse() {
   return { res: res as unknown as Response, close };
 }
 
+/** Lets everything go on that waits for nothing but its turn. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test('a request that begins to wait or to stream passes its turn on at once', async () => {
+  const accountOf = createUserLimits(userLimits({ userTurns: 1 }));
+  const begun: string[] = [];
+  const begin = (user: string) => {
+    const account = accountOf(user, aResponse().res);
+    void account.answering(() => new Promise<void>(() => begun.push(user)));
+    return account;
+  };
+  begin('bob');
+  const first = begin('alice');
+  begin('alice');
+  await settled();
+  expect(begun).toEqual(['bob', 'alice']);
+  first.occupy('userStreams');
+  await settled();
+  expect(begun).toEqual(['bob', 'alice', 'alice']);
+});
+
 test('a user at a limit is refused with its name, another user is not', () => {
   const accountOf = createUserLimits(userLimits({ userRequests: 2 }));
   const request = (user: string) => accountOf(user, aResponse().res).occupy('userRequests');
@@ -61,6 +82,7 @@ test('a client that leaves keeps its place until its request is answered (securi
   occupy('userRequests');
   let end = () => {};
   const answered = answering(() => new Promise<void>((resolve) => (end = resolve)));
+  await settled();
   gone.close();
   expect(() => accountOf('alice', aResponse().res).occupy('userRequests')).toThrow('(limit userRequests)');
   end();
