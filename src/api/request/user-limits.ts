@@ -23,9 +23,9 @@ export interface Account {
    */
   occupy(place: Place): void;
   /**
-   * Answers the request at its user's turn; see turns.ts. A client that leaves meanwhile keeps its place until this is over, for the
-   * host that was asked is at work until then: a client that leaves again and again would have no
-   * bound.
+   * Answers the request at its user's turn; see turns.ts. A client that leaves meanwhile keeps its
+   * place until this is over, for the host that was asked is at work until then: a client that
+   * leaves again and again would have no bound.
    */
   answering<T>(answer: () => Promise<T>): Promise<T>;
 }
