@@ -67,7 +67,7 @@ function again(count: number, work: (n: number) => Promise<unknown>): void {
 }
 
 async function readOnly(): Promise<void> {
-  await install(small);
+  while (last === '') await install(small);
   await send(`job/${last}?wait=60`);
   again(32, () => send('containers'));
   again(128, () => send(`job/${last}?wait=60`));

@@ -90,22 +90,6 @@ test("somebody else's job is as absent as none, also to who waits for it", async
   expect(answers[0]?.[0]).toBe(404);
 });
 
-test('who asks for a job that has ended does not wait, and needs no place among those who do', async () => {
-  const full = await openTestApi(
-    queue.queue,
-    pino({ level: 'silent' }),
-    undefined,
-    userLimits({ userWaits: 0 }),
-  );
-  onTestFinished(() => full.close(0));
-  await queue.hold('ended');
-  const id = await queue.accepted('ended');
-  const read = async () => (await fetch(`${full.url}/token/__test__/job/${id}?wait=5`)).status;
-  expect(await read()).toBe(429);
-  expect(await queue.execute(id)).toBe('succeeded');
-  expect(await read()).toBe(200);
-});
-
 test('a token for names learns the name and the state of a host, and nothing of what else is on it', async () => {
   const hostsOf = async (query: string) =>
     ((await (await fetch(`${api.url}/token/__test__/hosts?${query}`)).json()) as { hosts: object[] }).hosts;

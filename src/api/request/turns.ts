@@ -4,8 +4,8 @@ import { Limiter, type Release } from '../../lib/async/limiter.ts';
 const shareTime = 10_000;
 
 /**
- * Milliseconds for which a request keeps its turn: one that takes longer waits for a host or for
- * Redis, and the user's next one can be worked on.
+ * Milliseconds for which a request keeps its turn at most: one that takes longer mostly waits for a
+ * host or for Redis, and the user's next one can be worked on.
  */
 const longestTurn = 50;
 

@@ -18,10 +18,12 @@ export type Place = keyof typeof what;
 /** What one request occupies, in its user's name. */
 export interface Account {
   /**
-   * Takes a place, and gives the last one back, and the turn: a request that begins to wait or to
-   * stream so makes room for another one. Throws `limit_reached`.
+   * Takes a place, and gives the last one back: a request that begins to wait or to stream so makes
+   * room for another one. Throws `limit_reached`.
    */
   occupy(place: Place): void;
+  /** Passes the turn on: from now on the request waits, or sends a stream. */
+  passTurn(): void;
   /**
    * Answers the request at its user's turn; see turns.ts. A client that leaves meanwhile keeps its
    * place until this is over, for the host that was asked is at work until then: a client that
@@ -56,11 +58,11 @@ export function createUserLimits(limits: UserLimits): AccountOf {
         const next = limiters[place].take(tenant);
         if (!next) throw limitReached(place, what[place]);
         release();
-        endTurn();
         release = next;
         res.locals.place = place;
         close();
       },
+      passTurn: () => endTurn(),
       async answering(answer) {
         isAnswering = true;
         endTurn = await turnOf(tenant);

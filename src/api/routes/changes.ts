@@ -7,8 +7,9 @@ import type { AuthorizedOrder, OrderHandler } from '../dispatch.ts';
 import { accepted, replayed } from '../metrics.ts';
 import { livesElsewhere, noHost, notFound, placementFor } from '../placement.ts';
 import { preferredWait } from '../request/preferences.ts';
-import { callerOf, clientGone } from '../request/request-context.ts';
+import { callerOf } from '../request/request-context.ts';
 import { sendJob } from '../respond.ts';
+import { waitForJob } from './job-routes.ts';
 
 /** Requests that become jobs. */
 export function changes(queue: ApiQueue): { [T in JobType]: OrderHandler<JobType> } {
@@ -41,8 +42,8 @@ async function submit(
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
   }
   (placed.replayed ? replayed : accepted).add({ type: change.command.type });
-  const latest =
-    waited && !isFinal(placed.job.state) ? await queue.wait(change.id, waited * 1000, clientGone(res)) : null;
+  const waits = waited && !isFinal(placed.job.state);
+  const latest = waits ? await waitForJob(queue, change.id, waited, res) : null;
   sendJob(req, res, latest?.job ?? placed.job, { replayed: placed.replayed, waited });
 }
 

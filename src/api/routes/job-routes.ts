@@ -1,3 +1,4 @@
+import type { Response } from 'express';
 import type { Scope } from '../../jobs/access/scope.ts';
 import { seesJob } from '../../jobs/access/scope.ts';
 import { Failure } from '../../jobs/errors.ts';
@@ -16,11 +17,11 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
+      if (seconds) callerOf(res).occupy('userWaits');
       // Before the wait: how long it takes would tell that there is a job, and when it ends.
       const now = visible(await queue.job(id), scope);
-      if (!seconds || isFinal(now.job.state)) return sendJson(res, 200, now.job);
-      callerOf(res).occupy('userWaits');
-      const { job } = visible(await queue.wait(id, seconds * 1000, clientGone(res)), scope);
+      const waits = seconds && !isFinal(now.job.state);
+      const { job } = waits ? visible(await waitForJob(queue, id, seconds, res), scope) : now;
       sendJson(res, 200, job);
     },
 
@@ -41,7 +42,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
       // The worker finds the cancellation in the record by itself; the query only makes it sooner.
       if (before === 'running') queue.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
-      const latest = waited ? await queue.wait(id, waited * 1000, clientGone(res)) : await queue.job(id);
+      const latest = await (waited ? waitForJob(queue, id, waited, res) : queue.job(id));
       // The cancellation succeeds when the job has ended, in whatever state: no state of it is a
       // failure here.
       const job = (latest ?? record).job;
@@ -49,6 +50,17 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
       else sendJob(req, res, job, { replayed: false, waited: waited ?? (before === 'queued' ? 0 : null) });
     },
   };
+}
+
+/** A job when it has ended, or as it is after so many seconds; rejects when the client leaves. */
+export function waitForJob(
+  queue: ApiQueue,
+  id: string,
+  seconds: number,
+  res: Response,
+): Promise<JobRecord | null> {
+  callerOf(res).passTurn();
+  return queue.wait(id, seconds * 1000, clientGone(res));
 }
 
 const notFound = () => new Failure('job_not_found', 'there is no such job');

@@ -33,7 +33,8 @@ export async function sendStream(
   signal: AbortSignal,
 ): Promise<void> {
   const { log } = res.locals;
-  const { isValid } = callerOf(res);
+  const { isValid, passTurn } = callerOf(res);
+  passTurn();
   // A proxy in between is to pass on what there is at once.
   res.writeHead(200, { 'X-Accel-Buffering': 'no', ...headers });
   if (req.method === 'HEAD') {

@@ -42,7 +42,10 @@ const addresses = z
 /** Every limit, in the order in which help shows them. docs/limits.md is held against it. */
 export const limitOptions = {
   userRequests: number('64', 'requests of one user in flight, at one api'),
-  userTurns: number('4', 'requests of one user that an api works on concurrently; the others wait'),
+  userTurns: number(
+    '4',
+    'requests of one user that an api works on concurrently while other users send requests, too',
+  ),
   userWaits: number('128', 'requests of one user that wait for a job, at one api'),
   userStreams: number('128', 'logs that one user follows, at one api'),
   userArchives: number('4', 'archives that one user fetches concurrently, at one api'),

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Response } from 'express';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createUserLimits } from '../../../../src/api/request/user-limits.ts';
 import { userLimits } from '../../../support/limits.ts';
 
@@ -17,22 +17,31 @@ function aResponse() {
 /** Lets everything go on that waits for nothing but its turn. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test('a request that begins to wait or to stream passes its turn on at once', async () => {
+test('a request that is answered, fails or begins to wait passes its turn on at once', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   const accountOf = createUserLimits(userLimits({ userTurns: 1 }));
   const begun: string[] = [];
-  const begin = (user: string) => {
+  const begin = (user: string, name: string, answer: () => Promise<void>) => {
     const account = accountOf(user, aResponse().res);
-    void account.answering(() => new Promise<void>(() => begun.push(user)));
-    return account;
+    const answered = account.answering(() => {
+      begun.push(name);
+      return answer();
+    });
+    return { ...account, answered };
   };
-  begin('bob');
-  const first = begin('alice');
-  begin('alice');
-  await settled();
-  expect(begun).toEqual(['bob', 'alice']);
-  first.occupy('userStreams');
-  await settled();
-  expect(begun).toEqual(['bob', 'alice', 'alice']);
+  const waiting = () => new Promise<void>(() => {});
+  begin('bob', 'from another user', waiting);
+  const failing = begin('alice', 'fails', () => Promise.reject(new Error('it fails')));
+  begin('alice', 'is answered', () => Promise.resolve());
+  const { passTurn } = begin('alice', 'waits', waiting);
+  begin('alice', 'last', waiting);
+  await expect(failing.answered).rejects.toThrow('it fails');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(begun).toEqual(['from another user', 'fails', 'is answered', 'waits']);
+  passTurn();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(begun.at(-1)).toBe('last');
 });
 
 test('a user at a limit is refused with its name, another user is not', () => {
