@@ -294,7 +294,7 @@ test('a worker that is killed while a copy comes to it has the next one begin ag
   const i = await onItsWay('killed');
   await fleet.kill('other');
   fleet.processes.worker.kill('SIGCONT');
-  await until('nobody sends any more', () => behindStreams().length === 0, 10_000);
+  await until('nobody sends any more', () => behindStreams().length === 0, 15_000); // docs/streams.md
   await fleet.start('other');
   await isWhole(i, 'killed');
 });
