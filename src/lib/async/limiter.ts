@@ -45,21 +45,24 @@ export class Limiter {
     };
   }
 
-  /** A place when it is the key's turn. Rejects with the signal's reason when it aborts first. */
-  wait(key: string, signal?: AbortSignal): Promise<Release> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
+  /**
+   * A place when it is the key's turn. Rejects with the signal's reason when it aborts first;
+   * default: one that never does.
+   */
+  wait(key: string, signal: AbortSignal = new AbortController().signal): Promise<Release> {
+    if (signal.aborted) return Promise.reject(signal.reason);
     const release = this.take(key);
     if (release) return Promise.resolve(release);
     return new Promise((resolve, reject) => {
       const waiting: Waiting = (place) => {
-        signal?.removeEventListener('abort', leave);
+        signal.removeEventListener('abort', leave);
         resolve(place);
       };
       const leave = () => {
         this.#drop(key, waiting);
-        reject(signal?.reason);
+        reject(signal.reason);
       };
-      signal?.addEventListener('abort', leave, { once: true });
+      signal.addEventListener('abort', leave, { once: true });
       this.#waiting.set(key, (this.#waiting.get(key) ?? new Set()).add(waiting));
     });
   }
