@@ -52,7 +52,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
   };
 }
 
-/** A job when it has ended, or as it is after so many seconds; rejects when the client leaves. */
+/** A job when it has ended, or as it is after so many seconds or when the client leaves. */
 export function waitForJob(
   queue: ApiQueue,
   id: string,
