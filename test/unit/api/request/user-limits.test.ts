@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createUserLimits } from '../../../../src/api/request/user-limits.ts';
 import { userLimits } from '../../../support/limits.ts';
+import { settled } from '../../../support/settled.ts';
 
 /** A response that can be closed. */
 function aResponse() {
@@ -13,9 +14,6 @@ function aResponse() {
   };
   return { res: res as unknown as Response, close };
 }
-
-/** Lets everything go on that waits for nothing but its turn. */
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 test('a request that is answered, fails or begins to wait passes its turn on at once', async () => {
   vi.useFakeTimers();

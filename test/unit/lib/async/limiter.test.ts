@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Limiter, type Release, shared } from '../../../../src/lib/async/limiter.ts';
+import { settled } from '../../../support/settled.ts';
 
 const never = new AbortController().signal;
-/** Lets everything that can go on go on. */
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 test('no more places are held than there are, and no more by one key than its share', () => {
   const limiter = new Limiter({ all: 3, perKey: 2 });

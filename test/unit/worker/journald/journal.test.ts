@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type JournalReader, readInTurn } from '../../../../src/worker/journald/journal.ts';
+import { settled } from '../../../support/settled.ts';
 
 /** Logs that begin to be read, in their order; each finds something, and ends, when the test says so. */
 function someLogs() {
@@ -45,9 +46,6 @@ async function readToEnd(log: AsyncIterable<string>): Promise<string> {
     return String(error);
   }
 }
-
-/** Lets everything go on that waits for nothing but its turn. */
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 test("two logs of a user begin at a time, and another user's begins at once", async () => {
   const { opened, begin, found, finish } = someLogs();
