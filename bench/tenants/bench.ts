@@ -52,12 +52,11 @@ async function measure(bob: Client, took: Took): Promise<void> {
 
 /** How the other tenant presses; see press.ts. */
 const presses = {
-  limits: 'is at all of its limits',
   reads: 'only reads, as fast as it is answered',
-} as const;
-type How = keyof typeof presses;
+  limits: 'is at all of its limits',
+};
 
-const press = (alice: Client, how: How): Promise<ChildProcess> =>
+const press = (alice: Client, how: string): Promise<ChildProcess> =>
   startNode(['--import', 'tsx', 'bench/tenants/press.ts', alice.url, how], /pressing/);
 
 async function release(pressing: ChildProcess, alice: Client): Promise<void> {
@@ -91,31 +90,31 @@ export async function benchTenants(): Promise<Row[]> {
   const fleet = await openKeyedFleet('relay', [], { api: soonFull });
   const none = (): Took => Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
   const alone = none();
-  const pressed: Record<How, Took> = { reads: none(), limits: none() };
+  const pressed = Object.entries(presses).map(([how, inWords]) => ({ how, inWords, took: none() }));
   try {
     const { alice, bob } = await prepare(fleet);
     await measure(bob, none()); // Warms up.
     for (let round = 0; round < rounds; round++) {
       await measure(bob, alone);
-      for (const how of ['reads', 'limits'] as const) {
+      for (const { how, inWords, took } of pressed) {
         const pressing = await press(alice, how);
-        console.error(`# round ${round + 1} of ${rounds}: the other tenant ${presses[how]}`);
-        await measure(bob, pressed[how]);
+        console.error(`# round ${round + 1} of ${rounds}: the other tenant ${inWords}`);
+        await measure(bob, took);
         await release(pressing, alice);
       }
     }
   } finally {
     await fleet.close();
   }
-  return (['reads', 'limits'] as const).flatMap((how) => rowsOf(pressed[how], alone, presses[how]));
+  return pressed.flatMap(({ inWords, took }) => rowsOf(took, alone, inWords));
 }
 
-function rowsOf(pressed: Took, alone: Took, how: string): Row[] {
+function rowsOf(pressed: Took, alone: Took, inWords: string): Row[] {
   return Object.keys(kinds).map((kind) => {
     const [us, them] = [pressed[kind] ?? [], alone[kind] ?? []];
     const ms = (values: number[]) => `${Math.round(p99(values))} ms (median ${Math.round(median(values))})`;
     return {
-      what: `${kind} of a tenant while another one ${how}, p99, beside alone`,
+      what: `${kind} of a tenant while another one ${inWords}, p99, beside alone`,
       ours: ms(us),
       theirs: ms(them),
       value: p99(us) / p99(them),
