@@ -30,14 +30,14 @@ export interface ApiParts {
   log: Logger;
 }
 
-/** The HTTP surface. It knows the queue, and nothing of systemd or Docker. */
+/** Creates the Express app. It knows the queue, but neither systemd nor Docker. */
 export function createApp({ queue, verifier, sealer, version, limits, open, log }: ApiParts): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').disable('query parser');
   app.enable('case sensitive routing').enable('strict routing');
   app.use(requestLog(log));
   app.use(requireToken(verifier, createUserLimits(limits)));
-  // What needs no token; see openapi/open-paths.ts.
+  // Paths that need no token; see openapi/open-paths.ts.
   app.get('/healthz', (_req, res) => sendJson(res, 200, { status: 'ok', version }));
   app.get('/readyz', async (_req, res) => {
     await queue.ping();

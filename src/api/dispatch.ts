@@ -15,9 +15,9 @@ import { callerOf, type LogFields } from './request/request-context.ts';
 
 /** An order that the token of its request allows. */
 export type AuthorizedOrder<N extends OrderName> = OrderOf<N> & {
-  /** The request itself with its token, sealed for the worker of a host and for one purpose. */
+  /** Seals the request and its token for one purpose, which names the host. */
   seal(purpose: Purpose): string;
-  /** What a host has answered to what was sealed for it. */
+  /** Opens a host's answer to a sealed request. A wrong answer throws `host_unavailable`. */
   open<T>(answer: Sealed<T>, host: string, sealed: string): T;
 };
 
@@ -40,7 +40,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
   return async (req, res) => {
     const { log } = res.locals;
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
-    // First of all: the probes' paths need no token, and take GET only.
+    // Match first: the probes' paths need no token and accept GET only.
     const match = matchRoute({ method, path: req.path });
     const [{ name, template }] = match.candidates;
     log.type = name;
@@ -60,7 +60,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
   };
 }
 
-/** Answers within the span of the request; request-log.ts ends it. */
+/** Runs the handler within the request's span; request-log.ts ends the span. */
 function traced(req: Request, res: Response, route: string, answer: () => Promise<void>): Promise<void> {
   const span = beginRequest(req.method, route, String(req.headers['traceparent'] ?? ''));
   if (span === null) return answer();
@@ -70,8 +70,8 @@ function traced(req: Request, res: Response, route: string, answer: () => Promis
 }
 
 /**
- * The request as far as it decides what is done. Throws `invalid_request` where it is too long or
- * no text.
+ * Extracts the parts of a request that determine its effect. Throws `invalid_request` when the URL
+ * is too long or the body is not UTF-8 text.
  */
 function originalOf(req: Request, method: OriginalRequest['method']): OriginalRequest {
   const mark = req.url.indexOf('?');
@@ -90,7 +90,7 @@ function originalOf(req: Request, method: OriginalRequest['method']): OriginalRe
   };
 }
 
-/** Adds to the request log what a request is about. */
+/** Adds the user, the id and the resource of a request to its log line. */
 function logOrder(log: LogFields, { all, wants }: Order): void {
   if (all.u !== undefined) log.user = all.u;
   if ('id' in wants) log.id = wants.id;
@@ -98,7 +98,7 @@ function logOrder(log: LogFields, { all, wants }: Order): void {
   if ('command' in wants) log.resource = wants.command.params.resource;
 }
 
-/** Reads a body whatever its Content-Type says: the seed's curl lines send none of their own. */
+/** Reads a body of any Content-Type: the seed's curl commands do not set one. */
 const parseBytes = express.raw({ type: () => true, limit: maxBody, inflate: false });
 
 function readBody(req: Request, res: Response): Promise<void> {

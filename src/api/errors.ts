@@ -4,7 +4,7 @@ import { Failure, type Problem, problemOf } from '../jobs/errors.ts';
 import { methodsOf } from '../requests/routes.ts';
 import { sendProblem } from './respond.ts';
 
-/** What errors of Express's own parsers mean here, by their `type` or status. */
+/** Maps errors of Express's parsers to failures, by their `type` or status; others to null. */
 function asBadRequest(error: { type?: unknown; status?: unknown }): Failure | null {
   if (error.type === 'entity.too.large') return new Failure('body_too_large', 'the body exceeds 100 KiB');
   if (error.type === 'encoding.unsupported') {
@@ -16,10 +16,10 @@ function asBadRequest(error: { type?: unknown; status?: unknown }): Failure | nu
   return null;
 }
 
-/** Every error that comes out of a route ends here, as a problem document without stack or path. */
+/** Answers every error of a route with a problem document, without stack or path. */
 export function problemHandler(log: Logger): ErrorRequestHandler {
   return (error, req, res, next) => {
-    if (res.closed && error instanceof Error && error.name === 'AbortError') return; // Nobody waits for it.
+    if (res.closed && error instanceof Error && error.name === 'AbortError') return; // The client has left.
     if (res.headersSent) {
       next(error);
       return;

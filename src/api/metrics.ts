@@ -4,7 +4,7 @@ import { streams } from '../jobs/rpc/streams.ts';
 import { Counter, Gauge, Histogram } from '../lib/metrics/metric.ts';
 import type { ApiQueue, HostEntry } from '../queue/api-queue.ts';
 
-/** What an api shows. docs/metrics.md has all of it. */
+/** The metrics of an api. docs/metrics.md lists them all. */
 
 const types = Object.keys(jobs);
 const action = [...types, ...Object.keys(reads)];
@@ -35,7 +35,7 @@ export const waits = new Gauge(
 export const problems = new Counter('geard_problems_total', 'Problems that were answered', {
   code: errorCodes,
 });
-// There from the beginning: of what appears with the value 1 Prometheus sees no increase.
+// Starts at 0: Prometheus sees no increase in a series that appears with the value 1.
 for (const code of errorCodes) problems.add({ code }, 0);
 export const accepted = new Counter('geard_jobs_accepted_total', 'Requests that became jobs', {
   type: types,
@@ -65,7 +65,7 @@ const gears = new Gauge(
 );
 const redisUp = new Gauge('geard_redis_up', 'Whether Redis answers: 1 or 0', {});
 
-/** Has Redis, the hosts and their gears looked at when metrics are asked for. */
+/** Measures Redis, the hosts and their gears at every scrape. */
 export function watchFleet(queue: ApiQueue): void {
   redisUp.measuredBy(async () => [
     [

@@ -4,14 +4,14 @@ import { beyondLimits } from '../jobs/limits.ts';
 import type { Command } from '../jobs/registry.ts';
 import { type ApiQueue, type Candidate, type HostEntry, type Placement, roomOf } from '../queue/api-queue.ts';
 
-/** The part of the queue that a choice of host needs. */
+/** The part of the queue needed to choose a host. */
 export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
 
 /**
- * Where a request may go: to the requested host, to the host that has the name, or to the live host
- * with the most free memory. The directory decides between the candidates, for all requests in
- * turn. Throws `host_not_found`, or `invalid_request` where the limits of no host allow the
- * request.
+ * Returns where a request may go: to the requested host, to the host that holds the name, or to the
+ * live host with the most room (choose.lua). The directory chooses among the candidates, for one
+ * request after another. Throws `host_not_found`, or `invalid_request` when no host's limits allow
+ * the request.
  */
 export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
   const hosts = wanted === undefined ? await queue.hosts() : [await existing(queue, wanted)];
@@ -27,8 +27,7 @@ export async function placementFor(queue: Directory, command: Command, wanted?: 
 }
 
 /**
- * The hosts whose limits allow the spec of a gear. Throws `invalid_request` where those of no host
- * do.
+ * Returns the hosts whose limits allow a gear's spec. Throws `invalid_request` when no host's do.
  */
 function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
   if (command.type !== 'container.install') return hosts;
@@ -40,15 +39,15 @@ function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
   return granting;
 }
 
-/** A placement on one host, which accepts nothing new while it drains. */
+/** Returns a placement on one host. A draining host accepts nothing new. */
 const onlyTo = ({ name, memory, draining }: HostEntry): Placement => ({
   only: name,
   candidates: draining ? [] : [{ host: name, memory, avoid: 0 }],
 });
 
 /**
- * The free memory and ports that a worker has announced; the directory adds what was assigned
- * since.
+ * Rates a host by the memory and ports that its worker announced; the directory adds later
+ * assignments.
  */
 function candidateFor(
   asked: ReturnType<typeof roomOf>,
@@ -59,7 +58,7 @@ function candidateFor(
   return { host: name, memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };
 }
 
-/** Why no host accepts anything new. */
+/** Returns the failure for a request that no host accepts, with the reason. */
 export async function noHost(queue: Directory, wanted: string | undefined): Promise<Failure> {
   const draining = (await queue.hosts()).find(
     ({ name, draining: drains }) => drains && (wanted ?? name) === name,
@@ -70,22 +69,22 @@ export async function noHost(queue: Directory, wanted: string | undefined): Prom
   );
 }
 
-/** A host by its name. Throws `host_not_found`. */
+/** Returns a host by name. Throws `host_not_found` when there is none. */
 export async function existing(queue: Directory, name: string): Promise<HostEntry> {
   const host = await queue.host(name);
   if (!host) throw new Failure('host_not_found', `there is no host ${name}`);
   return host;
 }
 
-/** A gear belongs on the host of its environment. */
+/** Returns the host of a gear's environment, where the gear must run; null if there is none. */
 async function holderOfEnvironment(queue: Directory, command: Command): Promise<string | null> {
   if (command.type !== 'container.install' || command.params.spec.environment === undefined) return null;
   return queue.findHolder('environment', command.params.spec.environment);
 }
 
 /**
- * The host that holds a resource, for a read. Throws the kind's own "not found", `host_conflict`
- * where the request names another host, and `host_unavailable` where its worker is offline.
+ * Returns the host that holds a resource, for a read. Throws the kind's own "not found",
+ * `host_conflict` if the request names another host, and `host_unavailable` if the host is offline.
  */
 export async function holderOf(
   queue: Directory,

@@ -4,12 +4,12 @@ import { isFinal, type Job } from '../jobs/job.ts';
 import { problems } from './metrics.ts';
 import { callerOf } from './request/request-context.ts';
 
-/** JSON with a line end, as a terminal likes it. */
+/** Sends JSON with a final newline, for terminals. */
 export function sendJson(res: Response, status: number, value: unknown, type = 'application/json'): void {
   sendText(res, status, `${JSON.stringify(value)}\n`, type);
 }
 
-// Express's own send() looks for much that is never so here, at a tenth of the cost of a request.
+// Express's own send() checks for cases that never occur here, at a tenth of the cost of a request.
 export function sendText(res: Response, status: number, text: string, type: string): void {
   res.statusCode = status;
   res.setHeader('Content-Type', `${type}; charset=utf-8`);
@@ -17,7 +17,7 @@ export function sendText(res: Response, status: number, text: string, type: stri
   res.end(text);
 }
 
-/** A problem document, or one readable line when the client asks for text. */
+/** Sends a problem document, or one readable line when the client asks for text. */
 export function sendProblem(req: Request, res: Response, problem: Problem): void {
   const { log } = res.locals;
   log.outcome = problem.code;
@@ -35,15 +35,15 @@ export function sendProblem(req: Request, res: Response, problem: Problem): void
 }
 
 export interface JobAnswer {
-  /** The request was known: this is the job it became the first time. */
+  /** The request was sent before; this is the job that it became then. */
   replayed: boolean;
-  /** Seconds the client preferred to wait, and did. */
+  /** Seconds of the wait preference that was applied; null if none was. */
   waited: number | null;
 }
 
 /**
- * The answer to a request that became a job: 202 while it is unfinished, then 200, or the failure
- * it waited for.
+ * Answers a request that became a job: 202 while the job is unfinished, then 200, or the job's
+ * failure if the client waited for it.
  */
 export function sendJob(req: Request, res: Response, job: Job, { replayed, waited }: JobAnswer): void {
   res.locals.log.outcome = job.state;

@@ -6,21 +6,21 @@ import { serveCopies } from './streams/copies.ts';
 import { createStreamOpener } from './streams/open-stream.ts';
 
 export interface RunningApi {
-  /** `http://address:port`, with the port that was really taken. */
+  /** `http://address:port`, with the actual port. */
   url: string;
   /**
-   * Stops listening, lets running requests end, breaks off what still runs after the grace
-   * (milliseconds).
+   * Stops listening, waits for running requests, and breaks off the rest after the grace period, in
+   * milliseconds.
    */
   close(grace: number): Promise<void>;
 }
 
 export interface ApiOptions extends Omit<ApiParts, 'open'> {
-  /** How streams come from the workers. */
+  /** The transport of streams from the workers. */
   transport: Transport;
 }
 
-/** Listens; rejects when it cannot. */
+/** Starts an api. Rejects when it cannot listen. */
 export async function startApi(
   { transport, ...options }: ApiOptions,
   place: { host: string; port: number },
@@ -28,7 +28,7 @@ export async function startApi(
   const { queue, log } = options;
   const parts: ApiParts = { ...options, open: createStreamOpener(queue, transport) };
   const server = createServer(createApp(parts));
-  server.keepAliveTimeout = 65_000; // Longer than the usual load balancer's, so that it is the one to close.
+  server.keepAliveTimeout = 65_000; // Longer than a usual load balancer's, which then closes first.
   const taken = await listen(server, place, log);
   const endCopies = serveCopies(parts);
   return {

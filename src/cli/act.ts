@@ -3,8 +3,8 @@ import { BadConfig } from './options/config.ts';
 type Words = (error: Error) => string;
 
 /**
- * Runs a command that ends by itself: errors in readable lines, 1 where it failed, 2 where it was
- * used wrongly.
+ * Runs a command to its end. Prints errors as readable lines. The exit code is 1 for a failure and
+ * 2 for wrong usage.
  */
 export async function act(work: () => Promise<number>): Promise<void> {
   try {
@@ -16,6 +16,6 @@ export async function act(work: () => Promise<number>): Promise<void> {
   }
 }
 
-/** What an error says to the person who has used a command. */
+/** Returns the lines that show an error to the user. */
 export const linesOf = (error: Error, wordsOf: Words = ({ message }) => message): readonly string[] =>
   error instanceof BadConfig ? error.lines : [wordsOf(error)];

@@ -3,12 +3,11 @@ import type { Row } from './client/row.ts';
 import { version } from './version.ts';
 
 export interface CommandEntry {
-  /** What follows the name in the list of commands. */
+  /** The arguments, as the list of commands shows them. */
   takes: string;
   summary: string;
   /**
-   * Adds options, subcommands and the action. Loads what the command needs for its help, and no
-   * more.
+   * Adds options, subcommands and the action. Loads only the modules that the command's help needs.
    */
   fill(command: Command): Promise<void>;
 }
@@ -23,7 +22,7 @@ const gears = () => import('./client/commands/gears.ts');
 const jobs = () => import('./client/commands/jobs.ts');
 const requests = () => import('./client/commands/requests.ts');
 
-/** A command that asks an api: its row, which is loaded only where it is used. */
+/** Creates the entry of a command that calls an api. Loads its row only when it is used. */
 const asking = (takes: string, summary: string, load: () => Promise<Row<never>>): CommandEntry => ({
   takes: `[options] ${takes}`.trim(),
   summary,
@@ -33,11 +32,11 @@ const asking = (takes: string, summary: string, load: () => Promise<Row<never>>)
   },
 });
 
-/** Commands under a common one, each by its row. */
+/** Adds a subcommand to a group for each row. */
 const fillGroup = async (group: Command, rows: Record<string, Row<never>>): Promise<void> =>
   void (await import('./client/row.ts')).fillRows(group, rows);
 
-/** Every command by its name, in the order in which help lists them. */
+/** All commands by name, in the order of the help. */
 export const commands: Record<string, CommandEntry> = {
   daemon: role(
     'daemon',
@@ -124,7 +123,7 @@ export const commands: Record<string, CommandEntry> = {
     fill: async (command) => {
       const { openApiDocument } = await import('../api/openapi/document.ts');
       const text = `${JSON.stringify(openApiDocument(version), null, 2)}\n`;
-      // It is more than a pipe takes at once, and the process ends when the action does.
+      // The text exceeds the buffer of a pipe, and the process ends when the action does.
       const print = () => new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
       command.allowExcessArguments(false).action(print);
     },

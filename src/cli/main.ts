@@ -1,5 +1,5 @@
-// A reader that has seen enough, as head(1), is no error: a change goes on, and whoever writes a
-// stream learns of it by its own write.
+// A reader that closes the pipe early, such as head(1), is no error: a change continues, and the
+// writer of a stream notices at its own write.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -7,11 +7,11 @@ for (const stream of [process.stdout, process.stderr])
 const words = process.argv.slice(2);
 const createProgram = async (used?: readonly string[]) => (await import('./program.ts')).createProgram(used);
 if (words[0] === '__complete') {
-  // What the shells ask at every Tab: it has no time to load commander.
+  // Shells call this at every Tab: there is no time to load commander.
   const { printWords } = await import('./completion/complete.ts');
   await printWords(words.slice(1), createProgram);
 } else {
   await (await createProgram(words)).parseAsync();
 }
-// What still holds the event loop must not keep a role alive that has been closed.
+// Open handles must not keep a closed role alive.
 process.exit();

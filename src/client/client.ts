@@ -10,9 +10,9 @@ export { GeardError } from './error.ts';
 export type { ClientOptions } from './request.ts';
 export type { AnswerTo, CallOptions, Change, Client, OperationName, RequestOf, Succeeded } from './types.ts';
 
-/** Opens nothing, and sends nothing by itself. */
+/** Creates a client. Opens and sends nothing by itself. Throws when `api` is not a URL. */
 export function createClient(options: ClientOptions): Client {
-  new URL(options.api); // Throws where it is none.
+  new URL(options.api); // Throws when it is not a URL.
   const client: Record<string, unknown> = {};
   for (const name of Object.keys(operations) as OperationName[]) {
     const [kind = name, verb] = name.split('.');
@@ -38,12 +38,12 @@ function call(options: ClientOptions, name: OperationName, asked: Asked, how: Ca
   }
 }
 
-/** Seconds for which the api holds one question about a job. */
+/** Seconds for which the api holds one read of a job. */
 const wait = 60;
 
 const jobOf = (response: Response) => response.json() as Promise<Job>;
 
-/** All that is sent has one key: whatever of it arrives, and however often, it is one request. */
+/** Sends all attempts with one key: however many arrive, they are one request. */
 function change(options: ClientOptions, name: OperationName, asked: Asked, how: CallOptions) {
   const { key = randomKey(), headers, signal } = how;
   const keyed = asked['i'] === undefined ? { 'Idempotency-Key': key } : {};
@@ -66,6 +66,6 @@ function change(options: ClientOptions, name: OperationName, asked: Asked, how: 
   });
 }
 
-/** Also for pages that came by plain HTTP, where crypto.randomUUID() is missing. */
+/** Also works on pages loaded over plain HTTP, where crypto.randomUUID() is missing. */
 const randomKey = () =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -2,20 +2,20 @@ import type { ErrorCode, Problem } from '../jobs/errors.ts';
 import type { Job } from '../jobs/job.ts';
 
 /**
- * A request that was refused, or a job that did not succeed. An api that cannot be reached is a
- * TypeError of fetch.
+ * A refused request, or a job that did not succeed. If the api cannot be reached, fetch throws a
+ * TypeError instead.
  */
 export class GeardError extends Error {
   override readonly name = 'GeardError';
-  /** Undefined: the answer does not come from geard, but from a proxy before it. */
+  /** Undefined if the answer comes from a proxy in front of geard, not from geard. */
   readonly code: ErrorCode | 'cancelled' | undefined;
-  /** The status of the answer; none of a job. */
+  /** The HTTP status of the answer; absent for a job. */
   readonly status?: number;
-  /** The problem document, where there is one. */
+  /** The problem document, if there is one. */
   readonly problem?: Problem;
   /** The job that did not succeed. */
   readonly job?: Job;
-  /** Seconds after which the request may be sent again, where the answer says so. */
+  /** Seconds to wait before a retry, if the answer names them. */
   readonly retryAfter?: number;
 
   constructor(code: GeardError['code'], message: string, details: Omit<GeardError, 'code' | keyof Error>) {
@@ -27,7 +27,7 @@ export class GeardError extends Error {
 
 const describe = ({ title, detail, code }: Problem) => `${title} (${code}): ${detail}`;
 
-/** The error for an answer that is no success. */
+/** Creates the error for an unsuccessful answer. */
 export async function refusalOf(response: Response): Promise<GeardError> {
   const { status, headers } = response;
   const seconds = Number(headers.get('retry-after'));
@@ -36,11 +36,11 @@ export async function refusalOf(response: Response): Promise<GeardError> {
     const problem = (await response.json()) as Problem;
     return new GeardError(problem.code, describe(problem), { ...details, problem });
   }
-  await response.text(); // Which frees the connection.
+  await response.text(); // Frees the connection.
   return new GeardError(undefined, `the answer is ${status} and does not come from geard`, details);
 }
 
-/** The error for a job that has ended without success. */
+/** Creates the error for a job that failed or was cancelled. */
 export function failureOf(job: Job): GeardError {
   const { id, error: problem } = job;
   if (problem) return new GeardError(problem.code, describe(problem), { problem, job });

@@ -3,14 +3,13 @@ import { passes, patiently, pause, type Sent, send } from './send.ts';
 
 type Line = Answer<'job.log' | 'container.log'>;
 
-/** Milliseconds after which a stream counts as one that was well. */
+/** Milliseconds after which an open stream counts as healthy. */
 const longOpen = 10_000;
-/** Milliseconds before a stream that was cut off is opened again. */
+/** Milliseconds before a broken stream is reopened. */
 const beforeOpening = 250;
 
 /**
- * The lines of a log up to its end. A stream that is cut off is opened again behind the last line
- * that came.
+ * Yields the lines of a log up to its end. Reopens a broken stream after the last line received.
  */
 export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
   let last: string | undefined;
@@ -30,7 +29,7 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
       }
       throw new TypeError('the stream was cut off');
     } catch (error) {
-      // A proxy may end what is silent for long: that is no failure of the api.
+      // A proxy may end a stream that is silent for long: that is no failure of the api.
       if (performance.now() - opened > longOpen) cuts = 0;
       if (cuts >= request.retries || !passes(error)) throw error;
     }
@@ -38,7 +37,7 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
   }
 }
 
-/** Every complete line. The stream is closed as soon as nobody reads on. */
+/** Yields every complete line. Closes the stream when the reader stops. */
 async function* parsed(body: Response['body']): AsyncGenerator<Line, void, void> {
   const reader = body?.getReader();
   const decoder = new TextDecoder();

@@ -3,29 +3,26 @@ import type { Sent } from './send.ts';
 import type { CallOptions, OperationName } from './types.ts';
 
 export interface ClientOptions {
-  /** Where the api is, such as http://127.0.0.1:2223. */
+  /** The URL of the api, such as http://127.0.0.1:2223. */
   api: string;
-  /** Sent in a header, which no proxy writes into its log. */
+  /** The token. It is sent in a header, which no proxy writes into its log. */
   token: string;
-  /** The user of changes, where neither the token nor the call names one. */
+  /** The user of changes, if neither the token nor the call names one. */
   user?: string | undefined;
   /**
-   * How often a request is sent again if its answer is lost, or says that it may succeed later.
-   * Default: 5.
+   * Maximum number of retries when the answer is lost or reports a temporary failure. Default: 5.
    */
   retries?: number;
-  /** Is told why a request is sent again, and after how many milliseconds. */
+  /** Called before each retry with its reason and the pause in milliseconds. */
   onRetry?: (error: Error, pause: number) => void;
-  /** What sends a request. Default: the global fetch. */
+  /** Sends a request. Default: the global fetch. */
   fetch?: typeof fetch;
 }
 
-/**
- * What a call asks for, without its types: parameters of the path and of the query, and the body.
- */
+/** The untyped input of a call: parameters of the path and of the query, and the body. */
 export type Asked = Record<string, unknown>;
 
-/** A call as it is to be sent. */
+/** Builds the request of a call. */
 export function requestOf(
   { api, token, user, retries = 5, onRetry, fetch = globalThis.fetch }: ClientOptions,
   name: OperationName,
@@ -46,7 +43,7 @@ export function requestOf(
   };
 }
 
-/** A path by its URI template, and the query of all parameters that are not in it. */
+/** Expands the URI template of a path and adds all other parameters as the query. */
 function targetOf(template: string, parameters: Asked): string {
   const left = new Map(Object.entries(parameters).filter(([, value]) => value !== undefined));
   const path = template.replace(/\{(\/?)(\w+)\*?\}/g, (_, slash: string, name: string) => {

@@ -1,6 +1,6 @@
 import { GeardError, refusalOf } from './error.ts';
 
-/** A request, and how often it is sent again where it may have got lost. */
+/** A request, with its retries if it may have been lost. */
 export interface Sent {
   url: string;
   method: string;
@@ -12,28 +12,24 @@ export interface Sent {
   signal: AbortSignal | undefined;
 }
 
-/**
- * Milliseconds before a request is sent again for the first time; they double up to the longest.
- */
+/** Milliseconds before the first retry, which double up to the longest pause. */
 const [firstPause, longestPause] = [250, 8_000];
-/** How often what follows a job or a log is sent again: for about two minutes. */
+/** Retries of a request that follows a job or a log: about two minutes. */
 const followRetries = 20;
-/** The same request for what goes on meanwhile: an api that is restarted does not end it. */
+/** Raises the retries of a request: a restart of the api does not end it. 0 stays 0. */
 export const patiently = (sent: Sent): Sent => ({
   ...sent,
   retries: sent.retries === 0 ? 0 : Math.max(sent.retries, followRetries),
 });
 
-/** Milliseconds for an answer: more than the api holds a request that waits for a job. */
+/** Timeout in milliseconds: longer than the api holds a request that waits for a job. */
 const deadline = 90_000;
 
-/**
- * Sends a request until there is an answer, and reads it. Throws GeardError where it is refused.
- */
+/** Sends a request, retries it, and reads the answer. Throws GeardError when it is refused. */
 export async function send<T>(sent: Sent, read: (response: Response) => T | Promise<T>): Promise<T> {
   const { url, method, headers, body, retries, signal, onRetry } = sent;
   const request = { method, headers, ...(body !== undefined && { body }) };
-  new Request(url, request); // What can never be sent is a TypeError, too, and is not tried again.
+  new Request(url, request); // Throws a TypeError for a request that can never be sent, which is not retried.
   for (let tries = 0; ; tries++) {
     try {
       return await sendOnce(sent, request, read);
@@ -58,7 +54,7 @@ const sendOnce = <T>(
     throw await refusalOf(response);
   });
 
-/** An answer that is not there in time counts as lost. A stream may last as long as it likes. */
+/** Limits the time for an answer: a late one counts as lost. A stream may take any time. */
 export async function inTime<T>(
   signal: AbortSignal | undefined,
   ask: (signal: AbortSignal) => Promise<T>,
@@ -78,13 +74,13 @@ export async function inTime<T>(
 const passing: readonly unknown[] = [429, 502, 503, 504];
 
 /**
- * Whether the same may succeed a little later. What fetch cannot reach, and an answer that is cut
- * off, is a TypeError.
+ * Whether a retry may succeed. fetch throws a TypeError when it cannot reach the server or the
+ * answer breaks off.
  */
 export const passes = (error: unknown): error is Error =>
   error instanceof GeardError ? passing.includes(error.status) : error instanceof TypeError;
 
-/** Throws the reason of the signal when it aborts. */
+/** Waits for some milliseconds. Rejects with the signal's reason when it aborts. */
 export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();

@@ -7,12 +7,12 @@ import type { operations } from './operations.ts';
 export type OperationName = JobType | ReadName;
 type Row<N extends OperationName> = (typeof operations)[N];
 
-/** How a call is made, beside what it asks for. */
+/** Options of a call, besides its request. */
 export interface CallOptions {
   signal?: AbortSignal;
   /**
-   * The Idempotency-Key of a change: sent again, also later, it joins the job of the first time.
-   * Default: a random one.
+   * The Idempotency-Key of a change. Another call with the same key, even later, joins the first
+   * call's job. Default: a random key.
    */
   key?: string;
   /** More headers, such as `If-None-Match`. */
@@ -33,7 +33,7 @@ type TypeOf<T> = [T] extends [undefined] ? unknown : undefined extends T ? { t?:
 
 type BodyOf<B> = string extends keyof B ? unknown : object extends B ? { body?: B } : { body: B };
 
-/** What a change works on, and the host where it is to be, as far as it is not that. */
+/** The target of a change: a host, or a resource and optionally its host. */
 type Place<On> = On extends 'host' ? { h: string } : { r: string; h?: string | undefined };
 
 type JobRequest<N extends JobType> = Flat<
@@ -51,18 +51,18 @@ type ReadRequest<N extends ReadName> = Flat<
   } & InPath<Row<N>['path']>
 >;
 
-/** What a call asks for: parameters by the names that docs/api.md has for them, and the body. */
+/** The input of a call: parameters, named as in docs/api.md, and the body. */
 export type RequestOf<N extends OperationName> = N extends JobType
   ? JobRequest<N>
   : N extends ReadName
     ? ReadRequest<N>
     : never;
 
-/** A change that was sent: a promise of its job as it was accepted. */
+/** A change that was sent: a promise of its accepted job. */
 export interface Change<N extends JobType> extends Promise<Job> {
-  /** Waits until the job has succeeded. Throws GeardError where it fails or is cancelled. */
+  /** Waits until the job has succeeded. Throws GeardError when it fails or is cancelled. */
   done(): Promise<Succeeded<N>>;
-  /** Every step of the job from its first, live, up to its outcome. */
+  /** Yields every step of the job live, from the first to the outcome. */
   events(): AsyncGenerator<Answer<'job.log'>, void, void>;
 }
 

@@ -5,8 +5,8 @@ const nonceBytes = 12;
 export const tagBytes = 16;
 
 /**
- * Ciphertext and tag by AES-256-GCM (NIST SP 800-38D); `about` is authenticated with it, and not in
- * it.
+ * Encrypts with AES-256-GCM (NIST SP 800-38D). Returns the ciphertext and the tag; `about` is
+ * authenticated, but not included.
  */
 export function encrypt(key: Buffer, nonce: Buffer, plain: Uint8Array, about: string): Buffer {
   const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(about));
@@ -14,8 +14,7 @@ export function encrypt(key: Buffer, nonce: Buffer, plain: Uint8Array, about: st
 }
 
 /**
- * What was encrypted under a key and nonce; null where it was not, has changed, or is about
- * something else.
+ * Decrypts and verifies. Returns null if the key, the nonce, the content or `about` does not match.
  */
 export function decrypt(key: Buffer, nonce: Buffer, sealed: Buffer, about: string): Buffer | null {
   if (sealed.length < tagBytes || nonce.length !== nonceBytes) return null;

@@ -8,7 +8,7 @@ export class BoundedMap<K, V> extends Map<K, V> {
   }
 
   override set(key: K, value: V): this {
-    super.delete(key); // It is the newest now.
+    super.delete(key); // Makes the key the newest.
     super.set(key, value);
     const [oldest] = this.keys();
     if (this.size > this.#max && oldest !== undefined) this.delete(oldest);

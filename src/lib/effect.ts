@@ -7,21 +7,19 @@ export type FailpointListener = (point: string) => void | Promise<void>;
 
 let listener: FailpointListener | null = null;
 
-/**
- * Calls a listener at every failpoint from now on; null: none. What it throws, the effect throws.
- */
+/** Sets the listener called at every failpoint; null removes it. Its errors fail the effect. */
 export function listenToFailpoints(next: FailpointListener | null): void {
   listener = next;
 }
 
 /**
- * What was done to Docker, systemd, Redis or a file, or which program was run. Names that callers
- * chose are in it; values, URLs and tokens are not.
+ * One operation on Docker, systemd, Redis or a file, or one run of a program. It contains names
+ * that clients chose, but no values, URLs or tokens.
  */
 export interface Trace {
   /** Such as `dbus.StartUnit`. */
   effect: string;
-  /** A path, a unit, a container; undefined where the effect says it all. */
+  /** A path, a unit or a container; undefined if the effect's name is enough. */
   of: string | undefined;
   ms: number;
   /** `done`, or the code or the name of the error. */
@@ -30,12 +28,12 @@ export interface Trace {
 
 let tracer: ((trace: Trace) => void) | null = null;
 
-/** Calls the tracer after every effect from now on; null: no more. */
+/** Sets the tracer called after every effect; null removes it. */
 export function traceEffects(next: ((trace: Trace) => void) | null): void {
   tracer = next;
 }
 
-/** Carries something out and tells the tracer of it. */
+/** Carries out an operation and reports it to the tracer. */
 export async function traced<T>(
   effect: string,
   of: string | undefined,
@@ -57,7 +55,7 @@ export async function traced<T>(
 }
 
 /**
- * Carries out an effect between its two failpoints, and traces it. `of`: what it is done to.
+ * Carries out an effect between its two failpoints and traces it. `of`: the object of the effect.
  *
  * @example await effect('file.rename', () => rename(draft, path), path);
  */

@@ -8,7 +8,7 @@ import { traced } from './effect.ts';
 
 export interface ProgramOptions {
   signal?: AbortSignal;
-  /** Bytes of stdout and of stderr that are kept each; what exceeds is dropped. Default 1 MiB. */
+  /** Maximum bytes kept of stdout and of stderr each; drops the rest. Default: 1 MiB. */
   maxOutput?: number;
   /** Variables besides PATH and LC_ALL. */
   env?: Record<string, string>;
@@ -36,7 +36,7 @@ const cleanEnvironment = {
   LC_ALL: 'C.UTF-8',
 };
 
-/** Where a program is that these functions would run; null where it is not installed. */
+/** Returns the path of a program that these functions would run; null if it is not installed. */
 export async function whereIs(program: string): Promise<string | null> {
   for (const place of cleanEnvironment.PATH.split(':')) {
     const path = join(place, program);
@@ -60,8 +60,8 @@ function options({ signal, env, user }: ProgramOptions): Omit<SpawnOptions, 'std
 }
 
 /**
- * Runs a program without a shell and collects what it prints. Resolves whatever its exit status;
- * rejects when it cannot be started or is still running at the deadline.
+ * Runs a program without a shell and collects its output. Resolves with any exit status. Rejects
+ * when the program cannot be started, times out or is aborted.
  */
 export function exec(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
   return traced('exec', program, () => collectOutput(program, args, wanted));
@@ -84,20 +84,20 @@ async function collectOutput(program: string, args: string[], wanted: ExecOption
 
 /** A program whose output is read while it runs. */
 export interface Program {
-  /** What it prints, at the pace at which it is read: a program that is not read from waits. */
+  /** The program's output. The program waits while nothing reads it. */
   stdout: Readable;
   /**
-   * Resolves with how it ended, when everything it has printed was read. Rejects when it could not
-   * be started.
+   * Resolves with the exit status and stderr when all output has been read. Rejects when the
+   * program cannot be started.
    */
   ended: Promise<{ status: number | null; stderr: string }>;
-  /** Ends it and resolves when it has ended; what it has printed can no longer be read. */
+  /** Kills the program and resolves when it has ended. Discards unread output. */
   kill(): Promise<void>;
 }
 
 /**
- * Runs a program without a shell, for its output as a stream. What it has started itself ends with
- * it.
+ * Runs a program without a shell and streams its output. `kill` also kills all processes that it
+ * has started.
  */
 export function openProgram(program: string, args: string[], wanted: ProgramOptions = {}): Program {
   const child = spawn(program, args, {
@@ -110,7 +110,7 @@ export function openProgram(program: string, args: string[], wanted: ProgramOpti
     status,
     stderr,
   }));
-  ended.catch(() => undefined); // The caller handles it, if it waits for the end.
+  ended.catch(() => undefined); // The caller handles the error if it waits for the end.
   return {
     stdout,
     ended,
@@ -123,8 +123,8 @@ export function openProgram(program: string, args: string[], wanted: ProgramOpti
 }
 
 /**
- * Kills a program that leads a process group, with everything in it. As long as it is not reaped
- * the number is its own.
+ * Kills a program that leads a process group, and the whole group. Until the program is reaped, no
+ * other process gets its number.
  */
 function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
   if (pid === undefined || exitCode !== null || signalCode !== null) return;
@@ -136,8 +136,8 @@ function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
 }
 
 /**
- * Starts a long-running program without a shell; what it prints goes to our stderr, and is heard
- * line by line. It has a session of its own: a Ctrl-C on our terminal is for us to pass on.
+ * Starts a long-running program without a shell. Copies its output to our stderr and passes each
+ * line to `hear`. The program has its own session, so we must pass on a Ctrl-C on our terminal.
  */
 export function start(program: string, args: string[], hear: (line: string) => void): ChildProcess {
   const child = spawn(program, args, {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-/** The first thing that is wrong, in words: `ports[0].external: must be …`. */
+/** Describes the first issue: `ports[0].external: must be …`. */
 export function explain(error: z.ZodError): string {
   const issue = error.issues[0];
   if (!issue) return 'not valid';

@@ -5,8 +5,8 @@ import { openAuditFile } from './files/audit-file.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /**
- * What the log has of an error: nothing that a library has hung onto it, for that may hold what a
- * client has sent (ioredis: the arguments of the command).
+ * Reduces an error to its loggable fields. Other properties, which libraries attach, may contain
+ * client data (ioredis: the arguments of the command).
  */
 export function plainError(error: unknown): object {
   if (!(error instanceof Error)) return { message: String(error) };
@@ -16,10 +16,10 @@ export function plainError(error: unknown): object {
 }
 
 /**
- * Logs to stderr: JSON, one object a line, or readable lines where stderr is a terminal. JSON is
- * written every 100 milliseconds or 8 KiB, and when the process ends by itself: a write for each
- * request would be a tenth of its cost. Lines of the audit log go to a file as well, where one is
- * named.
+ * Creates a logger to stderr: one JSON object per line, or readable lines if stderr is a terminal.
+ * It writes JSON every 100 milliseconds or 8 KiB, and when the process exits on its own: a write
+ * per request would be a tenth of the request's cost. It also writes the lines of the audit log to
+ * `auditFile`, if given.
  */
 export async function createLogger(level: LogLevel, auditFile: string | null = null): Promise<Logger> {
   const options = {
@@ -34,13 +34,13 @@ export async function createLogger(level: LogLevel, auditFile: string | null = n
   return pino(options, auditFile === null ? stderr : withAuditFile(stderr, auditFile));
 }
 
-/** Loaded here only: services do not need it. */
+/** Loads pino-pretty only here: services do not need it. */
 async function readableLines(): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty');
   return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' });
 }
 
-/** Matches only a field in JSON: a quote inside a value has a backslash before it. */
+/** Matches only a JSON field: a quote inside a value has a backslash before it. */
 const auditMark = '"audit":true';
 
 function withAuditFile(stderr: DestinationStream & { flushSync?(): void }, path: string): DestinationStream {
@@ -50,7 +50,7 @@ function withAuditFile(stderr: DestinationStream & { flushSync?(): void }, path:
       stderr.write(line);
       if (line.includes(auditMark)) append(line);
     },
-    flushSync: () => stderr.flushSync?.(), // Called for fatal lines.
+    flushSync: () => stderr.flushSync?.(), // pino calls it for fatal lines.
   };
   return both;
 }

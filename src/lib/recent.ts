@@ -1,6 +1,6 @@
 import { BoundedMap } from './bounded-map.ts';
 
-/** Keys that were added within so many milliseconds; of more than `max` the oldest go. */
+/** Remembers keys for some milliseconds. Drops the oldest when there are more than `max`. */
 export function createRecent(milliseconds: number, max: number) {
   const addedAt = new BoundedMap<string, number>(max);
   return {

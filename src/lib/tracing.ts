@@ -3,8 +3,8 @@ import { pause } from './async/pause.ts';
 import type { Trace } from './effect.ts';
 
 /*
- * Spans of requests, jobs, their steps and effects, by the API of OpenTelemetry. docs/tracing.md
- * has their names and attributes: no token, no value, no URL, and no name that a client chose.
+ * OpenTelemetry spans of requests, jobs, their steps and effects. docs/tracing.md lists the names
+ * and attributes: no token, no value, no URL, and no name that a client chose.
  */
 
 interface Tracing {
@@ -13,15 +13,15 @@ interface Tracing {
   provider: Api.TracerProvider;
 }
 
-/** Null: there is no API, or no SDK behind it, and nothing is traced. */
+/** Null without the API or an SDK behind it: nothing is traced. */
 let tracing: Tracing | null = null;
 
-/** The step at which each job is, by their spans. */
+/** The span of each job's current step, by the span of the job. */
 const steps = new WeakMap<Api.Span, Api.Span>();
 
 /**
- * Traces from now on where the operator has installed the API and registered an SDK. Returns
- * whether that is so.
+ * Starts tracing if the operator has installed the API and registered an SDK. Returns whether it
+ * has started.
  */
 export async function startTracing(
   version: string,
@@ -43,7 +43,7 @@ function tracingBy(api: typeof Api, version: string): Tracing | null {
   return tracer ? { api, tracer, provider: provider.getDelegate() } : null;
 }
 
-/** Has the SDK send what it holds; waits for it no longer than so many milliseconds. */
+/** Makes the SDK send the spans it holds. Waits at most `patience` milliseconds. */
 export async function flushSpans(patience: number): Promise<void> {
   const provider = tracing?.provider;
   if (!provider || !('forceFlush' in provider) || typeof provider.forceFlush !== 'function') return;
@@ -57,14 +57,14 @@ export async function flushSpans(patience: number): Promise<void> {
  */
 const traceparent = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:$|-)/;
 
-/** What a `traceparent` of anybody's says; null where it is none. */
+/** Parses a `traceparent` from an untrusted sender; returns null if it is invalid. */
 export function readTraceparent(text: string): Api.SpanContext | null {
   const [, traceId, spanId, flags] = traceparent.exec(text) ?? [];
   if (traceId === undefined || spanId === undefined) return null;
   return { traceId, spanId, traceFlags: Number(`0x${flags}`) & 1, isRemote: true };
 }
 
-/** A span that has begun. What is traced while its work runs becomes its child. */
+/** An open span. Whatever is traced while its work runs becomes its child. */
 export class OpenSpan {
   readonly #api: typeof Api;
   readonly #span: Api.Span;
@@ -83,7 +83,7 @@ export class OpenSpan {
     return this.#api.context.with(this.#api.trace.setSpan(this.#api.ROOT_CONTEXT, this.#span), work);
   }
 
-  /** `error`: the code of what went wrong. `isOurs`: it is a fault, and not the client's. */
+  /** `error`: the code of the error. `isOurs`: the error is ours, not the client's. */
   end(attributes: Api.Attributes = {}, error?: string, isOurs = true): void {
     this.#span.setAttributes(attributes);
     if (error !== undefined) this.#span.setAttribute('error.type', error);
@@ -92,7 +92,7 @@ export class OpenSpan {
   }
 }
 
-/** `route`: the template of its path. `parent`: its `traceparent`. Null: nothing is traced. */
+/** `route`: template of the path. `parent`: the request's `traceparent`. Null if not tracing. */
 export function beginRequest(method: string, route: string, parent: string): OpenSpan | null {
   if (tracing === null) return null;
   const { api, tracer } = tracing;
@@ -103,7 +103,7 @@ export function beginRequest(method: string, route: string, parent: string): Ope
   return new OpenSpan(tracing, tracer.startSpan(`${method} ${route}`, options, within));
 }
 
-/** Links the span of a job to its request's; a job may wait for a day, so it is no child. */
+/** Links a job's span to its request's span; it is no child, because a job may wait for a day. */
 export function beginJob(id: string, type: string, request: string | undefined): OpenSpan | null {
   if (tracing === null) return null;
   const { api, tracer } = tracing;
@@ -114,7 +114,7 @@ export function beginJob(id: string, type: string, request: string | undefined):
   return new OpenSpan(tracing, tracer.startSpan(`job ${type}`, options, api.ROOT_CONTEXT));
 }
 
-/** Begins a step of the job that runs here. Returns what ends it. */
+/** Starts a step of the active job. Returns a function that ends the step; null if not tracing. */
 export function beginStep(step: string): (() => void) | null {
   if (tracing === null) return null;
   const job = tracing.api.trace.getActiveSpan();
@@ -127,11 +127,11 @@ export function beginStep(step: string): (() => void) | null {
   };
 }
 
-/** An effect that is over becomes a child of the step or the request that runs here. */
+/** Records a finished effect as a child of the active step or request. */
 export function traceEffect({ effect, of, ms, outcome }: Trace): void {
   if (tracing === null) return;
   const around = tracing.api.trace.getActiveSpan();
-  // What a request or a job has set going may go on after it.
+  // Work that a request or a job has started may outlast its span.
   if (!around?.isRecording()) return;
   const name = effect === 'exec' ? `exec ${of}` : effect;
   const span = childOf(tracing, steps.get(around) ?? around, name, { startTime: Date.now() - ms });

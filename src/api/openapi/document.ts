@@ -21,12 +21,12 @@ const tags = {
   api: 'The api itself; needs no token',
 };
 
-/** The tags of requests whose names begin with something else. */
+/** Tags of requests whose names begin with a different word. */
 const tagged: Record<string, keyof typeof tags> = { content: 'repository', drift: 'host', whoami: 'token' };
 
 /**
- * The OpenAPI 3.1 document of the HTTP surface, from the definitions by which requests are parsed
- * and answered.
+ * Creates the OpenAPI 3.1 document of the HTTP API. It comes from the definitions by which the api
+ * parses and answers requests.
  */
 export function openApiDocument(version: string) {
   const all = operations();
@@ -55,7 +55,7 @@ export function openApiDocument(version: string) {
   };
 }
 
-/** The methods of each path. Responses that several have are collected, by their names. */
+/** Describes the methods of each path. Collects shared responses in `responses`, by name. */
 function pathsOf(all: Operation[], responses: Record<string, object>) {
   const paths: Record<string, Record<string, object>> = {};
   for (const operation of all) {
@@ -71,15 +71,15 @@ function pathsOf(all: Operation[], responses: Record<string, object>) {
 }
 
 /**
- * A path without its optional end, and with it. OpenAPI has no word for slashes in a parameter:
- * they come encoded.
+ * Returns a path without its optional end, and with it. OpenAPI cannot describe slashes in a
+ * parameter: clients encode them.
  */
 function expand(template: string): string[] {
   const [path = '', rest] = template.split(/\{\/(\w+)\*\}/);
   return rest === undefined ? [path] : [path, `${path}/{${rest}}`];
 }
 
-/** One operation, which several kinds of request share where only `t` tells them apart. */
+/** Describes one operation. Several kinds of request share it if they differ only in `t`. */
 function describe(sharing: Operation[], path: string, responses: Record<string, object>) {
   const [first] = sharing as [Operation, ...Operation[]];
   const { name, needs, body, deprecated, headers } = first;

@@ -6,7 +6,7 @@ const asText = (...types: string[]) =>
 const status = (value: string, more: object = {}) =>
   json({ type: 'object', properties: { status: { const: value }, ...more }, required: ['status'] });
 
-/** What anybody may ask, without a token. */
+/** Paths that need no token. */
 export const openPaths = {
   '/healthz': open('healthz', 'Says that the process runs', {
     200: { description: 'It does', content: status('ok', { version: { type: 'string' } }) },

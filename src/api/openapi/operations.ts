@@ -9,26 +9,24 @@ import {
 import { jobDocument } from '../../jobs/job.ts';
 import { aliases, type JobType, jobs, type ReadName, reads } from '../../jobs/registry.ts';
 
-/**
- * What the document says of a kind of request, from its definition. Nothing is left to a default.
- */
+/** One kind of request in the document, from its definition, with all defaults filled in. */
 export interface Operation extends Omit<ReadDefinition, 'select' | 'wants' | 'changes' | 'ofHost'> {
   name: string;
-  /** What `t` must be, where it takes one. */
+  /** The schema of `t`, if the request takes it. */
   t?: z.ZodType;
-  /** The `t` by which it is told from others of the same path. */
+  /** The `t` that selects it among requests with the same path. */
   select?: string;
   body?: z.ZodType;
-  /** What `result` of the job that it answers with holds. */
+  /** The schema of `result` in the job that it answers with. */
   result?: z.ZodType;
   media: readonly string[];
   headers: readonly HeaderName[];
   statuses: readonly number[];
-  /** Another way to write a request, which is kept for old clients. */
+  /** An alias of another request, kept for old clients. */
   deprecated?: true;
 }
 
-/** The codes with which every request may fail. */
+/** Error codes of every request. */
 export const ofAll = [
   'invalid_request',
   'token_invalid',
@@ -38,10 +36,7 @@ export const ofAll = [
   'queue_unavailable',
 ] as const;
 
-/**
- * The codes with which every request may fail that becomes a job, or the job for a client that
- * waits for it.
- */
+/** Error codes of every request that becomes a job, and of the job if the client waits for it. */
 const ofChange = [
   'host_not_found',
   'host_conflict',
@@ -75,7 +70,7 @@ const readOperation = (name: ReadName, { select, errors, ...rest }: ReadDefiniti
   errors: [...ofAll, ...errors],
 });
 
-/** Everything that a token is needed for. */
+/** All requests that need a token. */
 export const operations = (): Operation[] => [
   ...(Object.keys(jobs) as JobType[]).map(changeOperation),
   ...(Object.keys(reads) as ReadName[]).map((name) => readOperation(name, reads[name])),

@@ -2,7 +2,7 @@ import { refName } from '../../jobs/fields/identifier.ts';
 import { parameters } from '../../jobs/parameters.ts';
 import { schemaOf } from './schemas.ts';
 
-/** How a request is written; `t` is another one in each operation. */
+/** All parameters of requests except `t`, which differs between operations. */
 export function requestParameters(): Record<string, object> {
   const { t: _, ...query } = parameters.shape;
   const described = Object.entries(query).map(([name, schema]) => {

@@ -12,8 +12,8 @@ const headers = (...names: string[]) => ({
 const ofJob = ['Location', 'Idempotent-Replayed', 'Preference-Applied'];
 
 /**
- * The answers of requests by status; those that are problems are kept among `problems`, for all
- * operations together.
+ * Returns the responses of requests by status. Adds responses that are problems to `problems`,
+ * which all operations share.
  */
 export function responsesOf(sharing: readonly Operation[], problems: Record<string, object>) {
   const responses: Record<number, object> = {};

@@ -5,17 +5,17 @@ import { driftDocument } from '../../jobs/rpc/drift.ts';
 import { gearDocument, gearSummary } from '../../jobs/types/container-reads.ts';
 import type { Operation } from './operations.ts';
 
-/** JSON Schema (2020-12), as OpenAPI 3.1 has it. */
+/** JSON Schema (2020-12), the dialect of OpenAPI 3.1. */
 export type JsonSchema = { [keyword: string]: unknown };
 
 export const refTo = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
 export const schemaRef = (name: string) => refTo('schemas', name);
 
-/** Of an operation, such as `ContainerInstallBody`. */
+/** The name of a schema of an operation, such as `ContainerInstallBody`. */
 export const schemaName = (operation: string, part: 'Body' | 'Result' | 'Job' | 'Answer' | 'Line') =>
   `${operation.replace(/(?:^|\.)(\w)/g, (_, letter: string) => letter.toUpperCase())}${part}`;
 
-/** The documents that several operations answer with, or that others hold. */
+/** Documents that several operations answer with, or that other documents contain. */
 const shared = [
   ['Problem', problemDocument],
   ['Job', jobDocument],
@@ -24,7 +24,7 @@ const shared = [
   ['Drift', driftDocument],
 ] as const;
 
-/** The name of what an operation answers with; null where that is no JSON. */
+/** Returns the schema name of an operation's answer, or null if the answer is not JSON. */
 export function answerName({ name, answer, result, media }: Operation): string | null {
   if (result) return schemaName(name, 'Job');
   if (!media.some((type) => type.includes('json'))) return null;
@@ -32,14 +32,14 @@ export function answerName({ name, answer, result, media }: Operation): string |
   return known?.[0] ?? schemaName(name, media.length > 1 ? 'Line' : 'Answer');
 }
 
-/** All schemas of bodies and answers by their names. */
+/** Returns the schemas of all bodies and answers by name. */
 export function componentSchemas(operations: readonly Operation[]): Record<string, JsonSchema> {
   const [bodies, answers] = [z.registry<{ id: string }>(), z.registry<{ id: string }>()];
   const jobs: Record<string, JsonSchema> = {};
   for (const [id, schema] of shared) answers.add(schema, { id });
   for (const operation of operations) {
     const { name, body, result, answer, deprecated } = operation;
-    if (deprecated) continue; // It is the same as another one.
+    if (deprecated) continue; // It shares the schemas of another operation.
     if (body) bodies.add(body, { id: schemaName(name, 'Body') });
     const id = answerName(operation);
     if (id !== null && !answers.has(answer)) answers.add(answer, { id });
@@ -50,7 +50,7 @@ export function componentSchemas(operations: readonly Operation[]): Record<strin
   return { ...schemasOf(answers, 'output'), ...jobs, ...schemasOf(bodies, 'input') };
 }
 
-/** A job whose `result` is known: what it came to, by which job it was made pointless, or null. */
+/** Describes a job whose `result` is this one, the id of the job that superseded it, or null. */
 function jobWith(result: JsonSchema): JsonSchema {
   const superseded = {
     type: 'object',
@@ -70,7 +70,7 @@ function schemasOf(registry: z.core.$ZodRegistry<{ id: string }>, io: 'input' | 
   return schemas as Record<string, JsonSchema>;
 }
 
-/** One schema, of what a client sends. */
+/** Converts one schema of client input. */
 export function schemaOf(schema: z.ZodType): JsonSchema {
   const { $schema: _, ...json } = z.toJSONSchema(schema, howOf('input'));
   return json;
@@ -86,9 +86,9 @@ const howOf = (io: 'input' | 'output') =>
         for (const keyword of Object.keys(jsonSchema)) delete jsonSchema[keyword];
         Object.assign(jsonSchema, plain, said);
       }
-      // The pattern of a time is longer than all the rest; the format says it.
+      // The format is enough: the pattern of a time is longer than everything else.
       if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
-      // A client must take answers that hold more than it knows.
+      // Clients must accept answers with unknown fields.
       if (io === 'output' && jsonSchema.additionalProperties === false)
         delete jsonSchema.additionalProperties;
     },

@@ -4,7 +4,7 @@ import { readTraceparent } from '../../lib/tracing.ts';
 
 const requestId = /^[A-Za-z0-9._:+/=-]{1,64}$/;
 
-/** Where a request comes from, as far as logs tell it. */
+/** Returns the trace and the peer's address of a request, for logs. */
 export function originOf({ headers, socket }: IncomingMessage): Origin {
   const named = String(headers['x-request-id'] ?? '');
   const trace = requestId.test(named)

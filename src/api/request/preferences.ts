@@ -1,12 +1,12 @@
 import type { Request } from 'express';
 import { type LogFormat, logFormats } from '../../jobs/rpc/streams.ts';
 
-/** Seconds a client may have us wait. */
+/** Longest wait that a client may ask for, in seconds. */
 const maxWait = 60;
 
 /**
- * `Prefer: wait=N` in seconds (RFC 7240), or null. Other preferences are ignored, as the RFC wants
- * it.
+ * Returns N of `Prefer: wait=N` (RFC 7240), at most `maxWait`, or null. Ignores other preferences,
+ * as the RFC requires.
  */
 export function preferredWait(req: Request): number | null {
   const header = req.headers['prefer'];
@@ -18,21 +18,21 @@ export function preferredWait(req: Request): number | null {
   return Math.min(Number(preference[1]), maxWait);
 }
 
-/** The format of a log; plain lines unless the client asks for another of ours. */
+/** Returns the format of a log: plain lines, unless the client asks for another format of ours. */
 export function logFormat(req: Request): LogFormat {
   const accepted = req.accepts([...logFormats]);
   return logFormats.find((format) => format === accepted) ?? 'text/plain';
 }
 
 /**
- * `Last-Event-ID`, which a client sends to go on after a stream was cut (HTML, 9.2.4); null: none.
+ * Returns `Last-Event-ID`, which a client sends to resume a broken stream (HTML, 9.2.4), or null.
  */
 export function lastEventId(req: Request): string | null {
   const header = req.headers['last-event-id'];
   return header === undefined || header === '' ? null : String(header);
 }
 
-/** The entity tags of If-None-Match, weak or strong alike (RFC 9110, 13.1.2). */
+/** Returns the entity tags of If-None-Match, weak or strong (RFC 9110, 13.1.2). */
 export function knownEntities(req: Request): string[] {
   const header = (req.headers['if-none-match'] ?? '').slice(0, 4_000).trim();
   if (header === '*') return ['*'];

@@ -4,62 +4,62 @@ import type { OpenSpan } from '../../lib/tracing.ts';
 import type { Claims } from '../../token/claims.ts';
 import type { Account, Place } from './user-limits.ts';
 
-/** The outcome of an answer that was broken off by us. */
+/** The outcome of an answer that we broke off. */
 export const brokenOff = 'broken off';
 
-/** What the request log shows besides method and status; never a token or a value. */
+/** Fields of the request log besides method and status; never a token or a value. */
 export interface LogFields extends Origin {
   id?: string;
   type?: string;
   resource?: string;
   outcome?: string;
-  /** The token was refused, or what was asked with it: the line is one of the audit log. */
+  /** The token or the request was refused: the line belongs to the audit log. */
   audit?: true;
   reason?: string;
-  /** The token by its hash. */
+  /** The label of the token, made from its hash. */
   token?: string;
   user?: string;
 }
 
 /** The sender of a request with a valid token. */
 export interface Caller extends Account {
-  /** Of the answer's Location: `/token/<token>`, or empty when the token came in a header. */
+  /** The prefix of Location: `/token/<token>`, or empty when the token came in a header. */
   prefix: string;
   claims: Claims;
   /** The token itself; never logged. */
   token: string;
   /** Whether the token is still valid: it may have expired, or its issuer may have been revoked. */
   isValid(): Promise<boolean>;
-  /** The tenant that the request counts for; see tenantOf. */
+  /** The tenant whose limits the request counts against; see tenantOf. */
   tenant: string;
 }
 
 declare global {
   namespace Express {
-    /** What belongs to a request, on its response. */
+    /** Data of a request, kept on its response. */
     interface Locals {
-      /** Since the request arrived; see requestLog. */
+      /** Set when the request arrives; see requestLog. */
       log: LogFields;
-      /** Where it is traced; see lib/tracing.ts. */
+      /** Set if the request is traced; see lib/tracing.ts. */
       span?: OpenSpan;
-      /** Since its token was verified. */
+      /** Set once the token is verified. */
       caller?: Caller;
-      /** What it occupies; see user-limits.ts. */
+      /** The kind of slot that the request holds; see user-limits.ts. */
       place?: Place;
     }
   }
 }
 
-/** The sender of a request that has passed `requireToken`. */
+/** Returns the sender of a request that has passed `requireToken`. */
 export function callerOf({ locals: { caller } }: Response): Caller {
   if (!caller) throw new Error('this request has no token');
   return caller;
 }
 
 /**
- * A signal that aborts when the client goes away, or has gone already. It is made for requests that
- * wait only: every request ends with a closed response, and an abort there would cost each some
- * microseconds.
+ * Returns a signal that aborts when the client leaves, or is aborted if it has left. Only requests
+ * that wait use it: every request ends with a closed response, and an abort for each would cost
+ * some microseconds.
  */
 export function clientGone(res: Response): AbortSignal {
   if (res.closed) return AbortSignal.abort();

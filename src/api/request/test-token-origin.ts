@@ -4,10 +4,10 @@ import { Failure } from '../../jobs/errors.ts';
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
- * Refuses a request with the test token that a Web page of somebody else has made: everybody knows
- * that token, and a browser on this machine reaches loopback. A name that was made to lead here
- * (DNS rebinding) shows in Host; a page of another origin, also one that a gear here serves at
- * another port, in Origin and Sec-Fetch-Site.
+ * Rejects a request with the test token that a foreign web page sends: everybody knows that token,
+ * and a browser on this machine can reach loopback. Host reveals a name that was pointed at this
+ * machine (DNS rebinding). Origin and Sec-Fetch-Site reveal a page of another origin, including a
+ * page that a gear on this host serves at another port. Throws `token_forbids`.
  */
 export function assertLocalOrigin(req: Request): void {
   const { host = '', origin } = req.headers;
@@ -22,7 +22,7 @@ export function assertLocalOrigin(req: Request): void {
     throw new Failure('token_forbids', 'the test token is not accepted from a page of another origin');
 }
 
-/** At which of our addresses the request has come, as Host has it. */
+/** Returns the local address that received the request, in the syntax of Host. */
 function addressOf({ socket }: Request): string {
   const address = (socket.localAddress ?? '').replace(/^::ffff:(?=[\d.]+$)/, '');
   return address.includes(':') ? `[${address}]` : address;

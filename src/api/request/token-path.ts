@@ -8,9 +8,7 @@ import { assertLocalOrigin } from './test-token-origin.ts';
 import type { AccountOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
-/**
- * Of every answer: the URL may be the credential, and what is in logs and archives is anybody's.
- */
+/** Headers of every answer: the URL may be the credential, and logs and archives are untrusted. */
 const headers = [
   ['Cache-Control', 'no-store'],
   ['Referrer-Policy', 'no-referrer'],
@@ -20,15 +18,14 @@ const headers = [
 const bearer = /^Bearer +(\S{1,4096})$/i;
 
 /**
- * Milliseconds after which every refusal of a token is answered, counted from before it was looked
- * at: more than a verification takes, so that the time does not tell how far a forged token has
- * come.
+ * Milliseconds until every rejection of a token, counted from before its verification. This is
+ * longer than a verification takes, so that the time does not reveal how far a forged token got.
  */
 const refusalTime = 5;
 
 /**
- * Takes the token off the path, or out of the Authorization header, and lets only valid ones pass.
- * The rest of the path is what the routes see.
+ * Takes the token from the path or from the Authorization header and accepts only valid tokens. The
+ * routes see the rest of the path.
  */
 export function requireToken({ verify }: Verifier, accountOf: AccountOf): RequestHandler {
   return async (req, res, next) => {
@@ -53,12 +50,12 @@ export function requireToken({ verify }: Verifier, accountOf: AccountOf): Reques
   };
 }
 
-/** A token with its claims. Throws `token_invalid`, always after the same time. */
+/** Returns a token with its claims. Throws `token_invalid`, always after the same time. */
 async function verified(
   verify: Verifier['verify'],
   token: string | undefined,
 ): Promise<Pick<Caller, 'token' | 'claims' | 'isValid'>> {
-  // It begins before the verification: one that began after it would be cut to whole milliseconds.
+  // Starts before the verification: a timer started afterwards would be cut to whole milliseconds.
   let timer: NodeJS.Timeout | undefined;
   const due = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, refusalTime);

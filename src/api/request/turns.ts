@@ -1,23 +1,23 @@
 import { Limiter, type Release } from '../../lib/async/limiter.ts';
 
-/** Milliseconds after a request for which its user counts as one of those who share the api. */
+/** Milliseconds after a request during which its user counts as sharing the api. */
 const shareTime = 10_000;
 
 /**
- * Milliseconds for which a request keeps its turn at most: one that takes longer mostly waits for a
- * host or for Redis, and the user's next one can be worked on.
+ * Maximum length of a turn, in milliseconds. A request that takes longer mostly waits for a host or
+ * for Redis, so the user's next request can start.
  */
 const longestTurn = 50;
 
 /**
- * Turns of the users who share an api: it works on so many requests of each at a time, so that a
- * user with many in flight delays the others no more than one with a few. A user who is alone need
- * not wait: requests that come together cost less, for what they ask Redis is sent together.
+ * Creates the turns of users who share an api. It works on `perUser` requests of each user at a
+ * time, so that a user with many in flight delays others no more than a user with a few. A lone
+ * user does not wait: concurrent requests cost less, because their Redis commands travel together.
  */
 export function createTurns(perUser: number): (user: string) => Promise<Release> {
   const turns = new Limiter({ all: Number.POSITIVE_INFINITY, perKey: perUser });
   let newest = { user: '', at: Number.NEGATIVE_INFINITY };
-  /** The newest request of another user than the newest one's. */
+  /** The newest request of another user than `newest.user`. */
   let other = newest;
   const isShared = (user: string) => {
     const now = performance.now();

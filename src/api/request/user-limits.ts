@@ -12,22 +12,22 @@ const what = {
   userArchives: 'you fetch too many archives at a time; wait for one to end',
 } as const;
 
-/** What a request occupies while it is answered. */
+/** The kind of slot that a request holds while it is in flight. */
 export type Place = keyof typeof what;
 
-/** What one request occupies, in its user's name. */
+/** The slot and the turn of one request, counted against its user's limits. */
 export interface Account {
   /**
-   * Takes a place, and gives the last one back: a request that begins to wait or to stream so makes
+   * Takes a slot and releases the previous one: a request that starts to wait or to stream makes
    * room for another one. Throws `limit_reached`.
    */
   occupy(place: Place): void;
-  /** Passes the turn on: from now on the request waits, or sends a stream. */
+  /** Ends the turn: from now on the request waits or sends a stream. */
   passTurn(): void;
   /**
-   * Answers the request at its user's turn; see turns.ts. A client that leaves meanwhile keeps its
-   * place until this is over, for the host that was asked is at work until then: a client that
-   * leaves again and again would have no bound.
+   * Answers the request when it is its user's turn; see turns.ts. If the client leaves, the request
+   * keeps its slot until the answer ends, because the queried host works until then. Otherwise a
+   * client that leaves again and again would have no limit.
    */
   answering<T>(answer: () => Promise<T>): Promise<T>;
 }

@@ -11,15 +11,14 @@ import { callerOf } from '../request/request-context.ts';
 import { sendJob } from '../respond.ts';
 import { waitForJob } from './job-routes.ts';
 
-/** Requests that become jobs. */
+/** Handlers of requests that become jobs. */
 export function changes(queue: ApiQueue): { [T in JobType]: OrderHandler<JobType> } {
   const handler: OrderHandler<JobType> = (req, res, order) => submit(queue, req, res, order);
   return Object.fromEntries(Object.keys(jobs).map((type) => [type, handler])) as ReturnType<typeof changes>;
 }
 
 /**
- * Makes a change a job and answers: the same id with the same request joins the job it became
- * before.
+ * Turns a change into a job and answers. The same request with the same id joins its existing job.
  */
 async function submit(
   queue: ApiQueue,
@@ -47,7 +46,7 @@ async function submit(
   sendJob(req, res, latest?.job ?? placed.job, { replayed: placed.replayed, waited });
 }
 
-/** What a request became, now or the first time it was sent. */
+/** The job of a request, created now or when the request was first sent. */
 interface Placed {
   job: Job;
   fingerprint: string;
@@ -57,8 +56,8 @@ interface Placed {
 const replayOf = ({ job, fingerprint }: JobRecord): Placed => ({ job, fingerprint, replayed: true });
 
 /**
- * Finds the host and records the request there. A refusal that depends on the state of the fleet
- * holds for new ids only: a known one is told what became of it, whatever has changed since.
+ * Finds the host and records the request there. A refusal that depends on the fleet's state applies
+ * to new ids only: a known id gets its existing job, whatever has changed since.
  */
 async function place(
   queue: ApiQueue,

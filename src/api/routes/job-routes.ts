@@ -12,13 +12,13 @@ import { sendJob, sendJson } from '../respond.ts';
 
 type JobRoutes = Pick<OrderHandlers, 'job.read' | 'job.list' | 'job.cancel'>;
 
-/** Reading, listing and cancelling jobs. */
+/** Handlers that read, list and cancel jobs. */
 export function jobRoutes(queue: ApiQueue): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
       if (seconds) callerOf(res).occupy('userWaits');
-      // Before the wait: how long it takes would tell that there is a job, and when it ends.
+      // Checks before the wait: its duration would reveal that the job exists and when it ends.
       const now = visible(await queue.job(id), scope);
       const waits = seconds && !isFinal(now.job.state);
       const { job } = waits ? visible(await waitForJob(queue, id, seconds, res), scope) : now;
@@ -40,11 +40,10 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
       if (before === 'absent') throw notFound();
       if (before === 'final')
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
-      // The worker finds the cancellation in the record by itself; the query only makes it sooner.
+      // The worker finds the cancellation in the record anyway; the query only speeds it up.
       if (before === 'running') queue.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
       const latest = await (waited ? waitForJob(queue, id, waited, res) : queue.job(id));
-      // The cancellation succeeds when the job has ended, in whatever state: no state of it is a
-      // failure here.
+      // The cancellation succeeds when the job has ended: none of its states is a failure here.
       const job = (latest ?? record).job;
       if (job.state === 'failed') sendJson(res, 200, job);
       else sendJob(req, res, job, { replayed: false, waited: waited ?? (before === 'queued' ? 0 : null) });
@@ -52,7 +51,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
   };
 }
 
-/** A job when it has ended, or as it is after so many seconds or when the client leaves. */
+/** Returns the job when it has ended, or as it is after `seconds` or when the client leaves. */
 export function waitForJob(
   queue: ApiQueue,
   id: string,
@@ -65,7 +64,7 @@ export function waitForJob(
 
 const notFound = () => new Failure('job_not_found', 'there is no such job');
 
-/** A job outside of the scope counts as absent. */
+/** Returns a job. Throws `job_not_found` when it is absent or outside of the scope. */
 export function visible(record: JobRecord | null, scope: Scope): JobRecord {
   if (!record || !seesJob(scope, record.job)) throw notFound();
   return record;

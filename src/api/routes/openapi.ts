@@ -4,7 +4,7 @@ import { openApiDocument } from '../openapi/document.ts';
 import { knownEntities } from '../request/preferences.ts';
 import { sendText } from '../respond.ts';
 
-/** Shows the document of the api itself. It is made when somebody asks for it first. */
+/** Serves the OpenAPI document. The first request creates it. */
 export function showOpenApi(version: string): RequestHandler {
   let made: { text: string; entity: string } | null = null;
   const make = () => {

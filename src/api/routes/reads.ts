@@ -22,15 +22,15 @@ type Reads = Pick<
   | 'whoami'
 >;
 
-/** Milliseconds a worker may take to compare all it has. */
+/** Timeout for a worker to compare its whole state, in milliseconds. */
 const driftDeadline = 15_000;
 
-/** How many of a list are sent where nothing is said. */
+/** Default length of a page of a list. */
 const usualLimit = 100;
 
 /**
- * Reads of gears, hosts and the token. They ask the workers, who look at systemd and Docker: the
- * answer is what is so now.
+ * Handlers that read gears, hosts and the token. They query the workers, which look at systemd and
+ * Docker, so the answer shows the current state.
  */
 export function reads(queue: ApiQueue, limits: UserLimits): Reads {
   return {
@@ -51,8 +51,7 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
       const host = await holderOf(queue, 'environment', wants.resource, all.h);
       const sealed = seal({ use: 'answer', host });
       const variables = open(await queue.ask(host, 'environment.read', sealed, {}), host, sealed);
-      // JSON's string is what the contract's NAME="value" becomes when a value has quotes and line
-      // breaks.
+      // The contract's NAME="value": a JSON string also holds quotes and line breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
       sendText(res, 200, lines.join(''), 'text/plain');
     },
@@ -63,7 +62,7 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .slice(0, limit)
         .map(({ name, state, gears, limits: granted, version, lastSeen }) => {
-          if (scope.r !== undefined) return { name, state }; // What else is on a host is not for who has a few names.
+          if (scope.r !== undefined) return { name, state }; // A token for some names must see no more.
           return {
             name,
             state,
@@ -112,12 +111,12 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
 }
 
 /**
- * Times that names are read for one page: each may be of a gear that is not yet on its host, or no
- * longer.
+ * Maximum number of reads of names for one page: the gear of a name may not be on its host yet, or
+ * may have left it.
  */
 const maxRounds = 5;
 
-/** The first gears in a scope behind a name, and where to go on. Stops when the client has left. */
+/** Lists a scope's gears after a name, and the next name. Stops when the client leaves. */
 async function listGears(
   queue: ApiQueue,
   seal: AuthorizedOrder<'container.list'>['seal'],
@@ -146,9 +145,8 @@ async function listGears(
 }
 
 /**
- * Gears by their names and hosts, in that order. Only their hosts are asked; what is not yet on its
- * host, or no longer, is left out, and what lies on one that does not answer is shown without its
- * state.
+ * Returns gears in the order of their names and hosts. Queries only their hosts, and leaves out
+ * gears that are not there yet, or no longer. Gears of a host that does not answer have no state.
  */
 async function readGears(
   holders: NamePage['names'],

@@ -13,7 +13,7 @@ import { visible } from './job-routes.ts';
 
 type StreamRoutes = Pick<OrderHandlers, 'container.log' | 'job.log' | 'content.archive'>;
 
-/** Requests that are answered by a stream: logs and archives. */
+/** Handlers of requests for streams: logs and archives. */
 export function streamRoutes(queue: ApiQueue, open: OpenStreamOf, log: Logger): StreamRoutes {
   return {
     async 'container.log'(req, res, { all, wants: { resource }, seal }) {
@@ -49,10 +49,10 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf, log: Logger): 
       const how = { known: knownEntities(req) };
       const wanted = { name: 'content.archive', sealed: seal({ use: 'answer', host }), how } as const;
       const { head, body } = await open(host, wanted, signal, log.child(res.locals.log));
-      // An archive may be kept by its client, which then asks whether it is still so.
+      // A client may keep an archive and revalidate it later.
       const headers = { ETag: head.etag, 'Cache-Control': 'private, no-cache' };
       if (head.notModified) {
-        for await (const _ of body); // There is nothing in it, but its end must be read.
+        for await (const _ of body); // The body is empty, but its end must be read.
         res.writeHead(304, headers).end();
         return;
       }

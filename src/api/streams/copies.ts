@@ -11,7 +11,7 @@ import { tokenLabel, type Verifier } from '../../token/verifier.ts';
 import { holderOf } from '../placement.ts';
 import type { OpenStreamOf } from './open-stream.ts';
 
-/** Copies that an api passes on at a time; another api, or a later request, serves the others. */
+/** Maximum number of concurrent copies. Another api, or a later request, serves the rest. */
 const maxCopies = 64;
 
 export interface CopyParts {
@@ -22,21 +22,21 @@ export interface CopyParts {
   log: Logger;
 }
 
-/** What a worker has asked for; the log says whose job it is, once that is known. */
+/** A copy that a worker requests. The log names the job's user as soon as that is known. */
 interface Copy extends CopyRequest {
   log: Logger;
 }
 
 /**
- * Brings repositories from their hosts to the workers that copy them. What a worker may have is in
- * the client's request, which came sealed with the job; it goes on, sealed again, to the worker of
- * the source, which decides. Returns what breaks off everything that is still on its way.
+ * Relays repositories from their hosts to the workers that copy them. The client's request, sealed
+ * with the job, determines the repository that a worker may read. The api seals it again for the
+ * source's worker, which decides. Returns a function that breaks off all copies in flight.
  */
 export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): () => void {
   const stop = new AbortController();
   let running = 0;
 
-  /** The client's request, from the record of the job that asks. */
+  /** Reads the client's request from the record of the job that needs the copy. */
   async function requestOf(copy: Copy): Promise<Envelope> {
     const { host, job } = copy;
     const record = await queue.job(job);

@@ -5,13 +5,13 @@ import { type OpenStream, parseHead } from '../../jobs/rpc/streams.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { WantedStream } from '../../queue/api-queue.ts';
 
-/** Milliseconds to reach a worker, and for it to say what becomes of the stream. */
+/** Timeouts for the connection to a worker and for the head of its response, in milliseconds. */
 const connectDeadline = 1_000;
 const headDeadline = 15_000;
-/** Bytes of a refusal that are read. */
+/** Maximum number of bytes read from a refusal. */
 const maxRefusal = 16 * 1024;
 
-/** The worker cannot be reached at the address it announced, so that another way may be tried. */
+/** The worker cannot be reached at its announced address; the caller may try another transport. */
 export class Unreachable extends Error {
   constructor(address: string, cause: unknown) {
     super(`no worker answers at ${address}`, { cause });
@@ -20,8 +20,8 @@ export class Unreachable extends Error {
 }
 
 /**
- * Fetches a stream from a worker's own port; see jobs/rpc/direct.ts. Throws what the worker threw,
- * or `Unreachable`, both before the first byte.
+ * Fetches a stream from a worker's own port; see jobs/rpc/direct.ts. Throws the worker's error or
+ * `Unreachable`, both before the first byte.
  */
 export async function openDirect(
   address: string,
@@ -56,9 +56,7 @@ function send(address: string, body: string, signal: AbortSignal): Promise<Incom
   });
 }
 
-/**
- * What a refusal says; an answer that is none of a worker's means that somebody else has the port.
- */
+/** Returns a refusal's error. Any other answer means that another program has the port. */
 async function refusal(address: string, response: IncomingMessage): Promise<Error> {
   const chunks: Buffer[] = [];
   let size = 0;

@@ -6,16 +6,16 @@ import type { LogFormat } from '../../jobs/rpc/streams.ts';
 import { serverSentEvent } from '../../lib/http/server-sent-event.ts';
 import type { ApiQueue, JobRecord, ProgressLine } from '../../queue/api-queue.ts';
 
-/** Milliseconds between two looks at a job of which we hear nothing. */
+/** Milliseconds between two reads of a job without news. */
 const lookAgain = 2_000;
 
-/** The id of a line, as Redis makes them. */
+/** The id of a line, as Redis assigns it. */
 export const jobEventId = z
   .string()
   .max(40)
   .regex(/^\d{1,20}-\d{1,18}$/, 'Last-Event-ID must be an id from this stream');
 
-/** Every line of a job's progress from its first, or after one, to the outcome. */
+/** Yields a job's progress from the first line, or after a given one, to the outcome. */
 export async function* jobLog(
   queue: ApiQueue,
   { job: { id, createdAt, host } }: JobRecord,
@@ -28,8 +28,8 @@ export async function* jobLog(
   if (after === null) yield write.line(first);
   for (let last = after ?? first.id; ; ) {
     signal.throwIfAborted();
-    // Listening starts before looking, and the job is looked at before its lines: a final one has
-    // no more of them.
+    // Subscribes before reading, and reads the job before its lines: a final job gets no more
+    // lines.
     const news = queue.news(id, lookAgain, signal);
     const record = await queue.job(id);
     if (!record) throw new Failure('job_not_found', 'the record of the job has expired');
@@ -77,7 +77,7 @@ const resultShape = z.object({
   ports: z.array(z.object({ internal: z.number(), external: z.number() })).optional(),
 });
 
-/** When and how a job ended, in words. */
+/** Describes when and how a job ended. */
 const outcomeOf = (job: Job) => `${job.finishedAt} ${printable(endOf(job))}`;
 
 function endOf({ state, createdAt, finishedAt, result, error }: Job): string {

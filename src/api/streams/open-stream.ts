@@ -8,7 +8,7 @@ import { openDirect, Unreachable } from './direct.ts';
 
 /**
  * Opens a stream of a host's worker. `sealed` is the client's own request, which the worker
- * verifies itself; `how` is how the stream is to be written. `log` says whose it is.
+ * verifies itself; `how` holds the format of the stream. `log` identifies the request.
  */
 export type OpenStreamOf = <S extends StreamName>(
   host: string,
@@ -17,15 +17,15 @@ export type OpenStreamOf = <S extends StreamName>(
   log: Logger,
 ) => Promise<{ head: StreamHead<S>; body: OpenStream['body'] }>;
 
-/** Milliseconds for which an address that did not answer is not tried again. */
+/** Milliseconds during which an address that did not answer is not retried. */
 const forgetAfter = 10_000;
 
-/** Addresses of which that is remembered. */
+/** Maximum number of such addresses remembered. */
 const maxRemembered = 1_000;
 
 /**
- * Opens streams directly where that works, and through Redis where it does not: before the first
- * byte nobody sees the difference. `transport` allows one of the two only.
+ * Opens streams directly where that works, and otherwise through Redis: before the first byte the
+ * client sees no difference. `relay` and `direct` as `transport` allow only one of the two.
  */
 export function createStreamOpener(queue: ApiQueue, transport: Transport): OpenStreamOf {
   /** Addresses that did not answer. */

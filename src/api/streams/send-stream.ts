@@ -4,13 +4,10 @@ import { pump } from '../../lib/async/pump.ts';
 import { brokenStreams, openStreams, streamBytes } from '../metrics.ts';
 import { brokenOff, callerOf } from '../request/request-context.ts';
 
-/** Milliseconds between two looks at whether the token of an open stream is still valid. */
+/** Milliseconds between two checks that the token of an open stream is still valid. */
 const validityInterval = 5_000;
 
-/**
- * Refuses clients to whom a body that was cut off would look like a whole one (RFC 9112, 6.3 and
- * 8).
- */
+/** Rejects clients that would take a truncated body for a complete one (RFC 9112, 6.3 and 8). */
 export function assertDetectsCuts(req: Request): void {
   if (req.httpVersionMajor < 1 || req.httpVersion === '1.0') {
     throw new Failure(
@@ -21,9 +18,8 @@ export function assertDetectsCuts(req: Request): void {
 }
 
 /**
- * Sends a stream whose outcome is known. Whatever goes wrong from here on breaks the connection: a
- * part never looks like the whole. That also happens when its token expires or its issuer is
- * revoked.
+ * Sends a stream whose outcome is known. Any later failure breaks the connection, so that a part
+ * never looks like the whole. That includes a token that expires and an issuer that is revoked.
  */
 export async function sendStream(
   req: Request,
@@ -35,10 +31,10 @@ export async function sendStream(
   const { log } = res.locals;
   const { isValid, passTurn } = callerOf(res);
   passTurn();
-  // A proxy in between is to pass on what there is at once.
+  // A proxy must pass data on at once.
   res.writeHead(200, { 'X-Accel-Buffering': 'no', ...headers });
   if (req.method === 'HEAD') {
-    res.end(); // Which closes the connection's signal, and with it the source.
+    res.end(); // This aborts the client's signal, and with it closes the source.
     return;
   }
   res.flushHeaders();
@@ -55,7 +51,7 @@ export async function sendStream(
   } catch (error) {
     const byUs = log.reason === undefined ? 'source' : 'token';
     brokenStreams.add({ stream, reason: byUs === 'source' && signal.aborted ? 'client' : byUs });
-    if (signal.aborted) return; // The client has gone, or we are going.
+    if (signal.aborted) return; // The client has left, or the api is stopping.
     log.outcome = brokenOff;
     log.reason = (error as Error).message;
   } finally {

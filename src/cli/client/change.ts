@@ -13,31 +13,31 @@ export interface ChangeFlags {
   key?: string;
   detach?: true;
   expires?: string;
-  /** Only where the command takes it. */
+  /** Only if the command takes it. */
   host?: string;
 }
 
-/** The host that is asked for, and how long its job may wait for it. */
+/** The requested host, and how long the job may wait for it. */
 export const placeOf = ({ host, expires }: ChangeFlags) => ({
   h: host,
   expires: expires === undefined ? undefined : Number(expires),
 });
 
-/** What is to be done to each of the names. */
+/** A change for each of the names. */
 export interface Work<N extends JobType> {
   names: readonly string[];
   send(name: string, options: CallOptions): Change<N>;
-  /** What came of it, in a line. */
+  /** Formats the outcome as one line. */
   show(name: string, job: Succeeded<N>, seconds: string): string;
 }
 
-/** How many jobs of one command are under way side by side. */
+/** Maximum number of concurrent jobs of one command. */
 const sideBySide = 8;
 
-/** Asks for one change for each name and follows it to its end. Returns the exit code. */
+/** Sends one change for each name and follows it to its end. Returns the exit code. */
 export async function change<N extends JobType>(call: Call<ChangeFlags>, work: Work<N>): Promise<number> {
   const progress = createProgress(call, work.names);
-  // Only here: other commands would load it for nothing.
+  // Loaded only here: other commands do not need it.
   const { default: pLimit } = await import('p-limit');
   const limit = pLimit(sideBySide);
   const codes = await Promise.all(work.names.map((name) => limit(changeOne, call, work, name, progress)));
@@ -74,7 +74,7 @@ async function changeOne<N extends JobType>(
   }
 }
 
-/** What was done is done, also where nobody reads of it any more. */
+/** Prints the outcome. Ignores a closed output: the change is done anyway. */
 async function printEnd(call: Call<ChangeFlags>, job: Job, text: string): Promise<number> {
   await call.print(job, text).catch((error: Error) => {
     if (!(error instanceof OutputClosed)) throw error;
@@ -82,7 +82,7 @@ async function printEnd(call: Call<ChangeFlags>, job: Job, text: string): Promis
   return 0;
 }
 
-/** A token that allows the change but no log of jobs still hears of the outcome. */
+/** Shows the steps of a job. A token without job.log still gets the outcome. */
 async function followSteps(
   call: Call<ChangeFlags>,
   sent: Change<JobType>,

@@ -9,7 +9,7 @@ import { columns } from './show.ts';
 
 const named = ['api', 'tokenFile', 'user'] as const;
 
-/** `gear context …`: apis under names, in a file of this user. */
+/** `gear context …`: named apis, in a file of this user. */
 export function fillContext(context: Command): void {
   const sub = (name: string, summary: string) =>
     new Command(name).description(summary).allowExcessArguments(false);
@@ -38,7 +38,7 @@ async function addContext(name: string, flags: Flags): Promise<number> {
   if (!contextName.safeParse(name).success)
     throw new BadConfig(['a context is named with letters, digits, _, . and -']);
   const { contexts } = await readContexts();
-  // Nothing but flags: the variables may be about another api.
+  // Only flags: the environment variables may be for another api.
   const { tokenFile, ...context } = readSettings(named, flags, {});
   const kept = { ...context, ...(tokenFile !== undefined && { tokenFile: resolve(tokenFile) }) };
   await writeContexts({ current: name, contexts: { ...contexts, [name]: kept } });

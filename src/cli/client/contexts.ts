@@ -9,7 +9,7 @@ import { optionTable } from '../options/options.ts';
 
 const { api, tokenFile, user } = optionTable;
 
-/** An api under a name, with the file of the token for it and the user of the jobs. */
+/** A named api, with the file of its token and the user of its jobs. */
 const context = z.strictObject({
   api: api.schema,
   tokenFile: tokenFile.schema.optional(),
@@ -25,7 +25,7 @@ export const contextsFile = z.strictObject({
 });
 export type Contexts = z.infer<typeof contextsFile>;
 
-/** The contexts of this user; none where there is no file. */
+/** Reads the contexts of this user; none without a file. Throws `BadConfig` for a broken file. */
 export async function readContexts(path = contextsPath()): Promise<Contexts> {
   const text = await readIfThere(path);
   if (text === null) return { current: null, contexts: {} };
@@ -34,13 +34,13 @@ export async function readContexts(path = contextsPath()): Promise<Contexts> {
   throw new BadConfig([`${path} is not as gear context writes it; mend or remove it`]);
 }
 
-/** No other user may read it: it says where tokens are. */
+/** Writes the contexts. No other user may read the file: it shows where tokens are. */
 export async function writeContexts(contexts: Contexts, path = contextsPath()): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await replaceFile(path, `${JSON.stringify(contexts, null, 2)}\n`, 0o600);
 }
 
-/** The context of that name, else the one in use, else none. An unknown name is `BadConfig`. */
+/** Returns the named context, else the one in use. Throws `BadConfig` for an unknown name. */
 export async function findContext(name: string | undefined): Promise<Context | undefined> {
   const { current, contexts } = await readContexts();
   const chosen = name ?? current;

@@ -15,7 +15,7 @@ export interface Variable {
   value: string;
 }
 
-/** `NAME=value`; NAME alone takes the value that it has here. */
+/** Parses `NAME=value`. NAME alone takes its value from the environment of this process. */
 export function variableOf(text: string): Variable {
   const equals = text.indexOf('=');
   if (equals > 0) return { name: text.slice(0, equals), value: text.slice(equals + 1) };
@@ -24,7 +24,7 @@ export function variableOf(text: string): Variable {
   throw new BadConfig([`${shown(text)}: a variable is NAME=value; NAME alone only where it is set here`]);
 }
 
-/** Lines of `NAME=value`, as Docker's --env-file has them: no quotes, `#` begins a comment. */
+/** Reads lines of `NAME=value`, as in Docker's --env-file: no quotes, `#` begins a comment. */
 export async function readVariables(file: string | undefined): Promise<Variable[]> {
   if (file === undefined) return [];
   const text = file === '-' ? await readText(process.stdin) : await readFile(file, 'utf8');
@@ -32,7 +32,7 @@ export async function readVariables(file: string | undefined): Promise<Variable[
   return lines.map((line) => variableOf(line));
 }
 
-/** The variables of a file, if there is one, and those on the command line. */
+/** Returns the variables of a file, if given, and those of the command line. */
 export const variablesFrom = async (file: string | undefined, texts: readonly string[]) => [
   ...(await readVariables(file)),
   ...texts.map((text) => variableOf(text)),
@@ -40,7 +40,7 @@ export const variablesFrom = async (file: string | undefined, texts: readonly st
 
 const port = /^(?:(\d{1,5}):)?(\d{1,5})$/;
 
-/** `8080:80` is the external port and the internal one; `80` leaves the first to the host. */
+/** Parses a port: `8080:80` is external and internal; for `80` the host chooses the external. */
 export function portOf(text: string): { internal: number; external?: number } {
   const [, external, internal] = port.exec(text) ?? [];
   if (internal === undefined)
@@ -48,7 +48,7 @@ export function portOf(text: string): { internal: number; external?: number } {
   return { internal: Number(internal), ...(external !== undefined && { external: Number(external) }) };
 }
 
-/** `data:/var/lib/data`, and `data:/var/lib/data:web` for the volume of another gear. */
+/** Parses `data:/var/lib/data`, or `data:/var/lib/data:web` for the volume of another gear. */
 export function volumeOf(text: string): { name: string; path: string; of?: string } {
   const [name = '', path, of, ...more] = text.split(':');
   if (path === undefined || more.length > 0)

@@ -7,30 +7,30 @@ type Style = Parameters<typeof styleText>[0];
 
 /** Where a command writes: data to standard output, everything else to standard error. */
 export interface Output {
-  /** The api's own documents are wanted, not text. */
+  /** Whether to print the api's own documents instead of text. */
   json: boolean;
-  /** Only data is wanted. */
+  /** Whether to print only data. */
   quiet: boolean;
-  /** Standard error is a terminal whose last lines can be written again. */
+  /** Whether standard error is a terminal whose last lines can be rewritten. */
   live: boolean;
-  /** Writes data: a document as JSON, if that is wanted, else text. */
+  /** Writes data: the document as JSON if `json` is set, otherwise the text. */
   print(document: unknown, text: string): Promise<void>;
   /**
-   * Writes data as it is. Resolves once it is written, so that nothing is read faster. Throws
-   * `OutputClosed`.
+   * Writes data unchanged. Resolves once it is written, so that the source is read no faster.
+   * Rejects with `OutputClosed` when standard output is closed.
    */
   write(data: string | Uint8Array): Promise<void>;
-  /** Says something to the person who waits. */
+  /** Writes a message for the user, unless `quiet` is set. */
   tell(line: string): void;
-  /** Writes a line for that person as it is. */
+  /** Writes a line for the user unchanged, even if `quiet` is set. */
   note(line: string): void;
-  /** Keeps these lines below all others; only where it is live. */
+  /** Keeps these lines below all others; for live output only. */
   keep(lines: readonly string[]): void;
-  /** For standard error. */
+  /** Styles text for standard error. */
   paint(style: Style, text: string): string;
 }
 
-/** Nobody reads standard output any more. */
+/** The reader has closed standard output. */
 export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
@@ -76,7 +76,7 @@ export function createOutput(flags: Flags): Output {
       kept = lines;
       draw();
     },
-    // Node.js 22 would look whether standard output is a terminal; this goes to standard error.
+    // Node.js 22 would check whether standard output is a terminal; this goes to standard error.
     paint: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
   };
 }

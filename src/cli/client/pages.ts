@@ -8,10 +8,10 @@ interface Asked {
   limit: number;
 }
 
-/** Items that one request asks for; the most that the api takes. */
+/** Items per request: the maximum that the api allows. */
 const pageSize = 1_000;
 
-/** All items of a list, page by page, up to so many. */
+/** Yields the items of a list, page by page, at most `most` of them. */
 export async function* readPages<T>(
   read: (asked: Asked) => Promise<Page<T>>,
   most = Number.POSITIVE_INFINITY,

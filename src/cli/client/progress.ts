@@ -3,18 +3,15 @@ import type { Output } from './output.ts';
 
 export type Step = Extract<Answer<'job.log'>, { step: string }>;
 
-/** Shows how far jobs are, each under a name. */
+/** Shows the progress of jobs, each under a name. */
 export interface ProgressDisplay {
   begin(name: string): void;
   step(name: string, step: Step): void;
-  /** The job has ended, or is followed no longer. */
+  /** The job has ended, or the command no longer follows it. */
   end(name: string, outcome: 'succeeded' | 'failed' | 'detached'): void;
 }
 
-/**
- * On a terminal lines that are written again, else a line for each step; nothing with --quiet or
- * --json.
- */
+/** Shows live lines on a terminal, otherwise a line per step; nothing with --quiet or --json. */
 export function createProgress(output: Output, names: readonly string[]): ProgressDisplay {
   const width = Math.max(...names.map((name) => name.length));
   if (output.live) return liveProgress(output, width);
@@ -28,7 +25,7 @@ const textOf = ({ step, message }: Step) => `${step.padEnd(8)} ${message}`;
 /** Percent between two lines about the same step. */
 const between = 10;
 
-/** One line for each step, and for each ten percent of it. */
+/** Prints one line for each step, and for each ten percent of it. */
 function plainProgress({ note }: Output, width: number): ProgressDisplay {
   const shown = new Map<string, string>();
   return {
@@ -52,7 +49,7 @@ interface Active {
 const frames = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const frameMilliseconds = 100;
 
-/** Steps that are over stay; below them stands one line for each job under way. */
+/** Keeps finished steps on the screen, and below them one line for each running job. */
 function liveProgress({ note, keep, paint }: Output, width: number): ProgressDisplay {
   const active = new Map<string, Active>();
   let timer: NodeJS.Timeout | undefined;

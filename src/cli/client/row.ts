@@ -6,36 +6,36 @@ import { optionFor } from '../options/options.ts';
 import { OutputClosed } from './output.ts';
 import { explain, openSession, type Session, settleUser } from './session.ts';
 
-/** One use of a command: the session, its flags, and its arguments one after the other. */
+/** One invocation of a command: the session, its flags, and its arguments in order. */
 export interface Call<F = Flags> extends Session {
   flags: F & Flags;
   args: readonly string[];
 }
 
-/** What the arguments of a command may be names of. */
+/** The kinds of names that arguments of a command may be. */
 export type NameKind = 'gear' | 'host' | 'job';
 
-/** A command that asks an api. */
+/** A command that calls an api. */
 export interface Row<F = Flags> {
-  /** The requests that it may send. A test holds that no request is without a command. */
+  /** The requests that it may send. A test checks that every request has a command. */
   sends: readonly OperationName[];
-  /** Its arguments as commander has them. Default: what the list of commands says. */
+  /** Its arguments in commander's syntax. Default: those in the list of commands. */
   takes?: string;
   summary?: string;
-  /** What its arguments are names of, for shells to complete them. */
+  /** The kind of names that its arguments are, for completion by shells. */
   names?: NameKind;
   options?: readonly Option[];
-  /** It changes something: by a job that is followed, or at once. Default: it does not. */
+  /** How it changes something: by a job that it follows, or at once. Default: not at all. */
   changes?: 'by job' | 'at once';
   /** Whether its answer is a document of the api, so that it takes --json. Default: true. */
   json?: false;
-  /** Returns the exit code. Throws where it fails. */
+  /** Runs the command. Returns the exit code; throws when it fails. */
   run(call: Call<F>): Promise<number>;
 }
 
 const rows = new WeakMap<Command, Row<never>>();
 
-/** The row that a command was filled with. */
+/** Returns the row that filled a command. */
 export const rowOf = (command: Command): Row<never> | undefined => rows.get(command);
 
 /** Adds the row's options and its action to a command. */
@@ -57,7 +57,7 @@ export function fillRow(command: Command, row: Row<never>): Command {
     .action((...given: unknown[]) => perform(row, given));
 }
 
-/** Adds a command below another one for each row. */
+/** Adds a subcommand for each row. */
 export function fillRows(group: Command, rowsByName: Record<string, Row<never>>): Command {
   group.enablePositionalOptions();
   for (const [name, row] of Object.entries(rowsByName)) group.addCommand(fillRow(new Command(name), row));
@@ -70,7 +70,7 @@ const changeOptions = () => [
   new Option('--expires <seconds>', 'how long the job may wait for its host; default: one day'),
 ];
 
-/** What commander hands over: the arguments, its options, and the command itself. */
+/** Runs a row with commander's input: the arguments, the options, and the command itself. */
 async function perform(row: Row<never>, given: unknown[]): Promise<void> {
   const flags = given.at(-2) as Flags;
   const args = given
@@ -88,7 +88,7 @@ async function perform(row: Row<never>, given: unknown[]): Promise<void> {
   });
 }
 
-/** Says what went wrong, and returns the exit code for it. */
+/** Prints an error and returns its exit code. */
 export function tellError(session: Session, error: Error, name?: string): number {
   if (session.signal.aborted) return 130;
   if (error instanceof OutputClosed) return 0;

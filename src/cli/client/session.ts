@@ -8,7 +8,7 @@ import { firstLine } from '../roles/redis-access.ts';
 import { findContext } from './contexts.ts';
 import { createOutput, type Output } from './output.ts';
 
-/** One use of a command that asks an api. */
+/** One invocation of a command that calls an api. */
 export interface Session extends Output {
   client: Client;
   connection: ClientOptions;
@@ -16,11 +16,11 @@ export interface Session extends Output {
   signal: AbortSignal;
 }
 
-/** The user of the jobs where neither the token nor anybody else says so. */
+/** The user of jobs if neither the token nor a setting names one. */
 const defaultUser = 'admin';
 const retries = 4;
 
-/** Throws `BadConfig`. */
+/** Opens a session from the flags, variables and contexts. Throws `BadConfig`. */
 export async function openSession(flags: Flags): Promise<Session> {
   const output = createOutput(flags);
   const { api, tokenFile, user } = readSettings(
@@ -31,7 +31,7 @@ export async function openSession(flags: Flags): Promise<Session> {
   const interrupt = new AbortController();
   process.once('SIGINT', () => {
     interrupt.abort(new Interrupted());
-    process.stdin.destroy(); // Nothing more is read from it.
+    process.stdin.destroy(); // Stops a pending read.
   });
   const connection: ClientOptions = {
     api,
@@ -46,9 +46,9 @@ export async function openSession(flags: Flags): Promise<Session> {
 }
 
 /**
- * What stands for flags that are not given. A context that is named, or is in use where nothing
- * else names an api, takes the place of the variables as a whole, and so does `--api` where they
- * have another one: no token goes to an api that it is not for.
+ * Returns the variables that replace missing flags. A named context replaces the variables as a
+ * whole, and so does the context in use if nothing else names an api. `--api` discards them if they
+ * name another one: no token goes to an api that it is not for.
  */
 async function variablesFor(flags: Flags): Promise<NodeJS.ProcessEnv> {
   const { api, context } = flags as { api?: string; context?: string };
@@ -63,8 +63,8 @@ async function variablesFor(flags: Flags): Promise<NodeJS.ProcessEnv> {
 }
 
 /**
- * Has changes be those of a user: the one of the token, which allows no other one to be named, or
- * else a default one.
+ * Sets the default user for changes, unless there is one or the token fixes one: such a token
+ * allows no other user.
  */
 export async function settleUser({ connection, client, signal }: Session): Promise<void> {
   if (connection.user !== undefined) return;
@@ -78,19 +78,19 @@ async function readToken(file: string): Promise<string> {
   throw new BadConfig([`--token-file: there is no token in the first line of ${file}`]);
 }
 
-/** The user has pressed Ctrl-C. What the api was asked for goes on. */
+/** The user has pressed Ctrl-C. The api continues accepted work. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-/** What went wrong. */
+/** Describes an error. */
 function reasonOf(error: Error, { api }: ClientOptions): string {
   if (!(error instanceof TypeError)) return error.message;
   const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException;
   return `the api at ${api} cannot be reached (${code ?? message})`;
 }
 
-/** What went wrong, and how to mend it. */
+/** Describes an error and how to fix it. */
 export function explain(error: Error, connection: ClientOptions): string {
   if (error instanceof TypeError)
     return `${reasonOf(error, connection)}; is gear daemon running there? --api names another address`;
@@ -104,7 +104,7 @@ function otherToken({ token }: ClientOptions): string {
   if (token !== testToken)
     return 'the token in --token-file has expired, or is for another fleet; see "gear token inspect"';
   const how = 'this api does not accept the test token; name a file that holds a token with --token-file';
-  // It is for another api than the one that was asked, see variablesFor.
+  // The variable is for another api than the one called; see variablesFor.
   if (environment['GEARD_TOKEN_FILE'] !== undefined)
     return `${how}: GEARD_TOKEN_FILE is not read beside a context in use, or an --api other than GEARD_API`;
   return `${how}, see docs/tokens.md`;

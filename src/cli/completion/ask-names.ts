@@ -7,7 +7,7 @@ import { openSession } from '../client/session.ts';
 import { shortId } from '../client/show.ts';
 import type { Flags } from '../options/config.ts';
 
-/** Milliseconds that a shell waits for names. */
+/** Timeout for the api's answer while a shell waits, in milliseconds. */
 const deadline = 300;
 const most = 1_000;
 
@@ -21,7 +21,7 @@ const asks: Record<NameKind, Ask> = {
     (await client.job.list({ limit: 20 }, { signal })).jobs.map(({ id }) => shortId(id)),
 };
 
-/** Asks the api for names, and keeps them in a file. Throws where it does not answer in time. */
+/** Reads names from the api into a file. Throws when the api does not answer in time. */
 export async function askNames(kind: NameKind, flags: Flags, file: string): Promise<string[]> {
   const { connection } = await openSession({ ...flags, quiet: true });
   const client = createClient({ ...connection, retries: 0 });

@@ -1,10 +1,10 @@
 import type { Command, Option } from 'commander';
 import { type NameKind, rowOf } from '../client/row.ts';
 
-/** What may stand behind a command. */
+/** The words that may follow a command. */
 export interface Words {
   commands: Record<string, Words>;
-  /** What its arguments are names of. */
+  /** The kind of names that its arguments are. */
   names?: NameKind;
   options: OptionWords[];
 }
@@ -16,7 +16,7 @@ export interface OptionWords {
   choices?: readonly string[];
 }
 
-/** What may stand behind a command whose subcommands are all loaded. */
+/** Collects the words that may follow a command. All its subcommands must be loaded. */
 export function collectWords(command: Command): Words {
   const names = rowOf(command)?.names;
   return {

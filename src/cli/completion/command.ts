@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander';
 import { scripts } from './scripts.ts';
 
-/** `gear completion SHELL`: prints what makes a shell complete the words of gear. */
+/** `gear completion SHELL`: prints the completion script of a shell. */
 export function fillCompletion(command: Command): void {
   command
     .addArgument(new Argument('<shell>').choices(Object.keys(scripts)))

@@ -4,20 +4,20 @@ import type { OptionWords, Words } from './collect-words.ts';
 import { namesOf } from './names.ts';
 import { readWords } from './words.ts';
 
-/** `gear __complete -- WORD…`: prints what may stand in the place of the last word. */
+/** `gear __complete -- WORD…`: prints the candidates for the last word. */
 export async function printWords(
   words: readonly string[],
   wholeProgram: () => Promise<Command>,
 ): Promise<void> {
   const given = words[0] === '--' ? words.slice(1) : words;
-  // Errors are no concern of who presses Tab.
+  // Pressing Tab never shows an error.
   const found = await complete(given, wholeProgram).catch(() => []);
   process.stdout.write(found.map((word) => `${word}\n`).join(''));
 }
 
 /**
- * What may stand in the place of the last word, for the words behind `gear`. Nothing where a file
- * may stand there: shells know files themselves.
+ * Returns the candidates for the last of the words after `gear`. Returns none where a file is
+ * possible: shells complete files themselves.
  */
 export async function complete(
   words: readonly string[],
@@ -48,7 +48,7 @@ const connectionFlags = new Map([
   ['--context', 'context'],
 ]);
 
-/** The flags among the words that say which api is asked. */
+/** Returns the flags that select the api. */
 const connectionIn = (words: readonly string[]): Flags =>
   Object.fromEntries(
     words.flatMap((word, i) => {

@@ -8,12 +8,12 @@ import type { NameKind } from '../client/row.ts';
 import type { Flags } from '../options/config.ts';
 import { cacheDirectory, contextsPath, environment } from '../options/environment.ts';
 
-/** Milliseconds for which a shell is offered the names of the time before. */
+/** Milliseconds for which a shell gets the cached names. */
 const fresh = 5_000;
 
 /**
- * Names that the api knows which the flags name; none where it does not answer at once. They are
- * kept for a moment, for this api and this token, so that what asks is not loaded at every key.
+ * Returns names from the api that the flags select. Rejects when it does not answer in time. Caches
+ * names briefly for this api and token, so that not every key loads the client.
  */
 export async function namesOf(kind: NameKind, flags: Flags): Promise<readonly string[]> {
   const file = join(cacheDirectory(), `${kind}-${await settingsHash(flags)}.json`);
@@ -23,7 +23,7 @@ export async function namesOf(kind: NameKind, flags: Flags): Promise<readonly st
   return askNames(kind, flags, file);
 }
 
-/** Names everything that may say which api is asked, and with which token. */
+/** Hashes everything that may select the api and the token. */
 async function settingsHash(flags: Flags): Promise<string> {
   const ours = Object.entries(environment).filter(([name]) => name.startsWith('GEARD_'));
   const known = parseJson((await readIfThere(contextsPath())) ?? '') as Contexts | null;

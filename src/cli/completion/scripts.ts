@@ -1,4 +1,4 @@
-/** What each shell reads to complete the words of gear: it asks `gear __complete`. */
+/** The completion script of each shell, which calls `gear __complete`. */
 export const scripts = {
   bash: `_gear() {
   local IFS=$'\\n'

@@ -4,10 +4,10 @@ import { readIfThere } from '../../lib/files/replace-file.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { Words } from './collect-words.ts';
 
-/** Made by the build: loading all commands takes longer than a shell may wait. */
+/** Created by the build: loading all commands takes longer than a shell may wait. */
 const builtFile = fileURLToPath(new URL('words.json', import.meta.url));
 
-/** What may stand behind `gear`; from the whole program where nothing was built. */
+/** Returns the words that may follow `gear`: those of the build, or else of the whole program. */
 export async function readWords(wholeProgram: () => Promise<Command>): Promise<Words> {
   const built = await readIfThere(builtFile);
   if (built !== null) return parseJson(built) as Words;

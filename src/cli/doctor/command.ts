@@ -16,7 +16,7 @@ import {
 import { clock, keys, listen, redis, settings } from './fleet.ts';
 import { docker, inotify, network, programs, systemd } from './host.ts';
 
-/** Every check by its name, in the order in which they are shown. */
+/** All checks by name, in the order of the output. */
 export const checks: Record<string, Check> = {
   settings,
   systemd,
@@ -32,10 +32,10 @@ export const checks: Record<string, Check> = {
   directories,
 };
 
-/** Milliseconds that a check may take. */
+/** Timeout for a check, in milliseconds. */
 const patience = 8_000;
 
-/** `gear doctor`: looks at what geard needs on this host, and changes nothing. */
+/** `gear doctor`: checks the requirements of geard on this host, and changes nothing. */
 export function fillDoctor(command: Command): void {
   command.allowExcessArguments(false).option('--json', 'print one JSON document');
   for (const name of doctorOptions) command.addOption(optionFor(name));
@@ -52,7 +52,7 @@ export function fillDoctor(command: Command): void {
   );
 }
 
-/** Carries out checks side by side. */
+/** Runs checks in parallel. */
 export async function diagnose(
   situation: Situation,
   all: Record<string, Check>,
@@ -65,7 +65,7 @@ export async function diagnose(
   return { checks: await Promise.all(found) };
 }
 
-/** A check that fails, or takes too long, has found a problem. */
+/** Runs a check. A check that fails or times out has found a problem. */
 async function carryOut({ look, mend }: Check, situation: Situation, deadline: number): Promise<Finding> {
   const over = new AbortController();
   const late = async () => {
@@ -81,7 +81,7 @@ async function carryOut({ look, mend }: Check, situation: Situation, deadline: n
   }
 }
 
-/** A line for each check, and indented below it how to mend what it has found. */
+/** Formats a line for each check, with the fix indented below it. */
 export function show({ checks: found }: Diagnosis): string {
   const lines = found.flatMap(({ name, verdict, detail, mend }) => [
     `${verdict.padEnd(8)}${name.padEnd(12)}${detail.replaceAll('\n', ' ')}\n`,

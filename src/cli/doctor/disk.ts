@@ -9,14 +9,14 @@ import { impassable } from '../../worker/repository/draft.ts';
 import { type Check, ok, problem, warning } from './finding.ts';
 import { askDocker } from './host.ts';
 
-/** A disk with less room fails jobs, or soon will. */
+/** Free space below which jobs fail, and below which they soon will. */
 const fails = { megabytes: 64, files: 1_000 };
 const warns = { megabytes: 1_024, files: 20_000 };
 
-/** Milliseconds in which Docker must say where its files are. */
+/** Timeout for Docker to name the directory of its files, in milliseconds. */
 const dockerPatience = 5_000;
 
-/** How much room a disk has, and a directory on it. */
+/** The free space of a disk, and a directory on it. */
 type Disk = typeof fails & { place: string };
 
 export const disk: Check<typeof disksOf> = {
@@ -43,7 +43,7 @@ async function disksOf(places: string[]): Promise<Disk[]> {
     const found = await nullIfAbsent(stat(place));
     if (found === null || disks.has(found.dev)) continue;
     const { bavail, bsize, files, ffree } = await statfs(place);
-    // A file system that makes inodes as it needs them says that it has none.
+    // A file system that creates inodes on demand reports that it has none.
     const free = files === 0 ? Number.POSITIVE_INFINITY : ffree;
     disks.set(found.dev, { place, megabytes: Math.floor((bavail * bsize) / MiB), files: free });
   }
@@ -55,7 +55,7 @@ const show = (disks: Disk[]) =>
     .map(({ place, megabytes, files }) => `${megabytes} MiB and ${files} files free at ${place}`)
     .join(', ');
 
-/** The directories in which a directory lies. */
+/** Returns all directories above a directory. */
 function above(directory: string): string[] {
   const up = dirname(directory);
   return up === directory ? [] : [up, ...above(up)];

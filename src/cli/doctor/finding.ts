@@ -7,31 +7,31 @@ const found = z.strictObject({
   name: z.string(),
   verdict: z.enum(['ok', 'warning', 'problem']),
   detail: z.string(),
-  /** In one line or several; there unless all is well. */
+  /** How to fix it, in one line or several; absent only if the verdict is ok. */
   mend: z.string().exactOptional(),
 });
-/** What `gear doctor --json` prints. */
+/** The output of `gear doctor --json`. */
 export const diagnosis = z.strictObject({ checks: z.array(found) });
 export type Diagnosis = z.infer<typeof diagnosis>;
 export type Finding = Omit<z.infer<typeof found>, 'name'>;
 
-/** The options of `gear doctor`: what it looks at is where they say. */
+/** The options of `gear doctor`: they name the places to check. */
 export const doctorOptions = [
   ...(['redis', 'redisUser', 'redisPasswordFile', 'redisCa', 'redisCert', 'redisKey'] as const),
   ...(['insecureRedis', 'keys', 'testToken', 'listen', 'api', 'base', 'docker'] as const),
 ] satisfies OptionName[];
 
 export interface Situation extends Pick<Config, (typeof doctorOptions)[number]> {
-  /** What would keep a daemon from starting with these settings. */
+  /** Reasons that keep a daemon from starting with these settings. */
   contradictions: string[];
   log: Logger;
 }
 
-/** `How`: what it looks with, which tests replace where no machine of theirs has the fault. */
+/** `How`: the probe, which tests replace when no test machine has the fault. */
 export interface Check<How = never> {
-  /** What it looks at. */
+  /** The subject of the check. */
   at: string;
-  /** What to do where the look itself fails. */
+  /** How to fix a failure of the check itself. */
   mend: string;
   look(situation: Situation, how?: How): Promise<Finding>;
 }

@@ -13,7 +13,7 @@ import { listeningPorts } from '../../worker/host/listening.ts';
 import { redisAccess } from '../roles/redis-access.ts';
 import { type Check, ok, problem, warning } from './finding.ts';
 
-/** Milliseconds that an api may take to answer. */
+/** Timeout for an api's answer, in milliseconds. */
 const deadline = 3_000;
 const ask = (address: string) => fetchOnce(address, { signal: AbortSignal.timeout(deadline) });
 
@@ -22,7 +22,7 @@ export const settings: Check = {
   mend: 'see docs/operations.md',
   async look({ contradictions: wrong, keys: directory, testToken }) {
     if (wrong.length === 0) return ok('a daemon starts with them');
-    // Who asks beside a daemon that runs need not know with which of the two.
+    // Beside a running daemon, its user need not know whether it has --keys or --test-token.
     const isForToken = wrong.length === 1 && directory === null && !testToken;
     return (isForToken ? warning : problem)('no daemon starts with them', wrong.join('\n'));
   },
@@ -64,7 +64,7 @@ export const keys: Check = {
   },
 };
 
-/** A token is for a time, and whoever verifies it has a clock of his own. */
+/** Tokens expire, and every verifier has its own clock. */
 export const clock: Check = {
   at: "the difference from Redis's clock and from the api's",
   mend: 'see what is said of Redis',
@@ -82,7 +82,7 @@ export const clock: Check = {
   },
 };
 
-/** Milliseconds that the api's clock is ahead of ours, to half a second: it tells whole ones. */
+/** Milliseconds that the api's clock is ahead of ours, to half a second: Date has whole ones. */
 async function offsetOfApi(api: string): Promise<number | null> {
   const sent = Date.now();
   const { headers } = await ask(`${api}/healthz`);
@@ -103,7 +103,7 @@ export const listen: Check = {
       const said = ofGeard.safeParse(parseJson(await answer.text()));
       if (said.success) return ok(`geard ${said.data.info.version} answers at ${at}`);
     } catch {
-      // Also where nobody answers at this address somebody may have the port at all of them.
+      // Even if nothing answers at this address, a program may have the port on all addresses.
       if (!(await listeningPorts(process.pid)).has(port)) return ok(`${at} is free`);
     }
     const mend = `"ss -ltnp sport = :${port}" shows which; end it, or give another port with --listen`;

@@ -9,11 +9,11 @@ import { openBus } from '../../worker/systemd/bus.ts';
 import { createSystemd, type Systemd } from '../../worker/systemd/systemd.ts';
 import { type Check, ok, problem, type Situation, warning } from './finding.ts';
 
-/** Milliseconds that a call of systemd may take. */
+/** Timeout for a call of systemd, in milliseconds. */
 const deadlineMs = 5_000;
-/** The commands in units of gears begin with a colon, which earlier ones do not know. */
+/** Commands in gear units begin with a colon, which older versions do not know. */
 const oldestSystemd = 244;
-/** What kernels grant; see docs/streams.md. */
+/** The usual limit of kernels; see docs/streams.md. */
 const leastInotify = 128;
 
 async function askSystemd<T>(log: Logger, ask: (systemd: Systemd) => Promise<T>): Promise<T> {
@@ -25,7 +25,7 @@ async function askSystemd<T>(log: Logger, ask: (systemd: Systemd) => Promise<T>)
   }
 }
 
-/** Rejects with what says why there is no answer. */
+/** Reads facts about Docker. Rejects with the reason when Docker does not answer. */
 export async function askDocker({ docker, log }: Pick<Situation, 'docker' | 'log'>): Promise<EngineFacts> {
   await access(docker);
   const engine = createDocker({ socketPath: docker, log });
@@ -63,7 +63,7 @@ export const network: Check<typeof askSystemd> = {
   },
 };
 
-/** The Debian packages of what is run on a host. */
+/** The Debian packages of the programs that run on a host. */
 const packages = {
   ...{ docker: 'docker.io', nft: 'nftables', journalctl: 'systemd', git: 'git' },
   ...{ flock: 'util-linux', prlimit: 'util-linux', choom: 'util-linux' },
@@ -84,7 +84,7 @@ export const programs: Check<typeof whereIs> = {
   },
 };
 
-/** How many instances the kernel grants. Rejects where none is left. */
+/** Returns how many instances the kernel grants. Rejects when none is left. */
 async function grantedInotify(): Promise<number> {
   watch('/proc/self/status').close();
   return Number(await readFile('/proc/sys/fs/inotify/max_user_instances', 'utf8'));

@@ -20,8 +20,7 @@ interface AddFlags extends Flags {
 }
 
 /**
- * `gear host add NAME`: makes a host's user in Redis and prints the one command with which the host
- * joins.
+ * `gear host add NAME`: creates a host's Redis user and prints the command for the host to join.
  */
 export function addCommand(): Command {
   const command = new Command('add')
@@ -79,7 +78,7 @@ async function add(host: string, flags: AddFlags): Promise<number> {
   return 0;
 }
 
-/** What a worker needs of the keys: those that open tokens, and those that verify them. */
+/** Returns the keys that a worker needs: those that open tokens, and those that verify them. */
 async function keysForHosts(directory: string): Promise<Record<string, string>> {
   const { keyNames, readKeyring } = await import('../../token/key-files.ts');
   const { problems } = await readKeyring(directory);

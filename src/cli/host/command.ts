@@ -6,7 +6,7 @@ import { addCommand } from './add.ts';
 import { joinCommand } from './join.ts';
 import { needsRepair, showDrift, showHosts, showRepair } from './show.ts';
 
-/** Makes a host take new gears, or none. */
+/** Creates a command that makes a host accept new gears, or none. */
 const become = (verb: 'drain' | 'undrain', state: string, summary: string): Row<ChangeFlags> => ({
   sends: [`host.${verb}`],
   takes: '<name>',
@@ -21,12 +21,12 @@ const become = (verb: 'drain' | 'undrain', state: string, summary: string): Row<
     }),
 });
 
-/** The api calls it invalid to remove a host that is live, which is no wrong use of a command. */
+/** Turns the api's 400 for removing a live host into a plain failure: the usage is correct. */
 function asRefusal(error: Error): never {
   throw error instanceof GeardError && error.status === 400 ? new Error(error.message) : error;
 }
 
-/** The commands `gear host …` that ask an api. */
+/** The commands `gear host …` that call an api. */
 export const hosts: Record<string, Row<ChangeFlags>> = {
   list: {
     sends: ['host.list'],
@@ -84,7 +84,7 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
   },
 };
 
-/** `gear host …`: the hosts of a fleet, by HTTP; adds them and has them join. */
+/** `gear host …`: manages the hosts of a fleet over HTTP, and adds and joins hosts. */
 export function fillHost(host: Command): void {
   fillRows(host, hosts).addCommand(addCommand()).addCommand(joinCommand());
 }

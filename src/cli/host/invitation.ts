@@ -3,13 +3,13 @@ import { hostName } from '../../jobs/fields/identifier.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { optionTable } from '../options/options.ts';
 
-/** Characters of the longest file in an invitation. */
+/** Maximum length of a file in an invitation, in characters. */
 const maxFileBytes = 65_536;
 const pem = z.string().max(maxFileBytes);
 
 /**
- * Everything that a host needs to join a fleet: where its Redis is, who it is there, and the keys
- * it verifies with.
+ * Everything that a host needs to join a fleet: the address of Redis, its user there, and the keys
+ * to verify with.
  */
 const invitation = z.strictObject({
   v: z.literal(1),
@@ -19,7 +19,7 @@ const invitation = z.strictObject({
   user: optionTable.redisUser.schema,
   password: z.string().regex(/^[\x21-\x7e]{16,512}$/),
   ca: pem.optional(),
-  /** The texts of key files by their names. */
+  /** The contents of the key files, by name. */
   keys: z.record(
     z
       .string()
@@ -30,13 +30,13 @@ const invitation = z.strictObject({
 });
 export type Invitation = z.infer<typeof invitation>;
 
-/** As text of short lines, which survives terminals and clipboards. */
+/** Encodes an invitation as short lines, which survive terminals and clipboards. */
 export function writeInvitation(content: Invitation): string {
   const text = Buffer.from(JSON.stringify(content)).toString('base64');
   return (text.match(/.{1,76}/g) ?? []).map((line) => `${line}\n`).join('');
 }
 
-/** What was written, or null where it is none. */
+/** Decodes an invitation; returns null if the text is not one. */
 export function readInvitation(text: string): Invitation | null {
   const json = parseJson(Buffer.from(text.replace(/\s/g, ''), 'base64').toString('utf8'));
   const parsed = invitation.safeParse(json);

@@ -7,14 +7,14 @@ import { act } from '../act.ts';
 import { BadConfig } from '../options/config.ts';
 import { type Invitation, readInvitation } from './invitation.ts';
 
-/** Characters of the longest invitation. */
+/** Maximum length of an invitation, in characters. */
 const longest = 1_000_000;
-/** Milliseconds that systemd may take. */
+/** Timeout for a call of systemctl, in milliseconds. */
 const deadline = 60_000;
 
 /**
- * `gear host join`: reads what `gear host add` has printed, writes this host's settings and starts
- * its worker.
+ * `gear host join`: reads the output of `gear host add`, writes this host's settings and starts the
+ * worker of this host.
  */
 export function joinCommand(): Command {
   return new Command('join')
@@ -55,7 +55,7 @@ async function readInput(): Promise<string> {
   return text;
 }
 
-/** A host keeps its name: another one would leave its gears where nobody finds them. */
+/** Throws `BadConfig` if the host has another name: under a new one its gears would be lost. */
 async function assertNameKept(settings: string, { host }: Invitation): Promise<void> {
   const text = (await readIfThere(join(settings, 'worker.env'))) ?? '';
   const name = /^GEARD_HOST=(.*)$/m.exec(text)?.[1];
@@ -66,7 +66,7 @@ async function assertNameKept(settings: string, { host }: Invitation): Promise<v
 }
 
 /**
- * Values come out of an invitation whose schema is that of the options: none of them needs quotes.
+ * Formats the settings. The options' schemas have checked the values: none of them needs quotes.
  */
 function environmentOf(settings: string, { host, fleet, redis, user, ca }: Invitation): string {
   const values = {

@@ -3,7 +3,7 @@ import { columns } from '../client/show.ts';
 
 type DriftOfHost = Answer<'drift.read'>['hosts'][number];
 
-/** A line for each host. */
+/** Formats a line for each host. */
 export function showHosts(hosts: Answer<'host.list'>['hosts']): string {
   const head = ['NAME', 'STATE', 'GEARS', 'VERSION', 'LAST SEEN'];
   const rows = hosts.map(({ name, state, gears, version, lastSeen }) => [
@@ -16,7 +16,7 @@ export function showHosts(hosts: Answer<'host.list'>['hosts']): string {
   return columns(head, rows);
 }
 
-/** Whether a repair of the host would change anything; what is foreign it leaves alone. */
+/** Whether a repair of the host would change anything; a repair leaves foreign objects alone. */
 export function needsRepair({ drift }: DriftOfHost): boolean {
   if (drift === null) return false;
   const { unitsWithoutEntry, entriesWithoutUnit, changedUnits, withoutNetwork } = drift;
@@ -24,7 +24,7 @@ export function needsRepair({ drift }: DriftOfHost): boolean {
   return [unitsWithoutEntry, entriesWithoutUnit, mended, withoutNetwork].flat().length > 0;
 }
 
-/** The drift of a host, one line for each difference. */
+/** Formats the drift of a host, one line for each difference. */
 export function showDrift({ host, drift }: DriftOfHost): string {
   if (drift === null) return `${host}: does not answer\n`;
   const lines = [
@@ -40,7 +40,7 @@ export function showDrift({ host, drift }: DriftOfHost): string {
   return lines.length > 0 ? lines.map((line) => `${host}: ${line}\n`).join('') : `${host}: no drift\n`;
 }
 
-/** What a repair has done, a line for each kind. */
+/** Formats the outcome of a repair, one line for each kind. */
 export function showRepair(host: string, result: Result<'host.repair'>): string {
   const { foreign, ...done } = result;
   const lines = Object.entries(done)

@@ -15,15 +15,15 @@ import {
 type Switch = { [K in OptionName]: Settings[K] extends boolean ? K : never }[OptionName];
 type AlwaysSet = WithDefault | Switch;
 
-/** The settings of a role; `redis` is there unless the daemon is to run its own. */
+/** The settings of a role; `redis` is null only for a daemon that runs its own. */
 export type Config = Pick<Settings, AlwaysSet> & {
   [K in Exclude<OptionName, AlwaysSet>]: Settings[K] | null;
 };
 
-/** Flags of a command by their names, as commander has them. */
+/** Flags of a command by name, as commander passes them. */
 export type Flags = Readonly<Record<string, unknown>>;
 
-/** Settings that cannot be used, one readable line for each. */
+/** Invalid settings, one readable line for each. */
 export class BadConfig extends Error {
   readonly lines: string[];
 
@@ -34,13 +34,13 @@ export class BadConfig extends Error {
   }
 }
 
-/** The lines whose conditions hold. */
+/** Returns the lines whose conditions hold. */
 export const linesWhere = (rules: [holds: boolean, line: string][]): string[] =>
   rules.filter(([holds]) => holds).map(([, line]) => line);
 
 /**
- * The configuration of a role, from the command line and the environment: parsed once, here and
- * nowhere else. Throws `BadConfig` with everything that is wrong.
+ * Reads the configuration of a role from the command line and the environment: parsed once, here
+ * and nowhere else. Throws `BadConfig` with all problems.
  */
 export function readConfig(role: Role, flags: Flags, variables: NodeJS.ProcessEnv = environment): Config {
   const settings = readSettings(roleOptions[role], flags, variables) as Partial<Settings>;
@@ -49,7 +49,7 @@ export function readConfig(role: Role, flags: Flags, variables: NodeJS.ProcessEn
   return complete(settings);
 }
 
-/** Settings with null, or off, for what is not given and has no default. */
+/** Completes settings: null, or false for a switch, if they are not given and have no default. */
 export function complete(settings: Partial<Settings>): Config {
   const unset = Object.entries<OptionDefinition>(optionTable).flatMap(([name, option]) =>
     option.default === undefined ? [[name, option.takes === undefined ? false : null]] : [],
@@ -57,12 +57,12 @@ export function complete(settings: Partial<Settings>): Config {
   return { ...Object.fromEntries(unset), ...settings } as Config;
 }
 
-/** The file that arms failpoints, which only tests have; see failpoints.ts. */
+/** The file that arms failpoints, for tests only; see failpoints.ts. */
 export const failpointsFile = (variables: NodeJS.ProcessEnv = environment) => variables['GEARD_FAILPOINTS'];
 
 const hour = 60 * 60;
 
-/** How long tokens may be valid. */
+/** Returns the maximum lifetimes of tokens, in seconds. */
 export function lifetimesOf({
   tokenHours,
   tokenReadHours,
@@ -71,8 +71,8 @@ export function lifetimesOf({
 }
 
 /**
- * Some settings by their names, each valid for itself; what has no default may be left out. Throws
- * `BadConfig`.
+ * Reads settings by name and checks each on its own; a setting without a default may be absent.
+ * Throws `BadConfig`.
  */
 export function readSettings<N extends OptionName>(
   names: readonly N[],
@@ -100,7 +100,7 @@ function given(option: OptionDefinition, flag: unknown, variables: NodeJS.Proces
   return { text: option.default, source: option.flag };
 }
 
-/** What keeps a role from starting with settings that are each valid, a readable line for each. */
+/** Returns one readable line for each contradiction that keeps a role from starting. */
 export function contradictions(role: Role, settings: Partial<Settings>): string[] {
   return [
     ...wrongWithRedis(role, settings),
@@ -132,7 +132,7 @@ function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
   ]);
 }
 
-/** Whoever reads or writes a Redis learns of every job, and can lose or delay them. */
+/** Anyone with access to Redis learns of every job, and can lose or delay jobs. */
 function insecureWithRedis({ redis, redisPasswordFile, insecureRedis }: Partial<Settings>): string[] {
   if (redis === undefined || insecureRedis || hostsOf(redis).every(isLoopback)) return [];
   const allTheSame = 'or use --insecure-redis if nobody else reaches its network';

@@ -13,8 +13,8 @@ const megabytes = (preset: string, help: string) =>
   withDefault(preset, '<MiB>', wholeNumber(1, 1_048_576), help);
 
 /**
- * MiB of a gear where nothing is said, and the most that may be: half of what the host has, so that
- * no gear takes all of it.
+ * Default memory of a gear, and its maximum, in MiB: half of the host's memory, so that no gear
+ * takes all of it.
  */
 const defaultMemory = 512;
 const maxGearMemory = Math.max(defaultMemory, Math.floor(totalmem() / MiB / 2));
@@ -39,7 +39,7 @@ const addresses = z
   .transform((text) => text.split(',').filter(Boolean))
   .refine((all) => all.length <= 16 && all.every((one) => isIP(one) !== 0), 'must be addresses with commas');
 
-/** Every limit, in the order in which help shows them. docs/limits.md is held against it. */
+/** All limits, in the order of the help. A test compares docs/limits.md with them. */
 export const limitOptions = {
   userRequests: number('64', 'requests of one user in flight, at one api'),
   userTurns: number(

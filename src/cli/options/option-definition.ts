@@ -7,20 +7,20 @@ export interface OptionDefinition {
   flag: string;
   env: string;
   help: string;
-  /** What the flag takes; none for a switch. */
+  /** The value that the flag takes; absent for a switch. */
   takes?: string;
   default?: string;
-  /** What the default is where it differs from host to host, in words. */
+  /** Describes a default that differs from host to host. */
   defaultInWords?: string;
   schema: z.ZodType;
 }
 
-/** An option with a value where none is given. */
+/** Defines an option with a default. */
 export function withDefault<S extends z.ZodType>(preset: string, takes: string, schema: S, help: string) {
   return { default: preset, takes, schema, help };
 }
 
-/** An option without a value where none is given. */
+/** Defines an option without a default. */
 export function optional<S extends z.ZodType>(takes: string, schema: S, help: string) {
   return { takes, schema, help };
 }
@@ -29,14 +29,14 @@ const switchPosition = z
   .enum(['1', 'true', 'yes', '0', 'false', 'no', ''], 'must be 1 or 0')
   .transform((text) => ['1', 'true', 'yes'].includes(text));
 
-/** An option that is on or off: the flag takes nothing, the variable 1 or 0. */
+/** Defines a switch: the flag takes no value, the variable 1 or 0. */
 export const onOff = (help: string) => ({ schema: switchPosition, help });
 
 type Unnamed = Omit<OptionDefinition, 'flag' | 'env'>;
 type Named<T> = { [K in keyof T]: T[K] & Pick<OptionDefinition, 'flag' | 'env'> };
 
 /**
- * Options with the flags and variables of their names, unless they have others.
+ * Names the flag and the variable of each option after the option, unless it has its own.
  *
  * @example namedOptions({ logLevel }) // --log-level, GEARD_LOG_LEVEL
  */

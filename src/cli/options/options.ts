@@ -51,7 +51,7 @@ const networkPool = z
   .transform(parsePool)
   .refine((pool) => pool !== null, 'must be an IPv4 network of at least 64 addresses, such as 10.128.0.0/12');
 
-/** Addresses, networks and names, with commas between them. */
+/** Addresses, networks and host names, separated by commas. */
 const addressAllowance = z
   .string()
   .max(4096)
@@ -73,7 +73,7 @@ function isAllowable(part: string): boolean {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
 }
 
-/** The host's own name, made to fit. */
+/** The host's own name, converted to a valid host name. */
 function defaultHost(): string {
   const fitting = hostname()
     .toLowerCase()
@@ -84,10 +84,7 @@ function defaultHost(): string {
   return fitting || 'localhost';
 }
 
-/**
- * Every option, in the order in which help shows them. docs/operations.md is held against it by a
- * test.
- */
+/** All options, in the order of the help. A test compares docs/operations.md with them. */
 export const optionTable = namedOptions({
   listen: withDefault('127.0.0.1:2223', '<address:port>', address, 'where the api listens'),
   redis: {
@@ -228,7 +225,7 @@ export const optionTable = namedOptions({
   user: optional('<name>', userName, 'the user of the jobs; default: the one of the token, else admin'),
 });
 
-/** An option as commander has it, with its default and its variable in the help. */
+/** Creates an option of commander, with the default and the variable in its help. */
 export function optionFor(name: OptionName): Option {
   const option: OptionDefinition = optionTable[name];
   const text = option.default === undefined ? option.help : `${option.help} (default: ${option.default})`;
@@ -237,7 +234,7 @@ export function optionFor(name: OptionName): Option {
 }
 
 export type OptionName = keyof typeof optionTable;
-/** The options that have a value even where none is given. */
+/** The options with a default. */
 export type WithDefault = {
   [K in OptionName]: (typeof optionTable)[K] extends { default: string } ? K : never;
 }[OptionName];
@@ -259,7 +256,7 @@ const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'
 const ofJobs = ['startSeconds', 'registryAllow', 'networkPool', ...ofHostLimits, ...ofClones] as const;
 const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofJobs] as const;
 
-/** Which options each role takes. */
+/** The options of each role. */
 export const roleOptions = {
   daemon: [...new Set([...ofApi, ...ofWorker, ...ofAll] as const)],
   api: [...ofApi, ...ofAll],

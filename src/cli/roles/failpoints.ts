@@ -3,10 +3,10 @@ import type { Logger } from 'pino';
 import { listenToFailpoints } from '../../lib/effect.ts';
 
 /**
- * Arms the failpoints by a file, for tests of crashes. Its one line says `<point> <hits> <signal>`:
- * the process that passes the point for the hits-th time (counted from 1, since the file was
- * written) sends itself the signal. A point is a name such as `file.rename:after`, or `*` for all
- * of them. The file is renamed to `<file>.fired` first, so that one process takes it.
+ * Arms the failpoints from a file, for crash tests. The file has one line, `<point> <hits>
+ * <signal>`: the process that passes the point for the hits-th time (counted from 1, since the file
+ * was written) sends itself the signal. A point is a name such as `file.rename:after`, or `*` for
+ * any. The process first renames the file to `<file>.fired`, so that only one process takes it.
  *
  * @example echo 'dbus.StartUnit:after 1 SIGKILL' >"$GEARD_FAILPOINTS"
  */
@@ -26,7 +26,7 @@ export function armFailpoints(file: string, log: Logger): void {
     try {
       renameSync(file, `${file}.fired`);
     } catch {
-      return; // Another process has passed the point.
+      return; // Another process has taken the file.
     }
     process.kill(process.pid, signal as NodeJS.Signals);
   });

@@ -12,16 +12,16 @@ import { leaveNoCoreFile } from './process-hardening.ts';
 import { redisAccess } from './redis-access.ts';
 import { openTokenParts, type TokenParts } from './token-services.ts';
 
-/** Milliseconds for requests and jobs to come to their end after SIGTERM. */
+/** Milliseconds for requests and jobs to finish after SIGTERM. */
 const requestGrace = 5_000;
 const jobGrace = 15_000;
 
 const day = 24 * 60 * 60;
 
 /**
- * Opens a role. What it returns closes everything again, in reverse order. Each role loads only
- * what it needs: an api carries no Docker client, a worker no Express. `onFatal` is called when the
- * role must not go on.
+ * Opens a role. The closers that it returns close everything in reverse order. Each role loads only
+ * the modules that it needs: an api loads no Docker client, a worker no Express. `onFatal` is
+ * called when the role must stop.
  */
 export async function openRole(
   role: Role,
@@ -86,8 +86,8 @@ async function serveMetrics(
 }
 
 /**
- * Where the worker sends streams from. In a daemon its api is the only one to ask; elsewhere an
- * address that is not named could be one at which an api on another machine finds somebody else.
+ * The address from which the worker sends streams. In a daemon only its own api reads them, by
+ * loopback. Elsewhere a default address could belong to another program on the api's machine.
  */
 function streamPlace(role: Role, { stream, streamListen }: Config) {
   if (stream === 'relay') return null;
@@ -97,8 +97,8 @@ function streamPlace(role: Role, { stream, streamListen }: Config) {
 const shared = ({ dedupeDays }: Config) => ({ keepSeconds: dedupeDays * day, version });
 
 /**
- * Whoever writes a job into Redis a second time finds it in the journal, as long as its token could
- * be valid.
+ * Seconds for which the journal keeps a job: a job written into Redis a second time is found there
+ * as long as its token could be valid.
  */
 function journalSeconds(config: Config): number {
   const { change, read } = lifetimesOf(config);
@@ -116,7 +116,7 @@ interface ApiOptions {
   config: Config;
   redis: RedisAccess;
   tokens: TokenParts;
-  /** Hosts that are to be heard of before a new Redis is relied upon. */
+  /** Hosts that must report before the api relies on a new Redis. */
   expected: readonly string[];
   log: Logger;
   closers: Closers;

@@ -1,11 +1,11 @@
 import { exec } from '../../lib/exec.ts';
 
-/** Milliseconds that prlimit may take. */
+/** Timeout for prlimit, in milliseconds. */
 const deadline = 5_000;
 
 /**
- * Keeps the kernel from writing a core file of this process and of those it starts (prlimit(1),
- * core(5)): keys and tokens are in its memory. Returns false where that could not be done.
+ * Prevents core files of this process and of its children (prlimit(1), core(5)): their memory holds
+ * keys and tokens. Returns false on failure.
  */
 export async function leaveNoCoreFile(): Promise<boolean> {
   const args = ['--core=0:0', '--pid', String(process.pid)];
@@ -13,10 +13,7 @@ export async function leaveNoCoreFile(): Promise<boolean> {
   return status === 0;
 }
 
-/**
- * Removes the arguments from the output of ps: the title overwrites the memory in which Linux looks
- * for them.
- */
+/** Hides the arguments from ps: the title overwrites the memory from which Linux reads them. */
 export function hideArguments(title: string): void {
   process.title = title;
 }

@@ -5,8 +5,8 @@ import type { Config } from '../options/config.ts';
 type RedisFiles = Pick<Config, 'redisUser' | 'redisPasswordFile' | 'redisCa' | 'redisCert' | 'redisKey'>;
 
 /**
- * Where the Redis of the fleet is and who we are there, with what lies in files. Throws
- * `UntrustedFile`.
+ * Returns the address of the fleet's Redis and our login there, with the contents of the files.
+ * Throws `UntrustedFile`.
  */
 export async function redisAccess(url: string, config: RedisFiles): Promise<RedisAccess> {
   const { redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = config;

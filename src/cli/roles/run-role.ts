@@ -11,20 +11,18 @@ import { armFailpoints } from './failpoints.ts';
 import { openRole } from './open-role.ts';
 import { hideArguments } from './process-hardening.ts';
 
-/** Milliseconds that a collector has to take the last spans. */
+/** Timeout for a collector to accept the last spans, in milliseconds. */
 const flushPatience = 2_000;
 
-/** Milliseconds after a signal at which the process ends whatever still runs. */
+/** Timeout for stopping, in milliseconds: then the process ends, whatever still runs. */
 const patience = 28_000;
 
-/**
- * Runs a role until SIGTERM or SIGINT. Resolves with the exit code: 0 fine, 1 failed, 2 wrong use.
- */
+/** Runs a role until SIGTERM or SIGINT. Resolves with the exit code: 0, 1 failed, 2 wrong usage. */
 export async function runRole(role: Role, flags: Flags): Promise<number> {
   const ended = nextSignal();
   let log: Logger;
   try {
-    hideArguments(`gear ${role}`); // They may hold the password of Redis.
+    hideArguments(`gear ${role}`); // They may contain the password of Redis.
     const config = readConfig(role, flags);
     log = await createLogger(config.logLevel, config.auditLog);
     endAtFaults(log);
@@ -46,7 +44,7 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     const why = await Promise.race([ended, failed]);
     if (why instanceof Error) log.fatal({ reason: why.message }, 'stopping');
     else log.info({ signal: why }, 'stopping');
-    process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C does not wait.
+    process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C exits at once.
     const timer = setTimeout(() => {
       log.error('not everything stopped in time');
       process.exit(1);
@@ -65,7 +63,7 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
   }
 }
 
-/** Node itself would print an error with everything that hangs onto it; see `plainError`. */
+/** Logs an uncaught error. Node would print it with all its properties; see `plainError`. */
 function endAtFaults(log: Logger): void {
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'an internal error ends this process');

@@ -12,7 +12,7 @@ export interface TokenParts {
   sealer: Sealer;
 }
 
-/** What verifies tokens and seals requests in a role, under the keys as they come and go. */
+/** Opens the verifier of tokens and the sealer of requests; both follow changes of the keys. */
 export async function openTokenParts(config: Config, log: Logger, closers: Closers): Promise<TokenParts> {
   const { fleet, testToken } = config;
   const watched = config.keys === null ? null : await watchKeys(config.keys, log);

@@ -3,14 +3,14 @@ import { type JobDefinition, neededBy, type ReadDefinition, type Route } from '.
 import { isJobType, jobs, type ReadName, reads } from '../../jobs/registry.ts';
 import type { TokenClaims } from '../../token/claims.ts';
 
-/** How an action is called for, and which of its parameters it cannot do without. */
+/** The request of an action, and the parameters that it requires. */
 interface Call extends Pick<Route, 'method' | 'path'> {
   needs: readonly string[];
-  /** Parameters that are always the same. */
+  /** Fixed parameters. */
   always: Record<string, string>;
 }
 
-/** Claims without which nobody could make the request. */
+/** Claims that the caller must know in order to send a request that needs them. */
 const asked = ['r', 't', 'h', 'i'] as const;
 
 function callOf(action: Action): Call {
@@ -32,8 +32,8 @@ export interface ReadyCall {
 }
 
 /**
- * The claims that an action needs, only the caller can know and the token leaves open; a prefix
- * leaves `r` open.
+ * Returns the claims that an action needs, that only the caller knows, and that the token leaves
+ * open. A prefix leaves `r` open.
  */
 export function missingFor(action: Action, claims: TokenClaims): string[] {
   const { path, needs } = callOf(action);
@@ -44,8 +44,8 @@ export function missingFor(action: Action, claims: TokenClaims): string[] {
 }
 
 /**
- * The request for an action as it can be sent at once. A user and a request id that the token
- * leaves open are put into the query: user 0, and `newId`.
+ * Returns the complete request for an action. If the token leaves the user or the request id open,
+ * the query names user 0 or `newId`.
  */
 export function readyCall(
   base: string,

@@ -13,7 +13,7 @@ import type { NamedClaims } from './create.ts';
 const named = ['keys', 'fleet', 'tokenHours', 'tokenReadHours'] as const;
 const collect = (value: string, before: string[] = []) => [...before, value];
 
-/** `gear token …`: makes keys and tokens, and shows what a token says. */
+/** `gear token …`: creates keys and tokens, and inspects tokens. */
 export function fillToken(token: Command): void {
   token
     .command('keygen <directory>')
@@ -35,7 +35,7 @@ function withSettings(command: Command): Command {
   return command.allowExcessArguments(false);
 }
 
-/** The settings that tokens depend on. Throws `BadConfig`. */
+/** Reads the settings that tokens depend on. Throws `BadConfig`. */
 function settingsOf(flags: Flags) {
   const settings = readSettings(named, flags);
   const { keys, fleet, ...hours } = settings;

@@ -10,7 +10,7 @@ import { BadConfig } from '../options/config.ts';
 import { missingFor, readyCall } from './calls.ts';
 import { parseDuration, sayDuration } from './duration.ts';
 
-/** Claims, and the ids of the keys; by default the newest. */
+/** Claims, and the ids of the keys. Default: the newest keys. */
 export type NamedClaims = { [K in 'u' | 'i' | 't' | 'r' | 'h' | 'issuer' | 'daemon']?: string | undefined };
 
 export interface CreateOptions extends NamedClaims {
@@ -18,18 +18,18 @@ export interface CreateOptions extends NamedClaims {
   fleet: string;
   lifetimes: Lifetimes;
   actions: string[];
-  /** Makes up an `i` of its own. */
+  /** Generates a random `i`. */
   once: boolean;
-  /** Such as `15m`. */
+  /** The lifetime, such as `15m`. */
   expires: string;
-  /** The bytes that the request's body must have, and the file they are in. */
+  /** The required body of the request: its file and its hash. */
   body?: { file: string; hash: string } | undefined;
   show: 'token' | 'url' | 'curl';
-  /** Where the api is, for the URL. */
+  /** The address of the api, for the URL. */
   api: string;
 }
 
-/** A token, or the URL or the curl line with it in. Throws `BadConfig` for what cannot be meant. */
+/** Creates a token, or a URL or curl command with it. Throws `BadConfig` for invalid options. */
 export async function createToken(options: CreateOptions): Promise<string> {
   if (options.actions.length === 0)
     throw new BadConfig([`--action is missing: one of ${actions.join(', ')}, or *.* for all`]);
@@ -66,7 +66,7 @@ function claimsOf(options: CreateOptions): TokenClaims {
   return claims.data;
 }
 
-/** The actions that a pattern stands for. */
+/** Returns the actions that match a pattern. Throws `BadConfig` if none does. */
 function known(pattern: string): Action[] {
   const meant = actions.filter((action) => allowsAction(pattern, action));
   if (meant.length > 0) return meant;
@@ -87,7 +87,7 @@ function assertLifetime({ expires, lifetimes }: CreateOptions, allowed: Action[]
   ]);
 }
 
-/** The only action that the token allows, for which a URL can be written. */
+/** Returns the only allowed action. Throws `BadConfig` for several, or for a missing claim. */
 function theOnlyAction({ show }: CreateOptions, allowed: Action[], claims: TokenClaims): Action {
   const [action, ...others] = allowed;
   if (action === undefined || others.length > 0)

@@ -6,7 +6,7 @@ import { sayDuration } from './duration.ts';
 
 export interface Inspected {
   text: string;
-  /** Whether a daemon with these keys would take it now. */
+  /** Whether a daemon with these keys would accept it now. */
   accepted: boolean;
 }
 
@@ -16,7 +16,7 @@ export interface InspectOptions {
   lifetimes: Lifetimes;
 }
 
-/** Shows what a token says and whether it would be accepted now. */
+/** Shows the claims of a token, and whether it would be accepted now. */
 export async function inspectToken(token: string, options: InspectOptions): Promise<Inspected> {
   const { keyring, problems } = await readKeyring(options.keys);
   const opened = await openToken(token, keyring);

@@ -1,6 +1,6 @@
 import { type KeyRole, keyFiles, makeKeys } from '../../token/key-files.ts';
 
-/** Makes a key for an issuer, one for the daemons, or both, and says what is for whom. */
+/** Creates keys for an issuer, for the daemons, or both, and describes the files. */
 export async function keygen(directory: string, wanted: readonly KeyRole[]): Promise<string> {
   const made = await makeKeys(directory, wanted);
   return [

@@ -1,7 +1,7 @@
-/** Closes what was opened, once and in reverse order, whatever fails on the way. */
+/** Closes resources once, in reverse order, even if some cannot be closed. */
 export interface Closers {
   push(close: () => unknown): void;
-  /** Closes everything. Rejects with the errors that came up, after all have been closed. */
+  /** Closes everything, then rejects with an AggregateError if anything failed. */
   close(): Promise<void>;
 }
 

@@ -1,38 +1,37 @@
-/** Gives a place back; doing so again changes nothing. */
+/** Releases a slot. Further calls have no effect. */
 export type Release = () => void;
 
 export interface Bounds {
-  /** All places. */
+  /** Total number of slots. */
   all: number;
-  /** Places that one key may hold at a time. */
+  /** Maximum number of slots per key. */
   perKey: number;
 }
 
-/** Hands a place to a caller that waits. */
+/** Hands a slot to a waiting caller. */
 type Waiting = (place: Release) => void;
 
 /**
- * A limited number of places, in all and for each key. When none is free, the waiting keys get
- * theirs in turn (round robin), and within a key in the order of asking: many requests of one key
- * delay that key only.
+ * Limits concurrent slots, in total and per key. Free slots go to the waiting keys in turn (round
+ * robin), and within a key in the order of the calls: many requests of one key delay only that key.
  */
 export class Limiter {
   readonly #bounds: Bounds;
   #held = 0;
   readonly #heldBy = new Map<string, number>();
-  /** The waiting, by key; the first key that may have more is the next. */
+  /** Waiting callers by key. The first key below its limit is next. */
   readonly #waiting = new Map<string, Set<Waiting>>();
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds;
   }
 
-  /** Places that are held now. */
+  /** Number of slots in use. */
   get held(): number {
     return this.#held;
   }
 
-  /** A place, if there is one at once; otherwise null. */
+  /** Takes a slot if one is free; otherwise returns null. */
   take(key: string): Release | null {
     if (this.#held >= this.#bounds.all || !this.#mayHaveMore(key)) return null;
     this.#held++;
@@ -46,8 +45,8 @@ export class Limiter {
   }
 
   /**
-   * A place when it is the key's turn. Rejects with the signal's reason when it aborts first;
-   * default: one that never does.
+   * Resolves with a slot when it is the key's turn. Rejects with the signal's reason when it aborts
+   * first. By default the signal never aborts.
    */
   wait(key: string, signal: AbortSignal = new AbortController().signal): Promise<Release> {
     if (signal.aborted) return Promise.reject(signal.reason);
@@ -67,7 +66,7 @@ export class Limiter {
     });
   }
 
-  /** Does some work in a place of the key's. */
+  /** Runs work in a slot of the key. */
   async run<T>(key: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const release = await this.wait(key, signal);
     try {
@@ -92,7 +91,7 @@ export class Limiter {
   #serveNext(): void {
     for (const [key, queue] of this.#waiting) {
       const release = this.take(key);
-      if (!release) continue; // It has its share already.
+      if (!release) continue; // The key is at its limit.
       const [first] = queue;
       if (first) {
         this.#drop(key, first);
@@ -117,5 +116,5 @@ export class Limiter {
   }
 }
 
-/** Bounds that leave half of the places to other keys. */
+/** Bounds that leave half of the slots to other keys. */
 export const shared = (all: number): Bounds => ({ all, perKey: Math.ceil(all / 2) });

@@ -1,16 +1,16 @@
 import type { Writable } from 'node:stream';
 
 /**
- * Milliseconds for which a reader may seem to take nothing. The kernel's buffers hide what it
- * takes: where they may grow to 32 MiB (tcp(7)), one that reads a megabyte a second seems to stand
- * still for half a minute.
+ * Milliseconds without visible progress after which a reader counts as stalled. The kernel's
+ * buffers hide progress: if they may grow to 32 MiB (tcp(7)), a reader of a megabyte per second
+ * seems to stand still for half a minute.
  */
 const maxStall = 100_000;
 
 /**
- * Writes a body to a connection, as fast as the peer reads, and ends it. Rejects with what the body
- * threw, or when the connection is closed or stalls; the connection is then destroyed, so that
- * nobody takes a part for the whole.
+ * Writes a body to a connection, at the peer's pace, and ends it. Rejects with the body's error, or
+ * when the signal aborts or the connection stalls. It then destroys the connection, so that the
+ * peer does not take a part for the whole.
  */
 export async function pump(
   body: AsyncIterable<Uint8Array>,
@@ -30,8 +30,8 @@ export async function pump(
 }
 
 /**
- * Resolves when the connection takes more; rejects when the signal aborts or nothing is taken for
- * too long.
+ * Resolves when the connection accepts more data. Rejects when the signal aborts or the connection
+ * accepts nothing for `maxStall`.
  */
 function drained(connection: Writable, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

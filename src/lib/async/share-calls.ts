@@ -1,9 +1,9 @@
 import { pause } from './pause.ts';
 
 /**
- * At most one call runs and one waits; later callers share the result of the waiting one. The next
- * call begins some milliseconds after the last has ended, so that callers in quick succession share
- * it.
+ * Runs at most one call and lets one wait; later callers share the result of the waiting one. The
+ * next call starts `rest` milliseconds after the last has ended, so that callers in quick
+ * succession share it.
  */
 export function shareCalls<T>(call: () => Promise<T>, rest: number): () => Promise<T> {
   let busy: Promise<void> | null = null;

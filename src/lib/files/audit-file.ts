@@ -1,12 +1,12 @@
 import { closeSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 
-/** Bytes of a file; it and the one before it are kept. */
+/** Maximum size of a file in bytes. The current file and its predecessor are kept. */
 const maxBytes = 32 * 1024 * 1024;
 
 /**
- * Appends lines to a file of its own, so that what others log takes no room from them. A full file
- * is renamed to `<path>.1`. Throws where it cannot be opened. A line that cannot be written later
- * on is lost here only: the log has it, too.
+ * Opens a separate file for audit lines, so that other log lines do not displace them. Returns a
+ * function that appends a line, and renames a full file to `<path>.1`. Throws when the file cannot
+ * be opened. A later line that cannot be written is lost only here: the log has it, too.
  */
 export function openAuditFile(path: string, most = maxBytes): (line: string) => void {
   const open = () => openSync(path, 'a', 0o600);

@@ -4,11 +4,11 @@ import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
   const draft = `${path}.new`;
   await writeFile(draft, text, { mode });
-  await chmod(draft, mode); // Whatever the umask is, and where a draft was left.
+  await chmod(draft, mode); // Independent of the umask and of an old draft.
   await rename(draft, path);
 }
 
-/** The text of a file, or null where there is none. */
+/** Returns the text of a file, or null if it does not exist. */
 export async function readIfThere(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');

@@ -6,8 +6,8 @@ import { readFile, stat } from 'node:fs/promises';
 export class UntrustedFile extends Error {}
 
 /**
- * Refuses a file that another user than root and our own owns or can change, or a secret that
- * others can read.
+ * Throws `UntrustedFile` if a user other than root and our own owns or can change the file, or if
+ * others can read a secret.
  */
 export async function assertOwned(path: string, secret = false): Promise<void> {
   const { mode, uid } = await stat(path).catch((error: NodeJS.ErrnoException) => {
@@ -19,7 +19,7 @@ export async function assertOwned(path: string, secret = false): Promise<void> {
   if ((mode & 0o022) !== 0) throw new UntrustedFile(`${path} can be changed by others; chmod go-w it`);
 }
 
-/** The text of a file that only we and root can change; `secret`: and that nobody else can read. */
+/** Reads a file that only root and we can change. `secret`: others cannot read it, either. */
 export async function readTrusted(path: string, secret = false): Promise<string> {
   await assertOwned(path, secret);
   return readFile(path, 'utf8');

@@ -1,14 +1,14 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
-/** Statuses whose answers have no body, which Response insists on. */
+/** Statuses without a body; Response rejects a body for them. */
 const withoutBody: readonly unknown[] = [204, 205, 304];
 
 /**
- * A `fetch` for what a command asks: over a connection of its own, without redirects, for a body
- * that is text. What cannot be reached, or is cut off, is a TypeError whose cause says why. Not the
- * global one: that of Node 20 never notices that its first connection was closed at once, which is
- * what Docker does with a published port until the program behind it listens.
+ * A `fetch` for commands: it opens a new connection, follows no redirects and sends text only. It
+ * rejects with a TypeError, with the reason as its cause, when the server cannot be reached or the
+ * answer breaks off. Not the global fetch: in Node 20 it never notices that its first connection
+ * was closed at once, as Docker does with a published port until the program behind it listens.
  */
 export const fetchOnce: typeof fetch = (url, { method = 'GET', headers, body, signal } = {}) =>
   new Promise((resolve, reject) => {
@@ -21,7 +21,7 @@ export const fetchOnce: typeof fetch = (url, { method = 'GET', headers, body, si
       ...(signal && { signal }),
       agent: false,
     });
-    // A connection that is gone without a word, as with its host, ends a stream within minutes.
+    // Keep-alive ends a stream within minutes when its connection or host is lost silently.
     sent.setSocketKeepAlive(true, 15_000);
     sent.once('error', (error) => reject(fail(error)));
     sent.once('response', (message) => resolve(responseOf(message, fail)));

@@ -3,9 +3,9 @@ import type { AddressInfo, Server } from 'node:net';
 import type { Logger } from 'pino';
 
 /**
- * Makes a server listen; rejects when it cannot. Resolves with `address:port` as a URL has it, with
- * the port that was really taken. Errors that come later, as where no descriptor is left for a
- * connection, end no process: they are logged.
+ * Makes a server listen. Resolves with `address:port` in URL syntax, with the actual port; rejects
+ * when it cannot listen. Logs later errors, such as a lack of descriptors for connections, instead
+ * of ending the process.
  */
 export async function listen(
   server: Server,

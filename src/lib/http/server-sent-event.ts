@@ -1,6 +1,6 @@
 /**
- * A server-sent event: an end of line of any kind in its data begins another `data:` line (HTML,
- * 9.2.6).
+ * Formats a server-sent event. Any line break in the data begins another `data:` line (HTML,
+ * section 9.2.6).
  */
 export function serverSentEvent(data: string, { id, event }: { id?: string; event?: string } = {}): string {
   const fields = [

@@ -1,7 +1,7 @@
 import type { Trace } from '../effect.ts';
 import { Histogram } from './metric.ts';
 
-/** What effects are carried out by; see lib/effect.ts. */
+/** The systems that carry out effects; see lib/effect.ts. */
 const systems = ['redis', 'docker', 'dbus', 'exec', 'disk'];
 
 const effects = new Histogram(
@@ -11,10 +11,7 @@ const effects = new Histogram(
   [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60],
 );
 
-/**
- * Counts an effect. Those of images and containers are Docker's, those of files, links and the like
- * the disk's.
- */
+/** Counts an effect. `image.…` counts as Docker; files, links, ports and the like as the disk. */
 export function countEffect({ effect, ms, outcome }: Trace): void {
   const [first = ''] = effect.split('.', 1);
   const system = systems.includes(first) ? first : first === 'image' ? 'docker' : 'disk';

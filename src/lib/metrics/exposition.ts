@@ -5,7 +5,7 @@ import { type Metric, metrics } from './metric.ts';
 const plain = 'text/plain; version=0.0.4; charset=utf-8';
 const openMetrics = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
-/** However many ask, one measurement runs at a time. */
+/** Runs one measurement at a time, for any number of scrapes. */
 const measureAll = shareCalls(() => Promise.all([...metrics.values()].map((metric) => metric.measure())), 0);
 
 /** Answers a request with all metrics of this process, in the format that its Accept prefers. */
@@ -18,7 +18,7 @@ export async function sendMetrics(req: IncomingMessage, res: ServerResponse): Pr
   res.end(text);
 }
 
-/** A server of `GET /metrics` and of nothing else, for a process that has no other. */
+/** Creates a server for `GET /metrics` only, for a process that has no other server. */
 export function createMetricsServer(): Server {
   return createServer((req, res) => {
     if (req.method === 'GET' && req.url === '/metrics') sendMetrics(req, res).catch(() => res.destroy());
@@ -26,13 +26,13 @@ export function createMetricsServer(): Server {
   });
 }
 
-/** A metric without values is left out. */
+/** Formats a metric; empty if it has no values. */
 function paragraph(metric: Metric, open: boolean): string {
   const { name, type, help } = metric;
   let lines = '';
   for (const [suffix, labels, value] of metric.samples())
     lines += `${name}${suffix}${labels === '' ? '' : `{${labels}}`} ${value}\n`;
-  // OpenMetrics names a counter without the end of the names of its samples.
+  // OpenMetrics names a counter without the suffix of its samples.
   const family = open && type === 'counter' ? name.replace(/_total$/, '') : name;
   return lines && `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n${lines}`;
 }

@@ -1,31 +1,28 @@
 import { pause } from '../async/pause.ts';
 
 /**
- * Metrics of this process, as Prometheus knows them. A metric is made once, when its module is
- * loaded; what a role shows are those of the modules that it loads.
+ * Prometheus metrics of this process. Each metric is created once, when its module is loaded, so a
+ * role shows the metrics of the modules that it loads.
  */
 
-/** Milliseconds that a measurement may take. */
+/** Timeout for a measurement, in milliseconds. */
 const patience = 2_000;
 
 /**
- * Each label with all values that it may have; any other value counts as `other`. What a client
- * chose is never one: names of gears, users, images and hosts are nobody's business who reads
- * metrics, and would make them endless.
+ * Each label with all its allowed values; any other value counts as `other`. Names that clients
+ * chose are never allowed: readers of metrics must not see the names of gears, users, images and
+ * hosts, and the number of values would have no limit.
  */
 export type LabelSets = Readonly<Record<string, readonly string[]>>;
 /** A label without a value is left out. */
 export type LabelsOf<L extends LabelSets> = { readonly [K in keyof L]?: string | undefined };
 
-/**
- * What stands in one line: what is put behind the metric's name, the labels as they are written,
- * and the value.
- */
+/** One line of the output: the suffix of the metric's name, the formatted labels and the value. */
 export type Sample = readonly [suffix: string, labels: string, value: number];
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
-/** What is true of all metrics. `name` is in base units, and that of a counter ends in `_total`. */
+/** Base of all metrics. `name` uses base units; the name of a counter ends in `_total`. */
 export abstract class Metric<L extends LabelSets = LabelSets> {
   readonly name: string;
   readonly help: string;
@@ -47,10 +44,10 @@ export abstract class Metric<L extends LabelSets = LabelSets> {
 
   abstract samples(): Iterable<Sample>;
 
-  /** Brings up to date what is measured at a scrape only. */
+  /** Updates values that are measured only at a scrape. */
   async measure(): Promise<void> {}
 
-  /** The labels as they are written, which is also what their values are known by. */
+  /** Formats the labels. The result is also the key of their value. */
   protected written(labels: LabelsOf<L>): string {
     let text = '';
     for (const [label, written] of this.#sets) {
@@ -62,7 +59,7 @@ export abstract class Metric<L extends LabelSets = LabelSets> {
   }
 }
 
-/** All metrics that were made, by their names. */
+/** All metrics by name. */
 export const metrics = new Map<string, Metric>();
 
 export type Measured<L extends LabelSets> = readonly (readonly [LabelsOf<L>, number])[];
@@ -72,7 +69,7 @@ abstract class Single<L extends LabelSets> extends Metric<L> {
   #values = new Map<string, number>();
   #measure: (() => Promise<Measured<L>>) | null = null;
 
-  /** Without labels there is a value from the beginning. */
+  /** A metric without labels starts at 0. */
   constructor(name: string, help: string, sets: L) {
     super(name, help, sets);
     if (this.labels.length === 0) this.#values.set('', 0);
@@ -83,7 +80,7 @@ abstract class Single<L extends LabelSets> extends Metric<L> {
     this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
   }
 
-  /** Has the values measured at each scrape; where that fails or takes too long there are none. */
+  /** Measures the values at each scrape. A failure or a timeout leaves no values. */
   measuredBy(measure: () => Promise<Measured<L>>): this {
     this.#measure = measure;
     return this;
@@ -104,17 +101,17 @@ abstract class Single<L extends LabelSets> extends Metric<L> {
   }
 }
 
-/** What only grows. */
+/** A value that only grows. */
 export class Counter<L extends LabelSets> extends Single<L> {
   readonly type = 'counter';
 }
 
-/** What goes up and down. */
+/** A value that goes up and down. */
 export class Gauge<L extends LabelSets> extends Single<L> {
   readonly type = 'gauge';
 }
 
-/** How often a value was at most as large as each bound. */
+/** Counts the values that are at most as large as each bound. */
 export class Histogram<L extends LabelSets> extends Metric<L> {
   readonly type = 'histogram';
   readonly #bounds: readonly number[];
@@ -152,7 +149,7 @@ export class Histogram<L extends LabelSets> extends Metric<L> {
   }
 }
 
-/** A bound as OpenMetrics wants it: 1.0 and not 1. */
+/** Formats a bound as OpenMetrics requires: 1.0, not 1. */
 function boundary(bound: number | undefined): string {
   if (bound === undefined) return '+Inf';
   return Number.isInteger(bound) ? `${bound}.0` : String(bound);

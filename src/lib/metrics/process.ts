@@ -2,10 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram } from './metric.ts';
 
-/**
- * What every process of ours shows of itself, under the names that Prometheus' own libraries have
- * for it.
- */
+/** Metrics of the process itself, under the names of Prometheus' own client libraries. */
 
 const one = (value: number) => [[{}, value]] as const;
 
@@ -35,12 +32,12 @@ const collections = new Histogram(
   [0.001, 0.01, 0.1, 1],
 );
 
-/** Milliseconds between two looks at how late timers are. */
+/** Milliseconds between two measurements of timer delay. */
 const resolution = 20;
-/** Milliseconds after which they are counted anew, whoever scrapes, and however often. */
+/** Milliseconds after which the measurements start anew, independent of scrapes. */
 const period = 15_000;
 
-/** Shows which program runs in which role, and begins to watch how it runs. */
+/** Shows the version and role, and starts to measure timer delay and garbage collection. */
 export function watchProcess(version: string, role: string): void {
   new Gauge('geard_build_info', 'The program that runs; always 1', { version: [version], role: [role] }).add({
     version,

@@ -15,7 +15,7 @@ const fileOption = new Option('-f, --file <file>', 'variables, NAME=value a line
 
 type Verb = 'replace' | 'merge';
 
-/** Sends the variables that the command line and the file name. */
+/** Sends the variables of the command line and the file. */
 async function send(call: Call<Flags>, verb: Verb, env: Variable[]): Promise<number> {
   const [r = ''] = call.args;
   return change(call, {
@@ -31,7 +31,7 @@ async function send(call: Call<Flags>, verb: Verb, env: Variable[]): Promise<num
   });
 }
 
-/** What a command is given as variables. */
+/** Returns the variables given to a command. Throws `BadConfig` if there are none and no file. */
 async function given({ args, flags }: Call<Flags>): Promise<Variable[]> {
   const [, ...texts] = args;
   const variables = await variablesFrom(flags.file, texts);
@@ -84,7 +84,7 @@ export const environments: Record<string, Row<Flags>> = {
   },
 };
 
-/** The api writes NAME="value" a line, the value as a JSON string. */
+/** Parses the api's answer: one NAME="value" per line, with the value as a JSON string. */
 function parseEnvironment(text: string): Variable[] {
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line) => {

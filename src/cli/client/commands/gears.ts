@@ -9,7 +9,7 @@ import { columns, pairs } from '../show.ts';
 
 const onHost = hostOption('the host that it must be on');
 
-/** A command that does one thing to each of the gears that are named. */
+/** Creates a command that does one thing to each named gear. */
 const toEach = (verb: 'start' | 'stop' | 'restart' | 'remove', done: string): Row<ChangeFlags> => ({
   sends: [`container.${verb}`],
   names: 'gear',

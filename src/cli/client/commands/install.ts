@@ -21,7 +21,7 @@ interface InstallFlags extends ChangeFlags {
 
 type Body = NonNullable<RequestOf<'container.install'>['body']>;
 
-/** `gear install NAME IMAGE`: the flags have the names of `docker run`. */
+/** `gear install NAME IMAGE`: the flags are named as in `docker run`. */
 export const install: Row<InstallFlags> = {
   sends: ['container.install'],
   names: 'gear',
@@ -68,11 +68,11 @@ export const install: Row<InstallFlags> = {
   },
 };
 
-/** The flags as the body of the request. What is not given is left to the api. */
+/** Converts the flags to the body of the request. The api applies its defaults to the rest. */
 async function bodyOf(flags: InstallFlags, command: string[]): Promise<Body> {
   const { publish, env = [], envFile, volume, environment, network, memory, cpus, startSeconds } = flags;
   const variables = await variablesFrom(envFile, env);
-  // The last one of a name counts, as with docker run.
+  // The last variable of a name wins, as with docker run.
   const last = new Map(variables.map((variable) => [variable.name, variable]));
   const body = {
     ports: publish?.map(portOf),

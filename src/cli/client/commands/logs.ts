@@ -44,7 +44,7 @@ export const logs: Row<LogFlags> = {
   },
 };
 
-/** The last line of a stream whose time is up: a follower asks again behind the last record. */
+/** The reason of a stream whose time has expired: a follower continues after the last record. */
 const timeIsUp = 'the time is up';
 
 async function printLog(call: Call<LogFlags>, name: string, prefix: string): Promise<void> {
@@ -100,5 +100,5 @@ async function printLine(call: Call<LogFlags>, line: Line, prefix: string): Prom
   await call.write(Buffer.concat([Buffer.from(prefix), Buffer.from(shown), Buffer.from(end)]));
 }
 
-/** Nothing that a terminal would obey: what a gear prints is anybody's. */
+/** Replaces or removes all terminal control characters: the output of a gear is untrusted. */
 export const printable = (text: string) => stripVTControlCharacters(text).replace(/[^\P{Cc}\t]/gu, '�');

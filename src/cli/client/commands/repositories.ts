@@ -58,8 +58,8 @@ export const archive: Row<ArchiveFlags> = {
 };
 
 /**
- * The file is there once all of it is: an archive that is cut off leaves none. What is there and is
- * no file, such as a pipe, is written to.
+ * Writes a whole archive or nothing: a broken download leaves no file. Writes straight to an
+ * existing path that is not a file, such as a pipe.
  */
 async function writeWhole(output: string, { body }: Response): Promise<void> {
   const file = await realpath(output).catch(() => output);

@@ -34,7 +34,7 @@ interface ApiFlags {
 
 type Method = 'GET' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** `gear api METHOD PATH`: any request, and its answer as it is. */
+/** `gear api METHOD PATH`: sends any request and prints its answer unchanged. */
 const request = (method: Method): Row<ApiFlags> => ({
   sends: [],
   takes: '<path>',
@@ -63,7 +63,7 @@ async function send(call: Call<ApiFlags>, method: Method): Promise<Response> {
   );
 }
 
-/** Where the request goes; a change by a job has a user. */
+/** Returns the URL of the request. Adds the user to a change that becomes a job. */
 function addressOf({ args, connection: { api, user } }: Call<ApiFlags>, method: Method): URL {
   const [path = ''] = args;
   const address = `${api}/${path.replace(/^\//, '')}`;
