@@ -17,33 +17,30 @@ import { isCurrent, isOver, tenantOf, tokenLabel } from '../token/verifier.ts';
 import type { HostOptions } from './host-options.ts';
 
 /**
- * What stands between Redis, the network and this host: nothing is done here but what a token
- * allows that an issuer of ours has signed, whoever wrote it where. Every refusal is in the audit
- * log.
+ * Stands between Redis, the network and this host. Allows only actions that a token from a trusted
+ * issuer permits, no matter who wrote the request or where. Writes every refusal to the audit log.
  */
 export interface Authorizer {
   /**
-   * The change that a job is, from the client's own request. Throws `token_invalid`,
-   * `token_forbids` or, where only the token's time is over and the job is not `known`, `expired`.
+   * Authorizes the client's own request in a job and returns its change. Throws `token_invalid`,
+   * `token_forbids` or, when only the token has expired and the job is not `known`, `expired`.
    */
   job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<AuthorizedJob>;
-  /** Whether a job would pass, without a word in the audit log. */
+  /** Whether a job would pass. Writes nothing to the audit log. */
   allows(record: JobRecord): Promise<boolean>;
-  /**
-   * Tells the audit log of a job that is not done, and why, although its request was not looked at.
-   */
+  /** Writes a job that ends without authorizing its request to the audit log, with the reason. */
   auditRejection(record: JobRecord, reason: string): void;
-  /** The token in a job's request, as logs name it; nothing of it is verified. */
+  /** The token in a job's request, as logs name it. Verifies nothing. */
   tokenOf(record: JobRecord): string | undefined;
-  /** Whether a sealed request asks for the end of a job, and may. */
+  /** Whether a sealed request asks to cancel a job, and may. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
-  /** The order in a sealed request for an answer now, which must have this name. */
+  /** Authorizes a sealed request for an immediate answer. Its order must have this name. */
   order<N extends OrderName>(sealed: string, name: N): Promise<AuthorizedRead<N>>;
-  /** The stream that a sealed request is for: its own, or all of what a copy is to be made from. */
+  /** The stream that a sealed request asks for: its own, or the repository that it copies. */
   stream(sealed: string): Promise<AuthorizedStream>;
 }
 
-/** Whose a request is, and whence it came, as logs say it. */
+/** The user and the origin of a request, for logs. */
 interface Owner extends Origin {
   user: string | undefined;
   token: string;
@@ -51,29 +48,29 @@ interface Owner extends Origin {
 
 export interface AuthorizedRead<N extends OrderName> {
   order: OrderOf<N>;
-  /** Whom it is counted for. */
+  /** The user whose limits it counts against. */
   tenant: string;
   owner: Owner;
-  /** Seals the answer for who has asked. */
+  /** Seals the answer for the caller. */
   seal<T>(answer: T): Sealed<T>;
 }
 
 export interface AuthorizedStream {
   name: StreamName;
-  /** Whom it is counted for. */
+  /** The user whose limits it counts against. */
   tenant: string;
   owner: Owner;
-  /** What it is of. */
+  /** Arguments from the request, such as the resource. */
   wants: object;
-  /** What is to be sent of what its source gives: for another worker it is sealed. */
+  /** Prepares the source's bytes for sending: seals them when they go to another worker. */
   send(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }
 
 export interface AuthorizedJob {
   change: Change;
-  /** Whom it is counted for. */
+  /** The user whose limits it counts against. */
   tenant: string;
-  /** Of the request and its token, to know them again by. */
+  /** Hash of the request and its token, to recognize them later. */
   digest: string;
 }
 
@@ -82,7 +79,7 @@ export type AuthorizerParts = Pick<HostOptions, 'host' | 'sealer' | 'verifier' |
 export function createAuthorizer(parts: AuthorizerParts): Authorizer {
   const audit = parts.log.child({ audit: true });
 
-  /** Lets a refusal through to the audit log. */
+  /** Writes a refusal to the audit log and throws it again. */
   async function audited<T>(
     what: object,
     unseal: () => Envelope,
@@ -155,12 +152,12 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
   };
 }
 
-/** What the audit log has of a job. */
+/** The fields of a job in the audit log. */
 const about = ({ job: { id, user }, origin }: JobRecord) => ({ job: id, user, ...origin });
 
 type Use = Purpose['use'];
 
-/** What was sealed for this host and one of some uses. */
+/** Opens a request that was sealed for this host and one of these uses. Throws `token_invalid`. */
 function open(
   { sealer, host }: AuthorizerParts,
   sealed: string,
@@ -190,12 +187,12 @@ const ownerOf = ({ token, origin }: Envelope, user: string | undefined): Owner =
 interface Passed {
   order: Order;
   claims: Claims;
-  /** Whom it is counted for. */
+  /** The user whose limits it counts against. */
   tenant: string;
   owner: Owner;
 }
 
-/** What a request asks for, by a token of one of our issuers. */
+/** Derives a request's order from a token of a trusted issuer, expired or not. */
 async function read({ verifier }: AuthorizerParts, opened: Envelope): Promise<Passed> {
   const { token, request } = opened;
   const claims = await verifier.read(token);
@@ -204,7 +201,7 @@ async function read({ verifier }: AuthorizerParts, opened: Envelope): Promise<Pa
   return { order, claims, tenant: tenantOf(claims, token), owner: ownerOf(opened, order.all.u) };
 }
 
-/** The same, of a request to this host. */
+/** The same, for a request to this host. */
 async function pass(parts: AuthorizerParts, opened: Envelope): Promise<Passed> {
   const passed = await read(parts, opened);
   const { h: host } = passed.order.scope;
@@ -229,7 +226,7 @@ async function passJob(
   return { change: order.wants, tenant, digest };
 }
 
-/** What a request asks for that is to be answered now. */
+/** The same, for an immediate answer: neither the request nor its token may have expired. */
 async function passNow(parts: AuthorizerParts, opened: Envelope): Promise<Passed> {
   assertNotStale(opened);
   const passed = await pass(parts, opened);
@@ -244,7 +241,7 @@ async function passStream(parts: AuthorizerParts, opened: Envelope): Promise<Aut
   return { name, tenant, owner, wants, send: (body) => body };
 }
 
-/** The stream for the copy that a request has made from here; null where it has none made. */
+/** The stream for a copy that a request makes from this host; null when it makes none. */
 async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<AuthorizedStream | null> {
   const { order, claims, tenant, owner } = await read(parts, opened);
   const source = sourceOf(order);

@@ -7,12 +7,12 @@ import type { Verifier } from '../token/verifier.ts';
 export interface HostOptions {
   host: string;
   redis: RedisAccess;
-  /** Seconds for which a finished job is kept, in Redis and in the worker's own journal. */
+  /** Seconds to keep a finished job: in Redis, and in the worker's own journal. */
   keepSeconds: number;
   journalSeconds: number;
   limits: HostLimits;
   version: string;
-  /** Where apis may fetch streams directly; null: through Redis only. */
+  /** Where apis can fetch streams directly; null: only through Redis. */
   streamListen: { host: string; port: number } | null;
   verifier: Verifier;
   sealer: Sealer;

@@ -13,7 +13,7 @@ import type { JournalFeed } from './journald/journal-feed.ts';
 import type { CloneLimits } from './repository/git/git-container.ts';
 import type { Systemd } from './systemd/systemd.ts';
 
-/** What one needs to work on a host. */
+/** Everything needed to work on a host. */
 export interface HostServices {
   host: string;
   paths: HostPaths;
@@ -21,52 +21,50 @@ export interface HostServices {
   engine: ContainerEngine;
   reservations: Reservations;
   gears: GearIndex;
-  /**
-   * Held while a gear's unit is being worked on, by its own jobs and by those of its environment.
-   */
+  /** Held during work on a gear's unit, by the gear's own jobs and by those of its environment. */
   gearLocks: Locks;
-  /** The gears on which a job runs now. */
+  /** Gears with a running job. */
   busy: ReadonlySet<string>;
   directory: Directory;
-  /** From where gears' networks get their addresses; held while networks are made or removed. */
+  /** The address pool of gears' networks. The locks are held while networks are made or removed. */
   networks: { pool: AddressRange; locks: Locks };
   limits: HostLimits;
-  /** What units log, for those who follow one. */
+  /** Delivers the log records of units to their followers. */
   journalFeed: JournalFeed;
   /** Held while an image is pulled. */
   pulls: Limiter;
   /**
-   * Held while systemd and the engine start a gear, until its container runs: that takes more than
-   * one processor.
+   * Held while systemd and the engine start a gear, until its container runs: a start uses more
+   * than one processor.
    */
   starts: Limiter;
   repositories: RepositorySettings;
   /** Private registries that images may be pulled from. */
   registries: AddressAllowance;
-  /** Seconds in which a gear must listen on its ports, where its spec does not say. */
+  /** Seconds a gear has to listen on its ports, unless its spec sets them. */
   startSeconds: number;
-  /** The key of the host's hashes of values. */
+  /** Key for the host's hashes of values. */
   hashKey: string;
   log: Logger;
 }
 
-/** What the fleet knows of this host. */
+/** This host's entries in the fleet's directory. */
 export interface Directory {
-  /** The names that the host is known to hold. */
+  /** Names of the resources that the directory lists for this host. */
   held(kind: Kind): Promise<string[]>;
-  /** Tells everybody what is on the disk now; what this host has said is known when it resolves. */
+  /** Announces everything on disk. The directory has the announcement when this resolves. */
   announce(): Promise<void>;
 }
 
-/** How repositories are made. */
+/** Settings for making repositories. */
 export interface RepositorySettings {
-  /** The image with git in it; null: one that this host builds. */
+  /** The image that contains git; null: one that this host builds. */
   image: string | null;
   allowance: AddressAllowance;
   limits: CloneLimits;
   /**
-   * Has what a job is to copy brought from its host; see jobs/rpc/copy.ts. The body throws when it
-   * does not come whole.
+   * Fetches the source of a job's copy from its host; see jobs/rpc/copy.ts. The body throws when it
+   * is incomplete.
    */
   fetch(job: string, source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 }

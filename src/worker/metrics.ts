@@ -4,12 +4,12 @@ import { jobs } from '../jobs/registry.ts';
 import { Counter, Gauge, Histogram } from '../lib/metrics/metric.ts';
 import { beginStep } from '../lib/tracing.ts';
 
-/** What a worker shows. docs/metrics.md has all of it. */
+/** Metrics of a worker. docs/metrics.md lists all of them. */
 
 const type = Object.keys(jobs);
 const seconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
 
-/** What jobs report that they do; a test compares the handlers with it. */
+/** Steps that jobs report. A test compares the handlers with this list. */
 export const steps = [
   ...['check', 'clone', 'copy', 'directory', 'drain', 'environment', 'git', 'image', 'look', 'ports'],
   ...['pull', 'ready', 'remove', 'retry', 'start', 'stop', 'unit', 'wait'],
@@ -46,8 +46,8 @@ export const busReconnects = new Counter(
 );
 
 /**
- * Measures and traces the steps of a job. Returns what is told of each step; null: the last one is
- * over.
+ * Measures and traces the steps of a job. Call the returned function with each step; null ends the
+ * last step.
  */
 export function followSteps(): (step: string | null) => void {
   let current: string | null = null;

@@ -37,11 +37,11 @@ export interface WorkerOptions extends HostOptions {
   networkPool: AddressRange;
 }
 
-/** Milliseconds a D-Bus call may take. */
+/** Timeout for a D-Bus call, in milliseconds. */
 const busDeadline = 25_000;
 
 /**
- * Opens the worker of this host; rejects when another one is open. Resolves when it has announced
+ * Opens the worker of this host. Rejects when another one is open. Resolves when it has announced
  * itself.
  */
 export async function openWorker(options: WorkerOptions): Promise<RunningWorker> {

@@ -22,15 +22,15 @@ const aboutStream = z.strictObject({ id: z.uuid(), how: z.object({}).loose() });
 export interface QueryHandlerParts {
   services: HostServices;
   authorizer: Authorizer;
-  /** Aborts a job that runs; returns whether it does. */
+  /** Aborts a job; returns whether it is in this process. */
   cancel(id: string): boolean;
   queue: Pick<WorkerQueue, 'ledger' | 'relay'>;
   sources: Sources;
 }
 
 /**
- * The queries that this worker answers. Each comes with the client's own sealed request, which is
- * authorized here again.
+ * The queries that this worker answers. Each carries the client's own sealed request, and the
+ * worker authorizes it again.
  */
 export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
   const { services, authorizer, cancel, queue, sources } = parts;
@@ -38,8 +38,8 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
   const unitStates = shareCalls(() => readUnitStates(services), 0);
   const turns = new Limiter(shared(limits.maxAnswers));
   /**
-   * Answers an authorized request when its user's turn has come. Rejects with the signal's reason
-   * when nobody waits for the answer any more: a read that hangs must not keep its place.
+   * Answers an authorized request when its user's turn comes. Rejects with the signal's reason when
+   * the caller has left: a read that hangs must not keep its slot.
    */
   const inTurn =
     <N extends OrderName, T>(name: N, answer: (read: AuthorizedRead<N>, args: unknown) => Promise<T>) =>

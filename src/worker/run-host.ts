@@ -15,31 +15,29 @@ import { Runner } from './runner/runner.ts';
 import { createSources } from './streams/open-source.ts';
 import { openStreamServer } from './streams/stream-server.ts';
 
-/** What the jobs of a host are done with. */
+/** Everything needed to run the jobs of a host. */
 export interface HostParts {
   queue: WorkerQueue;
   announcer: Announcer;
   services: HostServices;
-  /** Kept up to date here. */
+  /** Gears with a running job; the runner keeps it up to date. */
   busy: Set<string>;
   handlers: Handlers;
-  /** Closes what was opened for the host, and what is opened here. */
+  /** Closes everything opened for the host, including here. */
   closers: Closers;
 }
 
 export interface RunningWorker {
-  /**
-   * Stops taking work, lets running jobs end for the grace (milliseconds), hands the others back.
-   */
+  /** Stops taking work, lets jobs end within the grace (milliseconds), hands the others back. */
   close(grace: number): Promise<void>;
 }
 
-/** Milliseconds between two looks at the open jobs, for deliveries that got lost. */
+/** Milliseconds between two checks of the open jobs, for lost deliveries. */
 const sweepInterval = 2_000;
-/** Milliseconds between two comparisons of the journal with the calendar. */
+/** Milliseconds between two checks of the journal for old entries. */
 const tidyInterval = 180_000;
 
-/** Does the jobs of a host that has been opened. Resolves when it has announced itself. */
+/** Runs the jobs of an opened host. Resolves when it has announced itself. */
 export async function runHost(options: HostOptions, parts: HostParts): Promise<RunningWorker> {
   const { host, journalSeconds, streamListen, log } = options;
   const { queue, announcer, services, busy, handlers, closers } = parts;
@@ -61,7 +59,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
     runner.deliver,
     createQueryHandlers({ queue, services, authorizer, sources, cancel: runner.cancel }),
   );
-  /** BullMQ's deliveries come at once; this finds those that a crash in between has lost. */
+  /** Finds deliveries that a crash has lost; BullMQ makes the others at once. */
   const deliverOpenJobs = async () => {
     for (const id of await ledger.open()) runner.deliver(id).catch(() => undefined);
   };

@@ -6,10 +6,10 @@ import { orNull } from './failures.ts';
 const info = z.object({ DockerRootDir: z.string() });
 const versions = z.object({ Version: z.string(), ApiVersion: z.string() });
 
-/** Of Docker 20.10, whose `docker run` is the first to know --pull. */
+/** The API version of Docker 20.10, whose `docker run` is the first to support --pull. */
 const [major, minor] = [1, 41];
 
-/** What Docker says of itself. */
+/** Facts that Docker reports about itself. */
 export async function aboutDocker(calls: Dockerode): Promise<EngineFacts> {
   const { DockerRootDir: root } = info.parse(await orNull('info', () => calls.info()));
   const { Version, ApiVersion } = versions.parse(await orNull('version', () => calls.version()));

@@ -4,13 +4,13 @@ import { effect } from '../../lib/effect.ts';
 
 const stderr = 2;
 const headerLength = 8;
-/** Frames are as long as what was written at once; more than this is no message to a person. */
+/** Maximum bytes of a frame, which holds one write: a longer one is no message for a person. */
 const maxFrame = 1024 * 1024;
 
 /**
- * Reads a container's stderr. The engine sends frames: one byte for the stream, three of nothing,
- * four of length (big-endian), and the bytes (Docker API, ContainerAttach). `demuxStream` of the
- * library would read ahead of us.
+ * Reads a container's stderr. The engine sends frames: one byte for the stream, three unused bytes,
+ * four bytes of length (big-endian), and the data (Docker API, ContainerAttach). `demuxStream` of
+ * the library would read ahead of us.
  */
 export async function followErrors(
   docker: Dockerode,

@@ -4,12 +4,10 @@ import type { ContainerRun, EngineCommands } from '../engine/engine.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 import { gearLabel, jobLabel } from './labels.ts';
 
-/** The client that units run; another one in PATH may be another version. */
+/** The client that units run; another one in PATH may have another version. */
 const client = '/usr/bin/docker';
 
-/**
- * Exit statuses of `docker run` (docker-run(1)) where it did not come to the container's process.
- */
+/** Exit statuses of `docker run` (docker-run(1)) when the container's process did not run. */
 const refused = 125;
 const sentences: Record<number, string> = {
   [refused]: 'Docker could not create the container',
@@ -18,9 +16,9 @@ const sentences: Record<number, string> = {
 };
 
 /**
- * What passes by itself: systemd, at a reload on cgroup v1, has removed the empty cgroup that runc
- * had just made; or Docker has finished making a container whose start was cut short, and which
- * the unit removes as it ends.
+ * Transient errors: at a reload on cgroup v1, systemd removed the empty cgroup that runc had just
+ * made; or Docker finished making a container after an interrupted start, and the unit removes that
+ * container as it ends.
  */
 const passing = /unable to apply cgroup configuration|container name "[^"]+" is already in use/;
 
@@ -47,7 +45,7 @@ export const dockerCommands: EngineCommands = {
 };
 
 /**
- * The order of the words is part of every gear's unit: a change restarts each at its next
+ * The order of the words is part of every gear's unit: a change restarts each gear at its next
  * installation.
  */
 function runCommand(run: ContainerRun): string[] {
@@ -64,7 +62,7 @@ function runCommand(run: ContainerRun): string[] {
     `--pids-limit=${run.pids}`,
     ...option('network', run.network),
     ...option('network-alias', run.alias),
-    // Nobody answers there: a name that is not given is not found.
+    // No server answers there: a name that is not listed is not found.
     ...option('dns', hosts && '127.0.0.1'),
     ...options(
       'add-host',

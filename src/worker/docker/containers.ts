@@ -32,7 +32,7 @@ export function dockerContainers(
       try {
         await orNull('removeContainer', () => container.remove({ force: true, v: true }), name);
       } catch (error) {
-        // Somebody else is at it already, which is just as well once it is done.
+        // Another removal is in progress: its end is just as good.
         if (!hasStatus(error, 409)) throw error;
         await orNull('waitRemoved', () => container.wait({ condition: 'removed' }), name);
       }

@@ -9,7 +9,7 @@ import { orNull, unlessInUse } from './failures.ts';
 import { dockerImages } from './images/images.ts';
 import { dockerNetworks } from './networks.ts';
 
-/** Milliseconds one call may take. */
+/** Timeout for one call, in milliseconds. */
 const callDeadline = 15_000;
 
 export function createDocker({ socketPath, log }: { socketPath: string; log: Logger }): ContainerEngine {

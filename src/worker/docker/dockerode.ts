@@ -4,9 +4,9 @@ import type Dockerode from 'dockerode';
 const require = createRequire(import.meta.url);
 const dockerode = createRequire(require.resolve('dockerode'));
 
-// dockerode loads gRPC (to log in at a registry for BuildKit) and ssh2 (for an engine behind SSH)
-// with itself. We use neither, and both are most of what it takes: 150 modules and 10 MB of the
-// worker's memory.
+// dockerode always loads gRPC (to log in to a registry for BuildKit) and ssh2 (for an engine behind
+// SSH). We use neither, and they are most of its cost: 150 modules and 10 MB of the worker's
+// memory.
 for (const unused of ['./session', 'docker-modem/lib/ssh']) {
   const path = dockerode.resolve(unused);
   const stub = new Module(path);
@@ -17,5 +17,5 @@ for (const unused of ['./session', 'docker-modem/lib/ssh']) {
   require.cache[path] = stub;
 }
 
-/** dockerode without what we do not use of it. */
+/** dockerode without the parts we do not use. */
 export const DockerClient: typeof Dockerode = require('dockerode');

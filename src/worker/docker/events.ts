@@ -16,7 +16,7 @@ const event = z.object({
 
 const reconnectDelay = 500;
 
-/** One stream of events for the whole worker, opened again whenever the engine was away. */
+/** One stream of events for the whole worker, reopened whenever the engine was away. */
 export function followEvents(docker: Dockerode, log: Logger) {
   const listeners = new Set<(event: ContainerEvent) => void>();
   const stop = new AbortController();

@@ -3,7 +3,7 @@ import { effect } from '../../lib/effect.ts';
 import { registryUnreachable } from '../engine/failures.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 
-/** Whether Docker has answered with one of these HTTP statuses, also as the cause of a failure. */
+/** Whether Docker answered with one of these HTTP statuses, also as the cause of a failure. */
 export function hasStatus(error: unknown, ...statuses: number[]): boolean {
   const answer = error instanceof Failure ? error.cause : error;
   return (
@@ -11,9 +11,7 @@ export function hasStatus(error: unknown, ...statuses: number[]): boolean {
   );
 }
 
-/**
- * Waits for a removal, which Docker refuses (403 for networks) while a container uses the thing.
- */
+/** Waits for a removal. Ignores a refusal (403 for networks) while a container uses the thing. */
 export async function unlessInUse(removal: Promise<unknown>): Promise<void> {
   try {
     await removal;
@@ -23,8 +21,8 @@ export async function unlessInUse(removal: Promise<unknown>): Promise<void> {
 }
 
 /**
- * What Docker's own error means here: its disk is full, or the engine is away or overtaxed; which
- * may pass.
+ * Maps an error of Docker to a transient failure: its disk is full, or the engine is away or
+ * overloaded.
  */
 export function asDockerFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
@@ -35,7 +33,7 @@ export function asDockerFailure(error: unknown): Failure {
   return new Failure('host_unavailable', detail, { transient: true, cause: error });
 }
 
-/** The answer, or null where Docker does not know the thing. */
+/** Docker's answer, or null when Docker does not know the thing. */
 export async function orNull<T>(name: string, ask: () => Promise<T>, of?: string): Promise<T | null> {
   try {
     return await effect(`docker.${name}`, ask, of);
@@ -46,15 +44,15 @@ export async function orNull<T>(name: string, ask: () => Promise<T>, of?: string
 }
 
 /**
- * What a failed pull means, told apart by the words of the engine and the registry. These stay in
- * the log: they tell what answers at an address, and who does not.
+ * Classifies a failed pull by the messages of the engine and the registry. The messages stay in the
+ * log: they reveal which addresses answer, and which do not.
  */
 export function asPullFailure(reference: string, error: unknown): Failure {
   const { message, code } = error as Error & { code?: string };
   if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET' || code === 'EPIPE')
     return asDockerFailure(error);
   if (saysDiskIsFull(message)) return diskIsFull(error);
-  // What answers there speaks HTTP and is no registry.
+  // The server there speaks HTTP but is no registry.
   if (/error parsing HTTP/i.test(message)) return registryUnreachable(reference, error);
   if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(message)) {
     return new Failure('registry_failed', `the registry does not allow to pull ${reference}`, {

@@ -1,8 +1,8 @@
-/** Says of which gear a container or an image is. */
+/** Names the gear of a container or an image. */
 export const gearLabel = 'geard.gear';
-/** Says of which job a container is. */
+/** Names the job of a container. */
 export const jobLabel = 'geard.job';
-/** Says what an image was made from. */
+/** Names the source of an image. */
 export const madeFromLabel = 'geard.from';
-/** On every network that geard has made; says which it is. */
+/** Marks every network that geard has made, with its name. */
 export const networkLabel = 'geard.network';

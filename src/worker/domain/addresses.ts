@@ -12,8 +12,8 @@ function blockList(networks: readonly string[]): BlockList {
 }
 
 /**
- * Addresses that are nobody's on the Internet (IANA's special-purpose registries, RFC 6890): to
- * clone or pull from them would let a caller reach what only this host can.
+ * Addresses that belong to no host on the Internet (IANA's special-purpose registries, RFC 6890):
+ * cloning or pulling from them would let a caller reach systems that only this host can reach.
  */
 const special = blockList([
   '0.0.0.0/8',
@@ -39,13 +39,13 @@ const special = blockList([
 ]);
 const internet6 = blockList(['2000::/3']);
 
-/** What --clone-allow or --registry-allow names: may be reached although it is private. */
+/** Private hosts and networks that --clone-allow or --registry-allow permits. */
 export interface AddressAllowance {
   allowsName(host: string): boolean;
   allowsAddress(address: string): boolean;
 }
 
-/** Parses addresses, networks and names; the option has checked their form. */
+/** Parses addresses, networks and names; the option has already checked their form. */
 export function parseAllowance(parts: readonly string[]): AddressAllowance {
   const isName = (part: string) => isIP(part.replace(/\/.*/, '')) === 0;
   const names = new Set(parts.filter(isName));
@@ -56,7 +56,7 @@ export function parseAllowance(parts: readonly string[]): AddressAllowance {
   };
 }
 
-/** Whether an address is one of the Internet at large. */
+/** Whether an address is public on the Internet. */
 export function isPublic(address: string): boolean {
   const plain = unmapped(address);
   return isIPv4(plain) ? !contains(special, plain) : contains(internet6, plain) && !contains(special, plain);
@@ -71,13 +71,10 @@ function contains(list: BlockList, address: string): boolean {
   return list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
 }
 
-/**
- * The IPv4 address that an IPv4-mapped IPv6 address means (RFC 4291, 2.5.5.2), or the address
- * itself.
- */
+/** The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2), or the address itself. */
 function unmapped(address: string): string {
   if (isIPv4(address)) return address;
-  // The Web's parser writes every address in its one shortest form.
+  // The URL parser writes every address in its unique shortest form.
   const short = new URL(`http://[${address.replace(/%.*$/, '')}]/`).hostname.slice(1, -1);
   const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
   if (!mapped) return short;

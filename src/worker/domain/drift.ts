@@ -2,29 +2,28 @@ import type { ChangedUnit, Drift, Foreign } from '../../jobs/rpc/drift.ts';
 import { containerName, type HostPaths, resourceOfUnit, unitName } from './paths.ts';
 import { parseUnit, renderUnit, type UnitHost } from './unit-file.ts';
 
-/** What was seen on a host at one time. */
+/** The observed state of a host at one time. */
 export interface HostSnapshot {
-  /** Texts of the files named like units of gears that lie where ours do, by name. */
+  /** Texts of the files in geard's own directory with names like gears' units, by name. */
   units: ReadonlyMap<string, string>;
-  /** Units of such names below /etc: where each leads, or null for what is no link. */
+  /** Units of such names below /etc, with the target of each link; null: not a link. */
   links: ReadonlyMap<string, string | null>;
   /**
-   * Names of the units that are started on some of the occasions on which gears are, and not on
-   * all.
+   * Names of the units that start on some of the occasions on which gears start, but not on all.
    */
   halfWanted: ReadonlySet<string>;
-  /** Names of the units that systemd has from anywhere, or runs. */
+  /** Names of the units that systemd has loaded from anywhere, or runs. */
   loaded: readonly string[];
   containers: readonly { name: string; gear: string | null }[];
   /** Names of the engine's networks. */
   networks: readonly string[];
-  /** The gears that the directory has the host hold. */
+  /** The gears that the directory lists for the host. */
   held: readonly string[];
-  /** Gears on which a job runs: nothing is said of them, for they are just being changed. */
+  /** Gears with a running job, which is changing them: they are left out. */
   busy: ReadonlySet<string>;
 }
 
-/** What of a host is otherwise than geard has made it. */
+/** Finds the differences between a host and the state that geard has made. */
 export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
   const { units, links, loaded, containers, networks, held, busy } = sight;
   const all = [...units.keys()].sort();
@@ -33,7 +32,7 @@ export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
   const inDirectory = new Set(held);
   return {
     unitsWithoutEntry: ours.filter((resource) => quiet(resource) && !inDirectory.has(resource)),
-    // A file of this name that is none of ours is foreign; the name is taken all the same.
+    // A foreign file of this name is reported as foreign; it takes the name all the same.
     entriesWithoutUnit: [...held].sort().filter((name) => quiet(name) && !units.has(unitName(name))),
     changedUnits: ours
       .filter(quiet)
@@ -54,13 +53,13 @@ export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
   };
 }
 
-/** The gear whose unit a file is; null where it is none of ours. */
+/** The gear that a unit file belongs to; null when the file is not ours. */
 export function resourceOfOurs(name: string, text: string): string | null {
   const unit = parseUnit(text);
   return unit !== null && unitName(unit.resource) === name ? unit.resource : null;
 }
 
-/** What is otherwise with a unit of ours; null: nothing. */
+/** The differences of a unit of ours; null: none. */
 export function changeOf(
   resource: string,
   text: string,
@@ -77,7 +76,7 @@ export function changeOf(
   return textChanged || link !== 'fine' ? { resource, text: textChanged, link } : null;
 }
 
-/** Units that are not ours, or that stand where the link to one of ours would be. */
+/** Units that are not ours, or that occupy the place of a link to one of ours. */
 function foreignUnits(
   { units, links, loaded }: Pick<HostSnapshot, 'units' | 'links' | 'loaded'>,
   ours: ReadonlySet<string>,
@@ -87,7 +86,7 @@ function foreignUnits(
     const resource = resourceOfUnit(name) ?? '';
     const link = links.get(name);
     if (link !== undefined && link !== paths.unit(resource)) return true;
-    // A link of ours whose unit is gone leads nowhere: it is left over, not made by anybody.
+    // A link of ours whose unit is gone leads nowhere: it is a leftover, not foreign.
     return !ours.has(resource) && (units.has(name) || link === undefined);
   };
   return [...new Set([...units.keys(), ...links.keys(), ...loaded])]

@@ -1,24 +1,23 @@
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 
-/** Engines read a line of at most 64 KiB (Go's bufio.MaxScanTokenSize), its end mark included. */
+/** Maximum line bytes: engines read at most 64 KiB with the end (Go's bufio.MaxScanTokenSize). */
 const maxLine = 64 * 1024 - 2;
 const comment = '# geard ';
 
-/** A variable as the environment of a process has it (environ(7)). */
+/** A variable in the format of a process's environment (environ(7)). */
 export const entryOf = ({ name, value }: EnvironmentVariable) => `${name}=${value}`;
 
 /**
- * Whether an engine passes a value on as it is: it reads line by line and cuts off a line's last
- * CR.
+ * Whether an engine passes a value on unchanged: it reads line by line and strips a line's last CR.
  */
 export function fitsEnvFile(variable: EnvironmentVariable): boolean {
   return !/[\r\n]/.test(variable.value) && Buffer.byteLength(entryOf(variable)) <= maxLine;
 }
 
 /**
- * The text of an env file for an engine: NAME=value a line, the value as it is to the end of the
- * line. A variable that does not fit stands in a comment, as JSON, for us to read: a gear that has
- * one gets its environment another way (environment/environment-image.ts).
+ * The text of an env file for an engine: NAME=value, one per line, with the value verbatim to the
+ * end of the line. A variable that does not fit becomes a comment, as JSON, for geard to read: its
+ * gear gets the environment in another way (environment/environment-image.ts).
  */
 export function renderEnvFile(env: EnvironmentVariable[]): string {
   return env
@@ -28,7 +27,7 @@ export function renderEnvFile(env: EnvironmentVariable[]): string {
     .join('');
 }
 
-/** Reads back what `renderEnvFile` has written. */
+/** Parses the output of `renderEnvFile`. */
 export function parseEnvFile(text: string): EnvironmentVariable[] {
   return text.split('\n').flatMap((line): EnvironmentVariable | EnvironmentVariable[] => {
     if (line.startsWith(comment)) return JSON.parse(line.slice(comment.length));
@@ -37,10 +36,7 @@ export function parseEnvFile(text: string): EnvironmentVariable[] {
   });
 }
 
-/**
- * The variables of both; of two with the same name the later one counts, in the earlier one's
- * place.
- */
+/** Merges variables; of two with the same name the later one counts, in the earlier one's place. */
 export function mergeVariables(
   earlier: EnvironmentVariable[],
   later: EnvironmentVariable[],

@@ -4,7 +4,7 @@ import type { Notice } from '../../jobs/types/container-reads.ts';
 import { serverSentEvent } from '../../lib/http/server-sent-event.ts';
 import type { JournalRecord } from '../journald/journal-export.ts';
 
-/** Writes records, and what is to be told about them, in one of the formats of a log. */
+/** Writes records and notices in one of the formats of a log. */
 export interface LogWriter {
   records(records: JournalRecord[]): Buffer;
   notice(notice: Notice): Buffer;
@@ -25,8 +25,8 @@ const line = (text: string) => Buffer.from(`${text}\n`);
 const lineEnd = Buffer.from('\n');
 
 /**
- * Lines as the process has written them, byte for byte. A line that journald has cut is put
- * together again, unless a record of another process comes between.
+ * Lines byte for byte as the process wrote them. Joins a line that journald has cut, unless a
+ * record of another process comes between.
  */
 function textWriter(): LogWriter {
   let unfinished: string | null = null;
@@ -67,7 +67,7 @@ const asEvent = ({ cursor, message, continues }: JournalRecord) =>
 const eventNotice = ({ event, ...data }: Notice) =>
   Buffer.from(serverSentEvent(JSON.stringify(data), { event }));
 
-/** JSON a line; bytes that are not UTF-8 come as base64 and say so. */
+/** One JSON object per line. Bytes that are not UTF-8 are base64, marked by `encoding`. */
 function asJson({ cursor, time, message, continues }: JournalRecord): Buffer {
   const content = isUtf8(message)
     ? { message: message.toString('utf8') }

@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import type { GearSpec } from '../../jobs/types/container.ts';
 
-/** The network in which a gear runs: a common one that its spec names, or one of its own. */
+/** The network of a gear: a common one that its spec names, or one of its own. */
 export const networkOf = (resource: string, { network }: Pick<GearSpec, 'network'>) =>
   network === undefined ? ownNetwork(resource) : `geard-network-${network}`;
 
 export const ownNetwork = (resource: string) => `gear-${resource}`;
 
 /**
- * The interface of a network on the host. The rules of geard-network.service know the interfaces of
- * gears by how these names begin; the kernel takes 15 characters (IFNAMSIZ). Each attempt has
- * another one: after a power cut while it made a network, an engine may keep the name for a network
- * that it does not list.
+ * The interface of a network on the host. The rules of geard-network.service recognize gears'
+ * interfaces by this prefix; the kernel allows 15 characters (IFNAMSIZ). Each attempt has another
+ * name: after a power cut while making a network, an engine may keep the name for a network that it
+ * does not list.
  */
 export const bridgeOf = (network: string, attempt = 0) =>
   `gear-${createHash('sha256')
@@ -27,8 +27,8 @@ export interface AddressRange {
 }
 
 /**
- * Bits of a gear network's prefix: 61 gears beside the network's own, the host's and the broadcast
- * address.
+ * Prefix length of a gear network: 61 gears besides the addresses of the network, the host and
+ * broadcast.
  */
 const prefix = 26;
 const size = 2 ** (32 - prefix);
@@ -43,13 +43,13 @@ export function parseNetwork(text: string): AddressRange | null {
   return { first, last: first + length - 1 };
 }
 
-/** The pool from which gear networks are taken; null where not even one fits. */
+/** The pool for gear networks; null when not even one fits. */
 export function parsePool(text: string): AddressRange | null {
   const pool = parseNetwork(text);
   return pool !== null && pool.last - pool.first + 1 >= size ? pool : null;
 }
 
-/** The first network of a pool that touches nothing that is taken; null when there is none. */
+/** The first network of a pool that overlaps no taken one; null when there is none. */
 export function freeNetwork(pool: AddressRange, taken: readonly AddressRange[]): string | null {
   for (let first = pool.first; first + size - 1 <= pool.last; ) {
     const clash = taken.find((other) => other.first <= first + size - 1 && first <= other.last);
@@ -59,5 +59,5 @@ export function freeNetwork(pool: AddressRange, taken: readonly AddressRange[]):
   return null;
 }
 
-/** The unit that keeps the rules by which gears are apart; contrib/install.sh brings it. */
+/** The unit that keeps the rules that isolate gears; contrib/install.sh installs it. */
 export const networkRules = 'geard-network.service';

@@ -7,14 +7,14 @@ export const containerName = (resource: string) => `gear-${resource}`;
 
 /**
  * The image that carries a gear's environment; a tag names one version of it. See
- * gear/environment-image.ts.
+ * environment/environment-image.ts.
  */
 export const environmentImage = (resource: string, tag: string) =>
   `${ownRegistry}/environment:${containerName(resource)}.${tag}`;
 
 /**
- * The engine's volume that a gear's volume is. Two dots follow no other name that a gear may have,
- * so that every volume is of one gear, and no volume that geard has not made is of any.
+ * The engine's volume for a gear's volume. No gear's name contains two dots in a row, so every
+ * volume belongs to one gear, and no gear owns a volume that geard has not made.
  */
 export const engineVolume = (resource: string, { name, of = resource }: Volume) =>
   `${containerName(of)}..${name}`;
@@ -23,11 +23,11 @@ export const engineVolume = (resource: string, { name, of = resource }: Volume) 
 export const jobUnit = (resource: string) => `job-${resource}.service`;
 export const jobContainer = (resource: string) => `job-${resource}`;
 
-/** Names of gears, taken from the names of their units; null for every other name. */
+/** The gear's name in the name of its unit; null for every other name. */
 export const resourceOfUnit = (name: string) => /^gear-(.+)\.service$/.exec(name)?.[1] ?? null;
 
 /**
- * Where everything of a host lies below its base directory. Names come validated: see
+ * The paths of a host's files below its base directory. Names must be validated before: see
  * jobs/fields/identifier.ts.
  */
 export type HostPaths = ReturnType<typeof hostPaths>;
@@ -46,26 +46,26 @@ export function hostPaths(base: string) {
     ports,
     repositories,
     jobs,
-    /** All directories, to be made before anything else. */
+    /** All directories, to create before anything else. */
     directories: [base, units, environments, ports, jobs, repositories],
-    /** Locked by the worker that runs. */
+    /** Locked by the running worker. */
     lock: join(base, 'lock'),
-    /** There while the host takes nothing new. */
+    /** Exists while the host accepts nothing new. */
     draining: join(base, 'draining'),
-    /** The key of the host's hashes of values. */
+    /** Key for the host's hashes of values. */
     hashKey: join(base, 'hash.key'),
     unitName,
     unit: (resource: string) => join(units, unitName(resource)),
-    /** What was there before an installation that has not come to its end. */
+    /** The state before an unfinished installation. */
     before: (resource: string) => beside(resource, 'before.json'),
-    /** The same of the installation that came to its end last. */
+    /** The same for the last finished installation. */
     committed: (resource: string) => beside(resource, 'committed.json'),
     failedUpdate: (resource: string) => beside(resource, 'failed.json'),
     /** Values of a gear's inline environment; a tag names one version of them. */
     envFile: (resource: string, tag: string) => beside(resource, `${tag}.env`),
     /**
-     * Matches the names of a gear's value files; the first group is the tag, which is a job id: 32
-     * hex digits, so that no other gear's name can end in one by chance.
+     * Matches the names of a gear's value files. The first group is the tag, a job id of 32 hex
+     * digits, so that no other gear's name can end in one by chance.
      */
     envFilePattern: (resource: string) =>
       new RegExp(`^gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})\\.env$`),
@@ -73,12 +73,12 @@ export function hostPaths(base: string) {
     repository: (name: string) => join(repositories, name),
     /** The link that reserves an external port. */
     port: (external: number) => join(ports, String(external)),
-    /** What that link says. */
+    /** The target of that link. */
     portTarget: (resource: string) => join('..', 'units', unitName(resource)),
     journal: (id: string) => join(jobs, `${id}.json`),
-    /** That a job was taken while its token was valid. */
+    /** Marks a job that was taken while its token was valid. */
     taken: (id: string) => join(jobs, `${id}.taken`),
-    /** What the first run of a job has seen. */
+    /** The state that the first run of a job saw. */
     checkpoint: (id: string) => join(jobs, `${id}.checkpoint`),
   };
 }

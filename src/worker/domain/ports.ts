@@ -1,12 +1,12 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { PublishedPort } from '../../jobs/types/container.ts';
 
-/** External ports that are allocated when none is asked for. */
+/** The range of external ports to allocate when none is requested. */
 export const allocated = { first: 4000, last: 60_000 } as const;
 
 /**
- * The external port for each internal one: the one asked for, or else the one it has now, or else
- * the lowest that can be used. Throws `ports_exhausted`.
+ * Chooses the external port for each internal one: the requested one, else its current one, else
+ * the lowest usable one. Throws `ports_exhausted`.
  */
 export function choosePorts(
   wanted: { internal: number; external?: number | undefined }[],

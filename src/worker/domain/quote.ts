@@ -1,9 +1,9 @@
 const named: Record<string, string> = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\t': '\\t' };
 
 /**
- * A word for ExecStart= as systemd reads it: in double quotes with C escapes, `%%` for the
- * specifiers' `%` (systemd.service(5) "COMMAND LINES", systemd.unit(5) "SPECIFIERS"). `$` needs
- * nothing, because our commands begin with `:`. Words hold no other control characters; the
+ * Quotes a word for ExecStart= of systemd: double quotes with C escapes, `%%` for the `%` of
+ * specifiers (systemd.service(5) "COMMAND LINES", systemd.unit(5) "SPECIFIERS"). `$` needs no
+ * escape, because our commands begin with `:`. Words contain no other control characters: the
  * contract's schema has refused them.
  */
 export function quoteWord(word: string): string {

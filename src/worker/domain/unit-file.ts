@@ -8,25 +8,25 @@ import { containerName, engineVolume, environmentImage, type HostPaths } from '.
 import { quoteWord } from './quote.ts';
 
 /**
- * What a gear's unit carries, for us to read back. Units of earlier versions lack what has a
- * default.
+ * The data that a gear's unit carries for geard to read back. Units of earlier versions lack the
+ * fields with a default.
  */
 const carried = z.object({
-  /** Names of the inline environment count, their values are in a file of their own. */
+  /** Of the inline environment it holds only the names; their values are in a separate file. */
   spec: gearSpec,
   ports: z.array(publishedPort),
   /** The version of the inline environment's values; null when there are none. */
   envTag: requestId.nullable(),
   /** The version of the image that carries the whole environment; null: env files carry it. */
   imageTag: requestId.nullable().default(null),
-  /** Processes and threads that it may have. */
+  /** Maximum number of processes and threads. */
   pids: z.number().int().default(4096),
-  /** Lines that it may log in so many seconds (`logInterval`). */
+  /** Maximum number of lines it may log in `logInterval` seconds. */
   logLines: z.number().int().default(10_000),
-  /** Addresses on which its ports are published; none: all. */
+  /** Addresses on which its ports are published; empty: all. */
   addresses: z.array(z.string()).default([]),
   /**
-   * The network that it runs in; null: the engine's default one, as units of earlier versions say.
+   * The network that it runs in; null: the engine's default one, as in units of earlier versions.
    */
   network: z
     .string()
@@ -35,42 +35,42 @@ const carried = z.object({
     .default(null),
 });
 
-/** What a gear's unit file says. */
+/** The contents of a gear's unit file. */
 export interface GearUnit extends z.infer<typeof carried> {
   resource: string;
 }
 
-/** Seconds that the engine gives the container's process after SIGTERM; systemd waits longer. */
+/** Seconds between SIGTERM and SIGKILL for the container's process; systemd waits longer. */
 const stopTimeout = 10;
 
 /**
- * Seconds between a failure and the next start, for ever: a gear that fails at once is not to keep
- * the host busy. A pause that grows needs systemd 254 (RestartSteps=).
+ * Seconds between a failure and the next start, forever: a gear that fails at once must not keep
+ * the host busy. A growing pause needs systemd 254 (RestartSteps=).
  */
 const restartPause = 5;
 
-/** Seconds over which journald counts the lines of a unit; its own default. */
+/** Seconds over which journald counts the lines of a unit; journald's own default. */
 const logInterval = 30;
 
-/** The units that start a gear which is to run: at boot, and whenever the engine is started. */
+/** The units that start an enabled gear: at boot, and whenever the engine starts. */
 export const wantedBy = ({ service }: EngineCommands) => ['multi-user.target', service];
 
-/** What an image's process may do at most; the rest of an engine's own list is dropped. */
+/** Maximum capabilities of an image's process; the rest of an engine's own list is dropped. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID'];
 
-/** What the text of a unit depends on, beside the gear. */
+/** The inputs of a unit's text besides the gear. */
 export interface UnitHost {
   paths: HostPaths;
   engine: EngineCommands;
 }
 
 /**
- * The text of the unit. It needs nothing of ours to run: systemd, the engine and the files it
- * names are enough.
+ * The text of the unit. It runs without geard: systemd, the engine and the files it names are
+ * enough.
  *
- * An explicit stop ends the process by SIGTERM or SIGKILL, which is clean (SuccessExitStatus=);
- * where nobody asked for it the same exit statuses mean that the process was killed, and it is
- * restarted (RestartForceExitStatus=).
+ * An explicit stop ends the process by SIGTERM or SIGKILL, which is clean (SuccessExitStatus=).
+ * Without a request to stop, the same exit statuses mean that the process was killed, and systemd
+ * restarts it (RestartForceExitStatus=).
  */
 export function renderUnit(unit: GearUnit, { paths, engine }: UnitHost): string {
   const commandLine = (words: string[]) => words.map(quoteWord).join(' ');
@@ -119,7 +119,7 @@ export function containerOf(unit: GearUnit, paths: HostPaths): ContainerRun {
     capabilities,
     pids,
     network: unit.network ?? undefined,
-    // In a common network gears find each other by their names, which the engine's own DNS knows.
+    // In a common network, gears find each other by name through the engine's own DNS.
     alias: unit.network !== null && spec.network !== undefined ? resource : undefined,
     ports: on.flatMap((address) => ports.map((port) => ({ ...address, ...port }))),
     envFiles: unit.imageTag === null ? envFiles(unit, paths) : [],
@@ -144,17 +144,17 @@ function envFiles({ resource, spec, envTag }: GearUnit, paths: HostPaths): strin
 }
 
 /**
- * base64url, so that no caller's text stands in the unit outside of ExecStart; values of variables
- * stay out.
+ * base64url, so that callers' text appears only in ExecStart of the unit. Leaves out the values of
+ * variables.
  */
 function encode({ spec, ...unit }: GearUnit): string {
   const env = spec.env.map(({ name }) => ({ name, value: '' }));
-  // Parsed, so that the text does not depend on the order in which the fields were given.
+  // Parsed, so that the text does not depend on the order of the given fields.
   const content = carried.parse({ ...unit, spec: { ...spec, env } });
   return Buffer.from(JSON.stringify(content)).toString('base64url');
 }
 
-/** Reads a unit of ours back; null for any other text. The values of inline variables are empty. */
+/** Parses a unit of ours; null for any other text. The values of inline variables are empty. */
 export function parseUnit(text: string): GearUnit | null {
   const section = text.slice(text.lastIndexOf('\n[X-Gear]\n'));
   const resource = resourceName.safeParse(/^Resource=(.*)$/m.exec(section)?.[1]);

@@ -7,11 +7,10 @@ import { containerName } from '../domain/paths.ts';
 import type { HostServices } from '../host-services.ts';
 import { gearUnitPattern } from '../systemd/unit-links.ts';
 
-/** What of this host is otherwise than geard has made it. */
+/** Finds the differences between this host and the state that geard has made. */
 export async function lookForDrift(services: HostServices): Promise<Drift> {
   const { paths, systemd, engine, directory } = services;
-  // A job may begin or end while we look: what it works on counts as busy if it was so before or
-  // after.
+  // A job may begin or end during the look: its gear counts as busy if it was so before or after.
   const before = [...services.busy];
   const [{ links, halfWanted }, loaded, containers, networks, held, units] = await Promise.all([
     systemd.links(),
@@ -30,7 +29,7 @@ export async function lookForDrift(services: HostServices): Promise<Drift> {
   return findDrift({ ...seen, loaded: found, networks: networkNames }, services);
 }
 
-/** systemd remembers for a while what has been removed, or was only asked for. */
+/** systemd remembers units for a while that were removed or only requested. */
 async function isThere(
   { systemd }: HostServices,
   { name, active }: { name: string; active: string },

@@ -12,9 +12,9 @@ import type { JobContext } from '../jobs/context.ts';
 import { lookForDrift } from './look.ts';
 
 /**
- * Brings the directory, units, links and reservations into line with the gears on the disk. What
- * runs goes on as it is, and what is foreign stays as it is. Can be repeated at any point: it does
- * what is left to do.
+ * Brings the directory, units, links, networks and reservations into line with the gears on disk.
+ * Leaves running processes and foreign objects as they are. Can be repeated at any point: it does
+ * the remaining work.
  */
 export async function repairHost({
   services,
@@ -23,13 +23,13 @@ export async function repairHost({
   checkpoint,
 }: JobContext): Promise<Result<'host.repair'>> {
   report({ step: 'look', message: 'comparing directory, disk and systemd' });
-  // A later run tells what an earlier one has mended too.
+  // A later run also reports the repairs of an earlier one.
   const drift: Drift = JSON.parse(await checkpoint(async () => JSON.stringify(await lookForDrift(services))));
   const rewritten: string[] = [];
   const linked: string[] = [];
   for (const { resource, text, link } of drift.changedUnits) {
     signal.throwIfAborted();
-    if (services.busy.has(resource)) continue; // Its job sees to it.
+    if (services.busy.has(resource)) continue; // Its job takes care of it.
     report({ step: 'unit', message: `mending ${services.paths.unitName(resource)}` });
     await services.gearLocks.hold(resource, () => mend(services, resource));
     if (text) rewritten.push(resource);
@@ -56,7 +56,7 @@ export async function repairHost({
   };
 }
 
-/** Puts the text and the link of a unit back, as far as they are still otherwise. */
+/** Restores the text and the link of a unit, where they still differ. */
 async function mend(services: HostServices, resource: string): Promise<void> {
   const { paths } = services;
   const name = paths.unitName(resource);
@@ -71,8 +71,8 @@ async function mend(services: HostServices, resource: string): Promise<void> {
 }
 
 /**
- * What runs is what was to run after a reboot too, unless somebody has said otherwise in a way that
- * is lost.
+ * Whether a unit runs. If so, it was to run after a reboot too, unless a setting that is now lost
+ * said otherwise.
  */
 async function runs({ systemd }: HostServices, unit: string): Promise<boolean> {
   const { active } = await systemd.activity(unit);

@@ -2,8 +2,8 @@ import type { Failure } from '../../jobs/errors.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 
 /**
- * What geard wants of a container engine. The folder of an engine implements it, and nothing
- * else knows that engine's commands, exit statuses, labels and messages. Calls throw a transient
+ * geard's interface to a container engine. Each engine has a folder that implements it; no other
+ * code knows the engine's commands, exit statuses, labels and messages. Calls throw a transient
  * `host_unavailable` while the engine is away.
  */
 export interface ContainerEngine
@@ -12,84 +12,82 @@ export interface ContainerEngine
     EngineImages,
     EngineNetworks,
     EngineVolumes {
-  /** Variables with which the engine's own client, run by a program of ours, finds this engine. */
+  /** Variables that lead the engine's own client, run by our programs, to this engine. */
   readonly clientEnv: Record<string, string>;
   about(): Promise<EngineFacts>;
   close(): void;
 }
 
-/** What an engine says of itself. */
+/** Facts that an engine reports about itself. */
 export interface EngineFacts {
   version: string;
-  /** Whether it has all that geard uses of it. */
+  /** Whether it supports everything that geard uses. */
   isNewEnough: boolean;
   /** The directory of its images and volumes. */
   root: string;
 }
 
 /**
- * How units of systemd run containers. All of it is constant: the text of a gear's unit is made
- * of it, and another text restarts the gear at its next installation.
+ * The commands with which units of systemd run containers. All of them are constant: the text of a
+ * gear's unit contains them, and a different text restarts the gear at its next installation.
  */
 export interface EngineCommands {
-  /** What people call the engine. */
+  /** The engine's name, for people. */
   readonly name: string;
   /** The unit of the engine's daemon. Units of containers require it, and it starts gears. */
   readonly service: string;
   /** Runs a container in the foreground and ends with the exit status of its process. */
   runCommand(container: ContainerRun): string[];
-  /** Ends a container's process by SIGTERM, or by SIGKILL after so many seconds. */
+  /** Ends a container's process with SIGTERM, or with SIGKILL after a timeout in seconds. */
   stopCommand(name: string, seconds: number): string[];
   /** Removes a container as `removeContainer` does. */
   removeCommand(name: string): string[];
   /**
-   * Why `runCommand` has ended, by its exit status and what it said last: a failure where that has
-   * nothing to do with the container, or a sentence where it could not be run. Null where its own
-   * process has ended so.
+   * Explains the end of `runCommand` by its exit status and last messages. Returns a failure if the
+   * container is not the cause, a sentence if the container could not be run, and null if its own
+   * process ended with this status.
    */
   explainExit(status: number, said: readonly string[]): Failure | string | null;
 }
 
-/** A container that a unit runs. Its image must be there. It is removed when it has ended. */
+/** A container for a unit to run. Its image must exist. The engine removes it at its end. */
 export interface ContainerRun {
   name: string;
-  /** The gear or the job that it belongs to. */
+  /** The gear or the job that owns it. */
   owner: { gear: string } | { job: string };
   image: string;
-  /** Instead of the program that the image names. */
+  /** Replaces the image's own program. */
   entrypoint?: string;
   command: readonly string[];
-  /** Capabilities (capabilities(7)) of root inside, without CAP_; it gets no others, ever. */
+  /** Capabilities (capabilities(7)) of root inside, without CAP_; it never gets any others. */
   capabilities?: readonly string[];
   user?: { uid: number; gid: number };
-  /**
-   * Its files cannot be changed, but for volumes and a /tmp in memory of this size, such as 16m.
-   */
+  /** Makes its files read-only, except volumes and a /tmp in memory of this size, such as 16m. */
   readOnlyExceptTmp?: string;
-  /** Processes and threads that it may have. */
+  /** Maximum number of processes and threads. */
   pids: number;
   /** Bytes. */
   memory?: number | undefined;
   /** Whether it may use swap space beyond its memory; default: yes. */
   swap?: boolean;
   cpus?: number | undefined;
-  /** Bytes that one file may have; there are no core dumps then. */
+  /** Maximum size of a file in bytes; also disables core dumps. */
   fileBytes?: number;
   /**
-   * A network's name, `host`, `none`, or `bridge`: the engine's default, as where none is named.
+   * A network's name, `host`, `none` or `bridge`; default: `bridge`, the engine's default network.
    */
   network?: string | undefined;
-  /** Another name that it has for the others in its network. */
+  /** Another name for it, for the other containers in its network. */
   alias?: string | undefined;
-  /** Names that it can resolve, and their addresses. It asks no DNS server where this is set. */
+  /** Names that it can resolve, with their addresses. If set, it queries no DNS server. */
   hosts?: readonly (readonly [name: string, address: string])[] | undefined;
-  /** `address`: where it is published on the host; default: everywhere. */
+  /** Published ports. `address`: where on the host; default: everywhere. */
   ports?: readonly { address?: string; external: number; internal: number }[];
-  /** Paths of files as `renderEnvFile` writes them; of two with the same name the later counts. */
+  /** Paths of files from `renderEnvFile`; of two variables with one name the later counts. */
   envFiles?: readonly string[];
-  /** NAME=value each; anyone can see them. */
+  /** Variables as NAME=value; anyone can see them. */
   env?: readonly string[];
-  /** Named volumes, which are made where they are not there, or directories of the host. */
+  /** Named volumes, created if missing, or directories of the host. */
   volumes?: readonly { from: string; path: string }[];
   /** Its working directory. */
   directory?: string;
@@ -97,23 +95,23 @@ export interface ContainerRun {
 
 export interface EngineContainers {
   container(name: string): Promise<ContainerState | null>;
-  /** All containers whose name begins so, running or not, and the gear that each belongs to. */
+  /** All containers whose names begin with a prefix, running or not, and the gear of each. */
   containersNamed(beginning: string): Promise<{ name: string; gear: string | null }[]>;
-  /** Reads what a running container writes to stderr from now on, until it ends or is aborted. */
+  /** Reads the new stderr output of a running container until it ends or the signal aborts. */
   followErrors(name: string, onText: (text: string) => void, signal: AbortSignal): Promise<void>;
   /**
-   * Removes a container, running or not, if it is there, with the volumes that nobody has named.
-   * It is gone then.
+   * Removes a container, running or not, with its anonymous volumes, if it exists. It is gone when
+   * this resolves.
    */
   removeContainer(name: string): Promise<void>;
-  /** Listens for what happens to containers of gears. Returns how to stop. */
+  /** Listens for events of gears' containers. Returns a function that stops it. */
   onContainerEvent(listener: (event: ContainerEvent) => void): () => void;
 }
 
 export interface ContainerState {
   id: string;
   running: boolean;
-  /** Of its first process, in the host's own numbering; 0 when it does not run. */
+  /** PID of its first process on the host; 0 when it does not run. */
   pid: number;
   /** The image that it was made from. */
   imageId: string;
@@ -127,49 +125,48 @@ export interface ContainerEvent {
 }
 
 export interface EngineImages {
-  /** The image that a reference names, or null; an id, or the beginning of one, names none. */
+  /** The image of a reference, or null; an id, or the beginning of one, matches no image. */
   image(reference: string): Promise<EngineImage | null>;
   /**
-   * Pulls an image. Throws `image_not_found`, or `registry_failed`: for good where the registry
-   * does not allow it, transient where it cannot be reached. Throws the signal's reason.
+   * Pulls an image. Throws `image_not_found`, or `registry_failed`: final if the registry does not
+   * allow the pull, transient if it cannot be reached. Throws the signal's reason.
    */
   pull(reference: string, onProgress: (progress: PullProgress) => void, signal: AbortSignal): Promise<void>;
   /**
-   * Makes an image for a gear that differs from another one in its environment only: NAME=value
-   * each.
+   * Makes an image for a gear that differs from another image only in its environment (NAME=value).
    */
   makeImage(wanted: { image: string; from: string; env: string[]; gear: string }): Promise<void>;
-  /** Removes what `makeImage` has made for a gear, but for one image; one that is used stays. */
+  /** Removes a gear's images from `makeImage`, except one; an image in use stays. */
   removeImages(gear: string, except: string | null): Promise<void>;
 }
 
 export interface EngineImage {
   id: string;
   env: EnvironmentVariable[];
-  /** What it was made from, as its maker here has noted it; null where it was not made here. */
+  /** Its source, as geard noted it when it made the image; null when geard did not make it. */
   madeFrom: string | null;
 }
 
 export interface PullProgress {
   message: string;
-  /** 0 to 100, never falling. */
+  /** 0 to 100, never decreasing. */
   percent: number;
 }
 
 export interface EngineNetworks {
   networks(): Promise<EngineNetwork[]>;
   /**
-   * Makes a network, and a bridge of this name for it; false where the engine has given the
-   * addresses or the name to another one.
+   * Makes a network, with a bridge of this name; returns false when the engine uses the addresses
+   * or the name for another one.
    */
   createNetwork(wanted: { name: string; bridge: string; subnet: string }): Promise<boolean>;
-  /** Removes a network of ours if it is there; one that a container uses stays. */
+  /** Removes a network of ours if it exists; a network that a container uses stays. */
   removeNetwork(name: string): Promise<void>;
 }
 
 export interface EngineNetwork {
   name: string;
-  /** In CIDR notation, of both families. */
+  /** In CIDR notation, IPv4 and IPv6. */
   subnets: string[];
   /** Whether geard has made it. */
   ours: boolean;
@@ -177,6 +174,6 @@ export interface EngineNetwork {
 
 export interface EngineVolumes {
   hasVolume(name: string): Promise<boolean>;
-  /** Removes a volume if it is there; one that a container uses stays. */
+  /** Removes a volume if it exists; a volume that a container uses stays. */
   removeVolume(name: string): Promise<void>;
 }

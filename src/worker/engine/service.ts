@@ -4,8 +4,8 @@ import type { HostServices } from '../host-services.ts';
 type Services = Pick<HostServices, 'systemd' | 'engine'>;
 
 /**
- * The run of the engine's daemon that is up; null while it is down, or is to be stopped or
- * restarted: then what needs it is being stopped with it.
+ * The current run of the engine's daemon. Null while it is down, or about to stop or restart:
+ * systemd then stops the units that require it, too.
  */
 export async function runOfEngine({ systemd, engine }: Services): Promise<string | null> {
   const { active, pending, invocation } = await systemd.activity(engine.service);
@@ -13,8 +13,8 @@ export async function runOfEngine({ systemd, engine }: Services): Promise<string
 }
 
 /**
- * The failure, which passes, of what ran in a container where another run of the engine's daemon
- * is up than before, or none: that has ended it. Else null.
+ * Returns a transient failure when the engine's daemon is down or in another run than before: that
+ * ended its containers. Otherwise returns null.
  */
 export async function takenDown(services: Services, before: string | null): Promise<Failure | null> {
   const now = await runOfEngine(services);

@@ -14,14 +14,14 @@ export async function readEnvironment(paths: HostPaths, name: string): Promise<E
   return parseEnvFile(text);
 }
 
-/** Whether an environment has other variables than these, or is not there. */
+/** Whether an environment differs from these variables, or does not exist. */
 export async function isOther(paths: HostPaths, name: string, env: EnvironmentVariable[]): Promise<boolean> {
   return (await readIfThere(paths.environment(name))) !== renderEnvFile(env);
 }
 
 /**
- * Replaces the variables of an environment. Where they are the same the file keeps its time, by
- * which a gear is told that it runs with an older environment.
+ * Replaces the variables of an environment. Keeps the file's time if they are the same: it shows
+ * whether a gear runs with an older environment.
  */
 export async function writeEnvironment(
   paths: HostPaths,
@@ -31,7 +31,7 @@ export async function writeEnvironment(
   if (await isOther(paths, name, env)) await writeDurably(paths.environment(name), renderEnvFile(env), 0o600);
 }
 
-/** When an environment was changed last, milliseconds since the epoch; null when there is none. */
+/** When an environment last changed, in milliseconds since the epoch; null when there is none. */
 export async function environmentChangedAt(paths: HostPaths, name: string): Promise<number | null> {
   return (await nullIfAbsent(stat(paths.environment(name))))?.mtimeMs ?? null;
 }

@@ -7,20 +7,20 @@ import type { HostServices } from '../host-services.ts';
 import { readEnvironment } from './environment-files.ts';
 
 /**
- * Values that env files cannot carry (line breaks, very long ones) reach a gear in an image of its
- * own: the image it was installed from, with the whole environment in its configuration. Nothing
- * but the engine needs to be there when the unit starts, no value stands in the unit or on a
- * command line, and none is interpreted on the way: the environment of the engine's client, which
- * `-e NAME` reads from, would make an LD_PRELOAD of the caller's count for a process of root's.
+ * Env files cannot carry some values (line breaks, very long ones). Such an environment reaches a
+ * gear in its own image: the image it was installed from, with the whole environment in its
+ * configuration. The unit then needs only the engine to start, no value is in the unit or on a
+ * command line, and nothing interprets the values on the way. With `-e NAME` the engine's client
+ * would read them from its environment, and a caller's LD_PRELOAD would affect a process of root.
  */
 export interface GearEnvironment {
-  /** All variables, the gear's own over those of the environment it uses. */
+  /** All variables; the gear's own override those of the environment it uses. */
   variables: EnvironmentVariable[];
   /** Whether an image must carry them. */
   needsImage: boolean;
 }
 
-/** The environment a gear is to have. Throws `environment_not_found`. */
+/** The environment for a gear. Throws `environment_not_found`. */
 export async function environmentOf(
   { paths }: HostServices,
   spec: GearUnit['spec'],
@@ -33,8 +33,8 @@ export async function environmentOf(
 }
 
 /**
- * Makes the image that carries a gear's environment, unless the one it has says the same already.
- * Returns the tag of it, or null when none is needed.
+ * Makes the image that carries a gear's environment, unless the current one already matches.
+ * Returns its tag, or null when no image is needed.
  */
 export async function carryEnvironment(
   services: HostServices,
@@ -59,8 +59,8 @@ export async function carryEnvironment(
 }
 
 /**
- * Removes the images of a gear's environment that its unit does not name. One that still runs stays
- * until later.
+ * Removes the images of a gear's environment that its unit does not name. An image that still runs
+ * stays until later.
  */
 export const removeStaleImages = ({ engine }: HostServices, resource: string, keep: string | null) =>
   engine.removeImages(resource, keep === null ? null : environmentImage(resource, keep));

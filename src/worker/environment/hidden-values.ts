@@ -5,7 +5,7 @@ import { readIfThere } from '../../lib/files/replace-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { writeDurably } from '../host/files.ts';
 
-/** The key of this host's hashes of values. It is made once. */
+/** Key for this host's hashes of values. It is created once. */
 export async function readHashKey(paths: HostPaths): Promise<string> {
   const there = await readIfThere(paths.hashKey);
   if (there !== null) return there;
@@ -15,8 +15,8 @@ export async function readHashKey(paths: HostPaths): Promise<string> {
 }
 
 /**
- * Variables as those see them who may not read their values. The hash tells a value that was
- * changed from the same one; it is keyed, so that nobody can try what a value might be.
+ * Variables for readers that may not see the values. The hash shows whether a value has changed. It
+ * is keyed, so that readers cannot test guesses.
  */
 export function hideValues(env: readonly EnvironmentVariable[], key: string): HiddenVariable[] {
   return env.map(({ name, value }) => ({ name, hash: hashOf(`${name}=${value}`, key) }));

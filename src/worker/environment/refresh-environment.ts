@@ -11,9 +11,9 @@ export async function gearsUsing({ paths }: HostServices, environment: string): 
 }
 
 /**
- * Has a gear see the change of its environment at its next (re)start, whoever starts it. Env files
- * the engine reads by itself; an image that carries the environment is made anew, and the unit
- * names it. What runs goes on as it is.
+ * Makes a gear see a change of its environment at its next (re)start, whatever starts it. The
+ * engine reads env files itself. If an image carries the environment, makes a new one, and the unit
+ * names it. A running process stays as it is.
  */
 export async function refreshEnvironment(
   services: HostServices,
@@ -23,12 +23,11 @@ export async function refreshEnvironment(
   await services.gearLocks.hold(resource, () => refreshHeld(services, resource, tag));
 }
 
-/** The same for a job on the gear, which has its lock. */
+/** The same for a job on the gear, which holds its lock. */
 export async function refreshHeld(services: HostServices, resource: string, tag: string): Promise<void> {
   const { paths, systemd } = services;
   const gear = await readGear(paths, resource);
-  // An installation that is under way, or is to be taken back first, reads the environment by
-  // itself.
+  // An installation in progress, or one to be undone first, reads the environment itself.
   if (!gear || (await readBefore(paths, resource))) return;
   const { image } = gear.spec;
   const environment = await environmentOf(services, gear.spec);

@@ -15,8 +15,8 @@ export interface StoredGear extends GearUnit {
 }
 
 /**
- * What was there before an installation that has not come to its end. As long as this file exists
- * the unit is not known to start; taking the installation back restores it.
+ * The state before an unfinished installation. While this file exists, it is not certain that the
+ * unit starts. Undoing the installation restores this state.
  */
 const before = z.object({
   /** The installation's job. */
@@ -26,11 +26,11 @@ const before = z.object({
   enabled: z.boolean(),
   active: z.boolean(),
   /**
-   * The run of the unit (its invocation id) that systemd began before it read the present text;
-   * null: not looked at yet.
+   * The run of the unit (its invocation id) that systemd began before it read the current text;
+   * null: not checked yet.
    */
   replaced: z.string().nullable(),
-  /** The engine's volumes that were not there; the installation makes them. */
+  /** The engine's volumes that did not exist; the installation makes them. */
   volumes: z.array(z.string()),
 });
 export type Before = z.infer<typeof before>;
@@ -51,14 +51,14 @@ export async function readGear(paths: HostPaths, resource: string): Promise<Stor
   return unit && { ...unit, spec: { ...unit.spec, env: await readValues(paths, unit) } };
 }
 
-/** Throws `container_not_found` where there is no such gear. */
+/** Throws `container_not_found` when the gear does not exist. */
 export async function requireGear(paths: HostPaths, resource: string): Promise<StoredGear> {
   const gear = await readGear(paths, resource);
   if (!gear) throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
   return gear;
 }
 
-/** The unit names the variables, the file beside it holds their values. */
+/** The unit names the variables; the file beside it holds their values. */
 async function readValues(paths: HostPaths, { resource, envTag }: GearUnit): Promise<EnvironmentVariable[]> {
   if (envTag === null) return [];
   const text = await readIfThere(paths.envFile(resource, envTag));
@@ -82,7 +82,7 @@ export const readBefore = (paths: HostPaths, resource: string) => readJson(paths
 export const readCommitted = (paths: HostPaths, resource: string) =>
   readJson(paths.committed(resource), before);
 
-/** Whether the gear is what a job has installed, so that this can no longer be taken back. */
+/** Whether the gear is the one that a job installed, so that the job can no longer be undone. */
 export async function isCommitted(paths: HostPaths, resource: string, job: string): Promise<boolean> {
   return (await readCommitted(paths, resource))?.job === job;
 }
@@ -105,7 +105,7 @@ async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null
 
 const writeJson = (path: string, content: object) => writeDurably(path, JSON.stringify(content), 0o600);
 
-/** Removes the value files of a gear that its unit does not name. */
+/** Removes a gear's value files that its unit does not name. */
 export async function removeStaleValues(
   paths: HostPaths,
   resource: string,
@@ -118,7 +118,7 @@ export async function removeStaleValues(
   }
 }
 
-/** Removes everything of a gear but its unit. */
+/** Removes all files of a gear except its unit. */
 export async function removeLeftovers(paths: HostPaths, resource: string): Promise<void> {
   await removeStaleValues(paths, resource, null);
   for (const path of [paths.failedUpdate(resource), paths.committed(resource), paths.before(resource)])

@@ -4,13 +4,13 @@ import type { GearUnit } from '../domain/unit-file.ts';
 import { listGears, readUnit } from './gear-files.ts';
 
 /**
- * The gears of a host in memory, as their units say: they are told every few seconds, and listed
- * often. A unit that was changed by hand is read when all are compared with the disk.
+ * A host's gears in memory, as their units describe them: geard announces them every few seconds
+ * and lists them often. A manual change of a unit counts once all units are compared with the disk.
  */
 export interface GearIndex {
   /** Reads the units of all gears. */
   readAll(): Promise<void>;
-  /** Reads the unit of one gear, which has changed. */
+  /** Reads the unit of one gear after a change. */
   read(gear: string): Promise<void>;
   get(gear: string): IndexedGear | undefined;
   all(): IndexedGear[];
@@ -18,13 +18,13 @@ export interface GearIndex {
 
 export interface IndexedGear extends Pick<GearUnit, 'resource' | 'ports'> {
   image: string;
-  /** Bytes that it was promised. */
+  /** Bytes promised to it. */
   memory: number;
 }
 
 export function createGearIndex(paths: HostPaths): GearIndex {
   let index = new Map<string, IndexedGear>();
-  /** One after the other, or what was read first could be kept last. */
+  /** Serializes reads: otherwise an older read could overwrite a newer one. */
   const turns = createLocks();
   const readInto = async (map: typeof index, gear: string) => {
     const unit = await readUnit(paths, gear);

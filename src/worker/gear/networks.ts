@@ -6,16 +6,16 @@ import type { HostServices } from '../host-services.ts';
 import { readUnits } from './gear-files.ts';
 
 /**
- * The engine keeps networks over reboots, so that a gear's unit finds its network without us. The
- * unit that names one is written before it is made, and whoever removes one looks at the units
- * first; one lock for all of it, and for who gets which addresses.
+ * The engine keeps networks across reboots, so that a gear's unit finds its network without us. A
+ * unit is written before its network is made, and a removal checks the units first. One lock covers
+ * all of this, and the choice of addresses.
  */
 const lock = 'networks';
 
-/** Networks that the engine refuses, for reasons of its own, before we give up. */
+/** Networks that the engine may refuse, for its own reasons, before we give up. */
 const maxRefusals = 16;
 
-/** Makes the network that a gear's unit names, where it is not there. */
+/** Makes the network that a gear's unit names, if it is missing. */
 export async function ensureNetwork(
   services: HostServices,
   { network }: Pick<GearUnit, 'network'>,
@@ -52,9 +52,7 @@ async function makeNetwork(
   throw new Failure('host_unavailable', 'no addresses for another network are left; see --network-pool');
 }
 
-/**
- * Removes the network that a gear has been in, unless another gear uses it or this one still does.
- */
+/** Removes the former network of a gear, unless another gear uses it or this one still does. */
 export async function releaseNetwork(
   services: HostServices,
   resource: string,
@@ -69,7 +67,7 @@ export async function releaseNetwork(
   });
 }
 
-/** Removes the networks that no gear uses: a crash, or a container that lived on, has left them. */
+/** Removes networks that no gear uses: a crash, or a container that lived on, has left them. */
 export async function removeUnusedNetworks(services: HostServices): Promise<void> {
   await services.networks.locks.hold(lock, async () => {
     const used = new Set((await readUnits(services.paths)).map(({ network }) => network));
@@ -82,8 +80,8 @@ export async function removeUnusedNetworks(services: HostServices): Promise<void
 export const networkIn = (text: string | null | undefined) => (text ? parseUnit(text)?.network : null);
 
 /**
- * What a worker does about networks as it starts: says that nothing keeps gears apart, and tidies
- * up after a crash.
+ * Warns at the start of a worker when nothing isolates gears, and removes networks that a crash has
+ * left.
  */
 export async function tidyNetworks(services: HostServices): Promise<void> {
   const { systemd, log } = services;

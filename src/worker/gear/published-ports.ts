@@ -9,9 +9,9 @@ import { portIsFree } from '../host/ports.ts';
 import type { HostServices } from '../host-services.ts';
 
 /**
- * Reserves the external ports a gear is to have: those asked for, and for the others the ones it
- * has had or free ones. Throws `port_taken` or `ports_exhausted`; what it had reserved before is
- * then as it was.
+ * Reserves the external ports of a gear: the requested ones, and for the others its current or free
+ * ones. Throws `port_taken` or `ports_exhausted`, and leaves the earlier reservations of the gear
+ * as they were.
  */
 export async function reservePorts(
   services: HostServices,
@@ -23,7 +23,7 @@ export async function reservePorts(
   const { publishPorts, publishAddress } = limits;
   const own = new Set(await reservations.list(resource));
   const unusable = new Set(await reservations.others(resource));
-  // Each round either succeeds or has learnt of one more port that cannot be used.
+  // Each round either succeeds or finds one more port that cannot be used.
   for (;;) {
     const chosen = choosePorts(
       wanted,
@@ -38,7 +38,7 @@ export async function reservePorts(
   }
 }
 
-/** Reserves all ports or none; returns the one that was taken, or null. */
+/** Reserves all ports or none; returns a port that was taken, or null. */
 async function reserveAll(
   reservations: HostServices['reservations'],
   resource: string,
@@ -49,7 +49,7 @@ async function reserveAll(
   const added: number[] = [];
   for (const { external } of ports) {
     if (own.has(external)) continue;
-    // Reserved first and looked at then, so that no two gears look at the same free port.
+    // Reserves before the check, so that no two gears check the same free port.
     const reserved = await reservations.reserve(external, resource);
     if (reserved) added.push(external);
     if (reserved && (await portIsFree(external, addresses))) continue;
@@ -59,7 +59,7 @@ async function reserveAll(
   return null;
 }
 
-/** Gives back what a gear has reserved besides these. */
+/** Releases the reservations of a gear except these. */
 export async function releaseOthers(
   services: HostServices,
   resource: string,
@@ -72,15 +72,15 @@ export async function releaseOthers(
 
 type Publication = Pick<GearUnit, 'ports' | 'addresses'>;
 
-/** Whether two units of a gear have the engine publish the same. */
+/** Whether two units of a gear make the engine publish the same. */
 export function publishesAlike(one: Publication | null, other: Publication): boolean {
   const of = ({ ports, addresses }: Publication) => ({ ports, addresses: ports.length > 0 ? addresses : [] });
   return isDeepStrictEqual(of(one ?? { ports: [], addresses: [] }), of(other));
 }
 
 /**
- * The rules let gears reach what the units have the engine publish; see docs/networks.md. A host
- * may do without them.
+ * Reloads the rules, which let gears reach the ports published by units; see docs/networks.md. A
+ * host may have no rules.
  */
 export async function tellRules({ systemd, log }: HostServices): Promise<void> {
   const result = await systemd.reloadNetworkRules();

@@ -7,7 +7,7 @@ import type { UnitState } from '../systemd/systemd.ts';
 import { readFailedUpdate, requireGear } from './gear-files.ts';
 
 /**
- * A gear as it is now; `values`: whether with the values of its variables. Throws
+ * The current state of a gear. `values`: whether to include the values of its variables. Throws
  * `container_not_found`.
  */
 export async function showGear(services: HostServices, resource: string, values: boolean): Promise<Gear> {
@@ -39,7 +39,7 @@ export async function showGear(services: HostServices, resource: string, values:
   };
 }
 
-/** `since`: when the process that runs was started, which has the environment as it was then. */
+/** `since`: when the running process started. It has the environment of that time. */
 function usedEnvironment(
   name: string | undefined,
   since: string | null,
@@ -50,22 +50,22 @@ function usedEnvironment(
   return { name, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
-/** What systemd knows of all gears together. */
+/** systemd's view of all gears together. */
 export interface UnitStates {
   states: Map<string, Pick<UnitState, 'active' | 'sub'>>;
   enabled: Set<string>;
 }
 
-/** Asks systemd once for all gears: it has more to do for each that it is asked for by name. */
+/** Queries systemd once for all gears: it has more work with each gear queried by name. */
 export async function readUnitStates({ systemd }: HostServices): Promise<UnitStates> {
   const [loaded, enabled] = await Promise.all([systemd.loaded('gear-*.service'), systemd.enabled()]);
   return { states: new Map(loaded.map(({ name, active, sub }) => [name, { active, sub }])), enabled };
 }
 
-/** What systemd does not have in memory. */
+/** The state of a unit that systemd does not have in memory. */
 const notLoaded = { active: 'inactive', sub: 'dead' };
 
-/** Those of some names that are gears of the host, also the stopped ones. */
+/** Summaries of the names that are gears of the host, including stopped ones. */
 export function showGears(
   { host, paths, gears }: HostServices,
   names: readonly string[],

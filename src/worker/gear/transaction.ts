@@ -22,9 +22,8 @@ import { runGear, settleStopped, stopGear, untilIdle } from './run/run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
 
 /**
- * Remembers what is there before the gear is changed. After a crash the first memory holds: it is
- * the last state that was known to be good; only which run of the unit is out of date is what is so
- * now.
+ * Records the state before a change of the gear. After a crash the first record stays: it is the
+ * last state known to be good. Only the outdated run of the unit is determined again.
  */
 export async function openTransaction(
   context: Pick<JobContext, 'services' | 'signal' | 'job'>,
@@ -35,7 +34,7 @@ export async function openTransaction(
   const { services, job } = context;
   const { paths, systemd } = services;
   const name = paths.unitName(unit.resource);
-  // At a boot, or when the engine comes up, what was running is about to be started.
+  // At a boot, or when the engine comes up, gears that ran before are about to start.
   const { active, invocation } = await untilIdle(context, unit.resource);
   const isNew = commandOf(current?.text ?? '') !== commandOf(renderUnit(unit, services));
   const unread = current === null ? invocation : null;
@@ -56,8 +55,8 @@ export async function openTransaction(
 }
 
 /**
- * The run that is out of date, found once: systemd has read the unit by then, and whatever starts
- * it later starts it anew. The engine or an operator may have restarted it since it was written.
+ * The outdated run, determined once: systemd has read the unit by then, so every later start uses
+ * the new text. The engine or an operator may have restarted the gear since the unit was written.
  */
 export async function outdatedRun(
   context: Pick<JobContext, 'services' | 'signal'>,
@@ -71,17 +70,17 @@ export async function outdatedRun(
   return invocation;
 }
 
-/** What a unit's text says is run. */
+/** The command in a unit's text. */
 const commandOf = (text: string) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '';
 
-/** Puts a unit in place, with the values of its environment. */
+/** Writes a unit and the values of its environment. */
 export async function writeUnit(
   services: HostServices,
   unit: GearUnit,
   env: { name: string; value: string }[],
 ): Promise<void> {
   const { paths, gears } = services;
-  // Before the unit that names the file.
+  // Before the unit, which names the file.
   if (unit.envTag !== null)
     await writeDurably(paths.envFile(unit.resource, unit.envTag), renderEnvFile(env), 0o600);
   await writeDurably(paths.unit(unit.resource), renderUnit(unit, services), 0o644);
@@ -89,8 +88,8 @@ export async function writeUnit(
 }
 
 /**
- * Links the unit into systemd; enabled is what runs after a reboot. systemd knows it after `settle`
- * or `reload`.
+ * Links the unit into systemd. An enabled unit runs after a reboot. Takes effect with `settle` or
+ * `reload`.
  */
 export async function linkUnit(
   { paths, systemd }: HostServices,
@@ -101,8 +100,8 @@ export async function linkUnit(
 }
 
 /**
- * The new unit is good: nothing of the old one is needed any more, and the job can no longer be
- * taken back.
+ * Accepts the new unit: removes everything that only the old one needed. The job can no longer be
+ * undone.
  */
 export async function commit(services: HostServices, unit: GearUnit): Promise<void> {
   await services.systemd.settle();
@@ -116,28 +115,28 @@ export async function commit(services: HostServices, unit: GearUnit): Promise<vo
 }
 
 /**
- * Takes an installation back: a first one leaves nothing, an update leaves the gear as it was
- * before, running if it ran. Returns what the client should know of it. Can be repeated; does
- * nothing when there is nothing to take back.
+ * Undoes an installation: a first one leaves nothing, an update leaves the gear as it was before,
+ * running if it ran. Returns a message for the client. Can be repeated; does nothing when there is
+ * nothing to undo.
  */
 export async function rollBack(context: JobContext, resource: string, why: Failure | null): Promise<string> {
   const { services } = context;
   const before = await readBefore(services.paths, resource);
   if (!before) {
-    // What was made before the unit was to be changed: reservations, and an image with the
-    // environment's values.
+    // Undoes the steps before the unit's change: reservations, and an image with the environment's
+    // values.
     const current = await readGear(services.paths, resource);
     await releaseOthers(services, resource, current?.ports ?? []);
     await removeStaleImages(services, resource, current?.imageTag ?? null);
     return '';
   }
   const failed = await readGear(services.paths, resource);
-  // Where the text is as it was, what ran runs on, or an earlier run of this has started it again
-  // already.
+  // If the text is unchanged, the old process still runs, or an earlier run of this has already
+  // restarted it.
   if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(services, resource);
   if (before.text !== null) return restore(context, resource, { ...before, text: before.text }, failed, why);
   await releaseNetwork(services, resource, failed?.network);
-  await removeDurably(services.paths.unit(resource)); // Not to count as a gear that names the volumes.
+  await removeDurably(services.paths.unit(resource)); // Else it counts as a user of the volumes.
   await removeVolumes(services, before.volumes);
   await removeGear(services, resource);
   return '';
@@ -152,7 +151,7 @@ async function restore(
 ): Promise<string> {
   const { services, job } = context;
   const { paths, systemd } = services;
-  // First, for once the earlier unit is back nothing tells what has failed.
+  // First: once the earlier unit is back, nothing shows which one failed.
   if (why && failed && failed.text !== before.text) {
     const error = problemOf(why.code, why.message, { job, host: services.host });
     await writeFailedUpdate(paths, resource, {
@@ -180,11 +179,11 @@ async function restore(
   return told;
 }
 
-/** Starts what ran before; that it does not start either is told, not thrown. */
+/** Starts the earlier gear again. If it does not start either, reports that instead of throwing. */
 async function runAgain({ services }: JobContext, resource: string, old: GearUnit | null): Promise<string> {
   try {
-    // The job's own signal may have aborted already; what ran before is to run again all the same,
-    // and has waited once.
+    // The job's own signal may have aborted already. The earlier gear must run again anyway, and
+    // has waited once.
     const gear = old ?? { resource, ports: [], addresses: [], spec: {}, network: null };
     await runGear(gear, 'start', {
       services,
@@ -199,10 +198,7 @@ async function runAgain({ services }: JobContext, resource: string, old: GearUni
   }
 }
 
-/**
- * Removes a gear that has been stopped: its unit, links, values and reservations. Nothing of any
- * other gear.
- */
+/** Removes a stopped gear: its unit, links, values and reservations. Affects no other gear. */
 export async function removeGear(services: HostServices, resource: string): Promise<void> {
   const { paths, systemd } = services;
   await releaseNetwork(services, resource, (await readGear(paths, resource))?.network);

@@ -24,17 +24,14 @@ export async function assertOwners(
   }
 }
 
-/** The volumes of a gear that are not there yet: the engine makes them when it first starts. */
+/** The volumes of a gear that do not exist yet: the engine makes them at its first start. */
 export async function missingVolumes({ engine }: HostServices, unit: GearUnit): Promise<string[]> {
   const names = volumesOf(unit);
   const there = await Promise.all(names.map((name) => engine.hasVolume(name)));
   return names.filter((_, i) => !there[i]);
 }
 
-/**
- * Removes volumes that an installation has made which is taken back, but none that a gear has by
- * now.
- */
+/** Removes volumes that an undone installation has made, except those that a gear uses by now. */
 export async function removeVolumes(services: HostServices, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   const used = new Set((await readUnits(services.paths)).flatMap(volumesOf));

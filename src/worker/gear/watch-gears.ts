@@ -6,7 +6,7 @@ const gears = new Gauge('geard_gears', "Gears of the host by systemd's state of 
   active: states,
 });
 
-/** Has systemd asked for the gears when metrics are asked for. */
+/** Queries systemd for the gears when metrics are read. */
 export function watchGears({ systemd, gears: index, paths }: HostServices): void {
   gears.measuredBy(async () => {
     const loaded = new Map(

@@ -8,7 +8,7 @@ import { assertTakesNew } from '../host-state/draining.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 
-/** Replaces an environment, or makes it. */
+/** Replaces an environment, or creates it. */
 export const replace: Handler<'environment.replace'> = {
   async run(params, context) {
     if (!(await isOnDisk(context.services.paths, 'environment', params.resource)))
@@ -17,7 +17,7 @@ export const replace: Handler<'environment.replace'> = {
   },
 };
 
-/** Adds to an environment and changes what it has already. */
+/** Adds variables to an environment and changes existing ones. */
 export const merge: Handler<'environment.merge'> = {
   async run(params, context) {
     const merged = mergeVariables(await readEnvironment(context.services.paths, params.resource), params.env);
@@ -35,12 +35,12 @@ async function change(
 ): Promise<Result<'environment.replace'>> {
   signal.throwIfAborted();
   report({ step: 'environment', message: `writing the environment ${resource}` });
-  // Where the first run has found none, that is what it remembers.
+  // A missing environment counts as other.
   const seen = await checkpoint(async () =>
     (await isOther(services.paths, resource, env)) ? 'other' : 'same',
   );
   await writeEnvironment(services.paths, resource, env);
-  // Also where nothing has changed: an attempt that was cut short may have come no further.
+  // Also when nothing has changed: an interrupted attempt may not have reached this step.
   const gears = await gearsUsing(services, resource);
   for (const gear of gears) await refreshEnvironment(services, gear, job);
   return { environment: resource, variables: env.length, changed: seen !== 'same', gears };

@@ -3,12 +3,12 @@ import { repairHost } from '../drift/repair.ts';
 import { isDraining, setDraining } from '../host-state/draining.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 
-/** Has this host take nothing new. */
+/** Makes this host accept nothing new. */
 export const drain: Handler<'host.drain'> = {
   run: (_params, context) => become(true, context),
 };
 
-/** Has this host take what comes again. */
+/** Makes this host accept everything again. */
 export const undrain: Handler<'host.undrain'> = {
   run: (_params, context) => become(false, context),
 };
@@ -27,7 +27,7 @@ async function become(
   report({ step: 'drain', message });
   const before = await checkpoint(async () => String(await isDraining(services.paths)));
   await setDraining(services.paths, draining);
-  // Also where nothing has changed: an attempt that was cut short may not have come to this.
+  // Also when nothing has changed: an interrupted attempt may not have reached this step.
   await services.directory.announce();
   return { draining, changed: before !== String(draining) };
 }

@@ -34,7 +34,7 @@ export const install: Handler<'container.install'> = {
     const { services, signal, report, job } = context;
     const current = await readGear(services.paths, resource);
     const committed = await readCommitted(services.paths, resource);
-    // An earlier run has come so far that nothing is left but to tell.
+    // An earlier run has committed; only the steps after that are left.
     if (current && committed?.job === job) {
       const container = start ? await services.engine.container(containerName(resource)) : null;
       return finish(services, current, committed, container?.id ?? null);
@@ -73,10 +73,7 @@ async function assertMayInstall(
   if (current === null) await assertTakesNew(context);
 }
 
-/**
- * The unit that is to be written. What it needs is on the host then: its image, its ports, its
- * environment.
- */
+/** The unit to write. Its image, its ports and its environment are on the host afterwards. */
 async function prepare(params: Install, current: StoredGear | null, context: JobContext): Promise<GearUnit> {
   const { resource } = params;
   const { services, report, job } = context;
@@ -103,8 +100,8 @@ async function prepare(params: Install, current: StoredGear | null, context: Job
 }
 
 /**
- * A spec with what the host gives where it names nothing. Throws `invalid_request` where it asks
- * for more than the host gives.
+ * Fills a spec with the host's defaults. Throws `invalid_request` when it exceeds the host's
+ * limits.
  */
 function granted(spec: Install['spec'], limits: HostLimits): Install['spec'] {
   const beyond = beyondLimits(spec, limits);
@@ -112,15 +109,14 @@ function granted(spec: Install['spec'], limits: HostLimits): Install['spec'] {
   return { ...spec, memory: spec.memory ?? limits.gearMemory, cpus: spec.cpus ?? limits.gearCpus };
 }
 
-/** What comes after the commit; can be repeated. */
+/** The steps after the commit; can be repeated. */
 async function finish(
   services: HostServices,
   { resource, ports, spec, text }: Pick<StoredGear, 'resource' | 'ports' | 'spec' | 'text'>,
   before: Before,
   container: string | null,
 ): Promise<Result<'container.install'>> {
-  // Its environment may have been changed before the unit named it, by a job that has not found
-  // this gear.
+  // A job may have changed its environment before the unit named it, and missed this gear.
   if (spec.environment !== undefined) await refreshHeld(services, resource, randomUUID().replaceAll('-', ''));
   return {
     unit: services.paths.unitName(resource),
@@ -131,17 +127,14 @@ async function finish(
   };
 }
 
-/**
- * Values that have not changed keep their file, so that the unit's text changes only when the gear
- * does.
- */
+/** Keeps the file of unchanged values, so that the unit's text changes only when the gear does. */
 function envTagOf({ spec }: Install, current: StoredGear | null, job: string): string | null {
   if (spec.env.length === 0) return null;
   const same = JSON.stringify(current?.spec.env) === JSON.stringify(spec.env);
   return same && current?.envTag ? current.envTag : job;
 }
 
-/** Has the gear run as its unit now says, without a restart where it does already. */
+/** Makes the gear run as its unit now says, without a restart if it already does. */
 async function bringUp(unit: GearUnit, outdated: string, context: JobContext): Promise<string> {
   const how = (await runsAsWritten(context.services, unit, outdated)) ? 'start' : 'restart';
   const { container } = await runGear(unit, how, context);
@@ -149,8 +142,7 @@ async function bringUp(unit: GearUnit, outdated: string, context: JobContext): P
 }
 
 /**
- * Whether a process that is up now was started from the unit as it is on disk and from the image as
- * it is now.
+ * Whether a running process was started from the current unit on disk and from the current image.
  */
 async function runsAsWritten(
   services: HostServices,
@@ -159,7 +151,7 @@ async function runsAsWritten(
 ): Promise<boolean> {
   const { active, sub, invocation } = await services.systemd.activity(services.paths.unitName(resource));
   if (sub === 'auto-restart') return false;
-  if (active !== 'active') return true; // Nothing runs: a plain start will do.
+  if (active !== 'active') return true; // Nothing runs: a plain start is enough.
   if (outdated === invocation) return false;
   const container = await services.engine.container(containerName(resource));
   const image = await services.engine.image(runImage({ resource, spec, imageTag }));

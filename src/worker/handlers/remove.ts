@@ -4,7 +4,7 @@ import { endRun } from '../gear/run/run-gear.ts';
 import { removeGear } from '../gear/transaction.ts';
 import type { Handler } from '../jobs/context.ts';
 
-/** Stops a gear and removes all of it but its volumes. */
+/** Stops a gear and removes all of it except its volumes. */
 export const remove: Handler<'container.remove'> = {
   async run({ resource }, context) {
     const { services, report, signal, checkpoint } = context;

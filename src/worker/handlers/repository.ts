@@ -28,7 +28,7 @@ export const create: Handler<'repository.create'> = {
     const { services, job, signal, report } = context;
     signal.throwIfAborted();
     if (await isOnDisk(services.paths, 'repository', resource)) {
-      // An attempt that was cut short may have come this far.
+      // An interrupted attempt may have reached this point.
       if ((await makerOf(services.paths, resource)) !== job)
         throw new Failure('repository_exists', `the repository ${resource} already exists`);
       await removeDraft(draftOf(services.paths, resource, job));
@@ -59,8 +59,7 @@ export const create: Handler<'repository.create'> = {
 };
 
 /**
- * Where a repository comes from: what git can be told at once, or another one of the fleet that is
- * to be fetched first.
+ * The source of a repository: a task for git, or another repository of the fleet to fetch first.
  */
 type Origin = { task: GitTask } | { copied: string };
 

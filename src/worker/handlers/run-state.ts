@@ -5,8 +5,8 @@ import { linkUnit } from '../gear/transaction.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 
 /**
- * Starts a gear, now and after every reboot. One that does not start is stopped again, if it was
- * stopped before.
+ * Starts a gear, now and after every reboot. If it does not start and was stopped before, stops it
+ * again.
  */
 export const start: Handler<'container.start'> = {
   async run({ resource }, context) {
@@ -31,8 +31,7 @@ export const restart: Handler<'container.restart'> = {
     const { systemd, paths } = context.services;
     const look = () => systemd.activity(paths.unitName(resource));
     const before = await context.checkpoint(async () => (await untilIdle(context, resource)).invocation);
-    // An earlier run may have restarted it already, or have had systemd begin with it: once is
-    // enough.
+    // An earlier run may have restarted it already, or made systemd begin to: once is enough.
     const { active, pending, invocation } = await look();
     const untouched = active === 'active' && !pending && invocation === before;
     return up(gear, untouched ? 'restart' : 'start', context);
@@ -53,7 +52,7 @@ export const stop: Handler<'container.stop'> = {
   },
 };
 
-/** Whether a gear ran, or was to run, before the job. */
+/** Whether a gear ran or was enabled before the job. */
 function stateBefore(resource: string, { services, checkpoint }: JobContext): Promise<string> {
   const unit = services.paths.unitName(resource);
   return checkpoint(async () => {

@@ -11,14 +11,14 @@ import type { HostOptions } from '../host-options.ts';
 import { isDraining } from './draining.ts';
 import { listOnDisk } from './on-disk.ts';
 
-/** Says that this host lives and what is on its disk, so that the fleet can find it. */
+/** Announces this host and the resources on its disk, so that the fleet can find them. */
 export interface Announcer {
-  /** Looks at the disk and says all of it now; nothing, once the host has withdrawn. */
+  /** Reads the disk and announces its resources, and the host itself unless it has withdrawn. */
   everything(): Promise<void>;
   /**
-   * Says it again and again, and whenever Redis or an api has come back; `address` is from where
-   * streams may be fetched. `ready` resolves when it was said for the first time, and rejects with
-   * `NameTaken` where another worker has the host's name.
+   * Announces everything repeatedly, and whenever Redis or an api comes back. `address`: where apis
+   * can fetch streams. `ready` resolves after the first announcement, and rejects with `NameTaken`
+   * when another worker has the host's name.
    */
   keep(address: string | null): { ready: Promise<void>; stop(): Promise<void> };
 }
@@ -31,17 +31,14 @@ export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | '
 
 /** Milliseconds between two comparisons of directory and disk. */
 const tidyInterval = 180_000;
-/** Milliseconds that the last word may take. */
+/** Timeout for the last announcement, in milliseconds. */
 const withdrawTimeout = 1_000;
 
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
   const { queue, paths, gears, host, version, limits, onFatal, log } = parts;
   let address: string | null = null;
   let withdrawn = false;
-  /**
-   * What is said of the host is said one after the other, or an old word could come after the last
-   * one.
-   */
+  /** Serializes announcements of the host: an older one must not come after the last one. */
   const turns = createLocks();
   const announcement = async () => ({
     name: host,
@@ -61,7 +58,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     await say('held');
   };
   const beat = () => say('');
-  /** This worker was silent for so long that another one has taken its name over. */
+  /** Calls `onFatal` when another worker has taken the name: this one was silent for too long. */
   const unlessTaken = (task: () => Promise<void>) => () =>
     task().catch((error: unknown) => {
       if (!(error instanceof NameTaken)) throw error;
@@ -71,7 +68,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     everything,
     keep(from) {
       address = from;
-      // First the name, or the resources of two hosts would be told under it.
+      // First the name: otherwise Redis would list the resources of two hosts under it.
       const ready = gears.readAll().then(beat).then(everything);
       queue.onAsked(() => {
         ready
@@ -95,7 +92,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
   };
 }
 
-/** What the host has, and what of it its gears were promised. */
+/** The host's capacity, and the part of it that its gears were promised. */
 function roomOf(gears: IndexedGear[]) {
   const promised = gears.reduce((sum, { memory }) => sum + memory, 0);
   return {

@@ -5,14 +5,14 @@ import { removeDurably, writeDurably } from '../host/files.ts';
 import type { JobContext } from '../jobs/context.ts';
 
 /**
- * Whether the host takes nothing new. A file says so, which outlives this process, the host's next
- * boot and Redis.
+ * Whether the host accepts nothing new. A file records it and outlives this process, a reboot and
+ * Redis.
  */
 export async function isDraining(paths: HostPaths): Promise<boolean> {
   return (await readIfThere(paths.draining)) !== null;
 }
 
-/** Has the host take nothing new, or take everything again. */
+/** Makes the host accept nothing new, or accept everything again. */
 export async function setDraining(paths: HostPaths, draining: boolean): Promise<void> {
   if ((await isDraining(paths)) === draining) return;
   if (draining) await writeDurably(paths.draining, `since ${new Date().toISOString()}\n`, 0o644);
@@ -20,8 +20,8 @@ export async function setDraining(paths: HostPaths, draining: boolean): Promise<
 }
 
 /**
- * Refuses what would be new on a host that is draining: the api has known nothing of it yet, or the
- * request came first and its job only now. What was begun before goes on.
+ * Throws `no_host` for a new resource on a draining host: the api may not know yet, or the request
+ * may have come before the drain. Work that has begun goes on.
  */
 export async function assertTakesNew({
   services,

@@ -7,7 +7,7 @@ import type { HostPaths } from '../domain/paths.ts';
 import { writeDurably } from '../host/files.ts';
 
 /**
- * Who holds the host's name: its disk, by an identity that lies on it; and where that is, for
+ * The holder of the host's name: its disk, by an identity stored on it, and the disk's place, for
  * people.
  */
 export async function holderOf(paths: HostPaths): Promise<Holder> {

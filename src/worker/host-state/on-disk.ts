@@ -5,7 +5,7 @@ import type { HostPaths } from '../domain/paths.ts';
 import { listGears } from '../gear/gear-files.ts';
 import { isAbsence } from '../host/files.ts';
 
-/** Whether the host holds a resource: the disk is the truth about that. */
+/** Whether the host holds a resource. The disk is authoritative. */
 export async function isOnDisk(paths: HostPaths, kind: Kind, resource: string): Promise<boolean> {
   const place = { gear: paths.unit, repository: paths.repository, environment: paths.environment }[kind];
   return stat(place(resource)).then(
@@ -18,8 +18,7 @@ export async function isOnDisk(paths: HostPaths, kind: Kind, resource: string): 
 }
 
 /**
- * Names of all resources of a kind that the host holds. Files that are none of ours have other
- * names.
+ * Names of all resources of a kind that the host holds. Files not made by geard have other names.
  */
 export async function listOnDisk(paths: HostPaths, kind: Kind): Promise<string[]> {
   if (kind === 'gear') return listGears(paths);

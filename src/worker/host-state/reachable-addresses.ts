@@ -3,13 +3,13 @@ import { isIP } from 'node:net';
 import { Failure } from '../../jobs/errors.ts';
 import { type AddressAllowance, isPublic } from '../domain/addresses.ts';
 
-/** Milliseconds a name may take to be resolved. */
+/** Timeout for resolving a name, in milliseconds. */
 const lookupDeadline = 10_000;
 
 /**
- * The addresses of a host that a caller has named. Throws `invalid_request` where one of them is
- * not public and `option` does not allow it, and what `unresolved` makes of the reason where the
- * name has no address.
+ * Resolves a host that a caller named. Throws `invalid_request` when one of its addresses is not
+ * public and `option` does not allow it, and the failure from `unresolved` when the name has no
+ * address.
  */
 export async function reachableAddresses(
   name: string,
@@ -27,7 +27,7 @@ export async function reachableAddresses(
   );
 }
 
-/** IPv4 first: a container has no IPv6 where Docker was not given any. */
+/** IPv4 first: a container has no IPv6 unless Docker was given any. */
 async function resolve(name: string): Promise<string[]> {
   const timeout = new Promise<never>((_, reject) =>
     setTimeout(() => reject(new Error('no answer in time')), lookupDeadline).unref(),

@@ -5,13 +5,13 @@ import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { exec } from '../../lib/exec.ts';
 
-/** Milliseconds a file system may take to write everything that it holds in memory. */
+/** Timeout for a file system to write everything that it holds in memory, in milliseconds. */
 const syncDeadline = 60_000;
 
 const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
 /**
- * Replaces a file so that after a crash either the old or the new text is there, whole: write,
+ * Replaces a file so that after a crash either the old or the new text is there, complete: write,
  * fsync, rename.
  */
 export async function writeDurably(path: string, text: string, mode: number): Promise<void> {
@@ -27,15 +27,15 @@ export async function writeDurably(path: string, text: string, mode: number): Pr
     }
     await effect('file.rename', () => rename(draft, path), path);
   } catch (error) {
-    await rm(draft, { force: true }).catch(() => undefined); // The next start of a worker removes what is left.
+    await rm(draft, { force: true }).catch(() => undefined); // The next worker start cleans up.
     throw error;
   }
   await syncDirectory(directory);
 }
 
 /**
- * What an error of the file system means that passes when somebody makes room or mends the disk;
- * else null.
+ * The failure for an error of the file system that passes when an operator makes room or repairs
+ * the disk; null for other errors.
  */
 export function asDiskFailure(error: unknown): Failure | null {
   const code = codeOf(error);
@@ -45,7 +45,7 @@ export function asDiskFailure(error: unknown): Failure | null {
   return new Failure('host_unavailable', detail, { transient: true, cause: error });
 }
 
-/** Whether a program says so, in the words of the C library or of Go's. */
+/** Whether a program reports a full disk, in the words of the C library or of Go's. */
 export const saysDiskIsFull = (text: string) => /no space left on device|disk quota exceeded/i.test(text);
 
 export const diskIsFull = (cause: unknown) =>
@@ -54,21 +54,19 @@ export const diskIsFull = (cause: unknown) =>
     cause,
   });
 
-/** Removes a file if it is there, and makes sure that it stays away after a crash. */
+/** Removes a file if it exists, and ensures that it stays away after a crash. */
 export async function removeDurably(path: string): Promise<void> {
   const removed = effect('file.remove', () => rm(path), path);
   if ((await nullIfAbsent(removed)) !== null) await syncDirectory(dirname(path));
 }
 
-/** Renames a file of a directory if it is there; after a crash it has one name or the other. */
+/** Renames a file within its directory if it exists; after a crash it has one name or the other. */
 export async function renameDurably(from: string, to: string): Promise<void> {
   const renamed = effect('file.rename', () => rename(from, to), to);
   if ((await nullIfAbsent(renamed)) !== null) await syncDirectory(dirname(to));
 }
 
-/**
- * Makes directories that all may pass, whatever the umask; what is there already is left as it is.
- */
+/** Creates directories that all may enter, whatever the umask; leaves existing ones as they are. */
 export async function makeDirectories(directories: string[]): Promise<void> {
   for (const directory of directories) {
     const made = await mkdir(directory, { recursive: true });
@@ -78,16 +76,14 @@ export async function makeDirectories(directories: string[]): Promise<void> {
   }
 }
 
-/** Removes what a crash has left of `writeDurably`. */
+/** Removes leftovers of `writeDurably` after a crash. */
 export async function sweepTemporaryFiles(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (temporary.test(name)) await rm(join(directory, name), { force: true });
   }
 }
 
-/**
- * Has the entries of a directory on disk (fsync(2): the file's own sync does not cover its entry).
- */
+/** Writes a directory's entries to disk (fsync(2): syncing a file does not cover its entry). */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
@@ -98,8 +94,8 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Has everything that was written to a file system on its disk, with one syncfs(2) however many
- * files it is. Throws a transient `host_unavailable` when the disk does not take it.
+ * Writes all data of a file system to its disk, with one syncfs(2) for any number of files. Throws
+ * a transient `host_unavailable` when the disk does not accept it.
  */
 export function syncFileSystem(path: string, signal: AbortSignal): Promise<void> {
   return effect('filesystem.sync', async () => {
@@ -122,7 +118,7 @@ export const codeOf = (error: unknown) =>
 
 export const isAbsence = (error: unknown) => codeOf(error) === 'ENOENT';
 
-/** What an operation on a file results in; null where there is no such file. */
+/** The result of an operation on a file; null when the file does not exist. */
 export async function nullIfAbsent<T>(operation: Promise<T>): Promise<T | null> {
   return operation.catch((error) => {
     if (isAbsence(error)) return null;

@@ -1,22 +1,22 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { exec } from '../../lib/exec.ts';
 
-/** Milliseconds that flock may take. */
+/** Timeout for flock, in milliseconds. */
 const deadline = 5_000;
-/** What flock exits with where another process has the lock. */
+/** Exit status of flock when another process has the lock. */
 const taken = 9;
 
 /**
  * Makes this process the only worker of a base directory, by a lock (flock(2)) on a file that only
- * root can open. The kernel takes it back when the process ends, however it ends. Returns how to
- * give it up; rejects with a sentence when another worker has it.
+ * root can open. The kernel releases it when the process ends, however it ends. Returns a function
+ * that releases it; rejects with a sentence when another worker has it.
  */
 export async function lockHost(base: string, path: string): Promise<() => Promise<void>> {
   const file = await open(path, 'a+', 0o600);
   try {
     await lock(file, base);
-    // For whoever finds it taken. Where the disk is full there is nothing to read, and the lock
-    // holds all the same.
+    // For another worker that finds it taken. With a full disk there is nothing to read, and the
+    // lock holds all the same.
     await file.truncate().catch(() => undefined);
     await file.write(`${process.pid}\n`).catch(() => undefined);
   } catch (error) {
@@ -27,8 +27,8 @@ export async function lockHost(base: string, path: string): Promise<() => Promis
 }
 
 /**
- * Node cannot lock. A lock belongs to the open file, which the program is given and which stays
- * open here.
+ * Node.js cannot lock. A lock belongs to the open file, which flock inherits and which stays open
+ * here.
  */
 async function lock(file: FileHandle, base: string): Promise<void> {
   const args = ['--exclusive', '--nonblock', `--conflict-exit-code=${taken}`, '3'];

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 const listen = '0A';
 
 /**
- * The TCP ports on which something listens in the network namespace of a process. Sends nothing:
- * reading the kernel's table does not disturb the program as a trial connection would. Empty when
- * the process is gone.
+ * The TCP ports with a listener in the network namespace of a process. Sends nothing: reading the
+ * kernel's table does not disturb the program as a trial connection would. Empty when the process
+ * is gone.
  */
 export async function listeningPorts(pid: number): Promise<Set<number>> {
   const tables = await Promise.all(

@@ -7,24 +7,24 @@ import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { codeOf, nullIfAbsent, syncDirectory } from './files.ts';
 
 /**
- * Which gear has which external port: a link for each, named by the port, pointing to the gear's
+ * The owners of external ports: one link per port, named by the port, that points to the gear's
  * unit.
  */
 export interface Reservations {
-  /** Reserves a port; false when another gear has it. Reserving one's own again is fine. */
+  /** Reserves a port; returns false when another gear has it. Succeeds again for one's own port. */
   reserve(external: number, resource: string): Promise<boolean>;
-  /** Gives a port back, if it is this gear's. */
+  /** Releases a port if it belongs to this gear. */
   release(external: number, resource: string): Promise<void>;
   list(resource: string): Promise<number[]>;
   /** Ports of all other gears. */
   others(resource: string): Promise<number[]>;
-  /** Gives back what no gear has any more; returns which ports. */
+  /** Releases ports that no gear has any more; returns them. */
   releaseStale(): Promise<number[]>;
 }
 
 /**
- * `isBusy` tells whether a job on a gear is under way: the reservation of a gear that has no unit
- * holds as long as one may be about to write it, and is left over from a crash otherwise.
+ * `isBusy` returns whether a job on a gear is running. The reservation of a gear without a unit
+ * holds while a job may be about to write the unit; otherwise a crash has left it.
  */
 export function createReservations(paths: HostPaths, isBusy: (resource: string) => boolean): Reservations {
   const owner = async (external: number): Promise<string | null> => {
@@ -32,7 +32,7 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
     return unit && resourceOfUnit(basename(unit));
   };
   /**
-   * Held from the look at a port until it is changed: what is stale for two is taken over by one.
+   * Held from the check of a port to its change: of two gears, only one takes over a stale port.
    */
   const locks = createLocks();
   const remove = (external: number) =>
@@ -40,7 +40,7 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   const isStale = async (holder: string) =>
     !isBusy(holder) && (await nullIfAbsent(stat(paths.unit(holder)))) === null;
 
-  /** Rests on one's holding the port's lock. */
+  /** The caller must hold the port's lock. */
   async function reserve(external: number, resource: string): Promise<boolean> {
     for (;;) {
       try {
@@ -61,7 +61,7 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
     }
   }
 
-  /** Removes a port that the condition holds for; whether it did. */
+  /** Removes a port's reservation if the condition holds; returns whether it did. */
   const removeIf = (external: number, condition: (holder: string | null) => Promise<boolean>) =>
     locks.hold(String(external), async () => {
       if (!(await condition(await owner(external)))) return false;
@@ -102,12 +102,10 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
   };
 }
 
-/**
- * Whether a program could listen on a port now, on these addresses or, where none is named, on all.
- */
+/** Whether a program could listen on a port now, on these addresses; default: on all. */
 export async function portIsFree(port: number, addresses: readonly string[] = []): Promise<boolean> {
   const named = await Promise.all(addresses.map((address) => canListen(port, address)));
-  if (named.length > 0) return !named.includes(false); // An address that is not there is the engine's to tell.
+  if (named.length > 0) return !named.includes(false); // The engine reports missing addresses.
   const free = await canListen(port, '::');
   return free === 'no IPv6' ? (await canListen(port, '0.0.0.0')) === true : free;
 }

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { AddressRange } from '../domain/networks.ts';
 
-/** The IPv4 networks to which the host has a route, but for the default one. */
+/** The IPv4 networks that the host has a route to, except the default route. */
 export async function routedNetworks(): Promise<AddressRange[]> {
   return parseRoutes(await readFile('/proc/net/route', 'utf8'));
 }
 
 /**
- * Networks in the text of /proc/net/route, which has addresses and masks in the machine's own order
- * of bytes.
+ * Parses networks from the text of /proc/net/route, which has addresses and masks in host byte
+ * order.
  */
 export function parseRoutes(text: string): AddressRange[] {
   return text

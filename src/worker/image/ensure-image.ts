@@ -2,9 +2,7 @@ import { Failure } from '../../jobs/errors.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { assertRegistryAllowed } from './registry-address.ts';
 
-/**
- * Makes sure that the image is on the host, pulling it when it is not and it is its user's turn.
- */
+/** Ensures that the image is on the host. Pulls it if it is missing, when its user's turn comes. */
 export async function ensureImage(reference: string, context: JobContext): Promise<void> {
   const { services, tenant, report, signal } = context;
   const present = await services.engine.image(reference);
@@ -15,7 +13,7 @@ export async function ensureImage(reference: string, context: JobContext): Promi
     services.engine
       .pull(reference, ({ message, percent }) => report({ step: 'pull', message, percent }), signal)
       .catch((error) => {
-        // The client is not told what the registry has said.
+        // The client does not see the registry's message.
         if (!signal.aborted)
           services.log.warn({ image: reference, err: error }, 'an image could not be pulled');
         throw error;

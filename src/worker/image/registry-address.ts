@@ -4,8 +4,8 @@ import { reachableAddresses } from '../host-state/reachable-addresses.ts';
 
 /**
  * Refuses an image whose registry has an address that is not public, unless it is allowed: the
- * engine asks from the host's own network. A registry that is allowed by its name need not be
- * resolved here; the engine may reach it through a proxy.
+ * engine connects from the host's own network. A registry allowed by name is not resolved here; the
+ * engine may reach it through a proxy.
  */
 export async function assertRegistryAllowed(reference: string, allowance: AddressAllowance): Promise<void> {
   const name = registryOf(reference);
@@ -14,10 +14,7 @@ export async function assertRegistryAllowed(reference: string, allowance: Addres
   await reachableAddresses(name, allowance, '--registry-allow', unresolved);
 }
 
-/**
- * The host that a reference names; null where it means Docker Hub. Engines tell them apart the same
- * way.
- */
+/** The registry host in a reference; null for Docker Hub. Engines parse references the same way. */
 export function registryOf(reference: string): string | null {
   const [first = '', rest] = reference.split('/', 2);
   const isHost = rest !== undefined && (/[.:A-Z]/.test(first) || first === 'localhost');

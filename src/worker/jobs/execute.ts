@@ -8,36 +8,33 @@ import type { Handler, Handlers, JobContext } from './context.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
 
-/** So often a job may take its worker down; one that does each time must not do so for ever. */
+/** Maximum worker crashes by one job: a job that always crashes its worker must end. */
 const maxCrashes = 20;
 
 export interface Execution extends Pick<JobContext, 'tenant' | 'services' | 'checkpoint'> {
   handlers: Handlers;
-  /** How often the job has taken a worker down before. */
+  /** How often the job has crashed a worker before. */
   crashes: number;
-  /** Somebody has asked for its end before it was begun this time. */
+  /** A client asked to cancel the job before this attempt began. */
   cancelled: boolean;
-  /** Ends the work: aborts with `Cancelled` or `HandedBack`. */
+  /** Stops the work: aborts with `Cancelled` or `HandedBack`. */
   signal: AbortSignal;
-  /** Ends also the taking back of what was begun: aborts with `HandedBack`. */
+  /** Also stops undoing the work: aborts with `HandedBack`. */
   handedBack: AbortSignal;
   report(progress: Progress): Promise<void>;
-  /** Counts another try in the job's record. */
+  /** Counts another attempt in the job's record. */
   countRetry(): Promise<void>;
 }
 
-/**
- * Logged, and nothing more: what was done is done, and the client is told. Tests fail where it is
- * logged.
- */
+/** Logged only: the work is done, and the client gets the outcome. Tests fail when it is logged. */
 export const undefinedEnd = 'a job has ended in a way that its definition does not know';
 
-/** What any job may end with: a fault of ours, and what is wrong with its token. */
+/** Codes that any job may end with: an internal error, and errors of its token. */
 const always: readonly ErrorCode[] = ['internal', 'token_invalid', 'token_forbids', 'expired'];
 
 const mayEndWith = (type: JobType, code: ErrorCode) => [...always, ...jobs[type].errors].includes(code);
 
-/** Brings a job to its end, by the command in its request. Rejects only with `HandedBack`. */
+/** Runs a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
   const { handlers, crashes, cancelled, handedBack, services } = execution;
   const { log } = services;
@@ -52,7 +49,7 @@ export async function execute(job: Job, command: Command, execution: Execution):
     if (cancelled && (task.canUndo || job.attempts === 1)) throw new Cancelled();
     if (crashes >= maxCrashes)
       throw new Failure('internal', `given up after ${crashes} crashes of the worker`);
-    // What cannot be taken back would be half done where it is cancelled in the middle.
+    // A job that cannot be undone would stay half done if it were cancelled in the middle.
     return run(task.canUndo ? execution.signal : handedBack);
   };
   try {
@@ -79,10 +76,7 @@ interface Task {
   isCommitted(): Promise<boolean>;
 }
 
-/**
- * Also an error of the file system that passes is a failure that is waited out, wherever it comes
- * from.
- */
+/** Maps transient errors of the file system, wherever they occur, to failures that are retried. */
 function bind<T extends JobType>(
   handlers: Handlers,
   { type, params }: { type: T; params: Params<T> },
@@ -90,7 +84,7 @@ function bind<T extends JobType>(
 ): Task {
   const handler: Handler<T> = handlers[type];
   const waitForDisk = (error: unknown) => Promise.reject(asDiskFailure(error) ?? error);
-  const context = contextFor(new AbortController().signal); // Taking back has signals of its own.
+  const context = contextFor(new AbortController().signal); // Undoing has its own signals.
   return {
     canUndo: handler.undo !== undefined,
     run: (signal) => handler.run(params, contextFor(signal)).catch(waitForDisk),
@@ -114,10 +108,7 @@ function contextOf(
   };
 }
 
-/**
- * What a job tells on its way gets lost while Redis takes no writes; the job goes on, and does not
- * wait for it.
- */
+/** Progress is lost while Redis accepts no writes; the job goes on without waiting for it. */
 function unlessLost(told: Promise<void>, log: Logger): void {
   told.catch((error: Error) => log.debug({ reason: error.message }, 'progress was not recorded'));
 }
@@ -126,15 +117,15 @@ const onRetry =
   ({ report, countRetry, services: { log } }: Execution) =>
   (failure: Failure, delay: number) => {
     const { code, message, cause } = failure;
-    const level = code === 'host_unavailable' ? 'warn' : 'info'; // A registry is not the operator's.
+    const level = code === 'host_unavailable' ? 'warn' : 'info'; // Others run the registries.
     log[level]({ code, reason: message, cause: cause && String(cause) }, 'a job waits for a fault to pass');
     unlessLost(report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` }), log);
     unlessLost(countRetry(), log);
   };
 
 /**
- * Not by the job's own signal: that has aborted where the job was cancelled, and this must be done
- * all the same.
+ * Does not use the job's own signal: it has aborted if the job was cancelled, and the work must be
+ * undone anyway.
  */
 async function takeBack(task: Task, failure: Failure | null, execution: Execution): Promise<string> {
   const { handedBack: signal, services } = execution;
@@ -149,7 +140,7 @@ async function takeBack(task: Task, failure: Failure | null, execution: Executio
   }
 }
 
-/** A failure for the client; faults of our own are logged with their stack and told without. */
+/** Converts an error to a failure for the client. Only the log gets an internal error's stack. */
 function asFailure(error: unknown, log: Logger): Failure {
   if (error instanceof Failure && error.code !== 'internal') return error;
   log.error({ err: error }, 'a job failed for a reason of our own');

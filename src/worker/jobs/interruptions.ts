@@ -1,4 +1,4 @@
-/** Why a job's signal aborts: somebody cancelled it, and what it has begun is to be taken back. */
+/** Abort reason of a job's signal: the job was cancelled, and its work so far must be undone. */
 export class Cancelled extends Error {
   constructor() {
     super('the job was cancelled');
@@ -7,8 +7,8 @@ export class Cancelled extends Error {
 }
 
 /**
- * Why a job's signal aborts: the worker stops. What it has begun stays for the next attempt to go
- * on from.
+ * Abort reason of a job's signal: the worker is stopping. The next attempt continues the work so
+ * far.
  */
 export class HandedBack extends Error {
   constructor() {

@@ -8,30 +8,25 @@ import type { HostPaths } from '../domain/paths.ts';
 import { removeDurably, writeDurably } from '../host/files.ts';
 
 /**
- * The worker's own memory of the jobs it has brought to an end. Whatever becomes of Redis, a job
- * that is in it is not done a second time.
+ * The worker's own record of finished jobs. A job in it never runs again, whatever happens to
+ * Redis.
  */
 export interface Journal {
   read(id: string): Promise<JournalEntry | null>;
   write(id: string, entry: JournalEntry): Promise<void>;
-  /** Removes what was kept for a job that is over now. */
+  /** Removes the files kept for a job that has ended. */
   clear(id: string): Promise<void>;
   /**
-   * Notes that a request was taken while its token was valid: what waits or is begun again is not
-   * too late.
+   * Records that a request was taken while its token was valid: it does not expire while its job
+   * waits or runs again.
    */
   take(id: string, digest: string): Promise<void>;
   wasTaken(id: string, digest: string): Promise<boolean>;
-  /**
-   * What `look` returned the first time that it was asked for a job; on disk until the job ends.
-   */
+  /** The result of the first call of `look` for a job. It stays on disk until the job ends. */
   checkpoint(id: string, look: () => Promise<string>): Promise<string>;
-  /**
-   * Removes what was kept for jobs that are over: a power cut may bring back what `clear` has
-   * removed.
-   */
+  /** Removes the files kept for ended jobs: a power cut may restore files that `clear` removed. */
   tidy(): Promise<void>;
-  /** Forgets what is older than so many seconds. */
+  /** Removes files older than this number of seconds. */
   prune(seconds: number): Promise<void>;
 }
 
@@ -52,7 +47,7 @@ export function createJournal(paths: HostPaths): Journal {
       for (const path of [paths.taken(id), paths.checkpoint(id)])
         await effect('file.remove', () => rm(path, { force: true }), path);
     },
-    // Not durable: after a power cut a job whose token is over fails as expired, which is true.
+    // Not durable: after a power cut a job with an expired token fails as expired, which is true.
     take: (id, digest) =>
       effect('file.write', () => writeFile(paths.taken(id), digest, { mode: 0o600 }), paths.taken(id)),
     wasTaken: async (id, digest) => (await readIfThere(paths.taken(id))) === digest,

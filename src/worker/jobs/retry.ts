@@ -1,15 +1,15 @@
 import { type ErrorCode, Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
 
-/** Milliseconds for which a fault that may pass is waited out, by its code. */
+/** Milliseconds to retry a transient fault, by its code. */
 const patience: Partial<Record<ErrorCode, number>> = {
   registry_failed: 8_000,
   host_unavailable: 60_000,
 };
 
 /**
- * Milliseconds after which an attempt has come so far that the patience begins anew when it fails,
- * and how often it does. No single call to systemd or Docker takes as long.
+ * An attempt that fails with `host_unavailable` after this time (milliseconds) renews the patience,
+ * at most `maxLongAttempts` times. No single call to systemd or Docker takes as long.
  */
 const longAttempt = 30_000;
 const maxLongAttempts = 3;
@@ -19,14 +19,13 @@ const maxDelay = 4_000;
 
 export interface RetryHooks {
   signal: AbortSignal;
-  /** Told before each pause: what failed and in how many milliseconds it is tried again. */
+  /** Called before each pause, with the failure and the delay in milliseconds. */
   onRetry(failure: Failure, delay: number): void;
 }
 
 /**
- * Tries until it succeeds, fails for good, or the patience with its kind of failure is at its end.
- * Where the signal has aborted, that is why it failed, whatever it failed with: rejects with the
- * signal's reason.
+ * Retries until the attempt succeeds, fails for good, or exhausts the patience for its code. If the
+ * signal has aborted, rejects with the signal's reason, whatever the attempt failed with.
  */
 export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetry }: RetryHooks): Promise<T> {
   let started = performance.now();

@@ -3,22 +3,22 @@ export interface JournalRecord {
   cursor: string;
   /** Microseconds since the epoch, as digits. */
   time: string;
-  /** The bytes that were logged, without an end of line. */
+  /** The logged bytes, without a line end. */
   message: Buffer;
   /** The process that logged it. */
   pid: string;
-  /** journald has cut a long line here: the next record of the same process goes on with it. */
+  /** journald has cut a long line here: the next record of the same process continues it. */
   continues: boolean;
-  /** The units whose log it belongs to, where their fields were asked for. */
+  /** Units whose log contains it, if their fields were requested. */
   units: string[];
 }
 
-/** The fields that `parseExport` wants to be given (journalctl(1), --output-fields). */
+/** The fields that `createExportParser` needs (journalctl(1), --output-fields). */
 export const exportFields = 'MESSAGE,_PID,_LINE_BREAK';
 
 /**
- * By these `journalctl --unit` finds the records of a unit: its own, and what root's services say
- * of it.
+ * Fields by which `journalctl --unit` finds the records of a unit: its own, and messages of root's
+ * services about it.
  */
 const aboutUnit = ['UNIT', 'OBJECT_SYSTEMD_UNIT', 'COREDUMP_UNIT'];
 export const unitFields = ['_SYSTEMD_UNIT', '_UID', ...aboutUnit].join(',');
@@ -27,10 +27,10 @@ const newline = 0x0a;
 const equals = 0x3d;
 
 /**
- * Reads the Journal Export Format (https://systemd.io/JOURNAL_EXPORT_FORMATS/): a field a line, an
- * empty line after each record. A value that is no plain text comes as NAME, 64 bits of length
- * (little-endian) and the bytes. Returns a function that takes the next bytes and returns the
- * records that are whole.
+ * Parses the Journal Export Format (https://systemd.io/JOURNAL_EXPORT_FORMATS/): one field per
+ * line, an empty line after each record. A value that is not plain text comes as NAME, 64 bits of
+ * length (little-endian) and the bytes. Returns a function that takes the next bytes and returns
+ * the complete records.
  */
 export function createExportParser(): (chunk: Buffer) => JournalRecord[] {
   let rest: Buffer = Buffer.alloc(0);
@@ -44,7 +44,7 @@ export function createExportParser(): (chunk: Buffer) => JournalRecord[] {
       if (parsed.record) records.push(parsed.record);
       from = parsed.end;
     }
-    // A copy, so that a short rest does not keep all of its chunk.
+    // A copy, so that a short rest does not keep its whole chunk in memory.
     rest = from === bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(from));
     return records;
   };
@@ -52,13 +52,13 @@ export function createExportParser(): (chunk: Buffer) => JournalRecord[] {
 
 interface Fields extends JournalRecord {
   uid: string;
-  /** Units that it tells of; anybody could say so. */
+  /** Units that it claims to be about; any process can claim that. */
   about: string[];
 }
 
 const noMessage = Buffer.alloc(0);
 
-/** The record that begins here and where it ends; null while it is not whole. */
+/** The record that begins here, and its end; null while it is incomplete. */
 function parseRecord(bytes: Buffer, from: number): { record: JournalRecord | null; end: number } | null {
   const fields: Fields = {
     cursor: '',
@@ -108,8 +108,8 @@ function setField(record: Fields, name: string, bytes: Buffer, start: number, en
 }
 
 /**
- * Whether a record was taken in after another one: by journald's own count, or by its clock where
- * it has begun to count anew.
+ * Whether a record came after another one: by journald's own count, or by its clock if the count
+ * has begun anew.
  */
 export function isLater(cursor: string, than: string): boolean {
   const [one, other] = [place(cursor), place(than)];

@@ -5,26 +5,26 @@ import type { JournalRecord } from './journal-export.ts';
 import { createMailbox, type Mailbox } from './mailbox.ts';
 
 /**
- * Passes on what units log, as it comes. One journalctl follows the whole journal for all who
- * follow any unit of the host: each that follows takes one of root's inotify instances, of which
- * the kernel grants 128 (inotify(7)), and wakes up for every record that anybody logs.
+ * Passes on units' log records as they come. One journalctl follows the whole journal for the
+ * followers of all units: each journalctl takes one of root's inotify instances, of which the
+ * kernel grants 128 (inotify(7)), and wakes up for every record of the host.
  */
 export interface JournalFeed {
   /**
-   * Everything that the unit logs after a record of the journal, the newest or so. Rejects when the
-   * journal cannot be read.
+   * Follows a unit's records after `since`, roughly the newest record of the journal. Rejects when
+   * the journal cannot be read.
    */
   follow(unit: string): Promise<{ mailbox: Mailbox; since: string | null }>;
 }
 
 /**
- * Milliseconds before the journal is followed again. Where inotify has no instance left, journalctl
- * reads once, and so often.
+ * Milliseconds before the journal is followed again. Without a free inotify instance journalctl
+ * reads once and ends, so this is then the interval between two reads.
  */
 const followAgain = 1_000;
 
 interface Source {
-  /** The record up to which everything was delivered; null: there was none. */
+  /** The last record up to which everything was delivered; null: none. */
   position(): Promise<string | null>;
   close(): void;
 }
@@ -38,7 +38,7 @@ export function createJournalFeed(log: Logger): JournalFeed {
       for (const unit of record.units) {
         const readers = mailboxes.get(unit);
         if (!readers) continue;
-        // A copy: what is kept for a slow reader must not keep all that was read with it.
+        // A copy: a record kept for a slow reader must not keep all bytes that were read with it.
         const kept = { ...record, message: Buffer.from(record.message) };
         for (const mailbox of readers) mailbox.put(kept);
       }
@@ -79,7 +79,7 @@ export function createJournalFeed(log: Logger): JournalFeed {
   };
 }
 
-/** Reads on from where the journal ends now, also after its journalctl has ended. */
+/** Follows the journal from its current end, also after its journalctl has ended. */
 function openSource(
   deliver: (records: JournalRecord[]) => void,
   fail: (error: Error) => void,

@@ -1,13 +1,13 @@
 import { exec } from '../../lib/exec.ts';
 
-/** Characters of one line, and of all lines, that are shown. */
+/** Maximum characters of one line, and of all lines. */
 const maxLine = 500;
 const maxText = 4_000;
 
 /**
- * The last lines that a unit has logged, of one run of it where its invocation id is known. Control
- * characters are taken out. Empty when the journal does not answer within the deadline
- * (milliseconds).
+ * The last lines that a unit has logged, of one run if its invocation id is known. Removes escape
+ * sequences and replaces control characters. Empty when the journal does not answer within the
+ * deadline (milliseconds).
  */
 export async function lastLines(
   unit: string,
@@ -17,8 +17,8 @@ export async function lastLines(
 ): Promise<string[]> {
   const run = invocation === null ? [`--unit=${unit}`] : [`_SYSTEMD_INVOCATION_ID=${invocation}`];
   try {
-    // What the process has just written may still be on its way to the journal, which may be busy
-    // with others.
+    // The process's last output may still be on its way to the journal, which may be busy with
+    // others.
     await exec('journalctl', ['--sync'], { deadline: deadline / 2 }).catch(() => undefined);
     const args = ['--no-pager', '--all', '--output=cat', `--lines=${count}`, ...run];
     const { stdout } = await exec('journalctl', args, { deadline });

@@ -4,16 +4,16 @@ import { shareCalls } from '../../lib/async/share-calls.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
 import { createExportParser, exportFields, type JournalRecord, unitFields } from './journal-export.ts';
 
-/** Milliseconds one look into the journal may take. */
+/** Timeout for one query of the journal, in milliseconds. */
 const lookDeadline = 10_000;
 
 /**
- * Hundreds may begin to follow at the same time, and a journalctl that begins keeps a processor
- * busy until it has found something. So many begin at a time; users take turns.
+ * Hundreds of readers may begin to follow at the same time, and a journalctl that begins keeps a
+ * processor busy until it has found something. Limits how many begin at a time; users take turns.
  */
 const turns = new Limiter(shared(4));
 
-/** For whom the journal is read, until the signal aborts. */
+/** The user that the journal is read for, and the signal that ends the reading. */
 export interface Looking {
   tenant: string;
   signal: AbortSignal;
@@ -22,23 +22,23 @@ export interface Looking {
 /** A part of a unit's journal, in the order in which it was written. */
 export interface JournalRange {
   unit: string;
-  /** So many of the newest records; with `after`: all that come after it. */
+  /** Number of newest records; default: all. With `after`: all records after it. */
   lines?: number;
   after?: string;
 }
 
 /** A running journalctl. */
 export interface JournalReader<T> {
-  /** What it has read, as it reads on. Ends when it has ended; throws when it failed. */
+  /** Output of journalctl, as it arrives. Ends when journalctl ends; throws when it failed. */
   read: AsyncIterable<T>;
-  /** Ends it at once. */
+  /** Ends journalctl at once. */
   close(): Promise<void>;
 }
 
 /**
- * Has everything that was logged until now in the journal. Resolves with whether it is: journald
- * answers when nobody logs any more, and a unit that logs without end can have it busy for as long.
- * Many who ask at the same time share a journalctl.
+ * Writes everything logged until now to the journal. Returns whether that succeeded in time:
+ * journald answers only when no process logs any more, and a unit that logs without end can keep it
+ * busy. Concurrent callers share a journalctl.
  */
 export const syncJournal = shareCalls(async () => {
   try {
@@ -50,22 +50,22 @@ export const syncJournal = shareCalls(async () => {
   }
 }, 0);
 
-/** The newest record's cursor of the whole journal; null when it is empty. Shared as well. */
+/** Cursor of the whole journal's newest record; null when it is empty. Callers share the call. */
 export const newestCursor = shareCalls(
   async () => cursorIn(await look(['--lines=1', '--output=export', '--output-fields=MESSAGE'])),
   0,
 );
 
 /**
- * Whether the journal still has a record: an unknown cursor makes journalctl begin somewhere else
- * without a word.
+ * Whether the journal still has a record: with an unknown cursor, journalctl silently begins
+ * somewhere else.
  */
 export async function hasCursor(cursor: string, looking: Looking): Promise<boolean> {
   const args = [`--cursor=${cursor}`, '--lines=1', '--output=export', '--output-fields=MESSAGE'];
   return cursorIn(await lookInTurn(args, looking)) === cursor;
 }
 
-/** Whether journald has cut lines of this unit for their length. */
+/** Whether journald has cut long lines of this unit. */
 export async function hasCutLines(unit: string, looking: Looking): Promise<boolean> {
   const args = [`--unit=${unit}`, '_LINE_BREAK=line-max', '--lines=1', '--output=export'];
   return (await lookInTurn(args, looking)) !== '';
@@ -79,7 +79,7 @@ const lookInTurn = (args: string[], { tenant, signal }: Looking) =>
 async function look(args: string[], signal?: AbortSignal): Promise<string> {
   const options = { deadline: lookDeadline, ...(signal && { signal }) };
   const { status, stdout, stderr } = await exec('journalctl', ['--quiet', '--no-pager', ...args], options);
-  // journalctl ends with 1 where it finds nothing.
+  // journalctl exits with 1 when it finds nothing.
   if (status !== 0 && stderr !== '') throw journalAway(stderr);
   return stdout;
 }
@@ -88,8 +88,8 @@ const journalAway = (said: string) =>
   new Failure('host_unavailable', 'the journal cannot be read', { cause: new Error(said.trim()) });
 
 /**
- * Reads to the end, beginning when it is the user's turn, which is over as soon as something has
- * been found. Closes the reader when the signal aborts, and throws its reason then.
+ * Reads to the end, beginning when the user's turn comes. The turn ends with the first result. When
+ * the signal aborts, closes the reader and throws the signal's reason.
  */
 export async function* readInTurn<T>(
   open: () => JournalReader<T>,
@@ -123,7 +123,7 @@ export function readRecords(range: JournalRange): JournalReader<JournalRecord[]>
 }
 
 /**
- * Reads messages only, a line each, as fast as journalctl can; the last line is the cursor of the
+ * Reads only messages, one per line, as fast as journalctl can. The last line is the cursor of the
  * last record, after `cursorMark`.
  */
 export function readMessages(range: JournalRange): JournalReader<Buffer> {
@@ -134,9 +134,9 @@ export function readMessages(range: JournalRange): JournalReader<Buffer> {
 export const cursorMark = '-- cursor: ';
 
 /**
- * Reads the records of all units that come after one, and goes on with what comes. Ends where
- * journalctl ends, because it was killed or cannot have news (without inotify it reads what there
- * is and ends); throws where it cannot read.
+ * Reads the records of all units after one record, and then new ones. Ends when journalctl ends,
+ * because it was killed or gets no news (without inotify it reads the existing records and ends).
+ * Throws when it cannot read.
  */
 export function followJournal(after: string | null): JournalReader<JournalRecord[]> {
   const from = after === null ? [] : [`--after-cursor=${after}`];

@@ -1,17 +1,17 @@
 import { isLater, type JournalRecord } from './journal-export.ts';
 
-/** What a unit has logged and its reader has not taken yet; so much is kept. */
+/** A unit's log records that its reader has not taken yet, up to a limit. */
 export interface Mailbox {
   put(record: JournalRecord): void;
-  /** What comes is put from after this record of the journal. */
+  /** From now on, every record after this one of the journal is put. */
   begin(cursor: string | null): void;
   /** Everything up to this record of the journal has been put. */
   pass(cursor: string): void;
   fail(error: Error): void;
   /**
-   * What was put since the last call, as soon as there is something; null when the signal aborts
-   * first. `behind`: more has come than is kept, and the reader has to look for it in the journal.
-   * What comes from now on is kept again.
+   * The records put since the last call, as soon as there are any; null when the signal aborts
+   * first. `behind`: more records came than fit, and the reader must read them from the journal.
+   * New records are kept again from then on.
    */
   next(signal: AbortSignal): Promise<JournalRecord[] | 'behind' | null>;
   /** Whether everything up to a record of the journal has been put before the signal aborts. */
@@ -19,7 +19,7 @@ export interface Mailbox {
   close(): void;
 }
 
-/** Bytes that are kept, and what a record takes besides its message. */
+/** Maximum bytes kept, and the bytes of a record besides its message. */
 const maxBytes = 256 * 1024;
 const recordBytes = 400;
 

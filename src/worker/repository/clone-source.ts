@@ -3,21 +3,19 @@ import { Failure } from '../../jobs/errors.ts';
 import { type AddressAllowance, isLoopback } from '../domain/addresses.ts';
 import { reachableAddresses } from '../host-state/reachable-addresses.ts';
 
-/**
- * Where a clone comes from, resolved once: git is given these addresses and no way to find others.
- */
+/** The source of a clone, resolved once: git gets these addresses and cannot find others. */
 export interface CloneSource {
   url: string;
   scheme: string;
-  /** For /etc/hosts of the container: name and address each. */
+  /** Entries for /etc/hosts of the container: name and address each. */
   hosts: [name: string, address: string][];
-  /** It is this machine itself, which --clone-allow names. */
+  /** Whether it is this machine itself, which --clone-allow names. */
   loopback: boolean;
 }
 
 /**
- * Resolves the host of a clone URL and refuses addresses that are not public, unless they are
- * allowed. Throws `invalid_request` or `clone_failed`.
+ * Resolves the host of a clone URL. Refuses addresses that are not public, unless they are allowed.
+ * Throws `invalid_request` or `clone_failed`.
  */
 export async function resolveSource(url: string, allowance: AddressAllowance): Promise<CloneSource> {
   const [, scheme = '', host = ''] = /^([a-z]+):\/\/(\[[^\]]+\]|[^/:]+)/.exec(url) ?? [];

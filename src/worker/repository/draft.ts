@@ -11,13 +11,13 @@ import { type CloneLimits, draftName } from './git/git-container.ts';
 import { gitUser } from './git/git-user.ts';
 
 /**
- * The directory in which a job makes a repository before it is moved into place. Nobody lists names
- * with a dot.
+ * The directory in which a job makes a repository before moving it into place. Listings skip names
+ * that begin with a dot.
  */
 export const draftOf = (paths: HostPaths, resource: string, job: string) =>
   join(paths.repositories, `.${resource}.${job}`);
 
-/** Makes the draft's directory, empty, for git's own user. */
+/** Creates the draft's directory, empty, for git's own user. */
 export async function openDraft(draft: string): Promise<void> {
   await removeDraft(draft);
   await effect('draft.open', () => mkdir(draft, { mode: 0o700 }), draft);
@@ -33,19 +33,19 @@ export async function removeDraft(draft: string): Promise<void> {
 }
 
 /**
- * What a bare repository consists of; whatever else git left is not taken over, its configuration
- * is ours.
+ * The parts of a bare repository to keep. Everything else from git is removed; the configuration is
+ * ours.
  */
 const parts = new Set(['HEAD', 'objects', 'refs', 'packed-refs', 'shallow']);
 
 /**
- * Checks what came out of the container and makes it root's: plain files and directories only,
- * within the limits. Throws `clone_failed`.
+ * Checks the container's output and gives it to root: only plain files and directories, within the
+ * limits. Throws `clone_failed`.
  */
 export async function adoptDraft(draft: string, job: string, limits: CloneLimits): Promise<string> {
   const repository = join(draft, draftName);
-  // First of all: from here on nobody else can change what is looked at, and nothing in it is a
-  // pipe or a link.
+  // First of all: from here on no other user can change the files. `takeOver` then refuses pipes
+  // and links.
   await effect('draft.adopt', () => chown(draft, 0, gitUser.gid), draft);
   await chmod(draft, 0o750);
   const bytes = await takeOver(repository);
@@ -63,7 +63,7 @@ export async function adoptDraft(draft: string, job: string, limits: CloneLimits
   return repository;
 }
 
-/** Gives a tree to root and returns how many bytes are in it. */
+/** Gives a tree to root and returns its size in bytes. */
 async function takeOver(path: string): Promise<number> {
   const stats = await lstat(path);
   const plain = stats.isDirectory() || (stats.isFile() && stats.nlink === 1);
@@ -77,8 +77,8 @@ async function takeOver(path: string): Promise<number> {
 }
 
 /**
- * Readable by all, also what root pushes with another umask: the directory above lets only git's
- * own user in. What is pushed is checked as what is cloned is: archives are made of it.
+ * Makes all files readable by all, even if root pushes with another umask: the directory above
+ * admits only git's own user. git checks pushes like clones, because archives are made from both.
  */
 function configuration(job: string, sha256: boolean): string {
   const format = sha256 ? '\trepositoryformatversion = 1\n' : '\trepositoryformatversion = 0\n';
@@ -86,15 +86,15 @@ function configuration(job: string, sha256: boolean): string {
   return `[core]\n${format}\tfilemode = true\n\tbare = true\n\tsharedRepository = world\n${extensions}[transfer]\n\tfsckObjects = true\n[geard]\n\tjob = ${job}\n`;
 }
 
-/** The job that made a repository; null where there is none, or none of ours. */
+/** The job that made a repository; null when there is no repository, or none of ours. */
 export async function makerOf(paths: HostPaths, resource: string): Promise<string | null> {
   const config = await readIfThere(join(paths.repository(resource), 'config'));
   return /^\[geard\]\n\tjob = ([0-9a-f]{32})$/m.exec(config ?? '')?.[1] ?? null;
 }
 
 /**
- * Moves a repository into place, which is when it has been made: git does not sync what it writes,
- * so all of it is synced before. Throws `repository_exists`.
+ * Moves a repository into place, which completes it. Syncs all of it first, because git does not
+ * sync its files. Throws `repository_exists`.
  */
 export async function moveIntoPlace(
   paths: HostPaths,
@@ -116,7 +116,7 @@ export async function moveIntoPlace(
   await syncDirectory(paths.repositories);
 }
 
-/** Lets git's own user, and nobody else but root, into the directory of the repositories. */
+/** Admits only git's own user, besides root, to the directory of the repositories. */
 export async function openRepositories({ base, repositories }: HostPaths, log: Logger): Promise<void> {
   await chown(repositories, 0, gitUser.gid);
   await chmod(repositories, 0o750);
@@ -124,7 +124,7 @@ export async function openRepositories({ base, repositories }: HostPaths, log: L
     log.warn({ directory }, 'others may not pass this directory (chmod o+x): no archive can be made');
 }
 
-/** The directories on the way to a base that git's own user may not pass. */
+/** The directories on the way to a base that git's own user may not enter. */
 export async function impassable(base: string): Promise<string[]> {
   const found: string[] = [];
   for (let above = base; above !== '/'; above = dirname(above)) {
@@ -134,9 +134,7 @@ export async function impassable(base: string): Promise<string[]> {
   return found;
 }
 
-/**
- * Removes the drafts of jobs that nobody will go on with: what their Redis knew of them is lost.
- */
+/** Removes the drafts of jobs that are no longer open: Redis has lost their records. */
 export async function sweepDrafts({ repositories }: HostPaths, openJobs: readonly string[]): Promise<void> {
   for (const name of await readdir(repositories)) {
     const job = /^\..+\.([0-9a-f]{32})$/.exec(name)?.[1];

@@ -8,10 +8,10 @@ import { parseJson } from '../../lib/parse-json.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { bundleName } from './git/git-container.ts';
 
-/** Milliseconds between two reports of how much has come. */
+/** Milliseconds between two progress reports. */
 const reportInterval = 1_000;
 
-/** What asking once more does not change. */
+/** Codes that a retry does not change. */
 const final: ReadonlySet<ErrorCode> = new Set([
   'repository_not_found',
   'token_forbids',
@@ -20,9 +20,9 @@ const final: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * Writes the bundle of the repository that is to be copied into a directory, and returns what else
- * is known of it. Throws what the source's worker threw, `clone_failed`, `timeout`, or, where
- * nobody brings it, `host_unavailable`, which may pass.
+ * Writes the bundle of the repository to copy into a directory and returns its head. Throws
+ * `timeout`, `clone_failed`, a failure of the source's worker that a retry does not change, or
+ * otherwise a transient `host_unavailable`, such as when no api delivers the bundle.
  */
 export async function fetchCopy(source: string, directory: string, context: JobContext): Promise<CopyHead> {
   const { job, services, signal } = context;
@@ -57,7 +57,7 @@ async function write(
   const { megabytes } = services.repositories.limits;
   const file = await open(path, 'wx', 0o644);
   try {
-    await file.chmod(0o644); // git's own user is to read it, whatever the umask.
+    await file.chmod(0o644); // git's own user must read it, whatever the umask.
     let head: CopyHead | null = null;
     let before: Uint8Array = Buffer.alloc(0);
     let written = 0;

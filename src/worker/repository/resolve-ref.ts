@@ -2,8 +2,8 @@ import { Failure } from '../../jobs/errors.ts';
 import { askGit, headOf } from './git/git.ts';
 
 /**
- * The commit that a ref names: a branch, then a tag, then a hash; without one the repository's
- * HEAD, or its only branch while HEAD names none that is there. Throws `ref_not_found` or
+ * Resolves a ref to a commit: a branch, then a tag, then a hash. Without a ref: the repository's
+ * HEAD, or its only branch when HEAD names no existing one. Throws `ref_not_found` or
  * `repository_empty`.
  */
 export async function resolveRef(repository: string, ref: string | null): Promise<string> {

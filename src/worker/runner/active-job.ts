@@ -1,36 +1,36 @@
 import type { Logger } from 'pino';
 import { running } from '../metrics.ts';
 
-/** Where a job stands in this process, and the stages that may follow. */
+/** The stages of a job in this process, and the stages that may follow each. */
 const stages = {
-  /** Its record is read and its request authorized. */
+  /** The worker reads its record and authorizes its request. */
   admitting: ['waiting', 'left'],
-  /** It waits for one of the host's places, by turns between users. */
+  /** It waits for one of the host's slots; users take turns. */
   waiting: ['beginning', 'left'],
-  /** It has a place and asks the ledger whether it is first in its gear's line. */
+  /** It has a slot and asks the ledger whether it is first in its gear's line. */
   beginning: ['behind', 'running', 'storing', 'left'],
-  /** It has given its place back and waits for the job before it. */
+  /** It has given its slot back and waits for the job before it. */
   behind: ['waiting', 'left'],
   /** Its handler runs. */
   running: ['storing', 'left'],
-  /** Its outcome goes to the disk, then to the ledger. */
+  /** Its outcome goes to disk, then to the ledger. */
   storing: ['left'],
-  /** It has left this process: it is over, or was handed back. */
+  /** It has left this process: it has ended, or was handed back. */
   left: [],
 } as const;
 export type Stage = keyof typeof stages;
 
-/** A job in this process, from its delivery until it is over or handed back. */
+/** A job in this process, from its delivery until it ends or is handed back. */
 export class ActiveJob {
-  /** Ends its work: aborts with `Cancelled` or `HandedBack`. */
+  /** Stops its work: aborts with `Cancelled` or `HandedBack`. */
   readonly abort = new AbortController();
-  /** Ends also the undoing of its work: aborts with `HandedBack`. */
+  /** Also stops undoing its work: aborts with `HandedBack`. */
   readonly handBack = new AbortController();
   /** Settles when the job has left. */
   left: Promise<void> = Promise.resolve();
   /** The job that it waits for; null: none. */
   before: string | null = null;
-  /** Its lines say which job it is, and whose once its record is read. */
+  /** Its lines name the job, and its user once the record is read. */
   log: Logger;
   #stage: Stage = 'admitting';
   #wake = () => {};
@@ -39,7 +39,7 @@ export class ActiveJob {
     this.log = log;
   }
 
-  /** Throws where the stage may not follow the present one. */
+  /** Throws when the stage may not follow the current one. */
   enter(stage: Stage): void {
     const from = this.#stage;
     if (!stages[from].some((next: Stage) => next === stage))
@@ -50,7 +50,7 @@ export class ActiveJob {
     this.log.debug({ from, to: stage }, 'job enters a stage');
   }
 
-  /** Resolves when it is to look again whether it is first. */
+  /** Resolves when the job must check again whether it is first. */
   waitBehind(before: string): Promise<void> {
     this.enter('behind');
     this.before = before;

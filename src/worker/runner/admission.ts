@@ -5,21 +5,19 @@ import type { JournalEntry } from '../jobs/job-journal.ts';
 import { drop, finish, untilWritten } from './outcome-store.ts';
 import type { StageParts } from './runner-parts.ts';
 
-/** What may be done with a job. */
+/** The decision about a job. */
 export type Admission =
-  /** Its request is authorized until then (performance.now()). */
+  /** Its request is authorized until `until` (performance.now()). */
   | { verdict: 'run'; request: AuthorizedJob; until: number }
-  /** It was done before; its outcome is told again. */
+  /** It was done before; the worker reports its outcome again. */
   | { verdict: 'replay'; entry: JournalEntry }
-  /** It has ended: refused, or without this worker. `next` is first in its line now. */
+  /** It has ended: refused, or without this worker. `next` is now first in its line. */
   | { verdict: 'ended'; next: string | null };
 
-/**
- * Milliseconds for which an admission holds: keys may be taken back while a job waits for longer.
- */
+/** Milliseconds an admission is valid: keys may be revoked while a job waits for longer. */
 const admissionHolds = 1_000;
 
-/** Takes a job and authorizes its request. A job whose request is refused fails here. */
+/** Takes a job and authorizes its request. A job with a refused request fails here. */
 export async function admit(parts: StageParts, record: JobRecord, stopping: AbortSignal): Promise<Admission> {
   const { ledger, authorizer, journal, services } = parts;
   const { id } = record.job;

@@ -2,15 +2,15 @@ import { isFinal } from '../../jobs/job.ts';
 import type { JobRecord, WorkerLedger } from '../../queue/worker-queue.ts';
 import type { ActiveJob } from './active-job.ts';
 
-/** Has jobs wait for the job before them in their gear's line, and wakes them. */
+/** Makes jobs wait for the job before them in their gear's line, and wakes them. */
 export interface Line {
   ledger: Pick<WorkerLedger, 'read' | 'drop'>;
-  /** The jobs in this process, by their ids. */
+  /** The jobs in this process, by id. */
   active: Map<string, ActiveJob>;
   deliver(id: string): Promise<void>;
 }
 
-/** Resolves when a job is to look again whether it is first. */
+/** Resolves when a job must check again whether it is first. */
 export async function waitBehind(line: Line, job: ActiveJob, record: JobRecord, before: string) {
   // The job waits before we look, so that it misses no wake-up.
   const woken = job.waitBehind(before);
@@ -18,22 +18,22 @@ export async function waitBehind(line: Line, job: ActiveJob, record: JobRecord, 
   await woken;
 }
 
-/** Wakes a job that waits for one that is not in this process any more. */
+/** Wakes a job that waits for a job no longer in this process. */
 export function wakeIfStranded({ active }: Line, job: ActiveJob): void {
   if (job.before !== null && !active.has(job.before)) job.wake();
 }
 
-/** Wakes the job that is first in its line now; null: there is none. */
+/** Wakes the job that is now first in its line; null: there is none. */
 export function wakeFirst({ active, deliver }: Line, id: string | null): void {
   if (id === null) return;
   const job = active.get(id);
   if (job) job.wake();
-  else deliver(id).catch(() => undefined); // The runner has logged why, and the job comes again.
+  else deliver(id).catch(() => undefined); // The runner logged why; the job is delivered again.
 }
 
 /**
- * Whether the job before another one comes to its end here. One that is over or has no record
- * leaves the line.
+ * Whether the job before another one runs to its end here. Drops it from the line if it has ended
+ * or has no record.
  */
 async function ensureActive(line: Line, before: string, { job }: JobRecord): Promise<boolean> {
   if (line.active.has(before)) return true;

@@ -9,12 +9,12 @@ import { isOnDisk } from '../host-state/on-disk.ts';
 import { finished } from '../metrics.ts';
 import type { StageParts } from './runner-parts.ts';
 
-/** Milliseconds between two tries to write to a full disk. */
+/** Milliseconds between two attempts to write to a full disk. */
 const diskInterval = 1_000;
 
 /**
- * Writes into the journal; waits for a disk that is full, and the job says so. Rejects with the
- * signal's reason. A lost outcome would have its job done again.
+ * Writes to the journal. Waits while the disk is full, and reports that as the job's progress.
+ * Rejects with the signal's reason. A lost outcome would make the job run again.
  */
 export async function untilWritten(
   { ledger, logStall }: StageParts,
@@ -29,14 +29,14 @@ export async function untilWritten(
       const failure = asDiskFailure(error);
       if (failure === null) throw error;
       logStall(id, error);
-      // Redis may take no writes for the same reason: the wait goes on, told or not.
+      // Redis may accept no writes for the same reason: the wait goes on, reported or not.
       if (!isTold) ledger.progress(id, { step: 'wait', message: failure.message }).catch(() => undefined);
       await pause(diskInterval, signal);
     }
   }
 }
 
-/** Tells the ledger an outcome. Returns the id that is first in the job's line then. */
+/** Reports an outcome to the ledger. Returns the id that is then first in the job's line. */
 export async function finish(
   parts: StageParts,
   record: JobRecord,
@@ -52,13 +52,13 @@ export async function finish(
 
 export const codeOf = (outcome: Outcome) => (outcome.state === 'failed' ? outcome.error.code : undefined);
 
-/** Drops a job that has ended without this worker. */
+/** Drops a job that ended without this worker. */
 export async function drop({ journal, ledger }: StageParts, { job }: JobRecord): Promise<void> {
   await journal.clear(job.id);
   await ledger.drop(job);
 }
 
-/** Whether what a record is about is on this host; the record may be anybody's. */
+/** Whether the resource of a record is on this host. The record is not trusted. */
 async function isHere({ paths }: HostServices, { job: { type, resource } }: JobRecord): Promise<boolean> {
   const kind = kindOf(type);
   return kind !== 'host' && resourceName.safeParse(resource).success && isOnDisk(paths, kind, resource);

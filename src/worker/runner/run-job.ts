@@ -10,8 +10,8 @@ import { codeOf } from './outcome-store.ts';
 import type { RunnerParts } from './runner-parts.ts';
 
 /**
- * A job that nobody took for so many milliseconds has waited for an offline host: a live one takes
- * it at once.
+ * A job that was not taken for this time (milliseconds) has waited for an offline host: a live host
+ * takes it at once.
  */
 const offlineAfter = 2 * heartbeatInterval;
 
@@ -52,7 +52,7 @@ async function run(
       services: { ...services, log },
       tenant,
       handlers,
-      crashes: record.crashes - 1, // Without this time.
+      crashes: record.crashes - 1, // Not counting this attempt.
       cancelled,
       report: (progress) => {
         enter(progress.step);
@@ -65,8 +65,8 @@ async function run(
 }
 
 /**
- * The start or stop that comes right after one that waited while its host was offline: only the
- * newest takes effect. Null: there is none.
+ * Finds the start or stop right after one that waited for its offline host: only the newest takes
+ * effect. Null: there is none.
  */
 async function findReplacement(
   { ledger, authorizer }: RunnerParts,
@@ -79,6 +79,6 @@ async function findReplacement(
   return (await authorizer.allows(next)) ? next.job.id : null;
 }
 
-/** Whether all that is left of a job afterwards is that the gear runs, or does not. */
+/** Whether the only lasting effect of a job is that its gear runs, or does not. */
 const decidesWhetherItRuns = ({ type }: Pick<Job, 'type'>) =>
   type === 'container.start' || type === 'container.stop';

@@ -10,11 +10,11 @@ export interface RunnerParts {
   journal: Journal;
   services: HostServices;
   handlers: Handlers;
-  /** Kept up to date by the runner: the gears on which a job runs. */
+  /** Gears with a running job; the runner keeps it up to date. */
   busy: Set<string>;
 }
 
-/** What the stages of a job work with. */
+/** Everything needed by the stages of a job. */
 export interface StageParts extends RunnerParts {
   /** Logs why a job cannot go on. */
   logStall(id: string, error: unknown): void;

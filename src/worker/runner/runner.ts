@@ -20,27 +20,27 @@ import type { RunnerParts, StageParts } from './runner-parts.ts';
 import { createStallLog } from './stall-log.ts';
 
 /**
- * Runs the jobs of a host. Jobs of one gear run in the order in which they were accepted, jobs of
- * different gears side by side. active-job.ts has the stages of a job.
+ * Runs the jobs of a host. Jobs of one gear run in the order of their acceptance, jobs of different
+ * gears in parallel. active-job.ts defines the stages of a job.
  *
  * Invariants, each with a test of its number:
  * 1. A job is in this process at most once, and one process is the worker of this host (lockHost).
- * 2. A job begins only when it is the first in its gear's line in the ledger.
- * 3. At most `maxParallelJobs` jobs run side by side, at most half of them for one user.
- * 4. What is done comes from the client's own request, authorized a moment ago; never from Redis.
- * 5. A job is authorized once, and again only where it has waited since.
- * 6. An outcome is on disk before it is told: a job whose outcome is in the journal is never done
+ * 2. A job begins only when it is first in its gear's line in the ledger.
+ * 3. At most `maxParallelJobs` jobs run in parallel, at most half of them for one user.
+ * 4. The work comes from the client's own request, authorized a moment ago; never from Redis.
+ * 5. A job is authorized once, and again only if it has waited since.
+ * 6. An outcome is on disk before it is reported: a job whose outcome is in the journal never runs
  *    again.
- * 7. A job waits only for a job that is in this process.
- * 8. A worker that stops begins no job. After the grace it hands back what still runs, and tells no
- *    outcome of it.
- * 9. A job goes from stage to stage only as active-job.ts says.
+ * 7. A job waits only for a job in this process.
+ * 8. A worker that stops begins no job. After the grace it hands back the jobs that still run, and
+ *    reports no outcome for them.
+ * 9. A job goes from stage to stage only as active-job.ts defines.
  */
 export class Runner {
   readonly #parts: StageParts;
   readonly #places: Limiter;
   readonly #line: Line;
-  /** Aborts when the worker takes nothing more. */
+  /** Aborts when the worker stops taking jobs. */
   readonly #stopping = new AbortController();
 
   constructor(parts: RunnerParts) {
@@ -52,8 +52,8 @@ export class Runner {
   }
 
   /**
-   * Brings a job to its end when its turn has come; joins a job that is in this process already.
-   * Rejects when the job is to be delivered again later.
+   * Runs a job to its end when its turn comes; joins a job that is already in this process. Rejects
+   * when the job must be delivered again later.
    */
   deliver = (id: string): Promise<void> => {
     const { active } = this.#line;
@@ -85,7 +85,7 @@ export class Runner {
     return job !== undefined;
   };
 
-  /** Takes nothing more and, after the grace (milliseconds), hands back what still runs. */
+  /** Takes no more jobs and, after the grace (milliseconds), hands back those that still run. */
   async drain(grace: number): Promise<void> {
     this.#stopping.abort(new HandedBack());
     const jobs = [...this.#line.active.values()];
@@ -103,7 +103,7 @@ export class Runner {
   async #bringThrough(id: string, job: ActiveJob): Promise<void> {
     const record = await this.#read(id, job);
     if (!record) return;
-    // Before its turn: a refused job delays nobody, and a taken one does not expire while it waits.
+    // Before its turn: a refused job delays no other, and a taken one does not expire in the wait.
     const admission = await this.#admit(record);
     if (admission.verdict === 'ended') return wakeFirst(this.#line, admission.next);
     const tenant = admission.verdict === 'run' ? admission.request.tenant : record.job.user;
@@ -116,7 +116,7 @@ export class Runner {
     }
   }
 
-  /** The record of a job that is to be done; null where there is none. */
+  /** The record of an unfinished job; null when there is none. */
   async #read(id: string, job: ActiveJob): Promise<JobRecord | null> {
     const record = await this.#parts.ledger.read(id);
     if (record) job.log = this.#logOf(record);
@@ -132,9 +132,7 @@ export class Runner {
     return admit(this.#parts, record, this.#stopping.signal);
   }
 
-  /**
-   * Begins a job and brings it to its end if it is its turn; otherwise returns the job before it.
-   */
+  /** Begins a job and runs it to its end if it is first in line; else returns the job before it. */
   async #begin(job: ActiveJob, record: JobRecord, admission: Admission): Promise<string | null> {
     this.#stopping.signal.throwIfAborted();
     job.enter('beginning');
@@ -148,21 +146,21 @@ export class Runner {
     return null;
   }
 
-  /** The next worker, or this one a little later, begins the job again; this counts as no crash. */
+  /** Lets the next worker, or this one a little later, begin the job again. Counts as no crash. */
   async #handBack(job: ActiveJob, record: JobRecord, error: unknown): Promise<never> {
     await this.#parts.ledger.handBack(record.job.id);
     job.log.info({ outcome: 'handed back' }, 'job goes on later');
     throw error;
   }
 
-  /** A log whose lines say which job they are about, and whose it is. */
+  /** A log whose lines name the job and its user. */
   #logOf(record: JobRecord): Logger {
     const { id, type, resource, user } = record.job;
     const token = this.#parts.authorizer.tokenOf(record);
     return this.#parts.services.log.child({ id, type, resource, user, token, ...record.origin });
   }
 
-  /** Brings a job that has begun to its end. Returns the job that is first in its line then. */
+  /** Runs a job that has begun to its end. Returns the job that is then first in its line. */
   async #bringToEnd(job: ActiveJob, record: JobRecord, before: Admission): Promise<string | null> {
     const { busy, services } = this.#parts;
     const started = performance.now();
@@ -202,8 +200,8 @@ export class Runner {
   }
 
   /**
-   * What became of a job that was done before; under the same id another request is not the same
-   * job.
+   * The known outcome of a job that was done before. Fails when its id was used for another
+   * request.
    */
   #replay(job: ActiveJob, record: JobRecord, { fingerprint, outcome }: JournalEntry): Outcome {
     this.#parts.authorizer.auditRejection(record, 'it was done before; its outcome is told again');

@@ -2,11 +2,11 @@ import type { Logger } from 'pino';
 import { createRecent } from '../../lib/recent.ts';
 import { asDiskFailure } from '../host/files.ts';
 
-/** Milliseconds for which one reason is not logged again: all open jobs may have it. */
+/** Milliseconds before the same reason is logged again: all open jobs may have it. */
 const quietTime = 60_000;
 const maxReasons = 100;
 
-/** Logs why jobs cannot go on; `logOf` has the log of each. */
+/** Logs why jobs cannot go on; `logOf` returns the log of each. */
 export function createStallLog(logOf: (id: string) => Logger): (id: string, error: unknown) => void {
   const logged = createRecent(quietTime, maxReasons);
   return (id, error) => {

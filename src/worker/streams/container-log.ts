@@ -22,26 +22,26 @@ import type { Mailbox } from '../journald/mailbox.ts';
 
 type LogArgs = StreamArgs<'container.log'>;
 
-/** Milliseconds after its time is up that a reader may take for what was logged until then. */
+/** Milliseconds after the time is up in which a reader may catch up with the earlier records. */
 const catchUp = 5_000;
 
 /**
- * Milliseconds for which journald may take what was logged before a log begins, and before one ends
- * that is not followed.
+ * Milliseconds to wait for journald to write earlier records: before a log begins, and before the
+ * end of a log that is not followed.
  */
 const beginPatience = 1_000;
 const historyPatience = 5_000;
 
 /**
- * Milliseconds in which all that was logged until the end usually has come; otherwise it is read
- * from the journal.
+ * Milliseconds in which all records up to the end usually arrive; after that they are read from the
+ * journal.
  */
 const usualDelay = 1_000;
 
-/** Lines that are read sooner with all their fields than after a look at whether some were cut. */
+/** Up to this number of lines, reading all fields is faster than first checking for cut lines. */
 const fewLines = 1_000;
 
-/** Where the stream stands in the journal; null: at its beginning. */
+/** The stream's position in the journal; null: at its beginning. */
 interface Position {
   cursor: string | null;
 }
@@ -54,7 +54,7 @@ interface Log extends Looking {
   writer: LogWriter;
 }
 
-/** Streams the journal of a gear's unit: history, then what comes, until the time is up. */
+/** Streams the journal of a gear's unit: history, then new records, until the time is up. */
 export async function containerLog(
   { paths, journalFeed }: HostServices,
   args: LogArgs,
@@ -93,11 +93,11 @@ async function* onlyHistory(log: Log): AsyncGenerator<Buffer> {
 
 async function* historyAndNews(log: Log, until: number, feed: JournalFeed): AsyncGenerator<Buffer> {
   const { unit, args, writer, signal } = log;
-  // Before anything is read, so that nothing comes in between.
+  // Before reading anything, so that no record is missed in between.
   const { mailbox, since } = await feed.follow(unit);
   try {
     if (args.after === null) {
-      // Also where the unit has logged nothing yet.
+      // Also when the unit has logged nothing yet.
       log.position.cursor = since;
       if (args.lines > 0) await within(beginPatience, syncJournal());
       yield* history(log);
@@ -116,8 +116,7 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
 }
 
 /**
- * The last lines that were logged. Many lines as plain text take the fast way, where none of them
- * has to be put together.
+ * The last lines of the log. Many lines of plain text take the fast way, if none of them was cut.
  */
 async function* history(log: Log): AsyncGenerator<Buffer> {
   const { unit, position } = log;
@@ -131,7 +130,7 @@ async function* history(log: Log): AsyncGenerator<Buffer> {
   yield* readOn(log, { lines });
 }
 
-/** Passes everything on but the last line, which tells the position. */
+/** Passes on everything but the last line, which holds the position. */
 async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, position: Position): AsyncGenerator<Buffer> {
   // The cursor's line is shorter than this.
   const held = 512;
@@ -150,7 +149,7 @@ async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, position: Posit
   if (last.length > 0) yield last;
 }
 
-/** What is logged while the time lasts. Returns whether the mailbox has all that comes after it. */
+/** Streams new records until the time is up. Returns whether the mailbox has all later ones. */
 async function* follow(log: Log, mailbox: Mailbox, until: number): AsyncGenerator<Buffer, boolean> {
   const timeUp = new AbortController();
   const timer = setTimeout(() => timeUp.abort(), Math.max(0, Math.ceil(until - performance.now())));
@@ -171,7 +170,7 @@ async function* follow(log: Log, mailbox: Mailbox, until: number): AsyncGenerato
   return !behind;
 }
 
-/** What came by the mailbox and was not read in the journal before. */
+/** Passes on records from the mailbox that were not read from the journal before. */
 async function* passOn({ position, writer }: Log, records: JournalRecord[]): AsyncGenerator<Buffer> {
   const { cursor } = position;
   const news = cursor === null ? records : records.filter((record) => isLater(record.cursor, cursor));
@@ -180,9 +179,7 @@ async function* passOn({ position, writer }: Log, records: JournalRecord[]): Asy
   position.cursor = news.at(-1)?.cursor ?? cursor;
 }
 
-/**
- * What the journal has of the unit. Returns whether that was all of it: the time may be up before.
- */
+/** Streams the unit's records from the journal. Returns false if the time was up before the end. */
 async function* readOn(
   log: Log,
   range: { after?: string; lines?: number },
@@ -198,10 +195,10 @@ async function* readOn(
   return true;
 }
 
-/** What is said of a log where journald did not tell that it has written down everything. */
+/** The notice for a log when journald did not confirm that it has written everything. */
 const journalBusy: Notice = { event: 'missed', reason: 'the journal is busy: the last lines may be missing' };
 
-/** What comes of it in time; false where it takes longer. */
+/** The result of the work; false when it takes longer than this. */
 const within = (milliseconds: number, work: Promise<boolean>) =>
   Promise.race([work, pause(milliseconds).then(() => false)]);
 
@@ -213,8 +210,8 @@ async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolea
 }
 
 /**
- * What was logged before the end and has not been passed on. A reader that is too slow for it is
- * told how many lines it has missed.
+ * Streams the remaining records before the end. Reports the number of missed records to a reader
+ * that is too slow.
  */
 async function* rest(log: Log, patience: number): AsyncGenerator<Buffer> {
   const { unit, position, writer } = log;

@@ -29,13 +29,12 @@ export async function contentArchive(
     notModified: known.includes('*') || known.includes(entity),
   };
   if (head.notModified) return { head, body: nothing() };
-  // A commit, not its tree: its time becomes the files', so that the same commit gives the same
-  // bytes.
+  // A commit, not its tree: files get the commit's time, so the same commit gives the same bytes.
   const program = openGit(repository, ['archive', `--format=${format}`, commit], limits.archiveMegabytes);
   return { head, body: await outputOf(program, 'the archive', signal) };
 }
 
-/** Names of refs may hold what a header must not. */
+/** Ref names may contain characters that a header must not. */
 const plain = (name: string) => name.replace(/[^A-Za-z0-9_.-]/g, '-');
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

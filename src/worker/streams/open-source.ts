@@ -9,9 +9,7 @@ import { containerLog } from './container-log.ts';
 import { contentArchive } from './content-archive.ts';
 import { repositoryBundle } from './repository-bundle.ts';
 
-/**
- * Opens what is to be streamed, or throws why not. The work behind it ends when the signal aborts.
- */
+/** Opens a stream, or throws the reason why not. Its work ends when the signal aborts. */
 type Source<S extends StreamName> = (
   services: HostServices,
   args: StreamArgs<S>,
@@ -25,16 +23,16 @@ const sources: { [S in StreamName]: Source<S> } = {
   'repository.bundle': repositoryBundle,
 };
 
-/** Milliseconds for which a stream waits for its turn: an api waits a little longer. */
+/** Timeout for a stream that waits for its turn, in milliseconds: an api waits a little longer. */
 const patience = 10_000;
 
 export interface Sources {
   /**
-   * Opens an authorized stream when it is its user's turn. `how` is what the api has sent, which is
-   * checked here. Throws `limit_reached` where the turn takes too long to come.
+   * Opens an authorized stream when its user's turn comes. Checks `how`, the options from the api.
+   * Throws `limit_reached` when the turn takes too long.
    */
   open(stream: AuthorizedStream, how: object, signal: AbortSignal): Promise<OpenStream>;
-  /** Breaks off everything that is still being sent. */
+  /** Breaks off all streams in progress. */
   close(): void;
 }
 
@@ -42,7 +40,7 @@ export function createSources(services: HostServices): Sources {
   const running = new Set<AbortController>();
   const logs = new Limiter(shared(services.limits.maxStreams));
   const archives = new Limiter(shared(services.limits.maxArchives));
-  /** Each stream has a process of its own, and one that makes an archive needs memory. */
+  /** Waits for a slot: each stream has its own process, and making an archive needs memory. */
   const placeFor = (name: StreamName, tenant: string, signal: AbortSignal) => {
     const isLog = name === 'container.log';
     const inTime = AbortSignal.any([signal, timeoutSignal(patience)]);
@@ -63,7 +61,7 @@ export function createSources(services: HostServices): Sources {
         release();
         signal.removeEventListener('abort', passOn);
       };
-      // Also where nobody has begun to read: a body that is not read does not end by itself.
+      // Also when no reader has begun: an unread body does not end by itself.
       const passOn = () => {
         over();
         abort.abort(signal.reason);

@@ -8,7 +8,7 @@ import { askGit, openGit } from '../repository/git/git.ts';
 import { outputOf } from '../repository/git/git-output.ts';
 
 /**
- * Streams everything in a repository for a copy of it, as jobs/rpc/copy.ts says. Throws
+ * Streams a whole repository for a copy, in the format of jobs/rpc/copy.ts. Throws
  * `repository_not_found`.
  */
 export async function repositoryBundle(
@@ -31,9 +31,7 @@ export async function repositoryBundle(
   return { head: {}, body: inOrder(head, bundle) };
 }
 
-/**
- * The branch that HEAD names; null where it names a commit, or what no branch of ours is called.
- */
+/** The branch that HEAD names; null when HEAD names a commit, or no valid branch name of ours. */
 async function branchOf(repository: string): Promise<string | null> {
   const target = await askGit(repository, ['symbolic-ref', '--quiet', 'HEAD']);
   const branch = refName.safeParse(target?.replace(/^refs\/heads\//, ''));

@@ -8,11 +8,11 @@ import { listen } from '../../lib/http/listen.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { Sources } from './open-source.ts';
 
-/** Bytes of the largest request; see jobs/rpc/direct.ts. */
+/** Maximum bytes of a request; see jobs/rpc/direct.ts. */
 const maxBytes = 64 * 1024;
 
 export interface StreamServer {
-  /** `address:port` to be announced. */
+  /** `address:port` to announce. */
   address: string;
   close(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export interface StreamServerParts {
 }
 
 /**
- * The worker's own port, from which an api fetches streams directly. Every request carries the
+ * The worker's own port, from which an api fetches streams directly. Every HTTP request carries the
  * client's own request.
  */
 export async function openStreamServer(
@@ -84,7 +84,7 @@ async function readJson(req: IncomingMessage): Promise<object> {
     const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
     if (typeof json === 'object' && json !== null) return json;
   } catch {
-    // Told below.
+    // Handled below.
   }
   throw new Failure('invalid_request', 'the request is not a JSON object');
 }

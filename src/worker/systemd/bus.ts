@@ -19,28 +19,27 @@ export interface BusCall {
 export interface SignalMatch {
   interface: string;
   member: string;
-  /** The first argument of the signals that are wanted, where it is a string; default: any. */
+  /** First argument of the wanted signals, if it is a string; default: any. */
   arg0?: string;
 }
 
 /**
  * Calls a method and returns the body of the reply. Throws `BusError` for an error reply, and a
- * transient `host_unavailable` when the bus or the called service is lost or does not answer in
- * time.
+ * transient `host_unavailable` when the bus or the called service is lost or the call times out.
  */
 export type CallBus = (call: BusCall) => Promise<unknown[]>;
 
-/** The system bus, over which systemd is driven. Outlives restarts of the bus. */
+/** The system bus, through which geard controls systemd. Survives restarts of the bus. */
 export interface Bus {
   call: CallBus;
-  /** Listens for a signal, also after reconnects. Returns how to stop. */
+  /** Listens for a signal, also after reconnects. Returns a function that stops it. */
   onSignal(match: SignalMatch, listener: (body: unknown[]) => void): () => void;
-  /** Runs a task at every connect, the first included. Its calls go out before any other. */
+  /** Runs a task at every connect, including the first. Its calls go out before any other. */
   onConnect(task: (call: CallBus) => Promise<void>): Promise<void>;
   close(): void;
 }
 
-/** A reply that says no; `name` is the D-Bus error name. */
+/** An error reply; `errorName` is the D-Bus error name. */
 export class BusError extends Error {
   readonly errorName: string;
 
@@ -51,18 +50,16 @@ export class BusError extends Error {
   }
 }
 
-/**
- * systemd answers no more than 128 calls of one connection at a time (max_replies_per_connection).
- */
+/** systemd answers at most 128 calls of one connection at a time (max_replies_per_connection). */
 const maxInFlight = 100;
 const reconnectDelay = 200;
-/** Milliseconds to get through to the bus, and for a call to wait for it to come back. */
+/** Timeout for connecting, and for a call that waits for a reconnect, in milliseconds. */
 const connectDeadline = 5_000;
 
 /**
- * Errors that pass: systemd was re-executed in the middle of the call, or is not on the bus yet, or
- * is about to halt (what is to stop cannot be started), or cannot load a unit whose cgroup it is
- * still tearing down.
+ * Transient errors: systemd was re-executed during the call, is not on the bus yet, is about to
+ * halt (a unit that must stop cannot start), or cannot load a unit whose cgroup it is still
+ * removing.
  */
 const passingErrors = new Set([
   'org.freedesktop.DBus.Error.NoReply',
@@ -88,7 +85,7 @@ interface Connection {
   events: EventEmitter;
 }
 
-/** Opens the bus; rejects when it cannot be reached now. `deadlineMs` bounds every call. */
+/** Opens the bus; rejects when it cannot be reached. `deadlineMs` is the timeout of each call. */
 export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: number }): Promise<Bus> {
   const signals = createSignals(log);
   const rules = new Set<string>();
@@ -103,7 +100,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
     (request) =>
       effect(`dbus.${request.member}`, () => callOn(connection, request, deadlineMs), subjectOf(request));
 
-  /** A connection counts, and is kept, only when all that is to be heard on it is asked for. */
+  /** Uses a connection only after every subscription and task on it has succeeded. */
   async function connectOnce(): Promise<void> {
     const fresh = await connectBus(signals.emit);
     try {
@@ -143,7 +140,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
 
   await connectOnce();
   return {
-    // The connection is looked for when it is the call's turn: an earlier one may be lost by then.
+    // Picks the connection at the call's turn: an earlier one may be lost by then.
     call: (request) => slot(async () => callOf(await connected())(request)),
     onSignal(match, listener) {
       const rule = ruleOf(match);
@@ -154,7 +151,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
             log.warn({ reason: error.message }, 'AddMatch failed'),
           );
       }
-      // The rule stays when nobody listens any more: rules are few, one for each signal we know.
+      // The rule stays without a listener: rules are few, one for each signal we know.
       return signals.listen(match, listener);
     },
     async onConnect(task) {
@@ -182,7 +179,7 @@ function createSignals(log: Logger) {
       return () => void listeners.off(`${from}.${member}`, listener);
     },
 
-    /** A listener that throws would swallow the replies behind it. */
+    /** Catches errors: a listener that throws would swallow the replies behind it. */
     emit({ interface: from, member, body }: Message): void {
       try {
         listeners.emit(`${from}.${member}`, body);
@@ -196,7 +193,7 @@ function createSignals(log: Logger) {
 const ruleOf = ({ interface: from, member, arg0 }: SignalMatch) =>
   `type='signal',interface='${from}',member='${member}'${arg0 === undefined ? '' : `,arg0='${arg0}'`}`;
 
-/** The unit that a call is about, where it names one first. */
+/** The unit that a call is about, if its first argument names one. */
 const subjectOf = ({ member, body: [first] = [] }: BusCall): string | undefined =>
   /Unit$/.test(member) && typeof first === 'string' ? first : undefined;
 
@@ -218,7 +215,7 @@ function connectBus(onSignal: (message: Message) => void): Promise<Connection> {
       bus.disconnect();
       reject(busAway(error));
     };
-    // Errors after this are followed by the stream's close, which is what counts.
+    // The stream's close event follows later errors, and only that counts.
     emitter(bus).on('error', fail);
     bus.once('connect', () => {
       clearTimeout(timer);
@@ -228,7 +225,7 @@ function connectBus(onSignal: (message: Message) => void): Promise<Connection> {
   });
 }
 
-/** One call on one connection: a call in flight never settles by itself when the bus dies. */
+/** Makes a call on one connection. A call in flight never settles by itself when the bus dies. */
 async function callOn({ bus, events }: Connection, request: BusCall, deadlineMs: number): Promise<unknown[]> {
   let lost = () => {};
   const away = new Promise<never>((_, reject) => {
@@ -253,8 +250,8 @@ function failureOf(error: unknown): Error {
 }
 
 /**
- * The library's type knows neither its error event nor its stream; a clean end of the bus shows
- * only there.
+ * The library's type lacks its error event and its stream; only the stream shows a clean end of the
+ * bus.
  */
 const emitter = (bus: MessageBus) => bus as unknown as EventEmitter;
 const streamOf = (bus: MessageBus) =>

@@ -11,7 +11,7 @@ export const managerObject = {
 
 const nameOwnerChanged = { interface: 'org.freedesktop.DBus', member: 'NameOwnerChanged' } as const;
 
-/** How systemd says that a job of its own has ended (org.freedesktop.systemd1(5), JobRemoved). */
+/** The result of a job in systemd (org.freedesktop.systemd1(5), JobRemoved). */
 export type JobResult = 'done' | 'canceled' | 'timeout' | 'failed' | 'dependency' | 'skipped' | (string & {});
 
 export interface JobOptions {
@@ -19,16 +19,16 @@ export interface JobOptions {
   signal?: AbortSignal;
 }
 
-/** So many results are kept for whoever has not asked yet. */
+/** Maximum number of results kept for callers that do not wait for them yet. */
 const maxEarlyResults = 1_000;
 
 /**
- * Follows systemd's jobs to their end. JobRemoved may come before the reply that names the job, so
- * that results nobody waits for yet are kept for a while.
+ * Follows systemd's jobs to their end. JobRemoved may arrive before the reply that names the job,
+ * so results without a waiting caller are kept for a while.
  */
 export async function followJobs(bus: Bus, log: Logger) {
   const early = new Map<string, JobResult>();
-  // systemd makes one job of two calls that want the same: more than one may wait for it.
+  // systemd merges two calls for the same job into one: several callers may wait for it.
   const waiting = new Set<{ path: string; resolve(result: JobResult): void; reject(error: unknown): void }>();
 
   bus.onSignal({ interface: managerObject.interface, member: 'JobRemoved' }, (body) => {
@@ -42,8 +42,8 @@ export async function followJobs(bus: Bus, log: Logger) {
   let timesLost = 0;
 
   /**
-   * What has ended while systemd was away is not told again: whoever waits, or is about to, must
-   * look.
+   * systemd does not report again jobs that ended while it was away: callers that wait, or are
+   * about to, fail and must check.
    */
   const subscribe = async (call: CallBus) => {
     timesLost++;
@@ -53,7 +53,7 @@ export async function followJobs(bus: Bus, log: Logger) {
     });
   };
   await bus.onConnect(subscribe);
-  // systemd that was re-executed has a new connection to the bus.
+  // A re-executed systemd has a new connection to the bus.
   bus.onSignal({ ...nameOwnerChanged, arg0: managerObject.destination }, ([name, , newOwner]) => {
     if (name !== managerObject.destination || newOwner === '') return;
     subscribe(bus.call).catch((error: Error) =>

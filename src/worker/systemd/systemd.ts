@@ -15,90 +15,84 @@ export interface UnitState {
   /** ActiveState and SubState, such as active and running. */
   active: string;
   sub: string;
-  /** How its last run ended: success, exit-code, … */
+  /** Result of its last run: success, exit-code, … */
   result: string;
   restarts: number;
   /** When it entered its state, RFC 3339; null when it never has. */
   since: string | null;
   /** Exit status of its main process. */
   mainStatus: number;
-  /** Names one run of the unit; empty when it never ran. */
+  /** Identifies one run of the unit; empty when it never ran. */
   invocation: string;
-  /** The file on disk is another than the one systemd has read. */
+  /** The file on disk differs from the one that systemd has read. */
   needsReload: boolean;
 }
 
 export interface UnitActivity extends Pick<UnitState, 'active' | 'sub' | 'invocation'> {
-  /** systemd has a job for it that is not over: what was to start may be inactive still. */
+  /** systemd has an unfinished job for it: a unit that is to start may still be inactive. */
   pending: boolean;
 }
 
 /**
- * What we want of systemd; see org.freedesktop.systemd1(5). Throws transient failures while it is
- * away.
+ * geard's interface to systemd; see org.freedesktop.systemd1(5). Throws transient failures while
+ * systemd is away.
  */
 export interface Systemd {
   start(unit: string, options: JobOptions): Promise<JobResult>;
   stop(unit: string, options: JobOptions): Promise<JobResult>;
   restart(unit: string, options: JobOptions): Promise<JobResult>;
-  /**
-   * Links a unit file into systemd, enabled or not: enabled is what starts at boot. `settle` makes
-   * it known.
-   */
+  /** Links a unit file into systemd. An enabled unit starts at boot. Takes effect with `settle`. */
   link(path: string, enabled: boolean): Promise<void>;
-  /** Has nothing start a unit any more, neither a boot nor the engine. `settle` makes it known. */
+  /** Stops a unit from starting at boot and with the engine. Takes effect with `settle`. */
   disable(unit: string): Promise<void>;
-  /** Takes all links of a unit away. `settle` makes it known. */
+  /** Removes all links of a unit. Takes effect with `settle`. */
   unlink(unit: string): Promise<void>;
-  /** What there is below /etc under names like those of gears. */
+  /** Links and files below /etc with names like those of gears' units. */
   links(): Promise<UnitLinks>;
   isEnabled(unit: string): Promise<boolean>;
-  /** Names of all units that are enabled as ours are, and of others. */
+  /** Names of all units that are enabled in the same places as gears, foreign ones included. */
   enabled(): Promise<Set<string>>;
-  /** Has systemd read changed unit files and links. Calls that come while one waits share it. */
+  /** Makes systemd read changed unit files and links. Calls share a reload that waits to begin. */
   reload(): Promise<void>;
   /**
-   * Reloads if links have changed since: systemd then knows what the directories say, no less and
-   * no more.
+   * Reloads if links have changed since the last reload. systemd then knows exactly the links on
+   * disk.
    */
   settle(): Promise<void>;
   state(unit: string): Promise<UnitState>;
-  /** What changes as a unit comes and goes; cheap enough to be asked for again and again. */
+  /** The state that changes as a unit starts and stops; cheap enough to poll. */
   activity(unit: string): Promise<UnitActivity>;
   resetFailed(unit: string): Promise<void>;
-  /**
-   * Has the rules of the network loaded again, where the host has them. Calls that come while one
-   * waits share it.
-   */
+  /** Reloads the network rules, if the host has them. Calls share a reload that waits to begin. */
   reloadNetworkRules(): Promise<JobResult | 'absent'>;
-  /** The units in systemd's memory whose names match a pattern. */
+  /** Units in systemd's memory whose names match a pattern. */
   loaded(pattern: string): Promise<({ name: string } & Pick<UnitState, 'active' | 'sub'>)[]>;
-  /** The file that a unit was read from; empty where there was none. */
+  /** The file that a unit was read from; empty when there was none. */
   fragment(unit: string): Promise<string>;
   /**
-   * Begins a transient unit that runs once and stays to be looked at; see systemd-run(1),
+   * Starts a transient unit that runs once and stays for inspection; see systemd-run(1),
    * --remain-after-exit.
    */
   runOnce(unit: string, program: OneRun): Promise<void>;
-  /** Its version, such as 252. */
+  /** systemd's version, such as 252. */
   version(): Promise<number>;
 }
 
-/** A program that is run once, by a transient unit. */
+/** A program that a transient unit runs once. */
 export interface OneRun {
   description: string;
   slice: string;
   command: string[];
-  /** Run when it has ended, however; failures do not count. */
+  /** Runs after the command ends, however it ends; failures do not count. */
   afterwards: string[];
-  /** Seconds until systemd ends it. */
+  /** Seconds after which systemd ends the command. */
   seconds: number;
 }
 
-/** Milliseconds between two reloads: each has systemd read every unit of the host. */
+/** Milliseconds between two reloads: each makes systemd read every unit of the host. */
 const reloadRest = 200;
 /**
- * Milliseconds for the rules of the network to be loaded: nft takes long on a machine that has just
+ * Timeout for loading the network rules, in milliseconds: nft is slow on a machine that has just
  * booted with many gears.
  */
 const rulesDeadline = 60_000;
@@ -109,7 +103,7 @@ export async function createSystemd({
   log,
 }: {
   bus: Bus;
-  /** The units that start what is enabled. */
+  /** The units that start enabled gears. */
   wantedBy: readonly string[];
   log: Logger;
 }): Promise<Systemd> {
@@ -185,9 +179,9 @@ export async function createSystemd({
 }
 
 /**
- * Has systemd read links that have changed. Counted, so that a change that comes while systemd
- * reads is read by the next reload. All is unread at the start: a worker that was killed may have
- * left links that systemd does not know.
+ * Makes systemd read changed links. Counts changes, so that the next reload covers a change that
+ * arrives during a reload. Begins with one unread change: a killed worker may have left links that
+ * systemd has not read.
  */
 function countReloads(carryOut: () => Promise<unknown>) {
   let changes = 1;
@@ -201,7 +195,7 @@ function countReloads(carryOut: () => Promise<unknown>) {
     reload,
     settle: async () => (read < changes ? reload() : undefined),
     async change(links: Promise<boolean>): Promise<void> {
-      let changed = true; // Also where it fails half way.
+      let changed = true; // Also when it fails halfway.
       try {
         changed = await links;
       } finally {
@@ -211,10 +205,7 @@ function countReloads(carryOut: () => Promise<unknown>) {
   };
 }
 
-/**
- * A unit that is stopped and has no file is forgotten at somebody's next reload: there is nothing
- * left to do.
- */
+/** A stopped unit without a file may be gone after any reload: nothing is left to do. */
 const unlessGone =
   <T>(done: T) =>
   (error: unknown): T => {
@@ -233,8 +224,8 @@ const getProperty = {
 };
 
 /**
- * Reads properties of a unit. systemd answers in this order: where no job is left, the state that
- * comes after is the one that it has led to.
+ * Reads properties of a unit. systemd answers in this order: when no job is left, the state that
+ * follows is the result of the last one.
  */
 const readerOf =
   (bus: Bus) =>
@@ -278,7 +269,7 @@ function stateOf([description, load, active, sub, result, invocation, ...others]
 }
 
 /**
- * The properties of a transient unit. systemd puts variables of its own into words that hold a $
+ * The properties of a transient unit. Escapes $, because systemd expands its variables in words
  * (systemd.service(5)).
  */
 function transientUnit({ description, slice, command, afterwards, seconds }: OneRun): [string, Variant][] {

@@ -4,35 +4,33 @@ import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { codeOf, isAbsence, makeDirectories, nullIfAbsent, syncDirectory } from '../host/files.ts';
 
-/**
- * Where systemd looks for the units of an administrator, before all other places (systemd.unit(5)).
- */
+/** The directory of the administrator's units, which systemd searches first (systemd.unit(5)). */
 const systemUnits = '/etc/systemd/system';
 
-/** Names like those of the units of gears, whoever made them. */
+/** Matches names like those of gears' units, ours or not. */
 export const gearUnitPattern = /^gear-.+\.service$/;
 
 export interface UnitLinks {
-  /** Units by name, and where each leads: a path, or null for what is no link. */
+  /** Units by name, with the target of each link; null: not a link. */
   links: Map<string, string | null>;
-  /** Names of the units that something wants, so that they are started at boot. */
+  /** Names of the units that something wants, so that they start at boot. */
   wanted: Set<string>;
   /**
-   * Of these, the ones that not all of them want that are to: a boot starts them, a start of
-   * the engine does not, or the reverse.
+   * Those of `wanted` that only some of the required units want: a boot starts them and the engine
+   * does not, or the reverse.
    */
   halfWanted: Set<string>;
 }
 
 /**
- * The links below /etc by which systemd knows the units of gears, and `wantedBy`: the units that
- * start what is enabled. Changes are on disk when they resolve, to whether anything has changed.
+ * The links below /etc that make gears' units known to systemd. `wantedBy`: the units that start
+ * enabled gears. Changes are on disk when they resolve, and return whether anything has changed.
  */
 export function createUnitLinks(wantedBy: readonly string[]) {
   const places = wantedBy.map((target) => join(systemUnits, `${target}.wants`));
   const disable = (unit: string) => forEach(places, (place) => removeLink(place, unit));
   return {
-    /** What there is below /etc under names like those of gears. */
+    /** Reads the links and files below /etc with names like those of gears' units. */
     async read(): Promise<UnitLinks> {
       const links = new Map<string, string | null>();
       const wanted = new Map<string, string[]>();
@@ -57,17 +55,17 @@ export function createUnitLinks(wantedBy: readonly string[]) {
       return targets.some((target) => target !== undefined);
     },
 
-    /** All that is started at boot with the gears. */
+    /** All units that are enabled in the same places as gears. */
     async wanted(): Promise<Set<string>> {
       const names = await Promise.all(places.map((place) => nullIfAbsent(readdir(place))));
       return new Set(names.flatMap((all) => all ?? []));
     },
 
     /**
-     * Links a unit file into systemd, and into what is to start it at boot or out of that, as
-     * `systemctl link`, `enable` and `disable` do. Other than theirs, the unit is never without its
-     * link meanwhile: a reload in between would take a running unit for one that does not exist.
-     * Throws where the name is a unit that somebody else has made.
+     * Links a unit file into systemd and enables or disables it at boot, as `systemctl link`,
+     * `enable` and `disable` do. Unlike with those, the unit always has its link: a reload in
+     * between would make systemd treat a running unit as missing. Throws when the name belongs to a
+     * unit that geard has not made.
      */
     async place(path: string, enabled: boolean): Promise<boolean> {
       const unit = basename(path);
@@ -77,10 +75,10 @@ export function createUnitLinks(wantedBy: readonly string[]) {
       return (await forEach(places, (place) => placeLink(place, unit, path))) || linked;
     },
 
-    /** Takes away what is to start a unit; the unit stays known. */
+    /** Removes the links that start a unit; the unit stays known. */
     disable,
 
-    /** Takes every link of a unit away; a file under its name stays. */
+    /** Removes every link of a unit; a file under its name stays. */
     async remove(unit: string): Promise<boolean> {
       const entries = await readdir(systemUnits, { withFileTypes: true });
       const wants = entries.filter(
@@ -92,7 +90,7 @@ export function createUnitLinks(wantedBy: readonly string[]) {
   };
 }
 
-/** Changes one directory after the other; returns whether any was changed. */
+/** Changes one directory after the other; returns whether any has changed. */
 async function forEach(
   directories: readonly string[],
   change: (directory: string) => Promise<boolean>,
@@ -127,7 +125,7 @@ async function removeLink(directory: string, unit: string): Promise<boolean> {
   return true;
 }
 
-/** Where a link leads; null: it is no link, undefined: nothing is there. */
+/** The target of a link; null: not a link, undefined: nothing is there. */
 async function targetOf(place: string): Promise<string | null | undefined> {
   try {
     return resolve(place, '..', await readlink(place));

@@ -8,16 +8,13 @@ import { pullImage } from './pull.ts';
 
 interface Parts {
   calls: Dockerode;
-  /** For calls without a deadline. */
+  /** For calls without a timeout. */
   streams: Dockerode;
   removeContainer: EngineContainers['removeContainer'];
 }
 
 export function dockerImages({ calls, streams, removeContainer }: Parts): EngineImages {
-  /**
-   * References of the images that `makeImage` has made for a gear; the id of one that has lost its
-   * name.
-   */
+  /** References of a gear's images from `makeImage`; the id of an image that has lost its name. */
   const imagesOf = async (gear: string) => {
     const filters = JSON.stringify({ label: [`${gearLabel}=${gear}`] });
     const found = await orNull('imagesOfGear', () => calls.listImages({ filters }));
@@ -26,8 +23,8 @@ export function dockerImages({ calls, streams, removeContainer }: Parts): Engine
         (all ?? []).filter((name) => !name.startsWith('<none>'));
       if (names(RepoTags).length + names(RepoDigests).length > 0)
         return names(RepoTags).filter((name) => name.startsWith(`${ownRegistry}/`));
-      // Without a name is what Docker was about to name, or to remove, as it was ended.
-      return Labels?.[madeFromLabel] ? [Id] : []; // Others may be of an operator's.
+      // An image without a name: Docker ended when it was about to name or remove it.
+      return Labels?.[madeFromLabel] ? [Id] : []; // Others may be an operator's.
     });
   };
 
@@ -55,7 +52,7 @@ export function dockerImages({ calls, streams, removeContainer }: Parts): Engine
           calls.createContainer({ name, Image: from, ...command }),
         );
         const [repo, tag] = image.split(':');
-        // What this does not say is taken from the container, which has it from the image.
+        // Docker takes everything else from the container, which has it from the image.
         const options: object = {
           _query: { container: container.id, repo, tag, pause: false },
           _body: { Env: env, Labels: { [gearLabel]: gear, [madeFromLabel]: from } },

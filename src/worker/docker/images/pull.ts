@@ -3,7 +3,7 @@ import { imageName } from '../../../jobs/fields/image-name.ts';
 import type { PullProgress } from '../../engine/engine.ts';
 import { asPullFailure } from '../failures.ts';
 
-/** One line of the engine's report (Docker API, POST /images/create). */
+/** One line of the engine's progress report (Docker API, POST /images/create). */
 interface PullEvent {
   id?: string;
   status?: string;
@@ -11,7 +11,7 @@ interface PullEvent {
   progressDetail?: { current?: number; total?: number };
 }
 
-/** Pulls an image; see the interface for what it throws. */
+/** Pulls an image; see the interface for its errors. */
 export async function pullImage(
   docker: Dockerode,
   reference: string,
@@ -34,7 +34,7 @@ export async function pullImage(
   }
 }
 
-/** Downloading takes longer than unpacking; so much of a layer's work is done when it is there. */
+/** The share of a layer's work at the end of its download, which takes longer than unpacking. */
 const downloadShare = 0.7;
 
 /** Adds up the progress of all layers. */
@@ -54,8 +54,8 @@ export function followLayers(onProgress: (progress: PullProgress) => void): (eve
 }
 
 /**
- * How much of a layer is done, 0 to 1; null for what is no layer. One that already exists is no
- * work: it is told first, and would look as if all were done.
+ * The share of a layer that is done, 0 to 1; null for anything else. Ignores layers that already
+ * exist: Docker reports them first, and all would look done.
  */
 function shareDone(status: string, { current, total }: { current?: number; total?: number }): number | null {
   const part = current !== undefined && total ? Math.min(current / total, 1) : 0;

@@ -11,28 +11,28 @@ import { ensureNetwork } from '../networks.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
 
-/** Milliseconds systemd may take for a start or a stop: more than the unit's own TimeoutStopSec. */
+/** Timeout for systemd's starts and stops, in milliseconds; exceeds the unit's TimeoutStopSec. */
 const systemdDeadline = 60_000;
 
-/** Milliseconds the engine may take to make a container. */
+/** Timeout for the engine to make a container, in milliseconds. */
 const engineDeadline = 20_000;
 
-/** What of a gear its start depends on. */
+/** The parts of a gear that its start depends on. */
 interface Startable extends Pick<GearUnit, 'resource' | 'ports' | 'addresses' | 'network'> {
   spec: Pick<GearUnit['spec'], 'startSeconds'>;
 }
 
 /**
- * Starts the gear's unit, or restarts it, and waits until it runs and listens. Throws
- * `start_failed` when its process ends instead or does not listen in time, with the last lines of
- * its log, `port_taken` when somebody else has taken one of its ports meanwhile, and a transient
- * `host_unavailable` where the engine has taken it down.
+ * Starts or restarts the gear's unit and waits until it runs and listens. Throws `start_failed`,
+ * with the last lines of its log, when its process ends or does not listen in time; `port_taken`
+ * when another program has taken one of its ports; and a transient `host_unavailable` when the
+ * engine has taken it down.
  */
 export async function runGear(
   gear: Startable,
   how: 'start' | 'restart',
   context: Pick<JobContext, 'services' | 'report' | 'signal'> & {
-    /** In whose turn it is started; null: at once. */
+    /** The user whose turn it takes; null: it starts at once. */
     tenant: string | null;
   },
 ): Promise<{ container: string }> {
@@ -66,20 +66,19 @@ async function prepareStart(services: HostServices, gear: Startable): Promise<vo
   const { systemd, engine, paths } = services;
   const unit = paths.unitName(gear.resource);
   if ((await systemd.state(unit)).needsReload) await systemd.reload();
-  // Whoever tidies up in the engine (`docker network prune`) takes the networks of gears that are
-  // stopped.
+  // A cleanup of the engine (`docker network prune`) removes the networks of stopped gears.
   await ensureNetwork(services, gear);
   const { active, pending } = await systemd.activity(unit);
   if ((active !== 'inactive' && active !== 'failed') || pending) return;
   await assertPortsFree(gear);
-  // A container of this name that no unit runs any more would stand in the way of the new one.
+  // A container of this name that no unit runs any more would block the new one.
   await engine.removeContainer(containerName(gear.resource));
 }
 
 /**
- * What the unit is doing once systemd has finished with what others had asked of it: a restart that
- * was cancelled, an operator, the engine coming up. What a job has systemd do then is its own.
- * Throws a transient `host_unavailable` where that takes too long.
+ * The unit's activity once systemd has finished the jobs of others: a cancelled restart, an
+ * operator, the engine coming up. Later jobs in systemd are our own. Throws a transient
+ * `host_unavailable` when that takes too long.
  */
 export async function untilIdle(
   { services, signal }: Pick<JobContext, 'services' | 'signal'>,
@@ -94,8 +93,8 @@ export async function untilIdle(
 }
 
 /**
- * Looks until there is something. Throws a transient `host_unavailable` with the detail when the
- * deadline (milliseconds) is over.
+ * Polls until there is a result. Throws a transient `host_unavailable` with the detail after the
+ * deadline (milliseconds).
  */
 async function waitFor<T>(
   look: () => Promise<T | null>,
@@ -121,8 +120,8 @@ async function assertPortsFree({ ports, addresses }: Startable): Promise<void> {
 }
 
 /**
- * Stops the gear, now and after every reboot, and waits until its container is gone and systemd
- * knows it.
+ * Stops the gear, now and after every reboot. Waits until its container is gone and systemd knows
+ * that nothing wants it.
  */
 export async function stopGear(services: HostServices, resource: string): Promise<void> {
   await services.systemd.disable(services.paths.unitName(resource));
@@ -131,8 +130,8 @@ export async function stopGear(services: HostServices, resource: string): Promis
 }
 
 /**
- * Has systemd know that nothing wants a gear that was stopped. Until then a start of the engine may
- * have brought it back, which is ended as well.
+ * Makes systemd notice that nothing wants a stopped gear. Until then a start of the engine may have
+ * brought it back, so this stops it again.
  */
 export async function settleStopped(services: HostServices, resource: string): Promise<void> {
   await services.systemd.settle();
@@ -157,9 +156,9 @@ export async function endRun(services: HostServices, resource: string): Promise<
 }
 
 /**
- * Waits for the container of a unit that has just been started. The engine makes it also where its
- * client is stopped meanwhile; it would be there after all is removed, with the values of the gear.
- * Throws a transient `host_unavailable` where that takes too long.
+ * Waits for the container of a unit that has just started. The engine makes it even if its client
+ * stops meanwhile, and it would outlive the removal, with the gear's values. Throws a transient
+ * `host_unavailable` when that takes too long.
  */
 async function containerIsMade({ systemd, engine, paths }: HostServices, resource: string): Promise<void> {
   const look = async () => {

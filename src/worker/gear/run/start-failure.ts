@@ -5,16 +5,16 @@ import type { HostServices } from '../../host-services.ts';
 import { lastLines } from '../../journald/journal-tail.ts';
 import type { UnitState } from '../../systemd/systemd.ts';
 
-/** Lines of the gear's log that a failure shows. */
+/** Number of the gear's log lines in a failure. */
 const shownLines = 10;
-/** Milliseconds the journal may take for them. */
+/** Timeout for reading them from the journal, in milliseconds. */
 const journalDeadline = 5_000;
-/** Milliseconds systemd may take to notice that the process has ended. */
+/** Timeout for systemd to notice that the process has ended, in milliseconds. */
 const endDeadline = 2_000;
 
 /**
- * What is known of a start that failed: what systemd says of its own job, or what the process that
- * runs does not do.
+ * The symptom of a failed start: systemd's result of its own job, or the silence of the running
+ * process.
  */
 export interface StartSymptom {
   systemdSays?: string;
@@ -22,8 +22,8 @@ export interface StartSymptom {
 }
 
 /**
- * Why a gear did not start: how its process ended, or what it does not do, and what it said last.
- * Where another run of the engine is up than before the start, or none, that is why, and it passes.
+ * Why a gear did not start: its process's end or silence, and its last log lines. If the engine is
+ * down or in another run than before the start, that is why, and the failure is transient.
  */
 export async function startFailure(
   services: HostServices,
@@ -47,8 +47,8 @@ export async function startFailure(
 }
 
 /**
- * The engine tells of the end of a container before systemd has heard of it, and only systemd knows
- * the exit status.
+ * The engine reports the end of a container before systemd notices it, and only systemd knows the
+ * exit status.
  */
 async function endedState({ systemd }: HostServices, unit: string): Promise<UnitState> {
   const until = performance.now() + endDeadline;

@@ -8,17 +8,17 @@ import { listeningPorts } from '../../host/listening.ts';
 import type { JobContext } from '../../jobs/context.ts';
 import type { StartSymptom } from './start-failure.ts';
 
-/** Milliseconds the engine may take from the start of the unit to a running container. */
+/** Timeout from the start of the unit to a running container, in milliseconds. */
 const containerDeadline = 60_000;
-/** Milliseconds a gear without ports has to run before we say that it runs. */
+/** Milliseconds a gear without ports must run before it counts as running. */
 const runGrace = 1_000;
-/** Milliseconds between two looks at systemd, for what the engine does not tell us. */
+/** Milliseconds between two checks of systemd, for changes that the engine does not report. */
 const lookInterval = 200;
-/** Milliseconds between two looks at the engine, for an event that got lost. */
+/** Milliseconds between two checks of the engine, for a lost event. */
 const inspectInterval = 1_000;
-/** Milliseconds between two looks at what the container listens on. */
+/** Milliseconds between two checks of the ports that the container listens on. */
 const listenInterval = 10;
-/** Milliseconds after which the job says what it waits for, and again. */
+/** Milliseconds between two reports of the ports that the job waits for. */
 const tellInterval = 5_000;
 
 export interface ReadyWatch {
@@ -32,18 +32,18 @@ export interface ReadyWatch {
 
 export interface Readiness extends Pick<JobContext, 'services' | 'report' | 'signal'> {
   gear: Pick<GearUnit, 'resource' | 'ports'>;
-  /** For which the gear may be silent on its ports. */
+  /** Seconds the gear may take to listen on its ports. */
   seconds: number;
-  /** Called when its container runs, before it is waited for to listen. */
+  /** Called when its container runs, before the wait for its ports. */
   onRunning(): void;
   /** Why the gear does not run. */
   failure(symptom: StartSymptom): Promise<Failure>;
 }
 
 /**
- * Watches a gear come up. Must be opened before the unit is started, so that no event is missed;
- * systemd only knows that the engine's client was executed, what counts is the container's own
- * process and what it listens on.
+ * Watches a gear come up. Open it before the unit starts, so that no event is missed. systemd only
+ * knows that it executed the engine's client; the container's own process and the ports it listens
+ * on count.
  */
 export function untilReady(readiness: Readiness): ReadyWatch {
   const { services, gear, failure, signal } = readiness;
@@ -52,7 +52,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   const { ended, hasNews, news, close } = watchEvents(engine, name, signal);
   let watched = '';
 
-  /** Throws when the unit no longer does what it was started for. */
+  /** Throws when the unit is no longer up. */
   const assertUp = async () => {
     const { active, sub } = await systemd.activity(paths.unitName(gear.resource));
     if (ended.has(watched) || sub === 'auto-restart' || (active !== 'active' && active !== 'activating'))
@@ -61,7 +61,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
 
   const running = async (): Promise<ContainerState> => {
     const until = performance.now() + containerDeadline;
-    // The first look finds what has been running all along.
+    // The first check finds a container that has been running all along.
     for (let nextInspection = 0; performance.now() < until; ) {
       if (hasNews() || performance.now() >= nextInspection) {
         nextInspection = performance.now() + inspectInterval;
@@ -77,7 +77,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
     );
   };
 
-  /** Without ports there is nothing to listen for: the process has to run for a moment. */
+  /** Without ports there is nothing to check: the process must run for a moment. */
   const survives = async () => {
     const until = performance.now() + runGrace;
     while (performance.now() < until && !ended.has(watched)) await news(lookInterval);
@@ -111,9 +111,9 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   };
 }
 
-/** Follows what happens to the containers of a name. */
+/** Follows the events of the containers with a name. */
 function watchEvents(engine: ContainerEngine, name: string, signal: AbortSignal) {
-  // A restart ends the container that ran before, and systemd may just have tried again by itself.
+  // A restart ends the earlier container, and systemd may just have tried again by itself.
   const ended = new Set<string>();
   let isNew = true;
   let wake = () => {};
@@ -124,15 +124,15 @@ function watchEvents(engine: ContainerEngine, name: string, signal: AbortSignal)
     wake();
   });
   return {
-    /** Ids of those that have ended. */
+    /** Ids of the containers that have ended. */
     ended,
-    /** Whether anything has happened since it was asked last; true at first. */
+    /** Whether anything has happened since the last call; true at first. */
     hasNews() {
       const was = isNew;
       isNew = false;
       return was;
     },
-    /** Resolves at the next event, or after so long. */
+    /** Resolves at the next event, or after this time. */
     async news(milliseconds: number) {
       const event = new Promise<void>((resolve) => {
         wake = resolve;
@@ -143,7 +143,7 @@ function watchEvents(engine: ContainerEngine, name: string, signal: AbortSignal)
   };
 }
 
-/** How long is waited for ports, and what the job says of it. */
+/** Limits the wait for ports, and reports it. */
 function createWaiting({ seconds, report }: Readiness) {
   const until = performance.now() + seconds * 1000;
   let nextTold = performance.now() + tellInterval / 5;

@@ -3,34 +3,32 @@ import type { ContainerRun } from '../../engine/engine.ts';
 import type { CloneSource } from '../clone-source.ts';
 import { gitUser } from './git-user.ts';
 
-/** What a clone may take at most. */
+/** Limits of a clone. */
 export interface CloneLimits {
   seconds: number;
-  /** Of one pack, and of the repository as a whole. */
+  /** MiB of one pack, and of the whole repository. */
   megabytes: number;
   objects: number;
 }
 
-/**
- * Where the container finds its working directory; the repository is made in it under this name.
- */
+/** The container's working directory, and the name of the repository that git makes in it. */
 const inside = '/work';
 export const draftName = 'repository';
-/** What a copy is made from, in the working directory. */
+/** The bundle in the working directory that a copy is made from. */
 export const bundleName = 'bundle';
 
-/** What git is to do. `branch` is what HEAD is to name. */
+/** A task for git. HEAD names `branch` afterwards. */
 export type GitTask =
   | { make: 'empty'; branch: string }
   | { make: 'copy'; branch: string }
   | { make: 'clone'; source: CloneSource };
 
-/** What HEAD names where nothing is said. */
+/** The branch that HEAD names by default. */
 export const defaultBranch = 'main';
 
 /**
- * The container that makes a repository: nothing of the host but one empty directory, no
- * capability, no user but its own, and no name but the source's to be resolved.
+ * The container that makes a repository. It sees nothing of the host but one directory, has no
+ * capabilities and its own user, and resolves no name but the source's.
  */
 export function gitContainer(options: {
   container: string;
@@ -62,7 +60,7 @@ export function gitContainer(options: {
   };
 }
 
-/** git reads no configuration, asks nobody, and speaks the one protocol of the URL. */
+/** git reads no configuration, prompts for nothing, and speaks only the protocol of the URL. */
 function variables(task: GitTask): string[] {
   return [
     'HOME=/tmp',
@@ -90,7 +88,7 @@ function words(task: GitTask): string[] {
   }
 }
 
-/** Of the branches that HEAD could mean git takes this one, also where none is there. */
+/** git takes this branch when HEAD could mean several, and when there is none. */
 const head = (branch: string) => ['-c', `init.defaultBranch=${branch}`];
 
 /** A dumb server's alternates count as redirects (git-config(1), http.followRedirects). */

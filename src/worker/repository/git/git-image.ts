@@ -15,13 +15,13 @@ import type { JobContext } from '../../jobs/context.ts';
 const builtImage = `${ownRegistry}/githost`;
 const script = fileURLToPath(new URL('../../../../contrib/githost/image', import.meta.url));
 
-/** Milliseconds a build may take; half a second is usual. */
+/** Timeout for a build, in milliseconds; half a second is usual. */
 const buildDeadline = 60_000;
-/** The script ends with this where a program is missing. */
+/** Exit status of the script when a program is missing. */
 const programMissing = 3;
 
 /**
- * One of these changes whenever what is in the image does: an update of any library writes
+ * One of these files changes whenever the contents of the image do: an update of any library writes
  * ld.so.cache.
  */
 const sources = [
@@ -34,7 +34,7 @@ const sources = [
 const builds = createLocks();
 
 /**
- * Makes sure of the image with git in it, and returns its name. It is built where none is
+ * Ensures that the image that contains git exists, and returns its name. Builds it when none is
  * configured.
  */
 export async function ensureGitImage(context: JobContext): Promise<string> {
@@ -56,7 +56,7 @@ async function isUpToDate({ engine }: HostServices): Promise<boolean> {
   return (await engine.image(builtImage))?.madeFrom === (await sourcesDigest());
 }
 
-/** Tells the script and the host's git, libraries and certificates from later ones. */
+/** Changes with the script and with the host's git, libraries and certificates. */
 async function sourcesDigest(): Promise<string> {
   const states = sources.map(async (path) => {
     const found = await stat(path).catch(() => null); // Not every host has all of them.
@@ -77,7 +77,7 @@ async function build({ services, signal, report }: JobContext): Promise<void> {
   const { status, stderr } = await program.ended;
   signal.throwIfAborted();
   if (status === 0) return;
-  // Without directories: paths of a host are its own.
+  // Without directories: clients must not see the host's paths.
   const said = stderr
     .trim()
     .slice(-300)

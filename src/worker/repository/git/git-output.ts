@@ -2,8 +2,8 @@ import { Failure, limitReached } from '../../../jobs/errors.ts';
 import type { Program } from '../../../lib/exec.ts';
 
 /**
- * Everything that git prints; the body throws unless git ends well. Waits for the first bytes, so
- * that what cannot be made at all is a failure and no broken stream. `what` git makes, for people.
+ * Streams git's whole output. The body throws unless git succeeds. Waits for the first bytes, so
+ * that an early error is a failure and not a broken stream. `what` names the output for people.
  */
 export async function outputOf(
   program: Program,

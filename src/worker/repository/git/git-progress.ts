@@ -1,21 +1,21 @@
-/** What git says while it clones. */
+/** Progress of a clone, as git reports it. */
 export interface GitProgress {
   /** Such as "Receiving objects". */
   phase: string;
   percent: number;
-  /** How much there is in all: objects, or deltas. */
+  /** Total number of objects or deltas. */
   total: number;
 }
 
-/** The parts of git's report on stderr: it ends a line with a carriage return to write over it. */
+/** A line of git's progress on stderr. git ends it with a carriage return to write over it. */
 const part = /^(?:remote: )?([A-Z][A-Za-z ]{2,40}):\s+(\d{1,3})% \(\d+\/(\d+)\)/;
 
-/** Reads git's progress (git-clone(1), --progress) as it comes in pieces. */
+/** Parses git's progress (git-clone(1), --progress) from pieces of text as they arrive. */
 export function createGitProgress(onProgress: (progress: GitProgress) => void): (text: string) => void {
   let rest = '';
   return (text) => {
     const lines = (rest + text).split(/[\r\n]/);
-    // What has no end yet; no line of git's is longer.
+    // The unfinished line; git has no longer lines.
     rest = (lines.pop() ?? '').slice(-1_000);
     for (const line of lines) {
       const [, phase, percent, total] = part.exec(line) ?? [];

@@ -3,12 +3,12 @@ import { MiB } from '../../../jobs/fields/bytes.ts';
 import { exec, openProgram, type Program } from '../../../lib/exec.ts';
 import { gitUser } from './git-user.ts';
 
-/** Milliseconds a question to git may take. */
+/** Timeout for a query to git, in milliseconds. */
 const deadline = 10_000;
 
 /**
- * git reads no configuration but the repository's own, which is ours, and runs as nobody's user:
- * what it reads was written by strangers.
+ * git reads only the repository's own configuration, which is ours, and runs as a user without an
+ * account: strangers wrote its input.
  */
 const env = {
   GIT_CONFIG_NOSYSTEM: '1',
@@ -19,15 +19,15 @@ const env = {
 
 const common = (repository: string) => [
   `--git-dir=${repository}`,
-  ...['-c', `safe.directory=${repository}`], // It is root's.
+  ...['-c', `safe.directory=${repository}`], // root owns it.
   ...['-c', 'core.hooksPath=/dev/null', '-c', 'core.attributesFile=/dev/null', '-c', 'protocol.allow=never'],
 ];
 
-/** git ends with this where the answer is no, and with others where it could not find out. */
+/** git's exit status when the answer is no. With other statuses it could not find out. */
 const saysNo = 1;
 
 /**
- * What git prints, trimmed; null where it says no. Throws `internal` when it cannot read the
+ * git's output, trimmed; null when the answer is no. Throws `internal` when git cannot read the
  * repository.
  */
 export async function askGit(
@@ -43,24 +43,21 @@ export async function askGit(
 }
 
 /**
- * Bytes of memory and seconds of computing that git may take: a tree may hold itself a billion
+ * Limits on git's memory in bytes and its CPU time in seconds: a tree may contain itself a billion
  * times.
  */
 const archiveLimits = ['--as=4294967296', '--cpu=1800', '--core=0'];
 
-/**
- * Large files are not held in memory but passed on as they are read; what is remembered of others
- * is little.
- */
+/** git streams large files instead of holding them in memory, and caches little of the others. */
 const sparing = [
   ...['core.bigFileThreshold=1m', 'core.deltaBaseCacheLimit=16m'],
   ...['pack.threads=1', 'pack.windowMemory=32m', 'pack.deltaCacheSize=16m'],
 ].flatMap((setting) => ['-c', setting]);
 
 /**
- * Checks every object of a repository (git-fsck(1)). Cloning does so by itself except from a "dumb"
- * HTTP server, whose objects are taken one by one as they come. Returns what is wrong, or null.
- * Rejects after so many seconds.
+ * Checks every object of a repository (git-fsck(1)). A clone does so itself, except from a "dumb"
+ * HTTP server, where git takes objects one by one. Returns the fault, or null. Rejects after the
+ * given number of seconds.
  */
 export async function findFault(
   repository: string,
@@ -74,13 +71,13 @@ export async function findFault(
   if (status === 0) return null;
   const [said = 'it is damaged'] =
     /^(?:error|fatal|missing) .*$|^(?:error|fatal): .*$/m.exec(`${stderr}\n${stdout}`) ?? [];
-  return said.replaceAll(repository, 'the repository').slice(0, 300); // Paths of a host are its own.
+  return said.replaceAll(repository, 'the repository').slice(0, 300); // Hides the host's paths.
 }
 
 /**
- * Runs git for what it prints, within limits: of its memory what it writes to counts, not the files
- * that it maps. Where memory runs short on the host it is ended before anything else (choom(1)),
- * and where processors are short it waits for others (nice(1)).
+ * Runs git for its output, within limits. The memory limit counts memory that git writes to, not
+ * files that it maps. When the host runs out of memory, the kernel kills git first (choom(1)); when
+ * processors are busy, git yields to others (nice(1)).
  */
 export function openGit(repository: string, args: string[], megabytes: number): Program {
   const limits = ['prlimit', ...archiveLimits, `--data=${megabytes * MiB}`];

@@ -10,28 +10,28 @@ import { lastLines } from '../../journald/journal-tail.ts';
 import type { UnitState } from '../../systemd/systemd.ts';
 import { createGitProgress } from './git-progress.ts';
 
-/** Milliseconds between two looks at the unit. */
+/** Milliseconds between two checks of the unit. */
 const lookInterval = 50;
-/** Milliseconds the journal may take for what git said last. */
+/** Timeout for git's last lines from the journal, in milliseconds. */
 const journalDeadline = 5_000;
 const slice = 'gear-small.slice';
 
 export interface GitWork {
-  /** Returns the container. Not called when a unit that an earlier attempt has begun is joined. */
+  /** Returns the container. Not called when joining a unit of an earlier attempt. */
   prepare(): Promise<ContainerRun>;
-  /** Whether what an earlier attempt has prepared is still there. */
+  /** Whether the preparations of an earlier attempt still exist. */
   isPrepared(): Promise<boolean>;
 }
 
-/** What git says where the disk is full and it does not say that. */
+/** git's message for a full disk that does not mention the disk. */
 const outOfRoom = /failed to write new configuration file/;
 
-/** Says whose unit it is, so that a later attempt of the same job finds it again. */
+/** Names the unit's owner, so that a later attempt of the same job finds it again. */
 const describe = (resource: string, job: string) => `geard: makes the repository ${resource} (job ${job})`;
 
 /**
- * Runs git in its container, by the transient unit `job-<r>.service`, and waits for its end; a unit
- * that an earlier attempt of this job has begun is joined. Throws `clone_failed` or `timeout`.
+ * Runs git in its container, in the transient unit `job-<r>.service`, and waits for its end. Joins
+ * a unit that an earlier attempt of this job began. Throws `clone_failed` or `timeout`.
  */
 export async function runGitUnit(
   { services, job, signal, report }: JobContext,
@@ -66,10 +66,7 @@ async function begin(services: HostServices, resource: string, job: string, work
   await systemd.runOnce(unit, { description, slice, command, afterwards, seconds });
 }
 
-/**
- * A oneshot unit is pending as long as its program is to run or runs, and active when that has
- * ended well.
- */
+/** A oneshot unit is pending until its program has ended, and active once that succeeded. */
 async function untilOver(
   services: HostServices,
   unit: string,
@@ -103,7 +100,7 @@ async function gitFailure(
 }
 
 /**
- * Tells git's own percentages. Rejects when it learns of more objects than allowed; never resolves.
+ * Reports git's own percentages. Rejects when there are more objects than allowed; never resolves.
  */
 function followProgress(
   { engine, repositories, log }: HostServices,
@@ -135,7 +132,7 @@ export const tooManyObjects = (most: number) =>
   new Failure('clone_failed', `the repository has more than ${most} objects`);
 
 /**
- * Takes the unit that this job has begun out of systemd, and its container; one of another job
+ * Removes the unit that this job began from systemd, and its container. A unit of another job
  * stays.
  */
 export async function stopGitUnit(services: HostServices, resource: string, job: string): Promise<void> {
