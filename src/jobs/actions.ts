@@ -15,5 +15,5 @@ const changing: ReadonlySet<Action> = new Set([
   ...definitions.flatMap(({ changes, action }) => (changes && action) || []),
 ]);
 
-/** Whether an action changes something, so that its token may not live long. */
+/** Whether an action changes something, which limits the lifetime of its token. */
 export const changesSomething = (action: Action): boolean => changing.has(action);

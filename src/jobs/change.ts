@@ -1,10 +1,7 @@
 import type { RequestId } from './fields/request-id.ts';
 import type { Command } from './registry.ts';
 
-/**
- * Where a request came from, by which log lines and spans are found. An api says so, and nobody
- * verifies it.
- */
+/** The source of a request, to find its log lines and spans. An api reports it, unverified. */
 export interface Origin {
   /** X-Request-Id, or the trace of the client's `traceparent`. */
   trace?: string | undefined;
@@ -14,13 +11,13 @@ export interface Origin {
   peer?: string | undefined;
 }
 
-/** A request that is to become a job. */
+/** A request that becomes a job. */
 export interface Change {
   id: RequestId;
   user: string;
   command: Command;
-  /** Seconds for which it may wait for its host. */
+  /** Maximum seconds that it may wait for its host. */
   expires: number;
-  /** Of user, method, path, r, t, h and body: the same id with another one is another request. */
+  /** Hash of user, method, path, r, t, h and body; distinguishes requests with the same id. */
   fingerprint: string;
 }

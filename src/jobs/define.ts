@@ -3,30 +3,29 @@ import type { ErrorCode } from './errors.ts';
 import type { LineKind } from './fields/resource.ts';
 import type { ParameterName, Parameters } from './parameters.ts';
 
-/** How a request is made, behind the token. */
+/** The form of a request, after the token. */
 export interface Route {
   method: 'GET' | 'PUT' | 'PATCH' | 'DELETE';
   /**
-   * A URI template (RFC 6570): `{id}` is one segment of the path, `{/ref*}` any number of them, or
-   * none.
+   * A URI template (RFC 6570): `{id}` is one segment of the path, `{/ref*}` any number, even none.
    */
   path: string;
   /** One line for people. */
   summary: string;
 }
 
-/** What a job's parameters are made of: parts of the request that are parsed already. */
+/** The parsed parts of a request, from which a job's parameters are made. */
 export interface JobInput<Body, T> {
   resource: string;
   t: T;
   body: Body;
-  /** `If-None-Match: *` was sent. Only where the definition takes it. */
+  /** The client sent `If-None-Match: *`. Only if the definition accepts it. */
   createOnly: boolean;
 }
 
 /**
- * Everything there is to know about one type of job. The router, the actions of tokens, `gear token
- * create` and the worker's handlers follow from it.
+ * The full definition of one type of job. The router, the actions of tokens, `gear token create`
+ * and the worker's handlers follow from it.
  */
 export interface JobDefinition<
   Params extends z.ZodType = z.ZodType,
@@ -37,38 +36,36 @@ export interface JobDefinition<
 > extends Route {
   /** The body of the request. */
   body: Body;
-  /** What `t` of the request must be. Default: `t` is not looked at. */
+  /** The schema of `t`. Default: `t` is ignored. */
   t?: T;
-  /** Whether `If-None-Match: *` is taken. Default: it is ignored. */
+  /** Whether it accepts `If-None-Match: *`. Default: it is ignored. */
   ifNoneMatch?: true;
-  /** What the worker's handler is given. */
+  /** The parameters for the worker's handler. */
   params: Params;
-  /** Makes them. The fields of the body also tell one request from another of the same id. */
+  /** Makes the parameters. The fields of the body also distinguish requests with the same id. */
   paramsOf(input: JobInput<z.infer<Body>, z.infer<T>>): z.infer<Params>;
-  /** What `result` of a succeeded job holds. Checked as a job ends. */
+  /** The `result` of a succeeded job. Checked when the job ends. */
   result: Result;
   /**
-   * The codes with which the job itself may end, besides `internal` and those of its token. Checked
-   * as a job ends.
+   * The codes that the job itself may end with, besides `internal` and those of its token. Checked
+   * when the job ends.
    */
   errors: readonly ErrorCode[];
-  /**
-   * The kind of resource it works on; jobs on one resource run in the order of their acceptance.
-   */
+  /** The kind of resource it works on; jobs on one resource run in order of acceptance. */
   on: On;
   /**
-   * What it needs of the directory when it is accepted: a host, a host without the resource, the
-   * one with it, or nothing, because it is on the host itself.
+   * What it needs of the directory at acceptance: a host, a host without the resource, the host
+   * with it, or nothing, because it works on the host itself.
    */
   needs: 'place' | 'absence' | 'presence' | 'host';
-  /** The payload version that first knew it, and what it means now; see payload-version.ts. */
+  /** The first payload version that had it in its current meaning; see payload-version.ts. */
   since: number;
 }
 
-/** The parameter that names what a job works on. */
+/** The parameter that names the target of a job. */
 export const nameParameter = (on: LineKind): 'h' | 'r' => (on === 'host' ? 'h' : 'r');
 
-/** The parameters that a request which becomes a job cannot do without. */
+/** The parameters required by a request that becomes a job. */
 export const neededBy = (definition: Pick<JobDefinition, 'on' | 't'>): ParameterName[] => [
   'u',
   'i',
@@ -76,15 +73,15 @@ export const neededBy = (definition: Pick<JobDefinition, 'on' | 't'>): Parameter
   ...(requiresT(definition) ? (['t'] as const) : []),
 ];
 
-/** Whether a request of the kind cannot do without `t`. */
+/** Whether a request of the kind requires `t`. */
 export const requiresT = ({ t }: Pick<JobDefinition, 't'>): boolean =>
   t !== undefined && !t.safeParse(undefined).success;
 
-/** The body of a request that says nothing there. */
+/** The body of a request that takes no fields. */
 export const emptyBody = z.strictObject({});
 
 /**
- * Declares a job; only there to keep the exact types.
+ * Declares a job; it exists only to keep the exact types.
  *
  * @example
  * export const containerStop = defineJob({
@@ -108,17 +105,17 @@ export function defineJob<
   return definition;
 }
 
-/** Headers that decide about an answer. */
+/** Request headers that affect an answer. */
 export type HeaderName = 'Idempotency-Key' | 'Prefer' | 'If-None-Match' | 'Last-Event-ID';
 
-/** What a read finds in its request. */
+/** The input of a read, from its request. */
 export interface ReadInput {
   all: Parameters;
-  /** The variable part of the path; empty where there is none. */
+  /** The variable part of the path; empty if there is none. */
   found: string;
 }
 
-/** A request that makes no job: a read, a stream, or a change of what is no resource. */
+/** A request that makes no job: a read, a stream, or a change of something but a resource. */
 export interface ReadDefinition<
   Action extends string | null = string | null,
   Wants extends object = object,
@@ -126,32 +123,32 @@ export interface ReadDefinition<
   Needs extends ParameterName = ParameterName,
   Takes extends ParameterName = ParameterName,
 > extends Route {
-  /** What a token must allow for it; null: any valid token will do. */
+  /** The action that a token must allow; null: any valid token will do. */
   action: Action;
-  /** It changes something, so that its token may not live long. Default: it does not. */
+  /** It changes something, which limits the lifetime of its token. Default: it does not. */
   changes?: true;
-  /** It is about a host and all that is on it: a token for names of resources does not allow it. */
+  /** It concerns a host and all that is on it: a token limited to resource names is not enough. */
   ofHost?: true;
-  /** Of two with the same path the one whose `t` this is. */
+  /** The `t` that selects it among those with the same path. */
   select?: { t: string };
-  /** Parameters that it cannot do without. */
+  /** Required parameters. */
   needs: readonly Needs[];
-  /** Parameters that it takes besides. */
+  /** Optional parameters. */
   takes: readonly Takes[];
   wants(input: ReadInput): Wants;
-  /** The document that it answers with; of a stream, one line of its form in JSON. */
+  /** The document that it answers with; for a stream, one line of its JSON form. */
   answer: Answer;
   /** The content types of an answer that is no document. Default: a JSON document. */
   media?: readonly string[];
-  /** Headers that it looks at. */
+  /** Headers that it uses. */
   headers?: readonly HeaderName[];
   /** The statuses of its answer, besides those of problems. Default: 200. */
   statuses?: readonly number[];
-  /** The codes with which it may fail, besides those of every request. */
+  /** The codes that it may fail with, besides those of every request. */
   errors: readonly ErrorCode[];
 }
 
-/** Declares a read; only there to keep the exact types. */
+/** Declares a read; it exists only to keep the exact types. */
 export function defineRead<
   Action extends string | null,
   Wants extends object,

@@ -75,11 +75,9 @@ export const problemDocument = z.object({
 export type Problem = z.infer<typeof problemDocument>;
 
 export interface FailureOptions {
-  /**
-   * The same attempt may succeed a little later: the worker retries with backoff. Default: false.
-   */
+  /** A retry may succeed a little later: the worker retries with backoff. Default: false. */
   transient?: boolean;
-  /** The name of the limit, for `limit_reached`. */
+  /** The name of the limit, for `limit_reached` and `queue_full`. */
   limit?: LimitName | undefined;
   cause?: unknown;
 }

@@ -46,5 +46,5 @@ export function isFinal(state: JobState): boolean {
 export type Outcome =
   | { state: 'succeeded'; result: unknown }
   | { state: 'failed'; error: Problem }
-  /** Somebody asked for it, or a later request has made it pointless. */
+  /** A client asked for it, or a later request superseded it. */
   | { state: 'cancelled'; result?: { supersededBy: RequestId } };

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
 /**
- * Every bound that one user or one host may come to, by the name of its option: a limit is called
- * so in the settings, in GET hosts, in problem documents and in docs/limits.md. A user is the claim
- * `u` of a token, or the token where it has none.
+ * All limits of one user or one host, by the name of their option: settings, GET hosts, problem
+ * documents and docs/limits.md use the same name. A user is the claim `u` of a token, or the token
+ * if it has none.
  */
 const number = z.number().nonnegative();
 
-/** What each api grants one user. */
+/** The limits of one user on each api. */
 export const userLimits = z.object({
   userRequests: number,
   userTurns: number,
@@ -19,7 +19,7 @@ export const userLimits = z.object({
 });
 export type UserLimits = z.infer<typeof userLimits>;
 
-/** What a host does at a time, and what it gives a gear; its worker announces it. */
+/** The limits of a host's parallel work and of its gears; its worker announces them. */
 export const hostLimits = z.object({
   maxParallelJobs: number,
   maxPulls: number,
@@ -41,14 +41,14 @@ export const hostLimits = z.object({
 });
 export type HostLimits = z.infer<typeof hostLimits>;
 
-/** Bounds of the queue, for everybody together. */
+/** The limits of the queue, for all users together. */
 export const queueLimits = z.object({
   maxJobs: number,
   maxJobsPerGear: number,
   maxQueueMegabytes: number,
 });
 
-/** What the unfinished jobs of a host may come to. */
+/** The limits of a host's unfinished jobs. */
 export const jobLimits = queueLimits.extend(
   userLimits.pick({ userJobs: true, userQueueMegabytes: true }).shape,
 );
@@ -61,7 +61,7 @@ export const limitNames = [
 ] as const;
 export type LimitName = (typeof limitNames)[number];
 
-/** Whether a list such as `443,1024-65535` has a port in it. */
+/** Whether a list such as `443,1024-65535` contains a port. */
 export function includesPort(ranges: string, port: number): boolean {
   return ranges.split(',').some((range) => {
     const [first = 0, last = first] = range.split('-').map(Number);
@@ -69,14 +69,14 @@ export function includesPort(ranges: string, port: number): boolean {
   });
 }
 
-/** What of a host a gear asks for; see container.ts. */
+/** The demands of a gear on its host; see container.ts. */
 interface Asked {
   memory?: number | undefined;
   cpus?: number | undefined;
   ports: { external?: number | undefined }[];
 }
 
-/** What of a gear a host does not grant, in words that mend it; null: nothing. */
+/** The limit of a host that a gear exceeds, with the remedy; null: none. */
 export function beyondLimits(
   { memory = 0, cpus = 0, ports }: Asked,
   { maxGearMemory, maxGearCpus, publishPorts }: HostLimits,

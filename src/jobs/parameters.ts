@@ -7,13 +7,10 @@ import { wholeNumber } from './fields/schema.ts';
 import { jobStates } from './job.ts';
 import { archiveFormats, maxFollow, maxLines } from './rpc/streams.ts';
 
-/** Seconds for which a job may wait for its host at most. */
+/** Maximum number of seconds that a job may wait for its host. */
 const maxWait = 30 * 24 * 60 * 60;
 
-/**
- * Every parameter a query may hold. `d` is enforced by the token's verification, here it is only
- * parsed.
- */
+/** All parameters of a query. The token's verification enforces `d`; here it is only parsed. */
 export const parameters = z.strictObject({
   u: userName.optional().meta({ description: 'The user', examples: ['0'] }),
   d: z
@@ -48,7 +45,7 @@ export const parameters = z.strictObject({
 export type Parameters = z.infer<typeof parameters>;
 export type ParameterName = keyof Parameters;
 
-/** The parameters in a query, each given once. Throws `invalid_request`. */
+/** Parses the parameters of a query, each given at most once. Throws `invalid_request`. */
 export function parseParameters(query: string): Parameters {
   const given = parse(query);
   for (const name in given) {
@@ -58,7 +55,7 @@ export function parseParameters(query: string): Parameters {
   return checked(parameters, { ...given });
 }
 
-/** The parameter, which this request must have. */
+/** A required parameter. Throws `invalid_request` when it is missing. */
 export function required<K extends 'u' | 'r' | 't' | 'h'>(all: Parameters, name: K): string {
   const value = all[name];
   if (value === undefined || value === '')
@@ -66,7 +63,7 @@ export function required<K extends 'u' | 'r' | 't' | 'h'>(all: Parameters, name:
   return value;
 }
 
-/** The request id, from `i` or Idempotency-Key; both are fine as long as they agree. */
+/** The request id, from `i` or Idempotency-Key; if both are given, they must agree. */
 export function requestIdOf({ i }: Parameters, key: string | undefined): RequestId {
   const fromQuery = i === undefined ? null : parseRequestId(i);
   const fromKey = key === undefined ? null : requestIdOfKey(key);
@@ -81,7 +78,7 @@ export function requestIdOf({ i }: Parameters, key: string | undefined): Request
 
 const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
 
-/** What a request says as its schema has it. Throws `invalid_request` with what is wrong. */
+/** Parses input by its schema. Throws `invalid_request` with the first error. */
 export function checked<T extends z.ZodType>(schema: T, said: unknown): z.infer<T> {
   const parsed = schema.safeParse(said);
   if (!parsed.success) throw new Failure('invalid_request', parsed.error.issues[0]?.message ?? 'not valid');

@@ -1,8 +1,8 @@
 /**
- * The version of what this build sends to workers and understands: the greatest `since` of its job
- * definitions, or more where a query has changed. A job's record has the `since` of its definition.
- * A worker leaves jobs of a newer version queued, for a worker that knows them, and answers newer
- * queries by saying so: apis and workers of adjacent versions work together, in whatever order they
- * are replaced.
+ * The version of the messages that this build sends to workers and understands: the greatest
+ * `since` of its job definitions, or more if a query has changed. A job's record has the `since` of
+ * its definition. A worker leaves jobs of a newer version queued, for a worker that knows them, and
+ * rejects newer queries with that reason. So apis and workers of adjacent versions work together,
+ * whatever the order of upgrades.
  */
 export const payloadVersion = 1;

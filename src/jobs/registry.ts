@@ -15,7 +15,7 @@ import { jobCancel, jobList, jobLog, jobRead } from './types/job.ts';
 import { contentArchive, repositoryCreate } from './types/repository.ts';
 import { whoami } from './types/token.ts';
 
-/** Every type of job there is. A handler that is missing in the worker does not compile. */
+/** All types of jobs. A handler that is missing in the worker does not compile. */
 export const jobs = {
   'container.install': containerInstall,
   'container.start': containerStart,
@@ -31,8 +31,8 @@ export const jobs = {
 } as const;
 
 /**
- * Every request there is that makes no job. A route of the api that is missing does not compile. Of
- * several with one action the first is the one that `gear token create` writes.
+ * All requests that make no job. A route that is missing in the api does not compile. Of several
+ * with one action, `gear token create` writes the first.
  */
 export const reads = {
   'container.read': containerRead,
@@ -61,13 +61,13 @@ export type ReadName = keyof typeof reads;
 export type ReadAction = NonNullable<(typeof reads)[ReadName]['action']>;
 /** The document that a read answers with. */
 export type Answer<N extends ReadName> = z.infer<(typeof reads)[N]['answer']>;
-/** What a read asks for, by its name. */
+/** The `wants` of each read, by its name. */
 export type ReadWants = { [N in ReadName]: ReturnType<(typeof reads)[N]['wants']> };
 
 /** One request made ready for a host: the type and its checked parameters. */
 export type Command = { [T in JobType]: { type: T; params: Params<T> } }[JobType];
 
-/** What a type of job works on; a type we do not know counts as one on gears. */
+/** The kind that a type of job works on; an unknown type counts as one on gears. */
 export const kindOf = (type: string): LineKind => (isJobType(type) ? jobs[type].on : 'gear');
 
 export function isJobType(text: string): text is JobType {

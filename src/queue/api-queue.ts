@@ -50,39 +50,33 @@ export interface ApiQueue extends RpcClient {
   accept(submission: JobSubmission, placement: Placement): Promise<Accepted>;
   job(id: string): Promise<JobRecord | null>;
   wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
-  /**
-   * Resolves when there is something new about a job, after the time, or when the signal aborts.
-   */
+  /** Resolves on news about a job, after the time, or when the signal aborts. */
   news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
-  /** The lines of a job's progress after one of them. */
+  /** Lines of a job's progress after the line `after`. */
   progressLines(host: string, id: string, after: string): Promise<ProgressLine[]>;
   /** See list-jobs.ts; rejects with the signal's reason when it aborts. */
   listJobs(filter: JobFilter, limit: number, after?: string, signal?: AbortSignal): Promise<JobPage>;
-  /** `sealed`: the request to cancel, for the worker. */
+  /** `sealed`: the cancel request, sealed for the worker. */
   cancel(record: JobRecord, sealed: string): Promise<'queued' | 'running' | 'final' | 'absent'>;
   hosts(): Promise<HostEntry[]>;
-  /** One host, or null where there is none of that name. */
+  /** One host, or null when no host has that name. */
   host(name: string): Promise<HostEntry | null>;
-  /** Forgets a host that is never to come back. */
+  /** Forgets a host that will not come back. */
   removeHost(name: string): Promise<Removed>;
   /** See directory/entries.ts. */
   listNames(kind: Kind, scope: Scope, limit: number, after?: string): Promise<NamePage>;
-  /** The host that holds a resource, or null. */
+  /** The host that holds a resource or has been asked to, or null. */
   findHolder(kind: Kind, resource: string): Promise<string | null>;
-  /** Those of some names that a host holds, as it was last announced. */
+  /** The names among `names` that a host holds, as of its last announcement. */
   held(host: string, kind: Kind, names: string[]): Promise<string[]>;
   /**
-   * Has a worker send a stream through Redis. Throws what the worker threw, before the first byte.
+   * Makes a worker send a stream through Redis. Throws the worker's error, before the first byte.
    */
   relay(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream>;
-  /**
-   * Calls the listener when a worker asks for what one of its jobs is to copy; see
-   * rpc/copy-requests.ts.
-   */
+  /** Calls the listener when a worker requests the data for a copy; see rpc/copy-requests.ts. */
   onFetch(listener: (fetch: CopyRequest) => void): void;
   /**
-   * Sends what was asked for; false where another api does. `open` is called when it is ours to
-   * send.
+   * Sends the requested data; false when another api does. Calls `open` once this api is to send.
    */
   bring(
     fetch: CopyRequest,
@@ -95,8 +89,8 @@ export interface ApiQueue extends RpcClient {
 }
 
 /**
- * A stream that an api wants of a worker: what of is in the client's request, `how` says the rest
- * of its arguments.
+ * A stream that an api requests from a worker. The sealed client request names its source; `how`
+ * holds the rest of its arguments.
  */
 export interface WantedStream {
   name: StreamName;
@@ -104,26 +98,26 @@ export interface WantedStream {
   how: object;
 }
 
-/** Milliseconds a worker may take to open a stream. */
+/** Timeout for a worker to open a stream, in milliseconds. */
 const openDeadline = 15_000;
 
 export interface ApiQueueOptions {
   redis: RedisAccess;
   limits: JobLimits;
-  /** Seconds for which a finished job and its id are kept. */
+  /** Seconds to keep a finished job and its id. */
   keepSeconds: number;
-  /** Hosts that are to be heard of before a new Redis is relied upon. */
+  /** Hosts to wait for before relying on a new Redis. */
   expected: readonly string[];
   log: Logger;
 }
 
-/** Milliseconds for which the list of hosts is good enough. */
+/** Milliseconds for which a list of hosts stays fresh. */
 const hostsFresh = 500;
 
 export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   const { redis: access, limits, keepSeconds, expected, log } = options;
   const redis = failFastConnection(access, log);
-  const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
+  const quiet = log.child({}, { level: 'silent' }); // Only one connection logs outages.
   const subscriber = patientConnection(access, quiet);
   watchFitness(redis, log);
   const sending = sendingConnection(access, quiet);
@@ -144,7 +138,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     predictor: createHostPredictor(),
     atOnce: !redis.isCluster,
   };
-  /** What is not there may be so because Redis has just lost it. */
+  /** Reads again when nothing is found: Redis may just have lost it. */
   const surely = async <T>(read: () => Promise<T | null>): Promise<T | null> => {
     const found = await read();
     if (found !== null) return found;
@@ -152,8 +146,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     await directorySync.settled();
     return read();
   };
-  // What a host has said has been done may be relied on at once: that it drains, that it takes
-  // gears again.
+  // A change that a host announces counts at once: that it drains, that it takes gears again.
   subscriber.on('pmessage', (pattern: string, _channel: string, said: string) => {
     if (pattern === channels.here('*') && said === 'held') hosts.forget();
   });
@@ -184,10 +177,10 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
       return relay(asker, open, host, wanted, signal);
     }),
     onFetch: (listener) => onCopyRequest(subscriber, listener),
-    // Not guarded: it also throws what the body throws.
+    // Not guarded: it also throws the errors of the body.
     bring: (fetch, open, signal) => sendTo(sending, fetch, open, signal),
     ping: guarded(async () => {
-      await redis.exists(keys.epoch); // A node of a Cluster that is down answers PING all the same.
+      await redis.exists(keys.epoch); // A Cluster node answers PING even when the Cluster is down.
     }),
     async close() {
       directorySync.close();
@@ -199,7 +192,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   };
 }
 
-/** Has a worker of a host send a stream; `open` makes what it is read from. */
+/** Makes a host's worker send a stream; `open` creates its reader. */
 async function relay(
   asker: RpcClient,
   open: () => Promise<FrameReader>,
@@ -222,13 +215,12 @@ async function relay(
 
 interface Remembered<T> {
   read(): Promise<T>;
-  /** Whoever reads from now on gets a new answer. */
+  /** Drops the shared answer: the next read gets a new one. */
   forget(): void;
 }
 
 /**
- * A read whose answer is shared by everybody who asks within so many milliseconds. Failures are not
- * remembered.
+ * Shares the answer of a read among all calls within `milliseconds`. Does not remember failures.
  */
 function remembered<T>(read: () => Promise<T>, milliseconds: number): Remembered<T> {
   let last: { at: number; answer: Promise<T> } | null = null;

@@ -34,27 +34,26 @@ export type { Asking, QueryHandlers } from './rpc/rpc.ts';
 export interface WorkerQueue {
   ledger: WorkerLedger;
   /**
-   * Says that the host lives; `held` has everybody read again what it holds. Rejects with
+   * Announces that the host is alive; `held` makes every api read its resources again. Rejects with
    * `NameTaken`.
    */
   announceHost(host: HostReport, said: 'held' | ''): Promise<void>;
   withdrawHost(host: HostReport): Promise<void>;
-  /** Says which resources of a kind are on the disk, which `list` looks at. */
+  /** Announces the resources of a kind that `list` finds on disk. */
   announceHeld(kind: Kind, list: () => Promise<string[]>): Promise<void>;
-  /** The names that Redis has this host hold. */
+  /** The names that this host holds according to Redis. */
   held(kind: Kind): Promise<string[]>;
   /** Sends a stream's body to the api that waits for it under this id; see rpc/stream-relay.ts. */
   relay(id: string, body: AsyncIterable<Uint8Array>, abort: (reason: Error) => void): Promise<void>;
   /**
-   * Has an api bring what a job is to copy; the body throws a `Failure` when it does not come
-   * whole.
+   * Requests the data for a job's copy from an api. The body throws a `Failure` when it breaks off.
    */
   fetch(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
-  /** Has every delivery and query handled from now on. */
+  /** Starts to handle deliveries and queries. */
   open(deliver: (id: string) => Promise<void>, answers: QueryHandlers): void;
-  /** Called whenever Redis has come (back), and when an api asks who is there. */
+  /** Calls the listener at every connect to Redis, and when an api asks which hosts are alive. */
   onAsked(listener: () => void): void;
-  /** Takes no more deliveries. */
+  /** Stops taking deliveries. */
   stopReceiving(): Promise<void>;
   close(): Promise<void>;
 }
@@ -63,14 +62,14 @@ export interface WorkerQueueOptions {
   redis: RedisAccess;
   host: string;
   holder: Holder;
-  /** Seconds for which a finished job and its id are kept. */
+  /** Seconds to keep a finished job and its id. */
   keepSeconds: number;
   log: Logger;
 }
 
 export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const { redis: access, host, holder, keepSeconds, log } = options;
-  const quiet = log.child({}, { level: 'silent' }); // One of the connections tells of outages, not all.
+  const quiet = log.child({}, { level: 'silent' }); // Only one connection logs outages.
   const redis = patientConnection(access, log);
   watchFitness(redis, log);
   const clock = followClock(redis);
@@ -101,8 +100,8 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
       };
       whenReady(redis, listener);
       hearing.on('message', listener);
-      // Told once more when we can hear, or an api that asked a moment before would wait for the
-      // next sign of life.
+      // Calls the listener again after subscribing: otherwise an api that asked just before would
+      // wait for the next heartbeat.
       whenReady(hearing, () => void hearing.subscribe(channels.who).then(listener, () => undefined));
     },
     async stopReceiving() {

@@ -14,9 +14,9 @@ import { assertReferencesAllowed } from './references.ts';
 import { type Route, type RouteMatch, selectRoute } from './routes.ts';
 
 /**
- * What a request comes to under the claims of its token: a claim fixes its parameter, what the
- * token leaves open comes from the query. `match` is what `matchRoute` finds for the request. Pure,
- * so that the api and the worker come to the same. Throws why not: `token_forbids` or
+ * Combines a request with the claims of its token: a claim fixes its parameter, and the query sets
+ * the parameters that the token leaves open. `match` is the result of `matchRoute` for the request.
+ * Pure, so that the api and the worker get the same order. Throws `token_forbids` or
  * `invalid_request`.
  */
 export function authorize(
@@ -52,7 +52,7 @@ function fix(claims: Claims, given: Parameters): Parameters {
     const value = given[name];
     if (name === 'r' && String(claim).endsWith('*')) {
       if (value !== undefined && !allowsResource(String(claim), value)) throw fixes(name);
-      continue; // Which of them it is, is left open.
+      continue; // The claim leaves open which name it is.
     }
     if (value !== undefined && !isSame(name, value, String(claim))) throw fixes(name);
     fixed[name] = String(claim);
@@ -60,7 +60,7 @@ function fix(claims: Claims, given: Parameters): Parameters {
   return fixed;
 }
 
-/** Request ids are the same however many zeros they begin with. */
+/** Leading zeros of a request id do not matter. */
 function isSame(name: (typeof fixable)[number], value: string, claim: string): boolean {
   return name === 'i' ? parseRequestId(value) === parseRequestId(claim) : value === claim;
 }
@@ -68,8 +68,8 @@ function isSame(name: (typeof fixable)[number], value: string, claim: string): b
 const fixes = (name: string) => new Failure('token_forbids', `the token fixes ${name} to another value`);
 
 /**
- * Refuses what `a` does not take in. Who may make jobs of some types may watch those, or nobody
- * could follow the Location of an answer; the types are returned where it is only that.
+ * Rejects an action that `a` does not cover. A token for jobs of some types may also watch those,
+ * or its client could not follow the Location of an answer; only then it returns the types.
  */
 function assertAllowed(claims: Claims, { action }: Route): string[] | undefined {
   if (action === null || allows(claims, action)) return undefined;

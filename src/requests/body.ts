@@ -2,16 +2,16 @@ import type { z } from 'zod';
 import { Failure } from '../jobs/errors.ts';
 import { explain } from '../lib/explain.ts';
 
-/** Names of fields that are not all in lower case, by what they are so. */
+/** Names of fields with upper-case letters, by their lower-case form. */
 const camelCase = new Map(['startSeconds'].map((name) => [name.toLowerCase(), name]));
 
-/** More levels than any body of ours has; bounds the recursion below. */
+/** Deeper than any valid body; bounds the recursion below. */
 const deepest = 16;
 
-// A byte order mark is not skipped: what is understood must be what was hashed.
+// Keeps a byte order mark: the text that is parsed must be the text that was hashed.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text of a body. Throws `invalid_request` where it is none. */
+/** Decodes the text of a body. Throws `invalid_request` when it is not UTF-8. */
 export function textOf(bytes: unknown): string {
   if (!Buffer.isBuffer(bytes)) return '';
   try {
@@ -22,8 +22,8 @@ export function textOf(bytes: unknown): string {
 }
 
 /**
- * A body as the schema has it; an absent one counts as `{}`. Throws `invalid_request` with the
- * first thing that is wrong.
+ * Parses a body by its schema; an absent one counts as `{}`. Throws `invalid_request` with the
+ * first error.
  */
 export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
   const json = text.length > 0 ? foldNames(parse(text), 0) : {};
@@ -46,15 +46,11 @@ function parse(text: string): unknown {
   return json;
 }
 
-/**
- * What tells in JSON where objects begin and end, and the strings, of which those before a colon
- * are names.
- */
+/** Matches the braces of JSON objects and all strings; a string before a colon is a name. */
 const strings = /"[^"\\]*(?:\\.[^"\\]*)*"(?<colon>\s*:)?|[{}]/g;
 
 /**
- * Refuses JSON in which an object names a field twice, in whatever case: of the same name
- * JSON.parse keeps the last.
+ * Rejects JSON in which an object names a field twice, in any case: JSON.parse would keep the last.
  */
 function assertFieldsUnique(text: string): void {
   const objects: Set<string>[] = [];
@@ -70,10 +66,7 @@ function assertFieldsUnique(text: string): void {
   }
 }
 
-/**
- * Writes the names of all fields as the schemas do: the contract matches them without regard to
- * case.
- */
+/** Renames all fields to the spelling of the schemas: the contract ignores the case of names. */
 function foldNames(value: unknown, depth: number): unknown {
   if (depth > deepest) throw new Failure('invalid_request', 'the body is nested too deeply');
   if (Array.isArray(value)) return value.map((item) => foldNames(item, depth + 1));

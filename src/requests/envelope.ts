@@ -6,21 +6,21 @@ import { originalRequest } from './original.ts';
 
 const said = z.string().max(64).optional();
 
-/** What travels, sealed, from an api to a worker: the client's own request with its token. */
+/** The sealed message from an api to a worker: the client's own request with its token. */
 const envelope = z.strictObject({
   token: z.string().max(maxToken),
   request: originalRequest,
   /**
-   * Milliseconds since the epoch after which it is no longer to be answered; null for a job, which
-   * waits its turn.
+   * Milliseconds since the epoch until which a worker may answer; null for a job, which waits its
+   * turn, and for its cancellation.
    */
   until: z.number().nullable(),
-  /** Whence it came, for logs; left out for a job, whose record has it. */
+  /** Where it came from, for logs; left out for a job, whose record has it. */
   origin: z.object({ trace: said, peer: said }).optional().catch(undefined),
 });
 export type Envelope = z.infer<typeof envelope>;
 
-/** Milliseconds for which a worker may answer a request; the clocks of hosts differ. */
+/** Milliseconds a worker has to answer a request; allows for differing clocks of hosts. */
 const answerTime = 60_000;
 
 /** Seals a client's request with its token for one host and one purpose. */
@@ -35,13 +35,13 @@ export function sealRequest(
   return sealer.seal(content, token, purpose);
 }
 
-/** The request that was sealed for a purpose; null where nothing was sealed for it. */
+/** Opens a request sealed for a purpose; null when it was not sealed for it. */
 export const openRequest = (sealer: Sealer, sealed: string, purpose: Purpose): Envelope | null =>
   envelope.safeParse(sealer.open(sealed, purpose)).data ?? null;
 
 /**
- * Seals what a host answers to a sealed request. It opens as the answer to this request only: the
- * answer to somebody else's is not taken for it.
+ * Seals a host's answer to a sealed request. It opens only as the answer to this request, so that
+ * an answer to another one cannot pass for it.
  */
 export const sealAnswer = (
   sealer: Sealer,
@@ -49,7 +49,7 @@ export const sealAnswer = (
   { host, sealed, token }: { host: string; sealed: string; token: string },
 ) => sealer.seal(answer, token, answerTo(host, sealed));
 
-/** What a host has answered to a sealed request; null where it is no answer to it. */
+/** Opens a host's answer to a sealed request; null when it is no answer to it. */
 export const openAnswer = (sealer: Sealer, answer: unknown, host: string, sealed: string) =>
   typeof answer === 'string' ? sealer.open(answer, answerTo(host, sealed)) : null;
 

@@ -4,11 +4,11 @@ import type { Change } from '../jobs/change.ts';
 import type { Parameters } from '../jobs/parameters.ts';
 import { isJobType, type JobType, type ReadWants } from '../jobs/registry.ts';
 
-/** What each kind of request wants, by its name. */
+/** The `wants` of each kind of request, by its name. */
 export type Wants = { [T in JobType]: Change } & ReadWants;
 export type OrderName = keyof Wants;
 
-/** What a request, under its token, comes to. */
+/** An authorized request. */
 export type OrderOf<N extends OrderName> = {
   [K in N]: { name: K; action: Action | null; all: Parameters; scope: Scope; wants: Wants[K] };
 }[N];

@@ -2,16 +2,16 @@ import { z } from 'zod';
 
 export const methods = ['GET', 'PUT', 'PATCH', 'DELETE'] as const;
 
-/** Bytes of the largest body we read. */
+/** Maximum size of a body, in bytes. */
 export const maxBody = 100 * 1024;
 
 /**
- * A request as the client sent it, as far as it decides what is done. It travels to the worker as
- * it is, with its token, so that both look at the same bytes.
+ * The parts of a client's request that decide its effect. They travel to the worker unchanged, with
+ * the token, so that both sides check the same bytes.
  */
 export const originalRequest = z.strictObject({
   method: z.enum(methods),
-  /** Behind the token, without the query. */
+  /** After the token, without the query. */
   path: z.string().max(4_096),
   /** Without the question mark. */
   query: z.string().max(8_192),

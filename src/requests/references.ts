@@ -5,7 +5,7 @@ import { copiedFrom } from '../jobs/rpc/copy.ts';
 import type { Claims } from '../token/claims.ts';
 import { isJobOrder, type Order } from './order.ts';
 
-/** The repository that an order is to copy; null where it is no such order. */
+/** The repository that an order copies; null for any other order. */
 export function sourceOf(order: Order): string | null {
   return isJobOrder(order) && order.wants.command.type === 'repository.create'
     ? copiedFrom(order.wants.command.params.url)
@@ -13,19 +13,18 @@ export function sourceOf(order: Order): string | null {
 }
 
 /**
- * Whether an order to copy may be carried out at its source on this host: `h` of the query is the
- * copy's.
+ * Whether the claims let a copy read its source on this host; `h` of the query is the copy's host.
  */
 export const mayReadOn = ({ t, h }: Claims, host: string): boolean =>
   t !== undefined || h === undefined || h === host;
 
-/** What a request refers to beside the resource that it names. */
+/** Something that a request refers to besides its own resource. */
 interface Reference {
   kind: 'repository' | 'environment' | 'gear' | 'network';
   resource: string;
-  /** What the token must allow on it; a network needs no more than its name. */
+  /** The action that the token must allow on it; a network needs only its name. */
   action?: Action;
-  /** Who fixes this claim names it by that, wherever it is and whatever else the token allows. */
+  /** A token with this claim names the reference, wherever it is and whatever else it allows. */
   namedBy: 't' | 'b';
 }
 
@@ -50,13 +49,13 @@ const inBody = (kind: Reference['kind'], resource: string, action?: Action): Ref
 });
 
 /**
- * What a request refers to is authorized like what it names: a gear reads its environment and the
- * volumes that others share with it, reaches what is in its network, and a copy reads its source.
- * Throws `token_forbids`, whether there is such a thing or not.
+ * Authorizes the references of a request like its own resource: a gear reads its environment and
+ * the volumes that others share with it, and reaches its network; a copy reads its source. Throws
+ * `token_forbids`, whether the reference exists or not.
  */
 export function assertReferencesAllowed(claims: Claims, order: Order): void {
   for (const { kind, resource, action, namedBy } of referencesOf(order)) {
-    if (claims[namedBy] !== undefined) continue; // A request that says something else has been refused already.
+    if (claims[namedBy] !== undefined) continue; // A request with another value has already failed.
     const { r } = claims;
     if (action !== undefined && !allows(claims, action))
       throw new Failure(

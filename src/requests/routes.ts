@@ -9,52 +9,52 @@ import { parseBody } from './body.ts';
 import type { OrderName, Wants } from './order.ts';
 import type { OriginalRequest } from './original.ts';
 
-/** Seconds for which a job waits for its host by default. */
+/** Default time that a job waits for its host, in seconds. */
 const defaultWait = 24 * 60 * 60;
 
-/** A request whose parameters have been held against the claims of its token. */
+/** A request whose parameters were checked against the claims of its token. */
 export interface RouteInput {
   request: OriginalRequest;
   all: Parameters;
-  /** The variable part of the path; empty where there is none. */
+  /** The variable part of the path; empty if there is none. */
   found: string;
 }
 
 /**
- * A kind of request, from its definition: how it is recognised, what a token must allow for it, and
- * what it wants.
+ * A kind of request, from its definition: how to recognise it, what a token must allow for it, and
+ * its wants.
  */
 export interface Route<N extends OrderName = OrderName> {
   name: N;
   /** Null: any valid token will do. */
   action: Action | null;
   method: OriginalRequest['method'];
-  /** Its path, or what matches it: the first group is the variable part. */
+  /** Its path, or a pattern for it whose first group is the variable part. */
   path: string | RegExp;
   /** Its path as a URI template. */
   template: string;
-  /** The `t` by which it is told from others of the same path; null: there are no others. */
+  /** The `t` that distinguishes it from others with the same path; null: there are no others. */
   t: string | null;
-  /** It is about a host and all that is on it, not about one resource. */
+  /** It concerns a host and everything on it, not one resource. */
   ofHost?: boolean;
   wants(input: RouteInput): Wants[N];
 }
 
-/** All there are, from the definitions. */
+/** All routes, from the definitions. */
 export const routes: readonly Route[] = [
   ...(Object.keys(jobs) as JobType[]).map(changeRoute),
   ...(Object.keys(reads) as ReadName[]).map((name) => readRoute(name, reads[name])),
   ...aliases.map(([name, definition]) => readRoute(name, definition)),
 ];
 
-/** The routes for a method and a path: one, or some that are told apart by `t`. */
+/** The routes for a method and a path: one, or several that `t` distinguishes. */
 export interface RouteMatch {
   candidates: readonly [Route, ...Route[]];
-  /** The variable part of the path; empty where there is none. */
+  /** The variable part of the path; empty if there is none. */
   found: string;
 }
 
-/** What a method and a path ask for. Throws `not_found` or `method_not_allowed`. */
+/** Finds the routes for a method and a path. Throws `not_found` or `method_not_allowed`. */
 export function matchRoute({ method, path }: Pick<OriginalRequest, 'method' | 'path'>): RouteMatch {
   const [first, ...others] = routes.filter((one) => one.method === method && find(one, path) !== null);
   if (first) return { candidates: [first, ...others], found: find(first, path) ?? '' };
@@ -64,19 +64,19 @@ export function matchRoute({ method, path }: Pick<OriginalRequest, 'method' | 'p
   throw new Failure('method_not_allowed', `this path takes ${allowed.join(', ')}`);
 }
 
-/** The methods that a path takes; none where there is nothing. */
+/** The methods that a path supports; none for an unknown path. */
 export function methodsOf(path: string): string[] {
   return [...new Set(routes.filter((route) => find(route, path) !== null).map(({ method }) => method))];
 }
 
-/** The variable part of a path; null where the route has another path. */
+/** The variable part of a path; null when the route has another path. */
 function find({ path: pattern }: Route, path: string): string | null {
   if (typeof pattern === 'string') return pattern === path ? '' : null;
   const matched = pattern.exec(path);
   return matched ? (matched[1] ?? '') : null;
 }
 
-/** The one route that `t` selects. Throws `invalid_request` where it selects none. */
+/** The one route that `t` selects. Throws `invalid_request` when it selects none. */
 export function selectRoute({ candidates }: RouteMatch, { t }: Parameters): Route {
   const [first] = candidates;
   const route = first.t === null ? first : candidates.find((one) => one.t === t);
@@ -104,7 +104,7 @@ function changeRoute(type: JobType): Route {
     const params = definition.paramsOf({ resource, t, body, createOnly });
     const id = requestIdOf(all, request.key);
     const user = required(all, 'u');
-    // JSON writes what is left out in an array as null.
+    // In an array, JSON writes undefined as null.
     const identity = JSON.stringify([user, method, path, all.r, all.t, all.h, body]);
     const { expires = defaultWait } = all;
     const fingerprint = hash('sha256', identity, 'base64url');
@@ -114,7 +114,7 @@ function changeRoute(type: JobType): Route {
   return { name: type, action: type, ...place, t: null, ofHost: on === 'host', wants };
 }
 
-/** `t` as a definition has it. Throws `invalid_request` where it is missing or wrong. */
+/** `t` as parsed by a definition. Throws `invalid_request` when it is missing or wrong. */
 function typeOf(definition: JobDefinition, all: Parameters): unknown {
   const { t } = definition;
   if (t === undefined || (!all.t && !requiresT(definition))) return undefined;
@@ -128,7 +128,7 @@ function isCreateOnly({ ifNoneMatch }: OriginalRequest): boolean {
   throw new Failure('invalid_request', 'If-None-Match must be *');
 }
 
-/** What matches a path by its URI template; the path itself where it has no variable part. */
+/** A pattern for the paths of a URI template; the template itself if it has no variable part. */
 function matcherOf(template: string): string | RegExp {
   if (!template.includes('{')) return template;
   const pattern = template.replace(/\{\/\w+\*\}/, '(?:/(.*))?').replace(/\{\w+\}/, '([^/]+)');

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { hostName, resourceName, userName } from '../jobs/fields/identifier.ts';
 import { text } from '../jobs/fields/schema.ts';
 
-/** `r` of a token: a name, or the beginning of names and a star, such as `team-*`. */
+/** `r` of a token: a name, or a prefix and a star, such as `team-*`. */
 const resourcePattern = z
   .string()
   .max(64)
@@ -20,7 +20,7 @@ export const fleetName = text(
 
 const seconds = z.int().min(0).max(1e12);
 
-/** What a token says. A claim we do not know could be a limit, so there may be none. */
+/** The claims of a token. An unknown claim could be a limit, so it is not allowed. */
 export const tokenClaims = z.strictObject({
   /** The fleet it is for. */
   aud: fleetName,
@@ -37,17 +37,14 @@ export const tokenClaims = z.strictObject({
     .min(1)
     .max(32)
     .optional(),
-  /** Base64url of the SHA-256 of the body of what changes something. */
+  /** Base64url of the SHA-256 of the body, for a request that changes something. */
   b: text('b', 43, /^[A-Za-z0-9_-]{43}$/, 'be the base64url of a SHA-256').optional(),
-  /**
-   * When it was made (RFC 7519, 4.1.6), seconds since the epoch; how long it is valid counts from
-   * then.
-   */
+  /** Issue time (RFC 7519, 4.1.6), seconds since the epoch; the lifetime counts from it. */
   iat: seconds,
 });
 export type TokenClaims = z.infer<typeof tokenClaims>;
 
-/** What bounds a request: the claims of its token, all of which the test token leaves open. */
+/** The claims that limit a request: those of its token; the test token leaves all of them open. */
 export type Claims = Partial<TokenClaims>;
 
 /** The token that leaves everything open, for trying geard out on loopback. */

@@ -3,18 +3,18 @@ import { parseJson } from '../lib/parse-json.ts';
 
 /**
  * The form of a token: a compact JWS (RFC 7515) by an issuer, inside a compact JWE (RFC 7516) to a
- * daemon. There is one algorithm for each step and no other header than these, so that everything
- * else is refused before any arithmetic: other algorithms, `p2c`, `zip`, `crit`, `jku`, `x5u`,
- * `b64` and whatever is invented next.
+ * daemon. Each step has one algorithm, and these headers are the only ones, so that everything else
+ * is rejected before any arithmetic: other algorithms, `p2c`, `zip`, `crit`, `jku`, `x5u`, `b64`
+ * and future inventions.
  */
 export const signing = 'EdDSA';
 export const agreement = 'ECDH-ES';
 export const encryption = 'A256GCM';
 
-/** Characters of the longest token. */
+/** Maximum length of a token, in characters. */
 export const maxToken = 2_048;
 
-/** Characters of the longest header. */
+/** Maximum length of a header, in characters. */
 const maxHeader = 512;
 
 const keyId = z
@@ -36,8 +36,7 @@ const outerHeader = z.strictObject({
 const innerHeader = z.strictObject({ alg: z.literal(signing), kid: keyId, typ: z.literal('JWT').optional() });
 
 /**
- * The id of the key that a token is encrypted to; null where it does not have the form of our
- * tokens.
+ * The id of the key that a token is encrypted to; null if it does not have the form of our tokens.
  */
 export function outerKeyId(token: string): string | null {
   if (token.length > maxToken) return null;
@@ -49,7 +48,7 @@ export function outerKeyId(token: string): string | null {
   return keyIdOf(outerHeader, header, parts);
 }
 
-/** The id of the key that a JWS is signed by; null where it does not have the form of ours. */
+/** The id of the key that signed a JWS; null if it does not have the form of ours. */
 export function innerKeyId(jws: string): string | null {
   const parts = jws.split('.', 4);
   const [header = '', , signature = ''] = parts;
@@ -67,7 +66,7 @@ function keyIdOf(
   return parsed.success ? parsed.data.kid : null;
 }
 
-/** Whether a text is the one way to write its bytes: two texts must not be one token. */
+/** Whether a text is the only encoding of its bytes: two texts must not be one token. */
 function isCanonical(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part;
 }

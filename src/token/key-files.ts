@@ -44,7 +44,7 @@ const keyFile = z.strictObject({
 });
 
 const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$/;
-/** Characters of the longest key file we take. */
+/** Maximum length of a key file, in characters. */
 const maxFileBytes = 4_096;
 
 /** A key that is missing or not valid. The message says how to fix it. */
@@ -55,9 +55,7 @@ export interface MadeKey {
   kid: string;
 }
 
-/**
- * Makes a key of each role that is wanted. Ids begin with the time, so that the last is the newest.
- */
+/** Makes a key for each wanted role. Ids begin with the time, so that the last is the newest. */
 export async function makeKeys(directory: string, wanted: readonly KeyRole[]): Promise<MadeKey[]> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '');
@@ -75,7 +73,7 @@ export async function makeKeys(directory: string, wanted: readonly KeyRole[]): P
   return made;
 }
 
-/** The files of a key, and what each is for. */
+/** The files of a key and their purposes. */
 export const keyFiles = (role: KeyRole, kid: string) => [
   { file: `${kid}.${role}.key`, what: role === 'issuer' ? 'signs tokens; secret' : 'opens tokens; secret' },
   { file: `${kid}.${role}.pub`, what: role === 'issuer' ? 'verifies them' : 'they are encrypted to it' },
@@ -94,13 +92,13 @@ async function writeNew(path: string, jwk: JWK, mode: number): Promise<void> {
 
 export interface ReadKeys {
   keyring: Keyring;
-  /** Differs when any key does. */
+  /** Changes when any key changes. */
   version: string;
-  /** What is wrong with keys that are left out, one sentence for each. */
+  /** The problems of keys that are left out, one sentence each. */
   problems: string[];
 }
 
-/** The keys in a directory that a daemon needs. */
+/** Reads the keys that a daemon needs from a directory. */
 export async function readKeyring(directory: string): Promise<ReadKeys> {
   const issuers = new Map<string, CryptoKey>();
   const daemons = new Map<string, DaemonKey>();
@@ -124,7 +122,7 @@ export async function readKeyring(directory: string): Promise<ReadKeys> {
   return { keyring: { issuers, daemons }, version: version.digest('hex'), problems };
 }
 
-/** The key with which a minter works, the newest unless one is named. Throws `BadKey`. */
+/** Reads a minter's key, by default the newest one. Throws `BadKey`. */
 export async function readMinterKey(directory: string, role: KeyRole, wanted?: string): Promise<NamedKey> {
   const half = role === 'issuer' ? 'key' : 'pub';
   const names = await keyNames(directory).catch(() => []);
@@ -140,7 +138,7 @@ export async function readMinterKey(directory: string, role: KeyRole, wanted?: s
 
 type KeyName = [file: string, kid: string, role: KeyRole, half: Half];
 
-/** The key files of a directory, oldest first. Other files are left alone. */
+/** The key files of a directory, oldest first. Ignores other files. */
 export async function keyNames(directory: string): Promise<KeyName[]> {
   const names = (await readdir(directory)).sort().map((name) => fileName.exec(name));
   return names.flatMap((match) => (match ? [[...match] as unknown as KeyName] : []));
@@ -148,7 +146,7 @@ export async function keyNames(directory: string): Promise<KeyName[]> {
 
 interface ReadKey {
   key: CryptoKey;
-  /** The private part; empty of a public key. */
+  /** The private part; empty for a public key. */
   secret: Buffer;
   jwk: z.infer<typeof keyFile>;
 }

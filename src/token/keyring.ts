@@ -1,9 +1,9 @@
 import type { CryptoKey } from 'jose';
 
-/** A key with which tokens to this fleet are opened. */
+/** A key that opens tokens to this fleet. */
 export interface DaemonKey {
   open: CryptoKey;
-  /** What requests on their way through Redis are sealed with; see seal.ts. */
+  /** Seals requests on their way through Redis; see seal.ts. */
   secret: Buffer;
 }
 

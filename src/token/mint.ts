@@ -7,12 +7,12 @@ export interface NamedKey {
   key: CryptoKey;
 }
 
-/** What a token is to say; it is made now, unless something else is said. */
+/** The claims of a new token; `iat` defaults to now. */
 export type NewClaims = Omit<TokenClaims, 'iat'> & { iat?: number };
 
 /**
- * A token by an issuer (its private key) to a daemon (its public key). Throws where it would be too
- * long.
+ * Makes a token from an issuer (its private key) for a daemon (its public key). Throws when it
+ * would be too long.
  */
 export async function mintToken(claims: NewClaims, issuer: NamedKey, daemon: NamedKey): Promise<string> {
   const payload = Buffer.from(

@@ -15,17 +15,12 @@ export interface OpenedToken {
 const decryption = { keyManagementAlgorithms: [agreement], contentEncryptionAlgorithms: [encryption] };
 const verification = { algorithms: [signing] };
 
-/**
- * Why a token is not valid: shown to a person who inspects it, never to the client that sends it.
- */
+/** Why a token is invalid: for a person who inspects it, never for the client that sends it. */
 export interface NoToken {
   wrong: string;
 }
 
-/**
- * The claims of a token that a known issuer signed for a known daemon, whatever its fleet and its
- * time.
- */
+/** Opens a token that a known issuer signed for a known daemon, whatever its fleet and its time. */
 export async function openToken(
   token: string,
   { issuers, daemons }: Keyring,

@@ -4,18 +4,18 @@ import { decrypt, encrypt, tagBytes } from '../lib/aes-gcm.ts';
 
 /**
  * Seals a stream from one worker to another, piece by piece, so that nothing in between can read
- * it, change it, leave out or exchange pieces, or cut it short: AES-256-GCM under a key of this
- * stream alone, made by HKDF of a daemon key's secret and a salt; a piece's nonce is its number and
- * whether it is the last ("STREAM", Hoang et al., 2015).
+ * it, change it, drop or swap pieces, or cut it short: AES-256-GCM under a key of this stream
+ * alone, which HKDF derives from a daemon key's secret and a salt. A piece's nonce is its number
+ * and whether it is the last ("STREAM", Hoang et al., 2015).
  *
- * The daemon key's id, behind a byte that says how long it is; the salt; then pieces: the length of
- * what follows, 31 bits behind one that says whether it is the last; ciphertext and tag. What the
- * stream is about is authenticated with each.
+ * The format: a byte with the length of the daemon key's id; the id; the salt; then pieces. A piece
+ * is 4 bytes, one bit that marks the last piece and 31 bits of length, then ciphertext and tag.
+ * `about` is authenticated with each piece.
  */
 const saltBytes = 16;
 const headerBytes = 4;
 const lastBit = 0x8000_0000;
-/** Bytes of the largest piece. */
+/** Maximum size of a piece, in bytes. */
 const pieceBytes = 64 * 1024;
 
 const keyFrom = (secret: Buffer, salt: Buffer) =>
@@ -51,7 +51,7 @@ export async function* sealPieces(
   yield piece(Buffer.alloc(0), true);
 }
 
-/** The key of a stream, from its first bytes; null where they are not complete. */
+/** The key of a stream, from its first bytes; null while they are incomplete. */
 function keyIn(
   bytes: Buffer,
   secretOf: (kid: string) => Buffer | null,
@@ -64,7 +64,7 @@ function keyIn(
   return { key: keyFrom(secret, bytes.subarray(kidEnd, length)), length };
 }
 
-/** The first piece in what has come; null where it is not complete. */
+/** The first piece in the bytes received so far; null while it is incomplete. */
 function pieceIn(bytes: Buffer): { body: Buffer; isLast: boolean } | null {
   if (bytes.length < headerBytes) return null;
   const header = bytes.readUInt32BE();
@@ -76,8 +76,8 @@ function pieceIn(bytes: Buffer): { body: Buffer; isLast: boolean } | null {
 }
 
 /**
- * What was sealed under one of our secrets. Throws where it was not, or was changed or cut short on
- * its way.
+ * Opens a stream sealed under one of our secrets. Throws when it was not, or was changed or cut
+ * short.
  */
 export async function* openPieces(
   sealed: AsyncIterable<Uint8Array>,

@@ -7,45 +7,45 @@ import type { KeySource } from './keyring.ts';
 import { openPieces, sealPieces } from './seal-stream.ts';
 
 /**
- * Seals what travels between an api and a worker, token and body included, so that nothing between
- * the two can read or change it: AES-256-GCM under a key that HKDF (RFC 5869) makes from the secret
- * of a daemon key and a salt of this process. What it is for is authenticated with it.
+ * Seals messages between an api and a worker, token and body included, so that nothing between the
+ * two can read or change them: AES-256-GCM under a key that HKDF (RFC 5869) derives from the secret
+ * of a daemon key and a salt of this process. The purpose is authenticated with the message.
  *
- * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` where there are no keys because
- * only the test token is taken. A seal hides; that nothing is done but what an issuer allows is up
- * to the token in it.
+ * `1.<key id>.<salt>.<nonce>.<ciphertext and tag>`, or `0.<text>` when there are no keys because
+ * only the test token is accepted. A seal only hides; the token inside ensures that nothing happens
+ * without an issuer's permission.
  */
 export interface Sealer {
   /**
-   * `token` says which key: whoever can verify it has that one. Throws `token_invalid` where that
-   * key is gone; then so is the token.
+   * `token` selects the key: every process that can verify the token has it. Throws `token_invalid`
+   * when the key is gone, because the token is then invalid, too.
    */
   seal(content: unknown, token: string, purpose: Purpose): string;
-  /** What was sealed for this purpose, or null. */
+  /** The content sealed for this purpose, or null. */
   open(sealed: string, purpose: Purpose): unknown;
-  /** Seals what goes from one worker to another; `token` says which key, `about` what it is. */
+  /** Seals a stream between two workers; `token` selects the key, `about` describes the stream. */
   sealStream(body: AsyncIterable<Uint8Array>, token: string, about: string): AsyncIterable<Uint8Array>;
-  /** What was sealed so; throws where it was not, or has changed or was cut short on its way. */
+  /** Opens a stream sealed so; throws when it was not, or was changed or cut short. */
   openStream(sealed: AsyncIterable<Uint8Array>, about: string): AsyncIterable<Uint8Array>;
 }
 
-/** What a sealed request is for; it serves nothing else. */
+/** The purpose of a sealed message; it serves no other. */
 export interface Purpose {
   /**
-   * To be a job, to end one, to be answered now, to have a copy brought from its source, or to be
-   * the answer.
+   * To become a job, to end one, to be answered now, to fetch a copy from its source, or to be the
+   * answer.
    */
   use: 'job' | 'cancel' | 'answer' | 'copy' | 'answered';
   host: string;
-  /** The id of the job, where it is known before the seal is opened. */
+  /** The id of the job, if it is known before the seal is opened. */
   job?: string;
-  /** The hash of the sealed request that is answered. */
+  /** Of an answer: the hash of the sealed request. */
   request?: string;
 }
 
 const nameOf = ({ use, host, job = '', request = '' }: Purpose) => JSON.stringify([use, host, job, request]);
 
-/** Keys made of other processes' salts that are remembered. */
+/** Maximum number of derived keys to remember, one per daemon key and process salt. */
 const maxRemembered = 64;
 
 export function createSealer(
@@ -57,7 +57,7 @@ export function createSealer(
   const keyFor = derivedKeys(keys);
   const kidFor = (token: string) => keyOf(token) ?? [...keys().daemons.keys()].sort().at(-1);
   const secretOf = (kid: string | undefined) => keys().daemons.get(kid ?? '')?.secret ?? null;
-  /** Where only the test token is taken there is nothing to seal with. */
+  /** Without keys, when only the test token is accepted, there is nothing to seal with. */
   const sealsNothing = () => testToken && keys().daemons.size === 0;
 
   return {
@@ -95,7 +95,7 @@ export function createSealer(
   };
 }
 
-/** The key that a daemon key and the salt of a process make; null: there is no such daemon key. */
+/** Derives the key from a daemon key and a process's salt; null: there is no such daemon key. */
 function derivedKeys(keys: KeySource): (kid: string, salt: string) => Buffer | null {
   const derived = new BoundedMap<string, Buffer>(maxRemembered);
   return (kid, salt) => {

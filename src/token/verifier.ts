@@ -4,31 +4,31 @@ import { type Claims, type TokenClaims, testToken } from './claims.ts';
 import type { Keyring, KeySource } from './keyring.ts';
 import { openToken } from './open-token.ts';
 
-/** Seconds that clocks may differ. */
+/** Seconds by which clocks may differ. */
 export const skew = 60;
-/** Tokens of which we remember that they are ours. */
+/** Maximum number of verified tokens to remember. */
 const maxRemembered = 1_000;
 
-/** Seconds that a token may have before it. */
+/** Maximum lifetimes of tokens, in seconds. */
 export interface Lifetimes {
-  /** For what changes something. */
+  /** For requests that change something. */
   change: number;
-  /** For everything else; the longest there is. */
+  /** For everything else, if it is longer than `change`. */
   read: number;
 }
 
 export interface VerifierOptions {
   keys: KeySource;
-  /** The name of the fleet, which tokens are for. */
+  /** The fleet that tokens must be for. */
   fleet: string;
   lifetimes: Lifetimes;
   testToken: boolean;
 }
 
 export interface Verifier {
-  /** The claims of a token that is valid now, or null when it is not, for whatever reason. */
+  /** The claims of a token that is valid now; null when it is not, for whatever reason. */
   verify(token: string): Promise<Claims | null>;
-  /** The same, but whenever it is or was valid. */
+  /** The same, whatever the token's time. */
   read(token: string): Promise<Claims | null>;
   lifetimes: Lifetimes;
 }
@@ -51,10 +51,7 @@ export function createVerifier({ keys, fleet, lifetimes, testToken: allowed }: V
   };
 }
 
-/**
- * Whether a token is valid now, and not for longer than any may be. `now` in seconds since the
- * epoch.
- */
+/** Whether a token is valid now and its lifetime allowed. `now`: seconds since the epoch. */
 export function isCurrent(claims: Claims, now: number, { change, read }: Lifetimes): boolean {
   const isMade = (claims.iat ?? 0) <= now + skew;
   return isMade && !isOver(claims, now) && !isTooLong(claims, Math.max(change, read));
@@ -62,17 +59,11 @@ export function isCurrent(claims: Claims, now: number, { change, read }: Lifetim
 
 export const isOver = ({ d }: Claims, now: number) => d !== undefined && now > d + skew;
 
-/**
- * Counted from when it was made: a token that was made for a year is not one for a day on its last
- * day.
- */
+/** Counts from the issue time: a token made for a year is not one for a day on its last day. */
 export const isTooLong = ({ d, iat }: Claims, longest: number) =>
   d !== undefined && iat !== undefined && d > iat + longest + skew;
 
-/**
- * Opens tokens, the same ones only once for each set of keys: a client sends its token with every
- * request.
- */
+/** Opens tokens, each only once per set of keys: a client sends its token with every request. */
 function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims | null> {
   const noneKnown = () => new BoundedMap<string, TokenClaims>(maxRemembered);
   let known = noneKnown();
@@ -95,8 +86,8 @@ function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims
 }
 
 /**
- * The tenant that limits count for: the user that a token fixes, or the token. No user has a name
- * with a colon.
+ * The tenant that limits apply to: the user that a token fixes, or the token. No user name has a
+ * colon.
  */
 export const tenantOf = ({ u }: Claims, token: string) => u ?? tokenLabel(token);
 

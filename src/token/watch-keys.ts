@@ -3,9 +3,7 @@ import { every } from '../lib/async/every.ts';
 import { BadKey, type ReadKeys, readKeyring } from './key-files.ts';
 import type { Keyring, KeySource } from './keyring.ts';
 
-/**
- * Milliseconds between two looks at the directory; what changes there takes effect after so long.
- */
+/** Milliseconds between two looks at the directory, and so until a change there takes effect. */
 const lookInterval = 10_000;
 
 export interface WatchedKeys {
@@ -14,9 +12,9 @@ export interface WatchedKeys {
 }
 
 /**
- * Reads a directory of keys and keeps up with it. Throws `BadKey` where any of them cannot be used
- * at the start. Later such a key counts as not there, and the log says why: a key that is gone, or
- * that others have had, is no key.
+ * Reads a directory of keys and follows its changes. Throws `BadKey` when a key is unusable at the
+ * start. Later such a key counts as missing, and the log gives the reason: a key that is gone, or
+ * that others had access to, is no key.
  */
 export async function watchKeys(
   directory: string,
@@ -41,7 +39,7 @@ export async function watchKeys(
   return { current: () => keyring, close: every(interval, look, log) };
 }
 
-/** What keeps a role from starting with these keys; each line says how to mend it. */
+/** The faults that keep a role from starting with these keys; each line names a remedy. */
 export function keyFaults(directory: string, { keyring, problems }: ReadKeys): string[] {
   if (problems.length > 0) return problems;
   const files = { daemons: '<kid>.daemon.key', issuers: '<kid>.issuer.pub' };

@@ -1,19 +1,19 @@
 import type { Job } from '../job.ts';
 import { allowsAction, allowsResource } from './patterns.ts';
 
-/** What somebody may see of what there is: everything where nothing is said. */
+/** The part of all data that a client may see: an absent `u`, `h`, `r` or `types` is no limit. */
 export interface Scope {
   u?: string | undefined;
   h?: string | undefined;
-  /** A name, or the beginning of names and a star. */
+  /** A name, or a prefix and a star. */
   r?: string | undefined;
   /** Whether values of variables may be read. */
   values?: boolean;
-  /** Patterns of the types of jobs. */
+  /** Patterns of job types. */
   types?: readonly string[] | undefined;
 }
 
-/** Whether a job is among what somebody may see. */
+/** Whether a scope includes a job. */
 export function seesJob(
   { u, r, h, types }: Scope,
   job: Pick<Job, 'user' | 'resource' | 'host' | 'type'>,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 const longest = 2048;
 const schemes = ['https:', 'http:', 'git:'];
 
-/** A URL as git may be given it: scheme, host and path, nothing else. */
+/** A URL for git: scheme, host and path, nothing else. */
 export const cloneUrl = z
   .string({ error: 't must be a string' })
   .max(longest, `t must have at most ${longest} characters`)
@@ -16,9 +16,8 @@ export const cloneUrl = z
   });
 
 /**
- * A clone URL in the one form in which git and we read it alike, or what is wrong with it. Hosts
- * written as integers, in octal or in hexadecimal come out as the address they mean (WHATWG URL,
- * "host parsing").
+ * Returns a clone URL in the one form that git and we read alike, or its fault. A host written as
+ * an integer, in octal or in hexadecimal becomes the address it means (WHATWG URL, "host parsing").
  */
 export function canonicalCloneUrl(text: string): string | { wrong: string } {
   if (!/^[\x21-\x7e]+$/.test(text)) return { wrong: 't must be a URL without spaces and control characters' };
@@ -27,7 +26,7 @@ export function canonicalCloneUrl(text: string): string | { wrong: string } {
     return {
       wrong: 't must be an https://, http://, git:// or gear:// URL, or left out for an empty repository',
     };
-  // Only the schemes of the Web have their hosts normalised.
+  // The parser normalises hosts only for the schemes of the Web.
   const parsed = parseUrl(`http:${text.slice(scheme.length)}`);
   if (!parsed) return { wrong: 't is not a valid URL' };
   if (
@@ -39,7 +38,7 @@ export function canonicalCloneUrl(text: string): string | { wrong: string } {
       ?.includes('@')
   )
     return { wrong: 't must not contain a user name or a password' };
-  // The Web's parser leaves out a mark with nothing behind it, and reads a backslash as a slash.
+  // The Web's parser drops a mark with nothing behind it, and reads a backslash as a slash.
   if (/[?#]/.test(text)) return { wrong: 't must not contain a query or a fragment' };
   if (!isHost(parsed.hostname)) return { wrong: 'the host in t is neither a name nor an address' };
   if (text.includes('\\') || /%(?![0-9a-f]{2})|%(?:00|0[ad])/i.test(parsed.pathname))
@@ -52,7 +51,7 @@ function parseUrl(text: string): URL | null {
   return URL.canParse(text) ? new URL(text) : null;
 }
 
-/** The Web's own parser leaves out port 80, which is not every scheme's. */
+/** The Web's own parser drops port 80, which is not the default of every scheme. */
 function portOf(rest: string, { port }: URL): string {
   if (port) return `:${port}`;
   return /^\/\/[^/]*:0*80(?:\/|$)/.test(rest) ? ':80' : '';
@@ -62,7 +61,7 @@ function isHost(host: string): boolean {
   if (host.startsWith('[') || isIPv4(host)) return true;
   const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
   const labels = host.replace(/\.$/, '').split('.');
-  // A last label of digits would be an address to some resolver.
+  // Some resolvers read a last label of digits as an address.
   return (
     host.length <= 253 &&
     labels.every((one) => label.test(one)) &&

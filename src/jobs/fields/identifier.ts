@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { ownRegistry } from './image-name.ts';
 
 /**
- * Names that callers may choose. Every pattern is anchored and every length is checked before the
- * pattern is tried, so that what passes may stand in a path, an argv, a unit file or a Redis key.
+ * Names that callers may choose. Every pattern is anchored, and every length is checked before its
+ * pattern, so that a valid name may stand in a path, an argv, a unit file or a Redis key.
  */
 const named = (what: string, max: number, pattern: RegExp, rule: string) =>
   z
@@ -34,7 +34,7 @@ export const hostName = named(
 );
 
 /**
- * An image reference as the Docker distribution's grammar has it:
+ * An image reference in the grammar of the Docker distribution:
  * [registry[:port]/]path[:tag][@sha256:…].
  */
 export const imageReference = named(
@@ -74,7 +74,7 @@ export const containerPath = named(
 );
 
 /**
- * A branch, a tag or a hash as git-check-ref-format(1) has them, with letters of any script.
+ * A branch, a tag or a hash by git-check-ref-format(1), with letters of any script.
  * Nothing in it is an operator of gitrevisions(7), an option or a path.
  */
 export const refName = named(

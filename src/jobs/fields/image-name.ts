@@ -1,19 +1,18 @@
 /**
- * Images below this registry are made by geard on the host itself: nobody can name them, and none
- * is pulled (RFC 2606).
+ * The registry of images that geard makes on the host itself: no client can name them, and geard
+ * pulls none of them (RFC 2606).
  */
 export const ownRegistry = 'geard.invalid';
 
 /**
- * An image as a reference names it: `docker.io/library/nginx:1.27`, or with a digest in place of
- * the tag.
+ * The full name of an image: `docker.io/library/nginx:1.27`, or with a digest instead of the tag.
  */
 export type ImageName = string;
 
 /**
- * What a valid reference names, spelled out as Docker's own parser does (distribution/reference,
- * ParseDockerRef). It holds a slash and a tag or digest, so that no engine takes it for an id or
- * the beginning of one.
+ * The full name of the image in a valid reference, as Docker's own parser spells it out
+ * (distribution/reference, ParseDockerRef). It contains a slash and a tag or digest, so that no
+ * engine takes it for an id or the beginning of one.
  *
  * @example imageName('nginx') // docker.io/library/nginx:latest
  */

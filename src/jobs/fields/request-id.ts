@@ -8,12 +8,12 @@ import { Failure } from '../errors.ts';
  */
 export type RequestId = string;
 
-/** As it is told and stored. */
+/** The canonical form, in answers and in Redis. */
 export const requestId = z.string().regex(/^[0-9a-f]{32}$/);
 
 const written = /^[0-9a-fA-F]{1,32}$/;
 
-/** The request id a client wrote as 1 to 32 hex digits. Throws `invalid_request`. */
+/** Parses a request id that a client wrote as 1 to 32 hex digits. Throws `invalid_request`. */
 export function parseRequestId(text: string): RequestId {
   if (text.length > 32 || !written.test(text)) {
     throw new Failure('invalid_request', 'i must be 1 to 32 hex digits, such as i=2a');

@@ -1,11 +1,6 @@
-/**
- * What a resource name may stand for. Each kind has its names to itself: a gear and a repository
- * may share one.
- */
+/** The kinds of resources. Each kind has its own names: a gear and a repository may share one. */
 export const kinds = ['gear', 'repository', 'environment'] as const;
 export type Kind = (typeof kinds)[number];
 
-/**
- * What jobs may wait in line for: a resource, or the host itself, which no directory needs to find.
- */
+/** The target of a line of jobs: a resource, or the host itself, which needs no directory. */
 export type LineKind = Kind | 'host';

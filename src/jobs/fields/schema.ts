@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
-// What a schema reads from several forms, or turns into another, has `plain` in its metadata: JSON
-// Schema for the one form that clients are to write, and that they read.
+// A schema that reads several forms, or transforms its input, has `plain` in its metadata: JSON
+// Schema for the one form that clients should write, and that they read.
 
-/** Refuses a list that has the same key twice; undefined and 0 do not count. */
+/** Rejects a list that has the same key twice; undefined and 0 do not count. */
 export const unique = <T>(key: (item: T) => unknown, what: string) =>
   [
     (items: T[]) => {
@@ -21,12 +21,12 @@ export const text = (what: string, max: number, pattern: RegExp, rule: string) =
     .regex(pattern, `${what} must ${rule}`)
     .refine((value) => value.isWellFormed(), `${what} must be well-formed Unicode`);
 
-/** A text without control characters, except line breaks and tabs. */
+/** Removes control characters from a text, except line breaks and tabs. */
 export const printable = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, '');
 
 /**
- * What another process says for people to read: at most so many characters, none that a terminal
- * obeys.
+ * Text from another process for people to read: at most `max` characters, and no control characters
+ * that a terminal obeys.
  */
 export const saidText = (max: number) =>
   z
@@ -35,8 +35,8 @@ export const saidText = (max: number) =>
     .meta({ plain: { type: 'string', maxLength: max } });
 
 /**
- * A whole number in decimal digits; `what` names it in the message, `digits` counts leading zeros,
- * too.
+ * A whole number in decimal digits; `what` names it in the message, `digits` includes leading
+ * zeros.
  */
 export function wholeNumber(min: number, max: number, what = '', digits = 10) {
   const message = `${what} must be a whole number from ${min} to ${max}`.trimStart();

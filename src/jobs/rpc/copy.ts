@@ -4,10 +4,7 @@ import { refName, resourceName } from '../fields/identifier.ts';
 
 const scheme = 'gear://';
 
-/**
- * The repository of this fleet that a URL names, `gear://<name>` and nothing more; null where it is
- * another URL.
- */
+/** The repository of this fleet in a URL `gear://<name>`; null for any other URL. */
 export function copiedFrom(url: string | null): string | null {
   return url?.startsWith(scheme) ? url.slice(scheme.length) : null;
 }
@@ -19,10 +16,7 @@ const gearUrl = z
     't must be gear:// and the name of a repository, such as gear://site',
   );
 
-/**
- * Where a new repository may come from: a URL that git may be given, or another repository of the
- * fleet.
- */
+/** The source of a new repository: a URL for git, or another repository of the fleet. */
 export const repositorySource = z
   .string({ error: 't must be a string' })
   .transform((text, context) => {
@@ -33,19 +27,19 @@ export const repositorySource = z
   })
   .meta({ plain: { type: 'string', maxLength: 2048, pattern: '^(https?|git|gear)://' } });
 
-/** What a copy's stream is about, so that no other is taken for it. */
+/** Identifies the stream of a copy, so that no other stream passes for it. */
 export const aboutCopy = (job: string, source: string) => `copy ${source} ${job}`;
 
-/** Bytes of the line below at most. */
+/** Maximum length of the line below, in bytes. */
 export const maxCopyHead = 2_048;
 
 /**
- * What the source's worker sends for a copy: one line of this, as JSON, and then, unless it is
- * empty, a bundle as git-bundle(1) makes it. It goes sealed from worker to worker; see
+ * The head of a copy: the source's worker sends one line of this, as JSON, and then, unless it is
+ * empty, a bundle as git-bundle(1) makes it. Both go sealed from worker to worker; see
  * token/seal-stream.ts.
  */
 export const copyHead = z.strictObject({
-  /** The branch that HEAD names, whether it is there or not; a bundle does not say. Null: none. */
+  /** The branch that HEAD names, even if it does not exist; a bundle lacks this. Null: none. */
   branch: refName.nullable(),
   /** Nothing was ever pushed. */
   empty: z.boolean(),

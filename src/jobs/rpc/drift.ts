@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What was made by hand under names like ours. It is shown, and never touched. */
+/** Made by hand under a name like ours. It is shown, and never touched. */
 export const foreign = z.strictObject({ kind: z.enum(['unit', 'container']), name: z.string() });
 export type Foreign = z.infer<typeof foreign>;
 
@@ -13,7 +13,7 @@ const changedUnit = z.object({
 });
 export type ChangedUnit = z.infer<typeof changedUnit>;
 
-/** What of a host is otherwise than geard has made it. Gears on which a job runs are left out. */
+/** Differences of a host from the state that geard made. Leaves out gears with a running job. */
 export const driftDocument = z.object({
   unitsWithoutEntry: z.array(z.string()).describe('Gears on the disk that the directory does not have'),
   entriesWithoutUnit: z

@@ -2,25 +2,23 @@ import type { Gear, GearSummary } from '../types/container-reads.ts';
 import type { EnvironmentVariable } from '../types/environment.ts';
 import type { Drift } from './drift.ts';
 
-/** Gears of a list that a host is asked about at a time. */
+/** Maximum number of gears in one query to a host. */
 export const maxListed = 1_000;
 
-/** What may hold values, sealed as the answer to a request; see requests/envelope.ts. */
+/** An answer that may contain values, sealed for its request; see requests/envelope.ts. */
 export type Sealed<T> = string & { readonly content?: T };
 
 /**
- * What the api may ask a worker without a job: reads and cancellations. The client's own request
- * says of what, which goes with each query.
+ * Queries of an api to a worker without a job: reads and cancellations. Each comes with the
+ * client's own request, which names the resource.
  */
 export interface Queries {
   'container.read': { args: object; answer: Sealed<Gear> };
-  /** Those of the names that are gears of the host. */
+  /** The gears of the host among `names`. */
   'container.list': { args: { names: string[] }; answer: GearSummary[] };
   'environment.read': { args: object; answer: Sealed<EnvironmentVariable[]> };
   'drift.read': { args: object; answer: Drift };
-  /**
-   * Has the worker send a stream through Redis; what it fails with is told before the first byte.
-   */
+  /** Makes the worker send a stream through Redis; it reports a failure before the first byte. */
   'stream.open': { args: { id: string; how: object }; answer: { head: unknown } };
   'job.cancel': { args: { id: string }; answer: { aborting: boolean } };
 }

@@ -2,25 +2,25 @@ import { z } from 'zod';
 import { Failure } from '../errors.ts';
 import { journalCursor, refName, resourceName } from '../fields/identifier.ts';
 
-/** How the lines of a log are written. */
+/** The formats of the lines of a log. */
 export const logFormats = ['text/plain', 'text/event-stream', 'application/x-ndjson'] as const;
 export type LogFormat = (typeof logFormats)[number];
 
 export const archiveFormats = ['zip', 'tar.gz'] as const;
 
 /**
- * How streams come from the workers: through Redis, straight from their own ports, or as it turns
- * out best.
+ * How streams come from the workers: through Redis, directly from their own ports, or whichever
+ * works best.
  */
 export const transports = ['auto', 'relay', 'direct'] as const;
 export type Transport = (typeof transports)[number];
 
-/** Lines of history, and seconds of a followed log, that may be asked for. */
+/** Maximum lines of history, and maximum seconds to follow a log. */
 export const maxLines = 10_000_000;
 export const maxFollow = 3_600;
 
 /**
- * Everything that a worker streams: what an api asks for, checked on both sides, and what is known
+ * All streams of a worker: the arguments from the api, checked on both sides, and the head, known
  * before the first byte.
  */
 export const streams = {
@@ -28,11 +28,11 @@ export const streams = {
     args: z.strictObject({
       resource: resourceName,
       format: z.enum(logFormats),
-      /** Lines of history before what comes now. */
+      /** Lines of history before the new ones. */
       lines: z.number().int().min(0).max(maxLines),
       /** Seconds to follow; 0: history only. */
       seconds: z.number().int().min(0).max(maxFollow),
-      /** Exactly what comes after this record instead of so many lines of history. */
+      /** Starts right after this record, instead of with `lines` of history. */
       after: journalCursor.nullable(),
     }),
     head: z.strictObject({}),
@@ -40,7 +40,7 @@ export const streams = {
   'content.archive': {
     args: z.strictObject({
       resource: resourceName,
-      /** A branch, a tag or a hash; null: what HEAD names. */
+      /** A branch, a tag or a hash; null: HEAD. */
       ref: refName.nullable(),
       format: z.enum(archiveFormats),
       /** Entity tags that the client has already, or `*`. */
@@ -70,18 +70,16 @@ export type StreamName = keyof typeof streams;
 export type StreamArgs<S extends StreamName> = z.infer<(typeof streams)[S]['args']>;
 export type StreamHead<S extends StreamName> = z.infer<(typeof streams)[S]['head']>;
 
-/** A stream whose outcome is known: from here on it comes whole, or its body throws. */
+/** An open stream: from here on it arrives whole, or its body throws. */
 export interface OpenStream<S extends StreamName = StreamName> {
   head: StreamHead<S>;
-  /**
-   * Reads from the source only as fast as it is read itself. Closing it ends the work behind it.
-   */
+  /** Reads from the source only as fast as its own reader. Closing it ends the work behind it. */
   body: AsyncIterable<Uint8Array>;
 }
 
 /**
- * What a worker says of a stream before its first byte. Throws `host_unavailable` where that makes
- * no sense.
+ * Checks the head that a worker sends before the first byte. Throws `host_unavailable` when it is
+ * invalid.
  */
 export function parseHead<S extends StreamName>(name: S, said: unknown): StreamHead<S> {
   const head = streams[name].head.safeParse(said);

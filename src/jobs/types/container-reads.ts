@@ -7,7 +7,7 @@ import { logFormats } from '../rpc/streams.ts';
 import { gearSpec, publishedPort } from './container.ts';
 import { environmentVariables } from './environment.ts';
 
-/** The last update of a gear that did not start; the gear was put back to what it was before. */
+/** The last update after which a gear did not start; the gear was rolled back. */
 const failedUpdate = z.object({
   job: requestId.describe('The job that failed'),
   at: z.iso.datetime(),
@@ -16,7 +16,7 @@ const failedUpdate = z.object({
 });
 export type FailedUpdate = z.infer<typeof failedUpdate>;
 
-/** A variable without its value; the hash tells a changed value from the same one. */
+/** A variable without its value; the hash shows whether the value has changed. */
 const hiddenVariable = z.object({ name: z.string(), hash: z.string() });
 export type HiddenVariable = z.infer<typeof hiddenVariable>;
 
@@ -53,8 +53,8 @@ export type Gear = z.infer<typeof gearDocument>;
 const { resource, host, unit, image, ports, enabled, systemd } = gearDocument.shape;
 
 /**
- * A gear in a list: what can be told of many at once. While its host does not answer only its name
- * is known.
+ * A gear in a list, with the data that is available for many at once. While its host does not
+ * answer, only its name is known.
  */
 export const gearSummary = z.object({
   resource,
@@ -67,7 +67,7 @@ export const gearSummary = z.object({
 });
 export type GearSummary = z.infer<typeof gearSummary>;
 
-/** A record of the journal, in a log that is written as JSON. */
+/** A record of the journal, in a log as JSON. */
 const logRecord = z.object({
   cursor: z.string().describe('Where it stands in the journal; a client sends it as Last-Event-ID'),
   time: z.iso.datetime(),
@@ -110,7 +110,7 @@ export const containerList = defineRead({
   errors: ['host_not_found'],
 });
 
-/** Lines of history and seconds of following that a log has by default. */
+/** Default lines of history, and default seconds to follow a log. */
 const [defaultLines, defaultSeconds] = [100, 30];
 
 export const containerLog = defineRead({

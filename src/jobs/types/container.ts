@@ -32,12 +32,12 @@ const commandWord = text(
   'not contain control characters',
 );
 
-/** Seconds that a gear may take to listen at most. */
+/** Maximum number of seconds that a gear may take to listen. */
 export const maxStartSeconds = 3_600;
 
 const unitOf = { '': 1, b: 1, k: 1024, m: MiB, g: 1024 * MiB } as const;
 
-/** Bytes, or Docker's way to write them (64m, 1g). Docker takes no less than 6 MiB. */
+/** Bytes, or Docker's notation (64m, 1g). Docker requires at least 6 MiB. */
 export const memory = z
   .union(
     [
@@ -91,7 +91,7 @@ const exampleBody = {
   cpus: 0.5,
 };
 
-/** The body of PUT container: what the gear is to be. */
+/** The body of PUT container: the wanted gear. */
 export const gearBody = z.strictObject({
   ports: z
     .array(port)

@@ -5,7 +5,7 @@ import { environmentName, resourceName } from '../fields/identifier.ts';
 import { text, unique } from '../fields/schema.ts';
 import { required } from '../parameters.ts';
 
-/** Any text but what no environment can hold (execve(2) ends a value at a NUL). */
+/** Any text that an environment can hold (execve(2) ends a value at a NUL). */
 const value = text('an environment value', 32_768, /^[^\0]*$/, 'not contain NUL');
 
 const variable = z.strictObject({ name: environmentName, value });

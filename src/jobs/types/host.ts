@@ -5,7 +5,7 @@ import { hostLimits, userLimits } from '../limits.ts';
 import { required } from '../parameters.ts';
 import { driftDocument, foreign } from '../rpc/drift.ts';
 
-/** The host is what such a job works on, and stands where others name their resource. */
+/** Such a job works on the host, which takes the place of a resource. */
 const params = z.strictObject({ resource: hostName });
 
 const drained = z.strictObject({
@@ -42,7 +42,7 @@ export const hostUndrain = defineJob({
 const names = z.array(z.string());
 
 /**
- * Brings directory, unit files, links and reservations into line with the gears that the host has.
+ * Brings directory, unit files, links, networks and reservations into line with the host's gears.
  */
 export const hostRepair = defineJob({
   ...onHost,
@@ -64,7 +64,7 @@ export const hostRepair = defineJob({
 export const hostStates = ['live', 'draining', 'gone'] as const;
 export type HostState = (typeof hostStates)[number];
 
-/** A host in the list; a token for names of resources gets its name and state only. */
+/** A host in the list; a token limited to resource names gets only its name and state. */
 const hostDocument = z.object({
   name: z.string(),
   state: z.enum(hostStates),
@@ -86,7 +86,7 @@ export const hostList = defineRead({
   needs: [],
   takes: ['h', 'limit', 'after'],
   wants: () => ({}),
-  /** With what this api grants one user. */
+  /** Includes the limits of one user on this api. */
   answer: z.object({ hosts: z.array(hostDocument), limits: userLimits }),
   errors: [],
 });
@@ -101,7 +101,7 @@ export const hostRemove = defineRead({
   needs: ['h'],
   takes: [],
   wants: ({ all }) => ({ host: required(all, 'h') }),
-  /** What became free, and how many jobs failed with the host. */
+  /** The number of names that became free, and of jobs that failed with the host. */
   answer: z.object({ host: z.string(), removed: z.object({ names: z.number(), jobs: z.number() }) }),
   errors: ['host_not_found'],
 });

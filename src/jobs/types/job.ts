@@ -31,7 +31,7 @@ export const jobRead = defineRead({
   errors: ['job_not_found'],
 });
 
-/** A step of a job, in a log that is written as JSON. */
+/** A step of a job, in a log as JSON. */
 const progressLine = progress.extend({
   id: z.string().describe('Where it stands in the log; a client sends it as Last-Event-ID'),
   time: z.iso.datetime(),

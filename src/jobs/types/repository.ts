@@ -68,7 +68,7 @@ export const contentArchive = defineRead({
   ],
 });
 
-/** The ref behind `/content/`, which may hold slashes; null: none. */
+/** The ref after `/content/`, which may contain slashes; null: none. */
 function refOf(found: string): string | null {
   if (found === '') return null;
   try {

@@ -9,7 +9,7 @@ export const whoami = defineRead({
   needs: [],
   takes: [],
   wants: () => ({}),
-  /** Null is what the token leaves open. */
+  /** Null: the token leaves it open. */
   answer: z.object({
     user: z.string().nullable(),
     resource: z.string().nullable().describe('A name, or the beginning of names and a star'),

@@ -15,16 +15,14 @@ import { sample } from './sample.ts';
 import { claimArgument, creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
 import type { Accepted, JobSubmission, Placement } from './submission.ts';
 
-/**
- * Milliseconds for which is waited what stands in the way but passes, and between two looks at it.
- */
+/** Milliseconds to wait for a temporary obstacle to pass, and between two looks at it. */
 const patience = entrySettled + 500;
 const look = 100;
 
 /**
- * So many hosts, taken at random, are compared for a new name: what that costs does not grow with
- * the fleet, and hosts that have less than others still catch up (the power of d choices:
- * Mitzenmacher, IEEE TPDS 12(10), 2001).
+ * Number of hosts, taken at random, to compare for a new name: its cost does not grow with the
+ * fleet, and hosts that have less than others still catch up (the power of d choices: Mitzenmacher,
+ * IEEE TPDS 12(10), 2001).
  */
 const sampleSize = 8;
 
@@ -35,16 +33,15 @@ const predictions = new Counter(
 );
 
 /**
- * What comes next: the verdict, or a host to try, or the directory to be asked (null); a little
- * later where `again`.
+ * The next step: the verdict, or a host to try, or the directory to ask (null); after a pause if
+ * `again`.
  */
 type Step = Accepted | { host: string | null; again?: boolean };
 
 /**
- * Finds the host for a request, records it there and hands it to the host's queue. Where the host
- * is known from the beginning, or predicted, that is one round trip: the delivery carries nothing
- * but the id and is dropped by the worker where the record says otherwise, so that it may be sent
- * at once. Throws `queue_unavailable`.
+ * Finds the host for a request, records it there and adds it to the host's queue. For a known or
+ * predicted host, that is one round trip: the delivery carries only the id, and the worker drops it
+ * if the record does not match, so it can go out at once. Throws `queue_unavailable`.
  */
 export async function accept(
   parts: AcceptParts,
@@ -70,10 +67,7 @@ export async function accept(
   return step;
 }
 
-/**
- * The host that is tried before the directory is asked; null: none. In a Cluster the directory
- * comes first.
- */
+/** The host to try before asking the directory, or null. In a Cluster the directory comes first. */
 function firstHost({ parts, submission, placement, candidates }: Attempt): PredictedHost | null {
   const { only } = placement;
   if (needsName(submission) && !parts.atOnce) return null;
@@ -82,7 +76,7 @@ function firstHost({ parts, submission, placement, candidates }: Attempt): Predi
   return parts.predictor.predict(jobs[type].on, params.resource, creates(submission) ? candidates : []);
 }
 
-/** Asks the directory who has the name, or is to have it. */
+/** Asks the directory for the host that has the name or is to have it. */
 async function claim(attempt: Attempt): Promise<Step> {
   const { parts, submission, placement } = attempt;
   const reply = await runScript(parts.redis, 'claimName', directoryKeys(submission), [
@@ -116,7 +110,7 @@ function compareAll(attempt: Attempt): Step {
   return { host: null };
 }
 
-/** Redis is another one, or has lost everything: the directory has to be filled first. */
+/** Redis is another one, or lost everything: waits until the directory is filled again. */
 async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
   const { directorySync } = attempt.parts;
   await directorySync.look();
@@ -126,8 +120,7 @@ async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
 }
 
 /**
- * The directory names another host than the only one wanted: that may be out of date, or about to
- * change.
+ * The directory names another host than the only one allowed: it may be stale, or about to change.
  */
 async function movedOn(
   { parts: { redis }, submission: { command } }: Attempt,
@@ -138,7 +131,7 @@ async function movedOn(
   return { host: null, again: state === 'busy' };
 }
 
-/** Has the request recorded on a host. */
+/** Records the request on a host. */
 async function record(attempt: Attempt, host: string): Promise<Step> {
   const { parts, submission, placement } = attempt;
   const job = newJob(submission, host);
@@ -172,8 +165,7 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
 }
 
 /**
- * The id is bound to another host: to a job there, to one on its way, or to one that is no longer
- * remembered.
+ * The id is bound to another host: to a job there, to one in flight, or to one no longer on record.
  */
 async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string): Promise<Step> {
   const { parts, submission } = attempt;
@@ -186,8 +178,8 @@ async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string)
 }
 
 /**
- * The host of an old entry does not have the name: it may go to the host with the most room. Where
- * another request has counted on the entry since, it stays as it is.
+ * The host of an old entry does not have the name, so it may go to the host with the most room. The
+ * entry stays if another request has relied on it since.
  */
 async function moveAway(attempt: Attempt): Promise<Step> {
   const { parts, submission } = attempt;
@@ -198,7 +190,7 @@ async function moveAway(attempt: Attempt): Promise<Step> {
   return { host: null };
 }
 
-/** The id has a job already. Where that is about another name, ours is not wanted. */
+/** The id already has a job. If that is about another name, undoes the claim on ours. */
 async function joined(attempt: Attempt, record: JobRecord): Promise<Step> {
   if (record.job.resource !== attempt.submission.command.params.resource) await takeBack(attempt);
   return { verdict: 'known', record };
@@ -208,7 +200,7 @@ async function takeBack({ parts: { redis }, submission: { command }, made }: Att
   if (made) await deleteEntry(redis, jobs[command.type].on, command.params.resource, made, 0);
 }
 
-/** Refuses a request, and takes back what it has claimed. `limit`: of `full`. */
+/** Rejects a request, and undoes its claim. `limit`: for `full`. */
 async function refused(
   attempt: Attempt,
   verdict: 'missing' | 'exists' | 'nowhere' | 'full' | 'late',

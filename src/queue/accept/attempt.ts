@@ -13,9 +13,9 @@ export interface AcceptParts {
   directorySync: DirectorySync;
   predictor: HostPredictor;
   limits: JobLimits;
-  /** Seconds for which a finished job and its id are kept. */
+  /** Seconds to keep a finished job and its id. */
   keepSeconds: number;
-  /** Whether one script may touch everything; in a Cluster only what lies in one slot. */
+  /** Whether one script may touch all keys; in a Cluster only those of one slot. */
   atOnce: boolean;
 }
 
@@ -27,19 +27,19 @@ export interface NameEntry {
 
 /** A request on its way to its host. */
 export interface Attempt {
-  /** Tells it from another one of the same request. */
+  /** Distinguishes it from other attempts for the same request. */
   id: string;
   parts: AcceptParts;
   submission: JobSubmission;
   placement: Placement;
-  /** Hosts that are compared for a new name: some, or all where those lack ports or memory. */
+  /** Hosts to compare for a new name: some, or all if those lack ports or memory. */
   candidates: Candidate[];
-  /** The directory that this counts on; see epoch.ts. */
+  /** The epoch of the directory that this attempt relies on; see epoch.ts. */
   epoch: string;
-  /** The name's entry is older than any request that could have counted on it. */
+  /** The name's entry is older than any request that could rely on it. */
   settled: boolean;
-  /** What the ledger says of the id, where that is void. */
+  /** The ledger's entry for the id, if that is void. */
   instead: string;
-  /** The directory's entry, where this request has made it. */
+  /** The directory's entry, if this request made it. */
   made: NameEntry | null;
 }

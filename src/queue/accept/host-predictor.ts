@@ -2,28 +2,26 @@ import type { LineKind } from '../../jobs/fields/resource.ts';
 import { BoundedMap } from '../../lib/bounded-map.ts';
 import type { Candidate } from './submission.ts';
 
-/** A host that is tried before the directory was asked. */
+/** A host to try before asking the directory. */
 export interface PredictedHost {
   host: string;
-  /** To be called when it is known what became of it. */
+  /** Call it once the outcome is known. */
   settle(): void;
 }
 
 /**
- * Where the directory is likely to send a request. A wrong prediction costs a round trip and a
- * delivery that finds nothing.
+ * Predicts the host the directory will choose. A wrong prediction costs a round trip and a delivery
+ * that finds nothing.
  */
 export interface HostPredictor {
   /**
-   * The host that had the name when it was last seen, or the one of these that the directory will
-   * choose; null: none.
+   * The host last seen with the name, or the candidate that the directory will choose; null: none.
    */
   predict(kind: LineKind, resource: string, candidates: readonly Candidate[]): PredictedHost | null;
-  /** The host that has a name. */
+  /** Remembers the host that has a name. */
   see(kind: LineKind, resource: string, host: string): void;
   /**
-   * What the directory had for each candidate: names, MiB that they ask for; and the host that it
-   * has chosen.
+   * Remembers the directory's figures for each candidate (names, MiB they request) and its choice.
    */
   learn(
     kind: LineKind,
@@ -33,7 +31,7 @@ export interface HostPredictor {
   ): void;
 }
 
-/** Names whose hosts are remembered; those seen longest ago are forgotten first. */
+/** Maximum number of names to remember; the one seen longest ago goes first. */
 const maxNames = 10_000;
 
 interface Known {
@@ -89,8 +87,7 @@ interface Ranked {
 }
 
 /**
- * In the order in which the directory chooses (scripts/lua/include/choose.lua), as far as it is
- * known here.
+ * The order in which the directory chooses (scripts/lua/include/choose.lua), as far as known here.
  */
 const byRank = (a: Ranked, b: Ranked) =>
   a.candidate.avoid - b.candidate.avoid ||

@@ -12,30 +12,29 @@ import {
   recordKeys,
 } from './script-arguments.ts';
 
-/** What became of a request: the verdict of the script, and what it is about. */
+/** The outcome of a request: the script's verdict, and its details. */
 export interface Recorded {
   verdict: Reply<'accept'>[0];
-  /** Of `elsewhere` the host, of `taken` what the id is bound to, of `full` the limit. */
+  /** For `elsewhere` the host, for `taken` the id's binding, for `full` the limit. */
   more: string;
-  /** The entry of the name, as the directory has it now, and what it said of it. */
+  /** The directory's current entry of the name, and its verdict on the name. */
   text: string;
   name: ClaimVerdict;
 }
 
 /**
- * Has a request recorded on a host by one script, unless the directory has or chooses another one.
- * In a Cluster the name has been claimed before, and the id is bound first: that is undone where
- * the record is refused.
+ * Records a request on a host with one script, unless the directory has or chooses another host. In
+ * a Cluster the name is already claimed, and the id is bound first; if the record is refused, it
+ * unbinds the id.
  */
 export async function recordRequest(attempt: Attempt, job: Job): Promise<Recorded> {
   const { parts, submission, candidates, settled, instead } = attempt;
   const { redis, clock, keepSeconds, atOnce, predictor } = parts;
   const { host } = job;
-  // A little less than the time after which we give up: what Redis gets to see later must not take
-  // place.
+  // A little less than our own timeout: a request that reaches Redis later must have no effect.
   const deadline = Math.floor(clock.now() + commandTimeout - 100);
   const ledger = keys.id(submission.id);
-  // Until when the job may still be on its way to the host.
+  // Until then the job may still be in flight to the host.
   const value = `${host} ${deadline}`;
   const binding = [instead, value, idSeconds(keepSeconds)];
   if (!atOnce) {
@@ -60,5 +59,5 @@ export async function recordRequest(attempt: Attempt, job: Job): Promise<Recorde
   return { verdict, more, text, name };
 }
 
-/** An id is remembered for longer than its job, which counts from its end. */
+/** Seconds to remember an id: longer than its job, which counts from its end. */
 const idSeconds = (keepSeconds: number) => 2 * keepSeconds + 30 * 24 * 60 * 60;

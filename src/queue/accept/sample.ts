@@ -1,8 +1,8 @@
 import type { Candidate } from './submission.ts';
 
 /**
- * Some candidates at random, of those against which the least speaks: another one would not be
- * taken.
+ * At most `most` candidates: all, or a random choice among those with the lowest penalty, because
+ * the directory would not choose any other.
  */
 export function sample(candidates: Candidate[], most: number): Candidate[] {
   if (candidates.length <= most) return candidates;

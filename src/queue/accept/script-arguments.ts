@@ -8,17 +8,17 @@ import type { JobSubmission } from './submission.ts';
 
 /** The keys and arguments of the scripts that accept a request; see scripts/lua. */
 
-/** Whether a request needs a name in the directory; what is about a host itself does not. */
+/** Whether a request needs a name in the directory; a request on a host itself does not. */
 export const needsName = ({ command }: JobSubmission) => jobs[command.type].needs !== 'host';
 
-/** Whether a request makes a name where there is none. */
+/** Whether a request creates its name if there is none. */
 export function creates({ command }: JobSubmission): boolean {
   const needs = needsOf(command);
   return needs === 'place' || needs === 'absence';
 }
 
 /**
- * What a request asks of the directory, as JSON; empty where it asks for no name. See
+ * The claim on the directory, as JSON; empty if the request needs no name. See
  * scripts/lua/accept/claim-name.lua.
  */
 export function claimArgument({ id, submission, placement, candidates, epoch }: Attempt): string {
@@ -35,7 +35,7 @@ export function claimArgument({ id, submission, placement, candidates, epoch }: 
   });
 }
 
-/** What of a host's room a command asks for. */
+/** The room on a host that a command requests: MiB of memory, and external ports. */
 export function roomOf(command: Command): { memory: number; ports: number[] } {
   if (command.type !== 'container.install') return { memory: 0, ports: [] };
   const { memory = 0, ports } = command.params.spec;
@@ -46,12 +46,12 @@ export function roomOf(command: Command): { memory: number; ports: number[] } {
 }
 
 /**
- * A job that is still not over a day after it could have begun is entered into its lists again at
- * its end.
+ * Seconds that the lifetime of lists allows for a job to run. A longer job enters its lists again
+ * at its end.
  */
 const day = 24 * 60 * 60;
 
-/** What the host's records are asked, as JSON. */
+/** The argument `what` of accept.lua, as JSON. */
 export function recordArgument(
   { command, id, tenant, expires }: JobSubmission,
   { limits, keepSeconds }: Pick<AcceptParts, 'limits' | 'keepSeconds'>,

@@ -3,12 +3,12 @@ import type { Job } from '../../jobs/job.ts';
 import type { JobLimits } from '../../jobs/limits.ts';
 import type { JobRecord } from '../records/job-record.ts';
 
-/** A change that has passed the door, ready to be recorded. */
+/** An authorized change, ready to be recorded. */
 export interface JobSubmission extends Change {
-  /** Whom the job is counted for; see tenantOf. */
+  /** The tenant whose limits the job counts against; see tenantOf. */
   tenant: string;
   origin?: Origin;
-  /** The request as it came, sealed for the worker of a host. */
+  /** Seals the original request for the worker of a host. */
   seal(host: string): string;
 }
 
@@ -17,27 +17,27 @@ export interface Candidate {
   host: string;
   /** MiB that it has for gears. */
   memory: number;
-  /** How much speaks against it; another host is taken where less does. */
+  /** Penalty for lack of ports or memory: the directory prefers hosts with a lower one. */
   avoid: number;
 }
 
 /** Where a request may go. */
 export interface Placement {
-  /** The only host it may go to: the one that was asked for, or the only one there is. */
+  /** The only host allowed: the requested one, or the only one in the fleet. */
   only: string | null;
-  /** Hosts that may take the name where nobody has it. */
+  /** Hosts that may take the name if no host has it. */
   candidates: Candidate[];
 }
 
-/** What became of a request. */
+/** The outcome of a request. */
 export type Accepted =
   | { verdict: 'accepted'; job: Job }
-  /** The id is known: this is what it became. */
+  /** The id is known; `record` is its job. */
   | { verdict: 'known'; record: JobRecord }
-  /** The name lives on another host than the only one that the request may go to. */
+  /** The name is on another host than the only one allowed. */
   | { verdict: 'elsewhere'; host: string }
   | { verdict: 'missing' }
   | { verdict: 'exists' }
-  /** There is no host to take the name. */
+  /** No host can take the name. */
   | { verdict: 'nowhere' }
   | { verdict: 'full'; limit: keyof JobLimits };

@@ -11,12 +11,12 @@ import { runScript } from '../scripts/run-script.ts';
 import { readHeld } from './hosts.ts';
 
 /**
- * The directory: which host has a name. Its entries are changed by scripts only
- * (scripts/lua/include/directory.lua); whether a host really holds what an entry says is known
- * under the host's own keys.
+ * The directory: which host has a name. Only scripts change its entries
+ * (scripts/lua/include/directory.lua). The host's own keys show whether it really holds the
+ * resource of an entry.
  */
 
-/** Milliseconds after which no request is on its way any more that has counted on an entry. */
+/** Milliseconds after which no request that relied on an entry is still in flight. */
 export const entrySettled = commandTimeout + 700;
 
 const entry = z.object({ host: z.string(), attempt: z.string().default('') });
@@ -24,7 +24,7 @@ const entry = z.object({ host: z.string(), attempt: z.string().default('') });
 /** An entry of the directory, as it was read. */
 export interface Entry {
   host: string;
-  /** The attempt of a request that has asked for the name last; see accept.ts. */
+  /** The attempt that last asked for the name; see accept.ts. */
   attempt: string;
   text: string;
 }
@@ -57,7 +57,7 @@ export async function findHolder(redis: Redis, kind: LineKind, resource: string)
 }
 
 /**
- * Takes an entry out as it was read; false where somebody has asked for the name since, or less
+ * Deletes an entry if it is unchanged; false when a request has asked for the name since, or less
  * than `age` ms ago.
  */
 export async function deleteEntry(
@@ -71,9 +71,8 @@ export async function deleteEntry(
 }
 
 /**
- * Takes a name out of the directory where the host it names neither holds it nor has been asked to:
- * `free` then, else `held`, or `busy` where a request may be on its way that has counted on the
- * entry.
+ * Removes a name from the directory if its host neither holds it nor has been asked to. Returns
+ * `free` then, otherwise `held`, or `busy` when a request in flight may rely on the entry.
  */
 export async function releaseEntry(
   redis: Redis,
@@ -85,7 +84,7 @@ export async function releaseEntry(
   return (await deleteEntry(redis, kind, resource, known)) ? 'free' : 'busy';
 }
 
-/** Enters a name that a host holds, unless another one has it. */
+/** Enters a name that a host holds, unless the name has an entry. */
 export async function insertEntryIfAbsent(
   redis: Redis,
   kind: LineKind,
@@ -96,7 +95,7 @@ export async function insertEntryIfAbsent(
 }
 
 /**
- * What a pattern (requests/patterns.ts) takes in of a sorted set of names, behind one of them: its
+ * The range of a pattern (jobs/access/patterns.ts) in a sorted set of names, after one of them: its
  * least and its greatest member. Names are ASCII.
  */
 export function rangeOf(pattern: string, after = ''): [from: string, to: string] {
@@ -105,22 +104,22 @@ export function rangeOf(pattern: string, after = ''): [from: string, to: string]
   return [after < first ? `[${first}` : `(${after}`, isBeginning ? `(${first}\x7f` : `[${first}`];
 }
 
-/** Names that somebody may see, in their order. */
+/** Names that a scope allows, in order. */
 export interface NamePage {
   /** Each with the host that holds it, or has been asked to. */
   names: [name: string, host: string][];
-  /** The name after which the next page goes on; null: there is no more. */
+  /** The `after` of the next page; null on the last page. */
   next: string | null;
 }
 
-/** The first names of a kind in a scope behind one of them; of one host, those that it holds. */
+/** The first names of a kind in a scope, after one of them; with a host, only those it holds. */
 export async function listNames(
   redis: Redis,
   kind: Kind,
   { r = '*', h }: Scope,
   { limit, after }: { limit: number; after?: string | undefined },
 ): Promise<NamePage> {
-  const most = limit + 1; // Whether there is more.
+  const most = limit + 1; // One more, to know whether there is a next page.
   const found =
     h === undefined
       ? await redis.zrangebylex(keys.names(kind), ...rangeOf(r, after), 'LIMIT', 0, most)
@@ -139,12 +138,12 @@ export async function listNames(
   };
 }
 
-/** About how many entries are read at a time. */
+/** Approximate number of entries to read at a time. */
 const scanned = 500;
 
 /**
- * All entries of a kind, some at a time; one may come twice, and one that is entered meanwhile not
- * at all (SCAN of Redis).
+ * Reads all entries of a kind in batches. An entry may come twice, and one entered in the meantime
+ * not at all (SCAN of Redis).
  */
 export async function* scanEntries(redis: Redis, kind: LineKind): AsyncGenerator<Map<string, Entry>> {
   let cursor = '0';

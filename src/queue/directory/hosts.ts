@@ -9,19 +9,19 @@ import type { RedisClock } from '../redis/clock.ts';
 import { channels, keys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
 
-/** Milliseconds between two signs of life of a worker. */
+/** Milliseconds between two heartbeats of a worker. */
 export const heartbeatInterval = 5_000;
-/** A host is gone after three missed signs of life. */
+/** Milliseconds after which a host is gone: three missed heartbeats. */
 export const goneAfter = 3 * heartbeatInterval;
 
-/** Ports of a host that are told; more than that no host has gears for. */
+/** Maximum number of ports in an announcement; no host has gears for more. */
 const maxPorts = 5_000;
 
 const announcement = z.object({
   name: hostName,
   version: z.string().max(64),
   gears: z.number().int().nonnegative(),
-  /** Whether it takes nothing new. */
+  /** Whether it accepts nothing new. */
   draining: z.boolean().default(false),
   /** `address:port` from which an api may fetch streams directly; null: through Redis only. */
   address: z
@@ -30,17 +30,17 @@ const announcement = z.object({
     .regex(/^(?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/)
     .nullable()
     .default(null),
-  /** MiB that the host has for gears, and that its gears have been promised. */
+  /** MiB that the host has for gears, and MiB promised to its gears. */
   memory: z.number().int().nonnegative().default(0),
   memoryTaken: z.number().int().nonnegative().default(0),
-  /** External ports that its gears have. */
+  /** External ports of its gears. */
   ports: z.array(z.number().int()).max(maxPorts).default([]),
   /**
-   * What it does at a time and gives a gear; null: its worker has not said so in a way that we
+   * Its limits for parallel work and for gears; null: its worker announced none in a form that we
    * know.
    */
   limits: hostLimits
-    // A worker of the version before has no such limit.
+    // A worker of the previous version has no such limit.
     .extend({ maxStarts: hostLimits.shape.maxStarts.default(Number.POSITIVE_INFINITY) })
     .nullable()
     .catch(null),
@@ -48,7 +48,7 @@ const announcement = z.object({
   lastSeen: z.number(),
 });
 export type Announcement = z.infer<typeof announcement>;
-/** What a worker knows of its host by itself. */
+/** The part of an announcement that a worker knows by itself. */
 export type HostReport = Omit<Announcement, 'lastSeen'>;
 
 export interface HostEntry extends Announcement {
@@ -56,8 +56,8 @@ export interface HostEntry extends Announcement {
 }
 
 /**
- * Reads all hosts whose workers ever announced themselves, again and again: what a host has not
- * said anew is not parsed anew.
+ * Returns a function that reads all hosts whose workers ever announced themselves. It parses only
+ * announcements that changed since the last read.
  */
 export function createHostsReader(redis: Redis, clock: RedisClock): () => Promise<HostEntry[]> {
   let said = new Map<string, { text: string | null; host: Announcement | null }>();
@@ -81,9 +81,7 @@ async function readTexts(redis: Redis, names: string[]): Promise<(string | null)
   return all.length > 0 ? redis.mget(all) : [];
 }
 
-/**
- * One host, or null where no worker of that name ever announced itself, or the host was removed.
- */
+/** One host, or null if no worker of that name ever announced itself or the host was removed. */
 export async function readHost(redis: Redis, clock: RedisClock, name: string): Promise<HostEntry | null> {
   const [text, known] = await Promise.all([redis.get(keys.host(name)), redis.sismember(keys.hosts, name)]);
   const host = known === 0 ? null : parseAnnouncement(name, text);
@@ -100,26 +98,26 @@ function entryOf(host: Announcement, clock: RedisClock): HostEntry {
   return { ...host, state: clock.now() - host.lastSeen < goneAfter ? here : 'gone' };
 }
 
-/** The names of what a host holds, as it was last announced. */
+/** The names that a host holds, as of its last announcement. */
 export async function readHeld(redis: Redis, host: string, kind: Kind): Promise<string[]> {
   return (await redis.smembers(keys.held(host, kind))).filter((name) => resourceName.safeParse(name).success);
 }
 
-/** Those of some names that a host holds, as it was last announced. */
+/** The names among `names` that a host holds, as of its last announcement. */
 export async function heldAmong(redis: Redis, host: string, kind: Kind, names: string[]): Promise<string[]> {
   const held = names.length > 0 ? await redis.smismember(keys.held(host, kind), ...names) : [];
   return names.filter((_, i) => held[i] === 1);
 }
 
-/** A worker as it holds the name of its host. */
+/** The worker that holds a host's name. */
 export interface Holder {
-  /** Of the host's disk: who has it may take over from a worker that was there before. */
+  /** Identity of the host's disk: a worker with the same one may take over from its predecessor. */
   identity: string;
-  /** Where it is, for people. */
+  /** Its location, for people. */
   place: string;
 }
 
-/** Another worker has the host's name. */
+/** Another worker holds the host's name. */
 export class NameTaken extends Error {
   constructor(host: string, lease: string) {
     const parsed = z.object({ place: z.string().max(500) }).safeParse(parseJson(lease));
@@ -130,9 +128,9 @@ export class NameTaken extends Error {
 }
 
 /**
- * Says that a host lives, and what else there is to say: `held` has everybody read again what it
- * holds, `left` that it goes on purpose. Rejects with `NameTaken` where another worker has said so
- * under its name not long ago.
+ * Announces that a host is alive, with a message: `held` makes every api read its resources again,
+ * `left` reports that it leaves on purpose. Rejects with `NameTaken` while another worker holds the
+ * lease of its name.
  */
 export async function announceHost(
   redis: Redis,
@@ -148,16 +146,16 @@ export async function announceHost(
   if (other !== null) throw new NameTaken(name, other);
 }
 
-/** Says that a host has gone on purpose, so that nobody waits for three missed signs of life. */
+/** Announces that a host leaves on purpose, so that no api waits for three missed heartbeats. */
 export async function withdrawHost(redis: Redis, host: HostReport, holder: Holder): Promise<void> {
   await announceHost(redis, { ...host, lastSeen: 0 }, holder, 'left');
   await redis.del(keys.lease(host.name));
 }
 
 /**
- * Makes what Redis has of a host's resources say what is on its disk. Jobs go on meanwhile: what
- * Redis has is read first, so that a name which comes between the two looks is not taken for one
- * that is gone, and only what it lacks is added, so that one which goes is not brought back.
+ * Brings a host's resources in Redis in line with its disk, while jobs go on. It reads Redis first,
+ * so that a name added between the two reads does not count as gone. It adds only the names missing
+ * there, so that a name being removed does not come back.
  */
 export async function announceHeld(
   redis: Redis,

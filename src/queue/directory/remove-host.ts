@@ -5,18 +5,17 @@ import { readJobOf } from '../records/worker-records.ts';
 import { keys } from '../redis/keys.ts';
 import { deleteEntry, scanEntries } from './entries.ts';
 
-/** What went with a host. */
+/** The effects of removing a host. */
 export interface Removed {
-  /** Names of gears, repositories and environments that may be given to other hosts now. */
+  /** Names of gears, repositories and environments now free for other hosts. */
   names: number;
-  /** Unfinished jobs, which have failed by it. */
+  /** Unfinished jobs that failed with it. */
   jobs: number;
 }
 
 /**
- * Forgets a host that is never to come back: its names are free and its unfinished jobs are over.
- * Can be repeated. A worker that comes back all the same announces itself, and what it holds, as
- * any other.
+ * Forgets a host that will not come back: frees its names and ends its unfinished jobs. Can be
+ * repeated. A worker that comes back anyway announces itself and its resources like any other.
  */
 export async function removeHost(redis: Redis, host: string, keepSeconds: number): Promise<Removed> {
   const removed: Removed = { names: 0, jobs: 0 };

@@ -2,32 +2,32 @@ import { EventEmitter, once } from 'node:events';
 import { Failure } from '../../jobs/errors.ts';
 import { goneAfter, heartbeatInterval } from './hosts.ts';
 
-/** Milliseconds in which hosts that nobody expects have time to say that they are there. */
+/** Milliseconds that unexpected hosts have to announce themselves. */
 const newcomers = 1_000;
-/** Milliseconds for which a request waits for the directory. */
+/** Milliseconds that a request waits for the directory. */
 const patience = 1_500;
 
 /**
- * Whether the directory can be relied upon. After Redis has lost everything it is empty until the
- * workers have said what they hold: nothing must be told to be absent, and no name be given away,
- * before that.
+ * Whether the directory is reliable. After Redis has lost everything, it is empty until the workers
+ * have announced their resources. Before that, no api may report a resource as absent or give a
+ * name away.
  */
 export interface DirectoryReadiness {
-  /** Everything was lost, or is seen for the first time, so many milliseconds ago. */
+  /** A new epoch began `age` milliseconds ago: Redis lost everything, or is new to this api. */
   begin(age: number): void;
-  /** What a host holds is in the directory. */
+  /** The directory now has the resources of a host. */
   heard(host: string): void;
-  /** A host has gone on purpose: nobody needs to wait for it. */
+  /** A host has left on purpose: stops waiting for it. */
   left(host: string): void;
   /**
-   * Resolves when the directory can be relied upon. Throws `queue_unavailable` where that takes too
-   * long for a request.
+   * Resolves once the directory is reliable. Throws `queue_unavailable` when that takes too long
+   * for a request.
    */
   settled(): Promise<void>;
   close(): void;
 }
 
-/** `expected`: hosts that are to be heard of in the beginning. */
+/** `expected`: hosts to wait for at the start. */
 export function createDirectoryReadiness(expected: readonly string[]): DirectoryReadiness {
   const changed = new EventEmitter().setMaxListeners(0);
   let awaited = new Set(expected);
@@ -51,7 +51,7 @@ export function createDirectoryReadiness(expected: readonly string[]): Directory
   };
   return {
     begin(age) {
-      // Who was there before is expected to come back.
+      // Expects the hosts from before to come back.
       if (heard.size > 0) awaited = heard;
       heard = new Set();
       open = true;
@@ -79,7 +79,7 @@ export function createDirectoryReadiness(expected: readonly string[]): Directory
   };
 }
 
-/** Milliseconds from the beginning for which hosts are waited for. */
+/** Milliseconds from the start to wait for hosts. */
 function timeFor(awaited: ReadonlySet<string>, heard: ReadonlySet<string>): number {
   const isMissing = [...awaited].some((host) => !heard.has(host));
   if (awaited.size > 0) return isMissing ? goneAfter : 0;

@@ -4,8 +4,8 @@ import { releaseEntry, scanEntries } from './entries.ts';
 import { readHeld } from './hosts.ts';
 
 /**
- * Takes every name out of the directory that its host does not hold: an api may have died before it
- * could. Of a large directory a part is looked at after the other, so that nobody waits for it.
+ * Removes every name from the directory that its host does not hold: an api may have died before it
+ * could. Reads the directory in batches, so that a large one keeps no request waiting.
  */
 export async function sweepDirectory(redis: Redis): Promise<void> {
   for (const kind of kinds) await sweepKind(redis, kind);

@@ -13,27 +13,26 @@ import { createDirectoryReadiness } from './settling.ts';
 import { sweepDirectory } from './sweep.ts';
 
 /**
- * Milliseconds between two comparisons of the whole directory with what hosts hold, and between two
- * looks at the epoch.
+ * Milliseconds between two comparisons of the whole directory with the hosts' resources, and
+ * between two checks of the epoch.
  */
 const sweepInterval = 180_000;
 const epochInterval = 1_000;
 /**
- * Milliseconds until a host that could not be read is read again: twice as long each time, up to a
- * heartbeat.
+ * Milliseconds before the retry of a failed host read: twice as long each time, up to a heartbeat.
  */
 const firstRetry = 200;
 const lastRetry = heartbeatInterval;
 
 export interface DirectorySync {
   /**
-   * Resolves when the directory can be relied upon; throws `queue_unavailable` where a request
-   * should come again.
+   * Resolves once the directory is reliable; throws `queue_unavailable` when the client should
+   * retry.
    */
   settled(): Promise<void>;
-  /** The epoch that the directory is of; see epoch.ts. */
+  /** The epoch of the directory; see epoch.ts. */
   epoch(): string;
-  /** Looks whether Redis is still the one that we know. */
+  /** Checks whether Redis is still the one that we know. */
   look(): Promise<void>;
   close(): void;
 }
@@ -42,22 +41,22 @@ export interface DirectorySyncParts {
   redis: Redis;
   subscriber: Redis;
   clock: RedisClock;
-  /** Hosts that are to be heard of in the beginning. */
+  /** Hosts to wait for at the start. */
   expected: readonly string[];
   log: Logger;
 }
 
 /**
- * Keeps the directory, which names the host of each resource, up with what the workers say. A
- * worker may write only about itself; that one name is in two places can be seen only here, and is
- * told in the log.
+ * Keeps the directory, which names the host of each resource, in step with the workers'
+ * announcements. A worker may write only about itself, so only this can detect, and log, that two
+ * hosts hold the same name.
  */
 export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   const { redis, subscriber, clock, expected, log } = parts;
   const settling = createDirectoryReadiness(expected);
   const everywhere = channels.here('*');
   const stop = new AbortController();
-  /** Hosts that were read under this epoch. */
+  /** Hosts read under this epoch. */
   let known = new Set<string>();
   let epoch = '';
 
@@ -67,7 +66,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   const learn = readingAgain(stop.signal, log, async (host) => {
     const under = epoch;
     await learnHost(redis, host, log);
-    if (under !== epoch) return; // What was read of another Redis says nothing of this one.
+    if (under !== epoch) return; // Data read from another Redis is worthless for this one.
     known.add(host);
     settling.heard(host);
   });
@@ -92,7 +91,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
     await redis.publish(channels.who, '');
   }
 
-  /** Where a request may be on its way that counts on the name, that is looked at again. */
+  /** Frees a name; tries once more later if a request in flight may rely on it. */
   async function free(host: string, said: string): Promise<void> {
     if ((await freeName(redis, host, said)) !== 'busy') return;
     await pause(entrySettled + 100, stop.signal);
@@ -106,7 +105,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
     else if (said === 'left') settling.left(host);
     else if (said === 'held' || !known.has(host)) void learn(host);
   });
-  // At every connect, of whichever is the last: Redis may be another one, or may have lost
+  // At every connect, once both connections are ready: Redis may be another one, or may have lost
   // everything.
   for (const connection of [redis, subscriber]) {
     connection.on('ready', () => {
@@ -133,9 +132,9 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   };
 }
 
-/** Reads what a host holds, again and again where that fails. */
+/** Reads the resources of a host, and retries after failures. */
 function readingAgain(signal: AbortSignal, log: Logger, read: (host: string) => Promise<void>) {
-  /** Hosts that could not be read; each is to be read again. */
+  /** Hosts that could not be read and await a retry. */
   const unread = new Set<string>();
   return async function learn(host: string, delay = firstRetry): Promise<void> {
     try {
@@ -154,7 +153,7 @@ function readingAgain(signal: AbortSignal, log: Logger, read: (host: string) => 
   };
 }
 
-/** Takes a name out of the directory that is no longer on its host. */
+/** Removes a name from the directory if its host no longer has it. */
 async function freeName(redis: Redis, host: string, said: string): Promise<'free' | 'held' | 'busy' | null> {
   const [, what, name] = said.split(' ', 3);
   const [kind, resource] = [z.enum(kinds).safeParse(what), resourceName.safeParse(name)];
@@ -163,7 +162,7 @@ async function freeName(redis: Redis, host: string, said: string): Promise<'free
   return entry?.host === host ? releaseEntry(redis, kind.data, resource.data, entry) : null;
 }
 
-/** Enters everything that a host holds into the directory. */
+/** Enters all resources of a host into the directory. */
 async function learnHost(redis: Redis, host: string, log: Logger): Promise<void> {
   await redis.sadd(keys.hosts, host);
   for (const kind of kinds) {

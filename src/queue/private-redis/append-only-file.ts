@@ -4,10 +4,10 @@ import { join } from 'node:path';
 const pieceBytes = 64 * 1024;
 
 /**
- * Takes the zeros off the end of the append-only file that a Redis has written to last; it must not
- * run. After a power cut a file system may give a file the length of a write whose bytes have not
- * come to the disk. Redis takes that for damage, but nobody was told of that write, and no command
- * ends with a zero. `directory` is Redis's own. Returns whether there were any.
+ * Removes the zeros from the end of the append-only file that a Redis wrote last; it must not be
+ * running. After a power cut, a file system may give a file the length of a write whose bytes never
+ * reached the disk. Redis takes that for damage, but it never acknowledged that write, and no
+ * command ends with a zero. `directory` is Redis's own. Returns whether there were any zeros.
  */
 export async function trimUnwritten(directory: string): Promise<boolean> {
   const last = await lastFile(directory);
@@ -26,8 +26,7 @@ export async function trimUnwritten(directory: string): Promise<boolean> {
 }
 
 /**
- * The append-only file to which a Redis has written last; null: there is none. `directory` is
- * Redis's own.
+ * The append-only file that a Redis wrote last; null if there is none. `directory` is Redis's own.
  */
 export async function lastFile(directory: string): Promise<string | null> {
   const files = join(directory, 'appendonlydir');

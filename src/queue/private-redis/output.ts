@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * What the daemon's own Redis says about its append-only file, made words for whoever has to mend
- * it.
+ * Turns the messages of the daemon's own Redis about its append-only file into advice for
+ * operators.
  */
 
 const cut = /Truncating the AOF|Revert incomplete MULTI|MULTI calls can not be nested/;
@@ -11,13 +11,10 @@ const noMemory = /No space left on device|Short write while writing to the AOF/;
 const damaged =
   /Bad file format|Unrecoverable error reading|Unexpected end of file|Unknown command.*append only file/;
 
-/** Whether a Redis had to leave out the end of its file when it loaded it. */
+/** Whether a Redis left out the end of its file when it loaded it. */
 export const wasCut = (said: readonly string[]) => said.some((line) => cut.test(line));
 
-/**
- * Why a Redis has ended, which keeps its file in a directory. `how` is the exit status or the
- * signal.
- */
+/** Why a Redis that keeps its file in `directory` ended. `how` is the exit status or the signal. */
 export function whyItEnded(how: string, said: readonly string[], directory: string): string {
   const lines = said.map((line) => line.replace(/^\d+:[A-Z] .*? [#*.-] /, ''));
   const full = lines.find((line) => noMemory.test(line));

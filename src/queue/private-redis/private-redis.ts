@@ -17,20 +17,20 @@ export interface PrivateRedis {
 
 const programs = ['valkey-server', 'redis-server'];
 
-/** A path of a Unix socket may be that long, with its end mark (unix(7)). */
+/** Maximum length of a Unix socket's path, in bytes, without its terminating NUL (unix(7)). */
 const maxSocketPath = 107;
 const startDeadline = 30_000;
 const stopDeadline = 8_000;
 /**
- * Milliseconds before a Redis that ended by itself is started again: ever more where it ends again
- * and again.
+ * Shortest and longest delay before restarting a Redis that ended by itself, in milliseconds; it
+ * grows with repeated ends.
  */
 const firstRestart = 200;
 const lastRestart = 2_000;
 
 /**
- * The daemon's own Redis, on a socket in a directory that only root may enter, every write on disk
- * before it is acknowledged. It is started again when it ends by itself.
+ * The daemon's own Redis, on a socket in a directory that only root may enter. It syncs every write
+ * to disk before acknowledging it. The daemon restarts it when it ends by itself.
  */
 export async function openPrivateRedis(base: string, log: Logger): Promise<PrivateRedis> {
   const directory = join(base, 'redis');
@@ -39,7 +39,7 @@ export async function openPrivateRedis(base: string, log: Logger): Promise<Priva
     throw new Error(`--base is too long: ${socket} must have at most ${maxSocketPath} bytes to be a socket`);
   }
   const program = await findProgram();
-  await mkdir(base, { recursive: true }); // Others may pass it: only what is in this directory is ours alone.
+  await mkdir(base, { recursive: true }); // Others may enter it; only the next one is ours alone.
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await endForerunner(socket, log);
   const wasTrimmed = await trimUnwritten(directory);
@@ -48,7 +48,7 @@ export async function openPrivateRedis(base: string, log: Logger): Promise<Priva
   const launch = () => launchServer(program, args, directory);
   let closing = false;
   let server = launch();
-  /** Starts it again whenever it has ended by itself. */
+  /** Restarts it whenever it ends by itself. */
   const keep = async () => {
     for (let delay = firstRestart; ; delay = Math.min(2 * delay, lastRestart)) {
       const started = performance.now();
@@ -82,15 +82,14 @@ export async function openPrivateRedis(base: string, log: Logger): Promise<Priva
 
 interface Server {
   child: ReturnType<typeof start>;
-  /** The last lines that it has printed. */
+  /** The last lines of its output. */
   said: string[];
-  /** Why it has ended, when it has. */
+  /** Resolves with the reason when it ends. */
   ended: Promise<string>;
 }
 
 /**
- * Lines that are kept, and milliseconds for them to come when a program has ended that has written
- * them.
+ * Number of lines to keep, and milliseconds to wait for the last lines of a program that has ended.
  */
 const keptLines = 30;
 const lastLines = 500;
@@ -112,9 +111,9 @@ function launchServer(program: string, args: string[], directory: string): Serve
 }
 
 /**
- * Waits until a Redis that was just started answers. Where it had to cut its append-only file, that
- * is written anew first: a cut in the middle of a transaction leaves it open, and at the next start
- * Redis would take back with it everything that was written, and acknowledged, after it.
+ * Waits until a Redis that has just started answers. If it cut its append-only file, rewrites the
+ * file first: a cut in the middle of a transaction leaves it open, and at the next start Redis
+ * would undo it together with everything written, and acknowledged, after it.
  */
 async function untilReady(server: Server, socket: string, log: Logger, wasTrimmed = false): Promise<void> {
   const failed = server.ended.then((why) => {
@@ -123,7 +122,7 @@ async function untilReady(server: Server, socket: string, log: Logger, wasTrimme
   const redis = connectTo(socket);
   try {
     await Promise.race([untilAnswering(redis), failed]);
-    await setImmediate(); // What it has said before it answered is read by now.
+    await setImmediate(); // By now its output from before the answer has been read.
     if (!wasTrimmed && !wasCut(server.said)) return;
     log.warn(
       { meaning: nothingLost },
@@ -146,7 +145,7 @@ function redisArguments(directory: string, socket: string): string[] {
     dir: directory,
     appendonly: 'yes',
     appendfsync: 'always',
-    // What a crash has cut off was never acknowledged, so it may be left out.
+    // A write that a crash cut off was never acknowledged, so Redis may leave it out.
     'aof-load-truncated': 'yes',
     'maxmemory-policy': 'noeviction',
     save: '',
@@ -156,7 +155,7 @@ function redisArguments(directory: string, socket: string): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** The program that runs the daemon's own Redis. */
+/** Finds the program for the daemon's own Redis. Throws when none is installed. */
 export async function findProgram(find = whereIs): Promise<string> {
   for (const name of programs) {
     const program = await find(name);
@@ -165,9 +164,7 @@ export async function findProgram(find = whereIs): Promise<string> {
   throw new Error('neither valkey-server nor redis-server is installed; install one of them or give --redis');
 }
 
-/**
- * A daemon that was killed leaves its Redis behind; it is asked to end, with everything on disk.
- */
+/** A killed daemon leaves its Redis behind. Asks it to end, with everything on disk. */
 async function endForerunner(socket: string, log: Logger): Promise<void> {
   const redis = new Redis({
     path: socket,
@@ -179,7 +176,7 @@ async function endForerunner(socket: string, log: Logger): Promise<void> {
   try {
     await redis.connect();
   } catch {
-    return; // Nobody there, as it should be.
+    return; // None is left, as it should be.
   }
   log.info('ending the redis of a daemon that was killed');
   const gone = once(redis, 'end');
@@ -188,7 +185,7 @@ async function endForerunner(socket: string, log: Logger): Promise<void> {
   redis.disconnect();
 }
 
-/** A connection to a Redis that is about to answer. */
+/** Connects to a Redis that is about to answer. */
 function connectTo(socket: string): Redis {
   const redis = new Redis({
     path: socket,
@@ -209,7 +206,7 @@ async function untilAnswering(redis: Redis): Promise<void> {
   }
 }
 
-/** Has Redis write its append-only file anew, from what it has in memory. */
+/** Makes Redis rewrite its append-only file from memory. */
 async function untilRewritten(redis: Redis): Promise<void> {
   await redis.bgrewriteaof();
   for (;;) {

@@ -4,10 +4,9 @@ import type { Logger } from 'pino';
 import { deliveryId, keys, queueName } from '../redis/keys.ts';
 
 /**
- * BullMQ carries the deliveries: one queue for each host, one BullMQ job for each of ours, holding
- * nothing but its id. The record in the ledger is the truth; a delivery only says "look at it", so
- * a superfluous one is harmless and a lost one is made good by the worker's own look at its open
- * jobs.
+ * BullMQ carries the deliveries: one queue per host, and one BullMQ job per job of ours, which
+ * holds only its id. The record in the ledger is the truth. A delivery only triggers a look at it:
+ * an extra one is harmless, and the worker makes up for a lost one by checking its open jobs.
  */
 export interface Deliveries {
   add(host: string, id: string, type: string): Promise<void>;
@@ -22,8 +21,8 @@ export function createDeliveries(redis: Redis): Deliveries {
     queues.set(host, queue);
     return queue;
   };
-  // BullMQ defines its scripts with the first queue. Were that while ioredis gathers a batch, the
-  // batch would not know them (redis/ioredis#1931); nothing is sent for this one.
+  // BullMQ defines its scripts with the first queue. A batch that ioredis is gathering at that time
+  // would not know them (redis/ioredis#1931); this first queue sends nothing.
   const first = openQueue(redis, '');
   return {
     async add(host, id, type) {
@@ -40,21 +39,21 @@ function openQueue(redis: Redis, host: string): Queue {
   const queue = new Queue(queueName, {
     connection: redis,
     prefix: keys.queuePrefix(host),
-    // A queue whose first command fails never works again; and preflight.ts looks at the version.
+    // A queue whose first command fails stays broken; preflight.ts checks the version.
     skipVersionCheck: true,
     skipWaitingForReady: true,
     skipMetasUpdate: true,
-    // Nobody reads BullMQ's own stream of events.
+    // BullMQ's own stream of events has no reader.
     streams: { events: { maxLen: 10 } },
   });
-  queue.on('error', () => undefined); // The connection's own listener has logged it.
+  queue.on('error', () => undefined); // The connection's own listener logs it.
   return queue;
 }
 
 /**
- * The receiving side, on the host. A delivery has done its work when it has been looked at: what
- * becomes of the job, and that it is begun again, is up to the record. So a host needs no more than
- * one at a time, and holds none for long.
+ * The receiving side, on the host. A delivery is done once the worker has looked at it: the record
+ * decides what happens to the job, and whether it begins again. So a host needs only one at a time,
+ * and holds none for long.
  */
 export function receiveDeliveries(
   redis: Redis,
@@ -70,11 +69,11 @@ export function receiveDeliveries(
   const worker = new Worker(queueName, look, {
     connection: redis,
     prefix: keys.queuePrefix(host),
-    // In seconds: what comes wakes us at once, however long we wait; only what gets lost with a
-    // connection does not.
+    // In seconds. A new delivery wakes the worker at once, however long this is; only one lost with
+    // a connection does not.
     drainDelay: 10,
-    // For what a worker left behind that was killed in the middle of a look; the open jobs have
-    // told of it by then.
+    // For deliveries left by a worker killed in the middle of a look; by then the new worker has
+    // found these jobs among its open jobs.
     stalledInterval: 60_000,
     maxStalledCount: 1_000_000,
     removeOnComplete: { count: 0 },

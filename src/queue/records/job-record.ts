@@ -6,33 +6,31 @@ import { isFinal, type Job, type JobState, jobStates, type Outcome, progress } f
 import { parseJson } from '../../lib/parse-json.ts';
 import { readTraceparent } from '../../lib/tracing.ts';
 
-/** A job as Redis keeps it: the job, and what only we need. */
+/** A job as Redis keeps it: the public job, and internal fields. */
 export interface JobRecord {
   job: Job;
-  /** What an api wrote it for; see jobs/payload-version.ts. */
+  /** The payload version that a worker needs for it; see jobs/payload-version.ts. */
   version: number;
-  /** Of the request; tells a replay from another request with the same id. */
+  /** Hash of the request; distinguishes a replay from another request with the same id. */
   fingerprint: string;
-  /** The request as it came, sealed for the worker; empty when the job has finished. */
+  /** The original request, sealed for the worker; empty once the job has finished. */
   sealed: string;
   /** Only for logs and spans. */
   origin: Origin;
-  /** The request to cancel it, sealed; null where nobody has. */
+  /** The sealed cancel request; null if there is none. */
   cancel: string | null;
-  /**
-   * Milliseconds since the epoch after which no worker is to take it any more; null once one has.
-   */
+  /** Milliseconds since the epoch after which no worker may take it; null once one has. */
   waitsUntil: number | null;
   /**
-   * How often a worker has begun it and neither ended it nor handed it back: each time but the one
-   * now, it died.
+   * How often a worker began it and neither ended it nor handed it back. Each time except the
+   * current one, the worker crashed.
    */
   crashes: number;
-  /** When a worker took it, milliseconds since the epoch to the second; null: not yet. */
+  /** When a worker took it, in milliseconds since the epoch, to the second; null before that. */
   takenAt: number | null;
 }
 
-/** A hash as Redis returns it, field, value, field, value, … */
+/** Parses a hash as Redis returns it: field, value, field, value, … */
 export function readHash(flat: readonly string[]): Record<string, string> {
   const hash: Record<string, string> = {};
   for (const [i, text] of flat.entries()) if (i % 2 === 1) hash[flat[i - 1] ?? ''] = text;
@@ -53,7 +51,7 @@ const count = z
 /** JSON of a bounded size. */
 const json = z.string().max(MiB).transform(parseJson);
 
-/** What apis write of a job. */
+/** The fields of a job that apis write. */
 const accepted = z.object({
   type: printed,
   resource: printed,
@@ -74,9 +72,7 @@ const accepted = z.object({
 });
 type Accepted = z.infer<typeof accepted>;
 
-/**
- * All of it but what is for the worker only: the sealed requests may be a hundred times as large.
- */
+/** All fields except those for the worker only: sealed requests may be a hundred times as large. */
 export const shownFields = Object.keys(
   accepted.omit({ sealed: true, cancel: true, trace: true, peer: true, span: true }).shape,
 );
@@ -88,8 +84,8 @@ const error = z.object({
 });
 
 /**
- * What the job's worker writes of it. Only the state must be readable; what else is not, is left
- * out.
+ * The fields of a job that its worker writes. Only the state must be readable; any other unreadable
+ * field falls back to a default.
  */
 const run = z.object({
   state: z.enum(jobStates).optional(),
@@ -105,10 +101,10 @@ const run = z.object({
 type Run = z.infer<typeof run>;
 
 /**
- * The record of a job in its two hashes, by the api and by the worker; null when there is none. Its
- * id is the one it was found under, whatever it says of itself. Anybody may have written into
- * Redis: what is not as we write it counts for nothing, and a job of which that leaves too little
- * has failed as `internal`, so that its client hears of it and its worker drops it.
+ * Reads the record of a job from its two hashes, by the api and by the worker; null when there is
+ * none. Its id is the one it was found under, whatever the record contains. Anyone may have written
+ * to Redis: a value that geard would not write counts as missing. A job with too little left has
+ * failed with `internal`, so that its client sees the failure and its worker drops it.
  */
 export function readRecord(id: string, job: Hash, written: Hash): JobRecord | null {
   if (Object.keys(job).length === 0) return null;
@@ -137,7 +133,7 @@ function recordOf(id: string, told: Accepted, written: Run): JobRecord {
   };
 }
 
-/** What is shown where a record says nothing readable. */
+/** Shown when a record has nothing readable. */
 const nothing: Accepted = {
   ...{ type: '', resource: '', host: '', user: '', createdAt: new Date(0).toISOString(), fingerprint: '' },
   ...{ sealed: '', cancel: null, expiresAt: null, v: 1 },
@@ -156,14 +152,14 @@ interface End {
   error: Problem | null;
 }
 
-/** How a job has ended, by its worker or else by an api; or how far it is. */
+/** How a job ended, by its worker or else by an api; or its current state. */
 function endOf(id: string, told: Accepted, { state = 'queued', error: { code, detail } }: Run): End {
   const byApi = isFinal(state) ? null : endByApi(id, told);
   const error = state === 'failed' ? problemOf(code, detail, { job: id, host: told.host }) : null;
   return byApi ?? { state, at: null, error };
 }
 
-/** How apis have ended a job for its host, which was not there to do so. */
+/** How an api ended a job on behalf of its absent host. */
 function endByApi(id: string, { cancelledAt, expiredAt, abandonedAt, host }: Accepted): End | null {
   const failed = (code: ErrorCode, detail: string) => problemOf(code, detail, { job: id, host });
   if (cancelledAt) return { state: 'cancelled', at: cancelledAt, error: null };

@@ -5,23 +5,21 @@ import { pause } from '../../lib/async/pause.ts';
 import { channels } from '../redis/keys.ts';
 import type { JobRecord } from './job-record.ts';
 
-/** Milliseconds between two looks at a job whose end we may have missed the message of. */
+/** Milliseconds between two looks at a job, in case the message about its end got lost. */
 const lookAgain = 2_000;
 
 export interface Waiter {
   /**
-   * The job when it has finished, or as it is after so many milliseconds; null when there is none.
+   * Resolves with the job when it finishes, or as it is after the time; null when there is none.
    */
   wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
-  /**
-   * Resolves when there is something new about a job, after the time, or when the signal aborts.
-   */
+  /** Resolves on news about a job, after the time, or when the signal aborts. */
   news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 /**
- * Waits for jobs to finish. `subscriber` is a connection used for subscriptions only; `read` has
- * the record of a job.
+ * Waits for jobs to finish. `subscriber` is a connection for subscriptions only; `read` reads the
+ * record of a job.
  */
 export function createWaiter(read: (id: string) => Promise<JobRecord | null>, subscriber: Redis): Waiter {
   const changed = new EventEmitter().setMaxListeners(0);
@@ -29,7 +27,7 @@ export function createWaiter(read: (id: string) => Promise<JobRecord | null>, su
   subscriber.on('pmessage', (pattern: string, _channel: string, id: string) => {
     if (pattern === everywhere) changed.emit(`job ${id}`);
   });
-  subscriber.psubscribe(everywhere).catch(() => undefined); // Repeated by ioredis at every reconnect.
+  subscriber.psubscribe(everywhere).catch(() => undefined); // ioredis repeats it at reconnects.
 
   async function nextNews(id: string, milliseconds: number, signal?: AbortSignal): Promise<void> {
     const over = new AbortController();

@@ -13,32 +13,31 @@ export interface JobFilter extends Scope {
   state?: JobState | undefined;
 }
 
-/** Ids read, and records looked at, at a time. */
+/** Maximum number of ids and records to read at a time. */
 const maxAtOnce = 250;
 
 /**
- * Records that are looked at for one page: a filter that fits few jobs must not cost the whole
- * history.
+ * Limit of records read for one page: a filter that few jobs pass must not cost the whole history.
  */
 const maxScanned = 1_000;
 
 /**
- * Lists that are read side by side for a name's beginning; for one that takes in more names, other
- * lists are read.
+ * Maximum number of lists read side by side for a name prefix. A prefix with more names uses other
+ * lists.
  */
 const maxNamed = 1_000;
 
 export interface JobPage {
   jobs: Job[];
-  /** The `after` of the next page; null: there is no more. */
+  /** The `after` of the next page; null on the last page. */
   next: string | null;
 }
 
 /**
- * Jobs of some hosts, newest first, that pass a filter; fewer than the limit where so many records
- * were looked at. `after` is the `next` of a page, or the id of a job that passes the filter but
- * for its state; behind any other id there is nothing. Ids whose record has expired are swept on
- * the way.
+ * Lists the jobs of some hosts that pass a filter, newest first; fewer than the limit when the page
+ * reaches the limit of records. `after` is the `next` of a page, or the id of a job that passes the
+ * filter apart from its state; any other id yields nothing. Removes ids of expired records on the
+ * way.
  */
 export async function listJobs(
   redis: Redis,
@@ -52,7 +51,7 @@ export async function listJobs(
   if (place === null) return { jobs, next: null };
   let shown: Place = place;
   const lists = await fewest(redis, hosts, filter);
-  let wanted = limit + 1; // Whether there is more.
+  let wanted = limit + 1; // One more, to know whether there is a next page.
   for (let looked = 0; looked < maxScanned; wanted *= 2) {
     signal?.throwIfAborted();
     const { listed, end } = await readBatch(redis, lists, place, Math.min(wanted, maxAtOnce));
@@ -68,12 +67,12 @@ export async function listJobs(
     }
     if (end === null) return { jobs, next: null };
     place = end;
-    looked += Math.max(listed.length, 1); // Redis may hold anything.
+    looked += Math.max(listed.length, 1); // Ends the loop, whatever Redis holds.
   }
   return { jobs, next: textOf(place) };
 }
 
-/** It tells no id but that of a job which was shown. */
+/** Contains no id except that of a job already shown. */
 const textOf = ({ order, id }: Place) => `${order}-${id}`;
 
 async function placeOf(
@@ -92,7 +91,7 @@ async function placeOf(
   return record && score !== null && seesJob(scope, record.job) ? { order: Number(score), id } : null;
 }
 
-/** Lists that have all jobs which pass a filter, and of such lists those with the fewest ids. */
+/** Chooses lists that hold every job passing the filter: those with the fewest ids. */
 async function fewest(redis: Redis, hosts: string[], { u, r, state }: JobFilter): Promise<List[]> {
   const of = (...names: ((host: string) => string)[]) =>
     hosts.flatMap((host) => names.map((name) => ({ host, key: name(host) })));
@@ -107,7 +106,7 @@ async function fewest(redis: Redis, hosts: string[], { u, r, state }: JobFilter)
   return choices[sizes.indexOf(Math.min(...sizes))] ?? first;
 }
 
-/** The lists of jobs on resources whose names a pattern takes in; null: too many. */
+/** The lists of jobs on resources whose names match a pattern; null when there are too many. */
 async function listsOn(redis: Redis, hosts: string[], pattern: string): Promise<List[] | null> {
   const on = (host: string, name: string) => ({ host, key: keys.jobsBy(host, 'resource', name) });
   if (!pattern.endsWith('*')) return hosts.map((host) => on(host, pattern));
@@ -121,8 +120,8 @@ async function listsOn(redis: Redis, hosts: string[], pattern: string): Promise<
 }
 
 /**
- * A job that has waited for too long has failed, and is among the open ones until somebody reads
- * it.
+ * The lists for a state. A job that waited too long has failed, but stays in `open` until a read
+ * ends it.
  */
 function listsIn(state: JobState): ((host: string) => string)[] {
   const ended = (host: string) => keys.jobsBy(host, 'state', state);
@@ -135,7 +134,7 @@ async function sizeOf(redis: Redis, lists: List[]): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Takes ids out of lists; what is open is its worker's. */
+/** Removes ids from lists, except from `open`, which belongs to the worker. */
 async function sweep(redis: Redis, gone: Listed[]): Promise<void> {
   const ids = new Map<string, string[]>();
   for (const { host, key, id } of gone)

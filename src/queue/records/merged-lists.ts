@@ -7,8 +7,8 @@ export interface List {
 }
 
 /**
- * A place in all lists together: orders fall, and of one order, which jobs of several hosts may
- * have, ids.
+ * A place in all lists together. Orders descend; jobs of several hosts may share an order, and then
+ * ids descend.
  */
 export interface Place {
   order: number;
@@ -21,25 +21,24 @@ export type Listed = Place & List;
 export const newest: Place = { order: Number.POSITIVE_INFINITY, id: '' };
 
 /**
- * Newer first; what was accepted in the same microsecond, by its id, and a place without one comes
- * last.
+ * Newer first. Jobs accepted in the same microsecond sort by id; a place without an id comes last.
  */
 const isBefore = (a: Place, b: Place) => a.order > b.order || (a.order === b.order && a.id > b.id);
 
 interface Batch {
   listed: Listed[];
-  /** The place down to which these are all; null: there are no more. */
+  /** The batch is complete down to this place; null when there are no more ids. */
   end: Place | null;
 }
 
 /**
- * The next ids of some lists as of one, newest first, about so many: of many lists a part of that
- * is read of each.
+ * Reads about `wanted` next ids of some lists as if they were one, newest first. Of many lists it
+ * reads only a part of that from each.
  */
 export async function readBatch(redis: Redis, lists: List[], after: Place, wanted: number): Promise<Batch> {
   const each = Math.min(wanted, Math.max(4, Math.ceil((4 * wanted) / lists.length)));
   const pages = await Promise.all(lists.map((list) => readList(redis, list, after, each)));
-  // Below the place where the first of them breaks off it may have more than we know.
+  // The list that breaks off first may have more ids below that place.
   const order = pages.reduce((most, { end }) => Math.max(most, end), Number.NEGATIVE_INFINITY);
   const listed = new Map<string, Listed>(); // One id may be in several lists.
   for (const one of pages.flatMap((page) => page.listed)) if (one.order >= order) listed.set(one.id, one);
@@ -48,8 +47,8 @@ export async function readBatch(redis: Redis, lists: List[], after: Place, wante
 }
 
 /**
- * About so many of a batch, for one of many lists may have many more: those of one order stay
- * together.
+ * Cuts a batch to about `most` ids, since one of many lists may have many more. Ids of the same
+ * order stay together.
  */
 function firstOf({ listed, end }: Batch, most: number): Batch {
   let count = Math.min(most, listed.length);
@@ -60,8 +59,8 @@ function firstOf({ listed, end }: Batch, most: number): Batch {
 }
 
 /**
- * The next ids of a list, and the order of the last one where there may be more. Within a host no
- * two have the same order.
+ * The next ids of a list, and the order of the last one when there may be more. Orders are unique
+ * within a host.
  */
 async function readList(
   redis: Redis,

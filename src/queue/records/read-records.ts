@@ -14,15 +14,15 @@ export interface JobPlace {
 
 /** Reads jobs for clients. */
 export interface RecordReader {
-  /** A job wherever it is, or null. */
+  /** A job on any host, or null. */
   job(id: string): Promise<JobRecord | null>;
-  /** Jobs without their sealed requests; null for each that is not there. */
+  /** Jobs without their sealed requests; null for each missing one. */
   shown(places: JobPlace[]): Promise<(JobRecord | null)[]>;
 }
 
 /**
- * A job that no worker has taken in time is over: whoever reads it first ends it. Its host is away
- * and cannot, and when it is back it finds that it comes too late.
+ * A job that no worker took in time has expired, and the first read ends it: its host is offline
+ * and cannot. When the host comes back, it finds that it is too late.
  */
 export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds: number): RecordReader {
   async function endLate({ host, id }: JobPlace, record: JobRecord | null): Promise<JobRecord | null> {

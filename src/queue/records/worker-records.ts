@@ -8,36 +8,36 @@ import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
 import { type JobRecord, outcomeFields, readHash, readRecord } from './job-record.ts';
 
-/** What a worker does to the records of its jobs. */
+/** A worker's operations on the records of its jobs. */
 export interface WorkerLedger {
   read(id: string): Promise<JobRecord | null>;
   /**
-   * Takes a job that has come to its host: from now on it is not too late any more, however long it
-   * waits its turn.
+   * Takes a job that has arrived at its host: from then on it cannot expire, however long it waits
+   * its turn.
    */
   take(id: string): Promise<'taken' | 'expired' | 'over'>;
   /** Ids of the host's unfinished jobs in the order of their acceptance. */
   open(): Promise<string[]>;
   begin(record: JobRecord): Promise<Turn>;
-  /** The job that is next in line after the first, or null. */
+  /** The job in line after the first, or null. */
   next(record: JobRecord): Promise<JobRecord | null>;
   progress(id: string, progress: Progress): Promise<void>;
-  /** Counts another try of a job that runs, after a fault that passes. */
+  /** Counts another attempt of a running job, after a temporary fault. */
   retried(id: string): Promise<void>;
-  /** Back to queued: another worker, or this one later, is to begin it again. */
+  /** Returns a running job to the queue, for another worker or this one to begin again later. */
   handBack(id: string): Promise<void>;
   /**
-   * `present`: whether the resource is on the host now. Returns the id that is first in its line
-   * then.
+   * `present`: whether the resource is on the host now. Returns the id that is then first in its
+   * line.
    */
   finish(record: JobRecord, outcome: Outcome, present: boolean): Promise<string | null>;
   /**
-   * Takes an id out of the queue of which there is no record any more: its job was ended, and has
-   * expired, while the host was away. It stays in the line of whatever it was about, which is not
-   * known: the next job in that line drops it.
+   * Removes an id without a record from the queue: its job ended, and its record expired, while the
+   * host was offline. The id stays in the line of its resource, which is unknown; the next job in
+   * that line drops it.
    */
   forget(id: string): Promise<void>;
-  /** Takes a job out of the queue that is over, or an id out of a line that has no record. */
+  /** Removes an ended job from the queue and its line, or an id without a record. */
   drop(job: Pick<Job, 'id' | 'type' | 'resource'>): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ export type Turn =
   | { turn: 'behind'; first: string }
   | { turn: 'begun'; record: JobRecord };
 
-/** Lines of progress that are kept of one job; a step reports at most 101 percentages. */
+/** Progress lines to keep for one job; a step reports at most 101 percentages. */
 const maxLines = 5_000;
 
 export function createWorkerLedger(redis: Redis, host: string, keepSeconds: number): WorkerLedger {
@@ -116,7 +116,7 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
   };
 }
 
-/** The host in an entry of the ledger: `<host> <ms until when the job may be on its way>`. */
+/** The host in an entry of the ledger: `<host> <ms until which the job may be in flight>`. */
 export const hostInLedger = (bound: string) => bound.split(' ', 1)[0] ?? '';
 
 /** The record of a job of a host, or null. */
@@ -130,10 +130,10 @@ export async function readJobOf(redis: Redis, host: string, id: string): Promise
 
 const progressLine = progress.extend({ time: z.iso.datetime() });
 
-/** One line of a job's progress; ids grow. */
+/** One line of a job's progress; ids ascend. */
 export type ProgressLine = z.infer<typeof progressLine> & { id: string };
 
-/** The lines of a job's progress after one of them. */
+/** Lines of a job's progress after the line `after`. */
 export async function readProgress(
   redis: Redis,
   host: string,

@@ -2,13 +2,13 @@ import pino from 'pino';
 import { serversOf } from './cluster.ts';
 import { type RedisAccess, readingConnection } from './connection.ts';
 
-/** Milliseconds that Redis may take. */
+/** Timeout for Redis, in milliseconds. */
 const deadline = 5_000;
 
 /**
- * Makes a user, or makes it anew, from a line of an ACL file; in a Cluster on every node. Returns
- * whether it is kept over a restart, which takes a Redis with such a file. Throws where Redis
- * cannot be reached or we may not make users.
+ * Creates or recreates a user from a line of an ACL file; in a Cluster on every node. Returns
+ * whether the user survives a restart, which takes a Redis with an ACL file. Throws when Redis is
+ * unreachable or we may not create users.
  */
 export async function makeUser(admin: RedisAccess, line: string): Promise<boolean> {
   const redis = readingConnection(admin, pino({ level: 'silent' }));

@@ -2,15 +2,15 @@ import { hash } from 'node:crypto';
 import { channels, keys, queueName } from './keys.ts';
 
 /**
- * What each role may do in Redis, as lines of an ACL file
- * (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/). Inside a script
- * every command is looked at again, so that running scripts on a key opens nothing by itself. Needs
- * Redis 7 or Valkey: rules for reading only (`%R~`) and several sets of rules for one user.
+ * The permissions of each role in Redis, as lines of an ACL file
+ * (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/). Redis checks every
+ * command inside a script again, so permission to run scripts on a key grants nothing by itself.
+ * Needs Redis 7 or Valkey: read-only rules (`%R~`) and several sets of rules for one user.
  */
 const anyHost = '*';
 const any = '*';
 
-/** What every connection needs, whoever it is; none of it names a key. */
+/** Commands that every connection needs; none of them names a key. */
 const always = words`
   ping info time multi exec discard select hello client|setname script|load script|exists
   cluster|slots cluster|info asking readonly readwrite`;
@@ -19,12 +19,12 @@ const reading = words`
   get mget exists type hget hmget hgetall hscan hexists smembers sismember zcard zrange zrevrangebyscore zrangebyscore zscore
   zrangebylex zrandmember smismember xrange xread xlen llen lrange lindex pttl ttl`;
 
-/** Everything that one does with a key one may name, and nothing that tells of other keys. */
+/** All commands on permitted keys, and none that reveals other keys. */
 const dataCommands = words`@read @write -@admin -@dangerous -@scripting -scan -randomkey -dbsize`;
 
 /**
- * The line for an api: it adds requests, reads everything of ours, and changes nothing that is a
- * worker's to say.
+ * The line for an api: it adds requests, reads everything of geard, and changes nothing that
+ * belongs to a worker.
  */
 export function apiAcl(name: string, password: string): string {
   const queue = (part: string) => `${keys.queuePrefix(anyHost)}:${queueName}:${part}`;
@@ -45,8 +45,7 @@ export function apiAcl(name: string, password: string): string {
     rules(words`hset hsetnx hdel expire`, { write: [keys.job(anyHost, any)] }),
     rules(words`lpush ltrim expire`, { write: [keys.asks(anyHost)] }),
     rules(words`xadd xtrim pexpire del`, { write: [keys.frames(anyHost, any)] }),
-    // BullMQ's adding of a job: the hash of the job, the list it waits in, the sign that wakes the
-    // worker.
+    // For BullMQ to add a job: its hash, the list it waits in, the marker that wakes the worker.
     rules(words`hmset hset`, { write: [queue('r-*'), queue('meta')] }),
     rules(words`lpush rpush`, { write: [queue('wait'), queue('paused')] }),
     rules(words`zadd`, { write: [queue('marker')] }),
@@ -75,7 +74,7 @@ export function workerAcl(name: string, password: string, host: string): string 
 }
 
 /**
- * The line that leaves the user `default`, which is whoever does not say who he is, to
+ * The line that reserves the user `default`, which is every unauthenticated client, for
  * administrators.
  */
 export function adminAcl(password: string): string {

@@ -1,17 +1,17 @@
 import type { Redis } from 'ioredis';
 
 export interface RedisClock {
-  /** Redis's time now, milliseconds since the epoch, as well as we know it. */
+  /** Estimate of Redis's time, in milliseconds since the epoch. */
   now(): number;
 }
 
-/** Milliseconds for which a measurement holds: somebody may set a clock. */
+/** Milliseconds for which a measurement holds; a clock may be set in between. */
 const holds = 5_000;
 
 /**
- * How far Redis's clock is from ours: scripts compare deadlines with their own time, and what hosts
- * tell each other of time is Redis's, for theirs differ. Measured at every connect, and again when
- * it is used.
+ * Tracks the offset of Redis's clock from ours: scripts compare deadlines with Redis's time, and
+ * hosts exchange times by it, because their own clocks differ. Measures at every connect, and again
+ * on use once the measurement is stale.
  */
 export function followClock(redis: Redis): RedisClock {
   let offset = 0;
@@ -21,7 +21,7 @@ export function followClock(redis: Redis): RedisClock {
     offset = await measureOffset(redis);
   };
   const keepUp = () => {
-    measure().catch(() => undefined); // Until it is measured again the last one holds.
+    measure().catch(() => undefined); // The last measurement holds until the next.
   };
   redis.on('ready', keepUp);
   return {
@@ -32,7 +32,7 @@ export function followClock(redis: Redis): RedisClock {
   };
 }
 
-/** Milliseconds that Redis's clock is ahead of ours. */
+/** Milliseconds by which Redis's clock is ahead of ours. */
 export async function measureOffset(redis: Redis): Promise<number> {
   const sent = Date.now();
   const [seconds, microseconds] = await redis.time();

@@ -6,38 +6,37 @@ type Options = Omit<ClusterOptions, 'redisOptions'> & {
 };
 
 /**
- * Milliseconds between two looks at which node has what: one that is back is found without being
- * asked for.
+ * Milliseconds between two refreshes of the slot map. They find a node that is back before a
+ * command needs it.
  */
 const lookInterval = 2_000;
 
 /**
  * A Redis Cluster as the rest of the queue sees any Redis. ioredis gives it the same commands but
- * no common type; what we use besides (`status`, events, `defineCommand`, `disconnect`) is there as
- * well. Differences that this makes up for:
+ * no common type; the other members we use (`status`, events, `defineCommand`, `disconnect`) exist
+ * as well. This makes up for these differences:
  *
- * - `ready` tells of the Cluster once. Here it is told again whenever every master is connected
- *   again: one of them may
- *   have been away and may have lost everything, which whoever listens has to see to.
- * - Nodes are connected when they are first needed. Here they are at once, so that the first to
- *   need one that is away is
- *   not a client.
- * - Transactions wait for the first connect even where nothing else does.
+ * - ioredis emits `ready` once for the Cluster. This emits it again whenever every master is
+ *   connected again: one of them may have been offline and lost everything, which listeners must
+ *   handle.
+ * - ioredis connects to a node when a command first needs it. This connects at once, so that no
+ *   client is the first to need an offline node.
+ * - Transactions wait for the first connect even when nothing else does.
  */
 export function openCluster({ addresses, tls }: ManyAddresses, options: Options): Redis {
   const cluster = new Cluster(addresses, {
     ...options,
     slotsRefreshInterval: lookInterval,
-    // A certificate is for a name and not for the address that it stands for.
+    // A certificate is for a name, not for the address behind it.
     ...(tls && {
       dnsLookup: (name: string, found: (error: null, name: string) => void) => found(null, name),
     }),
   });
   const masters = () => cluster.nodes('master');
   const connectAll = () => {
-    if (cluster.status !== 'ready') return; // Until then ioredis needs them as they are.
+    if (cluster.status !== 'ready') return; // Until then ioredis needs them unchanged.
     for (const node of masters()) {
-      if (node.status === 'wait') node.connect().catch(() => undefined); // It is looked for again.
+      if (node.status === 'wait') node.connect().catch(() => undefined); // A later look finds it.
     }
   };
   cluster.on('ready', connectAll);
@@ -46,7 +45,7 @@ export function openCluster({ addresses, tls }: ManyAddresses, options: Options)
       if (cluster.status === 'ready' && masters().every(({ status }) => status === 'ready'))
         cluster.emit('ready');
     });
-    process.nextTick(connectAll); // Not before ioredis has sent the command that it was found for.
+    process.nextTick(connectAll); // Only after ioredis has sent the command that found it.
   });
   if (options.enableOfflineQueue === false) {
     cluster.delayUntilReady = (tell) => process.nextTick(tell, new Error('Connection is closed.'));
@@ -55,8 +54,8 @@ export function openCluster({ addresses, tls }: ManyAddresses, options: Options)
 }
 
 /**
- * The servers behind a connection that is ready: the masters of a Cluster, or all its nodes, or the
- * one there is. What is no key has to be told to each of them.
+ * The servers behind a ready connection: the masters of a Cluster, all its nodes, or the single
+ * server. A command without a key must go to each of them.
  */
 export function serversOf(redis: Redis, role: 'master' | 'all'): Redis[] {
   return redis.isCluster ? (redis as unknown as Cluster).nodes(role) : [redis];

@@ -4,56 +4,54 @@ import { defineScripts } from '../scripts/run-script.ts';
 import { openCluster } from './cluster.ts';
 import { type ManyAddresses, parseAddresses, speaksTls } from './redis-url.ts';
 
-/** Where Redis is, and who we are there. */
+/** The address of Redis, and our login there. */
 export interface RedisAccess {
   /**
-   * `redis://`, `rediss://` or `unix:/path/to/socket`, or with several addresses
-   * `redis+sentinel://` or `redis+cluster://`, which with TLS are `rediss+…`; may hold a user and a
-   * password.
+   * `redis://`, `rediss://` or `unix:/path/to/socket`; with several addresses `redis+sentinel://`
+   * or `redis+cluster://`, with TLS `rediss+…`. May contain a user and a password.
    */
   url: string;
   username?: string | undefined;
   password?: string | undefined;
-  /** PEM texts: whose certificates are trusted, and our own. */
+  /** PEM texts: the trusted certificates, and our own certificate and key. */
   tls?: { ca?: string; cert?: string; key?: string } | undefined;
 }
 
-/** Milliseconds after which a command of an api is given up. */
+/** Timeout for a command of an api, in milliseconds. */
 export const commandTimeout = 1_800;
 /**
- * Milliseconds of silence after which the other end of a stream counts as gone, and so does Redis
- * for who sends one. A process gets no processor for five seconds where a burst of logs keeps all
- * of them busy.
+ * Milliseconds of silence after which the other end of a stream counts as gone, and for a sender
+ * also Redis. A burst of logs that keeps all processors busy can stall a process for five seconds.
  */
 export const maxStreamSilence = 10_000;
 
 type Retry = (times: number) => number | null;
 
-/** How a connection takes it when Redis is away. */
+/** How a connection behaves while Redis is offline. */
 interface Manner {
   options: Omit<RedisOptions, 'replyMapping'>;
-  /** What says the same to a Cluster; a server of which may be away while the others are not. */
+  /** The same for a Cluster, where one server may be offline while the others are not. */
   ofCluster: ClusterOptions;
   retry: Retry;
 }
 
-/** Whether a server says that it is no master (any more). */
+/** Whether a server reports that it is not, or no longer, a master. */
 const isDemoted = (error: Error) => error.message.startsWith('READONLY');
 
-// Soon enough that a Redis which is back is noticed at once, seldom enough not to be a load.
+// Often enough to notice at once that Redis is back, rarely enough not to be a load.
 const again: Retry = (times) => Math.min(50 * times, 500);
 
 /**
- * A connection that fails fast, for what answers a client: while Redis is away every command is
- * refused at once and nothing is kept to be sent later.
+ * A connection that fails fast, for answers to clients: while Redis is offline it rejects every
+ * command at once and keeps nothing to send later.
  */
 export function failFastConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, failingFast({ enableAutoPipelining: true, commandTimeout }));
 }
 
 /**
- * A connection for sending streams: one that cannot go on is broken off, not kept. Large values are
- * sent one by one, for gathering commands copies them.
+ * A connection for sending streams: a stream that cannot go on breaks off and is not kept. Sends
+ * large values one by one, because gathering commands copies them.
  */
 export function sendingConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, failingFast({ commandTimeout: maxStreamSilence }));
@@ -80,7 +78,7 @@ export function patientConnection(access: RedisAccess, log: Logger): Redis {
   });
 }
 
-/** A connection for one blocking read after another, which fails for good when Redis goes away. */
+/** A connection for one blocking read after another; fails for good when Redis goes offline. */
 export function readingConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, {
     options: { maxRetriesPerRequest: 0, connectTimeout: commandTimeout },
@@ -108,7 +106,7 @@ function open({ url, username, password, tls }: RedisAccess, { options, ofCluste
   const common: Manner['options'] = {
     ...options,
     keepAlive: 10_000,
-    // What library we use is nobody's business, and rules for Redis 7.0 cannot allow to say it.
+    // The name of our library is private, and rules for Redis 7.0 cannot permit sending it.
     disableClientInfo: true,
   };
   if (username !== undefined) common.username = username;
@@ -118,7 +116,7 @@ function open({ url, username, password, tls }: RedisAccess, { options, ofCluste
   if (many?.kind === 'sentinel') return openSentinel(many, common, retry);
   if (many?.kind === 'cluster') {
     const redisOptions = { ...loginOf(many), ...(many.tls && { tls: {} }), ...common };
-    // Whose keys lie in which slot is known to us only: what ioredis gathers for a Cluster fails
+    // ioredis does not know which keys share a slot: commands that it gathers for a Cluster fail
     // together.
     redisOptions.enableAutoPipelining = false;
     return openCluster(many, { ...ofCluster, clusterRetryStrategy: retry, redisOptions });
@@ -130,8 +128,8 @@ function open({ url, username, password, tls }: RedisAccess, { options, ofCluste
 }
 
 /**
- * The master of a name as Sentinels know it, asked at every connect. Who we are is told to Redis;
- * where the options say that, a user or a password in the URL is for the Sentinels.
+ * Asks the Sentinels for the master of a name at every connect. The login in the options is for
+ * Redis; a login in the URL is then for the Sentinels, otherwise for Redis.
  */
 function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Retry): Redis {
   const { addresses, master, database } = many;
@@ -152,7 +150,7 @@ function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Ret
     sentinelCommandTimeout: commandTimeout,
     retryStrategy: retry,
     sentinelRetryStrategy: retry,
-    // A master that hangs, or that has become a replica behind our back, is left at once.
+    // Leaves a master at once that hangs or has silently become a replica.
     failoverDetector: true,
     reconnectOnError: common.reconnectOnError ?? isDemoted,
   });

@@ -4,16 +4,16 @@ import type { RedisClock } from './clock.ts';
 import { keys } from './keys.ts';
 
 /**
- * The epoch of a Redis: the first api that comes to an empty one names it, so that all notice when
- * it is another Redis, or has lost everything, even if it was never away.
+ * The epoch of a Redis. The first api that finds an empty Redis names it, so that every api notices
+ * another Redis, or one that lost everything, even if it was never offline.
  */
 export interface Epoch {
   name: string;
-  /** Milliseconds for which it has been so. */
+  /** Milliseconds since it began. */
   age: number;
 }
 
-/** The epoch as it is now; it begins where there is none. */
+/** Reads the current epoch; begins one if there is none. */
 export async function readEpoch(redis: Redis, clock: RedisClock): Promise<Epoch> {
   await redis.set(keys.epoch, `${Math.floor(clock.now())} ${randomUUID()}`, 'NX');
   const name = (await redis.get(keys.epoch)) ?? '';

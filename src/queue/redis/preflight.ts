@@ -5,12 +5,12 @@ import { pause } from '../../lib/async/pause.ts';
 import { serversOf } from './cluster.ts';
 import { failFastConnection, type RedisAccess } from './connection.ts';
 
-/** Milliseconds for which the start of a role waits for a Redis that may be away. */
+/** Milliseconds that the start of a role waits for an offline Redis. */
 const patience = 3_000;
 
 const oldest = [6, 2] as const;
 
-/** A Redis that would lose jobs; each line says what is wrong with it and what mends it. */
+/** A Redis that would lose jobs; each line names a fault and its remedy. */
 export class UnfitRedis extends Error {
   constructor(faults: string[]) {
     super(faults.join('\n'));
@@ -18,17 +18,17 @@ export class UnfitRedis extends Error {
   }
 }
 
-/** What a Redis says of itself. */
+/** The version and the faults of a Redis, from its INFO. */
 export interface Fitness {
   version: string;
-  /** What makes it lose jobs; each line says what is wrong and what mends it. */
+  /** Faults that lose jobs; each line names one and its remedy. */
   faults: string[];
 }
 
 /**
- * Looks whether a Redis keeps what it is given, before a role begins. Rejects with `UnfitRedis`
- * where it does not; where it is away, or may not be asked, that is told in the log only:
- * `watchFitness` looks again when it is there.
+ * Checks before a role begins whether a Redis keeps its data. Rejects with `UnfitRedis` when it
+ * does not. When Redis is offline or refuses to answer, it only logs that: `watchFitness` checks
+ * again at the next connect.
  */
 export async function preflight(access: RedisAccess, log: Logger): Promise<void> {
   const fitness = await askOnce(access, log, fitnessOf).catch((error: Error) => {
@@ -37,7 +37,7 @@ export async function preflight(access: RedisAccess, log: Logger): Promise<void>
   if (fitness && fitness.faults.length > 0) throw new UnfitRedis(fitness.faults);
 }
 
-/** Asks a Redis over a connection of its own. Rejects at the first sign that it is away. */
+/** Queries a Redis over a connection of its own. Rejects at the first sign that it is offline. */
 export async function askOnce<T>(
   access: RedisAccess,
   log: Logger,
@@ -52,7 +52,7 @@ export async function askOnce<T>(
   }
 }
 
-/** Tells in the log, at every connect, what makes this Redis lose jobs. */
+/** Logs the faults that make this Redis lose jobs, at every connect. */
 export function watchFitness(redis: Redis, log: Logger): void {
   redis.on('ready', () => {
     fitnessOf(redis).then(
@@ -71,7 +71,7 @@ async function untilConnected(redis: Redis): Promise<void> {
   const { signal } = over;
   try {
     await Promise.race([
-      once(redis, 'ready', { signal }), // Rejects where `error` comes first.
+      once(redis, 'ready', { signal }), // Rejects when `error` comes first.
       once(redis, 'close', { signal }).then(() => Promise.reject(new Error('Connection is closed.'))),
       pause(patience, signal).then(() => Promise.reject(new Error('it takes too long'))),
     ]);
@@ -94,7 +94,7 @@ export async function fitnessOf(redis: Redis): Promise<Fitness> {
   return { version: [...versions].join(', '), faults: all.flatMap(({ faults }) => faults) };
 }
 
-/** What INFO says that loses jobs, as sentences about `which`. */
+/** The faults in INFO that lose jobs, as sentences about `which`. */
 export function faultsIn(info: string, which: string): string[] {
   const says = (name: string) => said(info, name);
   const faults: string[] = [];

@@ -7,16 +7,16 @@ const ofTheNetwork =
 const ofMany =
   /sentinels are unreachable|Failed to refresh slots cache|startup nodes is available|Node is disconnected|Cluster is (?:ended|disconnect)|Cluster isn't ready|Too many Cluster redirections|No subscriber for the cluster/i;
 
-/** What Redis says that cannot take writes, or does not let us in. */
+/** Errors of a Redis that cannot take writes, or rejects our login. */
 const ofRedis =
   /^(?:LOADING|READONLY|MASTERDOWN|NOREPLICAS|UNBLOCKED|OOM|MISCONF|NOAUTH|WRONGPASS|NOPERM|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
 
-/** Of what Redis says that cannot write: its disk is full. */
+/** The error of a Redis whose disk is full. */
 const ofItsDisk = /^MISCONF .*No space left on device/;
 
 /**
- * The failure to tell a client when an error means that Redis cannot be reached or cannot take
- * writes; else null.
+ * The failure to report to a client when an error means that Redis is unreachable or cannot take
+ * writes; otherwise null.
  */
 export function asQueueFailure(error: unknown): Failure | null {
   if (!(error instanceof Error) || error instanceof Failure) return null;
@@ -30,8 +30,7 @@ export function asQueueFailure(error: unknown): Failure | null {
 }
 
 /**
- * The same call; where Redis cannot be reached or cannot take writes, it throws
- * `queue_unavailable`.
+ * The same call, but it throws `queue_unavailable` when Redis is unreachable or cannot take writes.
  */
 export function guarded<A extends unknown[], T>(
   call: (...args: A) => Promise<T>,

@@ -1,14 +1,11 @@
-/**
- * A Redis that several addresses lead to: Sentinels that know the master of a name, or nodes of a
- * Cluster.
- */
+/** A Redis with several addresses: Sentinels that know the master of a name, or Cluster nodes. */
 export interface ManyAddresses {
   kind: 'sentinel' | 'cluster';
   tls: boolean;
   username?: string;
   password?: string;
   addresses: { host: string; port: number }[];
-  /** What the Sentinels call the master; empty for a Cluster. */
+  /** The Sentinels' name for the master; empty for a Cluster. */
   master: string;
   database: number;
 }
@@ -18,11 +15,11 @@ const address = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/;
 const several =
   /^redis(?<tls>s?)\+(?<kind>sentinel|cluster):\/\/(?:(?<who>[^\s@/]*)@)?(?<list>[^\s@/]+)(?:\/(?<master>[A-Za-z0-9._-]+)(?:\/(?<database>\d{1,4}))?)?$/;
 
-/** Whether a text says where a Redis is. */
+/** Whether a text is a valid Redis URL. */
 export const isRedisUrl = (text: string) =>
   (single.test(text) && URL.canParse(text)) || parseAddresses(text) !== null;
 
-/** Whether what a URL leads to is spoken to with TLS. */
+/** Whether a URL requires TLS. */
 export const speaksTls = (url: string) => url.startsWith('rediss');
 
 /** The hosts that a URL names; none for a socket. */
@@ -32,16 +29,16 @@ export function hostsOf(url: string): string[] {
   return many ?? [new URL(url).hostname.replace(/^\[|\]$/g, '')];
 }
 
-/** Whether a password stands in a URL. */
+/** Whether a URL contains a password. */
 export function holdsPassword(url: string): boolean {
   const many = parseAddresses(url);
   return Boolean(many ? many.password : new URL(url).password);
 }
 
-/** A URL as people may see it. */
+/** A URL without its user and password, for people to see. */
 export const withoutLogin = (url: string) => url.replace(/\/\/[^/]*@/, '//');
 
-/** What a URL with several addresses says; null where it is another one, or none. */
+/** Parses a URL with several addresses; null for any other text. */
 export function parseAddresses(url: string): ManyAddresses | null {
   const { tls, kind, who, list, master, database } = several.exec(url)?.groups ?? {};
   if (list === undefined || (kind === 'sentinel') !== (master !== undefined)) return null;
@@ -64,10 +61,7 @@ function parseAddress(text: string): { host: string; port: number } | null {
   return port > 0 && port <= 65_535 ? { host: six ?? name ?? '', port } : null;
 }
 
-/**
- * `user:password` or `:password`, each with its special characters as `%xx`; null where they are
- * not.
- */
+/** `user:password` or `:password`, special characters as `%xx`; null if an encoding is invalid. */
 function parseLogin(who = ''): { username?: string; password?: string } | null {
   const colon = who.indexOf(':');
   try {

@@ -8,14 +8,14 @@ import { channels, hostOfChannel, keys } from '../redis/keys.ts';
 import { claimFrames, type FrameReader, openFrames, sendFrames } from './stream-relay.ts';
 
 /**
- * How what another host holds comes to a worker, which can reach neither that host nor its keys:
- * the worker makes a stream of frames to read from and says so on its own channel; every api hears
- * it, and the first one that claims the stream sends what the job's request is to copy. An api that
- * dies is silence on the stream, and the worker asks again.
+ * Brings a resource of another host to a worker, which can reach neither that host nor its keys.
+ * The worker creates a stream of frames to read from and announces it on its own channel. Every api
+ * hears it, and the first to claim the stream sends the data for the job's copy. If that api dies,
+ * the stream falls silent, and the worker asks again.
  */
 const wanted = z.strictObject({ job: requestId, frames: z.uuid() });
 
-/** What a worker asks the apis for. */
+/** A worker's request to the apis. */
 export interface CopyRequest {
   host: string;
   job: string;
@@ -23,10 +23,7 @@ export interface CopyRequest {
   frames: string;
 }
 
-/**
- * Asks for what a job of a host is to copy. The body throws a `Failure` when it does not come
- * whole.
- */
+/** Requests the data for a job's copy. The body throws a `Failure` when it breaks off. */
 export async function requestCopy(
   redis: Redis,
   connect: () => Redis,
@@ -44,7 +41,7 @@ export async function requestCopy(
   return asFailures(reader, signal);
 }
 
-/** A connection to Redis that breaks is a stream that is cut off. */
+/** Treats a lost connection to Redis as a stream that breaks off. */
 async function* asFailures({ body }: FrameReader, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
@@ -57,7 +54,7 @@ async function* asFailures({ body }: FrameReader, signal: AbortSignal): AsyncGen
   }
 }
 
-/** Calls the listener with whatever any worker asks for. */
+/** Calls the listener with every request of any worker. */
 export function onCopyRequest(subscriber: Redis, listener: (fetch: CopyRequest) => void): void {
   const everywhere = channels.fetch('*');
   subscriber.on('pmessage', (pattern: string, channel: string, text: string) => {
@@ -66,14 +63,13 @@ export function onCopyRequest(subscriber: Redis, listener: (fetch: CopyRequest) 
     const parsed = wanted.safeParse(parseJson(text));
     if (host.success && parsed.success) listener({ host: host.data, ...parsed.data });
   });
-  // Waits for the first connection; ioredis repeats it at every other.
+  // Waits for the first connection; ioredis repeats it at every reconnect.
   subscriber.psubscribe(everywhere).catch(() => undefined);
 }
 
 /**
- * Sends a body to the worker that asked for it; resolves with false where another api does, or
- * nobody reads any more. `open` is called when the stream is ours. Its signal aborts when nobody
- * reads.
+ * Sends a body to the worker that requested it; resolves with false when another api does, or no
+ * reader is left. Calls `open` once the stream is ours; its signal aborts when the reader has left.
  */
 export async function sendTo(
   redis: Redis,

@@ -12,8 +12,8 @@ import type { RedisClock } from '../redis/clock.ts';
 import { channels, keys } from '../redis/keys.ts';
 
 /**
- * Queries to a worker that need no job: reads and cancellations. A query goes onto the host's list,
- * the answer comes back by pub/sub; whichever gets lost is a timeout for the one who asked.
+ * Queries to a worker without a job: reads and cancellations. A query goes onto the host's list,
+ * and the answer comes back by pub/sub. If either gets lost, the caller times out.
  */
 const asked = z.object({
   id: z.uuid(),
@@ -24,7 +24,7 @@ const asked = z.object({
   /** The client's own request, sealed for the worker. */
   sealed: z.string().max(1_000_000),
   args: z.unknown(),
-  /** Milliseconds since the epoch after which nobody waits for the answer. */
+  /** The caller's deadline, milliseconds since the epoch. */
   until: z.number(),
 });
 
@@ -34,22 +34,20 @@ const answered = z.object({
   failure: toldFailure.optional(),
 });
 
-/** So many queries may wait for a worker; more than that nobody will still be waiting for. */
+/** Maximum length of a host's query list. Older queries have timed out by then. */
 const maxWaiting = 1_000;
 
 /**
- * Milliseconds that a worker has for an answer: a client hears within two seconds that there is
+ * Default timeout for an answer, in milliseconds: a client hears within two seconds that there is
  * none.
  */
 const defaultTimeout = 1_800;
 
-/**
- * Milliseconds that any answer is waited for at most; AbortSignal.timeout takes no endless time.
- */
+/** Maximum timeout for an answer, in milliseconds: AbortSignal.timeout takes no infinite time. */
 const maxTimeout = 60_000;
 
 export interface RpcClient {
-  /** Throws what the worker threw, or `host_unavailable` when no answer came in time. */
+  /** Throws the worker's error, or `host_unavailable` when no answer arrives in time. */
   ask<Q extends Query>(
     host: string,
     question: Q,
@@ -68,7 +66,7 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
     if (reply.success) replies.emit(`${channel} ${reply.data.id}`, reply.data);
   });
   const listening = new Map<string, Promise<unknown>>();
-  /** Hears the answers of a host from now on; repeated by ioredis at every reconnect. */
+  /** Subscribes to the answers of a host; ioredis repeats it at every reconnect. */
   const listenTo = (host: string) => {
     const known = listening.get(host);
     if (known) return known;
@@ -89,7 +87,7 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
           throw new Failure('host_unavailable', `the host ${host} does not answer`);
         },
       );
-      reply.catch(() => undefined); // It may be refused before anybody waits for it.
+      reply.catch(() => undefined); // It may reject before it is awaited.
       const until = clock.now() + timeout;
       const text = JSON.stringify({ id, api, v: payloadVersion, question, sealed, args, until });
       await Promise.race([listenTo(host), reply]);
@@ -108,9 +106,9 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
 
 /** A query that is being answered. */
 export interface Asking {
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when the caller has timed out. */
   signal: AbortSignal;
-  /** Says which query it is; who opens its request adds whose. */
+  /** Names the query; the handler that opens its request adds the owner. */
   log: Logger;
 }
 
@@ -119,10 +117,9 @@ export type QueryHandlers = {
 };
 
 /**
- * Answers queries until the signal aborts. `blocking` is a connection of its own, `redis` sends the
- * answers. Requests and arguments are passed on unchecked: the answers check them, and answer by
- * turns. No more than so many queries are held here; the others stay on the list, which has a bound
- * of its own.
+ * Answers queries until the signal aborts. `blocking` is a connection of its own; `redis` sends the
+ * answers. Requests and arguments arrive unchecked: the handlers check them, and take turns. Holds
+ * at most `maxWaiting` queries; the others stay on the list, which has a limit of its own.
  */
 export async function serveQueries(
   redis: Redis,

@@ -9,33 +9,33 @@ import { maxStreamSilence } from '../redis/connection.ts';
  * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker
  * (copy-requests.ts).
  *
- * The reader makes the key and keeps it alive; the sender only ever adds to a key that is there
- * (NOMKSTREAM), so a key that is gone means that nobody reads any more. The reader takes out what
- * it has passed on, and the sender adds no more than `window` frames that have not been taken out:
- * memory is bounded on both sides and in Redis.
+ * The reader creates the key and keeps it alive. The sender only adds to an existing key
+ * (NOMKSTREAM), so a missing key means that the reader has left. The reader removes the frames it
+ * has passed on, and the sender adds at most `window` frames beyond those removed: memory is
+ * bounded on both sides and in Redis.
  *
  * Frames, as fields of an entry: `n` its number counted from 0, and one of
  *   d  bytes
- *   k  nothing: the sender lives
+ *   k  nothing: the sender is alive
  *   e  the end: everything has been sent
- *   x  the end: the source failed; why, as JSON, where that is part of the contract
+ *   x  the end: the source failed; the reason as JSON, if it is part of the contract
  *
- * Where several may send, each claims the stream first: the first frame then has the one id that is
- * free but once.
+ * When several may send, each claims the stream first, with a first frame under an id that only one
+ * of them can get.
  */
 const window = 64;
-/** Milliseconds between two signs of life of an idle sender, and of the reader. */
+/** Milliseconds between two heartbeats of an idle sender, and of the reader. */
 const senderBeat = 500;
 const readerBeat = 700;
-/** Bytes of a frame after which no more are gathered for it. */
+/** Size in bytes at which a frame takes no more chunks. */
 const frameSize = 64 * 1024;
-/** XADDs that may be on their way to Redis. */
+/** Maximum number of XADDs in flight. */
 const maxInFlightBytes = 8;
 
 const opening = '0-1';
 const claim = '0-2';
 
-/** Claims a stream before it is sent: false where another sender has it, or where nobody reads. */
+/** Claims a stream before sending it; false when another sender has it, or no reader is left. */
 export async function claimFrames(redis: Redis, key: string): Promise<boolean> {
   try {
     return (await redis.xadd(key, 'NOMKSTREAM', claim, 'n', '0', 'k', '')) !== null;
@@ -45,7 +45,7 @@ export async function claimFrames(redis: Redis, key: string): Promise<boolean> {
   }
 }
 
-/** Why the sender stops: the client went away, the api did, or Redis lost the key. */
+/** The sender stops because the client or the api has left, or Redis lost the key. */
 export class NobodyReads extends Error {
   constructor() {
     super('nobody reads the stream any more');
@@ -54,10 +54,10 @@ export class NobodyReads extends Error {
 }
 
 /**
- * Sends a body to whoever reads the key. Resolves when the end is in Redis; rejects with
- * `NobodyReads`, with what the body threw, or when Redis fails. `abort` is called as soon as it is
- * known that nobody reads. `first` is the number of the first frame: 1 where the stream was
- * claimed. `beat`: milliseconds between two signs of life.
+ * Sends a body to the reader of a key. Resolves when the end is in Redis; rejects with
+ * `NobodyReads`, with the body's error, or when Redis fails. Calls `abort` as soon as sending
+ * fails, for example because no reader is left. `first`: number of the first frame, 1 for a claimed
+ * stream. `beat`: milliseconds between two heartbeats.
  */
 export async function sendFrames(
   redis: Redis,
@@ -85,7 +85,7 @@ export async function sendFrames(
       if (chunk.length === 0) continue;
       gathered.push(chunk);
       size += chunk.length;
-      // What comes while there is no room goes into one frame, up to so much.
+      // Chunks that arrive while there is no room share one frame, up to `frameSize`.
       sending ??= sendGathered();
       sending.catch(abort);
       if (size >= frameSize) await sending;
@@ -108,10 +108,10 @@ interface Sending {
   beat: number;
 }
 
-/** Adds frames to a key, some at a time, with signs of life when there are none. */
+/** Adds frames to a key, several in flight at a time, with heartbeats while idle. */
 function createFrameSender({ redis, key, abort, first, beat }: Sending) {
   let number = first;
-  /** Frames that may not have been read; what has been sent counts until Redis is asked. */
+  /** Frames that may be unread: every frame sent counts until the next look at Redis. */
   let unread = 0;
   let lastSent = performance.now();
   let failed: Error | null = null;
@@ -135,10 +135,7 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
   const countUnread = async () => {
     unread = inFlight.size + (await redis.xlen(key));
   };
-  /**
-   * Waits until half of a full window was read, so that not every single frame has to be waited
-   * for.
-   */
+  /** Waits until half of a full window has been read, so as not to wait for every single frame. */
   const untilRead = async () => {
     for (let wait = 5; !failed; wait = Math.min(wait * 2, 160)) {
       await countUnread();
@@ -147,7 +144,7 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
       if ((await redis.exists(key)) === 0) throw new NobodyReads();
     }
   };
-  /** Says that we live, unless there is something to be read that says so. */
+  /** Sends a heartbeat, unless a frame went out within `beat` or the window is full. */
   const sayAlive = async () => {
     if (performance.now() - lastSent < beat) return;
     if (unread > 0) await countUnread();
@@ -161,13 +158,13 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
       if (unread >= window) await untilRead();
       if (failed) throw failed;
     },
-    /** Everything was sent. */
+    /** Ends the stream after everything has been sent. */
     async end() {
       await Promise.all(inFlight);
       if (failed) throw failed;
       await add('e', '');
     },
-    /** The source has failed. */
+    /** Ends the stream because its source failed. */
     fail: (why: unknown) =>
       add('x', why instanceof Failure ? JSON.stringify({ code: why.code, detail: why.message }) : ''),
     close: () => clearInterval(beating),
@@ -175,20 +172,20 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
 }
 
 export interface FrameReader {
-  /** Where the sender is to put the frames. */
+  /** The id of the stream, for the sender. */
   id: string;
   /**
-   * What was sent. Throws when the stream is cut off anywhere. To be read once, to its end or until
-   * it is closed.
+   * The bytes sent. Throws when the stream breaks off. Read it once, to its end or until you close
+   * it.
    */
   body: AsyncIterable<Uint8Array>;
-  /** Takes everything back when nobody is to send after all. */
+  /** Deletes the stream when it is not going to be sent after all. */
   drop(): Promise<void>;
 }
 
 /**
- * Makes a key to read from. `redis` sends the signs of life, `connect` opens a connection for
- * blocking reads. A sender that is silent for `gone` milliseconds cuts the stream off.
+ * Creates a key to read from. `redis` sends the heartbeats; `connect` opens a connection for
+ * blocking reads. A stream breaks off when its sender is silent for `gone` milliseconds.
  */
 export async function openFrames(
   redis: Redis,
@@ -201,12 +198,12 @@ export async function openFrames(
   const key = keyOf(id);
   await redis.multi().xadd(key, opening, 'o', '').pexpire(key, maxStreamSilence).exec();
   const beat = setInterval(() => {
-    redis.pexpire(key, maxStreamSilence).catch(() => undefined); // The blocking read tells what is wrong.
+    redis.pexpire(key, maxStreamSilence).catch(() => undefined); // The reads report errors.
   }, readerBeat);
   const drop = async () => {
     clearInterval(beat);
     signal.removeEventListener('abort', drop);
-    await redis.del(key).catch(() => undefined); // It expires by itself where Redis is away.
+    await redis.del(key).catch(() => undefined); // It expires by itself while Redis is offline.
   };
   signal.addEventListener('abort', drop);
   if (signal.aborted) await drop();
@@ -254,8 +251,8 @@ async function* readFrames(reading: Reading): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * Takes out what was passed on. Where Redis does not answer in time that is for the next time; the
- * reading tells what is wrong.
+ * Removes the frames passed on. If Redis does not answer in time, a later call does it; the reads
+ * report errors.
  */
 async function takeOut(redis: Redis, key: string, last: string): Promise<boolean> {
   const trimmed = redis.call('XTRIM', key, 'MINID', following(last));
@@ -272,7 +269,7 @@ interface Frame {
   value: Buffer;
 }
 
-/** Up to so many frames are in an api's memory for each stream. */
+/** Maximum number of frames in the reader's memory for each stream. */
 const readAtOnce = 8;
 
 async function readEntries(blocking: Redis, key: string, after: string): Promise<Frame[]> {

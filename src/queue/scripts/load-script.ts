@@ -5,8 +5,8 @@ const directory = join(import.meta.dirname, 'lua');
 const include = /^-- @include "([\w/-]+\.lua)"\n/gm;
 
 /**
- * The text of a script in `lua/`, with what it includes in front, each once. Paths of includes are
- * relative to `lua/`.
+ * Loads a script in `lua/` with its includes in front, each once. Paths of includes are relative to
+ * `lua/`.
  *
  * @example loadScript('records/take.lua')
  */

@@ -5,21 +5,21 @@ import { loadScript } from './load-script.ts';
 
 const text = z.string();
 const flag = z.union([z.literal(0), z.literal(1)]);
-/** What HGETALL gives: field, value, … Who reads it parses each value. */
+/** The reply of HGETALL: field, value, … The reader parses each value. */
 const hash = z.custom<string[]>(Array.isArray);
-/** Names and memory of each candidate that the directory has compared; null: it knows none. */
+/** Names and memory of each candidate that the directory compared; null: it knows none. */
 const candidates = z.array(text.nullable());
 
-/** What the directory says of a name; see lua/include/claim.lua. */
+/** The directory's verdicts on a name; see lua/include/claim.lua. */
 const claimed = ['held', 'settled', 'claimed'] as const;
 export type ClaimVerdict = (typeof claimed)[number];
 const notClaimed = ['missing', 'nowhere', 'crowded', 'lost'] as const;
-/** What a host's records say of a job; see lua/include/record.lua. */
+/** The verdicts of a host's records on a job; see lua/include/record.lua. */
 const recorded = ['accepted', 'free', 'missing', 'exists', 'full'] as const;
 
 /**
- * What must happen in Redis at once or not at all: how many keys each script takes (null: any), its
- * file in lua/, and what it replies.
+ * Operations that Redis runs at once or not at all: the number of keys each script takes (null:
+ * any), its file in lua/, and its reply.
  */
 const scripts = {
   accept: {
@@ -76,9 +76,9 @@ export type Reply<S extends Script> = z.infer<(typeof scripts)[S]['reply']>;
 const texts = new Map(Object.entries(scripts).map(([name, { file }]) => [name, loadScript(file)]));
 
 /**
- * Makes the scripts known to a connection; to be done before anything else. A batch of commands
- * that ioredis gathers knows the scripts that were there when it was begun, and loses its count
- * over one that was not (redis/ioredis#1931).
+ * Defines the scripts on a connection; call it before anything else. A batch of commands that
+ * ioredis gathers knows only the scripts defined before it began, and loses its count over a later
+ * one (redis/ioredis#1931).
  */
 export function defineScripts(redis: Redis): void {
   for (const [name, { keys }] of Object.entries(scripts)) {
@@ -88,8 +88,8 @@ export function defineScripts(redis: Redis): void {
 }
 
 /**
- * Runs a script by its hash; Redis is given its text once. Throws where the reply is none that the
- * script has.
+ * Runs a script by its hash; sends Redis its text only once. Throws when the reply does not match
+ * the script's schema.
  */
 export async function runScript<S extends Script>(
   redis: Redis,

@@ -1,6 +1,7 @@
--- Accepts a request for a host that is known or predicted: records its job there, all or nothing. A name that was claimed
--- for another host than the predicted one stays claimed. In a Cluster, where one script touches one slot only, the keys
--- of the directory and of the ledger are left out: claim-name.lua and reserve-id.lua come first then.
+-- Accepts a request for a known or predicted host: records its job there, all or nothing. A name
+-- claimed for another host than the predicted one stays claimed. In a Cluster, where a script
+-- touches one slot only, the keys of the directory and the ledger are left out: claim-name.lua and
+-- reserve-id.lua run first.
 --
 -- KEYS job, sequence, open, line, held, charges, charged, names of resources, three lists; holders, names, spread, epoch,
 --      ledger
@@ -10,8 +11,8 @@
 -- RETURNS verdict, more, entry, the name's verdict, names and memory of each candidate: the verdicts of
 --   include/claim.lua where there is no host, those of include/record.lua, and
 --   known      the id has a job here
---   late       the caller no longer waits; nothing was changed
---   taken      the id is bound to another host (more: what to)
+--   late       the caller has timed out; nothing was changed
+--   taken      the id is bound to another host (more: the binding)
 --   elsewhere  the directory has the name on another host (more), or has chosen it
 -- @include "include/claim.lua"
 -- @include "include/bound-elsewhere.lua"
@@ -20,7 +21,7 @@ local host, what, ledger = ARGV[1], cjson.decode(ARGV[2]), KEYS[16]
 local name = ledger and ARGV[3] ~= '' and cjson.decode(ARGV[3])
 local bound = ledger and boundElsewhere(ledger, host, ARGV[4])
 if bound then return {'taken', bound} end
--- Before it is late: whoever is told that it is late takes back that the id is bound.
+-- Before the deadline check: a caller that gets `late` frees the id again.
 if redis.call('EXISTS', k.job) == 1 then return {'known'} end
 if now() > what.deadline then return {'late'} end
 local d = directory(12)

@@ -1,4 +1,4 @@
--- Finds the host for a name, and enters it where the request creates it.
+-- Finds the host for a name, and enters the name if the request creates it.
 --
 -- KEYS holders, names, spread, epoch
 -- ARGV claim (JSON: epoch, id, attempt, kind, resource, creates, memory, ports, only (a host, or absent),

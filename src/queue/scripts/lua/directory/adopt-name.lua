@@ -1,8 +1,8 @@
--- Enters a name that a host holds, unless it is there.
+-- Enters a name that a host holds, unless the name has an entry.
 --
 -- KEYS holders, names, spread
 -- ARGV kind, resource, host
--- RETURNS 1 if it is entered, 0 if it was there
+-- RETURNS 1 if this entered it, 0 if it had one
 -- @include "include/directory.lua"
 local entry = {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}}
 if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then return 0 end

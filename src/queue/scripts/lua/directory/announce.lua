@@ -1,9 +1,10 @@
--- Says that a host lives, for the worker that has its name. The name is held by the disk of a host: a worker that comes
--- back to the same disk takes over at once, one with another disk has to wait until the first has fallen silent.
+-- Announces that a host is alive, for the worker that holds its name. The name belongs to the disk:
+-- a new worker on the same disk takes over at once; one on another waits until the first falls
+-- silent.
 --
 -- KEYS host, lease
--- ARGV announcement (JSON), identity of the disk, lease (JSON: identity, and who it is for people), ms for which it holds,
---      channel, what to say there
+-- ARGV announcement (JSON), identity of the disk, lease (JSON: identity, and its place for people),
+--      ms for which it holds, channel, message for it
 -- RETURNS nil, or the lease of the other worker
 local lease = redis.call('GET', KEYS[2])
 if lease and cjson.decode(lease).identity ~= ARGV[2] then return lease end

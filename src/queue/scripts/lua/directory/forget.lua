@@ -1,8 +1,8 @@
--- Takes back that a resource is on a host, unless unfinished jobs are about to make it so.
+-- Removes a resource from a host, unless unfinished jobs are about to create it.
 --
 -- KEYS held, line
 -- ARGV resource
--- RETURNS 1 if it is taken back, otherwise 0
+-- RETURNS 1 if it is removed, otherwise 0
 if redis.call('ZCARD', KEYS[2]) == 0 then
   return redis.call('SREM', KEYS[1], ARGV[1])
 end

@@ -1,4 +1,4 @@
--- What an id is bound to, if that is another host and not what the caller knows to be void (`instead`); otherwise nil.
+-- The id's binding, if to another host and not known to the caller as void (`instead`); else nil.
 local function boundElsewhere(ledger, host, instead)
   local bound = redis.call('GET', ledger)
   if bound and bound ~= instead and string.match(bound, '^%S+') ~= host then return bound end

@@ -1,4 +1,4 @@
--- Charges a job, unless that exceeds a limit: then returns the name of the limit.
+-- Charges a job, unless it exceeds a limit: then returns the name of the limit.
 -- @include "include/charges.lua"
 local function chargeJob(k, a, fields)
   local bytes = 0

@@ -1,6 +1,6 @@
--- What each tenant has queued on a host. An id is charged when its job is recorded, and the charge goes with whatever ends
--- the job or removes the id from the queue; a second time changes nothing. The sums change with the charges and in no
--- other way, so that they cannot drift from them.
+-- The unfinished jobs and bytes of each tenant on a host. Recording a job charges its id; ending
+-- the job or removing the id from the queue releases the charge. A second release changes nothing.
+-- The totals change only together with the charges, so that they cannot drift from them.
 local function charge(charged, tenant, jobs, bytes)
   for field, by in pairs({['jobs:' .. tenant] = jobs, ['bytes:' .. tenant] = bytes, bytes = bytes}) do
     local left = redis.call('HINCRBY', charged, field, string.format('%d', by))

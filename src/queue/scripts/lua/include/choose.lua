@@ -1,5 +1,6 @@
--- The candidate with the most room: nothing against it, ports free, enough memory, the fewest names, the most memory left.
--- Returns it, whether it lacks ports or memory, and the number of names and the requested memory of each candidate.
+-- The candidate with the most room: lowest penalty (`avoid`), ports free, enough memory, fewest
+-- names, most memory left. Returns it, whether it lacks ports or memory, and names and memory per
+-- candidate.
 local function worse(a, b)
   for i = 1, #a do
     if a[i] ~= b[i] then return a[i] > b[i] end

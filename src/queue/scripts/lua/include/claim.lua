@@ -1,11 +1,11 @@
--- The host that has a name or is to have it. Returns verdict, host, entry as it is now, names and memory of each candidate:
+-- Finds or chooses a name's host. Returns verdict, host, entry, names and memory of each candidate:
 --   held      there was an entry
---   settled   there was one, older than any request that could count on it; only if `settled` (ms) is given
+--   settled   there was one, older than any request that could rely on it; only with `settled`
 --   claimed   there is one now
 --   missing   there is none, and the request does not create one
 --   nowhere   there is no candidate
 --   crowded   there is no good one, and these are only some of the candidates
---   lost      the caller knows another directory than this one
+--   lost      the caller relies on another directory than this one
 -- @include "include/directory.lua"
 -- @include "include/choose.lua"
 local function claim(d, a)

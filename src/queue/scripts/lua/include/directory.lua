@@ -1,11 +1,11 @@
--- The directory: which host has a name. An entry is JSON: `host`; `at` and `by`: when somebody last asked for the name
--- to be created there (ms), and the id of that request; `memory` (MiB) and `ports`: what was asked for; `attempt`: a UUID
--- that tells one call of accept from another one for the same request. An entry is deleted only
--- as it was read, and only when no request that could count on it is under way. `spread` sums up the entries of each
--- host, `names` has their names in order: both change together with the entries, so that simultaneous requests for new
--- names see each other.
+-- The directory: which host has a name. An entry is JSON: `host`; `at` and `by`: time (ms) and id
+-- of the last request to create the name there; `memory` (MiB) and `ports`: its demand; `attempt`:
+-- a UUID that distinguishes calls of accept for the same request. An entry is deleted only if it is
+-- unchanged since it was read and no request in flight could rely on it. `spread` totals the
+-- entries of each host; `names` has their names in order. Both change together with the entries, so
+-- that simultaneous requests for new names see each other.
 --
--- `directory(first)` names the keys from KEYS[first] on: holders, names, spread and, where the script asks for it, epoch.
+-- `directory(first)` names the keys from KEYS[first] on: holders, names, spread, epoch (if given).
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

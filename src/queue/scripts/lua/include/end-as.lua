@@ -1,5 +1,5 @@
--- Ends a job on behalf of its host, in a field that says how; false if that was done before. The request itself goes, and
--- so does its charge.
+-- Ends a job on behalf of its host, in a field that names the reason; false if that was done
+-- before. Deletes the request itself and its charge.
 --
 -- KEYS job, run, charges, charged, names of resources, lists …: of every script that includes this
 -- ARGV now (RFC 3339), seconds to keep the job, channel, id

@@ -1,12 +1,12 @@
--- The lists in which a job is found: ids of a host's jobs in order of acceptance. A job is added when it is accepted, and
--- again when it has ended, so that a list lives as long as any job in it. Each addition removes the two oldest if their
--- records have expired, and two of the names if nothing of their jobs is left: neither outgrows the records.
+-- Lists of a host's job ids in order of acceptance. Accepting a job adds it, and ending it adds it
+-- again, so that a list lives as long as any job in it. Each addition removes the two oldest ids if
+-- their records have expired, and two names without jobs: neither outgrows the records.
 --
--- A script that includes this passes `k`: job, names (of resources with jobs), lists (the first is the resource's, and of a
--- job that has ended the last is its state's).
+-- A script that includes this passes `k`: job, names (of resources with jobs), lists (the first is
+-- the resource's; for an ended job the last is its state's).
 local function add(key, score, member, seconds)
   redis.call('ZADD', key, score, member)
-  -- An hour more, or it would be set anew for every job.
+  -- One hour extra: otherwise every job would set it again.
   if redis.call('TTL', key) < tonumber(seconds) then redis.call('EXPIRE', key, seconds + 3600) end
 end
 

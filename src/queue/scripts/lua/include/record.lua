@@ -1,12 +1,12 @@
 -- Writes a job into the records and the queues of its host. Returns verdict, more:
 --   accepted
---   free      nothing here has the name, and nothing was asked to: it may go to another host; only if `settled`
+--   free      the host neither has the name nor was asked to: another host may; only if `settled`
 --   missing   the host does not hold the resource
 --   exists    it already does (needs = absence) and no unfinished job may change that
 --   full      maxJobs | maxJobsPerGear | userJobs | userQueueMegabytes | maxQueueMegabytes
 --
--- KEYS job, sequence, open, line, held, charges, charged, names of resources, three lists: the first of every script that
--- includes this
+-- KEYS job, sequence, open, line, held, charges, charged, names of resources, three lists: the
+--      first keys of every script that includes this
 -- @include "include/lists.lua"
 -- @include "include/charge-job.lua"
 local k = {

@@ -1,8 +1,8 @@
--- Ends a job whose host is never to come back. A worker that does come back does not begin it again.
+-- Ends a job whose host will not come back. If its worker does, it does not begin the job again.
 --
 -- KEYS job, run, charges, charged, names of resources, lists
 -- ARGV now (RFC 3339), seconds to keep the job, channel, id
--- RETURNS 1 when it is over by that
+-- RETURNS 1 if this ended the job, otherwise 0
 -- @include "include/end-as.lua"
 local state = redis.call('HGET', run, 'state')
 if redis.call('EXISTS', job) == 0 or isOver(state) then return 0 end

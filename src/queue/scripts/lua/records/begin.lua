@@ -1,4 +1,4 @@
--- Begins a job if it is its turn. It counts as one that has taken its worker down until it is over or handed back.
+-- Begins a job if it is its turn. The begin counts as a crash until the job ends or is handed back.
 --
 -- KEYS job, run, line
 -- ARGV id, now (RFC 3339)

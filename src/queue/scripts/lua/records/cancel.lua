@@ -1,8 +1,8 @@
--- Asks for the end of a job. One that was never begun is over with it.
+-- Cancels a job: ends it at once if it was never begun, otherwise records the cancel request.
 --
 -- KEYS job, run, charges, charged, names of resources, lists
--- ARGV now (RFC 3339), seconds to keep the job, channel, id, the request to cancel as it is sealed
--- RETURNS absent | final | queued (it is cancelled now) | running (its worker is to be told)
+-- ARGV now (RFC 3339), seconds to keep the job, channel, id, sealed cancel request
+-- RETURNS absent | final | queued (it is cancelled now) | running (the caller notifies its worker)
 -- @include "include/end-as.lua"
 if redis.call('EXISTS', job) == 0 then return 'absent' end
 local state = redis.call('HGET', run, 'state')

@@ -1,4 +1,4 @@
--- Takes an id out of a host's queue whose job is over, or that has no record.
+-- Removes the id of an ended job, or an id without a record, from a host's queue.
 --
 -- KEYS open, line, charges, charged
 -- ARGV id

@@ -1,8 +1,8 @@
--- Ends a job that no worker has taken in time.
+-- Ends a job that no worker took in time.
 --
 -- KEYS job, run, charges, charged, names of resources, lists
 -- ARGV now (RFC 3339), seconds to keep the job, channel, id
--- RETURNS 1 when it is over by that, 0 when a worker has it or it is not yet time
+-- RETURNS 1 if this ended the job, 0 if a worker has it or its time is not up yet
 -- @include "include/end-as.lua"
 local expires = redis.call('HGET', job, 'expiresAt')
 if not expires or redis.call('HEXISTS', job, 'cancelledAt') == 1 then return 0 end

@@ -1,10 +1,11 @@
--- Ends a job: final state, out of the queue, what the host holds brought up to date, everybody told. Ending it again
--- changes nothing. The request itself goes.
+-- Ends a job: sets its final state, removes it from the queue, updates the host's resources,
+-- notifies all readers. Deletes the request itself. Ending the job again changes nothing.
 --
 -- KEYS job, run, open, line, held, charges, charged, names of resources, lists
--- ARGV id, resource, present (1: the resource is on the host, 0: it is not), seconds to keep the job, channel, channel of
---      the host's signs of life, what to say there when the name is free, then field, value, … of the outcome
--- RETURNS the id that is first in line now, or nil
+-- ARGV id, resource, present (1: the resource is on the host, 0: it is not), seconds to keep the
+--      job, channel, channel of the host's heartbeats, message for it when the name is free, then
+--      field, value, … of the outcome
+-- RETURNS the id that is now first in line, or nil
 -- @include "include/is-over.lua"
 -- @include "include/lists.lua"
 -- @include "include/charges.lua"

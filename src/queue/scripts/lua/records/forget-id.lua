@@ -1,4 +1,4 @@
--- Takes an id out of a host's queue that has no record; one that was recorded meanwhile stays.
+-- Removes an id without a record from a host's queue; an id recorded in the meantime stays.
 --
 -- KEYS job, open, charges, charged
 -- ARGV id

@@ -1,8 +1,8 @@
--- Reads jobs of a host; asked for one by one they cost the reader three times as much.
+-- Reads jobs of a host; reading them one by one costs the caller three times as much.
 --
 -- KEYS job, run, job, run, …
 -- ARGV fields of a job
--- RETURNS the values of these fields, what the worker has said (field, value, …), the values of these fields, …
+-- RETURNS these fields' values, the worker's hash (field, value, …), the next job's values, …
 local read = {}
 for i = 1, #KEYS, 2 do
   read[i] = redis.call('HMGET', KEYS[i], unpack(ARGV))

@@ -1,7 +1,7 @@
--- Takes a job that has just come to its host: from now on it cannot be too late any more.
+-- Takes a job that has just arrived at its host: from now on it cannot expire.
 --
 -- KEYS job, run
--- RETURNS absent | final | expired (it has waited for longer than it was to) | taken
+-- RETURNS absent | final | expired (it waited too long) | taken
 -- @include "include/is-over.lua"
 local job, run = KEYS[1], KEYS[2]
 local before = redis.call('HMGET', job, 'expiresAt', 'cancelledAt', 'expiredAt', 'abandonedAt')
