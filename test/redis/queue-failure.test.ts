@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Problem } from '../../src/jobs/errors.ts';
 import { openFleetQueue } from '../support/fleet-queue.ts';
 import { redisOfMachine, startRedis } from '../support/redis-server.ts';
 import { ok } from '../support/run.ts';
@@ -51,6 +52,8 @@ test('a client is told that the disk of Redis is full, where Redis says so', asy
     code: 'queue_unavailable',
     detail: expect.stringContaining('the disk of its Redis is full'),
   });
+  const read = await fetch(`${api.url}/token/__test__/container?r=web`);
+  expect([read.status, ((await read.json()) as Problem).code]).toEqual([503, 'queue_unavailable']);
   await rm(join(directory, 'ballast'));
   await until('changes are accepted again', async () => {
     const path = 'container/stopped?u=0&r=web&i=1';

@@ -20,14 +20,17 @@ const ofItsDisk = /^MISCONF .*No space left on device/;
  */
 export function asQueueFailure(error: unknown): Failure | null {
   if (!(error instanceof Error) || error instanceof Failure) return null;
+  const { message } = reasonOf(error);
   const signs = [ofTheNetwork, ofMany, ofRedis];
-  if (!signs.some((sign) => sign.test(error.message)) && error.name !== 'MaxRetriesPerRequestError')
-    return null;
-  const detail = ofItsDisk.test(error.message)
+  if (!signs.some((sign) => sign.test(message)) && error.name !== 'MaxRetriesPerRequestError') return null;
+  const detail = ofItsDisk.test(message)
     ? 'the queue stores nothing now, for the disk of its Redis is full; send the request again when there is room'
     : 'the queue cannot be reached; send the request again a little later';
   return new Failure('queue_unavailable', detail, { cause: error });
 }
+
+/** Redis discards a transaction (EXECABORT) without a reason; the refused commands have it. */
+const reasonOf = (error: Error & { previousErrors?: Error[] }): Error => error.previousErrors?.[0] ?? error;
 
 /**
  * The same call, but it throws `queue_unavailable` when Redis is unreachable or cannot take writes.

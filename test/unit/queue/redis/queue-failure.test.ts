@@ -33,6 +33,16 @@ test.each([
   expect(asQueueFailure(new Error(message))?.code).toBe('queue_unavailable');
 });
 
+test('a transaction is discarded for the reason of its refused command', () => {
+  const discarded = new Error('EXECABORT Transaction discarded because of previous errors.');
+  const because = (message: string) => Object.assign(discarded, { previousErrors: [new Error(message)] });
+  expect(asQueueFailure(because('READONLY You cannot write.'))?.code).toBe('queue_unavailable');
+  expect(asQueueFailure(because('MISCONF Errors writing: No space left on device'))?.message).toContain(
+    'disk',
+  );
+  expect(asQueueFailure(because('ERR unknown command'))).toBeNull();
+});
+
 test('faults of our own stay what they are', () => {
   expect(asQueueFailure(new Error('ERR wrong number of arguments'))).toBeNull();
   expect(asQueueFailure(new Error("CROSSSLOT Keys in request don't hash to the same slot"))).toBeNull();
