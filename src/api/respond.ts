@@ -54,10 +54,7 @@ export function sendJob(req: Request, res: Response, job: Job, { replayed, waite
     sendProblem(req, res, job.error ?? problemOf('internal', 'the job failed', { job: job.id }));
     return;
   }
-  if (isFinal(job.state) && (waited !== null || replayed)) {
-    sendJson(res, 200, job);
-    return;
-  }
-  res.setHeader('Retry-After', '1');
-  sendJson(res, 202, job);
+  const hasEnded = isFinal(job.state);
+  if (!hasEnded) res.setHeader('Retry-After', '1');
+  sendJson(res, hasEnded ? 200 : 202, job);
 }

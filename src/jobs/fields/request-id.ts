@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { Failure } from '../errors.ts';
 
@@ -15,9 +15,8 @@ const written = /^[0-9a-fA-F]{1,32}$/;
 
 /** Parses a request id that a client wrote as 1 to 32 hex digits. Throws `invalid_request`. */
 export function parseRequestId(text: string): RequestId {
-  if (text.length > 32 || !written.test(text)) {
-    throw new Failure('invalid_request', 'i must be 1 to 32 hex digits, such as i=2a');
-  }
+  if (!written.test(text))
+    throw new Failure('invalid_request', 'a request id must be 1 to 32 hex digits, such as 2a');
   return text.toLowerCase().padStart(32, '0');
 }
 
@@ -29,5 +28,5 @@ export function requestIdOfKey(key: string): RequestId {
   if (key.length > 255 || !/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(key)) {
     throw new Failure('invalid_request', 'Idempotency-Key must be 1 to 255 printable characters');
   }
-  return createHash('sha256').update(key).digest('hex').slice(0, 32);
+  return hash('sha256', key).slice(0, 32);
 }
