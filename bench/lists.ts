@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { problemOf } from '../src/jobs/errors.ts';
 import type { Outcome } from '../src/jobs/job.ts';
 import { gearSpec } from '../src/jobs/types/container.ts';
-import { newJob, recordArgument, recordFields, recordKeys } from '../src/queue/accept/script-arguments.ts';
+import { newJob, recordArgument, recordFields, recordKeys } from '../src/queue/accept/record-request.ts';
 import type { JobSubmission } from '../src/queue/accept/submission.ts';
 import type { JobRecord } from '../src/queue/records/job-record.ts';
 import { createWorkerLedger } from '../src/queue/records/worker-records.ts';

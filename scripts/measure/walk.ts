@@ -39,7 +39,6 @@ const presentLayout: readonly string[] = [
   // The queue accepts the job.
   'src/queue/accept/accept.ts',
   'src/queue/accept/host-predictor.ts',
-  'src/queue/accept/script-arguments.ts',
   'src/queue/accept/record-request.ts',
   'src/queue/directory/entries.ts',
   'src/queue/redis/keys.ts',
@@ -48,7 +47,7 @@ const presentLayout: readonly string[] = [
   'src/queue/scripts/run-script.ts',
   'src/queue/scripts/lua/accept/accept.lua',
   'src/queue/scripts/lua/include/claim.lua',
-  'src/queue/scripts/lua/include/record.lua',
+  'src/queue/scripts/lua/include/directory.lua',
   'src/queue/scripts/lua/include/lists.lua',
   // The worker takes the job.
   'src/queue/records/worker-records.ts',
@@ -58,7 +57,6 @@ const presentLayout: readonly string[] = [
   'src/worker/authorization.ts',
   'src/worker/runner/run-job.ts',
   'src/worker/jobs/execute.ts',
-  'src/worker/handlers/handlers.ts',
   // The worker installs the gear.
   'src/worker/handlers/install.ts',
   'src/worker/gear/gear-files.ts',
@@ -66,6 +64,7 @@ const presentLayout: readonly string[] = [
   'src/worker/environment/environment-image.ts',
   'src/worker/docker/images/images.ts',
   'src/worker/docker/commands.ts',
+  'src/worker/domain/networks.ts',
   ...fromNetworkToFile,
 ];
 

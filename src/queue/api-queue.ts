@@ -33,7 +33,7 @@ import { type CopyRequest, onCopyRequest, sendTo } from './rpc/copy-requests.ts'
 import { createRpcClient, type RpcClient } from './rpc/rpc.ts';
 import { type FrameReader, openFrames } from './rpc/stream-relay.ts';
 
-export { roomOf } from './accept/script-arguments.ts';
+export { roomOf } from './accept/record-request.ts';
 export type { Accepted, Candidate, JobSubmission, Placement } from './accept/submission.ts';
 export type { NamePage } from './directory/entries.ts';
 export type { HostEntry } from './directory/hosts.ts';

@@ -8,11 +8,10 @@ import { deleteEntry, entrySettled, readEntry, releaseEntry } from '../directory
 import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger, readJobOf } from '../records/worker-records.ts';
 import { type ClaimVerdict, runScript } from '../scripts/run-script.ts';
-import type { AcceptParts, Attempt, NameEntry } from './attempt.ts';
+import type { AcceptParts, Attempt } from './attempt.ts';
 import type { PredictedHost } from './host-predictor.ts';
-import { recordRequest } from './record-request.ts';
+import { claimArgument, creates, directoryKeys, needsName, newJob, recordRequest } from './record-request.ts';
 import { sample } from './sample.ts';
-import { claimArgument, creates, directoryKeys, needsName, newJob } from './script-arguments.ts';
 import type { Accepted, JobSubmission, Placement } from './submission.ts';
 
 /** Milliseconds to wait for a temporary obstacle to pass, and between two looks at it. */
@@ -99,7 +98,7 @@ async function claim(attempt: Attempt): Promise<Step> {
 }
 
 /** The directory has the name on a host. */
-function entered(attempt: Attempt, verdict: ClaimVerdict, entry: NameEntry): Step {
+function entered(attempt: Attempt, verdict: ClaimVerdict, entry: NonNullable<Attempt['made']>): Step {
   if (verdict === 'claimed') attempt.made = entry;
   attempt.settled = verdict === 'settled';
   return { host: entry.host };
@@ -124,7 +123,7 @@ async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
  */
 async function movedOn(
   { parts: { redis }, submission: { command } }: Attempt,
-  entry: NameEntry,
+  entry: NonNullable<Attempt['made']>,
 ): Promise<Step> {
   const state = await releaseEntry(redis, jobs[command.type].on, command.params.resource, entry);
   if (state === 'held') return { verdict: 'elsewhere', host: entry.host };

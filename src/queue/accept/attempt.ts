@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { JobLimits } from '../../jobs/limits.ts';
+import type { Entry } from '../directory/entries.ts';
 import type { DirectorySync } from '../directory/sync.ts';
 import type { Deliveries } from '../records/deliveries.ts';
 import type { RedisClock } from '../redis/clock.ts';
@@ -19,12 +20,6 @@ export interface AcceptParts {
   atOnce: boolean;
 }
 
-/** An entry of the directory. */
-export interface NameEntry {
-  host: string;
-  text: string;
-}
-
 /** A request on its way to its host. */
 export interface Attempt {
   /** Distinguishes it from other attempts for the same request. */
@@ -41,5 +36,5 @@ export interface Attempt {
   /** The ledger's entry for the id, if that is void. */
   instead: string;
   /** The directory's entry, if this request made it. */
-  made: NameEntry | null;
+  made: Pick<Entry, 'host' | 'text'> | null;
 }

@@ -1,16 +1,12 @@
+import { MiB } from '../../jobs/fields/bytes.ts';
 import type { Job } from '../../jobs/job.ts';
-import { jobs } from '../../jobs/registry.ts';
+import { type Command, jobs } from '../../jobs/registry.ts';
+import { entryKeys, entrySettled } from '../directory/entries.ts';
 import { commandTimeout } from '../redis/connection.ts';
-import { keys } from '../redis/keys.ts';
+import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { type ClaimVerdict, type Reply, runScript } from '../scripts/run-script.ts';
-import type { Attempt } from './attempt.ts';
-import {
-  claimArgument,
-  directoryKeys,
-  recordArgument,
-  recordFields,
-  recordKeys,
-} from './script-arguments.ts';
+import type { AcceptParts, Attempt } from './attempt.ts';
+import type { JobSubmission } from './submission.ts';
 
 /** The outcome of a request: the script's verdict, and its details. */
 export interface Recorded {
@@ -61,3 +57,121 @@ export async function recordRequest(attempt: Attempt, job: Job): Promise<Recorde
 
 /** Seconds to remember an id: longer than its job, which counts from its end. */
 const idSeconds = (keepSeconds: number) => 2 * keepSeconds + 30 * 24 * 60 * 60;
+
+/** Whether a request needs a name in the directory; a request on a host itself does not. */
+export const needsName = ({ command }: JobSubmission) => jobs[command.type].needs !== 'host';
+
+/** Whether a request creates its name if there is none. */
+export function creates({ command }: JobSubmission): boolean {
+  const needs = needsOf(command);
+  return needs === 'place' || needs === 'absence';
+}
+
+/**
+ * The claim on the directory, as JSON; empty if the request needs no name. See
+ * scripts/lua/accept/claim-name.lua.
+ */
+export function claimArgument({ id, submission, placement, candidates, epoch }: Attempt): string {
+  if (!needsName(submission)) return '';
+  const { command } = submission;
+  return JSON.stringify({
+    ...{ id: submission.id, attempt: id, epoch, candidates },
+    kind: jobs[command.type].on,
+    resource: command.params.resource,
+    creates: creates(submission),
+    ...roomOf(command),
+    ...(placement.only === null ? { settled: entrySettled } : { only: placement.only }),
+    some: candidates.length < placement.candidates.length,
+  });
+}
+
+/** The room on a host that a command requests: MiB of memory, and external ports. */
+export function roomOf(command: Command): { memory: number; ports: number[] } {
+  if (command.type !== 'container.install') return { memory: 0, ports: [] };
+  const { memory = 0, ports } = command.params.spec;
+  return {
+    memory: Math.ceil(memory / MiB),
+    ports: ports.flatMap(({ external }) => (external ? [external] : [])),
+  };
+}
+
+/**
+ * Seconds that the lifetime of lists allows for a job to run. A longer job enters its lists again
+ * at its end.
+ */
+const day = 24 * 60 * 60;
+
+/** The argument `what` of accept.lua, as JSON. */
+export function recordArgument(
+  { command, id, tenant, expires }: JobSubmission,
+  { limits, keepSeconds }: Pick<AcceptParts, 'limits' | 'keepSeconds'>,
+  deadline: number,
+  settled: boolean,
+): string {
+  const { resource } = command.params;
+  const { userQueueMegabytes, maxQueueMegabytes, ...counts } = limits;
+  const most = { ...counts, userBytes: userQueueMegabytes * MiB, maxBytes: maxQueueMegabytes * MiB };
+  const seconds = expires + day + keepSeconds;
+  return JSON.stringify({
+    id,
+    tenant,
+    resource,
+    seconds,
+    deadline,
+    needs: needsOf(command),
+    settled,
+    ...most,
+  });
+}
+
+function needsOf(command: Command): string {
+  if (command.type === 'container.install' && command.params.createOnly) return 'absence';
+  return jobs[command.type].needs;
+}
+
+export function directoryKeys({ command }: JobSubmission): string[] {
+  return [...entryKeys(jobs[command.type].on), keys.epoch];
+}
+
+export function recordKeys({ command, id, user }: JobSubmission, host: string): string[] {
+  const { on } = jobs[command.type];
+  const { resource } = command.params;
+  const line = keys.line(host, on, resource);
+  return [
+    ...[keys.job(host, id), keys.sequence(host), keys.open(host), line, keys.held(host, on)],
+    ...chargeKeys(host),
+    ...listKeys(host, { user, resource }),
+  ];
+}
+
+export function newJob({ id, command, user }: JobSubmission, host: string): Job {
+  return {
+    id,
+    type: command.type,
+    state: 'queued',
+    resource: command.params.resource,
+    host,
+    user,
+    createdAt: new Date().toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    attempts: 0,
+    progress: null,
+    result: null,
+    error: null,
+  };
+}
+
+/** The record's fields, as field, value, … */
+export function recordFields(
+  job: Job,
+  { command, fingerprint, expires, origin = {}, seal }: JobSubmission,
+): string[] {
+  const { id, type, resource, host, user, createdAt } = job;
+  return [
+    ...['id', id, 'type', type, 'resource', resource, 'host', host, 'user', user],
+    ...['createdAt', createdAt, 'expiresAt', String(Date.parse(createdAt) + expires * 1000)],
+    ...['fingerprint', fingerprint, 'sealed', seal(host), 'v', String(jobs[command.type].since)],
+    ...Object.entries(origin).flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
+  ];
+}

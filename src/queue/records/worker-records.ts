@@ -54,10 +54,7 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     read: (id) => readJobOf(redis, host, id),
     open: () => redis.zrange(keys.open(host), '0', '-1'),
 
-    async take(id) {
-      const verdict = await runScript(redis, 'take', [keys.job(host, id), keys.run(host, id)], []);
-      return verdict === 'taken' || verdict === 'expired' ? verdict : 'over';
-    },
+    take: (id) => runScript(redis, 'take', [keys.job(host, id), keys.run(host, id)], []),
 
     async begin({ job: { id, type, resource } }) {
       const scriptKeys = [keys.job(host, id), keys.run(host, id), keys.line(host, kindOf(type), resource)];

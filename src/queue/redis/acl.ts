@@ -7,7 +7,6 @@ import { channels, keys, queueName } from './keys.ts';
  * command inside a script again, so permission to run scripts on a key grants nothing by itself.
  * Needs Redis 7 or Valkey: read-only rules (`%R~`) and several sets of rules for one user.
  */
-const anyHost = '*';
 const any = '*';
 
 /** Commands that every connection needs; none of them names a key. */
@@ -27,38 +26,33 @@ const dataCommands = words`@read @write -@admin -@dangerous -@scripting -scan -r
  * belongs to a worker.
  */
 export function apiAcl(name: string, password: string): string {
-  const queue = (part: string) => `${keys.queuePrefix(anyHost)}:${queueName}:${part}`;
+  const queue = (part: string) => `${keys.queuePrefix(any)}:${queueName}:${part}`;
   return line(name, password, [
     rules(always),
     rules(reading, { read: ['geard:*'] }),
     rules(scripts, { write: ['geard:*'] }),
     rules(words`set`, { write: [keys.id(any)] }),
-    rules(words`set`, { write: [keys.epoch, keys.sequence(anyHost)] }),
+    rules(words`set`, { write: [keys.epoch, keys.sequence(any)] }),
     rules(words`hset hdel hincrby`, { write: [keys.holders(any), keys.spread] }),
     rules(words`zadd zrem`, { write: [keys.names(any)] }),
-    rules(words`hset hdel hincrby`, { write: [keys.charges(anyHost), keys.charged(anyHost)] }),
+    rules(words`hset hdel hincrby`, { write: [keys.charges(any), keys.charged(any)] }),
     rules(words`sadd srem`, { write: [keys.hosts] }),
     rules(words`zadd zrem expire`, {
-      write: [keys.jobs(anyHost), keys.jobsBy(anyHost, any, any), keys.resources(anyHost)],
+      write: [keys.jobs(any), keys.jobsBy(any, any, any), keys.resources(any)],
     }),
-    rules(words`zadd`, { write: [keys.open(anyHost), keys.line(anyHost, any, any)] }),
-    rules(words`hset hsetnx hdel expire`, { write: [keys.job(anyHost, any)] }),
-    rules(words`lpush ltrim expire`, { write: [keys.asks(anyHost)] }),
-    rules(words`xadd xtrim pexpire del`, { write: [keys.frames(anyHost, any)] }),
+    rules(words`zadd`, { write: [keys.open(any), keys.line(any, any, any)] }),
+    rules(words`hset hsetnx hdel expire`, { write: [keys.job(any, any)] }),
+    rules(words`lpush ltrim expire`, { write: [keys.asks(any)] }),
+    rules(words`xadd xtrim pexpire del`, { write: [keys.frames(any, any)] }),
     // For BullMQ to add a job: its hash, the list it waits in, the marker that wakes the worker.
     rules(words`hmset hset`, { write: [queue('r-*'), queue('meta')] }),
     rules(words`lpush rpush`, { write: [queue('wait'), queue('paused')] }),
     rules(words`zadd`, { write: [queue('marker')] }),
     rules(words`incr`, { write: [queue('id')] }),
     rules(words`xadd`, { write: [queue('events')] }),
-    rules(words`publish`, { channels: [channels.who, channels.news(anyHost)] }),
+    rules(words`publish`, { channels: [channels.who, channels.news(any)] }),
     rules(words`subscribe unsubscribe psubscribe punsubscribe`, {
-      channels: [
-        channels.news(anyHost),
-        channels.here(anyHost),
-        channels.fetch(anyHost),
-        channels.replies(anyHost, any),
-      ],
+      channels: [channels.news(any), channels.here(any), channels.fetch(any), channels.replies(any, any)],
     }),
   ]);
 }

@@ -14,7 +14,7 @@ const candidates = z.array(text.nullable());
 const claimed = ['held', 'settled', 'claimed'] as const;
 export type ClaimVerdict = (typeof claimed)[number];
 const notClaimed = ['missing', 'nowhere', 'crowded', 'lost'] as const;
-/** The verdicts of a host's records on a job; see lua/include/record.lua. */
+/** The verdicts of a host's records on a job; see lua/accept/accept.lua. */
 const recorded = ['accepted', 'free', 'missing', 'exists', 'full'] as const;
 
 /**
@@ -49,12 +49,12 @@ const scripts = {
     file: 'records/read-jobs.lua',
     reply: z.array(z.custom<(string | null)[]>(Array.isArray)),
   },
-  take: { keys: 2, file: 'records/take.lua', reply: z.enum(['absent', 'final', 'expired', 'taken']) },
+  take: { keys: 2, file: 'records/take.lua', reply: z.enum(['over', 'expired', 'taken']) },
   begin: {
     keys: 3,
     file: 'records/begin.lua',
     reply: z.union([
-      z.tuple([z.enum(['absent', 'final'])]),
+      z.tuple([z.literal('over')]),
       z.tuple([z.literal('behind'), text]),
       z.tuple([z.literal('begun'), hash, hash]),
     ]),

@@ -9,14 +9,49 @@
 --      userBytes, maxBytes), claim (JSON, see claim-name.lua; empty if no name is needed), instead (see reserve-id.lua),
 --      value of the ledger, its seconds, then field, value, … of the job
 -- RETURNS verdict, more, entry, the name's verdict, names and memory of each candidate: the verdicts of
---   include/claim.lua where there is no host, those of include/record.lua, and
+--   include/claim.lua where there is no host, and
+--   accepted
 --   known      the id has a job here
 --   late       the caller has timed out; nothing was changed
 --   taken      the id is bound to another host (more: the binding)
 --   elsewhere  the directory has the name on another host (more), or has chosen it
+--   free       the host neither has the name nor was asked to: another host may; only if `settled`
+--   missing    the host does not hold the resource
+--   exists     it already does (needs = absence) and no unfinished job may change that
+--   full       more: maxJobs | maxJobsPerGear | userJobs | userQueueMegabytes | maxQueueMegabytes
 -- @include "include/claim.lua"
 -- @include "include/bound-elsewhere.lua"
--- @include "include/record.lua"
+-- @include "include/lists.lua"
+-- @include "include/charge-job.lua"
+local k = {
+  job = KEYS[1], sequence = KEYS[2], open = KEYS[3], line = KEYS[4], held = KEYS[5], charges = KEYS[6],
+  charged = KEYS[7], names = KEYS[8], lists = {unpack(KEYS, 9, 11)}
+}
+
+-- Writes a job into the records and the queues of the host. Returns verdict, more.
+local function record(a, fields)
+  local waiting = redis.call('ZCARD', k.line)
+  local there = redis.call('SISMEMBER', k.held, a.resource) == 1
+  if there and waiting == 0 and a.needs == 'absence' then return 'exists' end
+  if not there and waiting == 0 then
+    if a.needs == 'presence' then return 'missing' end
+    if a.settled then return 'free' end
+  end
+  if redis.call('ZCARD', k.open) >= a.maxJobs then return 'full', 'maxJobs' end
+  if waiting >= a.maxJobsPerGear then return 'full', 'maxJobsPerGear' end
+  local limit = chargeJob(k, a, fields)
+  if limit then return 'full', limit end
+  local time = redis.call('TIME')
+  local order = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', k.sequence) or 0) + 1)
+  local score = string.format('%.0f', order)
+  redis.call('SET', k.sequence, score)
+  redis.call('HSET', k.job, 'order', score, unpack(fields))
+  enlist(k, a.id, a.resource, score, a.seconds)
+  redis.call('ZADD', k.open, score, a.id)
+  redis.call('ZADD', k.line, score, a.id)
+  return 'accepted'
+end
+
 local host, what, ledger = ARGV[1], cjson.decode(ARGV[2]), KEYS[16]
 local name = ledger and ARGV[3] ~= '' and cjson.decode(ARGV[3])
 local bound = ledger and boundElsewhere(ledger, host, ARGV[4])

@@ -2,17 +2,15 @@
 --
 -- KEYS job, run, line
 -- ARGV id, now (RFC 3339)
--- RETURNS [verdict, more]: absent | final | behind (the id that is first in line) | begun (the job, the run)
+-- RETURNS [verdict, more]: over (there is no job, or it has ended) | behind (the id that is first in line) |
+--   begun (the job, the run)
 -- @include "include/is-over.lua"
 local job, run, line = unpack(KEYS)
 local id, now = ARGV[1], ARGV[2]
-if redis.call('EXISTS', job) == 0 then return {'absent'} end
 local state = redis.call('HGET', run, 'state')
-if isOver(state) then return {'final'} end
-if redis.call('HEXISTS', job, 'abandonedAt') == 1 then return {'final'} end
-if not state and (redis.call('HEXISTS', job, 'cancelledAt') == 1 or redis.call('HEXISTS', job, 'expiredAt') == 1) then
-  return {'final'}
-end
+local function has(field) return redis.call('HEXISTS', job, field) == 1 end
+if redis.call('EXISTS', job) == 0 or isOver(state) or has('abandonedAt') then return {'over'} end
+if not state and (has('cancelledAt') or has('expiredAt')) then return {'over'} end
 local first = redis.call('ZRANGE', line, 0, 0)[1]
 if first and first ~= id then return {'behind', first} end
 redis.call('HSET', run, 'state', 'running')

@@ -1,16 +1,14 @@
 -- Takes a job that has just arrived at its host: from now on it cannot expire.
 --
 -- KEYS job, run
--- RETURNS absent | final | expired (it waited too long) | taken
+-- RETURNS over (there is no job, or it has ended) | expired (it waited too long) | taken
 -- @include "include/is-over.lua"
 local job, run = KEYS[1], KEYS[2]
 local before = redis.call('HMGET', job, 'expiresAt', 'cancelledAt', 'expiredAt', 'abandonedAt')
-if redis.call('EXISTS', job) == 0 then return 'absent' end
 local state = redis.call('HGET', run, 'state')
-if isOver(state) then return 'final' end
-if before[4] then return 'final' end
+if redis.call('EXISTS', job) == 0 or isOver(state) or before[4] then return 'over' end
 if state or redis.call('HEXISTS', run, 'takenAt') == 1 then return 'taken' end
-if before[2] then return 'final' end
+if before[2] then return 'over' end
 if before[3] then return 'expired' end
 local time = redis.call('TIME')
 if before[1] and time[1] * 1000 > tonumber(before[1]) then return 'expired' end
