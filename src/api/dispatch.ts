@@ -1,3 +1,4 @@
+import { promisify } from 'node:util';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
@@ -99,10 +100,4 @@ function logOrder(log: LogFields, { all, wants }: Order): void {
 }
 
 /** Reads a body of any Content-Type: the seed's curl commands do not set one. */
-const parseBytes = express.raw({ type: () => true, limit: maxBody, inflate: false });
-
-function readBody(req: Request, res: Response): Promise<void> {
-  return new Promise((resolve, reject) => {
-    parseBytes(req, res, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
-  });
-}
+const readBody = promisify(express.raw({ type: () => true, limit: maxBody, inflate: false }));

@@ -1,8 +1,9 @@
 import { errorCodes, problemOf } from '../jobs/errors.ts';
 import { jobs, reads } from '../jobs/registry.ts';
 import { streams } from '../jobs/rpc/streams.ts';
+import { hostStates } from '../jobs/types/host.ts';
 import { Counter, Gauge, Histogram } from '../lib/metrics/metric.ts';
-import type { ApiQueue, HostEntry } from '../queue/api-queue.ts';
+import type { ApiQueue } from '../queue/api-queue.ts';
 
 /** The metrics of an api. docs/metrics.md lists them all. */
 
@@ -56,7 +57,6 @@ export const brokenStreams = new Counter(
   { stream, reason: ['source', 'token', 'client'] },
 );
 
-const hostStates: readonly HostEntry['state'][] = ['live', 'draining', 'gone'];
 const hosts = new Gauge('geard_hosts', 'Hosts of the fleet by state', { state: hostStates });
 const gears = new Gauge(
   'geard_fleet_gears',

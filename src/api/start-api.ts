@@ -41,7 +41,6 @@ export async function startApi(
           clearTimeout(timer);
           resolve();
         });
-        server.closeIdleConnections();
       }),
   };
 }

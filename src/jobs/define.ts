@@ -80,21 +80,7 @@ export const requiresT = ({ t }: Pick<JobDefinition, 't'>): boolean =>
 /** The body of a request that takes no fields. */
 export const emptyBody = z.strictObject({});
 
-/**
- * Declares a job; it exists only to keep the exact types.
- *
- * @example
- * export const containerStop = defineJob({
- *   method: 'PUT',
- *   path: '/container/stopped',
- *   summary: 'Stops a gear, also after a reboot',
- *   ...onGear,
- *   result: gearState,
- *   errors: ['container_not_found', 'host_unavailable', 'timeout'],
- *   needs: 'presence',
- *   since: 1,
- * });
- */
+/** Declares a job; it exists only to keep the exact types. `types/` has examples. */
 export function defineJob<
   Params extends z.ZodType,
   Result extends z.ZodType,

@@ -55,8 +55,8 @@ export function createSealer(
 ): Sealer {
   const salt = randomBytes(16).toString('base64url');
   const keyFor = derivedKeys(keys);
-  const kidFor = (token: string) => keyOf(token) ?? [...keys().daemons.keys()].sort().at(-1);
-  const secretOf = (kid: string | undefined) => keys().daemons.get(kid ?? '')?.secret ?? null;
+  const kidFor = (token: string) => keyOf(token) ?? [...keys().daemons.keys()].sort().at(-1) ?? '';
+  const secretOf = (kid: string) => keys().daemons.get(kid)?.secret ?? null;
   /** Without keys, when only the test token is accepted, there is nothing to seal with. */
   const sealsNothing = () => testToken && keys().daemons.size === 0;
 
@@ -66,7 +66,7 @@ export function createSealer(
       const name = nameOf(purpose);
       if (sealsNothing()) return `0.${Buffer.from(JSON.stringify({ name, text })).toString('base64url')}`;
       const kid = kidFor(token);
-      const key = kid === undefined ? null : keyFor(kid, salt);
+      const key = keyFor(kid, salt);
       if (!key) throw new Failure('token_invalid', 'the request needs a valid token');
       const nonce = randomBytes(12);
       const sealed = encrypt(key, nonce, Buffer.from(text), name);
@@ -85,7 +85,7 @@ export function createSealer(
 
     sealStream(body, token, about) {
       if (sealsNothing()) return body;
-      const kid = kidFor(token) ?? '';
+      const kid = kidFor(token);
       const secret = secretOf(kid);
       if (secret === null) throw new Error('the key of the token was removed');
       return sealPieces(body, kid, secret, about);

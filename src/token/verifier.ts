@@ -65,16 +65,11 @@ export const isTooLong = ({ d, iat }: Claims, longest: number) =>
 
 /** Opens tokens, each only once per set of keys: a client sends its token with every request. */
 function rememberOpened(keys: KeySource): (token: string) => Promise<TokenClaims | null> {
-  const noneKnown = () => new BoundedMap<string, TokenClaims>(maxRemembered);
-  let known = noneKnown();
-  let under: Keyring | null = null;
+  const known = new WeakMap<Keyring, BoundedMap<string, TokenClaims>>();
   return async (token) => {
     const keyring = keys();
-    if (under !== keyring) {
-      under = keyring;
-      known = noneKnown();
-    }
-    const memory = known;
+    const memory = known.get(keyring) ?? new BoundedMap<string, TokenClaims>(maxRemembered);
+    known.set(keyring, memory);
     const name = hash('sha256', token, 'base64url');
     const before = memory.get(name);
     if (before) return before;

@@ -1,26 +1,19 @@
 import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
-import type { ApiQueue, CopyRequest } from '../../queue/api-queue.ts';
+import type { CopyRequest } from '../../queue/api-queue.ts';
 import { authorize } from '../../requests/authorize.ts';
 import { type Envelope, openRequest, sealRequest } from '../../requests/envelope.ts';
 import { sourceOf } from '../../requests/references.ts';
 import { matchRoute } from '../../requests/routes.ts';
-import type { Sealer } from '../../token/seal.ts';
-import { tokenLabel, type Verifier } from '../../token/verifier.ts';
+import { tokenLabel } from '../../token/verifier.ts';
+import type { ApiParts } from '../create-app.ts';
 import { holderOf } from '../placement.ts';
-import type { OpenStreamOf } from './open-stream.ts';
 
 /** Maximum number of concurrent copies. Another api, or a later request, serves the rest. */
 const maxCopies = 64;
 
-export interface CopyParts {
-  queue: ApiQueue;
-  verifier: Verifier;
-  sealer: Sealer;
-  open: OpenStreamOf;
-  log: Logger;
-}
+export type CopyParts = Pick<ApiParts, 'queue' | 'verifier' | 'sealer' | 'open' | 'log'>;
 
 /** A copy that a worker requests. The log names the job's user as soon as that is known. */
 interface Copy extends CopyRequest {

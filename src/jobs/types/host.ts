@@ -48,7 +48,6 @@ export const hostRepair = defineJob({
   ...onHost,
   path: '/host/repaired',
   summary: 'Repairs the drift of a host, without a restart of any gear',
-  params,
   result: z.strictObject({
     announced: names.describe('Gears that the directory did not have'),
     forgotten: names.describe('Names in the directory that are no gears of the host'),
