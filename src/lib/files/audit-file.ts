@@ -1,4 +1,4 @@
-import { closeSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 
 /** Maximum size of a file in bytes. The current file and its predecessor are kept. */
 const maxBytes = 32 * 1024 * 1024;
@@ -12,14 +12,17 @@ export function openAuditFile(path: string, most = maxBytes): (line: string) => 
   const open = () => openSync(path, 'a', 0o600);
   let file = open();
   let size = statSync(path).size;
+  const startNext = () => {
+    // There is no file if somebody has removed it, or if the last attempt could not open one.
+    if (existsSync(path)) renameSync(path, `${path}.1`);
+    const next = open();
+    closeSync(file);
+    file = next;
+    size = 0;
+  };
   return (line) => {
     try {
-      if (size > 0 && size + Buffer.byteLength(line) > most) {
-        renameSync(path, `${path}.1`);
-        closeSync(file);
-        file = open();
-        size = 0;
-      }
+      if (size > 0 && size + Buffer.byteLength(line) > most) startNext();
       size += writeSync(file, line);
     } catch {
       // A full disk must not end the process, nor hold up the answer.

@@ -1,5 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openAuditFile } from '../../../src/lib/files/audit-file.ts';
 import { createLogger, plainError } from '../../../src/lib/logger.ts';
@@ -46,4 +46,24 @@ test('an audit file that is full makes room by itself, goes on after a restart, 
   expect(kept.length).toBeLessThanOrEqual(200);
   expect(kept.length).toBeGreaterThan(100);
   expect(kept.endsWith(Array.from({ length: 11 }, (_, n) => line(n + 89)).join(''))).toBe(true);
+});
+
+test('an audit file that was removed is there again once the old one would be full', () => {
+  const path = auditFile();
+  const append = openAuditFile(path, 10);
+  append('line 0001\n');
+  rmSync(path);
+  append('line 0002\n');
+  expect(readFileSync(path, 'utf8')).toBe('line 0002\n');
+});
+
+test('an audit file that cannot be opened loses lines only until it can', () => {
+  const path = auditFile();
+  const append = openAuditFile(path, 10);
+  append('line 0001\n');
+  rmSync(dirname(path), { recursive: true });
+  append('line 0002\n');
+  mkdirSync(dirname(path));
+  append('line 0003\n');
+  expect(readFileSync(path, 'utf8')).toBe('line 0003\n');
 });
