@@ -86,9 +86,9 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       log,
     };
     await tidyNetworks(services);
-    return await runHost(options, { queue, announcer, services, busy, handlers, closers });
+    return await runHost(options, { queue, announcer, services, handlers, closers });
   } catch (error) {
-    await closers.close();
+    await closers.close().catch(({ message }: Error) => log.error({ reason: message }, 'closing failed'));
     throw error;
   }
 }

@@ -1,16 +1,14 @@
 import type { Logger } from 'pino';
-import type { RunningApi } from '../../api/start-api.ts';
 import { hostLimits, jobLimits, userLimits } from '../../jobs/limits.ts';
 import { type Closers, createClosers } from '../../lib/async/closers.ts';
 import { listen } from '../../lib/http/listen.ts';
 import { createMetricsServer } from '../../lib/metrics/exposition.ts';
-import type { RedisAccess } from '../../queue/api-queue.ts';
 import { type Config, lifetimesOf } from '../options/config.ts';
 import type { Role } from '../options/options.ts';
 import { version } from '../version.ts';
 import { leaveNoCoreFile } from './process-hardening.ts';
 import { redisAccess } from './redis-access.ts';
-import { openTokenParts, type TokenParts } from './token-services.ts';
+import { openTokenParts } from './token-services.ts';
 
 /** Milliseconds for requests and jobs to finish after SIGTERM. */
 const requestGrace = 5_000;
@@ -30,6 +28,7 @@ export async function openRole(
   log: Logger,
 ): Promise<Closers> {
   const closers = createClosers();
+  const keepSeconds = config.dedupeDays * day;
   try {
     if (!(await leaveNoCoreFile())) log.warn('core files cannot be turned off: prlimit failed');
     const tokens = await openTokenParts(config, log, closers);
@@ -41,13 +40,17 @@ export async function openRole(
     if (config.metricsListen !== null) await serveMetrics(config.metricsListen, log, closers);
     if (role !== 'api') {
       const { openWorker } = await import('../../worker/open-worker.ts');
+      const { change, read } = lifetimesOf(config);
       const worker = await openWorker({
         ...config,
-        ...shared(config),
         ...tokens,
+        version,
         redis,
         limits: hostLimits.parse(config),
-        journalSeconds: journalSeconds(config),
+        keepSeconds,
+        // The journal knows a job that is written into Redis a second time: it keeps jobs as long
+        // as their tokens could be valid.
+        journalSeconds: keepSeconds + Math.max(change, read),
         streamListen: streamPlace(role, config),
         cloneLimits: {
           seconds: config.cloneSeconds,
@@ -61,13 +64,26 @@ export async function openRole(
       log.info({ host: config.host, base: config.base }, 'worker is ready');
     }
     if (role !== 'worker') {
+      const [{ openApiQueue }, { startApi }] = await Promise.all([
+        import('../../queue/api-queue.ts'),
+        import('../../api/start-api.ts'),
+      ]);
+      const limits = jobLimits.parse(config);
+      // These hosts must report before the api relies on a new Redis.
       const expected = role === 'daemon' ? [config.host] : [];
-      const api = await openApi({ config, redis, tokens, expected, log, closers });
+      const queue = openApiQueue({ redis, limits, keepSeconds, expected, log });
+      closers.push(queue.close);
+      const api = await startApi(
+        { ...tokens, queue, version, limits: userLimits.parse(config), transport: config.stream, log },
+        config.listen,
+      );
+      closers.push(() => api.close(requestGrace));
       log.info({ url: api.url }, 'api listens');
     }
     return closers;
   } catch (error) {
-    await closers.close();
+    // The error of the start must reach the caller even if closing fails.
+    await closers.close().catch(({ message }: Error) => log.error({ reason: message }, 'closing failed'));
     throw error;
   }
 }
@@ -94,46 +110,9 @@ function streamPlace(role: Role, { stream, streamListen }: Config) {
   return streamListen ?? (role === 'daemon' ? { host: '127.0.0.1', port: 0 } : null);
 }
 
-const shared = ({ dedupeDays }: Config) => ({ keepSeconds: dedupeDays * day, version });
-
-/**
- * Seconds for which the journal keeps a job: a job written into Redis a second time is found there
- * as long as its token could be valid.
- */
-function journalSeconds(config: Config): number {
-  const { change, read } = lifetimesOf(config);
-  return shared(config).keepSeconds + Math.max(change, read);
-}
-
 async function privateRedis({ base }: Config, log: Logger, closers: Closers): Promise<string> {
   const { openPrivateRedis } = await import('../../queue/private-redis/private-redis.ts');
   const redis = await openPrivateRedis(base, log);
   closers.push(redis.close);
   return redis.url;
-}
-
-interface ApiOptions {
-  config: Config;
-  redis: RedisAccess;
-  tokens: TokenParts;
-  /** Hosts that must report before the api relies on a new Redis. */
-  expected: readonly string[];
-  log: Logger;
-  closers: Closers;
-}
-
-async function openApi({ config, redis, tokens, expected, log, closers }: ApiOptions): Promise<RunningApi> {
-  const [{ openApiQueue }, { startApi }] = await Promise.all([
-    import('../../queue/api-queue.ts'),
-    import('../../api/start-api.ts'),
-  ]);
-  const { keepSeconds } = shared(config);
-  const queue = openApiQueue({ redis, limits: jobLimits.parse(config), keepSeconds, expected, log });
-  closers.push(queue.close);
-  const api = await startApi(
-    { ...tokens, queue, version, limits: userLimits.parse(config), transport: config.stream, log },
-    config.listen,
-  );
-  closers.push(() => api.close(requestGrace));
-  return api;
 }

@@ -1,7 +1,7 @@
 /** Closes resources once, in reverse order, even if some cannot be closed. */
 export interface Closers {
   push(close: () => unknown): void;
-  /** Closes everything, then rejects with an AggregateError if anything failed. */
+  /** Closes everything, then rejects with an AggregateError that names all errors, if any. */
   close(): Promise<void>;
 }
 
@@ -17,7 +17,9 @@ export function createClosers(): Closers {
         errors.push(error);
       }
     }
-    if (errors.length > 0) throw new AggregateError(errors, 'not everything could be closed');
+    if (errors.length === 0) return;
+    const reasons = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+    throw new AggregateError(errors, `not everything could be closed: ${reasons.join('; ')}`);
   };
   return {
     push: (close) => void stack.push(close),
