@@ -24,19 +24,25 @@ export function variableOf(text: string): Variable {
   throw new BadConfig([`${shown(text)}: a variable is NAME=value; NAME alone only where it is set here`]);
 }
 
-/** Reads lines of `NAME=value`, as in Docker's --env-file: no quotes, `#` begins a comment. */
+/**
+ * Reads lines of `NAME=value`, as in Docker's --env-file: no quotes, `#` begins a comment, and
+ * white space at the beginning of a line does not count.
+ */
 export async function readVariables(file: string | undefined): Promise<Variable[]> {
   if (file === undefined) return [];
   const text = file === '-' ? await readText(process.stdin) : await readFile(file, 'utf8');
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !line.startsWith('#'));
-  return lines.map((line) => variableOf(line));
+  const lines = text.split(/\r?\n/).map((line) => line.trimStart());
+  return lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => variableOf(line));
 }
 
-/** Returns the variables of a file, if given, and those of the command line. */
-export const variablesFrom = async (file: string | undefined, texts: readonly string[]) => [
-  ...(await readVariables(file)),
-  ...texts.map((text) => variableOf(text)),
-];
+/**
+ * Returns the variables of a file, if given, and those of the command line. The last variable of a
+ * name wins, as with docker run.
+ */
+export async function variablesFrom(file: string | undefined, texts: readonly string[]): Promise<Variable[]> {
+  const all = [...(await readVariables(file)), ...texts.map((text) => variableOf(text))];
+  return [...new Map(all.map((variable) => [variable.name, variable])).values()];
+}
 
 const port = /^(?:(\d{1,5}):)?(\d{1,5})$/;
 

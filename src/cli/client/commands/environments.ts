@@ -15,7 +15,6 @@ const fileOption = new Option('-f, --file <file>', 'variables, NAME=value a line
 
 type Verb = 'replace' | 'merge';
 
-/** Sends the variables of the command line and the file. */
 async function send(call: Call<Flags>, verb: Verb, env: Variable[]): Promise<number> {
   const [r = ''] = call.args;
   return change(call, {

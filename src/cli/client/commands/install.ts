@@ -72,11 +72,9 @@ export const install: Row<InstallFlags> = {
 async function bodyOf(flags: InstallFlags, command: string[]): Promise<Body> {
   const { publish, env = [], envFile, volume, environment, network, memory, cpus, startSeconds } = flags;
   const variables = await variablesFrom(envFile, env);
-  // The last variable of a name wins, as with docker run.
-  const last = new Map(variables.map((variable) => [variable.name, variable]));
   const body = {
     ports: publish?.map(portOf),
-    env: last.size > 0 ? [...last.values()] : undefined,
+    env: variables.length > 0 ? variables : undefined,
     environment,
     command: command.length > 0 ? command : undefined,
     volumes: volume?.map(volumeOf),

@@ -11,7 +11,13 @@ import { logs, printable } from '../../../../src/cli/client/commands/logs.ts';
 import * as repositories from '../../../../src/cli/client/commands/repositories.ts';
 import { whoami } from '../../../../src/cli/client/commands/requests.ts';
 import { readContexts, writeContexts } from '../../../../src/cli/client/contexts.ts';
-import { portOf, readVariables, variableOf, volumeOf } from '../../../../src/cli/client/fields.ts';
+import {
+  portOf,
+  readVariables,
+  variableOf,
+  variablesFrom,
+  volumeOf,
+} from '../../../../src/cli/client/fields.ts';
 import { createOutput } from '../../../../src/cli/client/output.ts';
 import { createProgress } from '../../../../src/cli/client/progress.ts';
 import { fillRow, type Row } from '../../../../src/cli/client/row.ts';
@@ -94,6 +100,24 @@ test('a variable is all behind the first =, and a name alone takes the value tha
   expect(await readVariables(file)).toEqual([
     { name: 'A', value: '1' },
     { name: 'B', value: '"2"' },
+  ]);
+});
+
+test('white space before a name or a comment in a file does not count, as with docker run', async () => {
+  const file = join(temporary(), 'env');
+  writeFileSync(file, '  # a comment\n\tA=1\n \t\n  B= 2 \n');
+  expect(await readVariables(file)).toEqual([
+    { name: 'A', value: '1' },
+    { name: 'B', value: ' 2 ' },
+  ]);
+});
+
+test('the last variable of a name counts, and the command line comes after the file', async () => {
+  const file = join(temporary(), 'env');
+  writeFileSync(file, 'A=1\nB=2\nA=3\n');
+  expect(await variablesFrom(file, ['B=4'])).toEqual([
+    { name: 'A', value: '3' },
+    { name: 'B', value: '4' },
   ]);
 });
 
