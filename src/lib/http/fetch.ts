@@ -24,7 +24,15 @@ export const fetchOnce: typeof fetch = (url, { method = 'GET', headers, body, si
     // Keep-alive ends a stream within minutes when its connection or host is lost silently.
     sent.setSocketKeepAlive(true, 15_000);
     sent.once('error', (error) => reject(fail(error)));
-    sent.once('response', (message) => resolve(responseOf(message, fail)));
+    sent.once('response', (message) => {
+      try {
+        resolve(responseOf(message, fail));
+      } catch (error) {
+        // Response rejects statuses above 599.
+        message.destroy();
+        reject(fail(error));
+      }
+    });
     sent.end(body);
   });
 

@@ -52,6 +52,13 @@ test('an answer that has no body has none', async () => {
   expect([response.status, response.body]).toEqual([304, null]);
 });
 
+test('an answer with a status that there is not is none', async () => {
+  const answer = 'HTTP/1.1 600 What\r\nContent-Length: 0\r\n\r\n';
+  const refused = await ask((socket) => socket.write(answer)).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(TypeError);
+  expect(refused).toMatchObject({ cause: expect.any(RangeError) });
+});
+
 test('a connection that is closed at once, as by who listens for a program that does not yet, is no answer', async () => {
   const refused = await ask((socket) => socket.end()).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(TypeError);
