@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Client, createClient } from '../../client/client.ts';
 import { replaceFile } from '../../lib/files/replace-file.ts';
 import type { NameKind } from '../client/row.ts';
@@ -10,6 +10,9 @@ import type { Flags } from '../options/config.ts';
 /** Timeout for the api's answer while a shell waits, in milliseconds. */
 const deadline = 300;
 const most = 1_000;
+
+/** Milliseconds after which cached names are removed. */
+const old = 24 * 60 * 60 * 1_000;
 
 type Ask = (client: Client, signal: AbortSignal) => Promise<string[]>;
 
@@ -28,5 +31,15 @@ export async function askNames(kind: NameKind, flags: Flags, file: string): Prom
   const found = await asks[kind](client, AbortSignal.timeout(deadline));
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await replaceFile(file, JSON.stringify(found), 0o600);
+  await removeOld(dirname(file));
   return found;
+}
+
+/** Removes old files: without that the cache grows with every new token. */
+async function removeOld(directory: string): Promise<void> {
+  const removed = (await readdir(directory)).map(async (name) => {
+    const path = join(directory, name);
+    if (Date.now() - (await stat(path)).mtimeMs > old) await rm(path);
+  });
+  await Promise.allSettled(removed); // Another shell may have removed one.
 }

@@ -28,8 +28,10 @@ async function settingsHash(flags: Flags): Promise<string> {
   const ours = Object.entries(environment).filter(([name]) => name.startsWith('GEARD_'));
   const known = parseJson((await readIfThere(contextsPath())) ?? '') as Contexts | null;
   const ofContexts = Object.values(known?.contexts ?? {}).map(({ tokenFile }) => tokenFile);
-  const files = [flags['tokenFile'], environment['GEARD_TOKEN_FILE'], ...ofContexts];
-  const tokens = await Promise.all(files.map((file) => readIfThere(String(file)).catch(() => null)));
+  const files = [flags['tokenFile'], environment['GEARD_TOKEN_FILE'], ...ofContexts].filter(
+    (file) => typeof file === 'string',
+  );
+  const tokens = await Promise.all(files.map((file) => readIfThere(file).catch(() => null)));
   return hash('sha256', JSON.stringify([flags, ours.sort(), known, tokens]), 'hex').slice(0, 32);
 }
 

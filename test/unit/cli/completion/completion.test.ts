@@ -1,5 +1,5 @@
 import { type ExecFileOptions, execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
@@ -77,8 +77,17 @@ test.each([
   expect(await offered(words)).toEqual(expected);
 });
 
-/** However long a test takes, what was kept just now is fresh. */
-const soon = () => Date.now() / 1000 + 600;
+/** Asks for names until this holds: on a busy machine an answer may come too late, and is not kept. */
+async function askUntil(holds: () => boolean, env: Record<string, string>): Promise<void> {
+  for (let tries = 0; tries < 10 && !holds(); tries++)
+    await offered(['logs', ''], env).catch(() => undefined);
+}
+
+/** Makes what was kept just now fresh, however long a test takes. */
+function keepFresh(cache: string): void {
+  const soon = Date.now() / 1000 + 600;
+  for (const file of readdirSync(join(cache, 'geard'))) utimesSync(join(cache, 'geard', file), soon, soon);
+}
 
 test('names of gears come from the api, which is asked once in five seconds', {
   timeout: 120_000,
@@ -86,11 +95,8 @@ test('names of gears come from the api, which is asked once in five seconds', {
   const { asked, GEARD_API } = await apiWith(['web', 'web-2', 'db']);
   const cache = temporary();
   const env = { GEARD_API, XDG_CACHE_HOME: cache };
-  // On a busy machine an answer may come too late, and is not waited for.
-  for (let tries = 0; tries < 10 && !existsSync(join(cache, 'geard')); tries++)
-    await offered(['logs', ''], env).catch(() => undefined);
-  for (const file of readdirSync(join(cache, 'geard')))
-    utimesSync(join(cache, 'geard', file), soon(), soon());
+  await askUntil(() => existsSync(join(cache, 'geard')), env);
+  keepFresh(cache);
   const before = asked.length;
   expect(await offered(['logs', 'w'], env)).toEqual(['web', 'web-2']);
   expect(await offered(['stop', 'db', ''], env)).toEqual(['web', 'web-2', 'db']);
@@ -110,11 +116,41 @@ test('names that are kept for one token are not those of another one in the same
   const kept = () => (existsSync(join(cache, 'geard')) ? readdirSync(join(cache, 'geard')).length : 0);
   for (const [before, text] of ['one', 'another'].entries()) {
     writeFileSync(token, text, { mode: 0o600 });
-    // On a busy machine an answer may come too late, and is not kept.
-    for (let tries = 0; tries < 10 && kept() === before; tries++)
-      await offered(['logs', ''], env).catch(() => undefined);
+    await askUntil(() => kept() !== before, env);
   }
   expect(kept()).toBe(2);
+});
+
+test('a file named undefined in the working directory holds no token', { timeout: 60_000 }, async () => {
+  const { asked, GEARD_API } = await apiWith(['web']);
+  const [cache, before] = [temporary(), process.cwd()];
+  const env = { GEARD_API, XDG_CACHE_HOME: cache };
+  process.chdir(temporary());
+  onTestFinished(() => process.chdir(before));
+  await askUntil(() => existsSync(join(cache, 'geard')), env);
+  keepFresh(cache);
+  const count = asked.length;
+  writeFileSync('undefined', 'text');
+  expect(await offered(['logs', 'w'], env)).toEqual(['web']);
+  expect(asked).toHaveLength(count);
+});
+
+test('names that were kept more than a day ago are removed when others are kept', {
+  timeout: 60_000,
+}, async () => {
+  const { GEARD_API } = await apiWith(['web']);
+  const cache = temporary();
+  const kept = (name: string, hoursAgo: number) => {
+    const file = join(cache, 'geard', name);
+    const at = Date.now() / 1000 - hoursAgo * 3_600;
+    writeFileSync(file, '[]');
+    utimesSync(file, at, at);
+    return file;
+  };
+  mkdirSync(join(cache, 'geard'));
+  const [recent, old] = [kept('recent.json', 23), kept('old.json', 25)];
+  await askUntil(() => !existsSync(old), { GEARD_API, XDG_CACHE_HOME: cache });
+  expect([existsSync(recent), existsSync(old)]).toEqual([true, false]);
 });
 
 test('where no api answers nothing is offered, and nothing is said', { timeout: 60_000 }, async () => {
