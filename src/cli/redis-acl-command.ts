@@ -1,10 +1,9 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { hostName } from '../jobs/fields/identifier.ts';
-import { readTrusted } from '../lib/files/trusted-files.ts';
+import { readSecret } from '../lib/files/trusted-files.ts';
 import { adminAcl, apiAcl, workerAcl } from '../queue/redis/acl.ts';
 import { act } from './act.ts';
 import { BadConfig } from './options/config.ts';
-import { firstLine } from './roles/redis-access.ts';
 
 const fewest = 16;
 
@@ -14,11 +13,9 @@ export function fillRedisAcl(command: Command): void {
     .allowExcessArguments(false)
     .argument('<role>', 'api, worker or admin')
     .option('--host <name>', 'the host of the worker')
-    .addOption(
-      new Option(
-        '--password-file <file>',
-        'file whose first line is the password; the ACL contains only its SHA-256',
-      ).makeOptionMandatory(true),
+    .requiredOption(
+      '--password-file <file>',
+      'file whose first line is the password; the ACL contains only its SHA-256',
     )
     .action((role: string, { host, passwordFile }: { host?: string; passwordFile: string }) =>
       act(async () => {
@@ -35,7 +32,7 @@ async function aclLine(role: string, host: string | undefined, passwordFile: str
     throw new BadConfig(['--host says whose worker it is: worker needs it, api and admin do not take it']);
   if (host !== undefined && !hostName.safeParse(host).success)
     throw new BadConfig(['--host: must be a host name, as the worker is given it']);
-  const password = firstLine(await readTrusted(passwordFile, true));
+  const password = await readSecret(passwordFile);
   if (password.length < fewest)
     throw new BadConfig([
       `--password-file: the password must have at least ${fewest} characters; openssl rand -hex 32`,

@@ -22,7 +22,6 @@ export interface ClientOptions {
 /** The untyped input of a call: parameters of the path and of the query, and the body. */
 export type Asked = Record<string, unknown>;
 
-/** Builds the request of a call. */
 export function requestOf(
   { api, token, user, retries = 5, onRetry, fetch = globalThis.fetch }: ClientOptions,
   name: OperationName,

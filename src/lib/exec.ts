@@ -1,4 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -7,9 +8,6 @@ import { timeoutSignal } from './async/timeout-signal.ts';
 import { traced } from './effect.ts';
 
 export interface ProgramOptions {
-  signal?: AbortSignal;
-  /** Maximum bytes kept of stdout and of stderr each; drops the rest. Default: 1 MiB. */
-  maxOutput?: number;
   /** Variables besides PATH and LC_ALL. */
   env?: Record<string, string>;
   /** Runs as this user and group, with no other groups. */
@@ -19,6 +17,9 @@ export interface ProgramOptions {
 export interface ExecOptions extends ProgramOptions {
   /** Milliseconds until the program is killed. */
   deadline: number;
+  signal?: AbortSignal;
+  /** Maximum bytes kept of stdout and of stderr each; drops the rest. Default: 1 MiB. */
+  maxOutput?: number;
   /** An open file that the program gets as its descriptor 3. */
   descriptor?: number;
 }
@@ -49,14 +50,8 @@ export async function whereIs(program: string): Promise<string | null> {
   return null;
 }
 
-function options({ signal, env, user }: ProgramOptions): Omit<SpawnOptions, 'stdio'> {
-  return {
-    cwd: '/',
-    env: { ...cleanEnvironment, ...env },
-    killSignal: 'SIGKILL',
-    ...(signal ? { signal } : {}),
-    ...user,
-  };
+function options({ env, user }: ProgramOptions): Omit<SpawnOptions, 'stdio'> {
+  return { cwd: '/', env: { ...cleanEnvironment, ...env }, ...user };
 }
 
 /**
@@ -70,14 +65,16 @@ export function exec(program: string, args: string[], wanted: ExecOptions): Prom
 async function collectOutput(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
   const signals = [timeoutSignal(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
   const child = spawn(program, args, {
-    ...options({ ...wanted, signal: AbortSignal.any(signals) }),
+    ...options(wanted),
+    signal: AbortSignal.any(signals),
+    killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe', ...(wanted.descriptor === undefined ? [] : [wanted.descriptor])],
   });
   const limit = wanted.maxOutput ?? 1024 * 1024;
-  const [stdout, stderr, status] = await Promise.all([
+  const [stdout, stderr, [status]] = await Promise.all([
     collect(child.stdout, limit),
     collect(child.stderr, limit),
-    exited(child),
+    once(child, 'close'),
   ]);
   return { status, stdout, stderr };
 }
@@ -106,10 +103,9 @@ export function openProgram(program: string, args: string[], wanted: ProgramOpti
     detached: true,
   });
   const { stdout } = child;
-  const ended = Promise.all([collect(child.stderr, 64 * 1024), exited(child)]).then(([stderr, status]) => ({
-    status,
-    stderr,
-  }));
+  const ended = Promise.all([collect(child.stderr, 64 * 1024), once(child, 'close')]).then(
+    ([stderr, [status]]) => ({ status, stderr }),
+  );
   ended.catch(() => undefined); // The caller handles the error if it waits for the end.
   return {
     stdout,
@@ -152,12 +148,6 @@ export function start(program: string, args: string[], hear: (line: string) => v
     });
   }
   return child;
-}
-
-function exited(child: ChildProcess): Promise<number | null> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject).once('close', resolve);
-  });
 }
 
 async function collect(stream: Readable | null, limit: number): Promise<string> {

@@ -11,18 +11,19 @@ interface Asked {
 /** Items per request: the maximum that the api allows. */
 const pageSize = 1_000;
 
-/** Yields the items of a list, page by page, at most `most` of them. */
-export async function* readPages<T>(
+/** Reads the items of a list, page by page, at most `most` of them. */
+export async function readPages<T>(
   read: (asked: Asked) => Promise<Page<T>>,
   most = Number.POSITIVE_INFINITY,
-): AsyncGenerator<T, void, void> {
+): Promise<T[]> {
+  const all: T[] = [];
   let after: string | undefined;
-  for (let left = most; left > 0; ) {
-    const limit = Math.min(left, pageSize);
+  while (all.length < most) {
+    const limit = Math.min(most - all.length, pageSize);
     const { items, next } = await read({ limit, after });
-    yield* items;
-    if (next === undefined) return;
+    all.push(...items);
+    if (next === undefined) break;
     after = next;
-    left -= items.length;
   }
+  return all;
 }

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { GeardError, type OperationName } from '../../client/client.ts';
-import { act, linesOf } from '../act.ts';
+import { act } from '../act.ts';
 import { BadConfig, type Flags } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
 import { OutputClosed } from './output.ts';
@@ -54,7 +54,7 @@ export function fillRow(command: Command, row: Row<never>): Command {
   return command
     .option('-q, --quiet', 'print data only')
     .option('--no-color', 'print without colours [NO_COLOR]')
-    .action((...given: unknown[]) => perform(row, given));
+    .action(() => perform(command, row));
 }
 
 /** Adds a subcommand for each row. */
@@ -70,18 +70,14 @@ const changeOptions = () => [
   new Option('--expires <seconds>', 'how long the job may wait for its host; default: one day'),
 ];
 
-/** Runs a row with commander's input: the arguments, the options, and the command itself. */
-async function perform(row: Row<never>, given: unknown[]): Promise<void> {
-  const flags = given.at(-2) as Flags;
-  const args = given
-    .slice(0, -2)
-    .flat()
-    .filter((word) => word !== undefined) as string[];
+/** Runs a row with the arguments and options that commander has parsed. */
+async function perform(command: Command, row: Row<never>): Promise<void> {
+  const flags: Flags = command.opts();
   await act(async () => {
     const session = await openSession(flags);
     try {
       if (row.changes) await settleUser(session);
-      return await row.run({ ...session, flags: flags as never, args });
+      return await row.run({ ...session, flags: flags as never, args: command.args });
     } catch (error) {
       return tellError(session, error as Error);
     }
@@ -93,8 +89,8 @@ export function tellError(session: Session, error: Error, name?: string): number
   if (session.signal.aborted) return 130;
   if (error instanceof OutputClosed) return 0;
   const prefix = name === undefined ? 'gear' : `gear: ${name}`;
-  for (const line of linesOf(error, (one) => explain(one, session.connection)))
-    session.note(`${prefix}: ${line}`);
+  const lines = error instanceof BadConfig ? error.lines : [explain(error, session.connection)];
+  for (const line of lines) session.note(`${prefix}: ${line}`);
   const isWrongUse = error instanceof BadConfig || (error instanceof GeardError && error.status === 400);
   return isWrongUse ? 2 : 1;
 }

@@ -1,10 +1,9 @@
 import { type Client, type ClientOptions, createClient, GeardError } from '../../client/client.ts';
-import { readTrusted } from '../../lib/files/trusted-files.ts';
+import { readSecret } from '../../lib/files/trusted-files.ts';
 import { fetchOnce } from '../../lib/http/fetch.ts';
 import { testToken } from '../../token/claims.ts';
 import { BadConfig, type Flags, readSettings } from '../options/config.ts';
 import { environment } from '../options/environment.ts';
-import { firstLine } from '../roles/redis-access.ts';
 import { findContext } from './contexts.ts';
 import { createOutput, type Output } from './output.ts';
 
@@ -73,7 +72,7 @@ export async function settleUser({ connection, client, signal }: Session): Promi
 }
 
 async function readToken(file: string): Promise<string> {
-  const token = firstLine(await readTrusted(file, true)).trim();
+  const token = (await readSecret(file)).trim();
   if (/^[\x21-\x7e]{1,4096}$/.test(token)) return token;
   throw new BadConfig([`--token-file: there is no token in the first line of ${file}`]);
 }
@@ -83,7 +82,6 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-/** Describes an error. */
 function reasonOf(error: Error, { api }: ClientOptions): string {
   if (!(error instanceof TypeError)) return error.message;
   const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Config } from '../options/config.ts';
-import type { OptionName } from '../options/options.ts';
+import { type OptionName, ofRedis } from '../options/options.ts';
 
 const found = z.strictObject({
   name: z.string(),
@@ -17,8 +17,8 @@ export type Finding = Omit<z.infer<typeof found>, 'name'>;
 
 /** The options of `gear doctor`: they name the places to check. */
 export const doctorOptions = [
-  ...(['redis', 'redisUser', 'redisPasswordFile', 'redisCa', 'redisCert', 'redisKey'] as const),
-  ...(['insecureRedis', 'keys', 'testToken', 'listen', 'api', 'base', 'docker'] as const),
+  ...ofRedis,
+  ...(['keys', 'testToken', 'listen', 'api', 'base', 'docker'] as const),
 ] satisfies OptionName[];
 
 export interface Situation extends Pick<Config, (typeof doctorOptions)[number]> {

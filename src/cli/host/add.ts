@@ -3,12 +3,11 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { hostName } from '../../jobs/fields/identifier.ts';
-import { readTrusted } from '../../lib/files/trusted-files.ts';
+import { readSecret, readTrusted } from '../../lib/files/trusted-files.ts';
 import { workerAcl } from '../../queue/redis/acl.ts';
 import { act } from '../act.ts';
 import { BadConfig, type Flags, linesWhere, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
-import { firstLine } from '../roles/redis-access.ts';
 import { writeInvitation } from './invitation.ts';
 
 const named = ['redis', 'redisCa', 'keys', 'fleet'] as const;
@@ -67,7 +66,7 @@ async function add(host: string, flags: AddFlags): Promise<number> {
   const line = workerAcl(user, password, host);
   if (flags.aclFile !== undefined) await addToFile(flags.aclFile, user, line);
   else {
-    const admin = firstLine(await readTrusted(flags.adminPasswordFile ?? '', true));
+    const admin = await readSecret(flags.adminPasswordFile ?? '');
     const ca = redisCa === undefined ? {} : { tls: { ca: await readTrusted(redisCa) } };
     const { makeUser } = await import('../../queue/redis/acl-user.ts');
     const kept = await makeUser({ url: redis, username: flags.adminUser, password: admin, ...ca }, line);

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { exec } from '../../lib/exec.ts';
 import { readIfThere, replaceFile } from '../../lib/files/replace-file.ts';
@@ -7,8 +8,6 @@ import { act } from '../act.ts';
 import { BadConfig } from '../options/config.ts';
 import { type Invitation, readInvitation } from './invitation.ts';
 
-/** Maximum length of an invitation, in characters. */
-const longest = 1_000_000;
 /** Timeout for a call of systemctl, in milliseconds. */
 const deadline = 60_000;
 
@@ -28,7 +27,7 @@ export function joinCommand(): Command {
 }
 
 async function joinFleet(settings: string, start: boolean): Promise<number> {
-  const invitation = readInvitation(await readInput());
+  const invitation = readInvitation(await readText(process.stdin));
   if (!invitation)
     throw new BadConfig([
       'standard input is not what "gear host add" has printed; paste all of it, END included',
@@ -44,15 +43,6 @@ async function joinFleet(settings: string, start: boolean): Promise<number> {
   process.stdout.write(`${settings}: the settings of ${invitation.host} are written\n`);
   if (start) await startWorker();
   return 0;
-}
-
-async function readInput(): Promise<string> {
-  let text = '';
-  for await (const chunk of process.stdin) {
-    text += String(chunk);
-    if (text.length > longest) return '';
-  }
-  return text;
 }
 
 /** Throws `BadConfig` if the host has another name: under a new one its gears would be lost. */

@@ -57,9 +57,6 @@ export function complete(settings: Partial<Settings>): Config {
   return { ...Object.fromEntries(unset), ...settings } as Config;
 }
 
-/** The file that arms failpoints, for tests only; see failpoints.ts. */
-export const failpointsFile = (variables: NodeJS.ProcessEnv = environment) => variables['GEARD_FAILPOINTS'];
-
 const hour = 60 * 60;
 
 /** Returns the maximum lifetimes of tokens, in seconds. */

@@ -2,15 +2,12 @@ import { isIP } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import { MiB } from '../../jobs/fields/bytes.ts';
-import { wholeNumber } from '../../jobs/fields/schema.ts';
 import { hostLimits, queueLimits, userLimits } from '../../jobs/limits.ts';
 import { cpus, memory } from '../../jobs/types/container.ts';
-import { withDefault } from './option-definition.ts';
+import { count, withDefault } from './option-definition.ts';
 
-const number = (preset: string, help: string) =>
-  withDefault(preset, '<number>', wholeNumber(1, 100_000), help);
-const megabytes = (preset: string, help: string) =>
-  withDefault(preset, '<MiB>', wholeNumber(1, 1_048_576), help);
+const number = (preset: string, help: string) => count(preset, '<number>', 100_000, help);
+const megabytes = (preset: string, help: string) => count(preset, '<MiB>', 1_048_576, help);
 
 /**
  * Default memory of a gear, and its maximum, in MiB: half of the host's memory, so that no gear
@@ -67,12 +64,7 @@ export const limitOptions = {
   gearMemory: withDefault(`${defaultMemory}m`, '<bytes>', memory, 'memory of a gear whose spec names none'),
   gearCpus: withDefault('1', '<number>', cpus, 'CPUs of a gear whose spec names none'),
   gearPids: number('1024', 'processes and threads of a gear'),
-  gearLogLines: withDefault(
-    '10000',
-    '<number>',
-    wholeNumber(1, 1_000_000_000),
-    'lines that a gear may log in 30 seconds',
-  ),
+  gearLogLines: count('10000', '<number>', 1_000_000_000, 'lines that a gear may log in 30 seconds'),
   maxGearMemory: {
     ...withDefault(`${maxGearMemory}m`, '<bytes>', memory, 'maximum memory in a spec'),
     defaultInWords: "half of the host's",

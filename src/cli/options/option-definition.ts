@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { wholeNumber } from '../../jobs/fields/schema.ts';
 
 /**
  * One setting: a flag on the command line and an environment variable, which the flag overrides.
@@ -15,12 +16,14 @@ export interface OptionDefinition {
   schema: z.ZodType;
 }
 
-/** Defines an option with a default. */
 export function withDefault<S extends z.ZodType>(preset: string, takes: string, schema: S, help: string) {
   return { default: preset, takes, schema, help };
 }
 
-/** Defines an option without a default. */
+/** Defines an option that takes a whole number from 1 to `most`. */
+export const count = (preset: string, takes: string, most: number, help: string) =>
+  withDefault(preset, takes, wholeNumber(1, most), help);
+
 export function optional<S extends z.ZodType>(takes: string, schema: S, help: string) {
   return { takes, schema, help };
 }

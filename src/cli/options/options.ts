@@ -3,19 +3,27 @@ import { hostname } from 'node:os';
 import { Option } from 'commander';
 import { z } from 'zod';
 import { hostName, imageReference, userName } from '../../jobs/fields/identifier.ts';
-import { wholeNumber } from '../../jobs/fields/schema.ts';
 import { transports } from '../../jobs/rpc/streams.ts';
 import { maxStartSeconds } from '../../jobs/types/container.ts';
 import { isRedisUrl } from '../../queue/redis/redis-url.ts';
 import { fleetName } from '../../token/claims.ts';
 import { parsePool } from '../../worker/domain/networks.ts';
 import { limitOptions, ofApiLimits, ofHostLimits } from './limit-options.ts';
-import { namedOptions, type OptionDefinition, onOff, optional, withDefault } from './option-definition.ts';
+import {
+  count,
+  namedOptions,
+  type OptionDefinition,
+  onOff,
+  optional,
+  withDefault,
+} from './option-definition.ts';
 
 const absolutePath = z
   .string()
   .regex(/^\/[^\0\r\n]*$/, 'must be an absolute path')
   .max(1024);
+
+const file = (help: string) => optional('<file>', absolutePath, help);
 
 const address = z
   .string()
@@ -66,6 +74,8 @@ const addressAllowance = z
     'must be addresses, networks such as 10.0.0.0/8, or host names',
   );
 
+const allowance = (help: string) => withDefault('', '<list>', addressAllowance, help);
+
 function isAllowable(part: string): boolean {
   const [network = '', prefix] = part.split('/');
   const family = isIP(network);
@@ -96,37 +106,15 @@ export const optionTable = namedOptions({
     z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ and -'),
     'the Redis user to log in as; see gear redis-acl',
   ),
-  redisPasswordFile: optional(
-    '<file>',
-    absolutePath,
-    'file whose first line is the Redis password; no other user may read it',
-  ),
-  redisCa: optional(
-    '<file>',
-    absolutePath,
-    'certificates (PEM) to trust when the URL is rediss://, instead of the default ones',
-  ),
-  redisCert: optional('<file>', absolutePath, 'the client certificate (PEM) for that Redis'),
-  redisKey: optional(
-    '<file>',
-    absolutePath,
-    'the key (PEM) of the client certificate; no other user may read it',
-  ),
+  redisPasswordFile: file('file whose first line is the Redis password; no other user may read it'),
+  redisCa: file('certificates (PEM) to trust when the URL is rediss://, instead of the default ones'),
+  redisCert: file('the client certificate (PEM) for that Redis'),
+  redisKey: file('the key (PEM) of the client certificate; no other user may read it'),
   insecureRedis: onOff('accept a Redis beyond loopback without TLS or without a password'),
   keys: optional('<directory>', absolutePath, 'the keys that verify tokens; gear token keygen creates them'),
   fleet: withDefault('geard', '<name>', fleetName, 'the name of the fleet; a token is valid for one fleet'),
-  tokenHours: withDefault(
-    '24',
-    '<hours>',
-    wholeNumber(1, 8_760),
-    'maximum lifetime of a token that changes something',
-  ),
-  tokenReadHours: withDefault(
-    '168',
-    '<hours>',
-    wholeNumber(1, 8_760),
-    'maximum lifetime of a token that only reads',
-  ),
+  tokenHours: count('24', '<hours>', 8_760, 'maximum lifetime of a token that changes something'),
+  tokenReadHours: count('168', '<hours>', 8_760, 'maximum lifetime of a token that only reads'),
   base: withDefault(
     '/var/lib/gears',
     '<directory>',
@@ -159,35 +147,19 @@ export const optionTable = namedOptions({
     imageReference,
     'the image with git that creates repositories; by default the host builds one from its own git',
   ),
-  cloneAllow: withDefault(
-    '',
-    '<list>',
-    addressAllowance,
+  cloneAllow: allowance(
     'private addresses, networks (10.0.0.0/8) and host names from which clones are allowed, separated by commas',
   ),
-  registryAllow: withDefault(
-    '',
-    '<list>',
-    addressAllowance,
+  registryAllow: allowance(
     'private addresses, networks and host names of registries from which pulls are allowed, separated by commas',
   ),
-  cloneSeconds: withDefault('900', '<seconds>', wholeNumber(1, 86_400), 'how long a clone may take'),
-  cloneMegabytes: withDefault(
-    '4096',
-    '<MiB>',
-    wholeNumber(1, 1_048_576),
-    'how large a cloned repository may be',
-  ),
-  cloneObjects: withDefault(
-    '5000000',
-    '<number>',
-    wholeNumber(1, 1_000_000_000),
-    'how many objects a cloned repository may hold',
-  ),
-  startSeconds: withDefault(
+  cloneSeconds: count('900', '<seconds>', 86_400, 'how long a clone may take'),
+  cloneMegabytes: count('4096', '<MiB>', 1_048_576, 'how large a cloned repository may be'),
+  cloneObjects: count('5000000', '<number>', 1_000_000_000, 'how many objects a cloned repository may hold'),
+  startSeconds: count(
     '60',
     '<seconds>',
-    wholeNumber(1, maxStartSeconds),
+    maxStartSeconds,
     'how long a gear may take until it listens on its ports, unless its spec says otherwise',
   ),
   networkPool: withDefault(
@@ -199,23 +171,14 @@ export const optionTable = namedOptions({
   ...limitOptions,
   testToken: onOff('allow everything to the token __test__; on loopback only'),
   insecureTestToken: onOff('with --test-token: also listen beyond loopback'),
-  dedupeDays: withDefault(
-    '7',
-    '<days>',
-    wholeNumber(1, 3650),
-    'how long a finished job and its request id are remembered',
-  ),
+  dedupeDays: count('7', '<days>', 3650, 'how long a finished job and its request id are remembered'),
   logLevel: withDefault(
     'info',
     '<level>',
     z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'must be debug, info, warn, error or silent'),
     'debug, info, warn, error or silent',
   ),
-  auditLog: optional(
-    '<file>',
-    absolutePath,
-    'file that also gets the audit lines, at most 64 MiB with its predecessor (<file>.1)',
-  ),
+  auditLog: file('file that also gets the audit lines, at most 64 MiB with its predecessor (<file>.1)'),
   api: withDefault('http://127.0.0.1:2223', '<url>', apiUrl, 'the address of the api'),
   tokenFile: optional(
     '<file>',
@@ -234,13 +197,12 @@ export function optionFor(name: OptionName): Option {
 }
 
 export type OptionName = keyof typeof optionTable;
-/** The options with a default. */
 export type WithDefault = {
   [K in OptionName]: (typeof optionTable)[K] extends { default: string } ? K : never;
 }[OptionName];
 export type Settings = { [K in OptionName]: z.infer<(typeof optionTable)[K]['schema']> };
 
-const ofRedis = [
+export const ofRedis = [
   'redis',
   'redisUser',
   'redisPasswordFile',
@@ -256,9 +218,8 @@ const ofClones = ['cloneAllow', 'cloneSeconds', 'cloneMegabytes', 'cloneObjects'
 const ofJobs = ['startSeconds', 'registryAllow', 'networkPool', ...ofHostLimits, ...ofClones] as const;
 const ofWorker = ['base', 'host', 'docker', 'streamListen', 'githostImage', ...ofJobs] as const;
 
-/** The options of each role. */
 export const roleOptions = {
-  daemon: [...new Set([...ofApi, ...ofWorker, ...ofAll] as const)],
+  daemon: [...ofApi, ...ofWorker, ...ofAll],
   api: [...ofApi, ...ofAll],
   worker: [...ofWorker, 'metricsListen', 'insecureTestToken', ...ofAll],
 } as const satisfies Record<string, readonly OptionName[]>;

@@ -1,4 +1,4 @@
-import { readTrusted } from '../../lib/files/trusted-files.ts';
+import { readSecret, readTrusted } from '../../lib/files/trusted-files.ts';
 import type { RedisAccess } from '../../queue/api-queue.ts';
 import type { Config } from '../options/config.ts';
 
@@ -12,7 +12,7 @@ export async function redisAccess(url: string, config: RedisFiles): Promise<Redi
   const { redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = config;
   const access: RedisAccess = { url };
   if (redisUser !== null) access.username = redisUser;
-  if (redisPasswordFile !== null) access.password = firstLine(await readTrusted(redisPasswordFile, true));
+  if (redisPasswordFile !== null) access.password = await readSecret(redisPasswordFile);
   if (redisCa ?? redisCert ?? redisKey) {
     access.tls = {
       ...(redisCa !== null && { ca: await readTrusted(redisCa) }),
@@ -22,5 +22,3 @@ export async function redisAccess(url: string, config: RedisFiles): Promise<Redi
   }
   return access;
 }
-
-export const firstLine = (text: string) => text.split(/\r?\n/, 1)[0] ?? '';

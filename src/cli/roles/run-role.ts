@@ -4,12 +4,12 @@ import { createLogger } from '../../lib/logger.ts';
 import { countEffect } from '../../lib/metrics/effects.ts';
 import { watchProcess } from '../../lib/metrics/process.ts';
 import { flushSpans, startTracing, traceEffect } from '../../lib/tracing.ts';
-import { BadConfig, type Flags, failpointsFile, readConfig } from '../options/config.ts';
+import { BadConfig, type Flags, readConfig } from '../options/config.ts';
+import { environment } from '../options/environment.ts';
 import type { Role } from '../options/options.ts';
 import { version } from '../version.ts';
 import { armFailpoints } from './failpoints.ts';
 import { openRole } from './open-role.ts';
-import { hideArguments } from './process-hardening.ts';
 
 /** Timeout for a collector to accept the last spans, in milliseconds. */
 const flushPatience = 2_000;
@@ -22,7 +22,9 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
   const ended = nextSignal();
   let log: Logger;
   try {
-    hideArguments(`gear ${role}`); // They may contain the password of Redis.
+    // Hides the arguments, which may contain the password of Redis: ps reads them from the memory
+    // that the title overwrites.
+    process.title = `gear ${role}`;
     const config = readConfig(role, flags);
     log = await createLogger(config.logLevel, config.auditLog);
     endAtFaults(log);
@@ -34,7 +36,7 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
       traceEffect(trace);
       if (isDebug) log.debug(trace, 'effect');
     });
-    const failpoints = failpointsFile();
+    const failpoints = environment['GEARD_FAILPOINTS']; // For tests only.
     if (failpoints) armFailpoints(failpoints, log);
     let fail: (error: Error) => void = () => undefined;
     const failed = new Promise<Error>((resolve) => {

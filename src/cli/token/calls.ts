@@ -26,11 +26,6 @@ function callOf(action: Action): Call {
   return { method, path, needs: path.includes('{id}') ? [...open, 'i'] : open, always: { ...select } };
 }
 
-export interface ReadyCall {
-  method: Call['method'];
-  url: string;
-}
-
 /**
  * Returns the claims that an action needs, that only the caller knows, and that the token leaves
  * open. A prefix leaves `r` open.
@@ -53,7 +48,7 @@ export function readyCall(
   action: Action,
   claims: TokenClaims,
   newId: string,
-): ReadyCall {
+): { method: Call['method']; url: string } {
   const { method, path, needs, always } = callOf(action);
   const query = new URLSearchParams(always);
   if (needs.includes('u') && claims.u === undefined) query.set('u', '0');

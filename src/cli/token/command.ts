@@ -5,13 +5,12 @@ import { Command, Option } from 'commander';
 import { maxBody } from '../../requests/original.ts';
 import type { KeyRole } from '../../token/key-files.ts';
 import { act } from '../act.ts';
+import { collect } from '../client/fields.ts';
 import { BadConfig, type Flags, lifetimesOf, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
-import { hideArguments } from '../roles/process-hardening.ts';
 import type { NamedClaims } from './create.ts';
 
 const named = ['keys', 'fleet', 'tokenHours', 'tokenReadHours'] as const;
-const collect = (value: string, before: string[] = []) => [...before, value];
 
 /** `gear token …`: creates keys and tokens, and inspects tokens. */
 export function fillToken(token: Command): void {
@@ -56,10 +55,8 @@ interface CreateFlags extends NamedClaims, Flags {
 function createCommand(): Command {
   return withSettings(new Command('create'))
     .description('print a token; the query of a request may set everything that the token does not fix')
-    .option(
-      '--action <action>',
-      'allow this action, such as container.install or *.read; repeatable',
-      collect,
+    .addOption(
+      collect('--action <action>', 'allow this action, such as container.install or *.read; repeatable'),
     )
     .option('--r <name>', 'for this resource, or for all names with a prefix: team-*')
     .option('--t <type>', 'with this type: the image, the repository to clone, gitarchive')
@@ -99,7 +96,8 @@ function inspectCommand(): Command {
     .argument('[token]', 'the token; by default read from standard input, where ps does not show it')
     .action((given: string | undefined, flags: Flags) =>
       act(async () => {
-        hideArguments('gear token inspect');
+        // Hides the token: ps reads arguments from the memory that the title overwrites.
+        process.title = 'gear token inspect';
         const token = (given ?? (await readAll(process.stdin))).trim();
         const { inspectToken } = await import('./inspect.ts');
         const { text, accepted } = await inspectToken(token, settingsOf(flags));

@@ -5,18 +5,15 @@ import { explain } from '../../lib/explain.ts';
 import { type TokenClaims, tokenClaims } from '../../token/claims.ts';
 import { readMinterKey } from '../../token/key-files.ts';
 import { mintToken } from '../../token/mint.ts';
-import type { Lifetimes } from '../../token/verifier.ts';
 import { BadConfig } from '../options/config.ts';
 import { missingFor, readyCall } from './calls.ts';
 import { parseDuration, sayDuration } from './duration.ts';
+import type { TokenSettings } from './inspect.ts';
 
 /** Claims, and the ids of the keys. Default: the newest keys. */
 export type NamedClaims = { [K in 'u' | 'i' | 't' | 'r' | 'h' | 'issuer' | 'daemon']?: string | undefined };
 
-export interface CreateOptions extends NamedClaims {
-  keys: string;
-  fleet: string;
-  lifetimes: Lifetimes;
+export interface CreateOptions extends NamedClaims, TokenSettings {
   actions: string[];
   /** Generates a random `i`. */
   once: boolean;

@@ -10,14 +10,15 @@ export interface Inspected {
   accepted: boolean;
 }
 
-export interface InspectOptions {
+/** The settings that tokens depend on. */
+export interface TokenSettings {
   keys: string;
   fleet: string;
   lifetimes: Lifetimes;
 }
 
 /** Shows the claims of a token, and whether it would be accepted now. */
-export async function inspectToken(token: string, options: InspectOptions): Promise<Inspected> {
+export async function inspectToken(token: string, options: TokenSettings): Promise<Inspected> {
   const { keyring, problems } = await readKeyring(options.keys);
   const opened = await openToken(token, keyring);
   const label = `${tokenLabel(token)}, ${token.length} characters`;
@@ -41,7 +42,7 @@ export async function inspectToken(token: string, options: InspectOptions): Prom
 
 const said = (accepted: boolean, lines: string[]): Inspected => ({ accepted, text: `${lines.join('\n')}\n` });
 
-function whyNot({ aud, d, iat }: TokenClaims, now: number, { fleet, lifetimes }: InspectOptions) {
+function whyNot({ aud, d, iat }: TokenClaims, now: number, { fleet, lifetimes }: TokenSettings) {
   if (aud !== fleet) return `it is for the fleet ${aud}, not for ${fleet}`;
   if (isOver({ d }, now)) return 'it has expired';
   if (isTooLong({ d, iat }, Math.max(lifetimes.change, lifetimes.read))) return 'its lifetime is too long';
@@ -49,5 +50,5 @@ function whyNot({ aud, d, iat }: TokenClaims, now: number, { fleet, lifetimes }:
   return null;
 }
 
-const whatFor = (claims: TokenClaims, { lifetimes }: InspectOptions) =>
+const whatFor = (claims: TokenClaims, { lifetimes }: TokenSettings) =>
   isTooLong(claims, lifetimes.change) ? 'yes, to read; its lifetime is too long to change anything' : 'yes';

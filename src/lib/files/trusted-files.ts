@@ -24,3 +24,9 @@ export async function readTrusted(path: string, secret = false): Promise<string>
   await assertOwned(path, secret);
   return readFile(path, 'utf8');
 }
+
+/** Returns the first line of a file that others can neither change nor read. */
+export async function readSecret(path: string): Promise<string> {
+  const [line = ''] = (await readTrusted(path, true)).split(/\r?\n/, 1);
+  return line;
+}

@@ -41,13 +41,12 @@ export const ls: Row<{ host?: string }> = {
   options: [hostOption('only the gears of this host')],
   async run(call) {
     const [prefix = ''] = call.args;
-    const pages = readPages((asked) =>
+    const all = await readPages((asked) =>
       call.client.container
         .list({ h: call.flags.host, ...asked }, { signal: call.signal })
         .then(({ containers, next }) => ({ items: containers, next })),
     );
-    const gears: Summary[] = [];
-    for await (const gear of pages) if (gear.resource.startsWith(prefix)) gears.push(gear);
+    const gears = all.filter(({ resource }) => resource.startsWith(prefix));
     const names = gears.map(({ resource }) => `${resource}\n`).join('');
     await call.print({ containers: gears }, call.quiet ? names : showGears(gears));
     return 0;

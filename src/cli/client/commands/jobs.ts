@@ -28,15 +28,13 @@ export const list: Row<ListFlags> = {
   async run(call) {
     const { state, gear, host, user, number } = call.flags;
     if (!/^[1-9]\d{0,6}$/.test(number)) throw new BadConfig(['--number: must be a whole number above 0']);
-    const pages = readPages(
+    const jobs = await readPages(
       (asked) =>
         call.client.job
           .list({ state, r: gear, h: host, u: user, ...asked }, { signal: call.signal })
           .then((page) => ({ items: page.jobs, next: page.next })),
       Number(number),
     );
-    const jobs: Job[] = [];
-    for await (const job of pages) jobs.push(job);
     const ids = jobs.map(({ id }) => `${shortId(id)}\n`).join('');
     await call.print({ jobs }, call.quiet ? ids : showJobs(jobs));
     return 0;

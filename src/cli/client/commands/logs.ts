@@ -48,15 +48,22 @@ export const logs: Row<LogFlags> = {
 const timeIsUp = 'the time is up';
 
 async function printLog(call: Call<LogFlags>, name: string, prefix: string): Promise<void> {
-  const { follow, for: duration } = call.flags;
-  const seconds = follow ? maxFollow : secondsOf(duration);
+  const { client, flags, signal } = call;
+  const { follow, number, host, for: duration } = flags;
+  const asked = {
+    r: name,
+    for: follow ? maxFollow : secondsOf(duration),
+    h: host,
+    lines: number === undefined ? undefined : Number(number),
+  };
   let last: string | undefined;
   let isBegun = false; // Whether the last record is the beginning of a line.
   for (let reason = timeIsUp; reason === timeIsUp; ) {
     reason = '';
-    for await (const line of read(call, name, seconds, last)) {
+    const resume = last !== undefined && { headers: { 'Last-Event-ID': last } };
+    for await (const line of client.container.log(asked, { signal, ...resume })) {
       if ('cursor' in line) last = line.cursor;
-      if ('event' in line && line.event === 'end') reason = follow ? line.reason : '';
+      if (follow && 'event' in line && line.event === 'end') reason = line.reason;
       await printLine(call, line, isBegun ? '' : prefix);
       isBegun = 'continues' in line && line.continues === true;
     }
@@ -67,24 +74,6 @@ function secondsOf(duration = '0s'): number {
   const seconds = parseDuration(duration);
   if (seconds !== null) return seconds;
   throw new BadConfig(['--for: must be a number and s, m, h or d, such as 30s or 1h']);
-}
-
-function read(
-  { client, flags, signal }: Call<LogFlags>,
-  name: string,
-  seconds: number,
-  last: string | undefined,
-) {
-  const asked = {
-    r: name,
-    for: seconds,
-    h: flags.host,
-    lines: flags.number === undefined ? undefined : Number(flags.number),
-  };
-  return client.container.log(asked, {
-    signal,
-    ...(last !== undefined && { headers: { 'Last-Event-ID': last } }),
-  });
 }
 
 async function printLine(call: Call<LogFlags>, line: Line, prefix: string): Promise<void> {
