@@ -56,7 +56,6 @@ async function openHost(host: string) {
   const reservations = createReservations(paths, () => false);
   const gears = { ...createGearIndex(paths), read: async () => {} }; // There are no units.
   const announcer = createAnnouncer({ ...options, queue, paths, gears });
-  const busy = new Set<string>();
   const services: HostServices = {
     ...{
       host,
@@ -73,14 +72,14 @@ async function openHost(host: string) {
       reservations,
       gears,
       gearLocks: createLocks(),
-      busy,
+      busy: new Set<string>(),
       startSeconds: 60,
       hashKey: '',
     },
     ...{ limits: options.limits, pulls: new Limiter(shared(1)), starts: new Limiter(shared(1)) },
     directory: { held: queue.held, announce: announcer.everything },
   };
-  return runHost(options, { queue, announcer, services, busy, handlers, closers });
+  return runHost(options, { queue, announcer, services, handlers, closers });
 }
 
 const hosts = await Promise.all(

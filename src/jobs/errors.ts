@@ -100,6 +100,10 @@ export class Failure extends Error {
   }
 }
 
+/** The host cannot do the work now, and perhaps can a little later: the worker retries. */
+export const hostUnavailable = (detail: string, cause?: unknown) =>
+  new Failure('host_unavailable', detail, { transient: true, cause });
+
 /** A limit is reached. `what` names the refused request and says when to try again. */
 export const limitReached = (limit: LimitName, what: string) =>
   new Failure('limit_reached', `${what} (limit ${limit})`, { limit });

@@ -173,7 +173,6 @@ function open(
 
 const openJob = (parts: AuthorizerParts, { sealed, job }: JobRecord) => open(parts, sealed, ['job'], job.id);
 
-/** The token in a job's request, as logs name it. */
 function tokenIn({ sealer, host }: AuthorizerParts, { sealed, job }: JobRecord): string | undefined {
   const opened = openRequest(sealer, sealed, { use: 'job', host, job: job.id });
   return opened ? tokenLabel(opened.token) : undefined;
@@ -255,7 +254,6 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
   return { name: 'repository.bundle', tenant, owner, wants: { resource: source }, send };
 }
 
-/** Whether an order has a name. */
 function isNamed<N extends OrderName>(order: Order, name: N): order is Order & OrderOf<N> {
   return order.name === name;
 }

@@ -23,8 +23,8 @@ export interface HostServices {
   gears: GearIndex;
   /** Held during work on a gear's unit, by the gear's own jobs and by those of its environment. */
   gearLocks: Locks;
-  /** Gears with a running job. */
-  busy: ReadonlySet<string>;
+  /** Gears with a running job; the runner keeps it up to date. */
+  busy: Set<string>;
   directory: Directory;
   /** The address pool of gears' networks. The locks are held while networks are made or removed. */
   networks: { pool: AddressRange; locks: Locks };

@@ -82,7 +82,6 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
   };
 }
 
-/** Rejects with the signal's reason when it aborts. */
 const rejectOn = (signal: AbortSignal) =>
   new Promise<never>((_, reject) =>
     signal.addEventListener('abort', () => reject(signal.reason), { once: true }),

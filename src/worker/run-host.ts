@@ -20,8 +20,6 @@ export interface HostParts {
   queue: WorkerQueue;
   announcer: Announcer;
   services: HostServices;
-  /** Gears with a running job; the runner keeps it up to date. */
-  busy: Set<string>;
   handlers: Handlers;
   /** Closes everything opened for the host, including here. */
   closers: Closers;
@@ -40,12 +38,12 @@ const tidyInterval = 180_000;
 /** Runs the jobs of an opened host. Resolves when it has announced itself. */
 export async function runHost(options: HostOptions, parts: HostParts): Promise<RunningWorker> {
   const { host, journalSeconds, streamListen, log } = options;
-  const { queue, announcer, services, busy, handlers, closers } = parts;
+  const { queue, announcer, services, handlers, closers } = parts;
   watchGears(services);
   const journal = createJournal(services.paths);
   const authorizer = createAuthorizer(options);
   const { ledger } = queue;
-  const runner = new Runner({ ledger, authorizer, journal, services, handlers, busy });
+  const runner = new Runner({ ledger, authorizer, journal, services, handlers });
   const sources = createSources(services);
   closers.push(sources.close);
   const server = streamListen && (await openStreamServer({ host, authorizer, sources, log }, streamListen));

@@ -28,7 +28,7 @@ beforeAll(async () => {
   systemd = await createSystemd({ bus, wantedBy: wantedBy(dockerCommands), log });
 });
 afterAll(async () => {
-  await systemd.stop(name, { deadlineMs: 10_000 });
+  await systemd.stop(name);
   await systemd.unlink(name);
   await systemd.settle();
   bus.close();
@@ -37,7 +37,6 @@ afterAll(async () => {
 
 const unit = (command: string) =>
   `[Service]\nType=exec\nExecStart=${command}\n[Install]\nWantedBy=multi-user.target\n`;
-const options = { deadlineMs: 10_000 };
 
 /** How many connections to the bus this process has. */
 async function connectionsOfOurs({ call }: Bus): Promise<number> {
@@ -58,7 +57,7 @@ test('a new unit file starts without a reload, a changed one is noticed to need 
   expect((await systemd.state(name)).load).toBe('not-found');
   await writeDurably(path, unit('/bin/sleep 1000'), 0o644);
   await systemd.link(path, true);
-  expect(await systemd.start(name, options)).toBe('done');
+  expect(await systemd.start(name)).toBe('done');
   expect(await systemd.state(name)).toMatchObject({ active: 'active', sub: 'running', needsReload: false });
   await writeDurably(path, unit('/bin/sleep 2000'), 0o644);
   expect((await systemd.state(name)).needsReload).toBe(true);
@@ -76,7 +75,7 @@ test('enabling and linking can be repeated and switch over', async () => {
 });
 
 test('a unit that systemd has forgotten is stopped', async () => {
-  expect(await systemd.stop('gear-room-forgotten.service', options)).toBe('done');
+  expect(await systemd.stop('gear-room-forgotten.service')).toBe('done');
   await systemd.resetFailed('gear-room-forgotten.service');
 });
 
@@ -115,7 +114,7 @@ test('a call in flight when the bus goes away is told so, and the bus comes back
       ),
     5_000,
   );
-  expect(await systemd.restart(name, options)).toBe('done');
+  expect(await systemd.restart(name)).toBe('done');
 });
 
 test('a connection to the bus that could not be set up whole is closed, and no signal is heard twice (house 7.5)', async () => {
@@ -159,13 +158,13 @@ test('a call that waits for others is made on the connection that is there when 
 });
 
 test('systemd that is re-executed in the middle of a call is a fault that passes (reliability 1)', async () => {
-  const calls = Promise.allSettled(Array.from({ length: 50 }, () => systemd.restart(name, options)));
+  const calls = Promise.allSettled(Array.from({ length: 50 }, () => systemd.restart(name)));
   await ok('systemctl', 'daemon-reexec');
   for (const one of await calls)
     if (one.status === 'rejected')
       expect(one.reason).toMatchObject({ code: 'host_unavailable', transient: true });
   await until('it answers again', () =>
-    systemd.restart(name, options).then(
+    systemd.restart(name).then(
       (result) => result === 'done',
       () => false,
     ),

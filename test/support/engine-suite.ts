@@ -331,8 +331,6 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
     });
 
     describe('under systemd', () => {
-      const deadlineMs = 30_000;
-
       test('a gear is run, stopped and forgotten by its unit', async () => {
         const { systemd, directory, local } = opened;
         const paths = hostPaths(directory);
@@ -350,7 +348,7 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
         expect([await systemd.isEnabled(unit), (await systemd.enabled()).has(unit)]).toEqual([true, true]);
         const { links, wanted, halfWanted } = await systemd.links();
         expect([links.get(unit), wanted.has(unit), halfWanted.has(unit)]).toEqual([path, true, false]);
-        expect(await systemd.start(unit, { deadlineMs })).toBe('done');
+        expect(await systemd.start(unit)).toBe('done');
         await until('the container runs', async () => (await engine.container(`gear-${resource}`))?.running);
         const up = {
           load: 'loaded',
@@ -367,7 +365,7 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
 
         await systemd.disable(unit);
         expect(await systemd.isEnabled(unit)).toBe(false);
-        expect(await systemd.stop(unit, { deadlineMs })).toBe('done');
+        expect(await systemd.stop(unit)).toBe('done');
         expect(await systemd.activity(unit)).toMatchObject({ active: 'inactive', pending: false });
         expect(await engine.container(`gear-${resource}`)).toBeNull();
       });

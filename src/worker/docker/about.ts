@@ -9,7 +9,6 @@ const versions = z.object({ Version: z.string(), ApiVersion: z.string() });
 /** The API version of Docker 20.10, whose `docker run` is the first to support --pull. */
 const [major, minor] = [1, 41];
 
-/** Facts that Docker reports about itself. */
 export async function aboutDocker(calls: Dockerode): Promise<EngineFacts> {
   const { DockerRootDir: root } = info.parse(await orNull('info', () => calls.info()));
   const { Version, ApiVersion } = versions.parse(await orNull('version', () => calls.version()));

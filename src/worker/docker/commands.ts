@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, hostUnavailable } from '../../jobs/errors.ts';
 import type { ContainerRun, EngineCommands } from '../engine/engine.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 import { gearLabel, jobLabel } from './labels.ts';
@@ -33,8 +33,7 @@ export const dockerCommands: EngineCommands = {
     const sentence = sentences[status];
     if (sentence === undefined) return null;
     const says = (pattern: RegExp) => said.some((line) => pattern.test(line));
-    if (says(passing))
-      return new Failure('host_unavailable', 'Docker could not make the container', { transient: true });
+    if (says(passing)) return hostUnavailable('Docker could not make the container');
     if (status === refused && said.some(saysDiskIsFull)) return diskIsFull(new Error(said.join('\n')));
     if (status === refused && says(/address already in use|port is already allocated/)) {
       const detail = 'an external port was taken by another program while the gear started';

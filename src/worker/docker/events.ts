@@ -43,9 +43,7 @@ export function followEvents(docker: Dockerode, log: Logger) {
       await pause(reconnectDelay, stop.signal).catch(() => undefined);
     }
   };
-  followForEver().catch((error: Error) =>
-    log.error({ err: error }, 'the Docker events are no longer followed'),
-  );
+  void followForEver();
 
   return {
     listen(listener: (event: ContainerEvent) => void) {

@@ -1,4 +1,4 @@
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, hostUnavailable } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { registryUnreachable } from '../engine/failures.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
@@ -30,7 +30,7 @@ export function asDockerFailure(error: unknown): Failure {
   const detail = hasStatus(error, 409)
     ? 'Docker is busy with this container'
     : 'the Docker engine does not answer';
-  return new Failure('host_unavailable', detail, { transient: true, cause: error });
+  return hostUnavailable(detail, error);
 }
 
 /** Docker's answer, or null when Docker does not know the thing. */

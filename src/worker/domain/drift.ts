@@ -1,6 +1,6 @@
 import type { ChangedUnit, Drift, Foreign } from '../../jobs/rpc/drift.ts';
 import { containerName, type HostPaths, resourceOfUnit, unitName } from './paths.ts';
-import { parseUnit, renderUnit, type UnitHost } from './unit-file.ts';
+import { type GearUnit, parseUnit, renderUnit, type UnitHost } from './unit-file.ts';
 
 /** The observed state of a host at one time. */
 export interface HostSnapshot {
@@ -27,23 +27,19 @@ export interface HostSnapshot {
 export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
   const { units, links, loaded, containers, networks, held, busy } = sight;
   const all = [...units.keys()].sort();
-  const ours = all.flatMap((name) => resourceOfOurs(name, units.get(name) ?? '') ?? []);
-  const quiet = (resource: string) => !busy.has(resource);
+  const ours = all.flatMap((name) => unitOfOurs(name, units.get(name) ?? '') ?? []);
+  const isQuiet = (resource: string) => !busy.has(resource);
+  const quiet = ours.filter(({ resource }) => isQuiet(resource));
   const inDirectory = new Set(held);
   return {
-    unitsWithoutEntry: ours.filter((resource) => quiet(resource) && !inDirectory.has(resource)),
+    unitsWithoutEntry: namesOf(quiet.filter(({ resource }) => !inDirectory.has(resource))),
     // A foreign file of this name is reported as foreign; it takes the name all the same.
-    entriesWithoutUnit: [...held].sort().filter((name) => quiet(name) && !units.has(unitName(name))),
-    changedUnits: ours
-      .filter(quiet)
-      .flatMap((resource) => changeOf(resource, units.get(unitName(resource)) ?? '', sight, host) ?? []),
-    withoutNetwork: ours.filter(quiet).filter((resource) => {
-      const { network } = parseUnit(units.get(unitName(resource)) ?? '') ?? { network: null };
-      return network !== null && !networks.includes(network);
-    }),
+    entriesWithoutUnit: [...held].sort().filter((name) => isQuiet(name) && !units.has(unitName(name))),
+    changedUnits: quiet.flatMap((unit) => changeOf(unit, sight, host) ?? []),
+    withoutNetwork: namesOf(quiet.filter(({ network }) => network !== null && !networks.includes(network))),
     foreign: [
-      ...foreignUnits({ units, links, loaded }, new Set(ours), host.paths).filter(({ name }) =>
-        quiet(resourceOfUnit(name) ?? ''),
+      ...foreignUnits({ units, links, loaded }, new Set(namesOf(ours)), host.paths).filter(({ name }) =>
+        isQuiet(resourceOfUnit(name) ?? ''),
       ),
       ...containers
         .filter(({ name, gear }) => gear === null || name !== containerName(gear))
@@ -53,21 +49,27 @@ export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
   };
 }
 
-/** The gear that a unit file belongs to; null when the file is not ours. */
-export function resourceOfOurs(name: string, text: string): string | null {
+/** A unit with the text of its file. */
+interface UnitFile extends GearUnit {
+  text: string;
+}
+
+const namesOf = (units: UnitFile[]) => units.map(({ resource }) => resource);
+
+/** The unit in a file; null when the file is not ours. */
+function unitOfOurs(name: string, text: string): UnitFile | null {
   const unit = parseUnit(text);
-  return unit !== null && unitName(unit.resource) === name ? unit.resource : null;
+  return unit !== null && unitName(unit.resource) === name ? { ...unit, text } : null;
 }
 
 /** The differences of a unit of ours; null: none. */
 export function changeOf(
-  resource: string,
-  text: string,
+  unit: UnitFile,
   { links, halfWanted }: Pick<HostSnapshot, 'links' | 'halfWanted'>,
   host: UnitHost,
 ): ChangedUnit | null {
-  const unit = parseUnit(text);
-  const textChanged = unit !== null && renderUnit(unit, host) !== text;
+  const { resource, text } = unit;
+  const textChanged = renderUnit(unit, host) !== text;
   const name = unitName(resource);
   const target = links.get(name);
   const isWrong = target !== undefined && target !== host.paths.unit(resource);

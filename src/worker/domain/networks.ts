@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import type { GearSpec } from '../../jobs/types/container.ts';
 
@@ -15,10 +15,7 @@ export const ownNetwork = (resource: string) => `gear-${resource}`;
  * does not list.
  */
 export const bridgeOf = (network: string, attempt = 0) =>
-  `gear-${createHash('sha256')
-    .update(attempt === 0 ? network : `${network}/${attempt}`)
-    .digest('hex')
-    .slice(0, 10)}`;
+  `gear-${hash('sha256', attempt === 0 ? network : `${network}/${attempt}`).slice(0, 10)}`;
 
 /** IPv4 addresses as numbers, the first and the last of a network. */
 export interface AddressRange {

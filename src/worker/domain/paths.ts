@@ -61,14 +61,8 @@ export function hostPaths(base: string) {
     /** The same for the last finished installation. */
     committed: (resource: string) => beside(resource, 'committed.json'),
     failedUpdate: (resource: string) => beside(resource, 'failed.json'),
-    /** Values of a gear's inline environment; a tag names one version of them. */
+    /** Values of a gear's inline environment; a tag, the id of a job, names one version of them. */
     envFile: (resource: string, tag: string) => beside(resource, `${tag}.env`),
-    /**
-     * Matches the names of a gear's value files. The first group is the tag, a job id of 32 hex
-     * digits, so that no other gear's name can end in one by chance.
-     */
-    envFilePattern: (resource: string) =>
-      new RegExp(`^gear-${escapeRegExp(resource)}\\.([0-9a-f]{32})\\.env$`),
     environment: (id: string) => join(environments, id),
     repository: (name: string) => join(repositories, name),
     /** The link that reserves an external port. */
@@ -82,5 +76,3 @@ export function hostPaths(base: string) {
     checkpoint: (id: string) => join(jobs, `${id}.checkpoint`),
   };
 }
-
-const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\-]/g, '\\$&');

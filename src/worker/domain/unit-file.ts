@@ -130,11 +130,7 @@ export function containerOf(unit: GearUnit, paths: HostPaths): ContainerRun {
 }
 
 /** The image a gear's container is made from. */
-export function runImage({
-  resource,
-  spec,
-  imageTag,
-}: Pick<GearUnit, 'resource' | 'spec' | 'imageTag'>): string {
+export function runImage({ resource, spec, imageTag }: GearUnit): string {
   return imageTag === null ? imageName(spec.image) : environmentImage(resource, imageTag);
 }
 

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import type { Drift } from '../../jobs/rpc/drift.ts';
 import { readIfThere } from '../../lib/files/replace-file.ts';
 import { findDrift } from '../domain/drift.ts';
-import { containerName } from '../domain/paths.ts';
+import { containerName, resourceOfUnit } from '../domain/paths.ts';
 import type { HostServices } from '../host-services.ts';
-import { gearUnitPattern } from '../systemd/unit-links.ts';
 
 /** Finds the differences between this host and the state that geard has made. */
 export async function lookForDrift(services: HostServices): Promise<Drift> {
@@ -40,7 +39,7 @@ async function isThere(
 }
 
 async function readUnits(directory: string): Promise<Map<string, string>> {
-  const names = (await readdir(directory)).filter((name) => gearUnitPattern.test(name));
+  const names = (await readdir(directory)).filter((name) => resourceOfUnit(name) !== null);
   const texts = await Promise.all(names.map((name) => readIfThere(join(directory, name))));
   return new Map(names.map((name, i) => [name, texts[i] ?? '']));
 }

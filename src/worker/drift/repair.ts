@@ -1,11 +1,9 @@
 import type { Result } from '../../jobs/registry.ts';
 import type { Drift } from '../../jobs/rpc/drift.ts';
-import { readIfThere } from '../../lib/files/replace-file.ts';
-import { changeOf, resourceOfOurs } from '../domain/drift.ts';
-import { parseUnit, renderUnit } from '../domain/unit-file.ts';
-import { readGear } from '../gear/gear-files.ts';
+import { changeOf } from '../domain/drift.ts';
+import { renderUnit } from '../domain/unit-file.ts';
+import { readGear, readUnit } from '../gear/gear-files.ts';
 import { ensureNetwork, removeUnusedNetworks } from '../gear/networks.ts';
-import { linkUnit } from '../gear/transaction.ts';
 import { writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
@@ -58,16 +56,15 @@ export async function repairHost({
 
 /** Restores the text and the link of a unit, where they still differ. */
 async function mend(services: HostServices, resource: string): Promise<void> {
-  const { paths } = services;
-  const name = paths.unitName(resource);
-  const text = (await readIfThere(paths.unit(resource))) ?? '';
-  const links = await services.systemd.links();
-  const unit = resourceOfOurs(name, text) === resource ? parseUnit(text) : null;
-  const change = unit && changeOf(resource, text, links, services);
+  const { paths, systemd } = services;
+  const [name, path] = [paths.unitName(resource), paths.unit(resource)];
+  const unit = await readUnit(paths, resource);
+  const links = await systemd.links();
+  const change = unit && changeOf(unit, links, services);
   if (!unit || !change) return;
-  if (change.text) await writeDurably(paths.unit(resource), renderUnit(unit, services), 0o644);
+  if (change.text) await writeDurably(path, renderUnit(unit, services), 0o644);
   if (change.link === 'missing')
-    await linkUnit(services, resource, links.wanted.has(name) || (await runs(services, name)));
+    await systemd.link(path, links.wanted.has(name) || (await runs(services, name)));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Failure } from '../../jobs/errors.ts';
+import { type Failure, hostUnavailable } from '../../jobs/errors.ts';
 import type { HostServices } from '../host-services.ts';
 
 type Services = Pick<HostServices, 'systemd' | 'engine'>;
@@ -19,6 +19,5 @@ export async function runOfEngine({ systemd, engine }: Services): Promise<string
 export async function takenDown(services: Services, before: string | null): Promise<Failure | null> {
   const now = await runOfEngine(services);
   if (now !== null && now === before) return null;
-  const detail = `${services.engine.name} was stopped or restarted meanwhile`;
-  return new Failure('host_unavailable', detail, { transient: true });
+  return hostUnavailable(`${services.engine.name} was stopped or restarted meanwhile`);
 }

@@ -13,18 +13,13 @@ export async function gearsUsing({ paths }: HostServices, environment: string): 
 /**
  * Makes a gear see a change of its environment at its next (re)start, whatever starts it. The
  * engine reads env files itself. If an image carries the environment, makes a new one, and the unit
- * names it. A running process stays as it is.
+ * names it. A running process stays as it is. The caller must hold the gear's lock.
  */
 export async function refreshEnvironment(
   services: HostServices,
   resource: string,
   tag: string,
 ): Promise<void> {
-  await services.gearLocks.hold(resource, () => refreshHeld(services, resource, tag));
-}
-
-/** The same for a job on the gear, which holds its lock. */
-export async function refreshHeld(services: HostServices, resource: string, tag: string): Promise<void> {
   const { paths, systemd } = services;
   const gear = await readGear(paths, resource);
   // An installation in progress, or one to be undone first, reads the environment itself.

@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { Failure } from '../../jobs/errors.ts';
 import type { FailedUpdate } from '../../jobs/types/container-reads.ts';
@@ -82,11 +83,6 @@ export const readBefore = (paths: HostPaths, resource: string) => readJson(paths
 export const readCommitted = (paths: HostPaths, resource: string) =>
   readJson(paths.committed(resource), before);
 
-/** Whether the gear is the one that a job installed, so that the job can no longer be undone. */
-export async function isCommitted(paths: HostPaths, resource: string, job: string): Promise<boolean> {
-  return (await readCommitted(paths, resource))?.job === job;
-}
-
 export const writeBefore = (paths: HostPaths, resource: string, state: Before) =>
   writeJson(paths.before(resource), state);
 
@@ -111,10 +107,10 @@ export async function removeStaleValues(
   resource: string,
   keep: string | null,
 ): Promise<void> {
-  const pattern = paths.envFilePattern(resource);
   for (const name of await readdir(paths.units)) {
-    const tag = pattern.exec(name)?.[1];
-    if (tag !== undefined && tag !== keep) await removeDurably(paths.envFile(resource, tag));
+    const tag = /\.([0-9a-f]{32})\.env$/.exec(name)?.[1];
+    const path = tag && tag !== keep ? paths.envFile(resource, tag) : null;
+    if (path === join(paths.units, name)) await removeDurably(path);
   }
 }
 

@@ -1,6 +1,6 @@
 import { Failure } from '../../jobs/errors.ts';
 import { bridgeOf, freeNetwork, networkRules, ownNetwork, parseNetwork } from '../domain/networks.ts';
-import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
+import type { GearUnit } from '../domain/unit-file.ts';
 import { routedNetworks } from '../host/routes.ts';
 import type { HostServices } from '../host-services.ts';
 import { readUnits } from './gear-files.ts';
@@ -75,9 +75,6 @@ export async function removeUnusedNetworks(services: HostServices): Promise<void
       if (ours && !used.has(name)) await services.engine.removeNetwork(name);
   });
 }
-
-/** The network that a unit's text names. */
-export const networkIn = (text: string | null | undefined) => (text ? parseUnit(text)?.network : null);
 
 /**
  * Warns at the start of a worker when nothing isolates gears, and removes networks that a crash has

@@ -16,7 +16,7 @@ import {
   writeBefore,
   writeFailedUpdate,
 } from './gear-files.ts';
-import { ensureNetwork, networkIn, releaseNetwork } from './networks.ts';
+import { ensureNetwork, releaseNetwork } from './networks.ts';
 import { releaseOthers, tellRules } from './published-ports.ts';
 import { runGear, settleStopped, stopGear, untilIdle } from './run/run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
@@ -26,7 +26,7 @@ import { missingVolumes, removeVolumes } from './volumes.ts';
  * last state known to be good. Only the outdated run of the unit is determined again.
  */
 export async function openTransaction(
-  context: Pick<JobContext, 'services' | 'signal' | 'job'>,
+  context: JobContext,
   unit: GearUnit,
   current: StoredGear | null,
   pending: Before | null,
@@ -58,11 +58,7 @@ export async function openTransaction(
  * The outdated run, determined once: systemd has read the unit by then, so every later start uses
  * the new text. The engine or an operator may have restarted the gear since the unit was written.
  */
-export async function outdatedRun(
-  context: Pick<JobContext, 'services' | 'signal'>,
-  resource: string,
-  before: Before,
-): Promise<string> {
+export async function outdatedRun(context: JobContext, resource: string, before: Before): Promise<string> {
   if (before.replaced !== null) return before.replaced;
   await context.services.systemd.reload();
   const { invocation } = await untilIdle(context, resource);
@@ -88,18 +84,6 @@ export async function writeUnit(
 }
 
 /**
- * Links the unit into systemd. An enabled unit runs after a reboot. Takes effect with `settle` or
- * `reload`.
- */
-export async function linkUnit(
-  { paths, systemd }: HostServices,
-  resource: string,
-  enabled: boolean,
-): Promise<void> {
-  await systemd.link(paths.unit(resource), enabled);
-}
-
-/**
  * Accepts the new unit: removes everything that only the old one needed. The job can no longer be
  * undone.
  */
@@ -109,7 +93,7 @@ export async function commit(services: HostServices, unit: GearUnit): Promise<vo
   await removeStaleValues(services.paths, unit.resource, unit.envTag);
   await removeStaleImages(services, unit.resource, unit.imageTag);
   const before = await readBefore(services.paths, unit.resource);
-  await releaseNetwork(services, unit.resource, networkIn(before?.text), unit.network);
+  await releaseNetwork(services, unit.resource, parseUnit(before?.text ?? '')?.network, unit.network);
   await removeDurably(services.paths.failedUpdate(unit.resource));
   await renameDurably(services.paths.before(unit.resource), services.paths.committed(unit.resource));
 }
@@ -164,7 +148,7 @@ async function restore(
   const old = parseUnit(before.text);
   await releaseNetwork(services, resource, failed?.network, old?.network);
   await writeDurably(paths.unit(resource), before.text, 0o644);
-  await linkUnit(services, resource, before.enabled);
+  await systemd.link(paths.unit(resource), before.enabled);
   await systemd.reload();
   await tellRules(services);
   await releaseOthers(services, resource, old?.ports ?? []);

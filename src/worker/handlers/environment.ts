@@ -42,6 +42,7 @@ async function change(
   await writeEnvironment(services.paths, resource, env);
   // Also when nothing has changed: an interrupted attempt may not have reached this step.
   const gears = await gearsUsing(services, resource);
-  for (const gear of gears) await refreshEnvironment(services, gear, job);
+  for (const gear of gears)
+    await services.gearLocks.hold(gear, () => refreshEnvironment(services, gear, job));
   return { environment: resource, variables: env.length, changed: seen !== 'same', gears };
 }

@@ -6,19 +6,12 @@ import { networkOf } from '../domain/networks.ts';
 import { containerName } from '../domain/paths.ts';
 import { type GearUnit, parseUnit, renderUnit, runImage } from '../domain/unit-file.ts';
 import { carryEnvironment, environmentOf } from '../environment/environment-image.ts';
-import { refreshHeld } from '../environment/refresh-environment.ts';
-import {
-  type Before,
-  isCommitted,
-  readBefore,
-  readCommitted,
-  readGear,
-  type StoredGear,
-} from '../gear/gear-files.ts';
+import { refreshEnvironment } from '../environment/refresh-environment.ts';
+import { type Before, readBefore, readCommitted, readGear, type StoredGear } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
 import { publishesAlike, reservePorts, tellRules } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run/run-gear.ts';
-import { commit, linkUnit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
+import { commit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
 import { assertOwners } from '../gear/volumes.ts';
 import type { HostServices } from '../host-services.ts';
 import { assertTakesNew } from '../host-state/draining.ts';
@@ -51,14 +44,15 @@ export const install: Handler<'container.install'> = {
     }
     if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await tellRules(services);
     await ensureNetwork(services, unit);
-    await linkUnit(services, resource, start);
+    await services.systemd.link(services.paths.unit(resource), start);
     const outdated = await outdatedRun(context, resource, before);
     const container = start ? await bringUp(unit, outdated, context) : null;
     await commit(services, unit);
     return finish(services, { ...unit, text }, before, container);
   },
 
-  isCommitted: ({ resource }, { services, job }) => isCommitted(services.paths, resource, job),
+  isCommitted: async ({ resource }, { services, job }) =>
+    (await readCommitted(services.paths, resource))?.job === job,
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
 };
 
@@ -117,7 +111,8 @@ async function finish(
   container: string | null,
 ): Promise<Result<'container.install'>> {
   // A job may have changed its environment before the unit named it, and missed this gear.
-  if (spec.environment !== undefined) await refreshHeld(services, resource, randomUUID().replaceAll('-', ''));
+  if (spec.environment !== undefined)
+    await refreshEnvironment(services, resource, randomUUID().replaceAll('-', ''));
   return {
     unit: services.paths.unitName(resource),
     container,
@@ -144,16 +139,13 @@ async function bringUp(unit: GearUnit, outdated: string, context: JobContext): P
 /**
  * Whether a running process was started from the current unit on disk and from the current image.
  */
-async function runsAsWritten(
-  services: HostServices,
-  { resource, spec, imageTag }: GearUnit,
-  outdated: string,
-): Promise<boolean> {
-  const { active, sub, invocation } = await services.systemd.activity(services.paths.unitName(resource));
+async function runsAsWritten(services: HostServices, unit: GearUnit, outdated: string): Promise<boolean> {
+  const { systemd, engine, paths } = services;
+  const { active, sub, invocation } = await systemd.activity(paths.unitName(unit.resource));
   if (sub === 'auto-restart') return false;
   if (active !== 'active') return true; // Nothing runs: a plain start is enough.
   if (outdated === invocation) return false;
-  const container = await services.engine.container(containerName(resource));
-  const image = await services.engine.image(runImage({ resource, spec, imageTag }));
+  const container = await engine.container(containerName(unit.resource));
+  const image = await engine.image(runImage(unit));
   return container === null || container.imageId === image?.id;
 }

@@ -1,7 +1,6 @@
 import type { Result } from '../../jobs/registry.ts';
 import { readGear, requireGear, type StoredGear } from '../gear/gear-files.ts';
 import { runGear, stopGear, untilIdle } from '../gear/run/run-gear.ts';
-import { linkUnit } from '../gear/transaction.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 
 /**
@@ -12,7 +11,8 @@ export const start: Handler<'container.start'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
     await stateBefore(resource, context);
-    await linkUnit(context.services, resource, true);
+    const { systemd, paths } = context.services;
+    await systemd.link(paths.unit(resource), true);
     return up(gear, 'start', context);
   },
 

@@ -23,10 +23,7 @@ export async function setDraining(paths: HostPaths, draining: boolean): Promise<
  * Throws `no_host` for a new resource on a draining host: the api may not know yet, or the request
  * may have come before the drain. Work that has begun goes on.
  */
-export async function assertTakesNew({
-  services,
-  checkpoint,
-}: Pick<JobContext, 'services' | 'checkpoint'>): Promise<void> {
+export async function assertTakesNew({ services, checkpoint }: JobContext): Promise<void> {
   await checkpoint(async () => {
     if (await isDraining(services.paths))
       throw new Failure('no_host', `the host ${services.host} is draining`);

@@ -3,18 +3,12 @@ import { resourceName } from '../../jobs/fields/identifier.ts';
 import type { Kind } from '../../jobs/fields/resource.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { listGears } from '../gear/gear-files.ts';
-import { isAbsence } from '../host/files.ts';
+import { nullIfAbsent } from '../host/files.ts';
 
 /** Whether the host holds a resource. The disk is authoritative. */
 export async function isOnDisk(paths: HostPaths, kind: Kind, resource: string): Promise<boolean> {
   const place = { gear: paths.unit, repository: paths.repository, environment: paths.environment }[kind];
-  return stat(place(resource)).then(
-    () => true,
-    (error) => {
-      if (isAbsence(error)) return false;
-      throw error;
-    },
-  );
+  return (await nullIfAbsent(stat(place(resource)))) !== null;
 }
 
 /**

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Failure } from '../../jobs/errors.ts';
+import { type Failure, hostUnavailable } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { exec } from '../../lib/exec.ts';
+import { readIfThere } from '../../lib/files/replace-file.ts';
 
 /** Timeout for a file system to write everything that it holds in memory, in milliseconds. */
 const syncDeadline = 60_000;
@@ -33,6 +34,15 @@ export async function writeDurably(path: string, text: string, mode: number): Pr
   await syncDirectory(directory);
 }
 
+/** The text of a file; makes it durably, for its owner only, if it does not exist. */
+export async function readOrMake(path: string, make: () => string | Promise<string>): Promise<string> {
+  const there = await readIfThere(path);
+  if (there !== null) return there;
+  const made = await make();
+  await writeDurably(path, made, 0o600);
+  return made;
+}
+
 /**
  * The failure for an error of the file system that passes when an operator makes room or repairs
  * the disk; null for other errors.
@@ -42,17 +52,14 @@ export function asDiskFailure(error: unknown): Failure | null {
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskIsFull(error);
   if (code !== 'EROFS' && code !== 'EIO') return null;
   const detail = `the disk of the host cannot be written to (${code}); look at it and at the log of its kernel`;
-  return new Failure('host_unavailable', detail, { transient: true, cause: error });
+  return hostUnavailable(detail, error);
 }
 
 /** Whether a program reports a full disk, in the words of the C library or of Go's. */
 export const saysDiskIsFull = (text: string) => /no space left on device|disk quota exceeded/i.test(text);
 
 export const diskIsFull = (cause: unknown) =>
-  new Failure('host_unavailable', 'the disk of the host is full; free space on it', {
-    transient: true,
-    cause,
-  });
+  hostUnavailable('the disk of the host is full; free space on it', cause);
 
 /** Removes a file if it exists, and ensures that it stays away after a crash. */
 export async function removeDurably(path: string): Promise<void> {
@@ -107,7 +114,7 @@ export function syncFileSystem(path: string, signal: AbortSignal): Promise<void>
       signal.throwIfAborted();
       const detail =
         'the disk of the host cannot be written to, or is too slow; look at it and its kernel log';
-      throw new Failure('host_unavailable', detail, { transient: true, cause });
+      throw hostUnavailable(detail, cause);
     }
   });
 }

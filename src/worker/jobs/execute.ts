@@ -36,9 +36,17 @@ const mayEndWith = (type: JobType, code: ErrorCode) => [...always, ...jobs[type]
 
 /** Runs a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
-  const { handlers, crashes, cancelled, handedBack, services } = execution;
+  const { handlers, crashes, cancelled, handedBack, services, tenant, checkpoint } = execution;
   const { log } = services;
-  const task = bind(handlers, command, (signal) => contextOf(job, signal, execution));
+  const report = (progress: Progress) => unlessLost(execution.report(progress), log);
+  const task = bind(handlers, command, (signal) => ({
+    job: job.id,
+    tenant,
+    services,
+    signal,
+    report,
+    checkpoint,
+  }));
   const run = async (signal: AbortSignal): Promise<Outcome> => {
     const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });
     const checked = jobs[command.type].result.safeParse(result);
@@ -90,21 +98,6 @@ function bind<T extends JobType>(
     run: (signal) => handler.run(params, contextFor(signal)).catch(waitForDisk),
     undo: async (why) => (await handler.undo?.(params, context, why).catch(waitForDisk)) ?? '',
     isCommitted: async () => (await handler.isCommitted?.(params, context)) ?? false,
-  };
-}
-
-function contextOf(
-  { id }: Job,
-  signal: AbortSignal,
-  { services, tenant, report, checkpoint }: Execution,
-): JobContext {
-  return {
-    job: id,
-    tenant,
-    services,
-    signal,
-    checkpoint,
-    report: (progress) => unlessLost(report(progress), services.log),
   };
 }
 

@@ -1,26 +1,23 @@
 import { exec } from '../../lib/exec.ts';
 
+const maxLines = 10;
 /** Maximum characters of one line, and of all lines. */
 const maxLine = 500;
 const maxText = 4_000;
+/** Timeout for reading them from the journal, in milliseconds. */
+const deadline = 5_000;
 
 /**
- * The last lines that a unit has logged, of one run if its invocation id is known. Removes escape
- * sequences and replaces control characters. Empty when the journal does not answer within the
- * deadline (milliseconds).
+ * The last lines that a unit has logged, of one run unless its invocation id is empty. Removes
+ * escape sequences and replaces control characters. Empty when the journal does not answer in time.
  */
-export async function lastLines(
-  unit: string,
-  invocation: string | null,
-  count: number,
-  deadline: number,
-): Promise<string[]> {
-  const run = invocation === null ? [`--unit=${unit}`] : [`_SYSTEMD_INVOCATION_ID=${invocation}`];
+export async function lastLines(unit: string, invocation: string): Promise<string[]> {
+  const run = invocation === '' ? [`--unit=${unit}`] : [`_SYSTEMD_INVOCATION_ID=${invocation}`];
   try {
     // The process's last output may still be on its way to the journal, which may be busy with
     // others.
     await exec('journalctl', ['--sync'], { deadline: deadline / 2 }).catch(() => undefined);
-    const args = ['--no-pager', '--all', '--output=cat', `--lines=${count}`, ...run];
+    const args = ['--no-pager', '--all', '--output=cat', `--lines=${maxLines}`, ...run];
     const { stdout } = await exec('journalctl', args, { deadline });
     return readable(stdout);
   } catch {

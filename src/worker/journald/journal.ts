@@ -65,7 +65,6 @@ export async function hasCursor(cursor: string, looking: Looking): Promise<boole
   return cursorIn(await lookInTurn(args, looking)) === cursor;
 }
 
-/** Whether journald has cut long lines of this unit. */
 export async function hasCutLines(unit: string, looking: Looking): Promise<boolean> {
   const args = [`--unit=${unit}`, '_LINE_BREAK=line-max', '--lines=1', '--output=export'];
   return (await lookInTurn(args, looking)) !== '';
@@ -116,7 +115,6 @@ export async function* readInTurn<T>(
   }
 }
 
-/** Reads records with their cursors. */
 export function readRecords(range: JournalRange): JournalReader<JournalRecord[]> {
   const program = open(range, ['--output=export', `--output-fields=${exportFields}`]);
   return reader(program, parsed(program));

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ErrorCode, Failure } from '../../jobs/errors.ts';
+import { type ErrorCode, Failure, hostUnavailable } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { type CopyHead, copyHead, maxCopyHead } from '../../jobs/rpc/copy.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
@@ -45,7 +45,7 @@ export async function fetchCopy(source: string, directory: string, context: JobC
 function asOutcome(error: unknown): unknown {
   if (!(error instanceof Failure) || final.has(error.code) || error.code === 'clone_failed') return error;
   if (error.code === 'internal') return new Failure('clone_failed', error.message, { cause: error });
-  return new Failure('host_unavailable', error.message, { transient: true, cause: error });
+  return hostUnavailable(error.message, error);
 }
 
 async function write(

@@ -10,8 +10,6 @@ export interface RunnerParts {
   journal: Journal;
   services: HostServices;
   handlers: Handlers;
-  /** Gears with a running job; the runner keeps it up to date. */
-  busy: Set<string>;
 }
 
 /** Everything needed by the stages of a job. */

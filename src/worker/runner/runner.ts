@@ -162,14 +162,14 @@ export class Runner {
 
   /** Runs a job that has begun to its end. Returns the job that is then first in its line. */
   async #bringToEnd(job: ActiveJob, record: JobRecord, before: Admission): Promise<string | null> {
-    const { busy, services } = this.#parts;
+    const { services } = this.#parts;
     const started = performance.now();
     const isOld = before.verdict === 'run' && started > before.until;
     const admission = isOld ? await this.#admit(record) : before;
     if (admission.verdict === 'ended') return admission.next;
     const { type, resource } = record.job;
     const isGear = kindOf(type) === 'gear';
-    if (isGear) busy.add(resource);
+    if (isGear) services.busy.add(resource);
     try {
       const outcome =
         admission.verdict === 'run'
@@ -182,7 +182,7 @@ export class Runner {
       job.log.info({ outcome: outcome.state, code: codeOf(outcome), ms }, 'job ends');
       return next;
     } finally {
-      if (isGear) busy.delete(resource);
+      if (isGear) services.busy.delete(resource);
     }
   }
 

@@ -41,17 +41,13 @@ const usualDelay = 1_000;
 /** Up to this number of lines, reading all fields is faster than first checking for cut lines. */
 const fewLines = 1_000;
 
-/** The stream's position in the journal; null: at its beginning. */
-interface Position {
-  cursor: string | null;
-}
-
 /** A log that is being sent. */
 interface Log extends Looking {
   unit: string;
   args: LogArgs;
-  position: Position;
   writer: LogWriter;
+  /** Its position in the journal; null: at the beginning. */
+  cursor: string | null;
 }
 
 /** Streams the journal of a gear's unit: history, then new records, until the time is up. */
@@ -66,8 +62,7 @@ export async function containerLog(
   const until = performance.now() + args.seconds * 1000;
   const known = args.after === null || (await hasCursor(args.after, { tenant, signal }));
   const writer = createLogWriter(args.format);
-  const position = { cursor: known ? args.after : null };
-  const log: Log = { unit, args, position, writer, tenant, signal };
+  const log: Log = { unit, args, writer, cursor: known ? args.after : null, tenant, signal };
   return { head: {}, body: bodyOf(log, known, until, journalFeed) };
 }
 
@@ -98,7 +93,7 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
   try {
     if (args.after === null) {
       // Also when the unit has logged nothing yet.
-      log.position.cursor = since;
+      log.cursor = since;
       if (args.lines > 0) await within(beginPatience, syncJournal());
       yield* history(log);
     }
@@ -119,19 +114,19 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
  * The last lines of the log. Many lines of plain text take the fast way, if none of them was cut.
  */
 async function* history(log: Log): AsyncGenerator<Buffer> {
-  const { unit, position } = log;
-  const { lines, format } = log.args;
+  const { unit, args } = log;
+  const { lines, format } = args;
   if (lines === 0) return;
   if (lines > fewLines && format === 'text/plain' && !(await hasCutLines(unit, log))) {
     const messages = readInTurn(() => readMessages({ unit, lines }), log);
-    yield* withoutCursorLine(messages, position);
+    yield* withoutCursorLine(messages, log);
     return;
   }
   yield* readOn(log, { lines });
 }
 
 /** Passes on everything but the last line, which holds the position. */
-async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, position: Position): AsyncGenerator<Buffer> {
+async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, log: Log): AsyncGenerator<Buffer> {
   // The cursor's line is shorter than this.
   const held = 512;
   let tail: Buffer = Buffer.alloc(0);
@@ -144,7 +139,7 @@ async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, position: Posit
     }
   }
   const mark = tail.lastIndexOf(`${cursorMark}s=`);
-  position.cursor = mark < 0 ? position.cursor : tail.toString('latin1', mark + cursorMark.length).trim();
+  if (mark >= 0) log.cursor = tail.toString('latin1', mark + cursorMark.length).trim();
   const last = mark < 0 ? tail : tail.subarray(0, mark);
   if (last.length > 0) yield last;
 }
@@ -157,7 +152,7 @@ async function* follow(log: Log, mailbox: Mailbox, until: number): AsyncGenerato
   let behind = log.args.after !== null;
   try {
     while (performance.now() < until) {
-      if (behind && !(yield* readOn(log, startOf(log.position), until))) return false;
+      if (behind && !(yield* readOn(log, startOf(log), until))) return false;
       const records = await mailbox.next(stop);
       log.signal.throwIfAborted();
       behind = records === 'behind';
@@ -171,12 +166,12 @@ async function* follow(log: Log, mailbox: Mailbox, until: number): AsyncGenerato
 }
 
 /** Passes on records from the mailbox that were not read from the journal before. */
-async function* passOn({ position, writer }: Log, records: JournalRecord[]): AsyncGenerator<Buffer> {
-  const { cursor } = position;
+async function* passOn(log: Log, records: JournalRecord[]): AsyncGenerator<Buffer> {
+  const { cursor } = log;
   const news = cursor === null ? records : records.filter((record) => isLater(record.cursor, cursor));
   if (news.length === 0) return;
-  yield writer.records(news);
-  position.cursor = news.at(-1)?.cursor ?? cursor;
+  yield log.writer.records(news);
+  log.cursor = news.at(-1)?.cursor ?? cursor;
 }
 
 /** Streams the unit's records from the journal. Returns false if the time was up before the end. */
@@ -185,11 +180,11 @@ async function* readOn(
   range: { after?: string; lines?: number },
   until = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Buffer, boolean> {
-  const { unit, position, writer } = log;
+  const { unit, writer } = log;
   for await (const records of readInTurn(() => readRecords({ unit, ...range }), log)) {
     if (records.length === 0) continue;
     yield writer.records(records);
-    position.cursor = records.at(-1)?.cursor ?? position.cursor;
+    log.cursor = records.at(-1)?.cursor ?? log.cursor;
     if (performance.now() >= until) return false;
   }
   return true;
@@ -214,10 +209,10 @@ async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolea
  * that is too slow.
  */
 async function* rest(log: Log, patience: number): AsyncGenerator<Buffer> {
-  const { unit, position, writer } = log;
+  const { unit, writer } = log;
   const until = performance.now() + patience;
   let missed = 0;
-  for await (const records of readInTurn(() => readRecords({ unit, ...startOf(position) }), log)) {
+  for await (const records of readInTurn(() => readRecords({ unit, ...startOf(log) }), log)) {
     if (records.length === 0) continue;
     if (missed === 0 && performance.now() < until) yield writer.records(records);
     else missed += records.length;
@@ -227,4 +222,4 @@ async function* rest(log: Log, patience: number): AsyncGenerator<Buffer> {
   }
 }
 
-const startOf = ({ cursor }: Position) => (cursor === null ? {} : { after: cursor });
+const startOf = ({ cursor }: Log) => (cursor === null ? {} : { after: cursor });

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { DBusError, Message, type MessageBus, MessageType, systemBus } from 'dbus-next';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, hostUnavailable } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { busReconnects } from '../metrics.ts';
 
@@ -32,8 +32,8 @@ export type CallBus = (call: BusCall) => Promise<unknown[]>;
 /** The system bus, through which geard controls systemd. Survives restarts of the bus. */
 export interface Bus {
   call: CallBus;
-  /** Listens for a signal, also after reconnects. Returns a function that stops it. */
-  onSignal(match: SignalMatch, listener: (body: unknown[]) => void): () => void;
+  /** Listens for a signal, also after reconnects. */
+  onSignal(match: SignalMatch, listener: (body: unknown[]) => void): void;
   /** Runs a task at every connect, including the first. Its calls go out before any other. */
   onConnect(task: (call: CallBus) => Promise<void>): Promise<void>;
   close(): void;
@@ -87,7 +87,7 @@ interface Connection {
 
 /** Opens the bus; rejects when it cannot be reached. `deadlineMs` is the timeout of each call. */
 export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: number }): Promise<Bus> {
-  const signals = createSignals(log);
+  const listeners = new EventEmitter().setMaxListeners(0);
   const rules = new Set<string>();
   const connectTasks: ((call: CallBus) => Promise<void>)[] = [];
   const state = new EventEmitter().setMaxListeners(0);
@@ -102,7 +102,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
 
   /** Uses a connection only after every subscription and task on it has succeeded. */
   async function connectOnce(): Promise<void> {
-    const fresh = await connectBus(signals.emit);
+    const fresh = await connectBus((signal) => passOn(signal, listeners, log));
     try {
       const call = callOf(fresh);
       for (const rule of rules) await call(addMatch(rule));
@@ -151,8 +151,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
             log.warn({ reason: error.message }, 'AddMatch failed'),
           );
       }
-      // The rule stays without a listener: rules are few, one for each signal we know.
-      return signals.listen(match, listener);
+      listeners.on(`${match.interface}.${match.member}`, listener);
     },
     async onConnect(task) {
       connectTasks.push(task);
@@ -171,23 +170,13 @@ function tellReconnected(log: Logger): void {
   log.info('the D-Bus connection is back');
 }
 
-function createSignals(log: Logger) {
-  const listeners = new EventEmitter().setMaxListeners(0);
-  return {
-    listen({ interface: from, member }: SignalMatch, listener: (body: unknown[]) => void) {
-      listeners.on(`${from}.${member}`, listener);
-      return () => void listeners.off(`${from}.${member}`, listener);
-    },
-
-    /** Catches errors: a listener that throws would swallow the replies behind it. */
-    emit({ interface: from, member, body }: Message): void {
-      try {
-        listeners.emit(`${from}.${member}`, body);
-      } catch (error) {
-        log.error({ err: error }, 'a D-Bus signal could not be handled');
-      }
-    },
-  };
+/** Catches errors: a listener that throws would swallow the replies behind the signal. */
+function passOn({ interface: from, member, body }: Message, listeners: EventEmitter, log: Logger): void {
+  try {
+    listeners.emit(`${from}.${member}`, body);
+  } catch (error) {
+    log.error({ err: error }, 'a D-Bus signal could not be handled');
+  }
 }
 
 const ruleOf = ({ interface: from, member, arg0 }: SignalMatch) =>
@@ -199,8 +188,7 @@ const subjectOf = ({ member, body: [first] = [] }: BusCall): string | undefined 
 
 const addMatch = (rule: string): BusCall => ({ ...theBus, member: 'AddMatch', signature: 's', body: [rule] });
 
-const busAway = (cause?: unknown) =>
-  new Failure('host_unavailable', 'systemd cannot be reached over D-Bus', { transient: true, cause });
+const busAway = (cause?: unknown) => hostUnavailable('systemd cannot be reached over D-Bus', cause);
 
 function connectBus(onSignal: (message: Message) => void): Promise<Connection> {
   const bus = systemBus();

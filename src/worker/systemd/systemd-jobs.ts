@@ -1,5 +1,8 @@
+import { EventEmitter, once } from 'node:events';
 import type { Logger } from 'pino';
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, hostUnavailable } from '../../jobs/errors.ts';
+import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
+import { BoundedMap } from '../../lib/bounded-map.ts';
 import { type Bus, BusError, type CallBus } from './bus.ts';
 
 /** The object that manages units. */
@@ -14,10 +17,11 @@ const nameOwnerChanged = { interface: 'org.freedesktop.DBus', member: 'NameOwner
 /** The result of a job in systemd (org.freedesktop.systemd1(5), JobRemoved). */
 export type JobResult = 'done' | 'canceled' | 'timeout' | 'failed' | 'dependency' | 'skipped' | (string & {});
 
-export interface JobOptions {
-  deadlineMs: number;
-  signal?: AbortSignal;
-}
+/**
+ * Timeout for a job, in milliseconds: exceeds the TimeoutStopSec of gears. nft is slow, too, on a
+ * machine that has just booted with many gears.
+ */
+const jobDeadline = 60_000;
 
 /** Maximum number of results kept for callers that do not wait for them yet. */
 const maxEarlyResults = 1_000;
@@ -27,16 +31,15 @@ const maxEarlyResults = 1_000;
  * so results without a waiting caller are kept for a while.
  */
 export async function followJobs(bus: Bus, log: Logger) {
-  const early = new Map<string, JobResult>();
-  // systemd merges two calls for the same job into one: several callers may wait for it.
-  const waiting = new Set<{ path: string; resolve(result: JobResult): void; reject(error: unknown): void }>();
+  const early = new BoundedMap<string, JobResult>(maxEarlyResults);
+  // Emits a job's result under its path. systemd merges two calls for the same job into one:
+  // several callers may wait for it.
+  const ended = new EventEmitter().setMaxListeners(0);
 
   bus.onSignal({ interface: managerObject.interface, member: 'JobRemoved' }, (body) => {
     const [, path, , result] = body as [number, string, string, JobResult];
-    for (const waiter of waiting) if (waiter.path === path) waiter.resolve(result);
     early.set(path, result);
-    const oldest = early.keys().next().value;
-    if (early.size > maxEarlyResults && oldest !== undefined) early.delete(oldest);
+    ended.emit(path, result);
   });
 
   let timesLost = 0;
@@ -47,7 +50,7 @@ export async function followJobs(bus: Bus, log: Logger) {
    */
   const subscribe = async (call: CallBus) => {
     timesLost++;
-    for (const { reject } of waiting) reject(lost());
+    if (ended.listenerCount('error') > 0) ended.emit('error', lost());
     await call({ ...managerObject, member: 'Subscribe' }).catch((error: unknown) => {
       if (!(error instanceof BusError) || !/AlreadySubscribed|FileExists/.test(error.errorName)) throw error;
     });
@@ -65,7 +68,7 @@ export async function followJobs(bus: Bus, log: Logger) {
     /**
      * Makes systemd begin a job and waits for its end. Throws `timeout`, or the signal's reason.
      */
-    async run(begin: () => Promise<unknown[]>, { deadlineMs, signal }: JobOptions): Promise<JobResult> {
+    async run(begin: () => Promise<unknown[]>, signal?: AbortSignal): Promise<JobResult> {
       signal?.throwIfAborted();
       const before = timesLost;
       const [reply] = await begin();
@@ -73,27 +76,17 @@ export async function followJobs(bus: Bus, log: Logger) {
       const known = early.get(path);
       if (known !== undefined) return known;
       if (timesLost !== before) throw lost();
-      let cleanUp = () => {};
+      const inTime = AbortSignal.any([timeoutSignal(jobDeadline), ...(signal ? [signal] : [])]);
       try {
-        return await new Promise<JobResult>((resolve, reject) => {
-          const timer = setTimeout(() => reject(tooSlow(deadlineMs)), deadlineMs);
-          const aborted = () => reject(signal?.reason);
-          signal?.addEventListener('abort', aborted);
-          const waiter = { path, resolve, reject };
-          waiting.add(waiter);
-          cleanUp = () => {
-            clearTimeout(timer);
-            signal?.removeEventListener('abort', aborted);
-            waiting.delete(waiter);
-          };
-        });
-      } finally {
-        cleanUp();
+        const [result] = await once(ended, path, { signal: inTime });
+        return result;
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw inTime.aborted ? tooSlow() : error;
       }
     },
   };
 }
 
-const lost = () => new Failure('host_unavailable', 'systemd was lost while it worked', { transient: true });
-const tooSlow = (milliseconds: number) =>
-  new Failure('timeout', `systemd has not finished within ${milliseconds / 1000} s`);
+const lost = () => hostUnavailable('systemd was lost while it worked');
+const tooSlow = () => new Failure('timeout', `systemd has not finished within ${jobDeadline / 1000} s`);

@@ -3,7 +3,6 @@ import type { Logger } from 'pino';
 import { shareCalls } from '../../lib/async/share-calls.ts';
 import { networkRules } from '../domain/networks.ts';
 import { type Bus, BusError } from './bus.ts';
-import type { JobOptions } from './systemd-jobs.ts';
 import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
 import { createUnitLinks, type UnitLinks } from './unit-links.ts';
 
@@ -38,9 +37,9 @@ export interface UnitActivity extends Pick<UnitState, 'active' | 'sub' | 'invoca
  * systemd is away.
  */
 export interface Systemd {
-  start(unit: string, options: JobOptions): Promise<JobResult>;
-  stop(unit: string, options: JobOptions): Promise<JobResult>;
-  restart(unit: string, options: JobOptions): Promise<JobResult>;
+  start(unit: string, signal?: AbortSignal): Promise<JobResult>;
+  stop(unit: string): Promise<JobResult>;
+  restart(unit: string, signal?: AbortSignal): Promise<JobResult>;
   /** Links a unit file into systemd. An enabled unit starts at boot. Takes effect with `settle`. */
   link(path: string, enabled: boolean): Promise<void>;
   /** Stops a unit from starting at boot and with the engine. Takes effect with `settle`. */
@@ -91,11 +90,6 @@ export interface OneRun {
 
 /** Milliseconds between two reloads: each makes systemd read every unit of the host. */
 const reloadRest = 200;
-/**
- * Timeout for loading the network rules, in milliseconds: nft is slow on a machine that has just
- * booted with many gears.
- */
-const rulesDeadline = 60_000;
 
 export async function createSystemd({
   bus,
@@ -116,19 +110,19 @@ export async function createSystemd({
 
   const { reload, settle, change } = countReloads(() => manager('Reload'));
 
-  const runJob = (member: string, unit: string, options: JobOptions) =>
-    jobs.run(() => manager(member, 'ss', [unit, 'replace']), options);
+  const runJob = (member: string, unit: string, signal?: AbortSignal) =>
+    jobs.run(() => manager(member, 'ss', [unit, 'replace']), signal);
 
   const reloadNetworkRules = shareCalls<JobResult | 'absent'>(async () => {
     const [active] = await propertiesOf(networkRules, 'ActiveState');
     if (active !== 'active' && active !== 'reloading') return 'absent';
-    return runJob('ReloadUnit', networkRules, { deadlineMs: rulesDeadline });
+    return runJob('ReloadUnit', networkRules);
   }, 0);
 
   return {
-    start: (unit, options) => runJob('StartUnit', unit, options),
-    stop: (unit, options) => runJob('StopUnit', unit, options).catch(unlessGone('done')),
-    restart: (unit, options) => runJob('RestartUnit', unit, options),
+    start: (unit, signal) => runJob('StartUnit', unit, signal),
+    stop: (unit) => runJob('StopUnit', unit).catch(unlessGone('done')),
+    restart: (unit, signal) => runJob('RestartUnit', unit, signal),
 
     link: (path, enabled) => change(links.place(path, enabled)),
     disable: (unit) => change(links.disable(unit)),

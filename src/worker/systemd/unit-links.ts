@@ -2,13 +2,11 @@ import { readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
+import { resourceOfUnit } from '../domain/paths.ts';
 import { codeOf, isAbsence, makeDirectories, nullIfAbsent, syncDirectory } from '../host/files.ts';
 
 /** The directory of the administrator's units, which systemd searches first (systemd.unit(5)). */
 const systemUnits = '/etc/systemd/system';
-
-/** Matches names like those of gears' units, ours or not. */
-export const gearUnitPattern = /^gear-.+\.service$/;
 
 export interface UnitLinks {
   /** Units by name, with the target of each link; null: not a link. */
@@ -36,10 +34,10 @@ export function createUnitLinks(wantedBy: readonly string[]) {
       const wanted = new Map<string, string[]>();
       for (const entry of await readdir(systemUnits, { withFileTypes: true })) {
         const path = join(systemUnits, entry.name);
-        if (gearUnitPattern.test(entry.name)) links.set(entry.name, (await targetOf(path)) ?? null);
+        if (resourceOfUnit(entry.name) !== null) links.set(entry.name, (await targetOf(path)) ?? null);
         if (!entry.isDirectory() || !entry.name.endsWith('.wants')) continue;
         for (const name of await readdir(path))
-          if (gearUnitPattern.test(name)) wanted.set(name, [...(wanted.get(name) ?? []), path]);
+          if (resourceOfUnit(name) !== null) wanted.set(name, [...(wanted.get(name) ?? []), path]);
       }
       const isHalf = ([, by]: [string, string[]]) => {
         const count = places.filter((place) => by.includes(place)).length;
@@ -49,7 +47,6 @@ export function createUnitLinks(wantedBy: readonly string[]) {
       return { links, wanted: new Set(wanted.keys()), halfWanted: new Set(halfWanted) };
     },
 
-    /** Whether a unit is started at boot. */
     async isWanted(unit: string): Promise<boolean> {
       const targets = await Promise.all(places.map((place) => targetOf(join(place, unit))));
       return targets.some((target) => target !== undefined);

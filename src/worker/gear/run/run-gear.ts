@@ -1,4 +1,4 @@
-import { Failure } from '../../../jobs/errors.ts';
+import { Failure, hostUnavailable } from '../../../jobs/errors.ts';
 import { pause } from '../../../lib/async/pause.ts';
 import { containerName } from '../../domain/paths.ts';
 import type { GearUnit } from '../../domain/unit-file.ts';
@@ -11,8 +11,8 @@ import { ensureNetwork } from '../networks.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
 
-/** Timeout for systemd's starts and stops, in milliseconds; exceeds the unit's TimeoutStopSec. */
-const systemdDeadline = 60_000;
+/** Timeout for others' jobs in systemd, in milliseconds; exceeds the unit's TimeoutStopSec. */
+const othersDeadline = 60_000;
 
 /** Timeout for the engine to make a container, in milliseconds. */
 const engineDeadline = 20_000;
@@ -48,7 +48,7 @@ export async function runGear(
     const seconds = gear.spec.startSeconds ?? services.startSeconds;
     const watch = untilReady({ services, report, signal, gear, seconds, failure, onRunning: release });
     try {
-      const result = await systemd[how](unit, { signal, deadlineMs: systemdDeadline });
+      const result = await systemd[how](unit, signal);
       if (result !== 'done') throw await failure({ systemdSays: result });
       // systemd reads new links while the gear comes up.
       const [container] = await Promise.all([watch.ready(), systemd.settle()]);
@@ -80,16 +80,13 @@ async function prepareStart(services: HostServices, gear: Startable): Promise<vo
  * operator, the engine coming up. Later jobs in systemd are our own. Throws a transient
  * `host_unavailable` when that takes too long.
  */
-export async function untilIdle(
-  { services, signal }: Pick<JobContext, 'services' | 'signal'>,
-  resource: string,
-): Promise<UnitActivity> {
+export async function untilIdle({ services, signal }: JobContext, resource: string): Promise<UnitActivity> {
   const unit = services.paths.unitName(resource);
   const look = async () => {
     const activity = await services.systemd.activity(unit);
     return activity.pending ? null : activity;
   };
-  return waitFor(look, systemdDeadline, `systemd is not done with ${unit}`, signal);
+  return waitFor(look, othersDeadline, `systemd is not done with ${unit}`, signal);
 }
 
 /**
@@ -106,7 +103,7 @@ async function waitFor<T>(
   for (;;) {
     const found = await look();
     if (found !== null) return found;
-    if (performance.now() > until) throw new Failure('host_unavailable', detail, { transient: true });
+    if (performance.now() > until) throw hostUnavailable(detail);
     await pause(50, signal);
   }
 }
@@ -145,11 +142,8 @@ export async function endRun(services: HostServices, resource: string): Promise<
   const { load, active } = await systemd.state(unit);
   if (load !== 'not-found' || active !== 'inactive') {
     await containerIsMade(services, resource);
-    const result = await systemd.stop(unit, { deadlineMs: systemdDeadline });
-    if (result !== 'done') {
-      const detail = `systemd has not stopped ${unit} (${result})`;
-      throw new Failure('host_unavailable', detail, { transient: true });
-    }
+    const result = await systemd.stop(unit);
+    if (result !== 'done') throw hostUnavailable(`systemd has not stopped ${unit} (${result})`);
     await systemd.resetFailed(unit);
   }
   await engine.removeContainer(containerName(resource));

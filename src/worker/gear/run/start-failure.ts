@@ -5,10 +5,6 @@ import type { HostServices } from '../../host-services.ts';
 import { lastLines } from '../../journald/journal-tail.ts';
 import type { UnitState } from '../../systemd/systemd.ts';
 
-/** Number of the gear's log lines in a failure. */
-const shownLines = 10;
-/** Timeout for reading them from the journal, in milliseconds. */
-const journalDeadline = 5_000;
 /** Timeout for systemd to notice that the process has ended, in milliseconds. */
 const endDeadline = 2_000;
 
@@ -34,7 +30,7 @@ export async function startFailure(
   const { systemd, engine, paths } = services;
   const unit = paths.unitName(resource);
   const { mainStatus, invocation } = silence ? await systemd.state(unit) : await endedState(services, unit);
-  const lines = await lastLines(unit, invocation || null, shownLines, journalDeadline);
+  const lines = await lastLines(unit, invocation);
   const wasTakenDown = await takenDown(services, engineBefore);
   if (wasTakenDown) return wasTakenDown;
   const why =

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { Failure } from '../../../jobs/errors.ts';
+import { Failure, hostUnavailable } from '../../../jobs/errors.ts';
 import { ownRegistry } from '../../../jobs/fields/image-name.ts';
 import { createLocks } from '../../../lib/async/locks.ts';
 import { timeoutSignal } from '../../../lib/async/timeout-signal.ts';
@@ -63,7 +63,7 @@ async function sourcesDigest(): Promise<string> {
     return `${path} ${found?.size} ${found?.mtimeMs}`;
   });
   const all = [await readFile(script, 'utf8'), ...(await Promise.all(states))].join('\n');
-  return createHash('sha256').update(all).digest('hex').slice(0, 32);
+  return hash('sha256', all).slice(0, 32);
 }
 
 async function build({ services, signal, report }: JobContext): Promise<void> {
@@ -85,5 +85,5 @@ async function build({ services, signal, report }: JobContext): Promise<void> {
   const why = end.aborted ? `it took longer than ${buildDeadline / 1000} s` : said;
   const detail = `the git image could not be built on this host: ${why}`;
   if (status === programMissing) throw new Failure('clone_failed', detail);
-  throw new Failure('host_unavailable', detail, { transient: true });
+  throw hostUnavailable(detail);
 }

@@ -30,13 +30,9 @@ const saysNo = 1;
  * git's output, trimmed; null when the answer is no. Throws `internal` when git cannot read the
  * repository.
  */
-export async function askGit(
-  repository: string,
-  args: string[],
-  signal?: AbortSignal,
-): Promise<string | null> {
-  const options = { deadline, user: gitUser, env, ...(signal ? { signal } : {}) };
-  const { status, stdout, stderr } = await exec('git', [...common(repository), ...args], options);
+export async function askGit(repository: string, args: string[]): Promise<string | null> {
+  const words = [...common(repository), ...args];
+  const { status, stdout, stderr } = await exec('git', words, { deadline, user: gitUser, env });
   if (status === 0) return stdout.trim();
   if (status === saysNo) return null;
   throw new Failure('internal', 'git cannot read the repository', { cause: new Error(stderr.trim()) });

@@ -12,8 +12,6 @@ import { createGitProgress } from './git-progress.ts';
 
 /** Milliseconds between two checks of the unit. */
 const lookInterval = 50;
-/** Timeout for git's last lines from the journal, in milliseconds. */
-const journalDeadline = 5_000;
 const slice = 'gear-small.slice';
 
 export interface GitWork {
@@ -89,11 +87,14 @@ async function gitFailure(
   const state: UnitState = await services.systemd.state(unit);
   if (state.result === 'timeout')
     return new Failure('timeout', `git took longer than ${services.repositories.limits.seconds} s`);
-  const lines = await lastLines(unit, state.invocation || null, 10, journalDeadline);
+  const lines = await lastLines(unit, state.invocation);
   const passing = await takenDown(services, engineBefore);
   if (passing) return passing;
   if (lines.some((line) => saysDiskIsFull(line) || outOfRoom.test(line)))
     return diskIsFull(new Error(lines.join('\n')));
+  // Not git: the engine may have been unable to make the container.
+  const explained = services.engine.explainExit(state.mainStatus, lines);
+  if (explained instanceof Failure) return explained;
   const said = lines.filter((line) => /^(?:fatal|error|remote|warning): /.test(line));
   const why = said.length > 0 ? said.join('\n') : `git ended with exit status ${state.mainStatus}`;
   return new Failure('clone_failed', why);
@@ -142,7 +143,7 @@ export async function stopGitUnit(services: HostServices, resource: string, job:
 
 async function removeUnit({ systemd, engine }: HostServices, resource: string): Promise<void> {
   const unit = jobUnit(resource);
-  await systemd.stop(unit, { deadlineMs: 60_000 });
+  await systemd.stop(unit);
   await systemd.resetFailed(unit);
   await engine.removeContainer(jobContainer(resource));
 }

@@ -90,6 +90,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     paths,
     gears: { read: async () => {} },
     gearLocks: createLocks(),
+    busy: new Set<string>(),
     limits: { maxParallelJobs },
     log,
   } as never;
@@ -99,7 +100,6 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     journal,
     services,
     handlers: { 'container.stop': stop } as unknown as Handlers,
-    busy: new Set<string>(),
   });
   onTestFinished(() => runner.drain(0));
   let accepted = 0;

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { type Failure, hostUnavailable } from '../../../../../src/jobs/errors.ts';
+import type { JobContext } from '../../../../../src/worker/jobs/context.ts';
+import { runGitUnit } from '../../../../../src/worker/repository/git/run-git-unit.ts';
+import { keepLog } from '../../../../support/log-lines.ts';
+
+const job = 'a'.repeat(32);
+const up = { active: 'active', sub: 'running', pending: false, invocation: '1'.repeat(32) };
+/** The unit, which has failed in a run that the journal knows nothing of. */
+const failed = { ...up, active: 'failed', sub: 'failed', invocation: '0'.repeat(32) };
+
+/** Runs git in a container that ends with status 125, which the engine explains in this way. */
+function runGit(explanation: Failure | string | null): Promise<void> {
+  const services = {
+    systemd: {
+      activity: async (unit: string) => (unit === 'engine.service' ? up : failed),
+      state: async () => ({ ...failed, load: 'not-found', result: 'exit-code', mainStatus: 125 }),
+      runOnce: async () => undefined,
+    },
+    engine: {
+      service: 'engine.service',
+      runCommand: () => [],
+      removeCommand: () => [],
+      container: async () => null,
+      explainExit: (status: number) => (status === 125 ? explanation : null),
+    },
+    repositories: { limits: { seconds: 60, megabytes: 1, objects: 9 } },
+    log: keepLog().log,
+  };
+  const { signal } = new AbortController();
+  const context = { services, job, signal, report: () => undefined } as unknown as JobContext;
+  return runGitUnit(context, 'site', {
+    prepare: async () => ({ name: 'job-site', owner: { job }, image: 'git', command: [], pids: 1 }),
+    isPrepared: async () => false,
+  });
+}
+
+test('a container that the engine could not make is a fault that passes, and no failure of git', async () => {
+  const failure = hostUnavailable('the engine could not make the container');
+  await expect(runGit(failure)).rejects.toBe(failure);
+});
+
+test.each([
+  'the command does not exist in the container',
+  null,
+])('an end of the container that the engine explains by %j is a failure of git', async (explanation) => {
+  const failure = { code: 'clone_failed', transient: false, message: 'git ended with exit status 125' };
+  await expect(runGit(explanation)).rejects.toMatchObject(failure);
+});
