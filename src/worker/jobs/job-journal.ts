@@ -5,7 +5,7 @@ import type { Outcome } from '../../jobs/job.ts';
 import { effect } from '../../lib/effect.ts';
 import { readIfThere } from '../../lib/files/replace-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { removeDurably, writeDurably } from '../host/files.ts';
+import { nullIfAbsent, readOrMake, removeDurably, writeDurably } from '../host/files.ts';
 
 /**
  * The worker's own record of finished jobs. A job in it never runs again, whatever happens to
@@ -51,13 +51,7 @@ export function createJournal(paths: HostPaths): Journal {
     take: (id, digest) =>
       effect('file.write', () => writeFile(paths.taken(id), digest, { mode: 0o600 }), paths.taken(id)),
     wasTaken: async (id, digest) => (await readIfThere(paths.taken(id))) === digest,
-    async checkpoint(id, look) {
-      const seen = await readIfThere(paths.checkpoint(id));
-      if (seen !== null) return seen;
-      const first = await look();
-      await writeDurably(paths.checkpoint(id), first, 0o600);
-      return first;
-    },
+    checkpoint: (id, look) => readOrMake(paths.checkpoint(id), look),
     async tidy() {
       const names = new Set(await readdir(paths.jobs));
       for (const name of names) {
@@ -70,7 +64,8 @@ export function createJournal(paths: HostPaths): Journal {
       for (const name of await readdir(paths.jobs)) {
         if (!/^[0-9a-f]{32}\.(?:json|taken|checkpoint)$/.test(name)) continue;
         const path = join(paths.jobs, name);
-        if ((await stat(path)).mtimeMs < oldest) await removeDurably(path);
+        const found = await nullIfAbsent(stat(path)); // Null: its job has just ended.
+        if (found !== null && found.mtimeMs < oldest) await removeDurably(path);
       }
     },
   };

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { listenToFailpoints } from '../../../../src/lib/effect.ts';
 import { hostPaths } from '../../../../src/worker/domain/paths.ts';
 import { makeDirectories } from '../../../../src/worker/host/files.ts';
 import { createJournal } from '../../../../src/worker/jobs/job-journal.ts';
@@ -48,6 +49,21 @@ test('what a power cut has brought back of a job that is over is removed, and wh
     'second',
     'first',
   ]);
+});
+
+test('a job that ends while old files are removed does not stop that', async () => {
+  const journal = await openJournal();
+  await journal.take(id, 'digest');
+  await journal.checkpoint(id, async () => 'first');
+  onTestFinished(() => listenToFailpoints(null));
+  listenToFailpoints(async (point) => {
+    if (point !== 'file.remove:before') return;
+    listenToFailpoints(null);
+    await journal.clear(id);
+  });
+  await journal.prune(-60);
+  expect(await journal.wasTaken(id, 'digest')).toBe(false);
+  expect(await journal.checkpoint(id, async () => 'second')).toBe('second');
 });
 
 test('a test can crash the worker at every change of the journal', async () => {
