@@ -5,6 +5,7 @@ import { Failure, problemOf } from '../../jobs/errors.ts';
 import { directPath, directRequest, headHeader } from '../../jobs/rpc/direct.ts';
 import { pump } from '../../lib/async/pump.ts';
 import { listen } from '../../lib/http/listen.ts';
+import { parseJson } from '../../lib/parse-json.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { Sources } from './open-source.ts';
 
@@ -59,7 +60,8 @@ async function answer(parts: StreamServerParts, req: IncomingMessage, res: Serve
     res.flushHeaders();
     await pump(body, res, gone.signal);
   } catch (error) {
-    if (res.headersSent) log.debug({ reason: (error as Error).message }, 'a stream was broken off');
+    if (res.headersSent || gone.signal.aborted)
+      log.debug({ reason: (error as Error).message }, 'a stream was broken off');
     else refuse(parts.host, log, res, error);
   }
 }
@@ -67,12 +69,12 @@ async function answer(parts: StreamServerParts, req: IncomingMessage, res: Serve
 async function readRequest(req: IncomingMessage): Promise<z.infer<typeof directRequest>> {
   if (req.method !== 'POST' || req.url !== directPath)
     throw new Failure('not_found', 'this port sends streams to apis only');
-  const asked = directRequest.safeParse(await readJson(req));
+  const asked = directRequest.safeParse(parseJson(await readText(req)));
   if (!asked.success) throw new Failure('invalid_request', 'the request is not one of an api');
   return asked.data;
 }
 
-async function readJson(req: IncomingMessage): Promise<object> {
+async function readText(req: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req) {
@@ -80,13 +82,7 @@ async function readJson(req: IncomingMessage): Promise<object> {
     size += chunk.length;
     if (size > maxBytes) throw new Failure('body_too_large', 'the request is too large');
   }
-  try {
-    const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-    if (typeof json === 'object' && json !== null) return json;
-  } catch {
-    // Handled below.
-  }
-  throw new Failure('invalid_request', 'the request is not a JSON object');
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function refuse(host: string, log: Logger, res: ServerResponse, error: unknown): void {

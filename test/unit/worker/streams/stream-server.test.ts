@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { directPath } from '../../../../src/jobs/rpc/direct.ts';
 import type { Authorizer } from '../../../../src/worker/authorization.ts';
@@ -8,8 +9,11 @@ import { until } from '../../../support/until.ts';
 
 const owner = { user: 'ann', token: 'token:1', trace: 'req-1', peer: '192.0.2.1' };
 
-/** What is logged of a stream of ann's. */
-async function loggedOf(open: Sources['open']): Promise<Record<string, unknown>> {
+/** What is logged of a stream of ann's, which an api asks for until the signal aborts. */
+async function loggedOf(
+  open: Sources['open'],
+  signal = new AbortController().signal,
+): Promise<Record<string, unknown>> {
   const { log, lines } = keepLog();
   const authorizer = { stream: async () => ({ name: 'container.log', owner }) } as unknown as Authorizer;
   const sources: Sources = { open, close: () => undefined };
@@ -19,8 +23,9 @@ async function loggedOf(open: Sources['open']): Promise<Record<string, unknown>>
   );
   onTestFinished(() => server.close());
   const body = JSON.stringify({ sealed: 'sealed', how: {} });
-  const answer = await fetch(`http://${server.address}${directPath}`, { method: 'POST', body });
-  await answer.text().catch(() => undefined);
+  await fetch(`http://${server.address}${directPath}`, { method: 'POST', body, signal })
+    .then((answer) => answer.text())
+    .catch(() => undefined);
   return until('there is a line', () => lines[0]);
 }
 
@@ -36,4 +41,15 @@ test('a stream that breaks in the middle is logged with whose it is, and whence 
   }
   const line = await loggedOf(async () => ({ head: {}, body: breaking() }));
   expect(line).toMatchObject({ ...owner, msg: 'a stream was broken off', reason: 'journalctl has ended' });
+});
+
+test('an api that leaves before the stream has begun breaks it off, which is no fault', async () => {
+  const api = new AbortController();
+  const line = await loggedOf(async (_stream, _how, signal) => {
+    const gone = once(signal, 'abort');
+    api.abort();
+    await gone;
+    throw signal.reason;
+  }, api.signal);
+  expect(line).toMatchObject({ ...owner, msg: 'a stream was broken off', level: 20 });
 });
