@@ -153,8 +153,8 @@ function withoutNames({ status, text }: Told, names: Victim): string {
   return plain;
 }
 
-/** Why an attempt is none that has failed; null: it has. */
-async function successOf(attempt: Attempt, twin: Attempt, before: string[]): Promise<string | null> {
+/** Returns what the answer to an attempt gives away; null: nothing. */
+async function leakOf(attempt: Attempt, twin: Attempt): Promise<string | null> {
   const told = await send(attempt);
   const { status, text } = told;
   if (status >= 500) return `${status} ${text}`;
@@ -163,26 +163,32 @@ async function successOf(attempt: Attempt, twin: Attempt, before: string[]): Pro
   const words = [...secrets, running, queued, finished, ...(status < 300 ? ['team-b'] : [])];
   const found = words.find((word) => text.includes(word) && !(status >= 400 && said.includes(word)));
   if (found !== undefined) return `${status} tells ${found}`;
-  const after = await stateOfB();
-  const changed = after.find((part, i) => part !== before[i]);
-  if (changed !== undefined) return `${status} has changed B: ${changed}`;
   if (attempt.tells) return status === 422 ? null : `${status} ${text}`;
   const [mine, other] = [withoutNames(told, victim), withoutNames(await send(twin), nobody)];
   return mine === other ? null : `tells B from nobody: ${mine} / ${other}`;
 }
+
+/** A look at all of B's takes longer than an attempt: one look for this many of them. */
+const perLook = 8;
 
 describe('nothing of B is read, changed or told from what is not there by', () => {
   test.each(Object.entries(attempts))(
     '%s',
     async (_, of) => {
       const [all, twins] = [of(victim), of(nobody)];
-      let before = await stateOfB();
       const succeeded: string[] = [];
-      for (const [i, attempt] of all.entries()) {
-        const success = await successOf(attempt, twins[i] as Attempt, before);
-        if (success === null) continue;
-        succeeded.push(`${attempt.what}: ${success}`);
-        before = await stateOfB();
+      let before = await stateOfB();
+      for (let first = 0; first < all.length; first += perLook) {
+        const some = all.slice(first, first + perLook);
+        for (const [i, attempt] of some.entries()) {
+          const leak = await leakOf(attempt, twins[first + i] as Attempt);
+          if (leak !== null) succeeded.push(`${attempt.what}: ${leak}`);
+        }
+        const after = await stateOfB();
+        const changed = after.find((part, i) => part !== before[i]);
+        if (changed !== undefined)
+          succeeded.push(`one of ${some.map(({ what }) => what).join(', ')} has changed B: ${changed}`);
+        before = after;
       }
       expect(succeeded).toEqual([]);
     },

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ok } from './run.ts';
 
 const identity = ['-c', 'user.name=Somebody', '-c', 'user.email=somebody@example.org'];
@@ -17,7 +17,7 @@ export async function pushFiles(
     await ok('git', 'clone', '--quiet', repository, work);
     await ok('git', '-C', work, 'checkout', '--quiet', '-B', branch);
     for (const [name, content] of Object.entries(files)) {
-      await ok('mkdir', '-p', join(work, name, '..'));
+      await mkdir(dirname(join(work, name)), { recursive: true });
       await writeFile(join(work, name), content);
     }
     await ok('git', '-C', work, 'add', '--all');
@@ -65,7 +65,7 @@ export async function fillRepository(
   const git = (...args: string[]) => ok('git', '-C', work, ...args);
   await ok('git', 'init', '--quiet', '--initial-branch=side', work);
   await writeFile(join(work, 'readme'), 'side\n');
-  await ok('mkdir', join(work, 'sub'));
+  await mkdir(join(work, 'sub'));
   await writeFile(join(work, 'sub', 'ü name with spaces'), 'x\n');
   await git('-c', 'core.quotePath=false', 'add', '--all');
   await git(...identity, 'commit', '--quiet', '--message', 'Side');
