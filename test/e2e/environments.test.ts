@@ -21,14 +21,14 @@ const install = (r: string, body: unknown) =>
   daemon.change('PUT', 'container', { r, t: 'geard/sample' }, body);
 const gear = async (r: string) => (await daemon.send<Gear>('GET', 'container', { r })).body;
 
-/** The value a variable has in the gear's own process, as the kernel has it. */
-async function valueIn(r: string, name: string): Promise<string | undefined> {
+/** The variables of the gear's own process, as the kernel has them. */
+async function environOf(r: string): Promise<Map<string, string>> {
   const environ = await ok('docker', 'exec', `gear-${r}`, '/bin/cat', '/proc/1/environ');
-  return environ
-    .split('\0')
-    .find((entry) => entry.startsWith(`${name}=`))
-    ?.slice(name.length + 1);
+  const entries = environ.split('\0').map((entry) => /^([^=]*)=(.*)$/s.exec(entry));
+  return new Map(entries.map((entry) => [entry?.[1] ?? '', entry?.[2] ?? '']));
 }
+
+const valueIn = async (r: string, name: string) => (await environOf(r)).get(name);
 
 const values: [string, string][] = [
   ['quotes', `"double" 'single' \`back\``],
@@ -62,8 +62,9 @@ test('values of every kind arrive in the container byte for byte, inline and fro
     ] as const) {
       const installed = await install(r, body);
       expect(installed.body, JSON.stringify(installed.body.error)).toMatchObject({ state: 'succeeded' });
+      const inside = await environOf(r);
       for (const [i, [what, value]] of some.entries())
-        expect(await valueIn(r, `VALUE_${i}`), `${r}: ${what}`).toBe(value);
+        expect(inside.get(`VALUE_${i}`), `${r}: ${what}`).toBe(value);
     }
   }
 });

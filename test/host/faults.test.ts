@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
@@ -252,16 +252,18 @@ async function stateOf({ params: { resource } }: Case): Promise<string> {
   const { base } = open.paths;
   const name = `gear-${resource}.service`;
   const pruned = ['jobs', 'git/*/*'].flatMap((path) => ['-path', `${base}/${path}`, '-prune', '-o']);
-  const isWantedBy = async (unit: string) =>
-    (await ok('systemctl', 'show', '--value', '--property=Wants', unit)).split(/\s+/).includes(name);
+  const wanting = ['docker.service', 'multi-user.target'];
+  const isWanted = async () =>
+    (await ok('systemctl', 'show', '--value', '--property=Wants', ...wanting))
+      .split('\n\n')
+      .map((wants) => wants.split(/\s+/).includes(name));
   const seen = await Promise.all([
     ok('find', base, ...pruned, '-printf', '%P %l|\n'),
     ok('find', '/etc/systemd/system', '-name', `*gear-${resource}.*`, '-printf', '%p %l\n'),
     ok('systemctl', 'list-units', '--all', '--plain', '--no-legend', name, `job-${resource}.service`),
-    isWantedBy('docker.service'),
-    isWantedBy('multi-user.target'),
+    isWanted(),
     ofDocker(resource),
-    ok('cat', open.paths.unit(resource)).catch(() => 'no unit'),
+    readFile(open.paths.unit(resource), 'utf8').catch(() => 'no unit'),
   ]);
   const [files = '', ...others] = seen.map(String);
   const mine = files

@@ -5,6 +5,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Transport } from '../../src/jobs/rpc/streams.ts';
+import { apiAcl, workerAcl } from '../../src/queue/redis/acl.ts';
 import type { TokenClaims } from '../../src/token/claims.ts';
 import { type KeyRole, makeKeys, readMinterKey } from '../../src/token/key-files.ts';
 import { mintToken } from '../../src/token/mint.ts';
@@ -12,7 +13,6 @@ import { type Client, createClient } from './client.ts';
 import { makeBase, removeGearsOf } from './daemon.ts';
 import { end, startNode } from './processes.ts';
 import { openTestRedis, type TestRedis } from './redis.ts';
-import { ok } from './run.ts';
 import { now } from './tokens.ts';
 
 /** An api and a worker that take real tokens only, each with keys and with rights in Redis of its own. */
@@ -105,10 +105,10 @@ export async function openKeyedFleet(
   const api = `http://127.0.0.1:${apiPort}`;
   const handOut = () => handOutKeys(keys, Object.values(directories));
   await handOut();
-  const worker = await starts.worker();
+  const [worker, opened] = await Promise.all([starts.worker(), starts.api()]);
   const fleet: KeyedFleet = {
     ...{ base, redis, api, keys, directories, mint, handOut },
-    processes: { worker, api: await starts.api() } as Record<Role, ChildProcess>,
+    processes: { worker, api: opened } as Record<Role, ChildProcess>,
     as: async (claims, issuer) => createClient(`${api}/token/${await mint(claims, issuer)}`),
     async revoke(role, kid) {
       const file = role === 'issuer' ? `${kid}.issuer.pub` : `${kid}.daemon.key`;
@@ -144,18 +144,18 @@ export async function openKeyedFleet(
   return fleet;
 }
 
-/** An ACL file as an administrator makes it, with the command of ours. */
+/** An ACL file as `gear redis-acl` prints it, and a file with the password of each user. */
 async function writeAcl(directory: string): Promise<string> {
   const users = {
-    'geard-api': ['api'],
-    'geard-h1': ['worker', '--host', 'h1'],
-    'geard-h2': ['worker', '--host', 'h2'],
+    'geard-api': (password: string) => apiAcl('geard-api', password),
+    'geard-h1': (password: string) => workerAcl('geard-h1', password, 'h1'),
+    'geard-h2': (password: string) => workerAcl('geard-h2', password, 'h2'),
   };
   const lines = ['user default on nopass ~* &* +@all'];
-  for (const [user, role] of Object.entries(users)) {
-    const file = join(directory, `${user}.password`);
-    await writeFile(file, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
-    lines.push(await ok(process.execPath, 'bin/gear', 'redis-acl', ...role, '--password-file', file));
+  for (const [user, acl] of Object.entries(users)) {
+    const password = randomBytes(24).toString('hex');
+    await writeFile(join(directory, `${user}.password`), `${password}\n`, { mode: 0o600 });
+    lines.push(acl(password));
   }
   const path = join(directory, 'users.acl');
   await writeFile(path, `${lines.join('\n')}\n`);

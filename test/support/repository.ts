@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ok } from './run.ts';
 
+/** Git's settings for files that compression makes no smaller. */
+const asTheyAre = ['-c', 'core.compression=0', '-c', 'pack.window=0'];
 const identity = ['-c', 'user.name=Somebody', '-c', 'user.email=somebody@example.org'];
 
-/** Commits files to a branch of a repository on this host, by a clone and a push as anybody would. */
+/** Commits files to a branch of a repository on this host, by a clone and a push as anybody would. `settings`: for git. */
 export async function pushFiles(
   repository: string,
   branch: string,
   files: Record<string, string | Buffer>,
+  settings: string[] = [],
 ): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'geard-work-'));
   try {
@@ -20,9 +23,10 @@ export async function pushFiles(
       await mkdir(dirname(join(work, name)), { recursive: true });
       await writeFile(join(work, name), content);
     }
-    await ok('git', '-C', work, 'add', '--all');
-    await ok('git', '-C', work, ...identity, 'commit', '--quiet', '--message', 'Files');
-    await ok('git', '-C', work, 'push', '--quiet', 'origin', `HEAD:refs/heads/${branch}`);
+    const git = (...args: string[]) => ok('git', '-C', work, ...settings, ...args);
+    await git('add', '--all');
+    await git(...identity, 'commit', '--quiet', '--message', 'Files');
+    await git('push', '--quiet', 'origin', `HEAD:refs/heads/${branch}`);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
@@ -59,7 +63,7 @@ export async function fillRepository(
   kind: 'random' | 'words' = 'random',
 ): Promise<void> {
   const large = Array.from({ length: megabytes }, (_, i) => [`large/${i}.bin`, megabyte(kind)] as const);
-  await pushFiles(repository, 'main', Object.fromEntries(large));
+  await pushFiles(repository, 'main', Object.fromEntries(large), kind === 'random' ? asTheyAre : []);
   await ok('git', '--git-dir', repository, 'symbolic-ref', 'HEAD', 'refs/heads/main');
   const work = await mkdtemp(join(tmpdir(), 'geard-work-'));
   const git = (...args: string[]) => ok('git', '-C', work, ...args);

@@ -9,9 +9,12 @@ export async function until<T>(
 ): Promise<T> {
   const end = Date.now() + deadline;
   for (;;) {
+    const began = Date.now();
     const value = await condition();
     if (value) return value;
     if (Date.now() > end) throw new Error(`not within ${deadline} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    // A look that starts processes slows down what it waits for.
+    const rest = Math.min(250, Math.max(25, 2 * (Date.now() - began)));
+    await new Promise((resolve) => setTimeout(resolve, rest));
   }
 }
