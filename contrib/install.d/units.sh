@@ -128,15 +128,15 @@ make_keys() {
 }
 
 restart_running() {
-  local service
+  local service names=()
   [ $changed = yes ] || return 0
   for service in "${services[@]}"; do
     [ "$service" != geard-redis.service ] || continue # Nothing of ours is in it.
     systemctl --quiet is-active "$service" || continue
     systemctl restart "$service" || true
-    wait_for "$service"
-    say "restarted: $service"
+    names+=("$service")
   done
+  keeps_running 'restarted' "${names[@]}"
 }
 
 tell_how_to_start() {
@@ -151,7 +151,7 @@ tell_how_to_start() {
 }
 
 start_roles() {
-  local role service
+  local role service names=()
   for role in "${roles[@]}"; do
     has_what_it_needs "$role" ||
       die "installed, but not started: there are no keys. Copy *.issuer.pub and *.daemon.key into $(keys_of "$role") and run this again"
@@ -160,19 +160,23 @@ start_roles() {
     service=$(service_of "$role")
     systemctl enable --quiet gear.target "$service"
     systemctl start gear.target "$service" || true
-    wait_for "$service"
-    say "runs, now and after every boot: $service"
+    names+=("$service")
   done
+  keeps_running 'runs, now and after every boot' "${names[@]}"
 }
 
-# wait_for SERVICE: what keeps it from running shows within seconds
-wait_for() {
-  local tries
-  for ((tries = 0; tries < 15; tries++)); do
+# keeps_running WORDS SERVICE…: a service that cannot run ends within three seconds. All are watched for that time together.
+keeps_running() {
+  local words=$1 tries service
+  shift
+  for ((tries = 0; tries < 15 && $# > 0; tries++)); do
     sleep 0.2
-    if ! systemctl --quiet is-active "$1"; then
-      journalctl --unit="$1" --lines=5 --output=cat --no-pager >&2
-      die "$1 does not run; mend what it says above (settings: $settings/geard.env), then: systemctl restart $1"
-    fi
+    for service in "$@"; do
+      if ! systemctl --quiet is-active "$service"; then
+        journalctl --unit="$service" --lines=5 --output=cat --no-pager >&2
+        die "$service does not run; mend what it says above (settings: $settings/geard.env), then: systemctl restart $service"
+      fi
+    done
   done
+  for service in "$@"; do say "$words: $service"; done
 }
