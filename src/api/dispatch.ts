@@ -35,7 +35,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
   const open = <T>(answer: Sealed<T>, host: string, sealed: string): T => {
     const opened = openAnswer(sealer, answer, host, sealed);
     if (opened === null)
-      throw new Failure('host_unavailable', `the host ${host} has answered something else`);
+      throw new Failure('host_unavailable', `the host ${host} has sent an unexpected answer`);
     return opened as T;
   };
   return async (req, res) => {

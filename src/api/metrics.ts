@@ -19,21 +19,21 @@ const stream = ['job.log', ...Object.keys(streams)];
 
 export const requests = new Counter(
   'geard_http_requests_total',
-  'Requests that are over, by action and status; other: no action was recognised, or no answer sent',
+  'Finished requests by action and status; other: no action was recognised, or no answer was sent',
   { action, status: [...status] },
 );
 export const requestSeconds = new Histogram(
   'geard_http_request_duration_seconds',
-  'Time until a request was answered, but for streams and for requests that wait for a job',
+  'Time until a request was answered, except streams and requests that wait for a job',
   { action },
   [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
 );
 export const waits = new Gauge(
   'geard_http_waits_in_progress',
-  'Requests that wait for a job, as they have asked for',
+  'Requests that are waiting for a job to finish',
   {},
 );
-export const problems = new Counter('geard_problems_total', 'Problems that were answered', {
+export const problems = new Counter('geard_problems_total', 'Error answers, by code', {
   code: errorCodes,
 });
 // Starts at 0: Prometheus sees no increase in a series that appears with the value 1.
@@ -44,23 +44,23 @@ export const accepted = new Counter('geard_jobs_accepted_total', 'Requests that 
 export const replayed = new Counter('geard_jobs_replayed_total', 'Requests that joined the job of their id', {
   type: types,
 });
-export const openStreams = new Gauge('geard_streams_open', 'Streams that clients read now', { stream });
+export const openStreams = new Gauge('geard_streams_open', 'Streams that clients are reading', { stream });
 export const streamOpenings = new Counter(
   'geard_streams_opened_total',
-  'Streams that workers have opened, by the way on which they come',
+  'Streams that workers have opened, by transport',
   { stream, transport: ['relay', 'direct'] },
 );
 export const streamBytes = new Counter('geard_stream_bytes_total', 'Bytes of streams', { stream });
 export const brokenStreams = new Counter(
   'geard_streams_broken_total',
-  'Streams that ended before they were whole, because of their source, their token or their client',
+  'Streams that broke off because of their source, their token or their client',
   { stream, reason: ['source', 'token', 'client'] },
 );
 
 const hosts = new Gauge('geard_hosts', 'Hosts of the fleet by state', { state: hostStates });
 const gears = new Gauge(
   'geard_fleet_gears',
-  'Gears that the hosts have announced, but for those that are gone',
+  'Gears that the hosts have announced, except hosts that are gone',
   {},
 );
 const redisUp = new Gauge('geard_redis_up', 'Whether Redis answers: 1 or 0', {});

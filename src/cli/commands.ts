@@ -109,12 +109,12 @@ export const commands: Record<string, CommandEntry> = {
   whoami: asking('', 'show what the token allows, and until when', async () => (await requests()).whoami),
   context: {
     takes: '',
-    summary: 'keep apis and their tokens under names',
+    summary: 'save apis and their tokens under names',
     fill: async (command) => (await import('./client/context-commands.ts')).fillContext(command),
   },
   doctor: {
     takes: '[options]',
-    summary: 'check what geard needs on this host, and say how to mend it',
+    summary: 'check what geard needs on this host, and show how to fix it',
     fill: async (command) => (await import('./doctor/command.ts')).fillDoctor(command),
   },
   openapi: {
@@ -130,7 +130,7 @@ export const commands: Record<string, CommandEntry> = {
   },
   completion: {
     takes: '<shell>',
-    summary: 'print what makes bash, zsh or fish complete the words of gear',
+    summary: 'print the completion script of gear for bash, zsh or fish',
     fill: async (command) => (await import('./completion/command.ts')).fillCompletion(command),
   },
   'redis-acl': {

@@ -29,9 +29,9 @@ async function aclLine(role: string, host: string | undefined, passwordFile: str
   if (!['api', 'worker', 'admin'].includes(role))
     throw new BadConfig(['the role must be api, worker or admin']);
   if ((role === 'worker') !== (host !== undefined))
-    throw new BadConfig(['--host says whose worker it is: worker needs it, api and admin do not take it']);
+    throw new BadConfig(['--host names the host of the worker: only for worker, and required there']);
   if (host !== undefined && !hostName.safeParse(host).success)
-    throw new BadConfig(['--host: must be a host name, as the worker is given it']);
+    throw new BadConfig(['--host: must be a host name, the same as the --host of the worker']);
   const password = await readSecret(passwordFile);
   if (password.length < fewest)
     throw new BadConfig([

@@ -14,7 +14,7 @@ const line = (max: number) =>
 export const progress = z.object({
   step: line(100),
   message: line(4_000),
-  percent: z.number().min(0).max(100).optional().describe('0 to 100, where the step can tell'),
+  percent: z.number().min(0).max(100).optional().describe('0 to 100, if the step knows it'),
 });
 export type Progress = z.infer<typeof progress>;
 
@@ -31,7 +31,7 @@ export const jobDocument = z.object({
   finishedAt: z.iso.datetime().nullable(),
   attempts: z
     .number()
-    .describe('How often it was tried: begun by a worker, or again after a fault that passes'),
+    .describe('Number of attempts: each start by a worker and each retry after a temporary error'),
   progress: progress.nullable(),
   result: z.unknown(),
   error: problemDocument.nullable(),

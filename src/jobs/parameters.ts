@@ -25,18 +25,18 @@ export const parameters = z.strictObject({
   r: resourceName.optional().meta({ description: 'The name of the resource', examples: ['web'] }),
   t: z.string().max(2048, 't must have at most 2048 characters').optional(),
   h: hostName.optional().meta({ description: 'The host; default: the fleet decides', examples: ['h1'] }),
-  wait: wholeNumber(0, 60, 'wait').optional().describe('Seconds to wait for the end of the job'),
-  limit: wholeNumber(1, 1000, 'limit').optional().describe('Most items of a page; default: 100'),
-  after: z.string().max(64).optional().describe('The `next` of the page before, or the item to go on after'),
+  wait: wholeNumber(0, 60, 'wait').optional().describe('Seconds to wait for the job to finish'),
+  limit: wholeNumber(1, 1000, 'limit').optional().describe('Maximum number of items on a page; default: 100'),
+  after: z.string().max(64).optional().describe('The `next` of the previous page, or an item to start after'),
   lines: wholeNumber(0, maxLines, 'lines').optional().describe('Lines of history; default: 100'),
   for: wholeNumber(0, maxFollow, 'for').optional().describe('Seconds to follow the log; default: 30'),
   format: z
     .enum(archiveFormats, `format must be one of ${archiveFormats.join(', ')}`)
     .optional()
-    .describe('The form of the archive; default: zip'),
+    .describe('The format of the archive; default: zip'),
   expires: wholeNumber(1, maxWait, 'expires')
     .optional()
-    .describe('Seconds for which the job may wait for its host; default: one day'),
+    .describe('How many seconds the job may wait for its host; default: one day'),
   state: z
     .enum(jobStates, `state must be one of ${jobStates.join(', ')}`)
     .optional()

@@ -8,7 +8,7 @@ const resourcePattern = z
   .max(64)
   .refine(
     (r) => resourceName.safeParse(r.replace(/\*$/, '')).success,
-    'r must be a name or a beginning and *',
+    'r must be a name, or a prefix and a *',
   );
 
 export const fleetName = text(

@@ -76,7 +76,7 @@ export async function makeKeys(directory: string, wanted: readonly KeyRole[]): P
 /** The files of a key and their purposes. */
 export const keyFiles = (role: KeyRole, kid: string) => [
   { file: `${kid}.${role}.key`, what: role === 'issuer' ? 'signs tokens; secret' : 'opens tokens; secret' },
-  { file: `${kid}.${role}.pub`, what: role === 'issuer' ? 'verifies them' : 'they are encrypted to it' },
+  { file: `${kid}.${role}.pub`, what: role === 'issuer' ? 'verifies tokens' : 'encrypts tokens' },
 ];
 
 async function writeNew(path: string, jwk: JWK, mode: number): Promise<void> {
@@ -158,15 +158,15 @@ async function readKey(path: string, role: KeyRole, half: Half, kid: string): Pr
   const jwk = parsed.data;
   if (!jwk || jwk.kty !== kty || jwk.crv !== crv || (half === 'key') !== (jwk.d !== undefined)) {
     throw new BadKey(
-      `${path} is no ${half === 'key' ? 'private' : 'public'} ${crv} key in JSON Web Key format`,
+      `${path} is not a ${half === 'key' ? 'private' : 'public'} ${crv} key in JSON Web Key format`,
     );
   }
-  if (jwk.kid !== kid) throw new BadKey(`${path}: its kid must be the beginning of its file name`);
+  if (jwk.kid !== kid) throw new BadKey(`${path}: its kid must match the beginning of its file name`);
   const key = await importJWK(
     { kty, crv, x: jwk.x, ...(jwk.d === undefined ? {} : { d: jwk.d }) },
     alg,
   ).catch(() => {
-    throw new BadKey(`${path} holds no key whose parts fit together`);
+    throw new BadKey(`${path}: the parts of the key do not match`);
   });
   return { key: key as CryptoKey, secret: Buffer.from(jwk.d ?? '', 'base64url'), jwk };
 }

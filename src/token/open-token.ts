@@ -28,14 +28,14 @@ export async function openToken(
   const daemon = outerKeyId(token);
   if (daemon === null) return { wrong: 'it does not have the form of a token' };
   const opening = daemons.get(daemon);
-  if (!opening) return { wrong: `the daemon key ${daemon} that it is encrypted to is not here` };
+  if (!opening) return { wrong: `it is encrypted to the daemon key ${daemon}, which is not here` };
   const plain = await compactDecrypt(token, opening.open, decryption).catch(() => null);
   if (!plain) return { wrong: 'it has been altered: it cannot be decrypted' };
   const jws = Buffer.from(plain.plaintext).toString('latin1');
   const issuer = innerKeyId(jws);
-  if (issuer === null) return { wrong: 'what is encrypted in it does not have the form of a signed token' };
+  if (issuer === null) return { wrong: 'its encrypted content does not have the form of a signed token' };
   const verifying = issuers.get(issuer);
-  if (!verifying) return { wrong: `the issuer ${issuer} who signed it is not known here` };
+  if (!verifying) return { wrong: `it was signed by the issuer ${issuer}, which is not known here` };
   const signed = await compactVerify(jws, verifying, verification).catch(() => null);
   if (!signed) return { wrong: `the signature is not that of the issuer ${issuer}` };
   const claims = tokenClaims.safeParse(parseJson(Buffer.from(signed.payload).toString('utf8')));

@@ -216,10 +216,10 @@ async function passJob(
 ): Promise<AuthorizedJob> {
   const { order, claims, tenant } = await pass(parts, opened);
   if (!isJobOrder(order) || !isSame(order.wants, record, parts.host))
-    throw new Failure('token_forbids', 'the job is not what its request says');
+    throw new Failure('token_forbids', 'the job does not match its request');
   const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
   if (isOver(claims, now()) && !(await known(digest))) {
-    const detail = 'the token was no longer valid when the host took the job; give it more time';
+    const detail = 'the token expired before the host took the job; use one with a longer lifetime';
     throw new Failure('expired', detail);
   }
   return { change: order.wants, tenant, digest };
@@ -248,7 +248,7 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
   assertNotStale(opened);
   if (!mayReadOn(claims, parts.host)) throw forAnotherHost();
   if (isOver(claims, now()))
-    throw new Failure('expired', 'the token was no longer valid when the repository was to be read');
+    throw new Failure('expired', 'the token expired before the repository could be read');
   const about = aboutCopy(order.wants.id, source);
   const send: AuthorizedStream['send'] = (body) => parts.sealer.sealStream(body, opened.token, about);
   return { name: 'repository.bundle', tenant, owner, wants: { resource: source }, send };
@@ -266,7 +266,7 @@ function assertNotStale({ until }: Envelope): void {
 }
 
 const forAnotherHost = () => new Failure('token_forbids', 'the request is for another host');
-const notWhatItAsks = () => new Failure('token_forbids', 'the question is not what its request asks');
+const notWhatItAsks = () => new Failure('token_forbids', 'the query does not match its request');
 const invalid = () => new Failure('token_invalid', 'the request needs a valid token');
 
 function isSame({ id, user, command, fingerprint }: Change, record: JobRecord, host: string): boolean {

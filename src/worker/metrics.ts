@@ -17,31 +17,31 @@ export const steps = [
 
 export const finished = new Counter(
   'geard_jobs_finished_total',
-  'Jobs that have ended; code: of those that failed',
+  'Finished jobs; code: the error code of failed jobs',
   { type, state: jobStates, code: errorCodes },
 );
 export const waitSeconds = new Histogram(
   'geard_job_wait_seconds',
-  'Time from the acceptance of a job until it was begun for the first time',
+  'Time from the acceptance of a job until its first start',
   { type },
   seconds,
 );
 export const jobSeconds = new Histogram(
   'geard_job_duration_seconds',
-  'Time from the beginning of a job, or its beginning anew, to its outcome',
+  'Time from the start or restart of a job to its outcome',
   { type, state: jobStates },
   seconds,
 );
 export const stepSeconds = new Histogram(
   'geard_job_step_seconds',
-  'Time of the steps of jobs: from the first word of a step to that of the next one',
+  'Duration of the steps of jobs: from the first report of a step to that of the next one',
   { step: steps },
   seconds,
 );
-export const running = new Gauge('geard_jobs_running', 'Jobs that run now', {});
+export const running = new Gauge('geard_jobs_running', 'Running jobs', {});
 export const busReconnects = new Counter(
   'geard_dbus_reconnects_total',
-  'How often the lost connection to D-Bus was made again',
+  'Reconnections to D-Bus after the connection was lost',
   {},
 );
 

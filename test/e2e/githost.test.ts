@@ -199,7 +199,7 @@ test('a registry that gives another image for a digest is told by name, and not 
   const i = newId();
   const failed = await create(configured, 'lied-to', { i });
   expect(failed).toMatchObject({ status: 502, body: { code: 'registry_failed' } });
-  expect(failed.body.detail).toContain('gives another image than');
+  expect(failed.body.detail).toContain('returned an image other than');
   expect(await logOf(configured, i)).not.toContain('trying again');
   expect(existsSync(`${configured.base}/git/lied-to`)).toBe(false);
 });

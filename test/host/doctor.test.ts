@@ -98,7 +98,7 @@ test('each thing that is wrong is a problem with what mends it, and none hides a
     keys: wrong(/no role starts/, /daemon\.key can be read by others; chmod 600/),
     listen: wrong(/another program listens/, new RegExp(`sport = :${port}`)),
     disk: wrong(/^0 MiB and \d+ files free at .*units$/, /make room/),
-    directories: wrong(/others have power/, /units can be changed by others; chmod go-w/),
+    directories: wrong(/other users can read or change/, /units can be changed by others; chmod go-w/),
   });
 });
 

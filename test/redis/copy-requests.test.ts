@@ -143,7 +143,7 @@ test('a worker that no longer wants it ends the source', async () => {
   });
   for await (const _ of await ask()) break;
   await until('the source has ended', () => ended !== undefined, 5_000);
-  await expect(api.outcomes[0]).rejects.toThrow('nobody reads');
+  await expect(api.outcomes[0]).rejects.toThrow('no longer has a reader');
   expect(await framesLeft()).toEqual([]);
 });
 

@@ -405,6 +405,6 @@ test('a host that could not be read once is read again soon, and that it could n
   await redis.redis.sadd(keys.held('h1', 'gear'), 'web');
   await until('the name is known', async () => (await readEntry(redis.redis, 'gear', 'web')) !== null, 6_000);
   expect(told.map((line) => JSON.parse(line).msg)).toEqual([
-    'what a host holds cannot be read; trying again',
+    'the resources of a host cannot be read; retrying',
   ]);
 });

@@ -87,7 +87,7 @@ test.each([
   expect(told).toMatchObject([
     { level: 40, msg: 'redis has cut its append-only file, which was not written to its end' },
   ]);
-  expect(told[0]?.meaning).toMatch(/nothing that was acknowledged is lost/);
+  expect(told[0]?.meaning).toMatch(/no acknowledged write is lost/);
   await write('c');
   await stop();
   await start();

@@ -8,16 +8,16 @@ const status = (value: string, more: object = {}) =>
 
 /** Paths that need no token. */
 export const openPaths = {
-  '/healthz': open('healthz', 'Says that the process runs', {
-    200: { description: 'It does', content: status('ok', { version: { type: 'string' } }) },
+  '/healthz': open('healthz', 'Reports that the process is running', {
+    200: { description: 'The process is running', content: status('ok', { version: { type: 'string' } }) },
   }),
-  '/readyz': open('readyz', 'Says whether the queue can be reached', {
-    200: { description: 'It can', content: status('ready') },
+  '/readyz': open('readyz', 'Reports whether the queue can be reached', {
+    200: { description: 'The queue can be reached', content: status('ready') },
     503: refTo('responses', 'queue_unavailable'),
   }),
   '/metrics': open('metrics', 'Shows the metrics of the process', {
     200: {
-      description: 'Metrics, as Accept prefers',
+      description: 'The metrics, in the format that Accept prefers',
       content: asText('text/plain', 'application/openmetrics-text'),
     },
   }),

@@ -20,7 +20,7 @@ const inPath = {
     name: 'ref',
     in: 'path',
     required: true,
-    description: 'A branch, a tag or a hash; slashes may be written as they are, or as %2F',
+    description: 'A branch, a tag or a hash; slashes may be written as / or %2F',
     schema: schemaOf(refName.meta({ examples: ['main'] })),
   },
 };
@@ -34,7 +34,7 @@ const inHeader = {
     pattern: '^[!-~]([ -~]*[!-~])?$',
     maxLength: 255,
   }),
-  ...header('Prefer', 'Waits up to so many seconds for the end of the job (RFC 7240)', {
+  ...header('Prefer', 'Waits at most this many seconds for the job to finish (RFC 7240)', {
     pattern: '^wait=([1-5]?[0-9]|60)$',
     examples: ['wait=60'],
   }),
@@ -43,7 +43,7 @@ const inHeader = {
     '`*`: only if the gear does not exist. Of an archive: entity tags that the client has',
     {},
   ),
-  ...header('Last-Event-ID', 'The id of the last line that the client has; the stream goes on after it', {}),
+  ...header('Last-Event-ID', 'The id of the last line the client has; the stream continues after it', {}),
 };
 
 const told = (name: string, description: string, schema: object = {}) => ({
@@ -51,7 +51,7 @@ const told = (name: string, description: string, schema: object = {}) => ({
 });
 
 export const responseHeaders = {
-  ...told('Location', 'Where the job is, under the same token'),
+  ...told('Location', 'The path of the job, under the same token'),
   ...told('Retry-After', 'Seconds to wait before asking again', { type: 'integer' }),
   ...told('Idempotent-Replayed', 'The request was sent before; this is its job', { const: 'true' }),
   ...told('Preference-Applied', 'The preference that was applied', { pattern: '^wait=[0-9]+$' }),

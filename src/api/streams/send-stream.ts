@@ -12,7 +12,7 @@ export function assertDetectsCuts(req: Request): void {
   if (req.httpVersionMajor < 1 || req.httpVersion === '1.0') {
     throw new Failure(
       'invalid_request',
-      'streams need HTTP/1.1; with HTTP/1.0 a client cannot tell a part from the whole',
+      'streams need HTTP/1.1; with HTTP/1.0 a client cannot detect a truncated stream',
     );
   }
 }

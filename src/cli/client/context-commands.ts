@@ -13,7 +13,7 @@ const named = ['api', 'tokenFile', 'user'] as const;
 export function fillContext(context: Command): void {
   const sub = (name: string, summary: string) =>
     new Command(name).description(summary).allowExcessArguments(false);
-  const add = sub('add', 'keep an api under a name, and use it from now on').argument('<name>');
+  const add = sub('add', 'save an api under a name, and use it from now on').argument('<name>');
   for (const option of named) add.addOption(optionFor(option));
   context
     .addCommand(add.action((name: string, flags: Flags) => act(() => addContext(name, flags))))

@@ -31,7 +31,7 @@ export async function readContexts(path = contextsPath()): Promise<Contexts> {
   if (text === null) return { current: null, contexts: {} };
   const parsed = contextsFile.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
-  throw new BadConfig([`${path} is not as gear context writes it; mend or remove it`]);
+  throw new BadConfig([`${path} does not have the format that gear context writes; fix or remove it`]);
 }
 
 /** Writes the contexts. No other user may read the file: it shows where tokens are. */

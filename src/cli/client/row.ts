@@ -46,7 +46,7 @@ export function fillRow(command: Command, row: Row<never>): Command {
   if (row.summary !== undefined) command.description(row.summary);
   for (const option of row.options ?? []) command.addOption(option);
   if (row.changes === 'by job') for (const option of changeOptions()) command.addOption(option);
-  command.optionsGroup('Which api, and how its answer is shown:');
+  command.optionsGroup('Connection and output:');
   for (const name of ['api', 'tokenFile', ...(row.changes ? (['user'] as const) : [])] as const)
     command.addOption(optionFor(name));
   command.option('--context <name>', 'the api and the token that gear context has under this name');
@@ -66,7 +66,7 @@ export function fillRows(group: Command, rowsByName: Record<string, Row<never>>)
 
 const changeOptions = () => [
   new Option('--key <key>', 'the Idempotency-Key: the same command with the same key is one request'),
-  new Option('--detach', 'do not wait for the end of the job; print its id'),
+  new Option('--detach', 'do not wait for the job to finish; print its id'),
   new Option('--expires <seconds>', 'how long the job may wait for its host; default: one day'),
 ];
 

@@ -32,7 +32,7 @@ export const disk: Check<typeof disksOf> = {
       disks.filter(({ megabytes, files }) => megabytes < least.megabytes || files < least.files);
     const [first] = full(warns);
     if (first === undefined) return ok(show(disks));
-    const mend = `make room, as by docker image prune; du -xh ${first.place} | sort -h | tail shows where it is`;
+    const mend = `make room, for example with docker image prune; du -xh ${first.place} | sort -h | tail shows where it is`;
     return full(fails).length > 0 ? problem(show(full(fails)), mend) : warning(show(full(warns)), mend);
   },
 };
@@ -65,7 +65,7 @@ export const directories: Check = {
   at: 'owners and modes below --base',
   mend: 'run this as root',
   async look({ base }) {
-    if ((await nullIfAbsent(stat(base))) === null) return ok(`${base} is made at the first start`);
+    if ((await nullIfAbsent(stat(base))) === null) return ok(`${base} is created at the first start`);
     const paths = hostPaths(base);
     const secret = [paths.hashKey, paths.lock, join(base, 'redis')];
     const faults: string[] = [];
@@ -73,9 +73,9 @@ export const directories: Check = {
       if ((await nullIfAbsent(stat(path))) === null) continue;
       await assertOwned(path, secret.includes(path)).catch((error: Error) => faults.push(error.message));
     }
-    if (faults.length > 0) return problem(`others have power over ${base}`, faults.join('\n'));
+    if (faults.length > 0) return problem(`other users can read or change ${base}`, faults.join('\n'));
     const closed = (await impassable(base)).join(' ');
-    if (closed === '') return ok(`${base} is root's and ours`);
-    return warning(`others may not pass ${closed}: no archive can be made`, `chmod o+x ${closed}`);
+    if (closed === '') return ok(`only root and this user can change ${base}`);
+    return warning(`other users cannot enter ${closed}: no archive can be created`, `chmod o+x ${closed}`);
   },
 };

@@ -30,7 +30,7 @@ export const settings: Check = {
 
 export const redis: Check<typeof findProgram> = {
   at: 'whether it answers, by TLS and login where they are used, its version, whether it keeps jobs',
-  mend: 'see that it runs there, and that --redis and --redis-… are right; without --redis install redis-server',
+  mend: 'check that it runs there, and that --redis and --redis-… are right; without --redis install redis-server',
   async look({ redis: url, log, ...files }, find = findProgram) {
     if (url === null) return ok(`${await find()}, for the daemon's own`);
     const at = withoutLogin(url);
@@ -47,7 +47,7 @@ export const redis: Check<typeof findProgram> = {
 };
 
 export const keys: Check = {
-  at: 'whether all are there, and who can read and change them',
+  at: 'whether all exist, and who can read and change them',
   mend: 'run this as root; --keys names their directory',
   async look({ keys: directory }) {
     if (directory === null) return ok('none: --keys is not given');
@@ -58,7 +58,7 @@ export const keys: Check = {
     const makers = files.filter((file) => /issuer\.key$/.test(file)).join(', ');
     const mend = 'take it to the machine where tokens are made, and remove it here; see docs/tokens.md';
     if (makers !== '')
-      return warning(`${directory} holds what makes tokens, which no role needs: ${makers}`, mend);
+      return warning(`${directory} has keys that make tokens, which no role needs: ${makers}`, mend);
     const { daemons, issuers } = read.keyring;
     return ok(`${daemons.size} of daemons and ${issuers.size} of issuers in ${directory}`);
   },
@@ -67,12 +67,12 @@ export const keys: Check = {
 /** Tokens expire, and every verifier has its own clock. */
 export const clock: Check = {
   at: "the difference from Redis's clock and from the api's",
-  mend: 'see what is said of Redis',
+  mend: 'see the check of Redis',
   async look({ redis: url, api, log, ...files }) {
     const ofRedis = async () => url && askOnce(await redisAccess(url, files), log, measureOffset);
     const offsets = await Promise.all([ofRedis(), offsetOfApi(api)].map((one) => one.catch(() => null)));
     const known = offsets.filter((one) => typeof one === 'number');
-    if (known.length === 0) return ok('nothing to compare it with: no other one answers');
+    if (known.length === 0) return ok('nothing to compare it with: neither Redis nor an api answers');
     const whose = ["Redis's", "the api's"].filter((_, i) => typeof offsets[i] === 'number').join(' and ');
     const seconds = Math.max(...known.map(Math.abs)) / 1000;
     const detail = `${seconds.toFixed(1)} s or less from ${whose}`;
@@ -97,7 +97,7 @@ export const listen: Check = {
   mend: 'give another address with --listen',
   async look({ listen: { host, port } }) {
     const at = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    if (!isOwn(host)) return problem(`${host} is no address of this host`, 'give --listen one that is');
+    if (!isOwn(host)) return problem(`${host} is not an address of this host`, 'give --listen one that is');
     try {
       const answer = await ask(`http://${at}/openapi.json`);
       const said = ofGeard.safeParse(parseJson(await answer.text()));
@@ -106,7 +106,7 @@ export const listen: Check = {
       // Even if nothing answers at this address, a program may have the port on all addresses.
       if (!(await listeningPorts(process.pid)).has(port)) return ok(`${at} is free`);
     }
-    const mend = `"ss -ltnp sport = :${port}" shows which; end it, or give another port with --listen`;
+    const mend = `"ss -ltnp sport = :${port}" shows which; stop it, or give another port with --listen`;
     return problem(`another program listens on port ${port}`, mend);
   },
 };

@@ -54,7 +54,7 @@ export const docker: Check = {
 
 export const network: Check<typeof askSystemd> = {
   at: 'whether the rules that keep gears apart are loaded',
-  mend: 'see what is said of systemd',
+  mend: 'see the check of systemd',
   async look({ log }, ask = askSystemd) {
     const { active } = await ask(log, (one) => one.activity(networkRules));
     if (active === 'active' || active === 'reloading') return ok(`${networkRules} is ${active}`);
@@ -70,7 +70,7 @@ const packages = {
 };
 
 export const programs: Check<typeof whereIs> = {
-  at: 'docker, nft, git and what else is run on a host',
+  at: 'docker, nft, git and the other programs that run on a host',
   mend: 'see docs/operations.md',
   async look(_, find = whereIs) {
     const all = Object.entries(packages);

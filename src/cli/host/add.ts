@@ -43,7 +43,7 @@ async function add(host: string, flags: AddFlags): Promise<number> {
   const { redis, redisCa, keys, fleet } = readSettings(named, flags);
   const wrong = linesWhere([
     [!hostName.safeParse(host).success, 'a host is named with lower-case letters, digits and -'],
-    [redis === undefined, '--redis is missing: where the host is to find the Redis of the fleet'],
+    [redis === undefined, '--redis is missing: the address at which the host reaches the Redis of the fleet'],
     [keys === undefined, '--keys is missing: the directory with the keys of the fleet'],
     [
       flags.adminPasswordFile === undefined && flags.aclFile === undefined,
@@ -95,7 +95,7 @@ async function addToFile(file: string, user: string, line: string): Promise<void
   const text = await readFile(file, 'utf8');
   if (text.split('\n').some((one) => one.startsWith(`user ${user} `)))
     throw new BadConfig([
-      `--acl-file: ${user} is in ${file} already; take that line out to add the host anew`,
+      `--acl-file: ${user} is in ${file} already; remove that line to add the host again`,
     ]);
   await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${line}\n`);
 }

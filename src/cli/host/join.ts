@@ -30,7 +30,7 @@ async function joinFleet(settings: string, start: boolean): Promise<number> {
   const invitation = readInvitation(await readText(process.stdin));
   if (!invitation)
     throw new BadConfig([
-      'standard input is not what "gear host add" has printed; paste all of it, END included',
+      'standard input is not the output of "gear host add"; paste all of it, including END',
     ]);
   await assertNameKept(settings, invitation);
   const keys = join(settings, 'keys');
@@ -51,7 +51,7 @@ async function assertNameKept(settings: string, { host }: Invitation): Promise<v
   const name = /^GEARD_HOST=(.*)$/m.exec(text)?.[1];
   if (name !== undefined && name !== host)
     throw new BadConfig([
-      `this host has joined as ${name}; remove ${settings}/worker.env if it is to be ${host}`,
+      `this host has joined as ${name}; remove ${settings}/worker.env if it should be ${host}`,
     ]);
 }
 

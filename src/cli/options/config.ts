@@ -132,11 +132,11 @@ function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
 /** Anyone with access to Redis learns of every job, and can lose or delay jobs. */
 function insecureWithRedis({ redis, redisPasswordFile, insecureRedis }: Partial<Settings>): string[] {
   if (redis === undefined || insecureRedis || hostsOf(redis).every(isLoopback)) return [];
-  const allTheSame = 'or use --insecure-redis if nobody else reaches its network';
+  const allTheSame = 'or use --insecure-redis if its network is closed to others';
   return linesWhere([
     [
       !speaksTls(redis),
-      `--redis: beyond loopback others can read and change what is sent without TLS: use rediss://… or rediss+…, ${allTheSame}`,
+      `--redis: beyond loopback others can read and change data sent without TLS: use rediss://… or rediss+…, ${allTheSame}`,
     ],
     [
       redisPasswordFile === undefined && !holdsPassword(redis),
@@ -173,7 +173,7 @@ function wrongWithStreams(role: Role, { stream, streamListen }: Partial<Settings
     ],
     [
       role === 'worker' && stream === 'direct' && !streamListen,
-      '--stream direct needs --stream-listen: the address and port from which apis are to fetch streams',
+      '--stream direct needs --stream-listen: the address and port from which apis fetch streams',
     ],
   ]);
 }

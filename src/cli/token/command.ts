@@ -112,6 +112,6 @@ async function hashOf(file: string): Promise<string> {
     throw new BadConfig([`--body: ${file} cannot be read (${error.code})`]);
   });
   if (bytes.length > maxBody)
-    throw new BadConfig([`--body: ${file} exceeds 100 KiB, the most that an api accepts`]);
+    throw new BadConfig([`--body: ${file} exceeds 100 KiB, the maximum that an api accepts`]);
   return createHash('sha256').update(bytes).digest('base64url');
 }

@@ -88,7 +88,7 @@ function assertLifetime({ expires, lifetimes }: CreateOptions, allowed: Action[]
 function theOnlyAction({ show }: CreateOptions, allowed: Action[], claims: TokenClaims): Action {
   const [action, ...others] = allowed;
   if (action === undefined || others.length > 0)
-    throw new BadConfig([`--${show} needs exactly one --action, for the address depends on it`]);
+    throw new BadConfig([`--${show} needs exactly one --action, because the address depends on it`]);
   const missing = missingFor(action, claims);
   if (missing.length > 0) {
     const flags = missing.map((name) => `--${name}`).join(' and ');

@@ -49,7 +49,7 @@ export const imageReference = named(
   )
   .refine(
     (reference) => !reference.startsWith(`${ownRegistry}/`),
-    `t must not name an image of ${ownRegistry}, which geard makes for itself`,
+    `t must not name an image of ${ownRegistry}; geard creates these for its own use`,
   );
 
 export const environmentName = named(

@@ -6,19 +6,19 @@ export type Foreign = z.infer<typeof foreign>;
 
 const changedUnit = z.object({
   resource: z.string(),
-  text: z.boolean().describe('The text is another than its own Spec gives'),
+  text: z.boolean().describe('The text differs from the one that its own Spec produces'),
   link: z
     .enum(['fine', 'missing', 'wrong'])
-    .describe('The link by which systemd finds it is not there, or is another'),
+    .describe('The link through which systemd finds it; wrong: it points to another file'),
 });
 export type ChangedUnit = z.infer<typeof changedUnit>;
 
 /** Differences of a host from the state that geard made. Leaves out gears with a running job. */
 export const driftDocument = z.object({
-  unitsWithoutEntry: z.array(z.string()).describe('Gears on the disk that the directory does not have'),
+  unitsWithoutEntry: z.array(z.string()).describe('Gears on disk that are not in the directory'),
   entriesWithoutUnit: z
     .array(z.string())
-    .describe('Names in the directory of which there is no unit on the disk'),
+    .describe('Names of gears in the directory that have no unit on disk'),
   changedUnits: z.array(changedUnit),
   withoutNetwork: z.array(z.string()).describe('Gears whose Docker network is gone'),
   foreign: z.array(foreign),

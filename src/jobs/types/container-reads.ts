@@ -37,14 +37,14 @@ export const gearDocument = z.object({
     sub: z.string(),
     result: z.string(),
     restarts: z.number(),
-    since: z.iso.datetime().nullable().describe('When it entered the state; null when it never ran'),
+    since: z.iso.datetime().nullable().describe('When it entered the state; null if it never ran'),
   }),
   container: z.string().nullable(),
   environment: z
     .object({ name: z.string(), changedAt: z.iso.datetime(), outdated: z.boolean() })
     .nullable()
     .describe(
-      'The environment it uses; outdated when the process that runs was started before it was changed',
+      'The environment that it uses; outdated: the environment has changed since the process started',
     ),
   failedUpdate: failedUpdate.nullable(),
 });
@@ -69,10 +69,10 @@ export type GearSummary = z.infer<typeof gearSummary>;
 
 /** A record of the journal, in a log as JSON. */
 const logRecord = z.object({
-  cursor: z.string().describe('Where it stands in the journal; a client sends it as Last-Event-ID'),
+  cursor: z.string().describe('The position in the journal; a client sends it as Last-Event-ID'),
   time: z.iso.datetime(),
   message: z.string(),
-  encoding: z.literal('base64').optional().describe('The message is not UTF-8, and is written so'),
+  encoding: z.literal('base64').optional().describe('The encoding of a message that is not UTF-8'),
   continues: z.literal(true).optional().describe('The next record continues the line'),
 });
 
@@ -80,7 +80,7 @@ const logRecord = z.object({
 const logNotice = z.object({
   event: z.enum(['missed', 'end']),
   reason: z.string(),
-  lines: z.number().exactOptional().describe('How many lines are missing, where it is known'),
+  lines: z.number().exactOptional().describe('How many lines are missing, if known'),
 });
 export type Notice = z.infer<typeof logNotice>;
 
@@ -89,7 +89,7 @@ const ofOneGear = ['container_not_found', 'host_not_found', 'host_conflict', 'ho
 export const containerRead = defineRead({
   method: 'GET',
   path: '/container',
-  summary: 'Shows a gear: spec, unit, ports, the state in systemd, the container',
+  summary: 'Shows a gear: spec, unit, ports, state in systemd, container',
   action: 'container.read',
   needs: ['r'],
   takes: ['h'],
@@ -101,7 +101,7 @@ export const containerRead = defineRead({
 export const containerList = defineRead({
   method: 'GET',
   path: '/containers',
-  summary: 'Lists gears by name, also stopped ones',
+  summary: 'Lists gears by name, including stopped ones',
   action: 'container.read',
   needs: [],
   takes: ['r', 'h', 'limit', 'after'],

@@ -21,7 +21,7 @@ const port = z.strictObject({
 const volume = z.strictObject({
   name: volumeName,
   path: containerPath,
-  of: resourceName.optional().describe('The gear whose volume it is; default: the gear itself'),
+  of: resourceName.optional().describe('The gear that owns the volume; default: the gear itself'),
 });
 export type Volume = z.infer<typeof volume>;
 
@@ -109,7 +109,7 @@ export const gearBody = z.strictObject({
     .default([]),
   network: resourceName
     .optional()
-    .describe('The common network of gears of one host; without it the gear has a network of its own'),
+    .describe('A network shared by gears of one host; without it the gear has a network of its own'),
   memory: memory.optional(),
   cpus: cpus.optional(),
   startSeconds: integer('startSeconds', 1, maxStartSeconds)
@@ -118,7 +118,7 @@ export const gearBody = z.strictObject({
   start: z
     .boolean({ error: 'start must be true or false' })
     .default(true)
-    .describe('Whether it is to run now'),
+    .describe('Whether to start it now'),
 });
 
 /** A gear as its unit describes it: the body without `start`, with the image. */

@@ -10,7 +10,7 @@ const params = z.strictObject({ resource: hostName });
 
 const drained = z.strictObject({
   draining: z.boolean(),
-  changed: z.boolean().describe('Whether it was otherwise before'),
+  changed: z.boolean().describe('Whether the job changed it'),
 });
 
 const onHost = {
@@ -26,7 +26,7 @@ const onHost = {
 export const hostDrain = defineJob({
   ...onHost,
   path: '/host/draining',
-  summary: 'Drains a host: it accepts nothing new, and its gears run on and can be changed',
+  summary: 'Drains a host: it accepts nothing new; its gears keep running and can be changed',
   result: drained,
   errors: ['host_unavailable'],
 });
@@ -47,15 +47,15 @@ const names = z.array(z.string());
 export const hostRepair = defineJob({
   ...onHost,
   path: '/host/repaired',
-  summary: 'Repairs the drift of a host, without a restart of any gear',
+  summary: 'Repairs the drift of a host without restarting any gear',
   result: z.strictObject({
-    announced: names.describe('Gears that the directory did not have'),
-    forgotten: names.describe('Names in the directory that are no gears of the host'),
-    rewritten: names.describe('Gears whose unit was written again from its own Spec'),
+    announced: names.describe('Gears that were missing from the directory'),
+    forgotten: names.describe('Names in the directory that are not gears of the host'),
+    rewritten: names.describe('Gears whose unit was rewritten from its own Spec'),
     linked: names.describe('Gears whose unit systemd can find again'),
-    networks: names.describe('Gears whose Docker network was made again'),
-    released: z.array(z.number()).describe('External ports that were reserved for gears that are gone'),
-    foreign: z.array(foreign).describe('Units and containers that are none of ours, untouched'),
+    networks: names.describe('Gears whose Docker network was created again'),
+    released: z.array(z.number()).describe('External ports that were reserved for removed gears'),
+    foreign: z.array(foreign).describe('Units and containers that geard did not make; left untouched'),
   }),
   errors: ['host_unavailable', 'timeout'],
 });
@@ -72,7 +72,7 @@ const hostDocument = z.object({
     .extend({ maxStarts: hostLimits.shape.maxStarts.nullable() })
     .nullable()
     .optional()
-    .describe('Null: its worker has not said so in a way that this api knows. A null among them is no limit'),
+    .describe('Null: its worker has not announced them in a form this api knows. A null in them: no limit'),
   version: z.string().optional(),
   lastSeen: z.iso.datetime().nullable().optional().describe('Null: its worker has stopped on purpose'),
 });

@@ -21,7 +21,7 @@ export const jobList = defineRead({
 export const jobRead = defineRead({
   method: 'GET',
   path: '/job/{id}',
-  summary: 'Shows a job; with `wait` it waits for the end of the job',
+  summary: 'Shows a job; with `wait` it waits for the job to finish',
   action: 'job.read',
   needs: [],
   takes: ['wait'],
@@ -33,7 +33,7 @@ export const jobRead = defineRead({
 
 /** A step of a job, in a log as JSON. */
 const progressLine = progress.extend({
-  id: z.string().describe('Where it stands in the log; a client sends it as Last-Event-ID'),
+  id: z.string().describe('The position in the log; a client sends it as Last-Event-ID'),
   time: z.iso.datetime(),
 });
 

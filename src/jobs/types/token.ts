@@ -4,7 +4,7 @@ import { defineRead } from '../define.ts';
 export const whoami = defineRead({
   method: 'GET',
   path: '/whoami',
-  summary: 'Shows whose the token is, what it allows, and until when',
+  summary: 'Shows the user of the token, what it allows, and when it expires',
   action: null,
   needs: [],
   takes: [],
@@ -12,9 +12,9 @@ export const whoami = defineRead({
   /** Null: the token leaves it open. */
   answer: z.object({
     user: z.string().nullable(),
-    resource: z.string().nullable().describe('A name, or the beginning of names and a star'),
+    resource: z.string().nullable().describe('A name, or a prefix followed by a star'),
     host: z.string().nullable(),
-    actions: z.array(z.string()).describe('All that it allows'),
+    actions: z.array(z.string()).describe('All actions that it allows'),
     expires: z.iso.datetime().nullable(),
   }),
   errors: [],

@@ -44,7 +44,7 @@ function drained(connection: Writable, signal: AbortSignal): Promise<void> {
     };
     const onDrain = () => settle();
     const onAbort = () => settle(signal.reason);
-    const timer = setTimeout(() => settle(new Error('the reader reads nothing')), maxStall);
+    const timer = setTimeout(() => settle(new Error('the reader has stopped reading')), maxStall);
     connection.once('drain', onDrain);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();

@@ -14,7 +14,7 @@ export async function assertOwned(path: string, secret = false): Promise<void> {
     throw new UntrustedFile(`${path} cannot be read (${error.code})`);
   });
   const us = process.getuid?.() ?? 0;
-  if (uid !== 0 && uid !== us) throw new UntrustedFile(`${path} belongs to somebody else; chown it to root`);
+  if (uid !== 0 && uid !== us) throw new UntrustedFile(`${path} belongs to another user; chown it to root`);
   if (secret && (mode & 0o077) !== 0) throw new UntrustedFile(`${path} can be read by others; chmod 600 it`);
   if ((mode & 0o022) !== 0) throw new UntrustedFile(`${path} can be changed by others; chmod go-w it`);
 }

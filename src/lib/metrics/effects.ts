@@ -6,7 +6,7 @@ const systems = ['redis', 'docker', 'dbus', 'exec', 'disk'];
 
 const effects = new Histogram(
   'geard_effect_duration_seconds',
-  'Time of scripts in Redis, calls to Docker and D-Bus, programs (exec) and writes to the disk',
+  'Duration of scripts in Redis, calls to Docker and D-Bus, programs (exec) and writes to the disk',
   { system: systems, outcome: ['done', 'failed'] },
   [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60],
 );

@@ -6,28 +6,28 @@ import { Counter, Gauge, Histogram } from './metric.ts';
 
 const one = (value: number) => [[{}, value]] as const;
 
-new Counter('process_cpu_seconds_total', 'CPU time that the process has used', {}).measuredBy(async () => {
+new Counter('process_cpu_seconds_total', 'CPU time used by the process', {}).measuredBy(async () => {
   const { user, system } = process.cpuUsage();
   return one((user + system) / 1e6);
 });
-new Gauge('process_resident_memory_bytes', 'Memory that the process has in RAM', {}).measuredBy(async () =>
+new Gauge('process_resident_memory_bytes', 'Memory of the process in RAM', {}).measuredBy(async () =>
   one(process.memoryUsage.rss()),
 );
 new Gauge('process_start_time_seconds', 'When the process was started, in seconds since the epoch', {}).add(
   {},
   performance.timeOrigin / 1000,
 );
-new Gauge('process_open_fds', 'File descriptors that the process has open', {}).measuredBy(async () =>
+new Gauge('process_open_fds', 'Open file descriptors of the process', {}).measuredBy(async () =>
   one((await readdir('/proc/self/fd')).length),
 );
 const lag = new Gauge(
   'nodejs_eventloop_lag_p99_seconds',
-  'How late timers were in the last 15 to 30 seconds, 99th percentile',
+  'Delay of timers in the last 15 to 30 seconds, 99th percentile',
   {},
 );
 const collections = new Histogram(
   'nodejs_gc_duration_seconds',
-  'Time for which garbage collections stopped the process',
+  'Duration of the pauses caused by garbage collections',
   {},
   [0.001, 0.01, 0.1, 1],
 );
@@ -39,7 +39,7 @@ const period = 15_000;
 
 /** Shows the version and role, and starts to measure timer delay and garbage collection. */
 export function watchProcess(version: string, role: string): void {
-  new Gauge('geard_build_info', 'The program that runs; always 1', { version: [version], role: [role] }).add({
+  new Gauge('geard_build_info', 'The running program; always 1', { version: [version], role: [role] }).add({
     version,
     role,
   });

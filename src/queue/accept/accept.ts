@@ -27,7 +27,7 @@ const sampleSize = 8;
 
 const predictions = new Counter(
   'geard_accept_guesses_total',
-  'Hosts of requests that were predicted, and whether the directory has the same',
+  'Predicted hosts of requests; result: whether the directory confirmed the prediction',
   { result: ['right', 'wrong'] },
 );
 

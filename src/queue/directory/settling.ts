@@ -71,7 +71,7 @@ export function createDirectoryReadiness(expected: readonly string[]): Directory
       if (!open) return;
       await once(changed, 'settled', { signal: AbortSignal.timeout(patience) }).catch(() => {
         const detail =
-          'hosts are about to say what they hold, for Redis is new or has lost it; send the request again';
+          'Redis is new or has lost its data, and hosts are about to announce their resources; send the request again';
         throw new Failure('queue_unavailable', detail);
       });
     },

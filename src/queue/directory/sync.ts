@@ -75,7 +75,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
     const { name, age } = await readEpoch(redis, clock);
     if (name === epoch) return;
     if (epoch !== '')
-      log.warn('Redis is another one, or has lost everything; hosts are asked what they hold');
+      log.warn('Redis was replaced or has lost its data; asking all hosts to announce their resources');
     const first = epoch === '';
     epoch = name;
     settling.begin(first ? age : 0);
@@ -143,7 +143,7 @@ function readingAgain(signal: AbortSignal, log: Logger, read: (host: string) => 
     } catch (error) {
       if (signal.aborted || (delay === firstRetry && unread.has(host))) return;
       const { message: reason } = error as Error;
-      if (!unread.has(host)) log.warn({ host, reason }, 'what a host holds cannot be read; trying again');
+      if (!unread.has(host)) log.warn({ host, reason }, 'the resources of a host cannot be read; retrying');
       unread.add(host);
       pause(delay, signal).then(
         () => learn(host, Math.min(2 * delay, lastRetry)),

@@ -28,7 +28,7 @@ function howToMend(directory: string): string {
   const file = existsSync(manifest) ? manifest : join(directory, 'appendonly.aof');
   return [
     `its append-only file ${file} is damaged`,
-    `to keep what is before the damage, copy ${directory} away and run: redis-check-aof --fix ${file}`,
-    `or move ${directory} away: gears run on and are found again, jobs that are queued are lost`,
+    `to keep the data before the damage, copy ${directory} away and run: redis-check-aof --fix ${file}`,
+    `or move ${directory} away: gears keep running and are found again, queued jobs are lost`,
   ].join('\n');
 }

@@ -135,7 +135,7 @@ async function untilReady(server: Server, socket: string, log: Logger, wasTrimme
 }
 
 const nothingLost =
-  'nothing that was acknowledged is lost: every write is synced before it is acknowledged, and what was cut off was not';
+  'no acknowledged write is lost: every write is synced before it is acknowledged, and the truncated one was not';
 
 function redisArguments(directory: string, socket: string): string[] {
   const settings = {
@@ -178,7 +178,7 @@ async function endForerunner(socket: string, log: Logger): Promise<void> {
   } catch {
     return; // None is left, as it should be.
   }
-  log.info('ending the redis of a daemon that was killed');
+  log.info('stopping the redis of a daemon that was killed');
   const gone = once(redis, 'end');
   redis.shutdown('NOSAVE').catch(() => undefined); // The append-only file has everything already.
   await Promise.race([gone, pause(stopDeadline)]);
@@ -214,7 +214,7 @@ async function untilRewritten(redis: Redis): Promise<void> {
     if (!/aof_rewrite_(?:in_progress|scheduled):1/.test(info)) {
       if (info.includes('aof_last_bgrewrite_status:ok')) return;
       throw new Error(
-        "the daemon's own redis cannot write its append-only file anew; make room on the disk of --base",
+        "the daemon's own redis cannot rewrite its append-only file; make room on the disk of --base",
       );
     }
     await pause(50);

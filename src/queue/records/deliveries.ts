@@ -63,7 +63,7 @@ export function receiveDeliveries(
 ): { close(): Promise<void> } {
   const look = async ({ data }: BullJob<{ id?: unknown }>) => {
     deliver(String(data.id)).catch((error: Error) =>
-      log.debug({ id: data.id, reason: error.message }, 'a job is looked at again later'),
+      log.debug({ id: data.id, reason: error.message }, 'a job will be checked again later'),
     );
   };
   const worker = new Worker(queueName, look, {

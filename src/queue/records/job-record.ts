@@ -77,7 +77,7 @@ export const shownFields = Object.keys(
   accepted.omit({ sealed: true, cancel: true, trace: true, peer: true, span: true }).shape,
 );
 
-const unknownReason = 'why it failed cannot be read';
+const unknownReason = 'the reason for the failure cannot be read';
 const error = z.object({
   code: toldFailure.shape.code.catch('internal'), // A newer worker may have codes that we do not know.
   detail: toldFailure.shape.detail.catch(unknownReason),
@@ -164,11 +164,11 @@ function endByApi(id: string, { cancelledAt, expiredAt, abandonedAt, host }: Acc
   const failed = (code: ErrorCode, detail: string) => problemOf(code, detail, { job: id, host });
   if (cancelledAt) return { state: 'cancelled', at: cancelledAt, error: null };
   if (expiredAt) {
-    const detail = `the host ${host} was away for longer than the job was to wait`;
+    const detail = `the host ${host} was offline for longer than the job may wait`;
     return { state: 'failed', at: expiredAt, error: failed('expired', detail) };
   }
   if (!abandonedAt) return null;
-  const detail = `the host ${host} was removed from the fleet before the job was over`;
+  const detail = `the host ${host} was removed from the fleet before the job had finished`;
   return { state: 'failed', at: abandonedAt, error: failed('host_unavailable', detail) };
 }
 

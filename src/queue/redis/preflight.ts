@@ -32,7 +32,7 @@ export interface Fitness {
  */
 export async function preflight(access: RedisAccess, log: Logger): Promise<void> {
   const fitness = await askOnce(access, log, fitnessOf).catch((error: Error) => {
-    log.warn({ reason: error.message }, 'redis could not be asked yet whether it keeps jobs');
+    log.warn({ reason: error.message }, 'could not check yet whether this redis keeps its jobs');
   });
   if (fitness && fitness.faults.length > 0) throw new UnfitRedis(fitness.faults);
 }
@@ -60,7 +60,7 @@ export function watchFitness(redis: Redis, log: Logger): void {
         for (const fault of faults) log.error(fault);
       },
       (error: Error) =>
-        log.debug({ reason: error.message }, 'redis could not be asked whether it keeps jobs'),
+        log.debug({ reason: error.message }, 'could not check whether this redis keeps its jobs'),
     );
   });
 }

@@ -24,7 +24,7 @@ export function asQueueFailure(error: unknown): Failure | null {
   const signs = [ofTheNetwork, ofMany, ofRedis];
   if (!signs.some((sign) => sign.test(message)) && error.name !== 'MaxRetriesPerRequestError') return null;
   const detail = ofItsDisk.test(message)
-    ? 'the queue stores nothing now, for the disk of its Redis is full; send the request again when there is room'
+    ? 'the queue cannot store anything because the disk of its Redis is full; free space, then send the request again'
     : 'the queue cannot be reached; send the request again a little later';
   return new Failure('queue_unavailable', detail, { cause: error });
 }

@@ -169,13 +169,13 @@ async function answerOne(
     if (v > payloadVersion || !Object.hasOwn(answers, question))
       throw new Failure(
         'host_unavailable',
-        'the worker of this host is older than the api and does not know this; upgrade it',
+        'the worker of this host is older than the api and does not support this request; upgrade it',
       );
     return { answer: await answers[question as Query](sealed, args, asking) };
   } catch (error) {
     if (error === asking.signal.reason) return null;
     if (!(error instanceof Failure) || error.code === 'internal')
-      asking.log.error({ err: error }, 'a question could not be answered');
+      asking.log.error({ err: error }, 'a query could not be answered');
     if (error instanceof Failure)
       return { failure: { code: error.code, detail: error.message, limit: error.limit } };
     return { failure: { code: 'internal', detail: 'the worker could not answer' } };

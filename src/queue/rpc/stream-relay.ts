@@ -48,7 +48,7 @@ export async function claimFrames(redis: Redis, key: string): Promise<boolean> {
 /** The sender stops because the client or the api has left, or Redis lost the key. */
 export class NobodyReads extends Error {
   constructor() {
-    super('nobody reads the stream any more');
+    super('the stream no longer has a reader');
     this.name = 'NobodyReads';
   }
 }
@@ -240,7 +240,7 @@ async function* readFrames(reading: Reading): AsyncGenerator<Uint8Array> {
       }
       // A slow client's time is not the sender's silence.
       if (entries.length > 0) heard = performance.now();
-      else if (performance.now() - heard > gone) throw cutOff('nothing more comes');
+      else if (performance.now() - heard > gone) throw cutOff('no more data arrives');
       if (takenOut !== last && (await takeOut(redis, key, last))) takenOut = last;
     }
   } finally {

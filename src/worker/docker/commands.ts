@@ -33,7 +33,7 @@ export const dockerCommands: EngineCommands = {
     const sentence = sentences[status];
     if (sentence === undefined) return null;
     const says = (pattern: RegExp) => said.some((line) => pattern.test(line));
-    if (says(passing)) return hostUnavailable('Docker could not make the container');
+    if (says(passing)) return hostUnavailable('Docker could not create the container');
     if (status === refused && said.some(saysDiskIsFull)) return diskIsFull(new Error(said.join('\n')));
     if (status === refused && says(/address already in use|port is already allocated/)) {
       const detail = 'an external port was taken by another program while the gear started';

@@ -38,7 +38,7 @@ export function followEvents(docker: Dockerode, log: Logger) {
         await follow();
       } catch (error) {
         if (!stop.signal.aborted)
-          log.debug({ reason: (error as Error).message }, 'the Docker events are away');
+          log.debug({ reason: (error as Error).message }, 'Docker events cannot be received; reconnecting');
       }
       await pause(reconnectDelay, stop.signal).catch(() => undefined);
     }

@@ -55,7 +55,7 @@ export function asPullFailure(reference: string, error: unknown): Failure {
   // The server there speaks HTTP but is no registry.
   if (/error parsing HTTP/i.test(message)) return registryUnreachable(reference, error);
   if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(message)) {
-    return new Failure('registry_failed', `the registry does not allow to pull ${reference}`, {
+    return new Failure('registry_failed', `the registry does not allow pulling ${reference}`, {
       cause: error,
     });
   }
@@ -63,7 +63,7 @@ export function asPullFailure(reference: string, error: unknown): Failure {
     return new Failure('image_not_found', `there is no image ${reference} in its registry`, { cause: error });
   }
   if (/verification failed/i.test(message)) {
-    return new Failure('registry_failed', `the registry gives another image than ${reference}`, {
+    return new Failure('registry_failed', `the registry returned an image other than ${reference}`, {
       cause: error,
     });
   }

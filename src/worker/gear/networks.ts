@@ -86,9 +86,9 @@ export async function tidyNetworks(services: HostServices): Promise<void> {
   if (active !== 'active')
     log.warn(
       { unit: networkRules, active },
-      'the rules of the network are not loaded: gears reach the host and what it reaches; see docs/networks.md',
+      'the network rules are not loaded: gears can reach the host and everything that it reaches; see docs/networks.md',
     );
   await removeUnusedNetworks(services).catch((error) =>
-    log.warn({ err: error }, 'networks that no gear uses could not be looked for'),
+    log.warn({ err: error }, 'could not remove unused networks'),
   );
 }

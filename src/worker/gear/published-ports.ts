@@ -85,5 +85,5 @@ export function publishesAlike(one: Publication | null, other: Publication): boo
 export async function tellRules({ systemd, log }: HostServices): Promise<void> {
   const result = await systemd.reloadNetworkRules();
   if (result !== 'done' && result !== 'absent')
-    log.warn({ unit: networkRules, result }, 'the rules of the network were not loaded again');
+    log.warn({ unit: networkRules, result }, 'the network rules could not be reloaded');
 }

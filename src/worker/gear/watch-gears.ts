@@ -2,7 +2,7 @@ import { Gauge } from '../../lib/metrics/metric.ts';
 import type { HostServices } from '../host-services.ts';
 
 const states = ['active', 'reloading', 'inactive', 'failed', 'activating', 'deactivating'];
-const gears = new Gauge('geard_gears', "Gears of the host by systemd's state of their units", {
+const gears = new Gauge('geard_gears', 'Gears of the host by the state of their units in systemd', {
   active: states,
 });
 

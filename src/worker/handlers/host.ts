@@ -23,7 +23,7 @@ async function become(
   { services, report, signal, checkpoint }: JobContext,
 ): Promise<Result<'host.drain'>> {
   signal.throwIfAborted();
-  const message = draining ? 'taking nothing new from now on' : 'taking what comes again';
+  const message = draining ? 'the host accepts nothing new from now on' : 'the host accepts new gears again';
   report({ step: 'drain', message });
   const before = await checkpoint(async () => String(await isDraining(services.paths)));
   await setDraining(services.paths, draining);

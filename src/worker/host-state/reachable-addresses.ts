@@ -23,7 +23,7 @@ export async function reachableAddresses(
   if (addresses.every((address) => isPublic(address) || allowance.allowsAddress(address))) return addresses;
   throw new Failure(
     'invalid_request',
-    `${name} is a private address; ${option} of the worker names those that may be reached`,
+    `${name} is a private address; to allow it, add it to the worker's ${option}`,
   );
 }
 

@@ -51,7 +51,7 @@ export function asDiskFailure(error: unknown): Failure | null {
   const code = codeOf(error);
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskIsFull(error);
   if (code !== 'EROFS' && code !== 'EIO') return null;
-  const detail = `the disk of the host cannot be written to (${code}); look at it and at the log of its kernel`;
+  const detail = `the disk of the host cannot be written to (${code}); check the disk and the kernel log`;
   return hostUnavailable(detail, error);
 }
 
@@ -113,7 +113,7 @@ export function syncFileSystem(path: string, signal: AbortSignal): Promise<void>
     } catch (cause) {
       signal.throwIfAborted();
       const detail =
-        'the disk of the host cannot be written to, or is too slow; look at it and its kernel log';
+        'the disk of the host cannot be written to, or is too slow; check the disk and the kernel log';
       throw hostUnavailable(detail, cause);
     }
   });

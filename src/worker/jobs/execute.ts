@@ -27,7 +27,7 @@ export interface Execution extends Pick<JobContext, 'tenant' | 'services' | 'che
 }
 
 /** Logged only: the work is done, and the client gets the outcome. Tests fail when it is logged. */
-export const undefinedEnd = 'a job has ended in a way that its definition does not know';
+export const undefinedEnd = 'a job ended with an outcome that its definition does not include';
 
 /** Codes that any job may end with: an internal error, and errors of its token. */
 const always: readonly ErrorCode[] = ['internal', 'token_invalid', 'token_forbids', 'expired'];
@@ -111,7 +111,7 @@ const onRetry =
   (failure: Failure, delay: number) => {
     const { code, message, cause } = failure;
     const level = code === 'host_unavailable' ? 'warn' : 'info'; // Others run the registries.
-    log[level]({ code, reason: message, cause: cause && String(cause) }, 'a job waits for a fault to pass');
+    log[level]({ code, reason: message, cause: cause && String(cause) }, 'a job will be retried later');
     unlessLost(report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` }), log);
     unlessLost(countRetry(), log);
   };
@@ -124,19 +124,19 @@ async function takeBack(task: Task, failure: Failure | null, execution: Executio
   const { handedBack: signal, services } = execution;
   try {
     if (failure?.transient && (!task.canUndo || (await task.isCommitted())))
-      return 'what was done by then stays; the same request with a new id goes on from there';
+      return 'the completed steps stay in effect; to continue, send the same request with a new id';
     return await withRetries(() => task.undo(failure), { signal, onRetry: () => undefined });
   } catch (error) {
     if (error instanceof HandedBack) throw error;
-    services.log.error({ err: error }, 'what the job had begun could not be taken back');
-    return 'what it had begun could not be taken back; the next installation goes on from there';
+    services.log.error({ err: error }, 'a job could not be rolled back');
+    return 'the job could not be rolled back; the next installation continues from there';
   }
 }
 
 /** Converts an error to a failure for the client. Only the log gets an internal error's stack. */
 function asFailure(error: unknown, log: Logger): Failure {
   if (error instanceof Failure && error.code !== 'internal') return error;
-  log.error({ err: error }, 'a job failed for a reason of our own');
+  log.error({ err: error }, 'a job failed with an internal error');
   if (error instanceof Failure) return error;
-  return new Failure('internal', 'this is our fault; the log of the worker says more');
+  return new Failure('internal', 'an internal error occurred; the log of the worker has the details');
 }

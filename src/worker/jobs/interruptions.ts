@@ -12,7 +12,7 @@ export class Cancelled extends Error {
  */
 export class HandedBack extends Error {
   constructor() {
-    super('the worker is stopping; the job goes on when a worker is back');
+    super('the worker is stopping; the job continues when a worker is back');
     this.name = 'HandedBack';
   }
 }

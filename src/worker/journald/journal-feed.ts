@@ -100,7 +100,7 @@ function openSource(
       closed.signal.throwIfAborted();
       log.warn(
         { pause: followAgain },
-        'journalctl has ended; it is started again: are there inotify instances left?',
+        'journalctl has exited and will be restarted; check whether inotify instances are left',
       );
       await pause(followAgain, closed.signal);
     }

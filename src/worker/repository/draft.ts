@@ -68,7 +68,7 @@ async function takeOver(path: string): Promise<number> {
   const stats = await lstat(path);
   const plain = stats.isDirectory() || (stats.isFile() && stats.nlink === 1);
   if (!plain)
-    throw new Failure('clone_failed', 'the repository holds what is neither a file nor a directory');
+    throw new Failure('clone_failed', 'the repository has an entry that is neither a file nor a directory');
   await lchown(path, 0, 0);
   if (!stats.isDirectory()) return stats.size;
   let bytes = 0;
@@ -121,7 +121,7 @@ export async function openRepositories({ base, repositories }: HostPaths, log: L
   await chown(repositories, 0, gitUser.gid);
   await chmod(repositories, 0o750);
   for (const directory of await impassable(base))
-    log.warn({ directory }, 'others may not pass this directory (chmod o+x): no archive can be made');
+    log.warn({ directory }, 'other users cannot enter this directory (chmod o+x): no archive can be created');
 }
 
 /** The directories on the way to a base that git's own user may not enter. */

@@ -38,7 +38,7 @@ export async function fetchCopy(source: string, directory: string, context: JobC
       throw new Failure('timeout', `copying ${source} took longer than ${limits.seconds} s`);
     throw asOutcome(error);
   } finally {
-    stop.abort(new Error('nothing more of it is wanted'));
+    stop.abort(new Error('the rest of it is not needed'));
   }
 }
 
@@ -77,7 +77,7 @@ async function write(
       await file.writeFile(rest);
       if (performance.now() - reported < reportInterval) continue;
       reported = performance.now();
-      report({ step: 'copy', message: `${(written / MiB).toFixed(1)} MiB of ${source} have come` });
+      report({ step: 'copy', message: `${(written / MiB).toFixed(1)} MiB of ${source} received` });
     }
     if (head === null) throw notOfOurs();
     return head;
@@ -92,4 +92,4 @@ function parseHead(line: Uint8Array): CopyHead {
   return parsed.data;
 }
 
-const notOfOurs = () => new Failure('clone_failed', 'what came is not a copy of a repository');
+const notOfOurs = () => new Failure('clone_failed', 'the received data is not a copy of a repository');

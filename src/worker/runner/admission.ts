@@ -30,7 +30,7 @@ export async function admit(parts: StageParts, record: JobRecord, stopping: Abor
       return { verdict: 'ended', next: null };
     }
     if (taken === 'expired') {
-      const reason = 'the host was away for longer than the job was to wait';
+      const reason = 'the host was offline for longer than the job may wait';
       authorizer.auditRejection(record, reason);
       throw new Failure('expired', reason);
     }

@@ -149,7 +149,7 @@ export class Runner {
   /** Lets the next worker, or this one a little later, begin the job again. Counts as no crash. */
   async #handBack(job: ActiveJob, record: JobRecord, error: unknown): Promise<never> {
     await this.#parts.ledger.handBack(record.job.id);
-    job.log.info({ outcome: 'handed back' }, 'job goes on later');
+    job.log.info({ outcome: 'handed back' }, 'job continues later');
     throw error;
   }
 
@@ -204,7 +204,7 @@ export class Runner {
    * request.
    */
   #replay(job: ActiveJob, record: JobRecord, { fingerprint, outcome }: JournalEntry): Outcome {
-    this.#parts.authorizer.auditRejection(record, 'it was done before; its outcome is told again');
+    this.#parts.authorizer.auditRejection(record, 'it was done before; its outcome is reported again');
     job.enter('storing');
     if (fingerprint === record.fingerprint) return outcome;
     const detail = 'this request id was used for another request on this host';

@@ -13,6 +13,6 @@ export function createStallLog(logOf: (id: string) => Logger): (id: string, erro
     const { message: reason } = asDiskFailure(error) ?? (error as Error);
     if (logged.has(reason)) return;
     logged.add(reason);
-    logOf(id).warn({ reason, err: error }, 'a job cannot go on; it is tried again');
+    logOf(id).warn({ reason, err: error }, 'a job cannot continue and will be retried');
   };
 }

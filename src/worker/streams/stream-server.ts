@@ -70,7 +70,7 @@ async function readRequest(req: IncomingMessage): Promise<z.infer<typeof directR
   if (req.method !== 'POST' || req.url !== directPath)
     throw new Failure('not_found', 'this port sends streams to apis only');
   const asked = directRequest.safeParse(parseJson(await readText(req)));
-  if (!asked.success) throw new Failure('invalid_request', 'the request is not one of an api');
+  if (!asked.success) throw new Failure('invalid_request', 'the request does not come from an api');
   return asked.data;
 }
 

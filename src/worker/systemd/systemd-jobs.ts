@@ -60,7 +60,7 @@ export async function followJobs(bus: Bus, log: Logger) {
   bus.onSignal({ ...nameOwnerChanged, arg0: managerObject.destination }, ([name, , newOwner]) => {
     if (name !== managerObject.destination || newOwner === '') return;
     subscribe(bus.call).catch((error: Error) =>
-      log.warn({ reason: error.message }, 'systemd was not subscribed to'),
+      log.warn({ reason: error.message }, 'could not subscribe to the signals of systemd'),
     );
   });
 
@@ -88,5 +88,5 @@ export async function followJobs(bus: Bus, log: Logger) {
   };
 }
 
-const lost = () => hostUnavailable('systemd was lost while it worked');
+const lost = () => hostUnavailable('the connection to systemd was lost during its job');
 const tooSlow = () => new Failure('timeout', `systemd has not finished within ${jobDeadline / 1000} s`);

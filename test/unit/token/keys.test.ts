@@ -63,17 +63,17 @@ test('a daemon needs no key that signs, and who mints none that opens', async ()
 
 test.each([
   ['others can read', async (path: string) => chmod(path, 0o640), /can be read by others; chmod 600/],
-  ['is no JSON', async (path: string) => writeFile(path, 'secret'), /is no private X25519 key/],
+  ['is no JSON', async (path: string) => writeFile(path, 'secret'), /is not a private X25519 key/],
   [
     'says another id than its name',
     async (path: string) => writeFile(path, (await readFile(path, 'utf8')).replace(/"kid": "/, '$&x')),
-    /its kid must be the beginning of its file name/,
+    /its kid must match the beginning of its file name/,
   ],
   [
     'does not fit together',
     async (path: string) =>
       writeFile(path, (await readFile(path, 'utf8')).replace(/"d": "[^"]+"/, '"d": "AA"')),
-    /is no private X25519 key|no key whose parts fit together/,
+    /is not a private X25519 key|the parts of the key do not match/,
   ],
 ])('a daemon refuses to start with a private key that %s, and says which', async (_, spoil, reason) => {
   await makeKeys(directory, both);

@@ -73,7 +73,7 @@ export const environments: Record<string, Row<Flags>> = {
     options: [onHost],
     sends: ['environment.read', 'environment.replace'],
     takes: '<name> <NAME...>',
-    summary: 'remove variables of an environment; not while somebody else changes it',
+    summary: 'remove variables of an environment; overwrites changes made at the same time',
     async run(call) {
       const [r = '', ...names] = call.args;
       const text = await call.client.environment.read({ r, h: call.flags.host }, { signal: call.signal });

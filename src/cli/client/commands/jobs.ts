@@ -23,7 +23,7 @@ export const list: Row<ListFlags> = {
     new Option('--gear <name>', 'only jobs on this gear, environment or repository'),
     hostOption('only jobs of this host'),
     new Option('--user <name>', 'only jobs of this user'),
-    new Option('-n, --number <jobs>', 'how many at most').default('20'),
+    new Option('-n, --number <jobs>', 'maximum number of jobs').default('20'),
   ],
   async run(call) {
     const { state, gear, host, user, number } = call.flags;
@@ -79,7 +79,7 @@ export const read: Row<{ follow?: true }> = {
   sends: ['job.read', 'job.log'],
   names: 'job',
   options: [
-    new Option('-f, --follow', 'show its steps until it has finished; the exit code tells how it ended'),
+    new Option('-f, --follow', 'show its steps until it has finished; exit code 1 if it did not succeed'),
   ],
   async run(call) {
     const [id = ''] = call.args;
@@ -110,7 +110,7 @@ export const cancel: Row = {
   sends: ['job.cancel'],
   names: 'job',
   takes: '<id>',
-  summary: 'cancel a job: what it has begun is taken back',
+  summary: 'cancel a job and undo its changes',
   async run(call) {
     const [id = ''] = call.args;
     const job = await cancelled(call, id);

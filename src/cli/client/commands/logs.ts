@@ -21,15 +21,15 @@ export const logs: Row<LogFlags> = {
   sends: ['container.log'],
   names: 'gear',
   options: [
-    new Option('-n, --number <lines>', 'how many of the last lines; default: 100'),
+    new Option('-n, --number <lines>', 'number of past lines; default: 100'),
     new Option('-f, --follow', 'print new lines, too, until Ctrl-C'),
-    new Option('--for <duration>', 'print new lines for so long, such as 30s or 1h').conflicts('follow'),
+    new Option('--for <duration>', 'print new lines for this long, such as 30s or 1h').conflicts('follow'),
     hostOption('the host that the gear must be on'),
   ],
   async run(call) {
     const { args: names, json } = call;
     if (json && names.length > 1)
-      throw new BadConfig(['--json: name one gear, for its lines do not name it']);
+      throw new BadConfig(['--json: name only one gear, because the lines do not name it']);
     const width = Math.max(...names.map((name) => name.length));
     const prefix = (name: string) => (names.length > 1 ? `${name.padEnd(width)} | ` : '');
     const print = async (name: string) => {

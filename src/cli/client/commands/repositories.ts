@@ -39,7 +39,7 @@ export const archive: Row<ArchiveFlags> = {
   json: false,
   options: [
     new Option('-o, --output <file>', 'where to write it; - is standard output').default('-'),
-    new Option('--format <format>', 'default: what the name of the file says, else zip').choices(
+    new Option('--format <format>', 'default: from the extension of the file, else zip').choices(
       archiveFormats,
     ),
     hostOption('the host that it must be on'),

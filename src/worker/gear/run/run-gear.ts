@@ -86,7 +86,7 @@ export async function untilIdle({ services, signal }: JobContext, resource: stri
     const activity = await services.systemd.activity(unit);
     return activity.pending ? null : activity;
   };
-  return waitFor(look, othersDeadline, `systemd is not done with ${unit}`, signal);
+  return waitFor(look, othersDeadline, `systemd is still busy with ${unit}`, signal);
 }
 
 /**
@@ -111,7 +111,7 @@ async function waitFor<T>(
 async function assertPortsFree({ ports, addresses }: Startable): Promise<void> {
   for (const { external } of ports) {
     if (!(await portIsFree(external, addresses))) {
-      throw new Failure('port_taken', `the external port ${external} is taken by a program that is no gear`);
+      throw new Failure('port_taken', `the external port ${external} is taken by a program, not by a gear`);
     }
   }
 }

@@ -32,7 +32,7 @@ async function* wholeOutput(program: Program, what: string, signal: AbortSignal)
     const { status, stderr } = await program.ended;
     signal.throwIfAborted();
     if (/out of memory/i.test(stderr))
-      throw limitReached('archiveMegabytes', `git needs more memory for ${what} than it may take`);
+      throw limitReached('archiveMegabytes', `git needs more memory for ${what} than it may use`);
     if (status !== 0)
       throw new Failure('internal', `git could not make ${what}`, { cause: new Error(stderr) });
   } catch (error) {

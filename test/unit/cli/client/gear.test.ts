@@ -135,7 +135,7 @@ test('contexts are kept in a file that nobody else reads', async () => {
   expect(await readContexts(path)).toEqual(contexts);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   writeFileSync(path, '{"current":1}');
-  await expect(readContexts(path)).rejects.toThrow('mend or remove it');
+  await expect(readContexts(path)).rejects.toThrow('fix or remove it');
 });
 
 test('there are colours on a terminal, and none where its user wants none (no-color.org)', () => {

@@ -147,7 +147,7 @@ test('the address to listen on is free, geard answers there, or somebody else ha
     });
   expect(await look('192.0.2.1:80')).toMatchObject({
     verdict: 'problem',
-    detail: '192.0.2.1 is no address of this host',
+    detail: '192.0.2.1 is not an address of this host',
   });
 });
 
@@ -198,14 +198,15 @@ const bus = 'it must be PID 1, and have a system bus: systemctl start dbus';
 const rules = 'systemctl enable --now geard-network.service; contrib/install.sh worker installs it';
 const instances = 'sysctl -w fs.inotify.max_user_instances=1024, and the same in /etc/sysctl.d/geard.conf';
 const ofRedis =
-  'see that it runs there, and that --redis and --redis-… are right; without --redis install redis-server';
-const room = 'make room, as by docker image prune; du -xh /data | sort -h | tail shows where it is';
+  'check that it runs there, and that --redis and --redis-… are right; without --redis install redis-server';
+const room =
+  'make room, for example with docker image prune; du -xh /data | sort -h | tail shows where it is';
 
 test.each<[what: string, check: Check, verdict: Finding['verdict'], mend: string | undefined]>([
   ['no systemd', by(systemd, failing('no bus')), 'problem', bus],
   ['a systemd that is too old', by(systemd, version(243)), 'problem', 'update to 244 or later'],
   ['a systemd that is new enough', by(systemd, version(244)), 'ok', undefined],
-  ['rules that nobody can ask for', by(network, failing('no bus')), 'problem', 'see what is said of systemd'],
+  ['rules that nobody can ask for', by(network, failing('no bus')), 'problem', 'see the check of systemd'],
   ['rules that are not loaded', by(network, rulesAre('inactive')), 'warning', rules],
   ['rules that have failed', by(network, rulesAre('failed')), 'warning', rules],
   ['rules that are loaded', by(network, rulesAre('active')), 'ok', undefined],
@@ -296,7 +297,7 @@ test('a directory above --base that git may not pass is a warning with the comma
   const look = () => directories.look(situation({ base: join(closed, 'gears') }));
   expect(await look()).toEqual({
     verdict: 'warning',
-    detail: `others may not pass ${closed}: no archive can be made`,
+    detail: `other users cannot enter ${closed}: no archive can be created`,
     mend: `chmod o+x ${closed}`,
   });
   await chmod(closed, 0o701);

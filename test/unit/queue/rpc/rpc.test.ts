@@ -35,7 +35,7 @@ test('a question that could not be answered is logged with which it is, and whos
   const fails = () => Promise.reject(new Error('systemd is away'));
   const line = await loggedOf(fails, async () => 1);
   const whose = { question: 'container.read', user: 'ann' };
-  expect(line).toMatchObject({ ...whose, level: 50, msg: 'a question could not be answered' });
+  expect(line).toMatchObject({ ...whose, level: 50, msg: 'a query could not be answered' });
 });
 
 test('an answer that gets lost is logged with which question it was of, and whose', async () => {

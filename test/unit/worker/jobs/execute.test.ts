@@ -160,7 +160,7 @@ test('a job that cannot be taken back and meets a fault that lasts says that wha
   const lasts = () => Promise.reject(new Failure('timeout', 'away', { transient: true }));
   const { stop, go } = setUp(lasts);
   Object.assign(stop, { undo: undefined });
-  const detail = 'away\nwhat was done by then stays; the same request with a new id goes on from there';
+  const detail = 'away\nthe completed steps stay in effect; to continue, send the same request with a new id';
   expect(await go()).toMatchObject({ state: 'failed', error: { code: 'timeout', detail } });
   const absent = setUp(() => Promise.reject(new Failure('container_not_found', 'none')));
   Object.assign(absent.stop, { undo: undefined });

@@ -18,7 +18,7 @@ import { MemoryLedger } from '../../../support/memory-ledger.ts';
 import { until } from '../../../support/until.ts';
 
 const speaks = 'the handler has something to say';
-const stalls = 'a job cannot go on; it is tried again';
+const stalls = 'a job cannot continue and will be retried';
 
 /** A journal in memory. */
 function memoryJournal(): Journal {
@@ -486,7 +486,7 @@ test('every line of a job says whose it is and where it came from, also where it
   expect(saidOf(logged, jobs)).toEqual({
     ends: ['job begins', speaks, 'job ends'],
     replayed: ['job ends'],
-    goes: ['job begins', speaks, 'job goes on later'],
+    goes: ['job begins', speaks, 'job continues later'],
   });
 });
 
@@ -509,6 +509,6 @@ test('every line of a job that cannot go on says whose it is and where it came f
   expect(saidOf(logged, jobs)).toEqual({
     newer: [stalls],
     full: [stalls, 'job begins', speaks, 'job ends'],
-    away: ['job begins', speaks, 'job goes on later', stalls],
+    away: ['job begins', speaks, 'job continues later', stalls],
   });
 });
