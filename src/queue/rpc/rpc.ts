@@ -38,6 +38,12 @@ const answered = z.object({
 const maxWaiting = 1_000;
 
 /**
+ * Maximum number of queries taken at a time. Taken one by one, a query would wait one round trip
+ * for each earlier query of any user, before users take turns.
+ */
+const batch = 100;
+
+/**
  * Default timeout for an answer, in milliseconds: a client hears within two seconds that there is
  * none.
  */
@@ -119,7 +125,7 @@ export type QueryHandlers = {
 /**
  * Answers queries until the signal aborts. `blocking` is a connection of its own; `redis` sends the
  * answers. Requests and arguments arrive unchecked: the handlers check them, and take turns. Holds
- * at most `maxWaiting` queries; the others stay on the list, which has a limit of its own.
+ * at most `maxWaiting` queries and a batch; the others stay on the list, which has its own limit.
  */
 export async function serveQueries(
   redis: Redis,
@@ -145,13 +151,17 @@ export async function serveQueries(
       .publish(channels.replies(host, api), JSON.stringify({ id, ...reply }))
       .catch((error: Error) => asking.log.warn({ reason: error.message }, 'an answer got lost'));
   };
+  const take = (text: string) => {
+    const handled: Promise<void> = handle(text).finally(() => held.delete(handled));
+    held.add(handled);
+  };
   while (!signal.aborted) {
     try {
       const next = await blocking.brpop(keys.asks(host), 5);
       if (!next) continue;
-      const handled: Promise<void> = handle(next[1]).finally(() => held.delete(handled));
-      held.add(handled);
-      if (held.size >= maxWaiting) await Promise.race(held);
+      take(next[1]);
+      for (const text of (await blocking.rpop(keys.asks(host), batch)) ?? []) take(text);
+      while (held.size >= maxWaiting) await Promise.race(held);
     } catch (error) {
       if (signal.aborted) return;
       log.debug({ reason: (error as Error).message }, 'queries cannot be read');

@@ -22,7 +22,7 @@ async function loggedOf(answer: () => Promise<never>, publish: () => Promise<num
     return answer();
   };
   const answers = { 'container.read': handler } as unknown as QueryHandlers;
-  const [redis, blocking] = [{ publish }, { brpop }] as unknown as [Redis, Redis];
+  const [redis, blocking] = [{ publish }, { brpop, rpop: async () => null }] as unknown as [Redis, Redis];
   const served = serveQueries(redis, blocking, 'h1', answers, { now: Date.now }, log, stop.signal);
   onTestFinished(async () => {
     stop.abort();
@@ -43,4 +43,34 @@ test('an answer that gets lost is logged with which question it was of, and whos
   const line = await loggedOf(async () => ({}) as never, lost);
   const whose = { question: 'container.read', user: 'ann' };
   expect(line).toMatchObject({ ...whose, msg: 'an answer got lost', reason: 'Redis is away' });
+});
+
+test('queries that wait together are taken together, not a round trip each', async () => {
+  const stop = new AbortController();
+  const question = { question: 'container.read', sealed: 'sealed', args: {}, until: Date.now() + 20_000 };
+  const waiting = Array.from({ length: 90 }, () =>
+    JSON.stringify({ ...question, id: crypto.randomUUID(), api: crypto.randomUUID() }),
+  );
+  let trips = 0;
+  const blocking = {
+    async brpop() {
+      const next = waiting.pop();
+      if (next === undefined) await once(stop.signal, 'abort');
+      trips++;
+      return next === undefined ? null : ['asks', next];
+    },
+    async rpop(_key: string, count: number) {
+      trips++;
+      return waiting.splice(0, count);
+    },
+  };
+  let answered = 0;
+  const redis = { publish: async () => ++answered };
+  const answers = { 'container.read': async () => ({}) } as unknown as QueryHandlers;
+  const parts = [redis, blocking] as unknown as [Redis, Redis];
+  const served = serveQueries(...parts, 'h1', answers, { now: Date.now }, keepLog().log, stop.signal);
+  await until('all are answered', () => answered === 90);
+  expect(trips).toBe(2);
+  stop.abort();
+  await served;
 });
