@@ -45,7 +45,7 @@ const keyFile = z.strictObject({
 
 const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$/;
 /** Maximum length of a key file, in characters. */
-const maxFileBytes = 4_096;
+const maxFileLength = 4_096;
 
 /** A key that is missing or not valid. The message says how to fix it. */
 export class BadKey extends Error {}
@@ -153,7 +153,7 @@ interface ReadKey {
 
 async function readKey(path: string, role: KeyRole, half: Half, kid: string): Promise<ReadKey> {
   const text = await readTrusted(path, half === 'key');
-  const parsed = keyFile.safeParse(text.length > maxFileBytes ? null : parseJson(text));
+  const parsed = keyFile.safeParse(text.length > maxFileLength ? null : parseJson(text));
   const { kty, crv, alg } = roles[role];
   const jwk = parsed.data;
   if (!jwk || jwk.kty !== kty || jwk.crv !== crv || (half === 'key') !== (jwk.d !== undefined)) {

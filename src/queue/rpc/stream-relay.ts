@@ -30,7 +30,7 @@ const readerBeat = 700;
 /** Size in bytes at which a frame takes no more chunks. */
 const frameSize = 64 * 1024;
 /** Maximum number of XADDs in flight. */
-const maxInFlightBytes = 8;
+const maxInFlight = 8;
 
 const opening = '0-1';
 const claim = '0-2';
@@ -154,7 +154,7 @@ function createFrameSender({ redis, key, abort, first, beat }: Sending) {
   return {
     send,
     async roomForMore() {
-      while (inFlight.size >= maxInFlightBytes) await Promise.race(inFlight);
+      while (inFlight.size >= maxInFlight) await Promise.race(inFlight);
       if (unread >= window) await untilRead();
       if (failed) throw failed;
     },
