@@ -88,7 +88,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     await tidyNetworks(services);
     return await runHost(options, { queue, announcer, services, handlers, closers });
   } catch (error) {
-    await closers.close().catch(({ message }: Error) => log.error({ reason: message }, 'closing failed'));
+    await closers.abandon(log);
     throw error;
   }
 }

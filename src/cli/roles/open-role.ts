@@ -3,12 +3,13 @@ import { hostLimits, jobLimits, userLimits } from '../../jobs/limits.ts';
 import { type Closers, createClosers } from '../../lib/async/closers.ts';
 import { listen } from '../../lib/http/listen.ts';
 import { createMetricsServer } from '../../lib/metrics/exposition.ts';
+import type { RedisAccess } from '../../queue/api-queue.ts';
 import { type Config, lifetimesOf } from '../options/config.ts';
 import type { Role } from '../options/options.ts';
 import { version } from '../version.ts';
 import { leaveNoCoreFile } from './process-hardening.ts';
 import { redisAccess } from './redis-access.ts';
-import { openTokenParts } from './token-services.ts';
+import { openTokenParts, type TokenParts } from './token-services.ts';
 
 /** Milliseconds for requests and jobs to finish after SIGTERM. */
 const requestGrace = 5_000;
@@ -28,7 +29,6 @@ export async function openRole(
   log: Logger,
 ): Promise<Closers> {
   const closers = createClosers();
-  const keepSeconds = config.dedupeDays * day;
   try {
     if (!(await leaveNoCoreFile())) log.warn('core files cannot be turned off: prlimit failed');
     const tokens = await openTokenParts(config, log, closers);
@@ -38,54 +38,70 @@ export async function openRole(
       await preflight(redis, log);
     }
     if (config.metricsListen !== null) await serveMetrics(config.metricsListen, log, closers);
-    if (role !== 'api') {
-      const { openWorker } = await import('../../worker/open-worker.ts');
-      const { change, read } = lifetimesOf(config);
-      const worker = await openWorker({
-        ...config,
-        ...tokens,
-        version,
-        redis,
-        limits: hostLimits.parse(config),
-        keepSeconds,
-        // The journal knows a job that is written into Redis a second time: it keeps jobs as long
-        // as their tokens could be valid.
-        journalSeconds: keepSeconds + Math.max(change, read),
-        streamListen: streamPlace(role, config),
-        cloneLimits: {
-          seconds: config.cloneSeconds,
-          megabytes: config.cloneMegabytes,
-          objects: config.cloneObjects,
-        },
-        onFatal,
-        log,
-      });
-      closers.push(() => worker.close(jobGrace));
-      log.info({ host: config.host, base: config.base }, 'worker is ready');
-    }
-    if (role !== 'worker') {
-      const [{ openApiQueue }, { startApi }] = await Promise.all([
-        import('../../queue/api-queue.ts'),
-        import('../../api/start-api.ts'),
-      ]);
-      const limits = jobLimits.parse(config);
-      // These hosts must report before the api relies on a new Redis.
-      const expected = role === 'daemon' ? [config.host] : [];
-      const queue = openApiQueue({ redis, limits, keepSeconds, expected, log });
-      closers.push(queue.close);
-      const api = await startApi(
-        { ...tokens, queue, version, limits: userLimits.parse(config), transport: config.stream, log },
-        config.listen,
-      );
-      closers.push(() => api.close(requestGrace));
-      log.info({ url: api.url }, 'api listens');
-    }
+    const parts = { role, config, tokens, redis, keepSeconds: config.dedupeDays * day, log, closers };
+    if (role !== 'api') await openHost(parts, onFatal);
+    if (role !== 'worker') await openApi(parts);
     return closers;
   } catch (error) {
-    // The error of the start must reach the caller even if closing fails.
-    await closers.close().catch(({ message }: Error) => log.error({ reason: message }, 'closing failed'));
+    await closers.abandon(log);
     throw error;
   }
+}
+
+/** The inputs of the worker and of the api. */
+interface RoleParts {
+  role: Role;
+  config: Config;
+  tokens: TokenParts;
+  redis: RedisAccess;
+  /** Seconds to keep a finished job and its id. */
+  keepSeconds: number;
+  log: Logger;
+  closers: Closers;
+}
+
+async function openHost(parts: RoleParts, onFatal: (error: Error) => void): Promise<void> {
+  const { role, config, tokens, redis, keepSeconds, log, closers } = parts;
+  const { openWorker } = await import('../../worker/open-worker.ts');
+  const { change, read } = lifetimesOf(config);
+  const worker = await openWorker({
+    ...config,
+    ...tokens,
+    version,
+    redis,
+    limits: hostLimits.parse(config),
+    keepSeconds,
+    // The journal knows a job that is written into Redis a second time: it keeps jobs as long as
+    // their tokens could be valid.
+    journalSeconds: keepSeconds + Math.max(change, read),
+    streamListen: streamPlace(role, config),
+    cloneLimits: {
+      seconds: config.cloneSeconds,
+      megabytes: config.cloneMegabytes,
+      objects: config.cloneObjects,
+    },
+    onFatal,
+    log,
+  });
+  closers.push(() => worker.close(jobGrace));
+  log.info({ host: config.host, base: config.base }, 'worker is ready');
+}
+
+async function openApi({ role, config, tokens, redis, keepSeconds, log, closers }: RoleParts): Promise<void> {
+  const [{ openApiQueue }, { startApi }] = await Promise.all([
+    import('../../queue/api-queue.ts'),
+    import('../../api/start-api.ts'),
+  ]);
+  // These hosts must report before the api relies on a new Redis.
+  const expected = role === 'daemon' ? [config.host] : [];
+  const queue = openApiQueue({ redis, limits: jobLimits.parse(config), keepSeconds, expected, log });
+  closers.push(queue.close);
+  const api = await startApi(
+    { ...tokens, queue, version, limits: userLimits.parse(config), transport: config.stream, log },
+    config.listen,
+  );
+  closers.push(() => api.close(requestGrace));
+  log.info({ url: api.url }, 'api listens');
 }
 
 async function serveMetrics(
