@@ -4,10 +4,9 @@ import { z } from 'zod';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { hostLimits, queueLimits, userLimits } from '../../jobs/limits.ts';
 import { cpus, memory } from '../../jobs/types/container.ts';
-import { count, withDefault } from './option-definition.ts';
+import { count, megabytes, withDefault } from './option-definition.ts';
 
 const number = (preset: string, help: string) => count(preset, '<number>', 100_000, help);
-const megabytes = (preset: string, help: string) => count(preset, '<MiB>', 1_048_576, help);
 
 /**
  * Default memory of a gear, and its maximum, in MiB: half of the host's memory, so that no gear

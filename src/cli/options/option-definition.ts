@@ -24,6 +24,8 @@ export function withDefault<S extends z.ZodType>(preset: string, takes: string, 
 export const count = (preset: string, takes: string, most: number, help: string) =>
   withDefault(preset, takes, wholeNumber(1, most), help);
 
+export const megabytes = (preset: string, help: string) => count(preset, '<MiB>', 1_048_576, help);
+
 export function optional<S extends z.ZodType>(takes: string, schema: S, help: string) {
   return { takes, schema, help };
 }

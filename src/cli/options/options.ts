@@ -11,6 +11,7 @@ import { parsePool } from '../../worker/domain/networks.ts';
 import { limitOptions, ofApiLimits, ofHostLimits } from './limit-options.ts';
 import {
   count,
+  megabytes,
   namedOptions,
   type OptionDefinition,
   onOff,
@@ -154,7 +155,7 @@ export const optionTable = namedOptions({
     'private addresses, networks and host names of registries from which pulls are allowed, separated by commas',
   ),
   cloneSeconds: count('900', '<seconds>', 86_400, 'how long a clone may take'),
-  cloneMegabytes: count('4096', '<MiB>', 1_048_576, 'how large a cloned repository may be'),
+  cloneMegabytes: megabytes('4096', 'how large a cloned repository may be'),
   cloneObjects: count('5000000', '<number>', 1_000_000_000, 'how many objects a cloned repository may hold'),
   startSeconds: count(
     '60',
