@@ -4,7 +4,7 @@ import { jobLimits } from '../../jobs/limits.ts';
 import { jobs } from '../../jobs/registry.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { Counter } from '../../lib/metrics/metric.ts';
-import { deleteEntry, entrySettled, readEntry, releaseEntry } from '../directory/entries.ts';
+import { deleteEntry, entrySettled, type NameEntry, readEntry, releaseEntry } from '../directory/entries.ts';
 import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger, readJobOf } from '../records/worker-records.ts';
 import { type ClaimVerdict, runScript } from '../scripts/run-script.ts';
@@ -98,7 +98,7 @@ async function claim(attempt: Attempt): Promise<Step> {
 }
 
 /** The directory has the name on a host. */
-function entered(attempt: Attempt, verdict: ClaimVerdict, entry: NonNullable<Attempt['made']>): Step {
+function entered(attempt: Attempt, verdict: ClaimVerdict, entry: NameEntry): Step {
   if (verdict === 'claimed') attempt.made = entry;
   attempt.settled = verdict === 'settled';
   return { host: entry.host };
@@ -123,7 +123,7 @@ async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
  */
 async function movedOn(
   { parts: { redis }, submission: { command } }: Attempt,
-  entry: NonNullable<Attempt['made']>,
+  entry: NameEntry,
 ): Promise<Step> {
   const state = await releaseEntry(redis, jobs[command.type].on, command.params.resource, entry);
   if (state === 'held') return { verdict: 'elsewhere', host: entry.host };

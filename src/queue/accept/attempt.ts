@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { JobLimits } from '../../jobs/limits.ts';
-import type { Entry } from '../directory/entries.ts';
+import type { NameEntry } from '../directory/entries.ts';
 import type { DirectorySync } from '../directory/sync.ts';
 import type { Deliveries } from '../records/deliveries.ts';
 import type { RedisClock } from '../redis/clock.ts';
@@ -36,5 +36,5 @@ export interface Attempt {
   /** The ledger's entry for the id, if that is void. */
   instead: string;
   /** The directory's entry, if this request made it. */
-  made: Pick<Entry, 'host' | 'text'> | null;
+  made: NameEntry | null;
 }

@@ -29,6 +29,9 @@ export interface Entry {
   text: string;
 }
 
+/** The part of an entry that a script returns. */
+export type NameEntry = Pick<Entry, 'host' | 'text'>;
+
 /** The keys with which a script changes the directory. */
 export const entryKeys = (kind: LineKind) => [keys.holders(kind), keys.names(kind), keys.spread];
 
@@ -78,7 +81,7 @@ export async function releaseEntry(
   redis: Redis,
   kind: LineKind,
   resource: string,
-  known: Pick<Entry, 'host' | 'text'>,
+  known: NameEntry,
 ): Promise<'free' | 'held' | 'busy'> {
   if (await isHeld(redis, known.host, kind, resource)) return 'held';
   return (await deleteEntry(redis, kind, resource, known)) ? 'free' : 'busy';
