@@ -5,12 +5,18 @@ import { type QueryHandlers, serveQueries } from '../../../../src/queue/rpc/rpc.
 import { keepLog } from '../../../support/log-lines.ts';
 import { until } from '../../../support/until.ts';
 
+/** A query as it lies on the list. */
+const written = () =>
+  JSON.stringify({
+    ...{ id: crypto.randomUUID(), api: crypto.randomUUID(), question: 'container.read' },
+    ...{ sealed: 'sealed', args: {}, until: Date.now() + 20_000 },
+  });
+
 /** What a worker logs of a question of ann's; `publish` sends its answer. */
 async function loggedOf(answer: () => Promise<never>, publish: () => Promise<number>) {
   const { log, lines } = keepLog();
   const stop = new AbortController();
-  const question = { question: 'container.read', sealed: 'sealed', args: {}, until: Date.now() + 20_000 };
-  const asks = [JSON.stringify({ ...question, id: crypto.randomUUID(), api: crypto.randomUUID() })];
+  const asks = [written()];
   const brpop = async () => {
     const next = asks.pop();
     if (next !== undefined) return ['asks', next];
@@ -47,10 +53,7 @@ test('an answer that gets lost is logged with which question it was of, and whos
 
 test('queries that wait together are taken together, not a round trip each', async () => {
   const stop = new AbortController();
-  const question = { question: 'container.read', sealed: 'sealed', args: {}, until: Date.now() + 20_000 };
-  const waiting = Array.from({ length: 90 }, () =>
-    JSON.stringify({ ...question, id: crypto.randomUUID(), api: crypto.randomUUID() }),
-  );
+  const waiting = Array.from({ length: 90 }, written);
   let trips = 0;
   const blocking = {
     async brpop() {
