@@ -3,6 +3,7 @@ import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { readUnitStates, showGears } from '../../src/worker/gear/read-gear.ts';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
 import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
+import { settled } from '../support/settled.ts';
 import { plainGear } from '../support/some-gear.ts';
 
 let open: OpenHostServices;
@@ -44,4 +45,22 @@ test('what a page tells of a gear is what systemd and GET container tell', async
   await systemd.settle();
   const { active, sub } = await systemd.state(unit); // Which has systemd load it.
   expect(await told()).toMatchObject({ enabled: true, systemd: { active, sub } });
+});
+
+test('a page is answered while systemd reloads', async () => {
+  const { systemd } = open.services;
+  let reloading = true;
+  const listed = new Promise<void>((resolve) => {
+    listenToFailpoints((point) => {
+      if (point === 'dbus.ListUnitsByPatterns:after') resolve();
+    });
+  });
+  const reload = systemd.reload().finally(() => {
+    reloading = false;
+  });
+  await listed;
+  await settled();
+  const { gears, calls } = await page(['listed-3']);
+  expect({ reloading, calls, gears: gears.length }).toEqual({ reloading: true, calls: 0, gears: 1 });
+  await reload;
 });

@@ -13,7 +13,7 @@ export async function lookForDrift(services: HostServices): Promise<Drift> {
   const before = [...services.busy];
   const [{ links, halfWanted }, loaded, containers, networks, held, units] = await Promise.all([
     systemd.links(),
-    systemd.loaded('gear-*.service'),
+    systemd.loaded(),
     engine.containersNamed(containerName('')),
     engine.networks(),
     directory.held('gear'),

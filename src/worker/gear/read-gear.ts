@@ -58,7 +58,7 @@ export interface UnitStates {
 
 /** Queries systemd once for all gears: it has more work with each gear queried by name. */
 export async function readUnitStates({ systemd }: HostServices): Promise<UnitStates> {
-  const [loaded, enabled] = await Promise.all([systemd.loaded('gear-*.service'), systemd.enabled()]);
+  const [loaded, enabled] = await Promise.all([systemd.loaded(), systemd.enabled()]);
   return { states: new Map(loaded.map(({ name, active, sub }) => [name, { active, sub }])), enabled };
 }
 

@@ -9,9 +9,7 @@ const gears = new Gauge('geard_gears', 'Gears of the host by the state of their 
 /** Queries systemd for the gears when metrics are read. */
 export function watchGears({ systemd, gears: index, paths }: HostServices): void {
   gears.measuredBy(async () => {
-    const loaded = new Map(
-      (await systemd.loaded('gear-*.service')).map(({ name, active }) => [name, active]),
-    );
+    const loaded = new Map((await systemd.loaded()).map(({ name, active }) => [name, active]));
     const counts = new Map(states.map((active) => [active, 0]));
     for (const { resource } of index.all()) {
       const active = loaded.get(paths.unitName(resource)) ?? 'inactive';

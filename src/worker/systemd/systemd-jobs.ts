@@ -12,6 +12,12 @@ export const managerObject = {
   interface: 'org.freedesktop.systemd1.Manager',
 } as const;
 
+/** Calls methods of this object. */
+export const managerOf =
+  (bus: Bus) =>
+  (member: string, signature = '', body: unknown[] = []): Promise<unknown[]> =>
+    bus.call({ ...managerObject, member, signature, body });
+
 const nameOwnerChanged = { interface: 'org.freedesktop.DBus', member: 'NameOwnerChanged' } as const;
 
 /** The result of a job in systemd (org.freedesktop.systemd1(5), JobRemoved). */

@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { shareCalls } from '../../lib/async/share-calls.ts';
 import { networkRules } from '../domain/networks.ts';
 import { type Bus, BusError } from './bus.ts';
-import { followJobs, type JobResult, managerObject } from './systemd-jobs.ts';
+import { type LoadedUnit, listGearUnits } from './gear-units.ts';
+import { followJobs, type JobResult, managerObject, managerOf } from './systemd-jobs.ts';
 import { createUnitLinks, type UnitLinks } from './unit-links.ts';
 
 /** A unit as systemd sees it. */
@@ -64,8 +65,8 @@ export interface Systemd {
   resetFailed(unit: string): Promise<void>;
   /** Reloads the network rules, if the host has them. Calls share a reload that waits to begin. */
   reloadNetworkRules(): Promise<JobResult | 'absent'>;
-  /** Units in systemd's memory whose names match a pattern. */
-  loaded(pattern: string): Promise<({ name: string } & Pick<UnitState, 'active' | 'sub'>)[]>;
+  /** Gears' units in systemd's memory. */
+  loaded(): Promise<LoadedUnit[]>;
   /** The file that a unit was read from; empty when there was none. */
   fragment(unit: string): Promise<string>;
   /**
@@ -102,13 +103,12 @@ export async function createSystemd({
   log: Logger;
 }): Promise<Systemd> {
   const links = createUnitLinks(wantedBy);
-  const manager = (member: string, signature = '', body: unknown[] = []) =>
-    bus.call({ ...managerObject, member, signature, body });
-
+  const manager = managerOf(bus);
   const propertiesOf = readerOf(bus);
   const jobs = await followJobs(bus, log);
 
-  const { reload, settle, change } = countReloads(() => manager('Reload'));
+  const gearUnits = listGearUnits(bus);
+  const { reload, settle, change } = countReloads(gearUnits.reload);
 
   const runJob = (member: string, unit: string, signal?: AbortSignal) =>
     jobs.run(() => manager(member, 'ss', [unit, 'replace']), signal);
@@ -153,14 +153,7 @@ export async function createSystemd({
       await manager('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', transientUnit(program), []]);
     },
 
-    async loaded(pattern) {
-      const [units] = await manager('ListUnitsByPatterns', 'asas', [[], [pattern]]);
-      return (units as string[][]).map(([name, , , active, sub]) => ({
-        name: String(name),
-        active: String(active),
-        sub: String(sub),
-      }));
-    },
+    loaded: gearUnits.loaded,
 
     fragment: async (unit) => String((await propertiesOf(unit, 'FragmentPath'))[0]),
 
