@@ -1,8 +1,5 @@
 import { Limiter, type Release } from '../../lib/async/limiter.ts';
 
-/** Milliseconds after a request during which its user counts as sharing the api. */
-const shareTime = 10_000;
-
 /**
  * Maximum length of a turn, in milliseconds. A request that takes longer mostly waits for a host or
  * for Redis, so the user's next request can start.
@@ -15,18 +12,9 @@ const longestTurn = 50;
  * user does not wait: concurrent requests cost less, because their Redis commands travel together.
  */
 export function createTurns(perUser: number): (user: string) => Promise<Release> {
-  const turns = new Limiter({ all: Number.POSITIVE_INFINITY, perKey: perUser });
-  let newest = { user: '', at: Number.NEGATIVE_INFINITY };
-  /** The newest request of another user than `newest.user`. */
-  let other = newest;
-  const isShared = (user: string) => {
-    const now = performance.now();
-    if (user !== newest.user) other = newest;
-    newest = { user, at: now };
-    return now - other.at < shareTime;
-  };
+  const turns = new Limiter({ all: Number.POSITIVE_INFINITY, perKey: perUser, coolsDown: true });
   return async (user) => {
-    if (!isShared(user)) return () => undefined;
+    if (!turns.isShared(user)) return () => undefined;
     const end = await turns.wait(user);
     const timer = setTimeout(end, longestTurn);
     return () => {

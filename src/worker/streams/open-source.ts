@@ -1,6 +1,7 @@
 import { Failure, limitReached } from '../../jobs/errors.ts';
 import { type OpenStream, type StreamArgs, type StreamName, streams } from '../../jobs/rpc/streams.ts';
-import { Limiter, shared } from '../../lib/async/limiter.ts';
+import { cooldownAfter, halves, Limiter, shared } from '../../lib/async/limiter.ts';
+import { pause } from '../../lib/async/pause.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { explain } from '../../lib/explain.ts';
 import type { AuthorizedStream } from '../authorization.ts';
@@ -23,6 +24,12 @@ const sources: { [S in StreamName]: Source<S> } = {
   'repository.bundle': repositoryBundle,
 };
 
+/** Bytes of an archive that are sent at full speed. */
+const fullSpeed = 1024 * 1024;
+
+/** Maximum pause after a chunk of an archive, in milliseconds. */
+const longestPause = 100;
+
 /** Timeout for a stream that waits for its turn, in milliseconds: an api waits a little longer. */
 const patience = 10_000;
 
@@ -38,7 +45,7 @@ export interface Sources {
 
 export function createSources(services: HostServices): Sources {
   const running = new Set<AbortController>();
-  const logs = new Limiter(shared(services.limits.maxStreams));
+  const logs = new Limiter(halves(services.limits.maxStreams));
   const archives = new Limiter(shared(services.limits.maxArchives));
   /** Waits for a slot: each stream has its own process, and making an archive needs memory. */
   const placeFor = (name: StreamName, tenant: string, signal: AbortSignal) => {
@@ -71,7 +78,9 @@ export function createSources(services: HostServices): Sources {
       if (signal.aborted) passOn();
       try {
         const { head, body } = await source(abort.signal, tenant);
-        return { head, body: send(counted(body, over)) };
+        const isShared = () => archives.isShared(tenant);
+        const sent = name === 'container.log' ? body : gentle(body, isShared, abort.signal);
+        return { head, body: send(counted(sent, over)) };
       } catch (error) {
         over();
         throw error;
@@ -90,6 +99,26 @@ function bind<S extends StreamName>(services: HostServices, name: S, args: unkno
   const checked = parsed.data as StreamArgs<S>;
   return (signal: AbortSignal, tenant: string): Promise<OpenStream<S>> =>
     sources[name](services, checked, signal, tenant);
+}
+
+/**
+ * Sends a large archive with pauses while other users fetch archives, too: git, worker, Redis and
+ * api would otherwise keep a processor each busy with it.
+ */
+async function* gentle(
+  body: AsyncIterable<Uint8Array>,
+  isShared: () => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  let started = performance.now();
+  for await (const chunk of body) {
+    yield chunk;
+    size += chunk.length;
+    const rest = cooldownAfter(performance.now() - started);
+    if (size > fullSpeed && isShared()) await pause(Math.min(rest, longestPause), signal);
+    started = performance.now();
+  }
 }
 
 async function* counted(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {

@@ -42,6 +42,8 @@ test('a user who is alone for ten seconds waits for no turn', async () => {
   expect(begun).toEqual(['a1', 'a2']);
   await ask('bob', 'b1', 'b2');
   expect(begun.slice(2)).toEqual(['b1']);
+  await vi.advanceTimersByTimeAsync(550); // b1 passes its turn on, and bob cools down.
+  expect(begun.slice(3)).toEqual(['b2']);
   await vi.advanceTimersByTimeAsync(9_999);
   await ask('alice', 'a3', 'a4');
   expect(begun.slice(4)).toEqual(['a3']);
@@ -54,7 +56,19 @@ test('a request that takes longer than 50 ms passes its turn on', async () => {
   const { ask, begun } = aWorkshop(1);
   await ask('bob', 'b1');
   await ask('alice', 'a1', 'a2');
-  await vi.advanceTimersByTimeAsync(49);
+  await vi.advanceTimersByTimeAsync(50 + 499);
+  expect(begun).toEqual(['b1', 'a1']);
+  await vi.advanceTimersByTimeAsync(1); // Ten times as long as the turn.
+  expect(begun).toEqual(['b1', 'a1', 'a2']);
+});
+
+test('a user with waiting requests cools down while another one is active', async () => {
+  const { ask, end, begun } = aWorkshop(1);
+  await ask('bob', 'b1');
+  await ask('alice', 'a1', 'a2');
+  await vi.advanceTimersByTimeAsync(20);
+  await end('a1');
+  await vi.advanceTimersByTimeAsync(199);
   expect(begun).toEqual(['b1', 'a1']);
   await vi.advanceTimersByTimeAsync(1);
   expect(begun).toEqual(['b1', 'a1', 'a2']);

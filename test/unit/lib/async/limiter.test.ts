@@ -1,7 +1,9 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { Limiter, type Release, shared } from '../../../../src/lib/async/limiter.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { halves, Limiter, type Release, shared } from '../../../../src/lib/async/limiter.ts';
 import { settled } from '../../../support/settled.ts';
+
+afterEach(() => void vi.useRealTimers());
 
 const never = new AbortController().signal;
 
@@ -29,7 +31,7 @@ test('keys that wait get their places by turns, each in its own order of asking'
 });
 
 test('a key at its share waits for itself only, while others go past it', async () => {
-  const limiter = new Limiter(shared(2));
+  const limiter = new Limiter(halves(2));
   const held = limiter.take('a');
   let late: Release | null = null;
   void limiter.wait('a', never).then((release) => {
@@ -102,4 +104,76 @@ test('whatever is asked, given up and given back in whatever order: bounds hold 
     }),
     { numRuns: 60 },
   );
+});
+
+/** One slot for each key, and who got one, in this order. */
+function busySlots() {
+  vi.useFakeTimers();
+  const limiter = new Limiter(shared(2));
+  const given: string[] = [];
+  const releases: Release[] = [];
+  return {
+    async ask(key: string, ...names: string[]) {
+      for (const name of names)
+        void limiter.wait(key, never).then((one) => given.push(name) && releases.push(one));
+      await vi.advanceTimersByTimeAsync(0);
+    },
+    /** Gives back the slot that was given first, after some milliseconds. */
+    async use(ms: number) {
+      await vi.advanceTimersByTimeAsync(ms);
+      releases.shift()?.();
+      await vi.advanceTimersByTimeAsync(0);
+    },
+    after: (ms: number) => vi.advanceTimersByTimeAsync(ms),
+    given,
+  };
+}
+
+test('a busy key waits ten times as long as it worked while another one is active', async () => {
+  const { ask, use, after, given } = busySlots();
+  await ask('bob', 'b1');
+  await use(5);
+  await ask('alice', 'a1', 'a2');
+  await use(100);
+  await after(999);
+  await ask('bob', 'b2'); // Who has only this one does not wait.
+  expect(given).toEqual(['b1', 'a1', 'b2']);
+  await after(1);
+  expect(given.slice(3)).toEqual(['a2']);
+});
+
+test('a busy key waits ten seconds at most', async () => {
+  const { ask, use, after, given } = busySlots();
+  await ask('alice', 'a1', 'a2');
+  await after(3_600_000);
+  await ask('bob', 'b1');
+  await use(0);
+  await after(9_999);
+  expect(given).toEqual(['a1', 'b1']);
+  await after(1);
+  expect(given.slice(2)).toEqual(['a2']);
+});
+
+test('a key without others, with others that wait, too, or with nobody waiting does not cool down', async () => {
+  const alone = busySlots();
+  await alone.ask('bob', 'b1');
+  await alone.use(1);
+  await alone.after(10_000);
+  await alone.ask('alice', 'a1', 'a2');
+  await alone.use(100);
+  expect(alone.given).toEqual(['b1', 'a1', 'a2']);
+
+  const both = busySlots();
+  await both.ask('alice', 'a1', 'a2');
+  await both.ask('bob', 'b1', 'b2');
+  await both.use(100);
+  expect(both.given).toEqual(['a1', 'b1', 'a2']);
+
+  const idle = busySlots();
+  await idle.ask('bob', 'b1');
+  await idle.ask('alice', 'a1');
+  await idle.use(100);
+  await idle.use(0);
+  await idle.ask('alice', 'a2');
+  expect(idle.given).toEqual(['b1', 'a1', 'a2']);
 });
