@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '../../test/support/client.ts';
 import { type KeyedFleet, openKeyedFleet } from '../../test/support/keyed-fleet.ts';
 import { startNode } from '../../test/support/processes.ts';
@@ -26,22 +27,32 @@ let installs = 0;
 /** What the measured tenant does, one after the other, and how often in a round. */
 const kinds: Record<string, { times: number; work: (bob: Client) => Promise<unknown> }> = {
   install: {
-    times: 8,
+    times: 16,
     work: (bob) => {
       const env = [{ name: 'N', value: String(installs++) }];
       return change(bob, 'PUT', 'container', 'bob-0', { ports: [{ internal: 8080 }], env }, 'geard/sample');
     },
   },
-  log: { times: 24, work: (bob) => must(bob, 'container/log', { r: 'bob-0', for: '0' }) },
-  archive: { times: 24, work: (bob) => must(bob, 'content', { t: 'gitarchive', r: 'bob-git' }) },
-  'GET containers': { times: 48, work: (bob) => must(bob, 'containers', {}) },
-  'GET jobs': { times: 48, work: (bob) => must(bob, 'jobs', {}) },
+  log: { times: 96, work: (bob) => must(bob, 'container/log', { r: 'bob-0', for: '0' }) },
+  archive: { times: 96, work: (bob) => must(bob, 'content', { t: 'gitarchive', r: 'bob-git' }) },
+  'GET containers': { times: 192, work: (bob) => must(bob, 'containers', {}) },
+  'GET jobs': { times: 192, work: (bob) => must(bob, 'jobs', {}) },
 };
 type Took = Record<string, number[]>;
+
+/** Milliseconds for which a user stays active after its last request; see limiter.ts. */
+const activeTime = 10_000;
+
+/** Makes the measured tenant an active one before it is measured. */
+async function warmUp(bob: Client): Promise<void> {
+  const until = performance.now() + 4_000;
+  while (performance.now() < until) for (const { work } of Object.values(kinds)) await work(bob);
+}
 
 /** Each kind spread evenly over the round, so that what disturbs the machine disturbs all. */
 async function measure(bob: Client, took: Took): Promise<void> {
   const most = Math.max(...Object.values(kinds).map(({ times }) => times));
+  await warmUp(bob);
   for (let n = 0; n < most; n++) {
     for (const [kind, { times, work }] of Object.entries(kinds)) {
       if (Math.floor((n * times) / most) === Math.floor(((n + 1) * times) / most)) continue;
@@ -71,6 +82,7 @@ async function release(pressing: ChildProcess, alice: Client): Promise<void> {
       for (const { id } of body.jobs) await alice.send('DELETE', `job/${id}`);
     }
   }
+  await pause(activeTime);
 }
 
 async function prepare(fleet: KeyedFleet): Promise<{ alice: Client; bob: Client }> {
@@ -87,13 +99,15 @@ async function prepare(fleet: KeyedFleet): Promise<{ alice: Client; bob: Client 
 
 /** What a tenant waits for while another one presses, beside what it waits for alone. */
 export async function benchTenants(): Promise<Row[]> {
-  const fleet = await openKeyedFleet('relay', [], { api: soonFull });
+  const fleet = await openKeyedFleet('relay', [], {
+    api: [...soonFull, '--log-level', 'info'],
+    worker: ['--log-level', 'info'],
+  });
   const none = (): Took => Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
   const alone = none();
   const pressed = Object.entries(presses).map(([how, inWords]) => ({ how, inWords, took: none() }));
   try {
     const { alice, bob } = await prepare(fleet);
-    await measure(bob, none()); // Warms up.
     for (let round = 0; round < rounds; round++) {
       await measure(bob, alone);
       for (const { how, inWords, took } of pressed) {
