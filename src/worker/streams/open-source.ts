@@ -1,13 +1,13 @@
 import { Failure, limitReached } from '../../jobs/errors.ts';
 import { type OpenStream, type StreamArgs, type StreamName, streams } from '../../jobs/rpc/streams.ts';
-import { cooldownAfter, halves, Limiter, shared } from '../../lib/async/limiter.ts';
-import { pause } from '../../lib/async/pause.ts';
+import { halves, Limiter, shared } from '../../lib/async/limiter.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { explain } from '../../lib/explain.ts';
 import type { AuthorizedStream } from '../authorization.ts';
 import type { HostServices } from '../host-services.ts';
 import { containerLog } from './container-log.ts';
 import { contentArchive } from './content-archive.ts';
+import { pacedBody } from './paced-body.ts';
 import { repositoryBundle } from './repository-bundle.ts';
 
 /** Opens a stream, or throws the reason why not. Its work ends when the signal aborts. */
@@ -23,12 +23,6 @@ const sources: { [S in StreamName]: Source<S> } = {
   'content.archive': contentArchive,
   'repository.bundle': repositoryBundle,
 };
-
-/** Bytes of an archive that are sent at full speed. */
-const fullSpeed = 1024 * 1024;
-
-/** Maximum pause after a chunk of an archive, in milliseconds. */
-const longestPause = 100;
 
 /** Timeout for a stream that waits for its turn, in milliseconds: an api waits a little longer. */
 const patience = 10_000;
@@ -79,7 +73,7 @@ export function createSources(services: HostServices): Sources {
       try {
         const { head, body } = await source(abort.signal, tenant);
         const isShared = () => archives.isShared(tenant);
-        const sent = name === 'container.log' ? body : gentle(body, isShared, abort.signal);
+        const sent = name === 'container.log' ? body : pacedBody(body, isShared, abort.signal);
         return { head, body: send(counted(sent, over)) };
       } catch (error) {
         over();
@@ -99,26 +93,6 @@ function bind<S extends StreamName>(services: HostServices, name: S, args: unkno
   const checked = parsed.data as StreamArgs<S>;
   return (signal: AbortSignal, tenant: string): Promise<OpenStream<S>> =>
     sources[name](services, checked, signal, tenant);
-}
-
-/**
- * Sends a large archive with pauses while other users fetch archives, too: git, worker, Redis and
- * api would otherwise keep a processor each busy with it.
- */
-async function* gentle(
-  body: AsyncIterable<Uint8Array>,
-  isShared: () => boolean,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  let size = 0;
-  let started = performance.now();
-  for await (const chunk of body) {
-    yield chunk;
-    size += chunk.length;
-    const rest = cooldownAfter(performance.now() - started);
-    if (size > fullSpeed && isShared()) await pause(Math.min(rest, longestPause), signal);
-    started = performance.now();
-  }
 }
 
 async function* counted(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {

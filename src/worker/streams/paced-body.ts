@@ -1,0 +1,29 @@
+import { cooldownAfter } from '../../lib/async/limiter.ts';
+import { pause } from '../../lib/async/pause.ts';
+
+/** Bytes that are sent at full speed. */
+const fullSpeed = 1024 * 1024;
+
+/** Maximum pause after a chunk, in milliseconds. */
+const longestPause = 100;
+
+/**
+ * A large body with a cooldown after each chunk while `isShared()`: git, worker, Redis and api would
+ * otherwise keep the processors busy with it. The cooldown follows from the time that the chunk took
+ * to come and to be sent. Rejects with the signal's reason when it aborts during a pause.
+ */
+export async function* pacedBody(
+  body: AsyncIterable<Uint8Array>,
+  isShared: () => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  let started = performance.now();
+  for await (const chunk of body) {
+    yield chunk;
+    size += chunk.length;
+    const rest = Math.min(cooldownAfter(performance.now() - started), longestPause);
+    if (size > fullSpeed && isShared()) await pause(rest, signal);
+    started = performance.now();
+  }
+}

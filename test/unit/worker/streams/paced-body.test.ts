@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { pacedBody } from '../../../../src/worker/streams/paced-body.ts';
+
+const { pause } = vi.hoisted(() => ({
+  pause: vi.fn(async (_: number, signal?: AbortSignal) => signal?.throwIfAborted()),
+}));
+vi.mock('../../../../src/lib/async/pause.ts', () => ({ pause }));
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  pause.mockClear();
+  vi.useRealTimers();
+});
+
+const MiB = 1024 * 1024;
+const never = new AbortController().signal;
+
+/** Reads chunks of the given sizes, each of which takes some milliseconds; returns the pauses. */
+async function pausesOf(sizes: number[], ms: number, isShared = () => true): Promise<number[]> {
+  async function* body() {
+    for (const size of sizes) yield new Uint8Array(size);
+  }
+  const read: number[] = [];
+  for await (const chunk of pacedBody(body(), isShared, never)) {
+    read.push(chunk.length);
+    vi.advanceTimersByTime(ms);
+  }
+  expect(read).toEqual(sizes);
+  return pause.mock.calls.map(([length]) => length);
+}
+
+test('while others fetch archives, too, a large one pauses ten times as long as a chunk took', async () => {
+  expect(await pausesOf([MiB / 2, MiB / 2, 1, 1], 3)).toEqual([30, 30]);
+});
+
+test('a pause is 100 ms at most, however slow the reader is', async () => {
+  expect(await pausesOf([MiB, 1], 60_000)).toEqual([100]);
+});
+
+test('an archive of up to 1 MiB, and that of a user who is alone, does not pause', async () => {
+  expect(await pausesOf([MiB / 2, MiB / 2], 3)).toEqual([]);
+  expect(await pausesOf([MiB, MiB, MiB], 3, () => false)).toEqual([]);
+});
+
+test('a pause ends when the stream is broken off', async () => {
+  const abort = new AbortController();
+  async function* body() {
+    yield new Uint8Array(2 * MiB);
+    yield new Uint8Array(1);
+  }
+  const reason = new Error('the client has left');
+  const reader = pacedBody(body(), () => true, abort.signal);
+  await reader.next();
+  abort.abort(reason);
+  await expect(reader.next()).rejects.toBe(reason);
+});
