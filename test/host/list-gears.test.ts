@@ -3,7 +3,6 @@ import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { readUnitStates, showGears } from '../../src/worker/gear/read-gear.ts';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
 import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
-import { settled } from '../support/settled.ts';
 import { plainGear } from '../support/some-gear.ts';
 
 let open: OpenHostServices;
@@ -48,19 +47,25 @@ test('what a page tells of a gear is what systemd and GET container tell', async
 });
 
 test('a page is answered while systemd reloads', async () => {
-  const { systemd } = open.services;
-  let reloading = true;
-  const listed = new Promise<void>((resolve) => {
+  const points: string[] = [];
+  let end = () => {};
+  const held = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const reloaded = new Promise<void>((resolve) => {
     listenToFailpoints((point) => {
-      if (point === 'dbus.ListUnitsByPatterns:after') resolve();
+      points.push(point);
+      if (point !== 'dbus.Reload:after') return;
+      resolve();
+      return held;
     });
   });
-  const reload = systemd.reload().finally(() => {
-    reloading = false;
-  });
-  await listed;
-  await settled();
-  const { gears, calls } = await page(['listed-3']);
-  expect({ reloading, calls, gears: gears.length }).toEqual({ reloading: true, calls: 0, gears: 1 });
+  const reload = open.services.systemd.reload();
+  await reloaded;
+  const gears = showGears(open.services, ['listed-3'], await readUnitStates(open.services));
+  end();
   await reload;
+  listenToFailpoints(null);
+  expect(gears.map(({ resource }) => resource)).toEqual(['listed-3']);
+  expect(points.filter((point) => point === 'dbus.ListUnitsByPatterns:before')).toHaveLength(1);
 });

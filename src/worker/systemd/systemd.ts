@@ -65,7 +65,7 @@ export interface Systemd {
   resetFailed(unit: string): Promise<void>;
   /** Reloads the network rules, if the host has them. Calls share a reload that waits to begin. */
   reloadNetworkRules(): Promise<JobResult | 'absent'>;
-  /** Gears' units in systemd's memory. */
+  /** Gears' units in systemd's memory; during `reload`, as they were just before. */
   loaded(): Promise<LoadedUnit[]>;
   /** The file that a unit was read from; empty when there was none. */
   fragment(unit: string): Promise<string>;

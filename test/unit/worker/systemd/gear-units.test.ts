@@ -6,12 +6,10 @@ import { settled } from '../../../support/settled.ts';
 /** A systemd that is played by the test: it answers one call after the other, when it is told to. */
 function openUnits() {
   const calls: { member: string; reply: (body: unknown[]) => void; fail: (error: Error) => void }[] = [];
-  let jobRemoved = (_: unknown[]) => {};
+  const listeners = new Map<string, (body: unknown[]) => void>();
   const bus: Bus = {
     call: ({ member }) => new Promise((reply, fail) => calls.push({ member, reply, fail })),
-    onSignal: (_, listener) => {
-      jobRemoved = listener;
-    },
+    onSignal: ({ member }, listener) => void listeners.set(member, listener),
     onConnect: async () => undefined,
     close: () => undefined,
   };
@@ -23,13 +21,15 @@ function openUnits() {
   };
   return {
     ...listGearUnits(bus),
-    async list(active: string) {
+    /** `then`: runs before the reply is read, like a signal that arrives with it. */
+    async list(active: string, then = () => {}) {
       (await next('ListUnitsByPatterns'))?.reply([[['gear-a.service', '', 'loaded', active, 'some']]]);
+      then();
       await settled();
     },
     reloaded: async () => (await next('Reload'))?.reply([]),
     failed: async (member: string) => (await next(member))?.fail(new Error('the bus is away')),
-    endJob: () => jobRemoved([]),
+    endJob: () => listeners.get('JobRemoved')?.([]),
     calls: () => calls.map(({ member }) => member),
   };
 }
@@ -49,25 +49,18 @@ test('while systemd reloads, gears have the state from just before, and afterwar
   expect(await afterwards).toEqual(unit('failed'));
 });
 
-test('who waited for a job sees what it did, also while systemd reloads', async () => {
+test.each([
+  'with the list',
+  'after the list',
+])('who waited for a job sees what it did, also while systemd reloads: it ends %s', async (when) => {
   const systemd = openUnits();
   const reload = systemd.reload();
-  await systemd.list('active');
-  systemd.endJob();
+  await systemd.list('active', when === 'with the list' ? systemd.endJob : undefined);
+  if (when === 'after the list') systemd.endJob();
   const told = systemd.loaded();
   await systemd.reloaded();
   await systemd.list('inactive');
   expect(await told).toEqual(unit('inactive'));
-  await reload;
-});
-
-test('a job that ends before the list is made does not spoil it', async () => {
-  const systemd = openUnits();
-  const reload = systemd.reload();
-  systemd.endJob();
-  await systemd.list('inactive');
-  expect(await systemd.loaded()).toEqual(unit('inactive'));
-  await systemd.reloaded();
   await reload;
 });
 
