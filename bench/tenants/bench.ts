@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
+import { activeTime } from '../../src/lib/async/limiter.ts';
 import type { Client } from '../../test/support/client.ts';
 import { type KeyedFleet, openKeyedFleet } from '../../test/support/keyed-fleet.ts';
 import { startNode } from '../../test/support/processes.ts';
@@ -39,9 +40,6 @@ const kinds: Record<string, { times: number; work: (bob: Client) => Promise<unkn
   'GET jobs': { times: 192, work: (bob) => must(bob, 'jobs', {}) },
 };
 type Took = Record<string, number[]>;
-
-/** Milliseconds for which a user stays active after its last request; see limiter.ts. */
-const activeTime = 10_000;
 
 /** Makes the measured tenant an active one before it is measured. */
 async function warmUp(bob: Client): Promise<void> {

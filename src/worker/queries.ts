@@ -4,7 +4,7 @@ import { Failure } from '../jobs/errors.ts';
 import { resourceName } from '../jobs/fields/identifier.ts';
 import { requestId } from '../jobs/fields/request-id.ts';
 import { maxListed } from '../jobs/rpc/queries.ts';
-import { halves, Limiter } from '../lib/async/limiter.ts';
+import { Limiter, shared } from '../lib/async/limiter.ts';
 import { shareCalls } from '../lib/async/share-calls.ts';
 import type { Asking, QueryHandlers, WorkerQueue } from '../queue/worker-queue.ts';
 import type { OrderName } from '../requests/order.ts';
@@ -36,7 +36,7 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
   const { services, authorizer, cancel, queue, sources } = parts;
   const { limits } = services;
   const unitStates = shareCalls(() => readUnitStates(services), 0);
-  const turns = new Limiter(halves(limits.maxAnswers));
+  const turns = new Limiter(shared(limits.maxAnswers));
   /**
    * Answers an authorized request when its user's turn comes. Rejects with the signal's reason when
    * the caller has left: a read that hangs must not keep its slot.

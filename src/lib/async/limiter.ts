@@ -6,18 +6,15 @@ export interface Bounds {
   all: number;
   /** Maximum number of slots per key. */
   perKey: number;
-  /** Whether a busy key cools down; see Limiter. */
-  coolsDown?: boolean;
+  /** Maximum length of a busy key's cooldown, in milliseconds; default: it does not cool down. */
+  longestCooldown?: number;
 }
 
-/** Milliseconds during which a key counts as active after a call. */
-const activeTime = 10_000;
+/** Milliseconds during which a key counts as active after a call or a release. */
+export const activeTime = 10_000;
 
-/** Length of a cooldown as a multiple of the use: a busy key works an eleventh of the time. */
+/** Length of a cooldown as a multiple of the use before it. */
 const cooldown = 10;
-
-/** Maximum length of a cooldown, in milliseconds. */
-const longestCooldown = 10_000;
 
 /** Hands a slot to a waiting caller. */
 type Waiting = (place: Release) => void;
@@ -26,10 +23,10 @@ type Waiting = (place: Release) => void;
  * Limits concurrent slots, in total and per key. Free slots go to the waiting keys in turn (round
  * robin), and within a key in the order of the calls: many requests of one key delay only that key.
  *
- * Slots alone do not keep a busy key from slowing down the others, because all of them share the
- * processors. So a key with waiting callers cools down after each use while another active key has
- * none: it gets that slot again later, and other keys get it at once. Keys that all wait do not
- * cool down; their turns are fair already.
+ * Slots alone do not keep a busy key from slowing down others, because all keys share the
+ * processors. A key is busy while its callers wait and another active key has none waiting. A busy
+ * key cools down after each use: it gets that slot again later, other keys get it at once. Keys
+ * that all wait do not cool down; their turns are fair already.
  */
 export class Limiter {
   readonly #bounds: Bounds;
@@ -38,7 +35,7 @@ export class Limiter {
   readonly #heldBy = new Map<string, number>();
   /** Waiting callers by key. The first key below its limit is next. */
   readonly #waiting = new Map<string, Set<Waiting>>();
-  /** When each active key called last; the one whose last call is oldest comes first. */
+  /** When each active key was last active, oldest first. A key that holds a slot is active, too. */
   readonly #active = new Map<string, number>();
 
   constructor(bounds: Bounds) {
@@ -50,20 +47,31 @@ export class Limiter {
     return this.#held;
   }
 
-  /** Notes that the key is active. Returns whether another one is, too. */
-  isShared(key: string): boolean {
+  /** Notes that the key is active. */
+  noteActive(key: string): void {
     const now = performance.now();
     this.#active.delete(key);
     for (const [other, at] of this.#active) {
       if (now - at < activeTime) break;
       this.#active.delete(other);
     }
-    return this.#active.set(key, now).size > 1;
+    this.#active.set(key, now);
+  }
+
+  /** Whether another key is active. */
+  isShared(key: string): boolean {
+    return this.#hasActive((other) => other !== key);
+  }
+
+  /** Whether the key holds all of its slots while another active key needs no more than it has. */
+  isAtLimit(key: string): boolean {
+    const hasEnough = (other: string) => this.#mayHaveMore(other) && !this.#waiting.has(other);
+    return !this.#mayHaveMore(key) && this.#hasActive(hasEnough);
   }
 
   /** Takes a slot if one is free; otherwise returns null. */
   take(key: string): Release | null {
-    this.isShared(key);
+    this.noteActive(key);
     if (this.#held >= this.#bounds.all || !this.#mayHaveMore(key)) return null;
     this.#held++;
     this.#heldBy.set(key, (this.#heldBy.get(key) ?? 0) + 1);
@@ -108,31 +116,37 @@ export class Limiter {
     }
   }
 
+  /** Whether callers of the key wait while another active key has none waiting. */
+  #isBusy(key: string): boolean {
+    return this.#waiting.has(key) && this.#hasActive((other) => !this.#waiting.has(other));
+  }
+
   #mayHaveMore(key: string): boolean {
     return (this.#heldBy.get(key) ?? 0) < this.#bounds.perKey;
+  }
+
+  #hasActive(isMeant: (key: string) => boolean): boolean {
+    const since = performance.now() - activeTime;
+    for (const [key, at] of this.#active) if (at > since && isMeant(key)) return true;
+    for (const key of this.#heldBy.keys()) if (isMeant(key)) return true;
+    return false;
   }
 
   /** Gives back a slot that was used for so many milliseconds. */
   #giveBack(key: string, used: number): void {
     this.#held--;
-    const rest = this.#isBusy(key) ? cooldownAfter(used) : 0;
-    if (rest < 1) this.#coolDown(key);
+    this.noteActive(key);
+    const { longestCooldown = 0 } = this.#bounds;
+    const rest = this.#isBusy(key) ? Math.min(cooldownAfter(used), longestCooldown) : 0;
+    if (rest < 1) this.#endCooldown(key);
     else {
-      setTimeout(() => this.#coolDown(key), rest).unref();
+      setTimeout(() => this.#endCooldown(key), rest).unref();
       this.#serveNext();
     }
   }
 
-  /** Whether callers of the key wait while an active key has none that wait. */
-  #isBusy(key: string): boolean {
-    if (!this.#bounds.coolsDown || !this.#waiting.has(key)) return false;
-    const since = performance.now() - activeTime;
-    for (const [other, at] of this.#active) if (at > since && !this.#waiting.has(other)) return true;
-    return false;
-  }
-
-  /** Lets the key use a slot again. */
-  #coolDown(key: string): void {
+  /** Lets the key use the slot again. */
+  #endCooldown(key: string): void {
     const left = (this.#heldBy.get(key) ?? 0) - 1;
     if (left > 0) this.#heldBy.set(key, left);
     else this.#heldBy.delete(key);
@@ -168,10 +182,7 @@ export class Limiter {
 }
 
 /** Milliseconds of cooldown after a use of so many milliseconds. */
-export const cooldownAfter = (used: number): number => Math.min(used * cooldown, longestCooldown);
+export const cooldownAfter = (used: number): number => used * cooldown;
 
 /** Bounds that leave half of the slots to other keys. */
-export const halves = (all: number): Bounds => ({ all, perKey: Math.ceil(all / 2) });
-
-/** Bounds for work, which a busy key leaves to others. */
-export const shared = (all: number): Bounds => ({ ...halves(all), coolsDown: true });
+export const shared = (all: number): Bounds => ({ all, perKey: Math.ceil(all / 2) });

@@ -1,5 +1,5 @@
 import { Failure } from '../../jobs/errors.ts';
-import { halves, Limiter } from '../../lib/async/limiter.ts';
+import { Limiter, shared } from '../../lib/async/limiter.ts';
 import { shareCalls } from '../../lib/async/share-calls.ts';
 import { exec, openProgram, type Program } from '../../lib/exec.ts';
 import { createExportParser, exportFields, type JournalRecord, unitFields } from './journal-export.ts';
@@ -11,7 +11,7 @@ const lookDeadline = 10_000;
  * Hundreds of readers may begin to follow at the same time, and a journalctl that begins keeps a
  * processor busy until it has found something. Limits how many begin at a time; users take turns.
  */
-const turns = new Limiter(halves(4));
+const turns = new Limiter(shared(4));
 
 /** The user that the journal is read for, and the signal that ends the reading. */
 export interface Looking {

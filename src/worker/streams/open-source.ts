@@ -1,6 +1,6 @@
 import { Failure, limitReached } from '../../jobs/errors.ts';
 import { type OpenStream, type StreamArgs, type StreamName, streams } from '../../jobs/rpc/streams.ts';
-import { halves, Limiter, shared } from '../../lib/async/limiter.ts';
+import { Limiter, shared } from '../../lib/async/limiter.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { explain } from '../../lib/explain.ts';
 import type { AuthorizedStream } from '../authorization.ts';
@@ -39,7 +39,7 @@ export interface Sources {
 
 export function createSources(services: HostServices): Sources {
   const running = new Set<AbortController>();
-  const logs = new Limiter(halves(services.limits.maxStreams));
+  const logs = new Limiter(shared(services.limits.maxStreams));
   const archives = new Limiter(shared(services.limits.maxArchives));
   /** Waits for a slot: each stream has its own process, and making an archive needs memory. */
   const placeFor = (name: StreamName, tenant: string, signal: AbortSignal) => {
@@ -72,8 +72,8 @@ export function createSources(services: HostServices): Sources {
       if (signal.aborted) passOn();
       try {
         const { head, body } = await source(abort.signal, tenant);
-        const isShared = () => archives.isShared(tenant);
-        const sent = name === 'container.log' ? body : pacedBody(body, isShared, abort.signal);
+        const isAtLimit = () => archives.isAtLimit(tenant);
+        const sent = name === 'content.archive' ? pacedBody(body, isAtLimit, abort.signal) : body;
         return { head, body: send(counted(sent, over)) };
       } catch (error) {
         over();

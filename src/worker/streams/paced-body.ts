@@ -8,13 +8,14 @@ const fullSpeed = 1024 * 1024;
 const longestPause = 100;
 
 /**
- * A large body with a cooldown after each chunk while `isShared()`: git, worker, Redis and api would
- * otherwise keep the processors busy with it. The cooldown follows from the time that the chunk took
- * to come and to be sent. Rejects with the signal's reason when it aborts during a pause.
+ * A large body that pauses after each chunk while `isAtLimit()`: git, worker, Redis and api would
+ * otherwise keep the processors busy with it. The pause is the cooldown after the time that the
+ * chunk took until the next one was wanted. Rejects with the signal's reason when it aborts during
+ * a pause.
  */
 export async function* pacedBody(
   body: AsyncIterable<Uint8Array>,
-  isShared: () => boolean,
+  isAtLimit: () => boolean,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   let size = 0;
@@ -23,7 +24,7 @@ export async function* pacedBody(
     yield chunk;
     size += chunk.length;
     const rest = Math.min(cooldownAfter(performance.now() - started), longestPause);
-    if (size > fullSpeed && isShared()) await pause(rest, signal);
+    if (size > fullSpeed && isAtLimit()) await pause(rest, signal);
     started = performance.now();
   }
 }

@@ -42,7 +42,8 @@ test('a user who is alone for ten seconds waits for no turn', async () => {
   expect(begun).toEqual(['a1', 'a2']);
   await ask('bob', 'b1', 'b2');
   expect(begun.slice(2)).toEqual(['b1']);
-  await vi.advanceTimersByTimeAsync(550); // b1 passes its turn on, and bob cools down.
+  // b1 passes its turn on, bob cools down, and b2 passes its turn on.
+  await vi.advanceTimersByTimeAsync(50 + 500 + 50);
   expect(begun.slice(3)).toEqual(['b2']);
   await vi.advanceTimersByTimeAsync(9_999);
   await ask('alice', 'a3', 'a4');

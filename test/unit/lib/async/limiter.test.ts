@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
-import { halves, Limiter, type Release, shared } from '../../../../src/lib/async/limiter.ts';
+import { Limiter, type Release, shared } from '../../../../src/lib/async/limiter.ts';
 import { settled } from '../../../support/settled.ts';
 
 afterEach(() => void vi.useRealTimers());
@@ -31,7 +31,7 @@ test('keys that wait get their places by turns, each in its own order of asking'
 });
 
 test('a key at its share waits for itself only, while others go past it', async () => {
-  const limiter = new Limiter(halves(2));
+  const limiter = new Limiter(shared(2));
   const held = limiter.take('a');
   let late: Release | null = null;
   void limiter.wait('a', never).then((release) => {
@@ -65,7 +65,12 @@ test('work that fails gives its place back', async () => {
   expect(limiter.take('b')).not.toBeNull();
 });
 
-test('whatever is asked, given up and given back in whatever order: bounds hold and nobody waits beside a free place', async () => {
+const cooling = { longestCooldown: 10_000 };
+test.each([
+  ['', {}],
+  [', at the latest after a cooldown', cooling],
+])('whatever is asked, given up and given back in whatever order: bounds hold and nobody waits beside a free place%s', async (_, more) => {
+  if ('longestCooldown' in more) vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
   const step = fc.record({
     key: fc.constantFrom('a', 'b', 'c'),
     what: fc.constantFrom('take', 'wait', 'give', 'leave'),
@@ -73,7 +78,7 @@ test('whatever is asked, given up and given back in whatever order: bounds hold 
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const bounds = { all: 4, perKey: 2 };
-      const limiter = new Limiter(bounds);
+      const limiter = new Limiter({ ...bounds, ...more });
       const held: { key: string; release: Release }[] = [];
       const waiting: { key: string; abort: AbortController; over: boolean }[] = [];
       for (const { key, what } of steps) {
@@ -95,6 +100,7 @@ test('whatever is asked, given up and given back in whatever order: bounds hold 
         } else if (what === 'give') held.shift()?.release();
         else waiting.find(({ over }) => !over)?.abort.abort(new Error('left'));
         await settled();
+        if (vi.isFakeTimers()) await vi.advanceTimersByTimeAsync(10_000);
         const by = (name: string) => held.filter(({ key: holder }) => holder === name).length;
         expect(held.length).toBeLessThanOrEqual(bounds.all);
         for (const name of ['a', 'b', 'c']) expect(by(name)).toBeLessThanOrEqual(bounds.perKey);
@@ -109,7 +115,7 @@ test('whatever is asked, given up and given back in whatever order: bounds hold 
 /** One slot for each key, and who got one, in this order. */
 function busySlots() {
   vi.useFakeTimers();
-  const limiter = new Limiter(shared(2));
+  const limiter = new Limiter({ ...shared(2), longestCooldown: 10_000 });
   const given: string[] = [];
   const releases: Release[] = [];
   return {
@@ -152,6 +158,34 @@ test('a busy key waits ten seconds at most', async () => {
   expect(given).toEqual(['a1', 'b1']);
   await after(1);
   expect(given.slice(2)).toEqual(['a2']);
+});
+
+test('a key that holds a slot is active for as long as that takes', async () => {
+  const { ask, use, after, given } = busySlots();
+  await ask('alice', 'a1', 'a2');
+  await ask('bob', 'b1');
+  await after(60_000);
+  await use(0); // That of a1.
+  await after(9_999);
+  expect(given).toEqual(['a1', 'b1']);
+  await after(1);
+  expect(given.slice(2)).toEqual(['a2']);
+});
+
+test('a key is at its limit while it holds all of its slots, and another active one has enough', async () => {
+  const limiter = new Limiter({ all: 4, perKey: 2 });
+  const bob = limiter.take('bob');
+  limiter.take('alice');
+  expect(limiter.isAtLimit('alice')).toBe(false);
+  limiter.take('alice');
+  expect(limiter.isAtLimit('alice')).toBe(true);
+  expect(limiter.isAtLimit('bob')).toBe(false);
+  limiter.take('bob'); // Both hold all that they may.
+  expect(limiter.isAtLimit('alice')).toBe(false);
+  bob?.();
+  limiter.take('carol');
+  void limiter.wait('bob', never);
+  expect(limiter.isAtLimit('alice')).toBe(true); // Carol has enough.
 });
 
 test('a key without others, with others that wait, too, or with nobody waiting does not cool down', async () => {

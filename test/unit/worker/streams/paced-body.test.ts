@@ -16,12 +16,12 @@ const MiB = 1024 * 1024;
 const never = new AbortController().signal;
 
 /** Reads chunks of the given sizes, each of which takes some milliseconds; returns the pauses. */
-async function pausesOf(sizes: number[], ms: number, isShared = () => true): Promise<number[]> {
+async function pausesOf(sizes: number[], ms: number, isAtLimit = () => true): Promise<number[]> {
   async function* body() {
     for (const size of sizes) yield new Uint8Array(size);
   }
   const read: number[] = [];
-  for await (const chunk of pacedBody(body(), isShared, never)) {
+  for await (const chunk of pacedBody(body(), isAtLimit, never)) {
     read.push(chunk.length);
     vi.advanceTimersByTime(ms);
   }
@@ -29,7 +29,7 @@ async function pausesOf(sizes: number[], ms: number, isShared = () => true): Pro
   return pause.mock.calls.map(([length]) => length);
 }
 
-test('while others fetch archives, too, a large one pauses ten times as long as a chunk took', async () => {
+test('a large archive of a user at the limit pauses ten times as long as a chunk took', async () => {
   expect(await pausesOf([MiB / 2, MiB / 2, 1, 1], 3)).toEqual([30, 30]);
 });
 
@@ -37,20 +37,29 @@ test('a pause is 100 ms at most, however slow the reader is', async () => {
   expect(await pausesOf([MiB, 1], 60_000)).toEqual([100]);
 });
 
-test('an archive of up to 1 MiB, and that of a user who is alone, does not pause', async () => {
+test('an archive of up to 1 MiB, and that of a user who is not at the limit, does not pause', async () => {
   expect(await pausesOf([MiB / 2, MiB / 2], 3)).toEqual([]);
   expect(await pausesOf([MiB, MiB, MiB], 3, () => false)).toEqual([]);
 });
 
-test('a pause ends when the stream is broken off', async () => {
+test('a stream that is broken off during a pause ends, and with it what makes the body', async () => {
   const abort = new AbortController();
+  let isOpen = true;
   async function* body() {
-    yield new Uint8Array(2 * MiB);
-    yield new Uint8Array(1);
+    try {
+      yield new Uint8Array(2 * MiB);
+      yield new Uint8Array(1);
+    } finally {
+      isOpen = false;
+    }
   }
   const reason = new Error('the client has left');
+  pause.mockImplementationOnce(async (_, signal) => {
+    abort.abort(reason);
+    signal?.throwIfAborted();
+  });
   const reader = pacedBody(body(), () => true, abort.signal);
   await reader.next();
-  abort.abort(reason);
   await expect(reader.next()).rejects.toBe(reason);
+  expect(isOpen).toBe(false);
 });
