@@ -188,6 +188,20 @@ test('a key is at its limit while it holds all of its slots, and another active 
   expect(limiter.isAtLimit('alice')).toBe(true); // Carol has enough.
 });
 
+test('a key is not at its limit while others wait for a slot, or have been silent for ten seconds', () => {
+  vi.useFakeTimers();
+  const limiter = new Limiter({ all: 4, perKey: 2 });
+  limiter.take('bob')?.();
+  for (const key of ['alice', 'alice']) limiter.take(key);
+  vi.advanceTimersByTime(9_999);
+  expect(limiter.isAtLimit('alice')).toBe(true);
+  vi.advanceTimersByTime(1);
+  expect(limiter.isAtLimit('alice')).toBe(false);
+  for (const key of ['carol', 'carol']) limiter.take(key);
+  void limiter.wait('bob', never);
+  expect(limiter.isAtLimit('alice')).toBe(false);
+});
+
 test('a key without others, with others that wait, too, or with nobody waiting does not cool down', async () => {
   const alone = busySlots();
   await alone.ask('bob', 'b1');

@@ -30,6 +30,8 @@ function openUnits() {
     reloaded: async () => (await next('Reload'))?.reply([]),
     failed: async (member: string) => (await next(member))?.fail(new Error('the bus is away')),
     endJob: () => listeners.get('JobRemoved')?.([]),
+    /** Takes the first call, which is answered later. */
+    takeCall: () => calls.shift(),
     calls: () => calls.map(({ member }) => member),
   };
 }
@@ -74,6 +76,20 @@ test('a list that fails fails no reload, and a reload that fails leaves no list'
   await systemd.list('active');
   await systemd.failed('Reload');
   await expect(second).rejects.toThrow('the bus is away');
+  const told = systemd.loaded();
+  await systemd.list('failed');
+  expect(await told).toEqual(unit('failed'));
+});
+
+test('a list that comes when its reload has failed is not kept', async () => {
+  const systemd = openUnits();
+  const reload = systemd.reload();
+  await settled();
+  const list = systemd.takeCall();
+  await systemd.failed('Reload');
+  await expect(reload).rejects.toThrow('the bus is away');
+  list?.reply([[['gear-a.service', '', 'loaded', 'active', 'some']]]);
+  await settled();
   const told = systemd.loaded();
   await systemd.list('failed');
   expect(await told).toEqual(unit('failed'));
