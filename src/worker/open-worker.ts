@@ -41,6 +41,12 @@ export interface WorkerOptions extends HostOptions {
 const busDeadline = 25_000;
 
 /**
+ * Maximum time that a start slot of a busy user rests, in milliseconds. A waiting start holds a slot
+ * for jobs, so the rest is short.
+ */
+const longestCooldown = 5_000;
+
+/**
  * Opens the worker of this host. Rejects when another one is open. Resolves when it has announced
  * itself.
  */
@@ -78,7 +84,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
       limits,
       journalFeed: createJournalFeed(log),
       pulls: new Limiter(shared(limits.maxPulls)),
-      starts: new Limiter(shared(limits.maxStarts)),
+      starts: new Limiter({ ...shared(limits.maxStarts), longestCooldown }),
       repositories: repositorySettings(options, queue),
       registries: parseAllowance(options.registryAllow),
       startSeconds: options.startSeconds,

@@ -19,9 +19,6 @@ import { runJob } from './run-job.ts';
 import type { RunnerParts, StageParts } from './runner-parts.ts';
 import { createStallLog } from './stall-log.ts';
 
-/** Maximum length of the cooldown of a busy user's slot after a job, in milliseconds. */
-const longestCooldown = 20_000;
-
 /**
  * Runs the jobs of a host. Jobs of one gear run in the order of their acceptance, jobs of different
  * gears in parallel. active-job.ts defines the stages of a job.
@@ -49,7 +46,7 @@ export class Runner {
   constructor(parts: RunnerParts) {
     const logStall = createStallLog((id) => this.#line.active.get(id)?.log ?? parts.services.log);
     this.#parts = { ...parts, logStall };
-    this.#places = new Limiter({ ...shared(parts.services.limits.maxParallelJobs), longestCooldown });
+    this.#places = new Limiter(shared(parts.services.limits.maxParallelJobs));
     this.#line = { ledger: parts.ledger, active: new Map(), deliver: this.deliver };
     setMaxListeners(0, this.#stopping.signal); // Every job that waits for its turn listens to it.
   }
