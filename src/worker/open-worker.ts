@@ -41,8 +41,8 @@ export interface WorkerOptions extends HostOptions {
 const busDeadline = 25_000;
 
 /**
- * Maximum time that a start slot of a busy user rests, in milliseconds. A waiting start holds a slot
- * for jobs, so the rest is short.
+ * Maximum time that a start slot of a busy user rests, in milliseconds. It is short because a
+ * waiting start holds a slot for jobs.
  */
 const longestCooldown = 5_000;
 
