@@ -1,4 +1,5 @@
 import { exec } from '../../lib/exec.ts';
+import { syncJournal } from './sync-journal.ts';
 
 const maxLines = 10;
 /** Maximum characters of one line, and of all lines. */
@@ -16,7 +17,7 @@ export async function lastLines(unit: string, invocation: string): Promise<strin
   try {
     // The process's last output may still be on its way to the journal, which may be busy with
     // others.
-    await exec('journalctl', ['--sync'], { deadline: deadline / 2 }).catch(() => undefined);
+    await syncJournal(deadline / 2).catch(() => undefined);
     const args = ['--no-pager', '--all', '--output=cat', `--lines=${maxLines}`, ...run];
     const { stdout } = await exec('journalctl', args, { deadline });
     return readable(stdout);

@@ -35,21 +35,6 @@ export interface JournalReader<T> {
   close(): Promise<void>;
 }
 
-/**
- * Writes everything logged until now to the journal. Returns whether that succeeded in time:
- * journald answers only when no process logs any more, and a unit that logs without end can keep it
- * busy. Concurrent callers share a journalctl.
- */
-export const syncJournal = shareCalls(async () => {
-  try {
-    await look(['--sync']);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && error.name === 'AbortError') return false;
-    throw error;
-  }
-}, 0);
-
 /** Cursor of the whole journal's newest record; null when it is empty. Callers share the call. */
 export const newestCursor = shareCalls(
   async () => cursorIn(await look(['--lines=1', '--output=export', '--output-fields=MESSAGE'])),

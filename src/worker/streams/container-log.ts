@@ -1,6 +1,5 @@
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import type { Notice } from '../../jobs/types/container-reads.ts';
-import { pause } from '../../lib/async/pause.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { createLogWriter, type LogWriter } from '../domain/log-format.ts';
 import { requireGear } from '../gear/gear-files.ts';
@@ -14,11 +13,11 @@ import {
   readInTurn,
   readMessages,
   readRecords,
-  syncJournal,
 } from '../journald/journal.ts';
 import { isLater, type JournalRecord } from '../journald/journal-export.ts';
 import type { JournalFeed } from '../journald/journal-feed.ts';
 import type { Mailbox } from '../journald/mailbox.ts';
+import { syncJournal } from '../journald/sync-journal.ts';
 
 type LogArgs = StreamArgs<'container.log'>;
 
@@ -80,7 +79,7 @@ async function* bodyOf(
 }
 
 async function* onlyHistory(log: Log): AsyncGenerator<Buffer> {
-  const isWhole = await within(historyPatience, syncJournal());
+  const isWhole = await syncJournal(historyPatience);
   yield* log.args.after === null ? history(log) : rest(log, Number.POSITIVE_INFINITY);
   if (!isWhole) yield log.writer.notice(journalBusy);
   yield log.writer.notice({ event: 'end', reason: 'the history ends' });
@@ -94,7 +93,7 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
     if (args.after === null) {
       // Also when the unit has logged nothing yet.
       log.cursor = since;
-      if (args.lines > 0) await within(beginPatience, syncJournal());
+      if (args.lines > 0) await syncJournal(beginPatience);
       yield* history(log);
     }
     const follows = yield* follow(log, mailbox, until);
@@ -192,10 +191,6 @@ async function* readOn(
 
 /** The notice for a log when journald did not confirm that it has written everything. */
 const journalBusy: Notice = { event: 'missed', reason: 'the journal is busy: the last lines may be missing' };
-
-/** The result of the work; false when it takes longer than this. */
-const within = (milliseconds: number, work: Promise<boolean>) =>
-  Promise.race([work, pause(milliseconds).then(() => false)]);
 
 /** Whether the mailbox has everything that is in the journal now. */
 async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolean> {
