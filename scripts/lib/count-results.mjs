@@ -1,4 +1,5 @@
-// Adds up the results of all runs and prints the closing lines: each failed test with its cause, then the counts.
+// Adds up the results of all runs and prints the closing lines: the slowest files, each failed test with its
+// cause, and the counts.
 // They come last, because CI keeps only the end of a long output.
 // A run without results, or with a skipped test, is a failure: no run may be skipped without anybody noticing.
 import { existsSync, readFileSync } from 'node:fs';
@@ -8,27 +9,40 @@ import { stripVTControlCharacters } from 'node:util';
 /** How many lines of a failure are printed, in how many columns. The whole of it stands further up. */
 const lines = 25;
 const columns = 200;
+/** How many of the slowest files are printed. */
+const slowest = 20;
 
 const [directory, ...runs] = process.argv.slice(2);
 const total = { passed: 0, failed: 0, skipped: 0 };
 let complete = true;
+const files = [];
 for (const run of runs) {
   try {
     const result = JSON.parse(readFileSync(join(directory, `${run}.json`), 'utf8'));
     total.passed += result.numPassedTests;
     total.failed += result.numFailedTests;
     total.skipped += result.numPendingTests + result.numTodoTests;
-    for (const file of result.testResults) tellFailures(run, file);
+    files.push(...result.testResults.map((file) => ({ run, file })));
     if (result.numPassedTests === 0) throw new Error('no test passed');
   } catch (error) {
     console.error(`run ${run}: ${error.message}`);
     complete = false;
   }
 }
+tellSlowest();
+for (const { run, file } of files) tellFailures(run, file);
 const ofClients = runs.filter((run) => run.startsWith('e2e'));
 if (ofClients.length > 0) tellAnswers(ofClients);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = complete && total.failed === 0 && total.skipped === 0 ? 0 : 1;
+
+/** Where the time goes. */
+function tellSlowest() {
+  const seconds = ({ file }) => Math.round((file.endTime - file.startTime) / 1000);
+  const longest = files.toSorted((a, b) => seconds(b) - seconds(a)).slice(0, slowest);
+  for (const one of longest)
+    console.log(`${one.run}: ${relative(process.cwd(), one.file.name)} took ${seconds(one)} s`);
+}
 
 /** How many answers were compared with the document; test/support/documented.ts writes them down. */
 function tellAnswers(ofRuns) {

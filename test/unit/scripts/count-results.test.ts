@@ -24,7 +24,20 @@ const results = {
   numTodoTests: 0,
   testResults: [],
 };
-const file = { name: join(process.cwd(), 'test/unit/a.test.ts'), status: 'failed', message: '' };
+const file = {
+  name: join(process.cwd(), 'test/unit/a.test.ts'),
+  status: 'failed',
+  message: '',
+  startTime: 1_000,
+  endTime: 3_600,
+};
+
+test('the slowest files come first, longest before shorter ones', async () => {
+  const other = { ...file, name: join(process.cwd(), 'test/unit/b.test.ts'), endTime: 61_000 };
+  const testResults = [file, other].map((one) => ({ ...one, status: 'passed', assertionResults: [] }));
+  const { stdout } = await count({ ...results, testResults });
+  expect(stdout).toMatch(/^unit: test\/unit\/b.test.ts took 60 s\nunit: test\/unit\/a.test.ts took 3 s\n/);
+});
 
 test('a run that has passed is counted and nothing else is said', async () => {
   expect(await count(results)).toEqual({ status: 0, stdout: '2 passed, 0 failed, 0 skipped\n' });
@@ -52,7 +65,8 @@ test('the closing lines name each failed test with its cause, without colours', 
   });
   expect(status).toBe(1);
   expect(stdout).toBe(
-    'FAILED in unit: test/unit/a.test.ts > it holds\n    Error: no\n2 passed, 1 failed, 0 skipped\n',
+    'unit: test/unit/a.test.ts took 3 s\n' +
+      'FAILED in unit: test/unit/a.test.ts > it holds\n    Error: no\n2 passed, 1 failed, 0 skipped\n',
   );
 });
 
