@@ -1,10 +1,13 @@
-import { cooldownAfter, Limiter, type Release } from '../../lib/async/limiter.ts';
+import { Limiter, type Release } from '../../lib/async/limiter.ts';
 
 /**
  * Maximum length of a turn, in milliseconds. A request that takes longer mostly waits for a host or
  * for Redis, so the user's next request can start.
  */
 const longestTurn = 50;
+
+/** Maximum time until a busy user gets the same turn again, in milliseconds. */
+const longestCooldown = 500;
 
 /**
  * Creates the turns of users who share an api. It works on `perUser` requests of each user at a
@@ -13,7 +16,6 @@ const longestTurn = 50;
  * A busy user cools down; see Limiter.
  */
 export function createTurns(perUser: number): (user: string) => Promise<Release> {
-  const longestCooldown = cooldownAfter(longestTurn);
   const turns = new Limiter({ all: Number.POSITIVE_INFINITY, perKey: perUser, longestCooldown });
   return async (user) => {
     turns.noteActive(user);

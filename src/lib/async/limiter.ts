@@ -13,8 +13,8 @@ export interface Bounds {
 /** Milliseconds during which a key counts as active after a call or a release. */
 export const activeTime = 10_000;
 
-/** Length of a cooldown as a multiple of the use before it. */
-const cooldown = 10;
+/** Length of a cooldown as a multiple of the use before it, for each slot of the key. */
+const restFactor = 10;
 
 /** Hands a slot to a waiting caller. */
 type Waiting = (place: Release) => void;
@@ -25,8 +25,10 @@ type Waiting = (place: Release) => void;
  *
  * Slots alone do not keep a busy key from slowing down others, because all keys share the
  * processors. A key is busy while its callers wait and another active key has none waiting. A busy
- * key cools down after each use: it gets that slot again later, other keys get it at once. Keys
- * that all wait do not cool down; their turns are fair already.
+ * key cools down after each use: it gets that slot again later, other keys get it at once. The more
+ * slots it has, the longer each cools down, so all of them together are in use for a tenth of the
+ * time, or more once the cooldown has its maximum length. Keys that all wait do not cool down; their
+ * turns are fair already.
  */
 export class Limiter {
   readonly #bounds: Bounds;
@@ -63,10 +65,14 @@ export class Limiter {
     return this.#hasActive((other) => other !== key);
   }
 
-  /** Whether the key holds all of its slots while another active key needs no more than it has. */
-  isAtLimit(key: string): boolean {
+  /**
+   * Number of slots of a key that holds all it may while another active key needs no more than it
+   * has; otherwise 0.
+   */
+  slotsAtLimit(key: string): number {
     const hasEnough = (other: string) => this.#mayHaveMore(other) && !this.#waiting.has(other);
-    return !this.#mayHaveMore(key) && this.#hasActive(hasEnough);
+    const isAtLimit = !this.#mayHaveMore(key) && this.#hasActive(hasEnough);
+    return isAtLimit ? this.#slotsOf(key) : 0;
   }
 
   /** Takes a slot if one is free; otherwise returns null. */
@@ -74,7 +80,7 @@ export class Limiter {
     this.noteActive(key);
     if (this.#held >= this.#bounds.all || !this.#mayHaveMore(key)) return null;
     this.#held++;
-    this.#heldBy.set(key, (this.#heldBy.get(key) ?? 0) + 1);
+    this.#heldBy.set(key, this.#slotsOf(key) + 1);
     const since = performance.now();
     let given = false;
     return () => {
@@ -122,7 +128,11 @@ export class Limiter {
   }
 
   #mayHaveMore(key: string): boolean {
-    return (this.#heldBy.get(key) ?? 0) < this.#bounds.perKey;
+    return this.#slotsOf(key) < this.#bounds.perKey;
+  }
+
+  #slotsOf(key: string): number {
+    return this.#heldBy.get(key) ?? 0;
   }
 
   #hasActive(isMeant: (key: string) => boolean): boolean {
@@ -137,7 +147,8 @@ export class Limiter {
     this.#held--;
     this.noteActive(key);
     const { longestCooldown = 0 } = this.#bounds;
-    const rest = this.#isBusy(key) ? Math.min(cooldownAfter(used), longestCooldown) : 0;
+    const cooldown = cooldownAfter(used, this.#slotsOf(key));
+    const rest = this.#isBusy(key) ? Math.min(cooldown, longestCooldown) : 0;
     if (rest < 1) this.#endCooldown(key);
     else {
       setTimeout(() => this.#endCooldown(key), rest).unref();
@@ -147,7 +158,7 @@ export class Limiter {
 
   /** Lets the key use the slot again. */
   #endCooldown(key: string): void {
-    const left = (this.#heldBy.get(key) ?? 0) - 1;
+    const left = this.#slotsOf(key) - 1;
     if (left > 0) this.#heldBy.set(key, left);
     else this.#heldBy.delete(key);
     this.#serveNext();
@@ -181,8 +192,8 @@ export class Limiter {
   }
 }
 
-/** Milliseconds of cooldown after a use of so many milliseconds. */
-export const cooldownAfter = (used: number): number => used * cooldown;
+/** Milliseconds of cooldown after a use of so many milliseconds, for a key with so many slots. */
+export const cooldownAfter = (used: number, slots: number): number => used * slots * restFactor;
 
 /** Bounds that leave half of the slots to other keys. */
 export const shared = (all: number): Bounds => ({ all, perKey: Math.ceil(all / 2) });

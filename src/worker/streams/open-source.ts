@@ -72,8 +72,8 @@ export function createSources(services: HostServices): Sources {
       if (signal.aborted) passOn();
       try {
         const { head, body } = await source(abort.signal, tenant);
-        const isAtLimit = () => archives.isAtLimit(tenant);
-        const sent = name === 'content.archive' ? pacedBody(body, isAtLimit, abort.signal) : body;
+        const slots = () => archives.slotsAtLimit(tenant);
+        const sent = name === 'content.archive' ? pacedBody(body, slots, abort.signal) : body;
         return { head, body: send(counted(sent, over)) };
       } catch (error) {
         over();

@@ -5,17 +5,17 @@ import { pause } from '../../lib/async/pause.ts';
 const fullSpeed = 1024 * 1024;
 
 /** Maximum pause after a chunk, in milliseconds. */
-const longestPause = 100;
+const longestPause = 400;
 
 /**
- * A large body that pauses after each chunk while `isAtLimit()`: git, worker, Redis and api would
- * otherwise keep the processors busy with it. The pause is the cooldown after the time that the
- * chunk took until the next one was wanted. Rejects with the signal's reason when it aborts during
- * a pause.
+ * A large body that pauses after each chunk while `slotsAtLimit()` is not 0: git, worker, Redis and
+ * api would otherwise keep the processors busy with it. The pause is the cooldown after the time
+ * that the chunk took until the next one was wanted. Rejects with the signal's reason when the
+ * signal aborts during a pause.
  */
 export async function* pacedBody(
   body: AsyncIterable<Uint8Array>,
-  isAtLimit: () => boolean,
+  slotsAtLimit: () => number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   let size = 0;
@@ -23,8 +23,9 @@ export async function* pacedBody(
   for await (const chunk of body) {
     yield chunk;
     size += chunk.length;
-    const rest = Math.min(cooldownAfter(performance.now() - started), longestPause);
-    if (size > fullSpeed && isAtLimit()) await pause(rest, signal);
+    const slots = size > fullSpeed ? slotsAtLimit() : 0;
+    const rest = cooldownAfter(performance.now() - started, slots);
+    if (slots > 0) await pause(Math.min(rest, longestPause), signal);
     started = performance.now();
   }
 }

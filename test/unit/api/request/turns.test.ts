@@ -63,6 +63,23 @@ test('a request that takes longer than 50 ms passes its turn on', async () => {
   expect(begun).toEqual(['b1', 'a1', 'a2']);
 });
 
+test('all turns of a busy user together rest, each for half a second at most', async () => {
+  const { ask, end, begun } = aWorkshop(2);
+  await ask('bob', 'b1');
+  await ask('alice', 'a1', 'a2', 'a3', 'a4');
+  await vi.advanceTimersByTimeAsync(5);
+  await end('a1');
+  await vi.advanceTimersByTimeAsync(5 * 10 * 2 - 1);
+  expect(begun).toEqual(['b1', 'a1', 'a2']);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(begun.slice(3)).toEqual(['a3']);
+  // a2 has passed its turn on after 50 ms.
+  await vi.advanceTimersByTimeAsync(500 - 5 * 10 * 2 + 50 - 5 - 1);
+  expect(begun.slice(4)).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(begun.slice(4)).toEqual(['a4']);
+});
+
 test('a user with waiting requests cools down while another one is active', async () => {
   const { ask, end, begun } = aWorkshop(1);
   await ask('bob', 'b1');

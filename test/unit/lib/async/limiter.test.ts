@@ -112,10 +112,10 @@ test.each([
   );
 });
 
-/** One slot for each key, and who got one, in this order. */
-function busySlots() {
+/** Slots, half of them for each key, and who got one, in this order. */
+function busySlots(all = 2) {
   vi.useFakeTimers();
-  const limiter = new Limiter({ ...shared(2), longestCooldown: 10_000 });
+  const limiter = new Limiter({ ...shared(all), longestCooldown: 10_000 });
   const given: string[] = [];
   const releases: Release[] = [];
   return {
@@ -172,20 +172,33 @@ test('a key that holds a slot is active for as long as that takes', async () => 
   expect(given.slice(2)).toEqual(['a2']);
 });
 
+test('a busy key with several slots waits as many times as long for each, so all together use a tenth', async () => {
+  const { ask, use, after, given } = busySlots(6);
+  await ask('bob', 'b1');
+  await use(5);
+  await ask('alice', 'a1', 'a2', 'a3', 'a4', 'a5');
+  await use(100);
+  await use(0);
+  await after(2_999);
+  expect(given).toEqual(['b1', 'a1', 'a2', 'a3']);
+  await after(1);
+  expect(given.slice(4)).toEqual(['a4', 'a5']);
+});
+
 test('a key is at its limit while it holds all of its slots, and another active one has enough', async () => {
   const limiter = new Limiter({ all: 4, perKey: 2 });
   const bob = limiter.take('bob');
   limiter.take('alice');
-  expect(limiter.isAtLimit('alice')).toBe(false);
+  expect(limiter.slotsAtLimit('alice')).toBe(0);
   limiter.take('alice');
-  expect(limiter.isAtLimit('alice')).toBe(true);
-  expect(limiter.isAtLimit('bob')).toBe(false);
+  expect(limiter.slotsAtLimit('alice')).toBe(2);
+  expect(limiter.slotsAtLimit('bob')).toBe(0);
   limiter.take('bob'); // Both hold all that they may.
-  expect(limiter.isAtLimit('alice')).toBe(false);
+  expect(limiter.slotsAtLimit('alice')).toBe(0);
   bob?.();
   limiter.take('carol');
   void limiter.wait('bob', never);
-  expect(limiter.isAtLimit('alice')).toBe(true); // Carol has enough.
+  expect(limiter.slotsAtLimit('alice')).toBe(2); // Carol has enough.
 });
 
 test('a key is not at its limit while others wait for a slot, or have been silent for ten seconds', () => {
@@ -194,12 +207,12 @@ test('a key is not at its limit while others wait for a slot, or have been silen
   limiter.take('bob')?.();
   for (const key of ['alice', 'alice']) limiter.take(key);
   vi.advanceTimersByTime(9_999);
-  expect(limiter.isAtLimit('alice')).toBe(true);
+  expect(limiter.slotsAtLimit('alice')).toBe(2);
   vi.advanceTimersByTime(1);
-  expect(limiter.isAtLimit('alice')).toBe(false);
+  expect(limiter.slotsAtLimit('alice')).toBe(0);
   for (const key of ['carol', 'carol']) limiter.take(key);
   void limiter.wait('bob', never);
-  expect(limiter.isAtLimit('alice')).toBe(false);
+  expect(limiter.slotsAtLimit('alice')).toBe(0);
 });
 
 test('a key without others, with others that wait, too, or with nobody waiting does not cool down', async () => {
