@@ -152,6 +152,20 @@ test.each(ways)('%s: what is refused leaves no claim to a name and binds no id',
   expect(hostOf(await accept(parts(atOnce), refused, to('h3')))).toBe('h3');
 });
 
+test.each(
+  ways,
+)('%s: a worker that falsely claims a name attracts its requests, but none that names a host (security L15)', async (_, atOnce) => {
+  for (const name of ['future', 'vault']) {
+    await redis.redis.sadd(keys.held('h1', 'gear'), name);
+    await insertEntryIfAbsent(redis.redis, 'gear', name, 'h1'); // As an api does that has read it.
+  }
+  expect(hostOf(await accept(parts(atOnce), request(install('future')), anyOf(...hosts)))).toBe('h1');
+  expect(await accept(parts(atOnce), request(install('vault')), to('h2'))).toEqual({
+    verdict: 'elsewhere',
+    host: 'h1',
+  });
+});
+
 test('a wrong prediction changes nothing but the way: the directory chooses, and takes back what is refused', async () => {
   await accept(parts(true), request(install('first')), to('h3'));
   const wrong = { ...parts(true), predictor: alwaysH3 };

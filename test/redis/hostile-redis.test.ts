@@ -64,7 +64,7 @@ test.each([
   { code: '__proto__', detail: 'x' },
   'port_taken',
   null,
-])('a job that has failed with the error %j in Redis has failed as internal', async (error) => {
+])('a job that has failed with the error %j in Redis has failed as internal (security L9)', async (error) => {
   const answer = await stop(await failedWith(error));
   expect(answer.status).toBe(500);
   const { code, detail } = await json(answer);
@@ -72,7 +72,7 @@ test.each([
   expect(typeof detail).toBe('string');
 });
 
-test('control characters in an error, a result and a line of progress reach nobody (house 7.12)', async () => {
+test('control characters in an error, a result and a line of progress reach nobody (security L9, house 7.12)', async () => {
   const failed = await failedWith({ code: 'start_failed', detail: 'a\x1b[2Jb\r\n\tc\x9bd\0' });
   const { detail } = await json(stop(failed));
   expect(detail).toBe('a[2Jb\n\tcd');
