@@ -1,6 +1,6 @@
 import pino from 'pino';
-import { serversOf } from './cluster.ts';
 import { type RedisAccess, readingConnection } from './connection.ts';
+import { serversOf } from './topology/cluster.ts';
 
 /** Timeout for Redis, in milliseconds. */
 const deadline = 5_000;

@@ -1,7 +1,7 @@
 import { type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
 import { defineScripts } from '../scripts/run-script.ts';
-import { openCluster } from './cluster.ts';
+import { openCluster } from './topology/cluster.ts';
 import { type ManyAddresses, parseAddresses, speaksTls } from './redis-url.ts';
 
 /** The address of Redis, and our login there. */

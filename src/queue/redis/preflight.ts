@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { pause } from '../../lib/async/pause.ts';
-import { serversOf } from './cluster.ts';
 import { failFastConnection, type RedisAccess } from './connection.ts';
+import { serversOf } from './topology/cluster.ts';
 
 /** Milliseconds that the start of a role waits for an offline Redis. */
 const patience = 3_000;

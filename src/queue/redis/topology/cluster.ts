@@ -1,5 +1,5 @@
 import { Cluster, type ClusterOptions, type Redis } from 'ioredis';
-import type { ManyAddresses } from './redis-url.ts';
+import type { ManyAddresses } from '../redis-url.ts';
 
 type Options = Omit<ClusterOptions, 'redisOptions'> & {
   redisOptions: Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>;
