@@ -1,4 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import pino from 'pino';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { patientConnection } from '../../src/queue/redis/connection.ts';
 import { type FleetQueue, openFleetQueue, refusal, stopping } from '../support/fleet-queue.ts';
 import { to } from '../support/queue.ts';
 import { openTestCluster, type TestCluster } from '../support/redis-cluster.ts';
@@ -31,6 +33,18 @@ describe('a master that Sentinels watch', () => {
   afterEach(async () => {
     await queue.close();
     await sentinels.close();
+  });
+
+  test('changes while a lost connection asks for it: the connection asks again', async () => {
+    const redis = patientConnection({ url: sentinels.url }, pino({ level: 'silent' }));
+    onTestFinished(() => redis.disconnect());
+    const { connector } = redis as unknown as { connector: { failoverDetector?: { disconnect(): void } } };
+    await redis.ping();
+    await until('the connection hears of failovers', () => connector.failoverDetector);
+    // As a Sentinel does that says so while the connection asks another one.
+    redis.once('connecting', () => connector.failoverDetector?.disconnect());
+    await redis.call('CLIENT', 'KILL', 'ID', String(await redis.call('CLIENT', 'ID')), 'SKIPME', 'no');
+    expect(await redis.ping()).toBe('PONG');
   });
 
   test('is killed: accepted jobs go on with the new one, and what comes meanwhile is refused at once', async () => {

@@ -1,8 +1,9 @@
 import { type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
 import { defineScripts } from '../scripts/run-script.ts';
-import { openCluster } from './topology/cluster.ts';
 import { type ManyAddresses, parseAddresses, speaksTls } from './redis-url.ts';
+import { openCluster } from './topology/cluster.ts';
+import { FailoverConnector } from './topology/sentinel-connector.ts';
 
 /** The address of Redis, and our login there. */
 export interface RedisAccess {
@@ -143,6 +144,7 @@ function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Ret
     ...common,
     ...login,
     ...(many.tls && ofTls),
+    Connector: FailoverConnector as unknown as NonNullable<RedisOptions['Connector']>,
     sentinels: addresses,
     name: master,
     db: database,
