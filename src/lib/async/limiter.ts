@@ -25,10 +25,10 @@ type Waiting = (place: Release) => void;
  *
  * Slots alone do not keep a busy key from slowing down others, because all keys share the
  * processors. A key is busy while its callers wait and another active key has none waiting. A busy
- * key cools down after each use: it gets that slot again later, other keys get it at once. The more
- * slots it has, the longer each cools down, so all of them together are in use for a tenth of the
- * time, or more once the cooldown has its maximum length. Keys that all wait do not cool down; their
- * turns are fair already.
+ * key cools down after each use: it gets that slot again later, other keys get it at once. The
+ * more slots it has, the longer each cools down, so all of them together are in use for a tenth of
+ * the time, or more once the cooldown has its maximum length. Keys that all wait do not cool down;
+ * their turns are fair already.
  */
 export class Limiter {
   readonly #bounds: Bounds;
