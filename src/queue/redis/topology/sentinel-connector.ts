@@ -17,7 +17,8 @@ export class FailoverConnector extends SentinelConnector {
       for (;;) {
         this.#isOutdated = false;
         const stream = await super.connect(emit);
-        if (!this.#isOutdated) return stream;
+        // A connection that was closed meanwhile ends with its stream.
+        if (!this.#isOutdated || !this.connecting) return stream;
         stream.destroy();
       }
     } finally {
