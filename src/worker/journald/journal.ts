@@ -64,12 +64,12 @@ async function look(args: string[], signal?: AbortSignal): Promise<string> {
   const options = { deadline: lookDeadline, ...(signal && { signal }) };
   const { status, stdout, stderr } = await exec('journalctl', ['--quiet', '--no-pager', ...args], options);
   // journalctl exits with 1 when it finds nothing.
-  if (status !== 0 && stderr !== '') throw journalAway(stderr);
+  if (status !== 0 && stderr !== '') throw journalAway(new Error(stderr.trim()));
   return stdout;
 }
 
-const journalAway = (said: string) =>
-  new Failure('host_unavailable', 'the journal cannot be read', { cause: new Error(said.trim()) });
+export const journalAway = (cause: unknown) =>
+  new Failure('host_unavailable', 'the journal cannot be read', { cause });
 
 /**
  * Reads to the end, beginning when the user's turn comes. The turn ends with the first result. When
@@ -149,8 +149,8 @@ function reader<T>(
     try {
       yield* source;
       const { status, stderr } = await program.ended;
-      if (status !== null && status !== 0 && stderr !== '') throw journalAway(stderr);
-      if (status === null && !mayBeKilled) throw journalAway('journalctl was killed');
+      if (status !== null && status !== 0 && stderr !== '') throw journalAway(new Error(stderr.trim()));
+      if (status === null && !mayBeKilled) throw journalAway(new Error('journalctl was killed'));
     } finally {
       await program.kill();
     }

@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { addAbortSignal } from 'node:stream';
-import { Failure } from '../../jobs/errors.ts';
 import { shareCalls } from '../../lib/async/share-calls.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { traced } from '../../lib/effect.ts';
+import { journalAway } from './journal.ts';
 
 /** journald's Varlink socket. */
 const varlink = '/run/systemd/journal/io.systemd.journal';
@@ -31,7 +31,7 @@ const sharedCall = shareCalls(async () => {
     return true;
   } catch (cause) {
     if (inTime.aborted) return false;
-    throw new Failure('host_unavailable', 'the journal cannot be read', { cause });
+    throw journalAway(cause);
   }
 }, 0);
 
