@@ -144,7 +144,7 @@ function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Ret
     ...common,
     ...login,
     ...(many.tls && ofTls),
-    Connector: FailoverConnector as unknown as NonNullable<RedisOptions['Connector']>,
+    Connector: FailoverConnector as RedisOptions['Connector'],
     sentinels: addresses,
     name: master,
     db: database,
