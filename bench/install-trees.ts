@@ -9,9 +9,10 @@ import { newId } from '../test/support/client.ts';
 import { makeBase, removeGearsOf, sampleImage } from '../test/support/daemon.ts';
 import { end, startNode } from '../test/support/processes.ts';
 import { milliseconds } from './install.ts';
-import { median, ratios } from './table.ts';
+import { median, printRow, printTitle, ratios } from './table.ts';
 
 const warmUp = 3;
+const body = JSON.stringify({ ports: [{ internal: 8080 }] });
 
 interface Tree {
   name: string;
@@ -28,14 +29,14 @@ async function start(tree: string, name: string, port: number): Promise<Tree> {
   return { name, base, url: `http://127.0.0.1:${port}/token/__test__`, process, took: [] };
 }
 
-/** Changes a gear of the tree's own. */
-async function change({ name, url }: Tree, method: string): Promise<void> {
-  const query = `u=0&d=1&r=${name}&i=${newId()}${method === 'PUT' ? '&t=geard%2Fsample' : ''}`;
-  const answer = await fetch(`${url}/container?${query}`, {
-    method,
-    headers: { Prefer: 'wait=60', 'Content-Type': 'application/json' },
-    ...(method === 'PUT' && { body: JSON.stringify({ ports: [{ internal: 8080 }] }) }),
-  });
+/**
+ * Changes a gear of the tree's own. The tests' client would compare the answers of an old tree with
+ * today's document.
+ */
+async function change({ name, url }: Tree, method: string, image = '', body?: string): Promise<void> {
+  const query = new URLSearchParams({ u: '0', d: '1', r: name, i: newId(), ...(image && { t: image }) });
+  const headers = { Prefer: 'wait=60', 'Content-Type': 'application/json' };
+  const answer = await fetch(`${url}/container?${query}`, { method, headers, ...(body && { body }) });
   const said = await answer.text();
   if (answer.status !== 200) throw new Error(`${name}: ${answer.status} ${said}`);
 }
@@ -55,7 +56,7 @@ try {
   // Old, new, new, old: what changes in the course of time favours neither.
   for (let i = -warmUp; i < Number(pairs); i++)
     for (const tree of i % 2 === 0 ? [old, now] : [now, old]) {
-      const took = await milliseconds(() => change(tree, 'PUT'));
+      const took = await milliseconds(() => change(tree, 'PUT', 'geard/sample', body));
       await change(tree, 'DELETE');
       if (i >= 0) tree.took.push(took);
     }
@@ -63,9 +64,12 @@ try {
   await close(old);
   await close(now);
 }
-const { value, spread } = ratios(now.took, old.took);
-const [least, most] = spread.map((one) => one.toFixed(2));
-console.log(
-  `an installation: ${median(old.took).toFixed(0)} → ${median(now.took).toFixed(0)} ms; ratio ${value.toFixed(3)} (${least} to ${most})`,
-);
+const ms = ({ took }: Tree) => `${Math.round(median(took))} ms`;
+printTitle();
+printRow({
+  what: 'one install, beside the old tree',
+  ours: ms(now),
+  theirs: ms(old),
+  ...ratios(now.took, old.took),
+});
 process.exit(0);
