@@ -8,6 +8,8 @@ import { until } from '../support/until.ts';
 
 const project = process.cwd();
 const gear = `${project}/bin/gear`;
+/** What stands in for Docker Hub's Node.js, which the Dockerfile names by digest. */
+const nodeImage = 'geard/node';
 /** The clone on the host in which somebody brings it up. */
 const clone = '/root/clone';
 const cache = join(project, 'node_modules', '.cache', 'npm-offline');
@@ -31,7 +33,7 @@ beforeAll(async () => {
   await run('contrib/lab', 'down');
   await ok('contrib/lab', 'up', '1', '--bare');
   await onHost(`${project}/contrib/sample/image`);
-  await onHost(`${project}/test/support/base-images.sh`, cache);
+  await onHost(`${project}/test/support/base-images.sh`, nodeImage, cache);
   await onHost('mkdir', clone);
   const copy = 'tar -C "$1" --exclude=./.git --exclude=./node_modules -cf - . | tar -C "$2" -xf -';
   await onHost('sh', '-c', copy, 'sh', project, clone);
@@ -53,7 +55,8 @@ test('docker-compose.yml brings up an api and a Redis that become healthy', asyn
   expect(preparations.length).toBeGreaterThan(5);
   const script = ['set -euo pipefail', `gear() { ${gear} "$@"; }`, ...preparations].join('\n');
   await onHost('env', '-C', clone, 'bash', '-c', script);
-  await compose('up', '-d', '--build');
+  await compose('build', '--build-arg', `NODE_IMAGE=${nodeImage}`);
+  await compose('up', '-d');
   for (const service of ['redis', 'api']) {
     const container = await compose('ps', '-q', service);
     await until(`${service} is healthy`, async () => (await healthOf(container)) === 'healthy', 60_000);

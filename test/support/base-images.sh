@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Stands in for the two images of Docker Hub that Dockerfile and docker-compose.yml begin with, where there is no registry:
-# this machine's own Node, npm, Redis and shell, at the paths where they are. npm finds packages in a cache and nowhere else.
-# usage: base-images.sh NPM_CACHE
+# Makes the two images that the Dockerfile and docker-compose.yml begin with, where there is no registry: this machine's own
+# Node, npm, Redis and shell, at the paths where they are. npm finds packages in a cache and nowhere else.
+# usage: base-images.sh NODE_IMAGE NPM_CACHE
 set -euo pipefail
-cache=$1
-base=$(sed -n 's/^FROM \([^ ]*\) AS build$/\1/p' "$(dirname "$0")/../../Dockerfile")
+node_image=$1
+cache=$2
 root=$(mktemp -d)
 chmod 755 "$root"
 trap 'rm -rf "$root"' EXIT
@@ -41,7 +41,7 @@ ln -sf "$npm/bin/npm-cli.js" "$root/usr/bin/npm"
 cp -a "$cache" "$root/npm-cache"
 tar -C "$root" -c . | docker import \
   -c 'ENV npm_config_cache=/npm-cache npm_config_offline=true' -c "ENV npm_config_registry=$(npm config get registry)" \
-  - "$base" >/dev/null
+  - "$node_image" >/dev/null
 
 rm -rf "$root/npm-cache" "${root:?}$npm"
 add "$(command -v redis-server)" "$(command -v redis-cli)"

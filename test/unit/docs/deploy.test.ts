@@ -41,6 +41,16 @@ test('units, compose file and image name no variable that there is not', () => {
   }
 });
 
+test('every stage of the image begins with one Node.js, of a release with long-term support, by digest', () => {
+  const text = readFileSync('Dockerfile', 'utf8');
+  const pinned = /^ARG NODE_IMAGE=node:(\d+)\.\d+\.\d+-bookworm-slim@sha256:[0-9a-f]{64}$/m;
+  const [, major] = pinned.exec(text) ?? [];
+  expect(Number(major) % 2).toBe(0); // Even releases become LTS (nodejs.org/en/about/previous-releases).
+  const stages = text.match(/^FROM .*/gm) ?? [];
+  expect(stages.length).toBeGreaterThan(0);
+  expect(stages.filter((line) => !/^FROM \$\{NODE_IMAGE\}( AS \w+)?$/.test(line))).toEqual([]);
+});
+
 test('the daemon may do what the worker may, and no more', () => {
   const sandbox = (path: string) =>
     readFileSync(path, 'utf8').match(/^CapabilityBoundingSet=[\s\S]*?(?=\n\n)/m)?.[0];
