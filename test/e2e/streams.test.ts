@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { keys } from '../../src/queue/redis/keys.ts';
 import { ask } from '../support/ask.ts';
 import { createClient, newId } from '../support/client.ts';
-import { curl } from '../support/curl.ts';
+import { type Curl, curl } from '../support/curl.ts';
 import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';
 import { assertDocumented } from '../support/documented.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
@@ -210,12 +210,23 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(isSequence(numbers)).toBe(true);
   });
 
+  /** Takes 1 MB/s for so many milliseconds, then what is left at once. */
+  const readSlowly = ({ child: { stdout } }: Curl, milliseconds: number) => {
+    const end = Date.now() + milliseconds;
+    stdout?.on('data', (chunk: Buffer) => {
+      if (Date.now() > end) return;
+      stdout.pause();
+      setTimeout(() => stdout.resume(), chunk.length / 1_000);
+    });
+  };
+
   test('a reader that is too slow for a burst gets the first lines and is told how many it has missed', async () => {
     // 186 MB, which a busy machine takes half a minute to log. Of these the buffers of the connections between
-    // hold up to 60 MB, and the reader takes 50 MB until its time is up and no more is waited for.
-    const count = 600_000;
+    // hold up to 60 MB, and the reader takes 45 MB until its time is up and no more is waited for.
+    const [count, seconds] = [600_000, 45];
     await until('the test before has left nothing', () => behindStreams().length === 0);
-    const slow = curl('--limit-rate', '1M', log({ lines: '0', for: '45' }));
+    const slow = curl(log({ lines: '0', for: String(seconds) }));
+    readSlowly(slow, seconds * 1_000);
     onTestFinished(() => void slow.child.kill('SIGKILL'));
     await until('it follows', () => behindStreams().some((line) => line.includes('--follow')));
     await burst(count, 260);
