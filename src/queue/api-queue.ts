@@ -142,8 +142,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   const surely = async <T>(read: () => Promise<T | null>): Promise<T | null> => {
     const found = await read();
     if (found !== null) return found;
-    await directorySync.look();
-    await directorySync.settled();
+    await directorySync.confirmed();
     return read();
   };
   // A change that a host announces counts at once: that it drains, that it takes gears again.
@@ -164,8 +163,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     hosts: guarded(hosts.read),
     host: guarded((name) => surely(() => readHost(redis, clock, name))),
     listNames: guarded(async (kind, scope, limit, after) => {
-      await directorySync.look();
-      await directorySync.settled();
+      await directorySync.confirmed();
       return listNames(redis, kind, scope, { limit, after });
     }),
     removeHost: guarded((name) => removeHost(redis, name, keepSeconds).finally(hosts.forget)),

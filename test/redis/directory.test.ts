@@ -57,7 +57,7 @@ function parts(atOnce: boolean): AcceptParts {
     ...{ redis: redis.redis, deliveries, atOnce, keepSeconds: 1_000 },
     clock: { now: () => Date.now() },
     predictor: createHostPredictor(),
-    directorySync: { settled, look: settled, epoch: () => '', close: () => undefined },
+    directorySync: { settled, confirmed: settled, epoch: () => '', close: () => undefined },
     limits: jobLimits({ maxJobsPerGear: 3 }),
   };
 }

@@ -112,8 +112,7 @@ function compareAll(attempt: Attempt): Step {
 /** Redis is another one, or lost everything: waits until the directory is filled again. */
 async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
   const { directorySync } = attempt.parts;
-  await directorySync.look();
-  await directorySync.settled();
+  await directorySync.confirmed();
   attempt.epoch = directorySync.epoch();
   return { host };
 }

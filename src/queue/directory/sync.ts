@@ -32,8 +32,8 @@ export interface DirectorySync {
   settled(): Promise<void>;
   /** The epoch of the directory; see epoch.ts. */
   epoch(): string;
-  /** Checks whether Redis is still the one that we know. */
-  look(): Promise<void>;
+  /** Like `settled`, after it has checked that Redis is still the one that we know. */
+  confirmed(): Promise<void>;
   close(): void;
 }
 
@@ -122,7 +122,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   return {
     settled: settling.settled,
     epoch: () => epoch,
-    look,
+    confirmed: () => look().then(settling.settled),
     close() {
       settling.close();
       stop.abort();
