@@ -109,19 +109,9 @@ export function recordArgument(
   settled: boolean,
 ): string {
   const { resource } = command.params;
-  const { userQueueMegabytes, maxQueueMegabytes, ...counts } = limits;
-  const most = { ...counts, userBytes: userQueueMegabytes * MiB, maxBytes: maxQueueMegabytes * MiB };
   const seconds = expires + day + keepSeconds;
-  return JSON.stringify({
-    id,
-    tenant,
-    resource,
-    seconds,
-    deadline,
-    needs: needsOf(command),
-    settled,
-    ...most,
-  });
+  const needs = needsOf(command);
+  return JSON.stringify({ id, tenant, resource, seconds, deadline, needs, settled, ...limits });
 }
 
 function needsOf(command: Command): string {
