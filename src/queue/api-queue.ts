@@ -134,7 +134,12 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   }, hostsFresh);
   const connect = () => readingConnection(access, quiet);
   const parts: AcceptParts = {
-    ...{ redis, clock, deliveries, directorySync, limits, keepSeconds },
+    redis,
+    clock,
+    deliveries,
+    directorySync,
+    limits,
+    keepSeconds,
     predictor: createHostPredictor(),
     atOnce: !redis.isCluster,
   };

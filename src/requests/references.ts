@@ -44,7 +44,9 @@ function referencesOf(order: Order): Reference[] {
 }
 
 const inBody = (kind: Reference['kind'], resource: string, action?: Action): Reference => ({
-  ...{ kind, resource, namedBy: 'b' },
+  kind,
+  resource,
+  namedBy: 'b',
   ...(action && { action }),
 });
 

@@ -179,7 +179,8 @@ function tokenIn({ sealer, host }: AuthorizerParts, { sealed, job }: JobRecord):
 }
 
 const ownerOf = ({ token, origin }: Envelope, user: string | undefined): Owner => ({
-  ...{ user, token: tokenLabel(token) },
+  user,
+  token: tokenLabel(token),
   ...origin,
 });
 

@@ -11,8 +11,24 @@ const seconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
 
 /** Steps that jobs report. A test compares the handlers with this list. */
 export const steps = [
-  ...['check', 'clone', 'copy', 'directory', 'drain', 'environment', 'git', 'image', 'look', 'ports'],
-  ...['pull', 'ready', 'remove', 'retry', 'start', 'stop', 'unit', 'wait'],
+  'check',
+  'clone',
+  'copy',
+  'directory',
+  'drain',
+  'environment',
+  'git',
+  'image',
+  'look',
+  'ports',
+  'pull',
+  'ready',
+  'remove',
+  'retry',
+  'start',
+  'stop',
+  'unit',
+  'wait',
 ];
 
 export const finished = new Counter(

@@ -54,19 +54,31 @@ function changeOperation(name: JobType): Operation {
   const needs = neededBy(definition);
   const optional = (['t', 'h'] as const).filter((one) => (one === 't' ? t : on !== 'host'));
   return {
-    ...{ name, method, path, summary, action: name, needs },
+    name,
+    method,
+    path,
+    summary,
+    action: name,
+    needs,
     takes: [...optional.filter((one) => !needs.includes(one)), 'expires', 'd'],
     ...(t && { t }),
     headers: ['Idempotency-Key', 'Prefer', ...(ifNoneMatch ? (['If-None-Match'] as const) : [])],
     ...(body !== emptyBody && { body }),
-    ...{ statuses: [200, 202], answer: jobDocument, result, media: ['application/json'] },
+    statuses: [200, 202],
+    answer: jobDocument,
+    result,
+    media: ['application/json'],
     errors: [...ofAll, ...ofChange, ...errors],
   };
 }
 
 const readOperation = (name: ReadName, { select, errors, ...rest }: ReadDefinition): Operation => ({
-  ...{ headers: [], statuses: [200], media: ['application/json'] },
-  ...{ ...rest, name, ...(select && { select: select.t }) },
+  headers: [],
+  statuses: [200],
+  media: ['application/json'],
+  ...rest,
+  name,
+  ...(select && { select: select.t }),
   errors: [...ofAll, ...errors],
 });
 

@@ -65,8 +65,13 @@ export const network: Check<typeof askSystemd> = {
 
 /** The Debian packages of the programs that run on a host. */
 const packages = {
-  ...{ docker: 'docker.io', nft: 'nftables', journalctl: 'systemd', git: 'git' },
-  ...{ flock: 'util-linux', prlimit: 'util-linux', choom: 'util-linux' },
+  docker: 'docker.io',
+  nft: 'nftables',
+  journalctl: 'systemd',
+  git: 'git',
+  flock: 'util-linux',
+  prlimit: 'util-linux',
+  choom: 'util-linux',
 };
 
 export const programs: Check<typeof whereIs> = {

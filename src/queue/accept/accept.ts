@@ -49,9 +49,15 @@ export async function accept(
 ): Promise<Accepted> {
   await parts.directorySync.settled();
   const attempt: Attempt = {
-    ...{ id: randomUUID(), parts, submission, placement },
+    id: randomUUID(),
+    parts,
+    submission,
+    placement,
     candidates: sample(placement.candidates, sampleSize),
-    ...{ epoch: parts.directorySync.epoch(), settled: false, instead: '', made: null },
+    epoch: parts.directorySync.epoch(),
+    settled: false,
+    instead: '',
+    made: null,
   };
   const until = performance.now() + patience;
   const first = firstHost(attempt);

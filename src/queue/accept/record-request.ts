@@ -75,7 +75,10 @@ export function claimArgument({ id, submission, placement, candidates, epoch }: 
   if (!needsName(submission)) return '';
   const { command } = submission;
   return JSON.stringify({
-    ...{ id: submission.id, attempt: id, epoch, candidates },
+    id: submission.id,
+    attempt: id,
+    epoch,
+    candidates,
     kind: jobs[command.type].on,
     resource: command.params.resource,
     creates: creates(submission),
@@ -128,7 +131,11 @@ export function recordKeys({ command, id, user }: JobSubmission, host: string): 
   const { resource } = command.params;
   const line = keys.line(host, on, resource);
   return [
-    ...[keys.job(host, id), keys.sequence(host), keys.open(host), line, keys.held(host, on)],
+    keys.job(host, id),
+    keys.sequence(host),
+    keys.open(host),
+    line,
+    keys.held(host, on),
     ...chargeKeys(host),
     ...listKeys(host, { user, resource }),
   ];
@@ -158,10 +165,18 @@ export function recordFields(
   { command, fingerprint, expires, origin = {}, seal }: JobSubmission,
 ): string[] {
   const { id, type, resource, host, user, createdAt } = job;
-  return [
-    ...['id', id, 'type', type, 'resource', resource, 'host', host, 'user', user],
-    ...['createdAt', createdAt, 'expiresAt', String(Date.parse(createdAt) + expires * 1000)],
-    ...['fingerprint', fingerprint, 'sealed', seal(host), 'v', String(jobs[command.type].since)],
-    ...Object.entries(origin).flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
-  ];
+  const fields = {
+    id,
+    type,
+    resource,
+    host,
+    user,
+    createdAt,
+    expiresAt: String(Date.parse(createdAt) + expires * 1000),
+    fingerprint,
+    sealed: seal(host),
+    v: String(jobs[command.type].since),
+    ...origin,
+  };
+  return Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
 }

@@ -6,12 +6,17 @@ import { runScript } from '../scripts/run-script.ts';
 /** How an api ends a job on behalf of its host; see scripts/lua/include/end-as.lua. */
 
 const endKeys = (job: Job, state: 'cancelled' | 'failed') => [
-  ...[keys.job(job.host, job.id), keys.run(job.host, job.id), ...chargeKeys(job.host)],
+  keys.job(job.host, job.id),
+  keys.run(job.host, job.id),
+  ...chargeKeys(job.host),
   ...listKeys(job.host, job, state),
 ];
 
 const endArguments = ({ host, id }: Job, keepSeconds: number) => [
-  ...[new Date().toISOString(), keepSeconds, channels.news(host), id],
+  new Date().toISOString(),
+  keepSeconds,
+  channels.news(host),
+  id,
 ];
 
 /**

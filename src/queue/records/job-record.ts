@@ -120,14 +120,26 @@ function recordOf(id: string, told: Accepted, written: Run): JobRecord {
   const end = endOf(id, told, written);
   return {
     job: {
-      ...{ id, type, state: end.state, resource, host, user, createdAt, startedAt },
+      id,
+      type,
+      state: end.state,
+      resource,
+      host,
+      user,
+      createdAt,
+      startedAt,
       finishedAt: finishedAt ?? end.at,
       attempts,
       progress: isFinal(end.state) ? null : progress,
       result: end.state === 'failed' ? null : result,
       error: end.error,
     },
-    ...{ version: v, fingerprint, sealed, origin: { trace, peer, span }, cancel, crashes },
+    version: v,
+    fingerprint,
+    sealed,
+    origin: { trace, peer, span },
+    cancel,
+    crashes,
     waitsUntil: written.state === undefined && takenAt === null ? expiresAt : null,
     takenAt: takenAt === null ? null : takenAt * 1000,
   };
@@ -135,8 +147,16 @@ function recordOf(id: string, told: Accepted, written: Run): JobRecord {
 
 /** Shown when a record has nothing readable. */
 const nothing: Accepted = {
-  ...{ type: '', resource: '', host: '', user: '', createdAt: new Date(0).toISOString(), fingerprint: '' },
-  ...{ sealed: '', cancel: null, expiresAt: null, v: 1 },
+  type: '',
+  resource: '',
+  host: '',
+  user: '',
+  createdAt: new Date(0).toISOString(),
+  fingerprint: '',
+  sealed: '',
+  cancel: null,
+  expiresAt: null,
+  v: 1,
 };
 
 function unreadable(id: string, told: Accepted = nothing): JobRecord {

@@ -50,7 +50,12 @@ export const dockerCommands: EngineCommands = {
 function runCommand(run: ContainerRun): string[] {
   const { owner, user, hosts } = run;
   return [
-    ...[client, 'run', '--rm', '--init', '--pull=never', '--log-driver=none'],
+    client,
+    'run',
+    '--rm',
+    '--init',
+    '--pull=never',
+    '--log-driver=none',
     `--name=${run.name}`,
     'gear' in owner ? `--label=${gearLabel}=${owner.gear}` : `--label=${jobLabel}=${owner.job}`,
     '--security-opt=no-new-privileges',

@@ -50,7 +50,11 @@ export async function repairHost({
   return {
     announced: drift.unitsWithoutEntry,
     forgotten: drift.entriesWithoutUnit,
-    ...{ rewritten, linked, networks, released, foreign: drift.foreign },
+    rewritten,
+    linked,
+    networks,
+    released,
+    foreign: drift.foreign,
   };
 }
 

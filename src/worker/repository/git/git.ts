@@ -19,8 +19,14 @@ const env = {
 
 const common = (repository: string) => [
   `--git-dir=${repository}`,
-  ...['-c', `safe.directory=${repository}`], // root owns it.
-  ...['-c', 'core.hooksPath=/dev/null', '-c', 'core.attributesFile=/dev/null', '-c', 'protocol.allow=never'],
+  '-c',
+  `safe.directory=${repository}`, // root owns it.
+  '-c',
+  'core.hooksPath=/dev/null',
+  '-c',
+  'core.attributesFile=/dev/null',
+  '-c',
+  'protocol.allow=never',
 ];
 
 /** git's exit status when the answer is no. With other statuses it could not find out. */
@@ -46,8 +52,11 @@ const archiveLimits = ['--as=4294967296', '--cpu=1800', '--core=0'];
 
 /** git streams large files instead of holding them in memory, and caches little of the others. */
 const sparing = [
-  ...['core.bigFileThreshold=1m', 'core.deltaBaseCacheLimit=16m'],
-  ...['pack.threads=1', 'pack.windowMemory=32m', 'pack.deltaCacheSize=16m'],
+  'core.bigFileThreshold=1m',
+  'core.deltaBaseCacheLimit=16m',
+  'pack.threads=1',
+  'pack.windowMemory=32m',
+  'pack.deltaCacheSize=16m',
 ].flatMap((setting) => ['-c', setting]);
 
 /**
