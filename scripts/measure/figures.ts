@@ -33,7 +33,7 @@ export function figuresOf(root: string): Figure[] {
   ];
 }
 
-type Count = 'lines' | 'codeLines' | 'assertions' | 'expectations' | 'tests';
+type Count = 'lines' | 'codeLines' | 'assertions' | 'literalSpreads' | 'expectations' | 'tests';
 
 const sum = (files: Iterable<SourceFigures>, what: Count) =>
   [...files].reduce((total, file) => total + file[what], 0);
@@ -75,6 +75,7 @@ function shapeFigures(source: Tree): Figure[] {
   const walk = walkLength(source);
   return [
     ['`as` per 1,000 lines', assertions.toFixed(1)],
+    ['literals spread into a literal', String(sum(source.values(), 'literalSpreads'))],
     ['import circles, all / at run time', `${circlesOf(arrows).length} / ${circlesOf(atRunTime).length}`],
     [
       'files on the walk of `r`',

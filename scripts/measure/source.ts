@@ -21,6 +21,8 @@ export interface SourceFigures {
   functions: FunctionFigures[];
   /** Type assertions, `as const` apart: that one asserts nothing. */
   assertions: number;
+  /** Literals spread into a literal: `[...['a'], b]`, `{ ...{ a }, b }`. */
+  literalSpreads: number;
   imports: Import[];
   expectations: number;
   tests: number;
@@ -47,6 +49,7 @@ export function measureSource(name: string, text: string): SourceFigures {
     codeLines: linesOf(withoutComments(text, comments)).filter((line) => line.trim() !== '').length,
     functions: [],
     assertions: 0,
+    literalSpreads: 0,
     imports: [],
     expectations: 0,
     tests: 0,
@@ -61,6 +64,7 @@ export function measureSource(name: string, text: string): SourceFigures {
       figures.functions.push({ name: functionName, line, lines: last - line + 1, complexity });
     }
     if (node.type === 'TSAsExpression' && !isConst(node)) figures.assertions++;
+    if (isLiteralSpread(node)) figures.literalSpreads++;
     const imported = importOf(node);
     if (imported) figures.imports.push(imported);
     const called = calledName(node);
@@ -79,6 +83,7 @@ export function measureLua(text: string): SourceFigures {
     codeLines,
     functions: [],
     assertions: 0,
+    literalSpreads: 0,
     imports: [],
     expectations: 0,
     tests: 0,
@@ -134,6 +139,11 @@ function branchesOf(node: Node): number {
 function isConst({ typeAnnotation: type }: Node): boolean {
   const name = isNode(type) && type.type === 'TSTypeReference' ? type['typeName'] : null;
   return isNode(name) && name['name'] === 'const';
+}
+
+function isLiteralSpread({ type, argument }: Node): boolean {
+  if (type !== 'SpreadElement' || !isNode(argument)) return false;
+  return argument.type === 'ArrayExpression' || argument.type === 'ObjectExpression';
 }
 
 function importOf(node: Node): Import | null {

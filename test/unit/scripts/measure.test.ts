@@ -51,6 +51,11 @@ test('type assertions are counted without `as const`', () => {
   expect(measure('const a = [1] as const; const b = a as unknown as string;').assertions).toBe(2);
 });
 
+test('a spread counts where it spreads a literal', () => {
+  const text = 'const a = [...[1], ...b, ...[1].map(f)]; const c = { ...{ d }, ...(e && { g }), ...h };';
+  expect(measure(text).literalSpreads).toBe(2);
+});
+
 test('an import or a re-export is of types only when nothing of it is left at run time', () => {
   const text = `import type { A } from './a.ts';
 import { type B } from './b.ts';
@@ -136,4 +141,22 @@ test('figures stand side by side, and one that a tree lacks is left empty', () =
 
 test('the walk of `r` lists files that exist', () => {
   expect(missingOnWalk(readTree('.', 'src')), 'update scripts/measure/walk.ts').toEqual([]);
+});
+
+test('the source keeps the limits of docs/architecture.md', () => {
+  const source = readTree('.', 'src');
+  const files = [...source.values()];
+  const functions = [...source].flatMap(([path, file]) => file.functions.map((one) => ({ ...one, path })));
+  expect(functions.filter(({ lines, complexity }) => lines > 80 || complexity > 12)).toEqual([]);
+  const sum = (what: 'assertions' | 'lines') => files.reduce((total, file) => total + file[what], 0);
+  expect(
+    percentile(
+      functions.map(({ lines }) => lines),
+      0.99,
+    ),
+  ).toBeLessThanOrEqual(50);
+  expect((1000 * sum('assertions')) / sum('lines')).toBeLessThanOrEqual(4);
+  expect([...source].flatMap(([path, { literalSpreads }]) => (literalSpreads > 0 ? [path] : []))).toEqual([]);
+  expect(fullestFolder(source.keys()).files).toBeLessThanOrEqual(10);
+  expect(circlesOf(arrowsOf(source))).toEqual([]);
 });
