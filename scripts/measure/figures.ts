@@ -3,7 +3,7 @@ import { join, posix } from 'node:path';
 import { percentile } from '../../bench/table.ts';
 import { productionPackages } from './packages.ts';
 import type { SourceFigures } from './source.ts';
-import { arrowsOf, circlesOf, fullestFolder, readTree, type Tree } from './tree.ts';
+import { arrowsOf, cyclesOf, fullestFolder, readTree, type Tree } from './tree.ts';
 import { walkLength } from './walk.ts';
 
 /** One line of the table. */
@@ -76,7 +76,7 @@ function shapeFigures(source: Tree): Figure[] {
   return [
     ['`as` per 1,000 lines', assertions.toFixed(1)],
     ['literals spread into a literal', String(sum(source.values(), 'literalSpreads'))],
-    ['import circles, all / at run time', `${circlesOf(arrows).length} / ${circlesOf(atRunTime).length}`],
+    ['import cycles, all / at run time', `${cyclesOf(arrows).length} / ${cyclesOf(atRunTime).length}`],
     [
       'files on the walk of `r`',
       walk === null ? 'the list in scripts/measure/walk.ts is out of date' : String(walk),

@@ -32,15 +32,15 @@ export function arrowsOf(tree: Tree): Arrow[] {
 }
 
 /**
- * Groups of files that import each other round about, each counted once however many circles run through it: the
+ * Groups of files that import each other round about, each counted once however many cycles run through it: the
  * strongly connected components with more than one file (Tarjan's algorithm).
  */
-export function circlesOf(arrows: { file: string; to: string }[]): string[][] {
+export function cyclesOf(arrows: { file: string; to: string }[]): string[][] {
   const next = groupBy(arrows, ({ file }) => file);
   const order = new Map<string, number>();
   const low = new Map<string, number>();
   const stack: string[] = [];
-  const circles: string[][] = [];
+  const cycles: string[][] = [];
   const lower = (file: string, to: number) => low.set(file, Math.min(low.get(file) ?? to, to));
 
   function connect(file: string): void {
@@ -54,12 +54,12 @@ export function circlesOf(arrows: { file: string; to: string }[]): string[][] {
       } else if (stack.includes(to)) lower(file, order.get(to) ?? 0);
     }
     if (low.get(file) !== order.get(file)) return;
-    const circle = stack.splice(stack.indexOf(file));
-    if (circle.length > 1) circles.push(circle.sort());
+    const cycle = stack.splice(stack.indexOf(file));
+    if (cycle.length > 1) cycles.push(cycle.sort());
   }
 
   for (const file of next.keys()) if (!order.has(file)) connect(file);
-  return circles;
+  return cycles;
 }
 
 /** `Map.groupBy`, which Node 20 does not have. */

@@ -3,7 +3,7 @@ import { percentile } from '../../../bench/table.ts';
 import { renderTable } from '../../../scripts/measure/figures.ts';
 import { productionPackages } from '../../../scripts/measure/packages.ts';
 import { measureLua, measureSource } from '../../../scripts/measure/source.ts';
-import { arrowsOf, circlesOf, fullestFolder, readTree } from '../../../scripts/measure/tree.ts';
+import { arrowsOf, cyclesOf, fullestFolder, readTree } from '../../../scripts/measure/tree.ts';
 import { missingOnWalk } from '../../../scripts/measure/walk.ts';
 
 const measure = (text: string) => measureSource('some.ts', text);
@@ -85,12 +85,12 @@ test('a file that does not parse is named', () => {
   expect(() => measureSource('broken.ts', 'const = 1')).toThrow(/^broken\.ts: /);
 });
 
-test('a circle is counted once however many ways lead round, and a chain is none', () => {
+test('a cycle is counted once however many ways lead round, and a chain is none', () => {
   const arrow = (file: string, to: string) => ({ file, to });
   const chain = [arrow('a', 'b'), arrow('b', 'c'), arrow('a', 'c')];
-  expect(circlesOf(chain)).toEqual([]);
-  const circle = [...chain, arrow('c', 'a'), arrow('c', 'b')];
-  expect(circlesOf([...circle, arrow('c', 'd'), arrow('d', 'e'), arrow('e', 'd')])).toEqual([
+  expect(cyclesOf(chain)).toEqual([]);
+  const cycle = [...chain, arrow('c', 'a'), arrow('c', 'b')];
+  expect(cyclesOf([...cycle, arrow('c', 'd'), arrow('d', 'e'), arrow('e', 'd')])).toEqual([
     ['d', 'e'],
     ['a', 'b', 'c'],
   ]);
@@ -158,5 +158,5 @@ test('the source keeps the limits of docs/architecture.md', () => {
   expect((1000 * sum('assertions')) / sum('lines')).toBeLessThanOrEqual(4);
   expect([...source].flatMap(([path, { literalSpreads }]) => (literalSpreads > 0 ? [path] : []))).toEqual([]);
   expect(fullestFolder(source.keys()).files).toBeLessThanOrEqual(10);
-  expect(circlesOf(arrowsOf(source))).toEqual([]);
+  expect(cyclesOf(arrowsOf(source))).toEqual([]);
 });
