@@ -3,7 +3,7 @@ import { costOf, type Figures, ratioTo, type Spread, total } from './figures.ts'
 import type { Cpu } from './fleet.ts';
 import { calmPace, type Load } from './measure.ts';
 
-const loads: Record<Load, string> = { full: 'as fast as they are taken', calm: `at ${calmPace} a second` };
+const loads: Record<Load, string> = { full: 'at full speed', calm: `at ${calmPace} a second` };
 
 const spreadText = ({ median, lowest, highest }: Spread) =>
   `${median.toFixed(2)} (${lowest.toFixed(2)} to ${highest.toFixed(2)})`;
@@ -13,12 +13,12 @@ export function printFigures(all: Figures[]): void {
   const row = (what: string, cell: (figures: Figures) => string) => line([what, ...all.map(cell)]);
   line(['', ...all.map(({ hosts }) => (hosts === 1 ? '1 host' : `${hosts} hosts`))]);
   line(['---', ...all.map(() => '---')]);
-  row('jobs, as fast as they are taken', ({ jobs }) => String(jobs));
+  row('jobs, at full speed', ({ jobs }) => String(jobs));
   row("jobs per second, to the last one's end", ({ rounds: { full } }) =>
     median([...full.values()].map(({ perSecond }) => perSecond)).toFixed(0),
   );
   for (const load of ['full', 'calm'] as const) printLoad(load, all, row);
-  row(`${loads.calm}: what of it the fleet costs at rest`, ({ rest }) =>
+  row(`${loads.calm}: part of this that the fleet costs at rest`, ({ rest }) =>
     ((1000 / calmPace) * total(rest.cpu)).toFixed(2),
   );
   row('Redis, bytes for a finished job', ({ bytes }) => bytes.job.toFixed(0));
@@ -48,10 +48,10 @@ function printLoad(
   row(`${what}: CPU seconds for 1,000 jobs (lowest to highest)`, (figures) =>
     spreadText(costOf(figures, load)),
   );
-  row(`${what}: the same beside the first, round by round`, (figures) =>
+  row(`${what}: the same relative to the first, round by round`, (figures) =>
     spreadText(ratioTo(all[0] as Figures, figures, load)),
   );
-  row(`${what}: of it api, workers, Redis`, (figures) =>
+  row(`${what}: by process: api, workers, Redis`, (figures) =>
     (['api', 'workers', 'redis'] as const).map((name) => part(figures, name)).join(', '),
   );
 }
@@ -63,7 +63,7 @@ export function printCurve(all: Figures[], load: Load): void {
   const ratios = all.map((figures) => ratioTo(all[0] as Figures, figures, load).median);
   const scale = width / Math.max(1.25, ...ratios);
   const mark = Math.round(1.2 * scale);
-  console.log(`\n${loads[load]}: CPU for a job, beside the first (| is 20 percent more)\n`);
+  console.log(`\n${loads[load]}: CPU for a job, relative to the first (| is 20 percent more)\n`);
   for (const [i, { hosts }] of all.entries()) {
     const ratio = ratios[i] as number;
     const bar = '#'.repeat(Math.round(ratio * scale)).padEnd(width + 1);

@@ -24,7 +24,10 @@ export const parameters = z.strictObject({
     .meta({ pattern: '^[0-9a-fA-F]{1,32}$', description: 'The request id, in hex digits', examples: ['2a'] }),
   r: resourceName.optional().meta({ description: 'The name of the resource', examples: ['web'] }),
   t: z.string().max(2048, 't must have at most 2048 characters').optional(),
-  h: hostName.optional().meta({ description: 'The host; default: the fleet decides', examples: ['h1'] }),
+  h: hostName.optional().meta({
+    description: 'The host; default: that of the resource, for a new one the fleet decides, for a list all',
+    examples: ['h1'],
+  }),
   wait: wholeNumber(0, 60, 'wait').optional().describe('Seconds to wait for the job to finish'),
   limit: wholeNumber(1, 1000, 'limit').optional().describe('Maximum number of items on a page; default: 100'),
   after: z.string().max(64).optional().describe('The `next` of the previous page, or an item to start after'),

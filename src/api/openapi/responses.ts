@@ -33,7 +33,8 @@ function success(status: number, sharing: readonly Operation[]) {
   if (status === 304) return { description: 'The client has it already', ...headers('ETag') };
   const content = Object.assign({}, ...sharing.map(contentOf));
   const has = (one: number) => sharing.some(({ statuses }) => statuses.includes(one));
-  if (status === 202) return { description: 'The job goes on', content, ...headers(...ofJob, 'Retry-After') };
+  if (status === 202)
+    return { description: 'The job has not ended yet', content, ...headers(...ofJob, 'Retry-After') };
   if (has(202)) return { description: 'The job has ended', content, ...headers(...ofJob) };
   return { description: 'The answer', content, ...(has(304) && headers('ETag')) };
 }

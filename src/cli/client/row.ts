@@ -50,7 +50,7 @@ export function fillRow(command: Command, row: Row<never>): Command {
   for (const name of ['api', 'tokenFile', ...(row.changes ? (['user'] as const) : [])] as const)
     command.addOption(optionFor(name));
   command.option('--context <name>', 'the api and the token that gear context has under this name');
-  if (row.json !== false) command.option('--json', 'print the documents of the api, one in a line');
+  if (row.json !== false) command.option('--json', 'print the documents of the api, one per line');
   return command
     .option('-q, --quiet', 'print data only')
     .option('--no-color', 'print without colours [NO_COLOR]')

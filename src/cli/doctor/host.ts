@@ -59,7 +59,10 @@ export const network: Check<typeof askSystemd> = {
     const { active } = await ask(log, (one) => one.activity(networkRules));
     if (active === 'active' || active === 'reloading') return ok(`${networkRules} is ${active}`);
     const mend = `systemctl enable --now ${networkRules}; contrib/install.sh worker installs it`;
-    return warning(`${networkRules} is ${active}: gears reach each other and this host`, mend);
+    return warning(
+      `${networkRules} is ${active}: gears can reach this host and everything that it reaches`,
+      mend,
+    );
   },
 };
 

@@ -70,7 +70,10 @@ async function add(host: string, flags: AddFlags): Promise<number> {
     const ca = redisCa === undefined ? {} : { tls: { ca: await readTrusted(redisCa) } };
     const { makeUser } = await import('../../queue/redis/acl-user.ts');
     const kept = await makeUser({ url: redis, username: flags.adminUser, password: admin, ...ca }, line);
-    if (!kept) process.stderr.write(`gear: that Redis has no aclfile: ${user} is lost when it restarts\n`);
+    if (!kept)
+      process.stderr.write(
+        `gear: Redis has no ACL file, so it loses ${user} when it restarts; set aclfile in redis.conf\n`,
+      );
   }
   process.stderr.write(`gear: ${user} is made; run this as root on the host, where geard is installed:\n`);
   process.stdout.write(`gear host join <<'END'\n${text}END\n`);

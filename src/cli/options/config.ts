@@ -181,8 +181,14 @@ function wrongWithStreams(role: Role, { stream, streamListen }: Partial<Settings
 function wrongWithLimits({ gearMemory, maxGearMemory, gearCpus, maxGearCpus }: Partial<Settings>): string[] {
   const isMore = (usual = 0, most = usual) => usual > most;
   return linesWhere([
-    [isMore(gearMemory, maxGearMemory), '--gear-memory is more than --max-gear-memory'],
-    [isMore(gearCpus, maxGearCpus), '--gear-cpus is more than --max-gear-cpus'],
+    [
+      isMore(gearMemory, maxGearMemory),
+      '--gear-memory is more than --max-gear-memory; lower the first or raise the second',
+    ],
+    [
+      isMore(gearCpus, maxGearCpus),
+      '--gear-cpus is more than --max-gear-cpus; lower the first or raise the second',
+    ],
   ]);
 }
 

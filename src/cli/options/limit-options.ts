@@ -48,7 +48,7 @@ export const limitOptions = {
   userJobs: number('1000', 'unfinished jobs of one user on one host'),
   userQueueMegabytes: megabytes('32', 'size in Redis of the unfinished jobs of one user on one host'),
   maxJobs: number('10000', 'unfinished jobs of one host'),
-  maxJobsPerGear: number('100', 'unfinished jobs on one gear'),
+  maxJobsPerGear: number('100', 'unfinished jobs on one gear, repository or environment'),
   maxQueueMegabytes: megabytes('256', 'size in Redis of all unfinished jobs of one host'),
   maxParallelJobs: number('8', 'concurrent jobs of this host; the others wait'),
   maxPulls: number('2', 'concurrent image pulls; the others wait'),

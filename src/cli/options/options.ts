@@ -116,12 +116,7 @@ export const optionTable = namedOptions({
   fleet: withDefault('geard', '<name>', fleetName, 'the name of the fleet; a token is valid for one fleet'),
   tokenHours: count('24', '<hours>', 8_760, 'maximum lifetime of a token that changes something'),
   tokenReadHours: count('168', '<hours>', 8_760, 'maximum lifetime of a token that only reads'),
-  base: withDefault(
-    '/var/lib/gears',
-    '<directory>',
-    absolutePath,
-    'where units, ports and the worker keep their files',
-  ),
+  base: withDefault('/var/lib/gears', '<directory>', absolutePath, "directory for the host's files"),
   host: {
     ...withDefault(defaultHost(), '<name>', hostName, 'the name of this host in the fleet'),
     defaultInWords: "the host's name",
@@ -170,7 +165,7 @@ export const optionTable = namedOptions({
     'unused private addresses; each gear network gets 64 of them',
   ),
   ...limitOptions,
-  testToken: onOff('allow everything to the token __test__; on loopback only'),
+  testToken: onOff('accept the token __test__, which allows everything; on loopback only'),
   insecureTestToken: onOff('with --test-token: also listen beyond loopback'),
   dedupeDays: count('7', '<days>', 3650, 'how long a finished job and its request id are remembered'),
   logLevel: withDefault(

@@ -25,11 +25,11 @@ export const gearDocument = z.object({
   resource: z.string(),
   host: z.string(),
   unit: z.string(),
-  unitText: z.string().describe('The text of the unit file that is in force'),
+  unitText: z.string().describe('The text of the current unit file'),
   image: z.string(),
   spec: gearSpec
     .extend({ env: z.union([environmentVariables, z.array(hiddenVariable)]) })
-    .describe('The values of variables only for who may read environments'),
+    .describe('Variables have values only if the token allows environment.read, otherwise hashes'),
   ports: z.array(publishedPort),
   enabled: z.boolean().describe('Whether it runs after a reboot'),
   systemd: z.object({

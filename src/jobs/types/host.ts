@@ -51,8 +51,8 @@ export const hostRepair = defineJob({
   result: z.strictObject({
     announced: names.describe('Gears that were missing from the directory'),
     forgotten: names.describe('Names in the directory that are not gears of the host'),
-    rewritten: names.describe('Gears whose unit was rewritten from its own Spec'),
-    linked: names.describe('Gears whose unit systemd can find again'),
+    rewritten: names.describe('Gears whose unit was rewritten from the spec that it contains'),
+    linked: names.describe('Gears whose missing link was created again'),
     networks: names.describe('Gears whose Docker network was created again'),
     released: z.array(z.number()).describe('External ports that were reserved for removed gears'),
     foreign: z.array(foreign).describe('Units and containers that geard did not make; left untouched'),

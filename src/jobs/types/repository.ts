@@ -74,6 +74,11 @@ function refOf(found: string): string | null {
   try {
     return checked(refName, decodeURIComponent(found));
   } catch (error) {
-    throw error instanceof Failure ? error : new Failure('invalid_request', 'the path is not valid');
+    throw error instanceof Failure
+      ? error
+      : new Failure(
+          'invalid_request',
+          'the ref in the path is not valid; encode it as UTF-8 with %, such as %2F for a slash',
+        );
   }
 }

@@ -28,7 +28,7 @@ export async function repairHost({
   for (const { resource, text, link } of drift.changedUnits) {
     signal.throwIfAborted();
     if (services.busy.has(resource)) continue; // Its job takes care of it.
-    report({ step: 'unit', message: `mending ${services.paths.unitName(resource)}` });
+    report({ step: 'unit', message: `repairing ${services.paths.unitName(resource)}` });
     await services.gearLocks.hold(resource, () => mend(services, resource));
     if (text) rewritten.push(resource);
     if (link === 'missing') linked.push(resource);
@@ -45,7 +45,7 @@ export async function repairHost({
   if (rewritten.length > 0) await services.systemd.reload();
   await services.systemd.settle();
   const released = await services.reservations.releaseStale();
-  report({ step: 'directory', message: 'announcing what is on the disk' });
+  report({ step: 'directory', message: 'announcing the names on the disk' });
   await services.directory.announce();
   return {
     announced: drift.unitsWithoutEntry,

@@ -29,7 +29,7 @@ export const install: Row<InstallFlags> = {
   options: [
     collect(
       '-p, --publish <[external:]internal>',
-      'publish a port of the gear; the host chooses an external one',
+      'publish a port of the gear; without EXTERNAL the host chooses the external port',
     ),
     collect('-e, --env <NAME=value>', 'set a variable; NAME alone takes its value from here'),
     new Option('--env-file <file>', 'variables, NAME=value a line'),
@@ -39,9 +39,9 @@ export const install: Row<InstallFlags> = {
     new Option('-m, --memory <bytes>', 'maximum memory, such as 256m'),
     new Option('--cpus <number>', 'maximum number of processors, such as 0.5'),
     new Option('--start-seconds <seconds>', 'how long it may take until it listens on its ports'),
-    new Option('--no-start', 'only install it; stops it if it is running'),
+    new Option('--no-start', 'install it without starting it; a version that runs goes on until it stops'),
     new Option('--create-only', 'fail if the gear exists'),
-    hostOption('the host to install it on; default: the fleet decides, or where it is'),
+    hostOption('the host to install it on; default: the host that has it, else the fleet decides'),
   ],
   async run(call) {
     const [r = '', t = '', ...command] = call.args;
