@@ -35,7 +35,10 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
   const open = <T>(answer: Sealed<T>, host: string, sealed: string): T => {
     const opened = openAnswer(sealer, answer, host, sealed);
     if (opened === null)
-      throw new Failure('host_unavailable', `the host ${host} has sent an unexpected answer`);
+      throw new Failure(
+        'host_unavailable',
+        `the api cannot read the answer of the host ${host}; check that both have the same version and the same daemon keys`,
+      );
     return opened as T;
   };
   return async (req, res) => {

@@ -1,4 +1,4 @@
-import { type ErrorCode, Failure } from '../jobs/errors.ts';
+import { type ErrorCode, Failure, hostDraining } from '../jobs/errors.ts';
 import type { Kind, LineKind } from '../jobs/fields/resource.ts';
 import { beyondLimits } from '../jobs/limits.ts';
 import type { Command } from '../jobs/registry.ts';
@@ -63,10 +63,8 @@ export async function noHost(queue: Directory, wanted: string | undefined): Prom
   const draining = (await queue.hosts()).find(
     ({ name, draining: drains }) => drains && (wanted ?? name) === name,
   );
-  return new Failure(
-    'no_host',
-    draining ? `the host ${draining.name} is draining` : 'no live host accepts anything new; start a worker',
-  );
+  if (draining) return hostDraining(draining.name);
+  return new Failure('no_host', 'no live host accepts anything new; start a worker');
 }
 
 /** Returns a host by name. Throws `host_not_found` when there is none. */
@@ -96,7 +94,11 @@ export async function holderOf(
   if (!host) throw notFound(kind, resource);
   if (wanted !== undefined && wanted !== host) throw livesElsewhere(kind, host, wanted);
   const gone = (await queue.hosts()).some(({ name, state }) => name === host && state === 'gone');
-  if (gone) throw new Failure('host_unavailable', `the host ${host} is offline; its gears may still run`);
+  if (gone)
+    throw new Failure(
+      'host_unavailable',
+      `the host ${host} is offline, but its gears may still run; start its worker, then send the request again`,
+    );
   return host;
 }
 
@@ -112,5 +114,8 @@ export function notFound(kind: LineKind, resource: string): Failure {
 }
 
 export function livesElsewhere(kind: LineKind, host: string, wanted: string | undefined): Failure {
-  return new Failure('host_conflict', `the ${kind} is on the host ${host}, not on ${wanted ?? 'another'}`);
+  return new Failure(
+    'host_conflict',
+    `the ${kind} is on the host ${host}, not on ${wanted ?? 'another'}; leave out h, or send h=${host}`,
+  );
 }

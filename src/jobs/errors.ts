@@ -104,6 +104,10 @@ export class Failure extends Error {
 export const hostUnavailable = (detail: string, cause?: unknown) =>
   new Failure('host_unavailable', detail, { transient: true, cause });
 
+/** A draining host takes nothing new. */
+export const hostDraining = (host: string) =>
+  new Failure('no_host', `the host ${host} is draining; name another one, or run gear host undrain ${host}`);
+
 /** A limit is reached. `what` names the refused request and says when to try again. */
 export const limitReached = (limit: LimitName, what: string) =>
   new Failure('limit_reached', `${what} (limit ${limit})`, { limit });

@@ -65,7 +65,11 @@ function isSame(name: (typeof fixable)[number], value: string, claim: string): b
   return name === 'i' ? parseRequestId(value) === parseRequestId(claim) : value === claim;
 }
 
-const fixes = (name: string) => new Failure('token_forbids', `the token fixes ${name} to another value`);
+const fixes = (name: string) =>
+  new Failure(
+    'token_forbids',
+    `the token does not allow this value of ${name}; GET whoami shows what it allows`,
+  );
 
 /**
  * Rejects an action that `a` does not cover. A token for jobs of some types may also watch those,
@@ -78,12 +82,18 @@ function assertAllowed(claims: Claims, { action }: Route): string[] | undefined 
     const types = a.filter((pattern) => Object.keys(jobs).some((type) => allowsAction(pattern, type)));
     if (types.length > 0) return types;
   }
-  throw new Failure('token_forbids', `the token does not allow ${action}`);
+  throw new Failure('token_forbids', `the token does not allow ${action}; GET whoami shows what it allows`);
 }
 
 function assertChangeAllowed(claims: Claims, { body }: OriginalRequest, lifetimes: Lifetimes): void {
   if (isTooLong(claims, lifetimes.change))
-    throw new Failure('token_forbids', 'the token is valid for too long to change anything');
+    throw new Failure(
+      'token_forbids',
+      'the token is valid for too long to change anything; use one with a shorter lifetime (--token-hours)',
+    );
   if (claims.b !== undefined && claims.b !== hash('sha256', body, 'base64url'))
-    throw new Failure('token_forbids', 'the token is for another body');
+    throw new Failure(
+      'token_forbids',
+      'the token is for another body; send exactly the one that it was made for',
+    );
 }

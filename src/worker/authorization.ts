@@ -249,7 +249,10 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
   assertNotStale(opened);
   if (!mayReadOn(claims, parts.host)) throw forAnotherHost();
   if (isOver(claims, now()))
-    throw new Failure('expired', 'the token expired before the repository could be read');
+    throw new Failure(
+      'expired',
+      'the token expired before the source host read the repository; use one with a longer lifetime',
+    );
   const about = aboutCopy(order.wants.id, source);
   const send: AuthorizedStream['send'] = (body) => parts.sealer.sealStream(body, opened.token, about);
   return { name: 'repository.bundle', tenant, owner, wants: { resource: source }, send };

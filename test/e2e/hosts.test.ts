@@ -22,7 +22,10 @@ const host = async () => {
   const { body } = await fleet.send<{ hosts: { name: string; state: string }[] }>('GET', 'hosts');
   return body.hosts?.[0];
 };
-const refusal = { status: 503, body: { code: 'no_host', detail: 'the host h1 is draining' } };
+const refusal = {
+  status: 503,
+  body: { code: 'no_host', detail: expect.stringContaining('the host h1 is draining') },
+};
 
 describe('a host that is draining', () => {
   test('takes no new gear, repository or environment, and what it has goes on and can be changed', async () => {

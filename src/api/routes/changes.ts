@@ -104,7 +104,8 @@ function refusal(
 }
 
 function full(limit: Extract<Refused, { verdict: 'full' }>['limit'], resource: string): Failure {
-  const queueFull = (what: string) => new Failure('queue_full', `${what} (limit ${limit})`, { limit });
+  const queueFull = (what: string) =>
+    new Failure('queue_full', `${what}; wait for one to end (limit ${limit})`, { limit });
   switch (limit) {
     case 'maxJobs':
       return queueFull('too many unfinished jobs on the host');

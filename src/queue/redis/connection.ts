@@ -93,11 +93,11 @@ function connect(access: RedisAccess, log: Logger, manner: Manner): Redis {
   defineScripts(redis);
   let said = '';
   redis.on('error', (error: Error) => {
-    if (error.message !== said) log.warn({ reason: error.message }, 'redis cannot be reached');
+    if (error.message !== said) log.warn({ reason: error.message }, 'Redis cannot be reached');
     said = error.message;
   });
   redis.on('ready', () => {
-    if (said) log.info('redis is back');
+    if (said) log.info('Redis is back');
     said = '';
   });
   return redis;

@@ -36,7 +36,8 @@ export const dockerCommands: EngineCommands = {
     if (says(passing)) return hostUnavailable('Docker could not create the container');
     if (status === refused && said.some(saysDiskIsFull)) return diskIsFull(new Error(said.join('\n')));
     if (status === refused && says(/address already in use|port is already allocated/)) {
-      const detail = 'an external port was taken by another program while the gear started';
+      const detail =
+        'another program took an external port while the gear started; stop it, or install the gear with another port';
       return new Failure('port_taken', detail);
     }
     return `${sentence} (exit status ${status})`;

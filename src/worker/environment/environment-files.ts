@@ -10,7 +10,10 @@ import { nullIfAbsent, writeDurably } from '../host/files.ts';
 export async function readEnvironment(paths: HostPaths, name: string): Promise<EnvironmentVariable[]> {
   const text = await readIfThere(paths.environment(name));
   if (text === null)
-    throw new Failure('environment_not_found', `there is no environment ${name} on the host`);
+    throw new Failure(
+      'environment_not_found',
+      `there is no environment ${name} on the host; PUT environment creates it`,
+    );
   return parseEnvFile(text);
 }
 

@@ -26,7 +26,7 @@ export async function ensureNetwork(
     const found = there.find(({ name }) => name === network);
     if (found?.ours) return;
     if (found) {
-      const detail = `there is a ${services.engine.name} network ${network} that geard has not made`;
+      const detail = `there is a ${services.engine.name} network ${network} that geard has not made; remove it from the host (docker network rm)`;
       throw new Failure('host_unavailable', detail);
     }
     await makeNetwork(
@@ -49,7 +49,10 @@ async function makeNetwork(
     if (await engine.createNetwork({ name, bridge: bridgeOf(name, attempt), subnet })) return;
     taken.push(...[parseNetwork(subnet) ?? []].flat());
   }
-  throw new Failure('host_unavailable', 'no addresses for another network are left; see --network-pool');
+  throw new Failure(
+    'host_unavailable',
+    'the host has no addresses for another network; remove gears, or give its worker a larger --network-pool',
+  );
 }
 
 /** Removes the former network of a gear, unless another gear uses it or this one still does. */

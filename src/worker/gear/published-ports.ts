@@ -33,7 +33,11 @@ export async function reservePorts(
     const taken = await reserveAll(reservations, resource, chosen, own, publishAddress);
     if (taken === null) return chosen;
     const asked = wanted.some(({ external }) => external === taken);
-    if (asked) throw new Failure('port_taken', `the external port ${taken} is taken`);
+    if (asked)
+      throw new Failure(
+        'port_taken',
+        `the external port ${taken} is taken; choose another one, or leave it out`,
+      );
     unusable.add(taken);
   }
 }
@@ -85,5 +89,8 @@ export function publishesAlike(one: Publication | null, other: Publication): boo
 export async function tellRules({ systemd, log }: HostServices): Promise<void> {
   const result = await systemd.reloadNetworkRules();
   if (result !== 'done' && result !== 'absent')
-    log.warn({ unit: networkRules, result }, 'the network rules could not be reloaded');
+    log.warn(
+      { unit: networkRules, result },
+      'the network rules could not be reloaded; see systemctl status geard-network',
+    );
 }

@@ -63,7 +63,10 @@ async function assertMayInstall(
   context: JobContext,
 ): Promise<void> {
   if (createOnly && current !== null && pending?.text !== null)
-    throw new Failure('precondition_failed', `the gear ${resource} exists already`);
+    throw new Failure(
+      'precondition_failed',
+      `the gear ${resource} already exists and If-None-Match: * was given`,
+    );
   if (current === null) await assertTakesNew(context);
 }
 

@@ -1,4 +1,4 @@
-import { Failure } from '../../jobs/errors.ts';
+import { hostDraining } from '../../jobs/errors.ts';
 import { readIfThere } from '../../lib/files/replace-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { removeDurably, writeDurably } from '../host/files.ts';
@@ -25,8 +25,7 @@ export async function setDraining(paths: HostPaths, draining: boolean): Promise<
  */
 export async function assertTakesNew({ services, checkpoint }: JobContext): Promise<void> {
   await checkpoint(async () => {
-    if (await isDraining(services.paths))
-      throw new Failure('no_host', `the host ${services.host} is draining`);
+    if (await isDraining(services.paths)) throw hostDraining(services.host);
     return 'taken';
   });
 }

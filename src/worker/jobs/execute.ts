@@ -56,7 +56,10 @@ export async function execute(job: Job, command: Command, execution: Execution):
   const begin = async (): Promise<Outcome> => {
     if (cancelled && (task.canUndo || job.attempts === 1)) throw new Cancelled();
     if (crashes >= maxCrashes)
-      throw new Failure('internal', `given up after ${crashes} crashes of the worker`);
+      throw new Failure(
+        'internal',
+        `given up after ${crashes} crashes of the worker; its log has the reason`,
+      );
     // A job that cannot be undone would stay half done if it were cancelled in the middle.
     return run(task.canUndo ? execution.signal : handedBack);
   };

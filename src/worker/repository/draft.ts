@@ -50,7 +50,10 @@ export async function adoptDraft(draft: string, job: string, limits: CloneLimits
   await chmod(draft, 0o750);
   const bytes = await takeOver(repository);
   if (bytes > limits.megabytes * MiB)
-    throw new Failure('clone_failed', `the repository is larger than ${limits.megabytes} MiB`);
+    throw new Failure(
+      'clone_failed',
+      `the repository is larger than ${limits.megabytes} MiB, the host's --clone-megabytes`,
+    );
   const theirs = (await readIfThere(join(repository, 'config'))) ?? '';
   const sha256 = /^\s*objectformat\s*=\s*sha256\s*$/im.test(theirs);
   for (const name of await readdir(repository)) {

@@ -73,7 +73,10 @@ async function write(
       }
       written += rest.length;
       if (written > megabytes * MiB)
-        throw new Failure('clone_failed', `the repository is larger than ${megabytes} MiB`);
+        throw new Failure(
+          'clone_failed',
+          `the repository is larger than ${megabytes} MiB, the host's --clone-megabytes`,
+        );
       await file.writeFile(rest);
       if (performance.now() - reported < reportInterval) continue;
       reported = performance.now();

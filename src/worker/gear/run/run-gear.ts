@@ -111,7 +111,10 @@ async function waitFor<T>(
 async function assertPortsFree({ ports, addresses }: Startable): Promise<void> {
   for (const { external } of ports) {
     if (!(await portIsFree(external, addresses))) {
-      throw new Failure('port_taken', `the external port ${external} is taken by a program, not by a gear`);
+      throw new Failure(
+        'port_taken',
+        `a program on the host uses the external port ${external}; stop it, or install the gear with another port`,
+      );
     }
   }
 }
