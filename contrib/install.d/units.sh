@@ -30,7 +30,7 @@ look_for_what_gears_need() {
     die 'redis-server is missing; install 7.0 or later (Debian: redis-server), or bring a Redis and install api and worker'
   wanted worker || wanted daemon || return 0
   [ -x /usr/bin/docker ] || say 'note: /usr/bin/docker is missing; gears need it (Debian: docker.io)'
-  command -v nft >/dev/null || say 'note: nft is missing; without it nothing keeps gears apart (Debian: nftables)'
+  command -v nft >/dev/null || say 'note: nft is missing; without it gears can reach this host and its network (Debian: nftables)'
   command -v git >/dev/null || say 'note: git is missing; repositories need it (Debian: git)'
   ! wanted daemon || command -v valkey-server redis-server >/dev/null ||
     say 'note: redis-server is missing; the daemon needs it unless GEARD_REDIS_URL names one (Debian: redis-server)'
