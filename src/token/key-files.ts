@@ -47,9 +47,6 @@ const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$/;
 /** Maximum length of a key file, in characters. */
 const maxFileLength = 4_096;
 
-/** A key that is missing or not valid. The message says how to fix it. */
-export class BadKey extends Error {}
-
 export interface MadeKey {
   role: KeyRole;
   kid: string;
@@ -122,7 +119,7 @@ export async function readKeyring(directory: string): Promise<ReadKeys> {
   return { keyring: { issuers, daemons }, version: version.digest('hex'), problems };
 }
 
-/** Reads a minter's key, by default the newest one. Throws `BadKey`. */
+/** Reads a minter's key, by default the newest one. Throws when it is missing or not valid. */
 export async function readMinterKey(directory: string, role: KeyRole, wanted?: string): Promise<NamedKey> {
   const half = role === 'issuer' ? 'key' : 'pub';
   const names = await keyNames(directory).catch(() => []);
@@ -130,7 +127,7 @@ export async function readMinterKey(directory: string, role: KeyRole, wanted?: s
   const kid = wanted ?? ids.sort().at(-1);
   if (kid === undefined || !ids.includes(kid)) {
     const what = kid === undefined ? `no file <kid>.${role}.${half}` : `no ${kid}.${role}.${half}`;
-    throw new BadKey(`there is ${what} in ${directory}; gear token keygen makes keys`);
+    throw new Error(`there is ${what} in ${directory}; gear token keygen makes keys`);
   }
   const { key } = await readKey(join(directory, `${kid}.${role}.${half}`), role, half, kid);
   return { kid, key };
@@ -157,16 +154,16 @@ async function readKey(path: string, role: KeyRole, half: Half, kid: string): Pr
   const { kty, crv, alg } = roles[role];
   const jwk = parsed.data;
   if (!jwk || jwk.kty !== kty || jwk.crv !== crv || (half === 'key') !== (jwk.d !== undefined)) {
-    throw new BadKey(
+    throw new Error(
       `${path} is not a ${half === 'key' ? 'private' : 'public'} ${crv} key in JSON Web Key format`,
     );
   }
-  if (jwk.kid !== kid) throw new BadKey(`${path}: its kid must match the beginning of its file name`);
+  if (jwk.kid !== kid) throw new Error(`${path}: its kid must match the beginning of its file name`);
   const key = await importJWK(
     { kty, crv, x: jwk.x, ...(jwk.d === undefined ? {} : { d: jwk.d }) },
     alg,
   ).catch(() => {
-    throw new BadKey(`${path}: the parts of the key do not match`);
+    throw new Error(`${path}: the parts of the key do not match`);
   });
   return { key: key as CryptoKey, secret: Buffer.from(jwk.d ?? '', 'base64url'), jwk };
 }

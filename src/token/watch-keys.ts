@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { every } from '../lib/async/every.ts';
-import { BadKey, type ReadKeys, readKeyring } from './key-files.ts';
+import { type ReadKeys, readKeyring } from './key-files.ts';
 import type { Keyring, KeySource } from './keyring.ts';
 
 /** Milliseconds between two looks at the directory, and so until a change there takes effect. */
@@ -12,7 +12,7 @@ export interface WatchedKeys {
 }
 
 /**
- * Reads a directory of keys and follows its changes. Throws `BadKey` when a key is unusable at the
+ * Reads a directory of keys and follows its changes. Throws when a key is unusable at the
  * start. Later such a key counts as missing, and the log gives the reason: a key that is gone, or
  * that others had access to, is no key.
  */
@@ -23,7 +23,7 @@ export async function watchKeys(
 ): Promise<WatchedKeys> {
   const first = await readKeyring(directory);
   const [fault] = keyFaults(directory, first);
-  if (fault !== undefined) throw new BadKey(fault);
+  if (fault !== undefined) throw new Error(fault);
   log.info(idsOf(first.keyring), 'keys are in use');
   let { keyring, version } = first;
   let told = '';

@@ -6,7 +6,7 @@ type RedisFiles = Pick<Config, 'redisUser' | 'redisPasswordFile' | 'redisCa' | '
 
 /**
  * Returns the address of the fleet's Redis and our login there, with the contents of the files.
- * Throws `UntrustedFile`.
+ * Throws when others can change them, or read the secret ones.
  */
 export async function redisAccess(url: string, config: RedisFiles): Promise<RedisAccess> {
   const { redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = config;

@@ -1,22 +1,17 @@
 import { readFile, stat } from 'node:fs/promises';
 
 /**
- * A file that others can change, or a secret that others can read. The message says how to fix it.
- */
-export class UntrustedFile extends Error {}
-
-/**
- * Throws `UntrustedFile` if a user other than root and our own owns or can change the file, or if
- * others can read a secret.
+ * Throws if a user other than root and our own owns or can change the file, or if others can read a
+ * secret. The message says how to fix it.
  */
 export async function assertOwned(path: string, secret = false): Promise<void> {
   const { mode, uid } = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new UntrustedFile(`${path} cannot be read (${error.code})`);
+    throw new Error(`${path} cannot be read (${error.code})`);
   });
   const us = process.getuid?.() ?? 0;
-  if (uid !== 0 && uid !== us) throw new UntrustedFile(`${path} belongs to another user; chown it to root`);
-  if (secret && (mode & 0o077) !== 0) throw new UntrustedFile(`${path} can be read by others; chmod 600 it`);
-  if ((mode & 0o022) !== 0) throw new UntrustedFile(`${path} can be changed by others; chmod go-w it`);
+  if (uid !== 0 && uid !== us) throw new Error(`${path} belongs to another user; chown it to root`);
+  if (secret && (mode & 0o077) !== 0) throw new Error(`${path} can be read by others; chmod 600 it`);
+  if ((mode & 0o022) !== 0) throw new Error(`${path} can be changed by others; chmod go-w it`);
 }
 
 /** Reads a file that only root and we can change. `secret`: others cannot read it, either. */

@@ -10,14 +10,6 @@ const patience = 3_000;
 
 const oldest = [6, 2] as const;
 
-/** A Redis that would lose jobs; each line names a fault and its remedy. */
-export class UnfitRedis extends Error {
-  constructor(faults: string[]) {
-    super(faults.join('\n'));
-    this.name = 'UnfitRedis';
-  }
-}
-
 /** The version and the faults of a Redis, from its INFO. */
 export interface Fitness {
   version: string;
@@ -26,15 +18,15 @@ export interface Fitness {
 }
 
 /**
- * Checks before a role begins whether a Redis keeps its data. Rejects with `UnfitRedis` when it
- * does not. When Redis is offline or refuses to answer, it only logs that: `watchFitness` checks
- * again at the next connect.
+ * Checks before a role begins whether a Redis keeps its data. Rejects with its faults when it does
+ * not. When Redis is offline or refuses to answer, it only logs that: `watchFitness` checks again
+ * at the next connect.
  */
 export async function preflight(access: RedisAccess, log: Logger): Promise<void> {
   const fitness = await askOnce(access, log, fitnessOf).catch((error: Error) => {
     log.warn({ reason: error.message }, 'could not check yet whether this redis keeps its jobs');
   });
-  if (fitness && fitness.faults.length > 0) throw new UnfitRedis(fitness.faults);
+  if (fitness && fitness.faults.length > 0) throw new Error(fitness.faults.join('\n'));
 }
 
 /** Queries a Redis over a connection of its own. Rejects at the first sign that it is offline. */
