@@ -12,7 +12,7 @@ export const actions: readonly Action[] = [
 
 const changing: ReadonlySet<Action> = new Set([
   ...jobTypes,
-  ...definitions.flatMap(({ changes, action }) => (changes && action) || []),
+  ...definitions.flatMap((one) => ('changes' in one ? one.action : [])),
 ]);
 
 /** Whether an action changes something, which limits the lifetime of its token. */

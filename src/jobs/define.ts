@@ -28,7 +28,7 @@ export interface JobInput<Body, T> {
  * and the worker's handlers follow from it.
  */
 export interface JobDefinition<
-  Params extends z.ZodType = z.ZodType,
+  Params extends object = object,
   Result extends z.ZodType = z.ZodType,
   Body extends z.ZodType = z.ZodType,
   T extends z.ZodType = z.ZodType,
@@ -40,10 +40,11 @@ export interface JobDefinition<
   t?: T;
   /** Whether it accepts `If-None-Match: *`. Default: it is ignored. */
   ifNoneMatch?: true;
-  /** The parameters for the worker's handler. */
-  params: Params;
-  /** Makes the parameters. The fields of the body also distinguish requests with the same id. */
-  paramsOf(input: JobInput<z.infer<Body>, z.infer<T>>): z.infer<Params>;
+  /**
+   * Makes the parameters for the worker's handler. The fields of the body also distinguish requests
+   * with the same id.
+   */
+  paramsOf(input: JobInput<z.infer<Body>, z.infer<T>>): Params;
   /** The `result` of a succeeded job. Checked when the job ends. */
   result: Result;
   /**
@@ -82,7 +83,7 @@ export const emptyBody = z.strictObject({});
 
 /** Declares a job; it exists only to keep the exact types. `types/` has examples. */
 export function defineJob<
-  Params extends z.ZodType,
+  Params extends object,
   Result extends z.ZodType,
   Body extends z.ZodType,
   T extends z.ZodType = z.ZodUndefined,
@@ -102,15 +103,9 @@ export interface ReadInput {
 }
 
 /** A request that makes no job: a read, a stream, or a change of something but a resource. */
-export interface ReadDefinition<
-  Action extends string | null = string | null,
-  Wants extends object = object,
-  Answer extends z.ZodType = z.ZodType,
-  Needs extends ParameterName = ParameterName,
-  Takes extends ParameterName = ParameterName,
-> extends Route {
+export interface ReadDefinition extends Route {
   /** The action that a token must allow; null: any valid token will do. */
-  action: Action;
+  action: string | null;
   /** It changes something, which limits the lifetime of its token. Default: it does not. */
   changes?: true;
   /** It concerns a host and all that is on it: a token limited to resource names is not enough. */
@@ -118,12 +113,12 @@ export interface ReadDefinition<
   /** The `t` that selects it among those with the same path. */
   select?: { t: string };
   /** Required parameters. */
-  needs: readonly Needs[];
+  needs: readonly ParameterName[];
   /** Optional parameters. */
-  takes: readonly Takes[];
-  wants(input: ReadInput): Wants;
+  takes: readonly ParameterName[];
+  wants(input: ReadInput): object;
   /** The document that it answers with; for a stream, one line of its JSON form. */
-  answer: Answer;
+  answer: z.ZodType;
   /** The content types of an answer that is no document. Default: a JSON document. */
   media?: readonly string[];
   /** Headers that it uses. */
@@ -132,17 +127,4 @@ export interface ReadDefinition<
   statuses?: readonly number[];
   /** The codes that it may fail with, besides those of every request. */
   errors: readonly ErrorCode[];
-}
-
-/** Declares a read; it exists only to keep the exact types. */
-export function defineRead<
-  Action extends string | null,
-  Wants extends object,
-  Answer extends z.ZodType,
-  Needs extends ParameterName,
-  Takes extends ParameterName,
->(
-  definition: ReadDefinition<Action, Wants, Answer, Needs, Takes>,
-): ReadDefinition<Action, Wants, Answer, Needs, Takes> {
-  return definition;
 }

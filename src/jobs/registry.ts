@@ -54,7 +54,7 @@ export const reads = {
 export const aliases: readonly [ReadName, ReadDefinition][] = [['container.log', containerLogPut]];
 
 export type JobType = keyof typeof jobs;
-export type Params<T extends JobType> = z.infer<(typeof jobs)[T]['params']>;
+export type Params<T extends JobType> = ReturnType<(typeof jobs)[T]['paramsOf']>;
 export type Result<T extends JobType> = z.infer<(typeof jobs)[T]['result']>;
 
 export type ReadName = keyof typeof reads;

@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
+import { gearBody } from '../../src/jobs/types/container.ts';
 import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { DockerClient } from '../../src/worker/docker/dockerode.ts';
 import { showGear } from '../../src/worker/gear/read-gear.ts';
@@ -131,9 +132,11 @@ const gear = (
   more: object = {},
   { start = true, createOnly = false } = {},
 ): Params<'container.install'> =>
-  jobs['container.install'].params.parse({
-    ...{ resource, start, createOnly },
-    spec: { image: 'geard/sample', ports: [{ internal: 8080, external: portOf(resource) }], ...more },
+  jobs['container.install'].paramsOf({
+    resource,
+    t: 'geard/sample',
+    body: gearBody.parse({ ports: [{ internal: 8080, external: portOf(resource) }], start, ...more }),
+    createOnly,
   });
 
 /** The lanes are not to share the ports that are allocated. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineRead } from '../define.ts';
+import type { ReadDefinition } from '../define.ts';
 import { problemDocument } from '../errors.ts';
 import { requestId } from '../fields/request-id.ts';
 import { required } from '../parameters.ts';
@@ -86,7 +86,7 @@ export type Notice = z.infer<typeof logNotice>;
 
 const ofOneGear = ['container_not_found', 'host_not_found', 'host_conflict', 'host_unavailable'] as const;
 
-export const containerRead = defineRead({
+export const containerRead = {
   method: 'GET',
   path: '/container',
   summary: 'Shows a gear: spec, unit, ports, state in systemd, container',
@@ -96,9 +96,9 @@ export const containerRead = defineRead({
   wants: ({ all }) => ({ resource: required(all, 'r') }),
   answer: gearDocument,
   errors: ofOneGear,
-});
+} as const satisfies ReadDefinition;
 
-export const containerList = defineRead({
+export const containerList = {
   method: 'GET',
   path: '/containers',
   summary: 'Lists gears by name, including stopped ones',
@@ -108,12 +108,12 @@ export const containerList = defineRead({
   wants: () => ({}),
   answer: z.object({ containers: z.array(gearSummary), next: z.string().optional() }),
   errors: ['host_not_found'],
-});
+} as const satisfies ReadDefinition;
 
 /** Default lines of history, and default seconds to follow a log. */
 const [defaultLines, defaultSeconds] = [100, 30];
 
-export const containerLog = defineRead({
+export const containerLog = {
   method: 'GET',
   path: '/container/log',
   summary: 'Streams the log of a gear: its last lines, then new ones',
@@ -128,7 +128,7 @@ export const containerLog = defineRead({
   media: logFormats,
   headers: ['Last-Event-ID'],
   errors: ofOneGear,
-});
+} as const satisfies ReadDefinition;
 
 /** As the seed writes it. */
-export const containerLogPut = defineRead({ ...containerLog, method: 'PUT' });
+export const containerLogPut = { ...containerLog, method: 'PUT' } as const satisfies ReadDefinition;

@@ -128,22 +128,13 @@ export type GearSpec = z.infer<typeof gearSpec>;
 export const publishedPort = z.strictObject({ internal: z.number(), external: z.number() });
 export type PublishedPort = z.infer<typeof publishedPort>;
 
-const gear = z.strictObject({ resource: resourceName });
 const gearState = z.strictObject({ unit: z.string(), container: z.string().nullable(), active: z.string() });
 
 const onGear = {
   body: emptyBody,
-  params: gear,
   paramsOf: ({ resource }: { resource: string }) => ({ resource }),
   on: 'gear',
 } as const;
-
-export const installParams = gear.extend({
-  spec: gearSpec,
-  start: z.boolean(),
-  /** If-None-Match: *. The gear must not exist. */
-  createOnly: z.boolean(),
-});
 
 export const containerInstall = defineJob({
   method: 'PUT',
@@ -152,7 +143,6 @@ export const containerInstall = defineJob({
   body: gearBody.meta({ examples: [exampleBody] }),
   t: imageReference.meta({ description: 'The image', examples: ['nginx:1.27'] }),
   ifNoneMatch: true,
-  params: installParams,
   paramsOf: ({ resource, t: image, body: { start, ...spec }, createOnly }) => ({
     resource,
     spec: { ...spec, image },

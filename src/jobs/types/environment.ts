@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { defineJob, defineRead } from '../define.ts';
+import { defineJob, type ReadDefinition } from '../define.ts';
 import { Failure } from '../errors.ts';
-import { environmentName, resourceName } from '../fields/identifier.ts';
+import { environmentName } from '../fields/identifier.ts';
 import { text, unique } from '../fields/schema.ts';
 import { required } from '../parameters.ts';
 
@@ -24,7 +24,6 @@ export const environmentBody = z
   .strictObject({ env: environmentVariables.default([]) })
   .meta({ examples: [{ env: [{ name: 'GREETING', value: 'hello' }] }] });
 
-const params = z.strictObject({ resource: resourceName, env: environmentVariables });
 const result = z.strictObject({
   environment: z.string(),
   variables: z.number(),
@@ -34,7 +33,6 @@ const result = z.strictObject({
 
 const toEnvironment = {
   body: environmentBody,
-  params,
   paramsOf: ({ resource, body }: { resource: string; body: z.infer<typeof environmentBody> }) => ({
     resource,
     ...body,
@@ -63,7 +61,7 @@ export const environmentMerge = defineJob({
   since: 1,
 });
 
-export const environmentRead = defineRead({
+export const environmentRead = {
   method: 'GET',
   path: '/content{/ref*}',
   select: { t: 'env' },
@@ -78,4 +76,4 @@ export const environmentRead = defineRead({
   answer: z.string(),
   media: ['text/plain'],
   errors: ['environment_not_found', 'host_not_found', 'host_conflict', 'host_unavailable'],
-});
+} as const satisfies ReadDefinition;

@@ -1,22 +1,18 @@
 import { z } from 'zod';
-import { defineJob, defineRead, emptyBody } from '../define.ts';
-import { hostName } from '../fields/identifier.ts';
+import { defineJob, emptyBody, type ReadDefinition } from '../define.ts';
 import { hostLimits, userLimits } from '../limits.ts';
 import { required } from '../parameters.ts';
 import { driftDocument, foreign } from '../rpc/drift.ts';
-
-/** Such a job works on the host, which takes the place of a resource. */
-const params = z.strictObject({ resource: hostName });
 
 const drained = z.strictObject({
   draining: z.boolean(),
   changed: z.boolean().describe('Whether the job changed it'),
 });
 
+/** Such a job works on the host, which takes the place of a resource. */
 const onHost = {
   method: 'PUT',
   body: emptyBody,
-  params,
   paramsOf: ({ resource }: { resource: string }) => ({ resource }),
   on: 'host',
   needs: 'host',
@@ -77,7 +73,7 @@ const hostDocument = z.object({
   lastSeen: z.iso.datetime().nullable().optional().describe('Null: its worker has stopped on purpose'),
 });
 
-export const hostList = defineRead({
+export const hostList = {
   method: 'GET',
   path: '/hosts',
   summary: 'Lists the hosts with their states and limits',
@@ -88,9 +84,9 @@ export const hostList = defineRead({
   /** Includes the limits of one user on this api. */
   answer: z.object({ hosts: z.array(hostDocument), limits: userLimits }),
   errors: [],
-});
+} as const satisfies ReadDefinition;
 
-export const hostRemove = defineRead({
+export const hostRemove = {
   method: 'DELETE',
   path: '/host',
   summary: 'Forgets a host that is gone',
@@ -103,9 +99,9 @@ export const hostRemove = defineRead({
   /** The number of names that became free, and of jobs that failed with the host. */
   answer: z.object({ host: z.string(), removed: z.object({ names: z.number(), jobs: z.number() }) }),
   errors: ['host_not_found'],
-});
+} as const satisfies ReadDefinition;
 
-export const driftRead = defineRead({
+export const driftRead = {
   method: 'GET',
   path: '/drift',
   summary: 'Shows how a host differs from the state that geard wrote',
@@ -123,4 +119,4 @@ export const driftRead = defineRead({
     ),
   }),
   errors: ['host_not_found'],
-});
+} as const satisfies ReadDefinition;

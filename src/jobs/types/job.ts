@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { defineRead, type ReadInput } from '../define.ts';
+import type { ReadDefinition, ReadInput } from '../define.ts';
 import { parseRequestId } from '../fields/request-id.ts';
 import { jobDocument, progress } from '../job.ts';
 import { logFormats } from '../rpc/streams.ts';
 
 const byId = ({ found }: ReadInput) => ({ id: parseRequestId(found) });
 
-export const jobList = defineRead({
+export const jobList = {
   method: 'GET',
   path: '/jobs',
   summary: 'Lists jobs, the newest first',
@@ -16,9 +16,9 @@ export const jobList = defineRead({
   wants: () => ({}),
   answer: z.object({ jobs: z.array(jobDocument), next: z.string().optional() }),
   errors: [],
-});
+} as const satisfies ReadDefinition;
 
-export const jobRead = defineRead({
+export const jobRead = {
   method: 'GET',
   path: '/job/{id}',
   summary: 'Shows a job; with `wait` it waits for the job to finish',
@@ -29,7 +29,7 @@ export const jobRead = defineRead({
   answer: jobDocument,
   headers: ['Prefer'],
   errors: ['job_not_found'],
-});
+} as const satisfies ReadDefinition;
 
 /** A step of a job, in a log as JSON. */
 const progressLine = progress.extend({
@@ -44,7 +44,7 @@ const logEnd = jobDocument.pick({ result: true, error: true }).extend({
   time: jobDocument.shape.finishedAt,
 });
 
-export const jobLog = defineRead({
+export const jobLog = {
   method: 'GET',
   path: '/job/{id}/log',
   summary: 'Streams the steps of a job until its outcome',
@@ -56,9 +56,9 @@ export const jobLog = defineRead({
   media: logFormats,
   headers: ['Last-Event-ID'],
   errors: ['job_not_found'],
-});
+} as const satisfies ReadDefinition;
 
-export const jobCancel = defineRead({
+export const jobCancel = {
   method: 'DELETE',
   path: '/job/{id}',
   summary: 'Cancels a job',
@@ -71,4 +71,4 @@ export const jobCancel = defineRead({
   statuses: [200, 202],
   headers: ['Prefer'],
   errors: ['job_not_found', 'job_finished'],
-});
+} as const satisfies ReadDefinition;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { defineJob, defineRead, emptyBody } from '../define.ts';
+import { defineJob, emptyBody, type ReadDefinition } from '../define.ts';
 import { Failure } from '../errors.ts';
-import { refName, resourceName } from '../fields/identifier.ts';
+import { refName } from '../fields/identifier.ts';
 import { checked, required } from '../parameters.ts';
 import { repositorySource } from '../rpc/copy.ts';
 
@@ -14,11 +14,7 @@ export const repositoryCreate = defineJob({
     description: 'What to clone or copy; without it the repository is empty',
     examples: ['https://git.example/site.git'],
   }),
-  params: z.strictObject({
-    resource: resourceName,
-    /** Where to clone or to copy from; null: an empty repository. */
-    url: repositorySource.nullable(),
-  }),
+  /** `url`: where to clone or copy from; null: an empty repository. */
   paramsOf: ({ resource, t: url = null }) => ({ resource, url }),
   result: z.strictObject({
     unit: z.string(),
@@ -41,7 +37,7 @@ export const repositoryCreate = defineJob({
   since: 1,
 });
 
-export const contentArchive = defineRead({
+export const contentArchive = {
   method: 'GET',
   path: '/content{/ref*}',
   select: { t: 'gitarchive' },
@@ -66,7 +62,7 @@ export const contentArchive = defineRead({
     'host_conflict',
     'host_unavailable',
   ],
-});
+} as const satisfies ReadDefinition;
 
 /** The ref after `/content/`, which may contain slashes; null: none. */
 function refOf(found: string): string | null {

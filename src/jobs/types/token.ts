@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { defineRead } from '../define.ts';
+import type { ReadDefinition } from '../define.ts';
 
-export const whoami = defineRead({
+export const whoami = {
   method: 'GET',
   path: '/whoami',
   summary: 'Shows the user of the token, what it allows, and when it expires',
@@ -18,4 +18,4 @@ export const whoami = defineRead({
     expires: z.iso.datetime().nullable(),
   }),
   errors: [],
-});
+} as const satisfies ReadDefinition;
