@@ -1,23 +1,11 @@
 import { isIPv4 } from 'node:net';
-import { z } from 'zod';
 
-const longest = 2048;
 const schemes = ['https:', 'http:', 'git:'];
 
-/** A URL for git: scheme, host and path, nothing else. */
-export const cloneUrl = z
-  .string({ error: 't must be a string' })
-  .max(longest, `t must have at most ${longest} characters`)
-  .transform((text, context) => {
-    const url = text.length <= longest ? canonicalCloneUrl(text) : null;
-    if (typeof url === 'string') return url;
-    context.addIssue({ code: 'custom', message: url?.wrong ?? 't must be a URL' });
-    return z.NEVER;
-  });
-
 /**
- * Returns a clone URL in the one form that git and we read alike, or its fault. A host written as
- * an integer, in octal or in hexadecimal becomes the address it means (WHATWG URL, "host parsing").
+ * Returns a URL for git (scheme, host and path) in the one form that git and we read alike, or its
+ * fault. A host written as an integer, in octal or in hexadecimal becomes the address it means
+ * (WHATWG URL, "host parsing").
  */
 export function canonicalCloneUrl(text: string): string | { wrong: string } {
   if (!/^[\x21-\x7e]+$/.test(text)) return { wrong: 't must be a URL without spaces and control characters' };

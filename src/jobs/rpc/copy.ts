@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cloneUrl } from '../fields/clone-url.ts';
+import { canonicalCloneUrl } from '../fields/clone-url.ts';
 import { refName, resourceName } from '../fields/identifier.ts';
 
 const scheme = 'gear://';
@@ -9,23 +9,24 @@ export function copiedFrom(url: string | null): string | null {
   return url?.startsWith(scheme) ? url.slice(scheme.length) : null;
 }
 
-const gearUrl = z
-  .string()
-  .refine(
-    (url) => resourceName.safeParse(copiedFrom(url)).success,
-    't must be gear:// and the name of a repository, such as gear://site',
-  );
+function gearUrl(text: string): string | { wrong: string } {
+  if (resourceName.safeParse(copiedFrom(text)).success) return text;
+  return { wrong: 't must be gear:// and the name of a repository, such as gear://site' };
+}
+
+const longest = 2048;
 
 /** The source of a new repository: a URL for git, or another repository of the fleet. */
 export const repositorySource = z
   .string({ error: 't must be a string' })
+  .max(longest, `t must have at most ${longest} characters`)
   .transform((text, context) => {
-    const parsed = (/^gear:/i.test(text) ? gearUrl : cloneUrl).safeParse(text);
-    if (parsed.success) return parsed.data;
-    context.addIssue({ code: 'custom', message: parsed.error.issues[0]?.message ?? 't must be a URL' });
+    const url = /^gear:/i.test(text) ? gearUrl(text) : canonicalCloneUrl(text);
+    if (typeof url === 'string') return url;
+    context.addIssue({ code: 'custom', message: url.wrong });
     return z.NEVER;
   })
-  .meta({ plain: { type: 'string', maxLength: 2048, pattern: '^(https?|git|gear)://' } });
+  .meta({ plain: { type: 'string', maxLength: longest, pattern: '^(https?|git|gear)://' } });
 
 /** Identifies the stream of a copy, so that no other stream passes for it. */
 export const aboutCopy = (job: string, source: string) => `copy ${source} ${job}`;
