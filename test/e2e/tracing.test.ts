@@ -38,7 +38,7 @@ const collector = createServer(async (req, res) => {
 let fleet: KeyedFleet;
 beforeAll(async () => {
   await sampleImage();
-  const address = await listen(collector, { host: '127.0.0.1', port: 0 }, pino({ level: 'silent' }));
+  const { address } = await listen(collector, { host: '127.0.0.1', port: 0 }, pino({ level: 'silent' }));
   vi.stubEnv('NODE_OPTIONS', `--import=${resolve('contrib/otel.mjs')}`);
   vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', `http://${address}`);
   // Nothing is sent before the programs end.

@@ -105,16 +105,13 @@ async function openApi({ role, config, tokens, redis, keepSeconds, log, closers 
 }
 
 async function serveMetrics(
-  address: NonNullable<Config['metricsListen']>,
+  place: NonNullable<Config['metricsListen']>,
   log: Logger,
   closers: Closers,
 ): Promise<void> {
-  const server = createMetricsServer();
-  log.info({ address: await listen(server, address, log) }, 'metrics are served');
-  closers.push(async () => {
-    server.close();
-    server.closeAllConnections();
-  });
+  const server = await listen(createMetricsServer(), place, log);
+  log.info({ address: server.address }, 'metrics are served');
+  closers.push(() => server.close());
 }
 
 /**

@@ -1,22 +1,16 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import { directPath, directRequest, headHeader } from '../../jobs/rpc/direct.ts';
 import { pump } from '../../lib/async/pump.ts';
-import { listen } from '../../lib/http/listen.ts';
+import { type Listening, listen } from '../../lib/http/listen.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { Sources } from './open-source.ts';
 
 /** Maximum bytes of a request; see jobs/rpc/direct.ts. */
 const maxBytes = 64 * 1024;
-
-export interface StreamServer {
-  /** `address:port` to announce. */
-  address: string;
-  close(): Promise<void>;
-}
 
 export interface StreamServerParts {
   host: string;
@@ -29,19 +23,15 @@ export interface StreamServerParts {
  * The worker's own port, from which an api fetches streams directly. Every HTTP request carries the
  * client's own request.
  */
-export async function openStreamServer(
+export function openStreamServer(
   parts: StreamServerParts,
   place: { host: string; port: number },
-): Promise<StreamServer> {
-  const server = createServer((req, res) => void answer(parts, req, res));
-  return { address: await listen(server, place, parts.log), close: () => closeAll(server) };
-}
-
-function closeAll(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
+): Promise<Listening> {
+  return listen(
+    createServer((req, res) => void answer(parts, req, res)),
+    place,
+    parts.log,
+  );
 }
 
 async function answer(parts: StreamServerParts, req: IncomingMessage, res: ServerResponse): Promise<void> {

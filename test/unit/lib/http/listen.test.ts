@@ -12,14 +12,14 @@ const aServer = () => {
 };
 
 test('a server listens where it is told, and says where that is', async () => {
-  const place = await listen(aServer(), { host: '127.0.0.1', port: 0 }, log);
+  const { address: place } = await listen(aServer(), { host: '127.0.0.1', port: 0 }, log);
   expect(await (await fetch(`http://${place}`)).text()).toBe('here');
-  const six = await listen(aServer(), { host: '::1', port: 0 }, log).catch(() => '[::1]:1');
-  expect(six).toMatch(/^\[::1\]:\d+$/);
+  const six = await listen(aServer(), { host: '::1', port: 0 }, log).catch(() => ({ address: '[::1]:1' }));
+  expect(six.address).toMatch(/^\[::1\]:\d+$/);
 });
 
 test('a server whose port is taken does not listen', async () => {
-  const place = await listen(aServer(), { host: '127.0.0.1', port: 0 }, log);
+  const { address: place } = await listen(aServer(), { host: '127.0.0.1', port: 0 }, log);
   const port = Number(place.split(':')[1]);
   await expect(listen(aServer(), { host: '127.0.0.1', port }, log)).rejects.toThrow('EADDRINUSE');
 });

@@ -30,7 +30,7 @@ const silent = { error() {} } as never;
 async function serve(handler: RequestListener): Promise<string> {
   const server = createServer(handler);
   onTestFinished(() => void server.close());
-  return `http://${await listen(server, { host: '127.0.0.1', port: 0 }, silent)}`;
+  return `http://${(await listen(server, { host: '127.0.0.1', port: 0 }, silent)).address}`;
 }
 
 const shown = async (accept = '*/*') => {
@@ -129,7 +129,7 @@ test('an effect is counted by what carries it out and whether it was done, not b
 test('the server for metrics answers GET /metrics and nothing else', async () => {
   const server = createMetricsServer();
   onTestFinished(() => void server.close());
-  const url = `http://${await listen(server, { host: '127.0.0.1', port: 0 }, silent)}`;
+  const url = `http://${(await listen(server, { host: '127.0.0.1', port: 0 }, silent)).address}`;
   expect((await fetch(`${url}/metrics`)).status).toBe(200);
   expect((await fetch(`${url}/`)).status).toBe(404);
   expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(404);
