@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listenToFailpoints } from '../../src/lib/effect.ts';
-import { readIfThere } from '../../src/lib/files/replace-file.ts';
+import { readIfThere } from '../../src/lib/files/if-there.ts';
 import { dockerCommands } from '../../src/worker/docker/commands.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
 import { wantedBy } from '../../src/worker/domain/unit-file.ts';

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { readIfThere, replaceFile } from '../../lib/files/replace-file.ts';
+import { readIfThere } from '../../lib/files/if-there.ts';
+import { replaceFile } from '../../lib/files/replace-file.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { BadConfig } from '../options/config.ts';
 import { contextsPath } from '../options/environment.ts';

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { readIfThere } from '../../lib/files/if-there.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { Contexts } from '../client/contexts.ts';
 import type { NameKind } from '../client/row.ts';

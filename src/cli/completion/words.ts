@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { readIfThere } from '../../lib/files/if-there.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { Words } from './collect-words.ts';
 

@@ -1,5 +1,6 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nullIfAbsent } from '../../lib/files/if-there.ts';
 
 const pieceBytes = 64 * 1024;
 
@@ -30,10 +31,7 @@ export async function trimUnwritten(directory: string): Promise<boolean> {
  */
 export async function lastFile(directory: string): Promise<string | null> {
   const files = join(directory, 'appendonlydir');
-  const names = await readdir(files).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  const names = (await nullIfAbsent(readdir(files))) ?? [];
   const last = names
     .filter((name) => name.endsWith('.incr.aof'))
     .sort((one, other) => one.localeCompare(other, 'en', { numeric: true }))

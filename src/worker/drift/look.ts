@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../../jobs/rpc/drift.ts';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { readIfThere } from '../../lib/files/if-there.ts';
 import { findDrift } from '../domain/drift.ts';
 import { containerName, resourceOfUnit } from '../domain/paths.ts';
 import type { HostServices } from '../host-services.ts';

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { Failure } from '../../jobs/errors.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { nullIfAbsent, readIfThere } from '../../lib/files/if-there.ts';
 import { parseEnvFile, renderEnvFile } from '../domain/env-file.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { nullIfAbsent, writeDurably } from '../host/files.ts';
+import { writeDurably } from '../host/files.ts';
 
 /** The variables of an environment. Throws `environment_not_found`. */
 export async function readEnvironment(paths: HostPaths, name: string): Promise<EnvironmentVariable[]> {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { Failure } from '../../jobs/errors.ts';
 import type { FailedUpdate } from '../../jobs/types/container-reads.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { readIfThere } from '../../lib/files/if-there.ts';
 import { parseEnvFile } from '../domain/env-file.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { type GearUnit, parseUnit } from '../domain/unit-file.ts';

@@ -1,5 +1,5 @@
 import { hostDraining } from '../../jobs/errors.ts';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { readIfThere } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { removeDurably, writeDurably } from '../host/files.ts';
 import type { JobContext } from '../jobs/context.ts';

@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { resourceName } from '../../jobs/fields/identifier.ts';
 import type { Kind } from '../../jobs/fields/resource.ts';
+import { nullIfAbsent } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { listGears } from '../gear/gear-files.ts';
-import { nullIfAbsent } from '../host/files.ts';
 
 /** Whether the host holds a resource. The disk is authoritative. */
 export async function isOnDisk(paths: HostPaths, kind: Kind, resource: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { type Failure, hostUnavailable } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { exec } from '../../lib/exec.ts';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { nullIfAbsent, readIfThere } from '../../lib/files/if-there.ts';
 
 /** Timeout for a file system to write everything that it holds in memory, in milliseconds. */
 const syncDeadline = 60_000;
@@ -122,13 +122,3 @@ export function syncFileSystem(path: string, signal: AbortSignal): Promise<void>
 /** The code of a system error, such as EEXIST. */
 export const codeOf = (error: unknown) =>
   error instanceof Error && 'code' in error ? String(error.code) : undefined;
-
-export const isAbsence = (error: unknown) => codeOf(error) === 'ENOENT';
-
-/** The result of an operation on a file; null when the file does not exist. */
-export async function nullIfAbsent<T>(operation: Promise<T>): Promise<T | null> {
-  return operation.catch((error) => {
-    if (isAbsence(error)) return null;
-    throw error;
-  });
-}

@@ -3,8 +3,9 @@ import { createServer } from 'node:net';
 import { basename } from 'node:path';
 import { createLocks } from '../../lib/async/locks.ts';
 import { effect } from '../../lib/effect.ts';
+import { nullIfAbsent } from '../../lib/files/if-there.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
-import { codeOf, nullIfAbsent, syncDirectory } from './files.ts';
+import { codeOf, syncDirectory } from './files.ts';
 
 /**
  * The owners of external ports: one link per port, named by the port, that points to the gear's

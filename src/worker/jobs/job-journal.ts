@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Outcome } from '../../jobs/job.ts';
 import { effect } from '../../lib/effect.ts';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { nullIfAbsent, readIfThere } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { nullIfAbsent, readOrMake, removeDurably, writeDurably } from '../host/files.ts';
+import { readOrMake, removeDurably, writeDurably } from '../host/files.ts';
 
 /**
  * The worker's own record of finished jobs. A job in it never runs again, whatever happens to

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { effect } from '../../lib/effect.ts';
-import { readIfThere } from '../../lib/files/replace-file.ts';
+import { readIfThere } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { codeOf, syncDirectory, syncFileSystem } from '../host/files.ts';
 import { type CloneLimits, draftName } from './git/git-container.ts';

@@ -2,8 +2,9 @@ import { readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Failure } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
+import { nullIfAbsent } from '../../lib/files/if-there.ts';
 import { resourceOfUnit } from '../domain/paths.ts';
-import { codeOf, isAbsence, makeDirectories, nullIfAbsent, syncDirectory } from '../host/files.ts';
+import { codeOf, makeDirectories, syncDirectory } from '../host/files.ts';
 
 /** The directory of the administrator's units, which systemd searches first (systemd.unit(5)). */
 const systemUnits = '/etc/systemd/system';
@@ -127,7 +128,7 @@ async function targetOf(place: string): Promise<string | null | undefined> {
   try {
     return resolve(place, '..', await readlink(place));
   } catch (error) {
-    if (isAbsence(error)) return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     if (codeOf(error) === 'EINVAL') return null;
     throw error;
   }
