@@ -1,5 +1,6 @@
 import { parse } from 'node:querystring';
 import { z } from 'zod';
+import { checked } from './checked.ts';
 import { Failure } from './errors.ts';
 import { hostName, resourceName, userName } from './fields/identifier.ts';
 import { parseRequestId, type RequestId, requestIdOfKey } from './fields/request-id.ts';
@@ -80,10 +81,3 @@ export function requestIdOf({ i }: Parameters, key: string | undefined): Request
 }
 
 const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
-
-/** Parses input by its schema. Throws `invalid_request` with the first error. */
-export function checked<T extends z.ZodType>(schema: T, said: unknown): z.infer<T> {
-  const parsed = schema.safeParse(said);
-  if (!parsed.success) throw new Failure('invalid_request', parsed.error.issues[0]?.message ?? 'not valid');
-  return parsed.data;
-}

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { checked } from '../jobs/checked.ts';
 import { Failure } from '../jobs/errors.ts';
 import { explain } from '../lib/explain.ts';
 
@@ -30,9 +31,7 @@ export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer
   if (Array.isArray(json) || typeof json !== 'object' || json === null) {
     throw new Failure('invalid_request', 'the body must be a JSON object');
   }
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) throw new Failure('invalid_request', `body: ${explain(parsed.error)}`);
-  return parsed.data;
+  return checked(schema, json, (error) => `body: ${explain(error)}`);
 }
 
 function parse(text: string): unknown {

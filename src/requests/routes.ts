@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
 import type { Action } from '../jobs/actions.ts';
 import type { Change } from '../jobs/change.ts';
+import { checked } from '../jobs/checked.ts';
 import { type JobDefinition, nameParameter, type ReadDefinition, requiresT } from '../jobs/define.ts';
 import { Failure } from '../jobs/errors.ts';
-import { checked, type Parameters, requestIdOf, required } from '../jobs/parameters.ts';
+import { type Parameters, requestIdOf, required } from '../jobs/parameters.ts';
 import { aliases, type Command, type JobType, jobs, type ReadName, reads } from '../jobs/registry.ts';
 import { parseBody } from './body.ts';
 import type { OrderName, Wants } from './order.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { seesResource } from '../jobs/access/scope.ts';
-import { Failure } from '../jobs/errors.ts';
+import { checked } from '../jobs/checked.ts';
 import { resourceName } from '../jobs/fields/identifier.ts';
 import { requestId } from '../jobs/fields/request-id.ts';
 import { maxListed } from '../jobs/rpc/queries.ts';
@@ -65,7 +65,7 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
       seal(await showGear(services, wants.resource, scope.values ?? false)),
     ),
     'container.list': inTurn('container.list', async ({ order: { scope } }, args) => {
-      const { names } = checked(listed, args);
+      const { names } = checked(listed, args, notValid);
       const visible = names.filter((name) => seesResource(scope, name));
       return showGears(services, visible, await unitStates());
     }),
@@ -74,7 +74,7 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
     ),
     'drift.read': inTurn('drift.read', async () => lookForDrift(services)),
     'job.cancel': async (sealed, args) => {
-      const { id } = checked(aboutJob, args);
+      const { id } = checked(aboutJob, args, notValid);
       const record = await queue.ledger.read(id);
       const may = record !== null && (await authorizer.cancels(sealed, record));
       return { aborting: may && cancel(id) };
@@ -87,8 +87,4 @@ const rejectOn = (signal: AbortSignal) =>
     signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
   );
 
-function checked<T extends z.ZodType>(schema: T, args: unknown): z.infer<T> {
-  const parsed = schema.safeParse(args);
-  if (!parsed.success) throw new Failure('invalid_request', 'the query is not valid');
-  return parsed.data;
-}
+const notValid = () => 'the query is not valid';

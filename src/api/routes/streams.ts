@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
+import { checked } from '../../jobs/checked.ts';
 import { journalCursor } from '../../jobs/fields/identifier.ts';
-import { checked } from '../../jobs/parameters.ts';
 import type { ApiQueue } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { holderOf } from '../placement.ts';

@@ -5,18 +5,13 @@
 export const ownRegistry = 'geard.invalid';
 
 /**
- * The full name of an image: `docker.io/library/nginx:1.27`, or with a digest instead of the tag.
- */
-export type ImageName = string;
-
-/**
  * The full name of the image in a valid reference, as Docker's own parser spells it out
  * (distribution/reference, ParseDockerRef). It contains a slash and a tag or digest, so that no
  * engine takes it for an id or the beginning of one.
  *
  * @example imageName('nginx') // docker.io/library/nginx:latest
  */
-export function imageName(reference: string): ImageName {
+export function imageName(reference: string): string {
   const [named = '', digest] = reference.split('@');
   const [, name = '', tag = 'latest'] = /^(.+?)(?::([^:/]*))?$/.exec(named) ?? [];
   return `${withRegistry(name)}${digest === undefined ? `:${tag}` : `@${digest}`}`;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { checked } from '../checked.ts';
 import { defineJob, emptyBody, type ReadDefinition } from '../define.ts';
 import { Failure } from '../errors.ts';
 import { refName } from '../fields/identifier.ts';
-import { checked, required } from '../parameters.ts';
+import { required } from '../parameters.ts';
 import { repositorySource } from '../rpc/copy.ts';
 
 export const repositoryCreate = defineJob({

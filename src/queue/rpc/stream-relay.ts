@@ -207,20 +207,15 @@ export async function openFrames(
   };
   signal.addEventListener('abort', drop);
   if (signal.aborted) await drop();
-  return { id, body: readFrames({ redis, connect, key, signal, gone, drop }), drop };
+  return { id, body: readFrames(redis, connect, key, { signal, gone, drop }), drop };
 }
 
-interface Reading {
-  redis: Redis;
-  connect(): Redis;
-  key: string;
-  signal: AbortSignal;
-  gone: number;
-  drop(): Promise<void>;
-}
-
-async function* readFrames(reading: Reading): AsyncGenerator<Uint8Array> {
-  const { redis, connect, key, signal, gone, drop } = reading;
+async function* readFrames(
+  redis: Redis,
+  connect: () => Redis,
+  key: string,
+  { signal, gone, drop }: { signal: AbortSignal; gone: number; drop(): Promise<void> },
+): AsyncGenerator<Uint8Array> {
   const blocking = connect();
   const disconnect = () => blocking.disconnect();
   signal.addEventListener('abort', disconnect);

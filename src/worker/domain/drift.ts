@@ -1,6 +1,6 @@
 import type { ChangedUnit, Drift, Foreign } from '../../jobs/rpc/drift.ts';
 import { containerName, type HostPaths, resourceOfUnit, unitName } from './paths.ts';
-import { type GearUnit, parseUnit, renderUnit, type UnitHost } from './unit-file.ts';
+import { parseStored, renderUnit, type StoredGear, type UnitHost } from './unit-file.ts';
 
 /** The observed state of a host at one time. */
 export interface HostSnapshot {
@@ -27,7 +27,7 @@ export interface HostSnapshot {
 export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
   const { units, links, loaded, containers, networks, held, busy } = sight;
   const all = [...units.keys()].sort();
-  const ours = all.flatMap((name) => unitOfOurs(name, units.get(name) ?? '') ?? []);
+  const ours = all.flatMap((name) => parseStored(resourceOfUnit(name) ?? '', units.get(name) ?? '') ?? []);
   const isQuiet = (resource: string) => !busy.has(resource);
   const quiet = ours.filter(({ resource }) => isQuiet(resource));
   const inDirectory = new Set(held);
@@ -49,22 +49,11 @@ export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
   };
 }
 
-/** A unit with the text of its file. */
-interface UnitFile extends GearUnit {
-  text: string;
-}
-
-const namesOf = (units: UnitFile[]) => units.map(({ resource }) => resource);
-
-/** The unit in a file; null when the file is not ours. */
-function unitOfOurs(name: string, text: string): UnitFile | null {
-  const unit = parseUnit(text);
-  return unit !== null && unitName(unit.resource) === name ? { ...unit, text } : null;
-}
+const namesOf = (units: StoredGear[]) => units.map(({ resource }) => resource);
 
 /** The differences of a unit of ours; null: none. */
 export function changeOf(
-  unit: UnitFile,
+  unit: StoredGear,
   { links, halfWanted }: Pick<HostSnapshot, 'links' | 'halfWanted'>,
   host: UnitHost,
 ): ChangedUnit | null {

@@ -40,6 +40,11 @@ export interface GearUnit extends z.infer<typeof carried> {
   resource: string;
 }
 
+/** A gear as it is on disk. */
+export interface StoredGear extends GearUnit {
+  text: string;
+}
+
 /** Seconds between SIGTERM and SIGKILL for the container's process; systemd waits longer. */
 const stopTimeout = 10;
 
@@ -162,4 +167,10 @@ export function parseUnit(text: string): GearUnit | null {
   } catch {
     return null;
   }
+}
+
+/** The gear whose unit file has this text; null when the file is not ours. */
+export function parseStored(resource: string, text: string): StoredGear | null {
+  const unit = parseUnit(text);
+  return unit?.resource === resource ? { ...unit, text } : null;
 }

@@ -5,6 +5,7 @@ import { readIfThere } from '../../lib/files/if-there.ts';
 import { findDrift } from '../domain/drift.ts';
 import { containerName, resourceOfUnit } from '../domain/paths.ts';
 import type { HostServices } from '../host-services.ts';
+import { isUp } from '../systemd/systemd.ts';
 
 /** Finds the differences between this host and the state that geard has made. */
 export async function lookForDrift(services: HostServices): Promise<Drift> {
@@ -29,12 +30,9 @@ export async function lookForDrift(services: HostServices): Promise<Drift> {
 }
 
 /** systemd remembers units for a while that were removed or only requested. */
-async function isThere(
-  { systemd }: HostServices,
-  { name, active }: { name: string; active: string },
-): Promise<boolean> {
-  if (active !== 'inactive' && active !== 'failed') return true;
-  const path = await systemd.fragment(name);
+async function isThere({ systemd }: HostServices, unit: { name: string; active: string }): Promise<boolean> {
+  if (isUp(unit)) return true;
+  const path = await systemd.fragment(unit.name);
   return path !== '' && (await readIfThere(path)) !== null;
 }
 

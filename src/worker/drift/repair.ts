@@ -7,6 +7,7 @@ import { ensureNetwork, removeUnusedNetworks } from '../gear/networks.ts';
 import { writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
+import { isUp } from '../systemd/systemd.ts';
 import { lookForDrift } from './look.ts';
 
 /**
@@ -67,15 +68,7 @@ async function mend(services: HostServices, resource: string): Promise<void> {
   const change = unit && changeOf(unit, links, services);
   if (!unit || !change) return;
   if (change.text) await writeDurably(path, renderUnit(unit, services), 0o644);
+  // A unit that runs was to run after a reboot too, unless a setting that is now lost said otherwise.
   if (change.link === 'missing')
-    await systemd.link(path, links.wanted.has(name) || (await runs(services, name)));
-}
-
-/**
- * Whether a unit runs. If so, it was to run after a reboot too, unless a setting that is now lost
- * said otherwise.
- */
-async function runs({ systemd }: HostServices, unit: string): Promise<boolean> {
-  const { active } = await systemd.activity(unit);
-  return active !== 'inactive' && active !== 'failed';
+    await systemd.link(path, links.wanted.has(name) || isUp(await systemd.activity(name)));
 }

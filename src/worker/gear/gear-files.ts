@@ -7,13 +7,8 @@ import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { readIfThere } from '../../lib/files/if-there.ts';
 import { parseEnvFile } from '../domain/env-file.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
-import { type GearUnit, parseUnit } from '../domain/unit-file.ts';
+import { type GearUnit, parseStored, type StoredGear } from '../domain/unit-file.ts';
 import { removeDurably, writeDurably } from '../host/files.ts';
-
-/** A gear as it is on disk. */
-export interface StoredGear extends GearUnit {
-  text: string;
-}
 
 /**
  * The state before an unfinished installation. While this file exists, it is not certain that the
@@ -42,8 +37,7 @@ export type Before = z.infer<typeof before>;
  */
 export async function readUnit(paths: HostPaths, resource: string): Promise<StoredGear | null> {
   const text = await readIfThere(paths.unit(resource));
-  const unit = text === null ? null : parseUnit(text);
-  return text === null || unit?.resource !== resource ? null : { ...unit, text };
+  return text === null ? null : parseStored(resource, text);
 }
 
 /** The gear's unit with the values of its environment, or null. */

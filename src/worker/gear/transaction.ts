@@ -1,10 +1,11 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import { renderEnvFile } from '../domain/env-file.ts';
-import { type GearUnit, parseUnit, renderUnit } from '../domain/unit-file.ts';
+import { type GearUnit, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
 import { removeStaleImages } from '../environment/environment-image.ts';
 import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
+import { isUp } from '../systemd/systemd.ts';
 import {
   type Before,
   readBefore,
@@ -12,7 +13,6 @@ import {
   readGear,
   removeLeftovers,
   removeStaleValues,
-  type StoredGear,
   writeBefore,
   writeFailedUpdate,
 } from './gear-files.ts';
@@ -35,9 +35,9 @@ export async function openTransaction(
   const { paths, systemd } = services;
   const name = paths.unitName(unit.resource);
   // At a boot, or when the engine comes up, gears that ran before are about to start.
-  const { active, invocation } = await untilIdle(context, unit.resource);
+  const activity = await untilIdle(context, unit.resource);
   const isNew = commandOf(current?.text ?? '') !== commandOf(renderUnit(unit, services));
-  const unread = current === null ? invocation : null;
+  const unread = current === null ? activity.invocation : null;
   const last = pending ?? (await readCommitted(paths, unit.resource));
   const replaced = isNew ? unread : last ? last.replaced : '';
   const before: Before = pending
@@ -46,7 +46,7 @@ export async function openTransaction(
         job,
         text: current?.text ?? null,
         enabled: current !== null && (await systemd.isEnabled(name)),
-        active: current !== null && active !== 'inactive' && active !== 'failed',
+        active: current !== null && isUp(activity),
         replaced,
         volumes: await missingVolumes(services, unit),
       };

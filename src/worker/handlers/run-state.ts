@@ -1,5 +1,6 @@
 import type { Result } from '../../jobs/registry.ts';
-import { readGear, requireGear, type StoredGear } from '../gear/gear-files.ts';
+import type { StoredGear } from '../domain/unit-file.ts';
+import { readGear, requireGear } from '../gear/gear-files.ts';
 import { runGear, stopGear, untilIdle } from '../gear/run/run-gear.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 

@@ -1,4 +1,5 @@
-import { Failure, limitReached } from '../../jobs/errors.ts';
+import { checked } from '../../jobs/checked.ts';
+import { limitReached } from '../../jobs/errors.ts';
 import { type OpenStream, type StreamArgs, type StreamName, streams } from '../../jobs/rpc/streams.ts';
 import { Limiter, shared } from '../../lib/async/limiter.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
@@ -88,11 +89,9 @@ export function createSources(services: HostServices): Sources {
 
 /** A source with its checked arguments. */
 function bind<S extends StreamName>(services: HostServices, name: S, args: unknown) {
-  const parsed = streams[name].args.safeParse(args);
-  if (!parsed.success) throw new Failure('invalid_request', explain(parsed.error));
-  const checked = parsed.data as StreamArgs<S>;
+  const how = checked(streams[name].args, args, explain) as StreamArgs<S>;
   return (signal: AbortSignal, tenant: string): Promise<OpenStream<S>> =>
-    sources[name](services, checked, signal, tenant);
+    sources[name](services, how, signal, tenant);
 }
 
 async function* counted(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {

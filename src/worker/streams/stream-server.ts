@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import { checked } from '../../jobs/checked.ts';
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import { directPath, directRequest, headHeader } from '../../jobs/rpc/direct.ts';
 import { pump } from '../../lib/async/pump.ts';
@@ -59,9 +60,8 @@ async function answer(parts: StreamServerParts, req: IncomingMessage, res: Serve
 async function readRequest(req: IncomingMessage): Promise<z.infer<typeof directRequest>> {
   if (req.method !== 'POST' || req.url !== directPath)
     throw new Failure('not_found', 'this port sends streams to apis only');
-  const asked = directRequest.safeParse(parseJson(await readText(req)));
-  if (!asked.success) throw new Failure('invalid_request', 'the request does not come from an api');
-  return asked.data;
+  const said = parseJson(await readText(req));
+  return checked(directRequest, said, () => 'the request does not come from an api');
 }
 
 async function readText(req: IncomingMessage): Promise<string> {

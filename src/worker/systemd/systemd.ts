@@ -28,6 +28,9 @@ export interface UnitState {
   needsReload: boolean;
 }
 
+/** Whether a unit runs, or is about to start or to stop. */
+export const isUp = ({ active }: Pick<UnitState, 'active'>) => active !== 'inactive' && active !== 'failed';
+
 export interface UnitActivity extends Pick<UnitState, 'active' | 'sub' | 'invocation'> {
   /** systemd has an unfinished job for it: a unit that is to start may still be inactive. */
   pending: boolean;

@@ -6,7 +6,7 @@ import { runOfEngine } from '../../engine/service.ts';
 import { portIsFree } from '../../host/ports.ts';
 import type { HostServices } from '../../host-services.ts';
 import type { JobContext } from '../../jobs/context.ts';
-import type { UnitActivity } from '../../systemd/systemd.ts';
+import { isUp, type UnitActivity } from '../../systemd/systemd.ts';
 import { ensureNetwork } from '../networks.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
 import { untilReady } from './until-ready.ts';
@@ -68,8 +68,8 @@ async function prepareStart(services: HostServices, gear: Startable): Promise<vo
   if ((await systemd.state(unit)).needsReload) await systemd.reload();
   // A cleanup of the engine (`docker network prune`) removes the networks of stopped gears.
   await ensureNetwork(services, gear);
-  const { active, pending } = await systemd.activity(unit);
-  if ((active !== 'inactive' && active !== 'failed') || pending) return;
+  const activity = await systemd.activity(unit);
+  if (isUp(activity) || activity.pending) return;
   await assertPortsFree(gear);
   // A container of this name that no unit runs any more would block the new one.
   await engine.removeContainer(containerName(gear.resource));
