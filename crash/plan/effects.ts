@@ -48,7 +48,7 @@ export const effects: readonly EffectPoint[] = [
 /** What names an effect in src: by itself, or as a script, a question to Docker or a call to systemd. */
 const namings: [under: string, prefix: string, naming: RegExp][] = [
   ['', '', /\beffect(?:<[^>]*>)?\(\s*'([\w.]+)'/g],
-  ['queue/scripts', 'redis.', /^ {2}(\w+): \{(?: keys|$)/gm],
+  ['queue/scripts', 'redis.', /^ {2}(\w+): \{(?: file|$)/gm],
   ['worker/docker', 'docker.', /\borNull\('(\w+)'/g],
   ['worker/systemd', 'dbus.', /\b(?:manager|runJob)\(\s*'(\w+)'/g],
 ];

@@ -18,12 +18,10 @@ const notClaimed = ['missing', 'nowhere', 'crowded', 'lost'] as const;
 const recorded = ['accepted', 'free', 'missing', 'exists', 'full'] as const;
 
 /**
- * Operations that Redis runs at once or not at all: the number of keys each script takes (null:
- * any), its file in lua/, and its reply.
+ * Operations that Redis runs at once or not at all: the file of each script in lua/, and its reply.
  */
 const scripts = {
   accept: {
-    keys: null,
     file: 'accept/accept.lua',
     reply: z.union([
       z.tuple([z.enum([...notClaimed, 'known', 'late'])]),
@@ -32,7 +30,6 @@ const scripts = {
     ]),
   },
   claimName: {
-    keys: 4,
     file: 'accept/claim-name.lua',
     reply: z.union([
       z.tuple([z.enum(notClaimed)]),
@@ -40,18 +37,16 @@ const scripts = {
       z.tuple([z.enum(claimed), text, text, candidates]),
     ]),
   },
-  adoptName: { keys: 3, file: 'directory/adopt-name.lua', reply: flag },
-  strikeName: { keys: 3, file: 'directory/strike-name.lua', reply: flag },
-  reserveId: { keys: 1, file: 'accept/reserve-id.lua', reply: text.nullable() },
-  freeId: { keys: 1, file: 'accept/free-id.lua', reply: flag },
+  adoptName: { file: 'directory/adopt-name.lua', reply: flag },
+  strikeName: { file: 'directory/strike-name.lua', reply: flag },
+  reserveId: { file: 'accept/reserve-id.lua', reply: text.nullable() },
+  freeId: { file: 'accept/free-id.lua', reply: flag },
   readJobs: {
-    keys: null,
     file: 'records/read-jobs.lua',
     reply: z.array(z.custom<(string | null)[]>(Array.isArray)),
   },
-  take: { keys: 2, file: 'records/take.lua', reply: z.enum(['over', 'expired', 'taken']) },
+  take: { file: 'records/take.lua', reply: z.enum(['over', 'expired', 'taken']) },
   begin: {
-    keys: 3,
     file: 'records/begin.lua',
     reply: z.union([
       z.tuple([z.literal('over')]),
@@ -59,15 +54,15 @@ const scripts = {
       z.tuple([z.literal('begun'), hash, hash]),
     ]),
   },
-  handBack: { keys: 1, file: 'records/hand-back.lua', reply: z.number() },
-  finish: { keys: 12, file: 'records/finish.lua', reply: text.nullable() },
-  forget: { keys: 2, file: 'directory/forget.lua', reply: z.number() },
-  forgetId: { keys: 4, file: 'records/forget-id.lua', reply: z.null() },
-  drop: { keys: 4, file: 'records/drop.lua', reply: z.null() },
-  cancel: { keys: 9, file: 'records/cancel.lua', reply: z.enum(['absent', 'final', 'queued', 'running']) },
-  expire: { keys: 9, file: 'records/expire.lua', reply: flag },
-  abandon: { keys: 9, file: 'records/abandon.lua', reply: flag },
-  announce: { keys: 2, file: 'directory/announce.lua', reply: text.nullable() },
+  handBack: { file: 'records/hand-back.lua', reply: z.number() },
+  finish: { file: 'records/finish.lua', reply: text.nullable() },
+  forget: { file: 'directory/forget.lua', reply: z.number() },
+  forgetId: { file: 'records/forget-id.lua', reply: z.null() },
+  drop: { file: 'records/drop.lua', reply: z.null() },
+  cancel: { file: 'records/cancel.lua', reply: z.enum(['absent', 'final', 'queued', 'running']) },
+  expire: { file: 'records/expire.lua', reply: flag },
+  abandon: { file: 'records/abandon.lua', reply: flag },
+  announce: { file: 'directory/announce.lua', reply: text.nullable() },
 } as const;
 
 export type Script = keyof typeof scripts;
@@ -81,10 +76,7 @@ const texts = new Map(Object.entries(scripts).map(([name, { file }]) => [name, l
  * one (redis/ioredis#1931).
  */
 export function defineScripts(redis: Redis): void {
-  for (const [name, { keys }] of Object.entries(scripts)) {
-    const lua = texts.get(name) ?? '';
-    redis.defineCommand(`geard:${name}`, keys === null ? { lua } : { lua, numberOfKeys: keys });
-  }
+  for (const [name, lua] of texts) redis.defineCommand(`geard:${name}`, { lua });
 }
 
 /**
@@ -100,10 +92,10 @@ export async function runScript<S extends Script>(
   const commands = redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>;
   const run = commands[`geard:${name}`];
   if (!run) throw new Error('the connection does not know the scripts');
-  const { keys, reply } = scripts[name];
-  const count = keys === null ? [scriptKeys.length] : [];
-  const said = await effect(`redis.${name}`, () => run.call(redis, ...count, ...scriptKeys, ...args));
-  const parsed = reply.safeParse(said);
+  const said = await effect(`redis.${name}`, () =>
+    run.call(redis, scriptKeys.length, ...scriptKeys, ...args),
+  );
+  const parsed = scripts[name].reply.safeParse(said);
   if (!parsed.success) throw new Error(`the script ${name} has replied ${JSON.stringify(said)}`);
   return parsed.data as Reply<S>;
 }
