@@ -37,23 +37,20 @@ async function submit(
     seal: (host: string) => seal({ use: 'job', host, job: change.id }),
   };
   const placed = await place(queue, submission, wanted);
-  if (placed.replayed && placed.fingerprint !== change.fingerprint) {
+  if (placed.known && placed.known.fingerprint !== change.fingerprint)
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
-  }
-  (placed.replayed ? replayed : accepted).add({ type: change.command.type });
+  const isReplayed = placed.known !== null;
+  (isReplayed ? replayed : accepted).add({ type: change.command.type });
   const waits = waited && !isFinal(placed.job.state);
   const latest = waits ? await waitForJob(queue, change.id, waited, res) : null;
-  sendJob(req, res, latest?.job ?? placed.job, { replayed: placed.replayed, waited });
+  sendJob(req, res, latest?.job ?? placed.job, { replayed: isReplayed, waited });
 }
 
-/** The job of a request, created now or when the request was first sent. */
+/** The job of a request: created now, or known since the request was first sent. */
 interface Placed {
   job: Job;
-  fingerprint: string;
-  replayed: boolean;
+  known: JobRecord | null;
 }
-
-const replayOf = ({ job, fingerprint }: JobRecord): Placed => ({ job, fingerprint, replayed: true });
 
 /**
  * Finds the host and records the request there. A refusal that depends on the fleet's state applies
@@ -64,16 +61,16 @@ async function place(
   submission: JobSubmission,
   wanted: string | undefined,
 ): Promise<Placed> {
-  const { id, fingerprint, command } = submission;
+  const { id, command } = submission;
   try {
     const accepted = await queue.accept(submission, await placementFor(queue, command, wanted));
-    if (accepted.verdict === 'accepted') return { job: accepted.job, fingerprint, replayed: false };
-    if (accepted.verdict === 'known') return replayOf(accepted.record);
+    if (accepted.verdict === 'accepted') return { job: accepted.job, known: null };
+    if (accepted.verdict === 'known') return { job: accepted.record.job, known: accepted.record };
     throw accepted.verdict === 'nowhere' ? await noHost(queue, wanted) : refusal(accepted, command, wanted);
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
     const known = await queue.job(id);
-    if (known) return replayOf(known);
+    if (known) return { job: known.job, known };
     throw error;
   }
 }
