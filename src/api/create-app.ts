@@ -48,7 +48,7 @@ export function createApp({ queue, verifier, sealer, version, limits, open, log 
   app.get('/metrics', sendMetrics);
   const handlers = {
     ...changes(queue),
-    ...reads(queue, limits),
+    ...reads(queue, limits, sealer),
     ...jobRoutes(queue),
     ...streamRoutes(queue, open, log),
   };

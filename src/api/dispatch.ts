@@ -2,11 +2,10 @@ import { promisify } from 'node:util';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
-import type { Sealed } from '../jobs/rpc/queries.ts';
 import { beginRequest } from '../lib/tracing.ts';
 import { authorize } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
-import { openAnswer, sealRequest } from '../requests/envelope.ts';
+import { sealRequest } from '../requests/envelope.ts';
 import type { Order, OrderName, OrderOf } from '../requests/order.ts';
 import { maxBody, type methods, type OriginalRequest } from '../requests/original.ts';
 import { matchRoute } from '../requests/routes.ts';
@@ -18,8 +17,6 @@ import { callerOf, type LogFields } from './request/request-context.ts';
 export type AuthorizedOrder<N extends OrderName> = OrderOf<N> & {
   /** Seals the request and its token for one purpose, which names the host. */
   seal(purpose: Purpose): string;
-  /** Opens a host's answer to a sealed request. A wrong answer throws `host_unavailable`. */
-  open<T>(answer: Sealed<T>, host: string, sealed: string): T;
 };
 
 /** Answers one kind of request. */
@@ -32,15 +29,6 @@ export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
 
 /** Matches, parses and authorizes each request once, and hands the order to its handler. */
 export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
-  const open = <T>(answer: Sealed<T>, host: string, sealed: string): T => {
-    const opened = openAnswer(sealer, answer, host, sealed);
-    if (opened === null)
-      throw new Failure(
-        'host_unavailable',
-        `the api cannot read the answer of the host ${host}; check that both have the same version and the same daemon keys`,
-      );
-    return opened as T;
-  };
   return async (req, res) => {
     const { log } = res.locals;
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
@@ -58,7 +46,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
       const whole = { token, request, origin: { trace, peer } };
       const seal = (purpose: Purpose) => sealRequest(sealer, whole, purpose);
       const handler = handlers[order.name] as OrderHandler<OrderName>;
-      await answering(() => handler(req, res, { ...order, seal, open }));
+      await answering(() => handler(req, res, { ...order, seal }));
     };
     await traced(req, res, template, answer);
   };

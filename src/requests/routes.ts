@@ -2,7 +2,13 @@ import { hash } from 'node:crypto';
 import type { Action } from '../jobs/actions.ts';
 import type { Change } from '../jobs/change.ts';
 import { checked } from '../jobs/checked.ts';
-import { type JobDefinition, nameParameter, type ReadDefinition, requiresT } from '../jobs/define.ts';
+import {
+  type JobDefinition,
+  nameParameter,
+  type ReadDefinition,
+  type ReadInput,
+  requiresT,
+} from '../jobs/define.ts';
 import { Failure } from '../jobs/errors.ts';
 import { type Parameters, requestIdOf, required } from '../jobs/parameters.ts';
 import { aliases, type Command, type JobType, jobs, type ReadName, reads } from '../jobs/registry.ts';
@@ -14,11 +20,8 @@ import type { OriginalRequest } from './original.ts';
 const defaultWait = 24 * 60 * 60;
 
 /** A request whose parameters were checked against the claims of its token. */
-export interface RouteInput {
+export interface RouteInput extends ReadInput {
   request: OriginalRequest;
-  all: Parameters;
-  /** The variable part of the path; empty if there is none. */
-  found: string;
 }
 
 /**

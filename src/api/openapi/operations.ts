@@ -1,16 +1,12 @@
 import type { z } from 'zod';
-import {
-  emptyBody,
-  type HeaderName,
-  type JobDefinition,
-  neededBy,
-  type ReadDefinition,
-} from '../../jobs/define.ts';
+import { emptyBody, type JobDefinition, neededBy, type ReadDefinition } from '../../jobs/define.ts';
 import { jobDocument } from '../../jobs/job.ts';
 import { aliases, type JobType, jobs, type ReadName, reads } from '../../jobs/registry.ts';
 
+type Described = Omit<ReadDefinition, 'select' | 'wants' | 'changes' | 'ofHost'>;
+
 /** One kind of request in the document, from its definition, with all defaults filled in. */
-export interface Operation extends Omit<ReadDefinition, 'select' | 'wants' | 'changes' | 'ofHost'> {
+export interface Operation extends Required<Described> {
   name: string;
   /** The schema of `t`, if the request takes it. */
   t?: z.ZodType;
@@ -19,9 +15,6 @@ export interface Operation extends Omit<ReadDefinition, 'select' | 'wants' | 'ch
   body?: z.ZodType;
   /** The schema of `result` in the job that it answers with. */
   result?: z.ZodType;
-  media: readonly string[];
-  headers: readonly HeaderName[];
-  statuses: readonly number[];
   /** An alias of another request, kept for old clients. */
   deprecated?: true;
 }

@@ -4,8 +4,11 @@ import { actions } from '../../jobs/actions.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
 import type { Answer } from '../../jobs/registry.ts';
+import type { Sealed } from '../../jobs/rpc/queries.ts';
 import type { GearSummary } from '../../jobs/types/container-reads.ts';
 import type { ApiQueue, NamePage } from '../../queue/api-queue.ts';
+import { openAnswer } from '../../requests/envelope.ts';
+import type { Sealer } from '../../token/seal.ts';
 import type { AuthorizedOrder, OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
 import { callerOf, clientGone } from '../request/request-context.ts';
@@ -32,12 +35,13 @@ const usualLimit = 100;
  * Handlers that read gears, hosts and the token. They query the workers, which look at systemd and
  * Docker, so the answer shows the current state.
  */
-export function reads(queue: ApiQueue, limits: UserLimits): Reads {
+export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Reads {
   return {
-    async 'container.read'(_req, res, { all, wants, seal, open }) {
+    async 'container.read'(_req, res, { all, wants, seal }) {
       const host = await holderOf(queue, 'gear', wants.resource, all.h);
       const sealed = seal({ use: 'answer', host });
-      sendJson(res, 200, open(await queue.ask(host, 'container.read', sealed, {}), host, sealed));
+      const gear = await queue.ask(host, 'container.read', sealed, {});
+      sendJson(res, 200, opened(sealer, gear, host, sealed));
     },
 
     async 'container.list'(_req, res, { all: { h, after, limit = usualLimit }, scope, seal }) {
@@ -47,10 +51,11 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
       sendJson(res, 200, answer);
     },
 
-    async 'environment.read'(_req, res, { all, wants, seal, open }) {
+    async 'environment.read'(_req, res, { all, wants, seal }) {
       const host = await holderOf(queue, 'environment', wants.resource, all.h);
       const sealed = seal({ use: 'answer', host });
-      const variables = open(await queue.ask(host, 'environment.read', sealed, {}), host, sealed);
+      const answer = await queue.ask(host, 'environment.read', sealed, {});
+      const variables = opened(sealer, answer, host, sealed);
       // The contract's NAME="value": a JSON string also holds quotes and line breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
       sendText(res, 200, lines.join(''), 'text/plain');
@@ -108,6 +113,16 @@ export function reads(queue: ApiQueue, limits: UserLimits): Reads {
       sendJson(res, 200, { user, resource, host, actions: allowed, expires } satisfies Answer<'whoami'>);
     },
   };
+}
+
+/** Opens a host's answer to a sealed request. Throws `host_unavailable` when it is no answer to it. */
+function opened<T>(sealer: Sealer, answer: Sealed<T>, host: string, sealed: string): T {
+  const content = openAnswer(sealer, answer, host, sealed);
+  if (content !== null) return content as T;
+  throw new Failure(
+    'host_unavailable',
+    `the api cannot read the answer of the host ${host}; check that both have the same version and the same daemon keys`,
+  );
 }
 
 /**
