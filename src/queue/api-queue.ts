@@ -14,7 +14,7 @@ import { openDirectorySync } from './directory/sync.ts';
 import { createDeliveries } from './records/deliveries.ts';
 import { cancelJob } from './records/end-job.ts';
 import type { JobRecord } from './records/job-record.ts';
-import { createWaiter } from './records/job-waiter.ts';
+import { createWaiter, type Waiter } from './records/job-waiter.ts';
 import { type JobFilter, type JobPage, listJobs } from './records/list-jobs.ts';
 import { createRecordReader } from './records/read-records.ts';
 import { type ProgressLine, readProgress } from './records/worker-records.ts';
@@ -46,12 +46,9 @@ export type { CopyRequest } from './rpc/copy-requests.ts';
  * Everything an api does with Redis. A call that Redis does not answer fails fast with
  * `queue_unavailable`.
  */
-export interface ApiQueue extends RpcClient {
+export interface ApiQueue extends RpcClient, Waiter {
   accept(submission: JobSubmission, placement: Placement): Promise<Accepted>;
   job(id: string): Promise<JobRecord | null>;
-  wait(id: string, milliseconds: number, signal?: AbortSignal): Promise<JobRecord | null>;
-  /** Resolves on news about a job, after the time, or when the signal aborts. */
-  news(id: string, milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** Lines of a job's progress after the line `after`. */
   progressLines(host: string, id: string, after: string): Promise<ProgressLine[]>;
   /** See list-jobs.ts; rejects with the signal's reason when it aborts. */

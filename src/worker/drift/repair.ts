@@ -68,7 +68,7 @@ async function mend(services: HostServices, resource: string): Promise<void> {
   const change = unit && changeOf(unit, links, services);
   if (!unit || !change) return;
   if (change.text) await writeDurably(path, renderUnit(unit, services), 0o644);
-  // A unit that runs was to run after a reboot too, unless a setting that is now lost said otherwise.
+  // A running unit was to run after a reboot too, unless a setting that is now lost said otherwise.
   if (change.link === 'missing')
     await systemd.link(path, links.wanted.has(name) || isUp(await systemd.activity(name)));
 }
