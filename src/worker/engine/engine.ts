@@ -6,15 +6,13 @@ import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
  * code knows the engine's commands, exit statuses, labels and messages. Calls throw a transient
  * `host_unavailable` while the engine is away.
  */
-export interface ContainerEngine
-  extends EngineCommands,
-    EngineContainers,
-    EngineImages,
-    EngineNetworks,
-    EngineVolumes {
+export interface ContainerEngine extends EngineCommands, EngineContainers, EngineImages, EngineNetworks {
   /** Variables that lead the engine's own client, run by our programs, to this engine. */
   readonly clientEnv: Record<string, string>;
   about(): Promise<EngineFacts>;
+  hasVolume(name: string): Promise<boolean>;
+  /** Removes a volume if it exists; a volume that a container uses stays. */
+  removeVolume(name: string): Promise<void>;
   close(): void;
 }
 
@@ -170,10 +168,4 @@ export interface EngineNetwork {
   subnets: string[];
   /** Whether geard has made it. */
   ours: boolean;
-}
-
-export interface EngineVolumes {
-  hasVolume(name: string): Promise<boolean>;
-  /** Removes a volume if it exists; a volume that a container uses stays. */
-  removeVolume(name: string): Promise<void>;
 }
