@@ -1,4 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
+import { Failure } from '../../jobs/errors.ts';
 import { resourceName } from '../../jobs/fields/identifier.ts';
 import type { Kind } from '../../jobs/fields/resource.ts';
 import { nullIfAbsent } from '../../lib/files/if-there.ts';
@@ -9,6 +10,12 @@ import { listGears } from '../gear/gear-files.ts';
 export async function isOnDisk(paths: HostPaths, kind: Kind, resource: string): Promise<boolean> {
   const place = { gear: paths.unit, repository: paths.repository, environment: paths.environment }[kind];
   return (await nullIfAbsent(stat(place(resource)))) !== null;
+}
+
+/** The directory of a repository. Throws `repository_not_found`. */
+export async function requireRepository(paths: HostPaths, resource: string): Promise<string> {
+  if (await isOnDisk(paths, 'repository', resource)) return paths.repository(resource);
+  throw new Failure('repository_not_found', `there is no repository ${resource} on the host`);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import type { HostServices } from '../host-services.ts';
-import { isOnDisk } from '../host-state/on-disk.ts';
+import { requireRepository } from '../host-state/on-disk.ts';
 import { askGit, openGit } from '../repository/git/git.ts';
 import { outputOf } from '../repository/git/git-output.ts';
 import { resolveRef } from '../repository/resolve-ref.ts';
@@ -15,9 +15,7 @@ export async function contentArchive(
   { resource, ref, format, known }: StreamArgs<'content.archive'>,
   signal: AbortSignal,
 ): Promise<OpenStream<'content.archive'>> {
-  if (!(await isOnDisk(paths, 'repository', resource)))
-    throw new Failure('repository_not_found', `there is no repository ${resource} on the host`);
-  const repository = paths.repository(resource);
+  const repository = await requireRepository(paths, resource);
   const commit = await resolveRef(repository, ref);
   const tree = await askGit(repository, ['rev-parse', '--verify', '--quiet', `${commit}^{tree}`]);
   if (!tree) throw new Failure('internal', 'the commit has no tree');

@@ -1,9 +1,8 @@
-import { Failure } from '../../jobs/errors.ts';
 import { refName } from '../../jobs/fields/identifier.ts';
 import type { CopyHead } from '../../jobs/rpc/copy.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import type { HostServices } from '../host-services.ts';
-import { isOnDisk } from '../host-state/on-disk.ts';
+import { requireRepository } from '../host-state/on-disk.ts';
 import { askGit, openGit } from '../repository/git/git.ts';
 import { outputOf } from '../repository/git/git-output.ts';
 
@@ -16,9 +15,7 @@ export async function repositoryBundle(
   { resource }: StreamArgs<'repository.bundle'>,
   signal: AbortSignal,
 ): Promise<OpenStream<'repository.bundle'>> {
-  if (!(await isOnDisk(paths, 'repository', resource)))
-    throw new Failure('repository_not_found', `there is no repository ${resource} on the host`);
-  const repository = paths.repository(resource);
+  const repository = await requireRepository(paths, resource);
   const empty = !(await askGit(repository, ['for-each-ref', '--count=1']));
   const head: CopyHead = { branch: await branchOf(repository), empty };
   const bundle = empty
