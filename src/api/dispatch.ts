@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import express, { type Request, type RequestHandler, type Response } from 'express';
+import type { Method } from '../jobs/define.ts';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
 import { beginRequest } from '../lib/tracing.ts';
@@ -7,7 +8,7 @@ import { authorize } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
 import { sealRequest } from '../requests/envelope.ts';
 import type { Order, OrderName, OrderOf } from '../requests/order.ts';
-import { maxBody, type methods, type OriginalRequest } from '../requests/original.ts';
+import { maxBody, type OriginalRequest } from '../requests/original.ts';
 import { matchRoute } from '../requests/routes.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
 import type { Lifetimes } from '../token/verifier.ts';
@@ -31,7 +32,7 @@ export type OrderHandlers = { [N in OrderName]: OrderHandler<N> };
 export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lifetimes): RequestHandler {
   return async (req, res) => {
     const { log } = res.locals;
-    const method = (req.method === 'HEAD' ? 'GET' : req.method) as (typeof methods)[number];
+    const method = (req.method === 'HEAD' ? 'GET' : req.method) as Method;
     // Match first: the probes' paths need no token and accept GET only.
     const match = matchRoute({ method, path: req.path });
     const [{ name, template }] = match.candidates;

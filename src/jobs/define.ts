@@ -3,9 +3,12 @@ import type { ErrorCode } from './errors.ts';
 import type { LineKind } from './fields/resource.ts';
 import type { ParameterName, Parameters } from './parameters.ts';
 
+export const methods = ['GET', 'PUT', 'PATCH', 'DELETE'] as const;
+export type Method = (typeof methods)[number];
+
 /** The form of a request, after the token. */
 export interface Route {
-  method: 'GET' | 'PUT' | 'PATCH' | 'DELETE';
+  method: Method;
   /**
    * A URI template (RFC 6570): `{id}` is one segment of the path, `{/ref*}` any number, even none.
    */

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-
-export const methods = ['GET', 'PUT', 'PATCH', 'DELETE'] as const;
+import { methods } from '../jobs/define.ts';
 
 /** Maximum size of a body, in bytes. */
 export const maxBody = 100 * 1024;

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { Option } from 'commander';
 import { operations } from '../../../client/operations.ts';
 import { inTime } from '../../../client/send.ts';
+import type { Method } from '../../../jobs/define.ts';
 import { fetchOnce } from '../../../lib/http/fetch.ts';
 import { BadConfig } from '../../options/config.ts';
 import type { Call, Row } from '../row.ts';
@@ -31,8 +32,6 @@ interface ApiFlags {
   key?: string;
   data?: string;
 }
-
-type Method = 'GET' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** `gear api METHOD PATH`: sends any request and prints its answer unchanged. */
 const request = (method: Method): Row<ApiFlags> => ({
