@@ -104,6 +104,9 @@ export class Failure extends Error {
 export const hostUnavailable = (detail: string, cause?: unknown) =>
   new Failure('host_unavailable', detail, { transient: true, cause });
 
+/** A token is not valid, for whatever reason: the text reveals none. */
+export const tokenInvalid = () => new Failure('token_invalid', 'the request needs a valid token');
+
 /** A draining host takes nothing new. */
 export const hostDraining = (host: string) =>
   new Failure('no_host', `the host ${host} is draining; name another one, or run gear host undrain ${host}`);

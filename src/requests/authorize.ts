@@ -2,16 +2,16 @@ import { hash } from 'node:crypto';
 import { allows, allowsAction, allowsResource } from '../jobs/access/patterns.ts';
 import type { Scope } from '../jobs/access/scope.ts';
 import { changesSomething } from '../jobs/actions.ts';
-import { Failure } from '../jobs/errors.ts';
+import { Failure, tokenInvalid } from '../jobs/errors.ts';
 import { parseRequestId } from '../jobs/fields/request-id.ts';
 import { type Parameters, parseParameters } from '../jobs/parameters.ts';
 import { jobs } from '../jobs/registry.ts';
 import type { Claims } from '../token/claims.ts';
-import { isTooLong, type Lifetimes } from '../token/verifier.ts';
+import { isTooLong, type Lifetimes, type Verifier } from '../token/verifier.ts';
 import type { Order } from './order.ts';
 import type { OriginalRequest } from './original.ts';
 import { assertReferencesAllowed } from './references.ts';
-import { type Route, type RouteMatch, selectRoute } from './routes.ts';
+import { matchRoute, type Route, type RouteMatch, selectRoute } from './routes.ts';
 
 /**
  * Combines a request with the claims of its token: a claim fixes its parameter, and the query sets
@@ -40,6 +40,19 @@ export function authorize(
   const order = { name: route.name, action: route.action, all, scope, wants } as Order;
   assertReferencesAllowed(claims, order);
   return order;
+}
+
+/**
+ * Derives the order of a sealed request from a token of a trusted issuer, expired or not. Throws
+ * `token_invalid`, or as `authorize` does.
+ */
+export async function readOrder(
+  { token, request }: { token: string; request: OriginalRequest },
+  verifier: Verifier,
+): Promise<{ claims: Claims; order: Order }> {
+  const claims = await verifier.read(token);
+  if (!claims) throw tokenInvalid();
+  return { claims, order: authorize(claims, request, matchRoute(request), verifier.lifetimes) };
 }
 
 const fixable = ['u', 'd', 'i', 't', 'r', 'h'] as const;

@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
-import { Failure } from '../jobs/errors.ts';
+import { tokenInvalid } from '../jobs/errors.ts';
 import { decrypt, encrypt } from '../lib/aes-gcm.ts';
 import { BoundedMap } from '../lib/bounded-map.ts';
 import { parseJson } from '../lib/parse-json.ts';
@@ -67,7 +67,7 @@ export function createSealer(
       if (sealsNothing()) return `0.${Buffer.from(JSON.stringify({ name, text })).toString('base64url')}`;
       const kid = kidFor(token);
       const key = keyFor(kid, salt);
-      if (!key) throw new Failure('token_invalid', 'the request needs a valid token');
+      if (!key) throw tokenInvalid();
       const nonce = randomBytes(12);
       const sealed = encrypt(key, nonce, Buffer.from(text), name);
       return `1.${kid}.${salt}.${nonce.toString('base64url')}.${sealed.toString('base64url')}`;

@@ -1,16 +1,16 @@
 import { hash } from 'node:crypto';
 import { seesJob } from '../jobs/access/scope.ts';
 import type { Change, Origin } from '../jobs/change.ts';
-import { Failure } from '../jobs/errors.ts';
+import { Failure, tokenInvalid } from '../jobs/errors.ts';
+import type { Command } from '../jobs/registry.ts';
 import { aboutCopy } from '../jobs/rpc/copy.ts';
 import type { Sealed } from '../jobs/rpc/queries.ts';
 import { isStreamName, type StreamName } from '../jobs/rpc/streams.ts';
 import type { JobRecord } from '../queue/worker-queue.ts';
-import { authorize } from '../requests/authorize.ts';
+import { readOrder } from '../requests/authorize.ts';
 import { type Envelope, openRequest, sealAnswer } from '../requests/envelope.ts';
 import { isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
 import { mayReadOn, sourceOf } from '../requests/references.ts';
-import { matchRoute } from '../requests/routes.ts';
 import type { Claims } from '../token/claims.ts';
 import type { Purpose } from '../token/seal.ts';
 import { isCurrent, isOver, tenantOf, tokenLabel } from '../token/verifier.ts';
@@ -67,7 +67,7 @@ export interface AuthorizedStream {
 }
 
 export interface AuthorizedJob {
-  change: Change;
+  command: Command;
   /** The user whose limits it counts against. */
   tenant: string;
   /** Hash of the request and its token, to recognize them later. */
@@ -168,7 +168,7 @@ function open(
     const opened = openRequest(sealer, sealed, { use, host, ...(job && { job }) });
     if (opened) return opened;
   }
-  throw invalid();
+  throw tokenInvalid();
 }
 
 const openJob = (parts: AuthorizerParts, { sealed, job }: JobRecord) => open(parts, sealed, ['job'], job.id);
@@ -194,11 +194,8 @@ interface Passed {
 
 /** Derives a request's order from a token of a trusted issuer, expired or not. */
 async function read({ verifier }: AuthorizerParts, opened: Envelope): Promise<Passed> {
-  const { token, request } = opened;
-  const claims = await verifier.read(token);
-  if (!claims) throw invalid();
-  const order = authorize(claims, request, matchRoute(request), verifier.lifetimes);
-  return { order, claims, tenant: tenantOf(claims, token), owner: ownerOf(opened, order.all.u) };
+  const { order, claims } = await readOrder(opened, verifier);
+  return { order, claims, tenant: tenantOf(claims, opened.token), owner: ownerOf(opened, order.all.u) };
 }
 
 /** The same, for a request to this host. */
@@ -223,14 +220,14 @@ async function passJob(
     const detail = 'the token expired before the host took the job; use one with a longer lifetime';
     throw new Failure('expired', detail);
   }
-  return { change: order.wants, tenant, digest };
+  return { command: order.wants.command, tenant, digest };
 }
 
 /** The same, for an immediate answer: neither the request nor its token may have expired. */
 async function passNow(parts: AuthorizerParts, opened: Envelope): Promise<Passed> {
   assertNotStale(opened);
   const passed = await pass(parts, opened);
-  if (!isCurrent(passed.claims, now(), parts.verifier.lifetimes)) throw invalid();
+  if (!isCurrent(passed.claims, now(), parts.verifier.lifetimes)) throw tokenInvalid();
   return passed;
 }
 
@@ -266,12 +263,11 @@ function isNamed<N extends OrderName>(order: Order, name: N): order is Order & O
 const now = () => Date.now() / 1000;
 
 function assertNotStale({ until }: Envelope): void {
-  if (until === null || until < Date.now()) throw invalid();
+  if (until === null || until < Date.now()) throw tokenInvalid();
 }
 
 const forAnotherHost = () => new Failure('token_forbids', 'the request is for another host');
 const notWhatItAsks = () => new Failure('token_forbids', 'the query does not match its request');
-const invalid = () => new Failure('token_invalid', 'the request needs a valid token');
 
 function isSame({ id, user, command, fingerprint }: Change, record: JobRecord, host: string): boolean {
   const { job } = record;

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { Failure } from '../../jobs/errors.ts';
+import { tokenInvalid } from '../../jobs/errors.ts';
 import { testToken } from '../../token/claims.ts';
 import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
 import { openPaths } from '../openapi/open-paths.ts';
@@ -66,5 +66,5 @@ async function verified(
     return { token, claims, isValid: async () => (await verify(token)) !== null };
   }
   await due;
-  throw new Failure('token_invalid', 'the request needs a valid token');
+  throw tokenInvalid();
 }

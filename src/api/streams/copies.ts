@@ -2,10 +2,9 @@ import type { Logger } from 'pino';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
 import type { CopyRequest } from '../../queue/api-queue.ts';
-import { authorize } from '../../requests/authorize.ts';
+import { readOrder } from '../../requests/authorize.ts';
 import { type Envelope, openRequest, sealRequest } from '../../requests/envelope.ts';
 import { sourceOf } from '../../requests/references.ts';
-import { matchRoute } from '../../requests/routes.ts';
 import { tokenLabel } from '../../token/verifier.ts';
 import type { ApiParts } from '../create-app.ts';
 import { holderOf } from '../placement.ts';
@@ -41,10 +40,8 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
     return { ...opened, origin };
   }
 
-  async function sourceIn({ token, request }: Envelope): Promise<string> {
-    const claims = await verifier.read(token);
-    if (!claims) throw new Failure('token_invalid', 'the request needs a valid token');
-    const order = authorize(claims, request, matchRoute(request), verifier.lifetimes);
+  async function sourceIn(asked: Envelope): Promise<string> {
+    const { order } = await readOrder(asked, verifier);
     const source = sourceOf(order);
     if (source === null) throw new Failure('token_forbids', 'the job copies nothing');
     return source;

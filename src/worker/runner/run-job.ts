@@ -20,8 +20,8 @@ const offlineAfter = 2 * heartbeatInterval;
  * `HandedBack`.
  */
 export async function runJob(...job: Parameters<typeof run>): Promise<Outcome> {
-  const [, record, { change }] = job;
-  const span = beginJob(record.job.id, change.command.type, record.origin.span);
+  const [, record, { command }] = job;
+  const span = beginJob(record.job.id, command.type, record.origin.span);
   if (span === null) return run(...job);
   let ended: { state: string; code?: string | undefined } = { state: 'handed back' };
   try {
@@ -36,7 +36,7 @@ export async function runJob(...job: Parameters<typeof run>): Promise<Outcome> {
 async function run(
   parts: RunnerParts,
   record: JobRecord,
-  { change: { command }, tenant }: AuthorizedJob,
+  { command, tenant }: AuthorizedJob,
   signals: Pick<Execution, 'signal' | 'handedBack'>,
   log: Logger,
 ): Promise<Outcome> {

@@ -75,8 +75,8 @@ const codeOf = async (one: JobRecord, known = never) =>
 
 test('a job whose request an issuer allows passes, with the command that the request says', async () => {
   const one = await record({ claims: { r: 'web', a: ['container.stop'] } });
-  const { change } = await authorizer.job(one, never);
-  expect(change.command).toEqual({ type: 'container.stop', params: { resource: 'web' } });
+  const { command } = await authorizer.job(one, never);
+  expect(command).toEqual({ type: 'container.stop', params: { resource: 'web' } });
   expect(audit).toEqual([]);
 });
 

@@ -64,14 +64,8 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     undo: async () => '',
   };
   /** What a client has asked for: all that the record says, unless the test says otherwise. */
-  const requestOf = ({ job: { id, user, resource }, fingerprint }: JobRecord): AuthorizedJob => ({
-    change: {
-      id: id as never,
-      user,
-      command: { type: 'container.stop', params: { resource } },
-      expires: 60,
-      fingerprint,
-    },
+  const requestOf = ({ job: { user, resource } }: JobRecord): AuthorizedJob => ({
+    command: { type: 'container.stop', params: { resource } },
     tenant: user,
     digest: 'digest',
   });
@@ -190,10 +184,7 @@ test('invariant 4: what is done is what the request says, and nothing where it i
   const forged = accept('web');
   authorizer.job.mockImplementationOnce(async (record) => {
     const request = requestOf(record);
-    return {
-      ...request,
-      change: { ...request.change, command: { type: 'container.stop', params: { resource: 'own' } } },
-    };
+    return { ...request, command: { type: 'container.stop', params: { resource: 'own' } } };
   });
   const delivered = runner.deliver(forged);
   await isRunning(forged);
