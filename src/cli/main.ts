@@ -6,10 +6,13 @@ for (const stream of [process.stdout, process.stderr])
   });
 const words = process.argv.slice(2);
 const createProgram = async (used?: readonly string[]) => (await import('./program.ts')).createProgram(used);
+// Shells complete at every Tab, and scripts ask for the version: there is no time to load commander.
 if (words[0] === '__complete') {
-  // Shells call this at every Tab: there is no time to load commander.
   const { printWords } = await import('./completion/complete.ts');
   await printWords(words.slice(1), createProgram);
+} else if (words.join() === '--version') {
+  const { version } = await import('./version.ts');
+  process.stdout.write(`${version}\n`);
 } else {
   await (await createProgram(words)).parseAsync();
 }
