@@ -53,7 +53,7 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
     'stream.open': async (sealed, args, asking) => {
       const stream = await authorizer.stream(sealed);
       asking.log = asking.log.child(stream.owner);
-      const { id, how } = checked(aboutStream, args);
+      const { id, how } = checked(aboutStream, args, notValid);
       const abort = new AbortController();
       const { head, body } = await sources.open(stream, how, abort.signal);
       queue

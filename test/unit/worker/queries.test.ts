@@ -20,6 +20,7 @@ function oneAtATime(): QueryHandlers {
         seal: JSON.stringify,
         owner: { user: sealed, token: 'token:1' },
       }),
+      stream: async () => ({ owner: {} }),
     },
   };
   return createQueryHandlers(parts as unknown as QueryHandlerParts);
@@ -80,4 +81,16 @@ test('a relayed stream that breaks off is logged with whose it is', async () => 
   await queries['stream.open']('sealed', args, { signal: new AbortController().signal, log });
   const whose = { user: 'bob', token: 'token:1', peer: '192.0.2.1' };
   expect(lines).toMatchObject([{ ...whose, msg: 'a stream was broken off', reason: 'nobody reads' }]);
+});
+
+test.each([
+  'stream.open',
+  'container.list',
+  'job.cancel',
+] as const)('arguments of %s that no api sends are refused, and not repeated in the refusal', async (name) => {
+  const wrong = oneAtATime()[name]('alice', { id: 'a secret', names: 'a secret' } as never, never);
+  await expect(wrong).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: 'the query is not valid',
+  });
 });
