@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
@@ -29,4 +30,30 @@ test('every later error of a server is logged, and none ends the process', async
   await listen(server, { host: '127.0.0.1', port: 0 }, log);
   for (let i = 0; i < 2; i++) server.emit('error', new Error('accept EMFILE'));
   expect(told).toEqual(['a connection could not be accepted', 'a connection could not be accepted']);
+});
+
+test('a server that closes answers what is under way within the grace', async () => {
+  const server = createServer();
+  const { address, close } = await listen(server, { host: '127.0.0.1', port: 0 }, log);
+  const asked = once(server, 'request');
+  const answer = fetch(`http://${address}`).then((response) => response.text());
+  const [, response] = await asked;
+  const closed = close(10_000);
+  response.end('here');
+  expect(await answer).toBe('here');
+  await closed;
+  await expect(fetch(`http://${address}`)).rejects.toThrow();
+});
+
+test('without a grace a server breaks off what is under way', async () => {
+  const server = createServer(() => undefined);
+  const { address, close } = await listen(server, { host: '127.0.0.1', port: 0 }, log);
+  const asked = once(server, 'request');
+  const answer = fetch(`http://${address}`).then(
+    () => 'answered',
+    () => 'broken off',
+  );
+  await asked;
+  await close();
+  expect(await answer).toBe('broken off');
 });
