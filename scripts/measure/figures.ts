@@ -18,7 +18,7 @@ const accepting = [
 ];
 
 /** The complexity that no function is to exceed. */
-const complexityLimit = 12;
+export const complexityLimit = 12;
 
 /** Everything that can be read off a tree without running it. */
 export function figuresOf(root: string): Figure[] {
