@@ -6,7 +6,7 @@ for (const stream of [process.stdout, process.stderr])
   });
 const words = process.argv.slice(2);
 const createProgram = async (used?: readonly string[]) => (await import('./program.ts')).createProgram(used);
-// Shells complete at every Tab, and scripts ask for the version: there is no time to load commander.
+// Shells complete at every Tab, and scripts ask for the version: no time to load commander.
 if (words[0] === '__complete') {
   const { printWords } = await import('./completion/complete.ts');
   await printWords(words.slice(1), createProgram);

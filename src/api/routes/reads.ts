@@ -115,7 +115,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
   };
 }
 
-/** Opens a host's answer to a sealed request. Throws `host_unavailable` when it is none to it. */
+/** Opens a host's answer to a sealed request. Throws `host_unavailable` when it is for another. */
 function opened<T>(sealer: Sealer, answer: Sealed<T>, host: string, sealed: string): T {
   const content = openAnswer(sealer, answer, host, sealed);
   if (content !== null) return content as T;

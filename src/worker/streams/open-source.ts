@@ -89,9 +89,9 @@ export function createSources(services: HostServices): Sources {
 
 /** A source with its checked arguments. */
 function bind<S extends StreamName>(services: HostServices, name: S, args: unknown) {
-  const how = checked(streams[name].args, args, explain) as StreamArgs<S>;
+  const parsed = checked(streams[name].args, args, explain) as StreamArgs<S>;
   return (signal: AbortSignal, tenant: string): Promise<OpenStream<S>> =>
-    sources[name](services, how, signal, tenant);
+    sources[name](services, parsed, signal, tenant);
 }
 
 async function* counted(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {

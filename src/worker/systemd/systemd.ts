@@ -28,7 +28,7 @@ export interface UnitState {
   needsReload: boolean;
 }
 
-/** Whether a unit runs, or is about to start or to stop. */
+/** Whether a unit runs, is starting or is stopping. One with a pending start may not be up yet. */
 export const isUp = ({ active }: Pick<UnitState, 'active'>) => active !== 'inactive' && active !== 'failed';
 
 export interface UnitActivity extends Pick<UnitState, 'active' | 'sub' | 'invocation'> {

@@ -6,8 +6,8 @@
 -- KEYS job, sequence, open, line, held, charges, charged, names of resources, three lists; holders, names, spread, epoch,
 --      ledger
 -- ARGV host, what (JSON: id, tenant, resource, seconds, deadline, needs, settled, maxJobs, maxJobsPerGear, userJobs,
---      userQueueMegabytes, maxQueueMegabytes), claim (JSON, see claim-name.lua; empty if no name is needed), instead (see reserve-id.lua),
---      value of the ledger, its seconds, then field, value, … of the job
+--      userQueueMegabytes, maxQueueMegabytes), claim (JSON, see claim-name.lua; empty if no name is needed),
+--      instead (see reserve-id.lua), value of the ledger, its seconds, then field, value, … of the job
 -- RETURNS verdict, more, entry, the name's verdict, names and memory of each candidate: the verdicts of
 --   include/claim.lua where there is no host, and
 --   accepted
