@@ -114,8 +114,9 @@ export function notFound(kind: LineKind, resource: string): Failure {
 }
 
 export function livesElsewhere(kind: LineKind, host: string, wanted: string | undefined): Failure {
+  const how = wanted === undefined ? 'GET hosts shows its state' : 'leave out h, unless the token fixes it';
   return new Failure(
     'host_conflict',
-    `the ${kind} is on the host ${host}, not on ${wanted ?? 'another'}; leave out h, or send h=${host}`,
+    `the ${kind} is on the host ${host}, not on ${wanted ?? 'another'}; ${how}`,
   );
 }

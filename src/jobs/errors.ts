@@ -109,7 +109,7 @@ export const tokenInvalid = () => new Failure('token_invalid', 'the request need
 
 /** A draining host takes nothing new. */
 export const hostDraining = (host: string) =>
-  new Failure('no_host', `the host ${host} is draining; name another one, or run gear host undrain ${host}`);
+  new Failure('no_host', `the host ${host} is draining; PUT host/live lets it accept something new again`);
 
 /** A limit is reached. `what` names the refused request and says when to try again. */
 export const limitReached = (limit: LimitName, what: string) =>

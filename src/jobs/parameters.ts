@@ -26,7 +26,8 @@ export const parameters = z.strictObject({
   r: resourceName.optional().meta({ description: 'The name of the resource', examples: ['web'] }),
   t: z.string().max(2048, 't must have at most 2048 characters').optional(),
   h: hostName.optional().meta({
-    description: 'The host; default: that of the resource, for a new one the fleet decides, for a list all',
+    description:
+      'The host. Without it: the host of the resource, the fleet chooses for a new one, lists cover all',
     examples: ['h1'],
   }),
   wait: wholeNumber(0, 60, 'wait').optional().describe('Seconds to wait for the job to finish'),

@@ -64,7 +64,11 @@ function fix(claims: Claims, given: Parameters): Parameters {
     if (claim === undefined) continue;
     const value = given[name];
     if (name === 'r' && String(claim).endsWith('*')) {
-      if (value !== undefined && !allowsResource(String(claim), value)) throw fixes(name);
+      if (value !== undefined && !allowsResource(String(claim), value))
+        throw new Failure(
+          'token_forbids',
+          'the token does not allow this name; GET whoami shows which it does',
+        );
       continue; // The claim leaves open which name it is.
     }
     if (value !== undefined && !isSame(name, value, String(claim))) throw fixes(name);
@@ -79,10 +83,7 @@ function isSame(name: (typeof fixable)[number], value: string, claim: string): b
 }
 
 const fixes = (name: string) =>
-  new Failure(
-    'token_forbids',
-    `the token does not allow this value of ${name}; GET whoami shows what it allows`,
-  );
+  new Failure('token_forbids', `the token fixes ${name} to another value; leave ${name} out`);
 
 /**
  * Rejects an action that `a` does not cover. A token for jobs of some types may also watch those,
@@ -102,7 +103,7 @@ function assertChangeAllowed(claims: Claims, { body }: OriginalRequest, lifetime
   if (isTooLong(claims, lifetimes.change))
     throw new Failure(
       'token_forbids',
-      'the token is valid for too long to change anything; use one with a shorter lifetime (--token-hours)',
+      'the token is valid for too long to change anything; make one with a shorter lifetime (gear token create --expires)',
     );
   if (claims.b !== undefined && claims.b !== hash('sha256', body, 'base64url'))
     throw new Failure(

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hostDraining } from '../../src/jobs/errors.ts';
 import type { Drift } from '../../src/jobs/rpc/drift.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { sampleImage, startsOf } from '../support/daemon.ts';
@@ -24,7 +25,7 @@ const host = async () => {
 };
 const refusal = {
   status: 503,
-  body: { code: 'no_host', detail: expect.stringContaining('the host h1 is draining') },
+  body: { code: 'no_host', detail: hostDraining('h1').message },
 };
 
 describe('a host that is draining', () => {

@@ -47,7 +47,7 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     else log.info({ signal: why }, 'stopping');
     process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C exits at once.
     const timer = setTimeout(() => {
-      log.error('running work did not end in time; the next start resumes it');
+      log.error('not everything ended in time; a worker resumes its jobs at its next start');
       process.exit(1);
     }, patience);
     await closers.close();

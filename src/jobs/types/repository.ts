@@ -75,7 +75,7 @@ function refOf(found: string): string | null {
       ? error
       : new Failure(
           'invalid_request',
-          'the ref in the path is not valid; encode it as UTF-8 with %, such as %2F for a slash',
+          'the ref in the path is not valid; encode it as UTF-8 with %, such as %23 for #',
         );
   }
 }

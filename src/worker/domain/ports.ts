@@ -23,7 +23,7 @@ export function choosePorts(
     }
     throw new Failure(
       'ports_exhausted',
-      `no port from ${allocated.first} to ${allocated.last} that the host publishes is free; remove a gear, name another host, or allow more ports with --publish-ports`,
+      `no external port from ${allocated.first} to ${allocated.last} that the host may publish is free; remove a gear, name another host, or allow more ports with --publish-ports`,
     );
   };
   return wanted.map(({ internal, external }) => {

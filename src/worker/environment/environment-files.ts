@@ -10,10 +10,7 @@ import { writeDurably } from '../host/files.ts';
 export async function readEnvironment(paths: HostPaths, name: string): Promise<EnvironmentVariable[]> {
   const text = await readIfThere(paths.environment(name));
   if (text === null)
-    throw new Failure(
-      'environment_not_found',
-      `there is no environment ${name} on the host; PUT environment creates it`,
-    );
+    throw new Failure('environment_not_found', `there is no environment ${name} on the host`);
   return parseEnvFile(text);
 }
 

@@ -26,7 +26,7 @@ export async function ensureNetwork(
     const found = there.find(({ name }) => name === network);
     if (found?.ours) return;
     if (found) {
-      const detail = `there is a ${services.engine.name} network ${network} that geard has not made; remove it from the host (docker network rm)`;
+      const detail = `there is a ${services.engine.name} network ${network} that geard has not made; remove it from the host`;
       throw new Failure('host_unavailable', detail);
     }
     await makeNetwork(

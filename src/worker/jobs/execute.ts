@@ -58,7 +58,7 @@ export async function execute(job: Job, command: Command, execution: Execution):
     if (crashes >= maxCrashes)
       throw new Failure(
         'internal',
-        `given up after ${crashes} crashes of the worker; its log has the reason`,
+        `given up after ${crashes} crashes of the worker; see the logs of the worker and of the host`,
       );
     // A job that cannot be undone would stay half done if it were cancelled in the middle.
     return run(task.canUndo ? execution.signal : handedBack);

@@ -39,7 +39,7 @@ export const install: Row<InstallFlags> = {
     new Option('-m, --memory <bytes>', 'maximum memory, such as 256m'),
     new Option('--cpus <number>', 'maximum number of processors, such as 0.5'),
     new Option('--start-seconds <seconds>', 'how long it may take until it listens on its ports'),
-    new Option('--no-start', 'install it without starting it; a version that runs goes on until it stops'),
+    new Option('--no-start', 'install it without starting it; a running version keeps running'),
     new Option('--create-only', 'fail if the gear exists'),
     hostOption('the host to install it on; default: the host that has it, else the fleet decides'),
   ],

@@ -114,6 +114,6 @@ describe('external ports', () => {
   });
 
   test('run out', () => {
-    expect(() => choosePorts([{ internal: 80 }], [], () => true)).toThrow('that the host publishes is free');
+    expect(() => choosePorts([{ internal: 80 }], [], () => true)).toThrow('no external port');
   });
 });
