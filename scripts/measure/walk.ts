@@ -28,6 +28,7 @@ const presentLayout: readonly string[] = [
   'src/requests/authorize.ts',
   'src/requests/routes.ts',
   'src/jobs/parameters.ts',
+  'src/jobs/checked.ts',
   'src/jobs/fields/identifier.ts',
   'src/jobs/access/patterns.ts',
   'src/jobs/types/container.ts',
