@@ -17,16 +17,16 @@ const env = {
   GIT_NO_LAZY_FETCH: '1',
 };
 
+const configured = (...settings: string[]) => settings.flatMap((setting) => ['-c', setting]);
+
 const common = (repository: string) => [
   `--git-dir=${repository}`,
-  '-c',
-  `safe.directory=${repository}`, // root owns it.
-  '-c',
-  'core.hooksPath=/dev/null',
-  '-c',
-  'core.attributesFile=/dev/null',
-  '-c',
-  'protocol.allow=never',
+  ...configured(
+    `safe.directory=${repository}`, // root owns it.
+    'core.hooksPath=/dev/null',
+    'core.attributesFile=/dev/null',
+    'protocol.allow=never',
+  ),
 ];
 
 /** git's exit status when the answer is no. With other statuses it could not find out. */
@@ -51,13 +51,13 @@ export async function askGit(repository: string, args: string[]): Promise<string
 const archiveLimits = ['--as=4294967296', '--cpu=1800', '--core=0'];
 
 /** git streams large files instead of holding them in memory, and caches little of the others. */
-const sparing = [
+const sparing = configured(
   'core.bigFileThreshold=1m',
   'core.deltaBaseCacheLimit=16m',
   'pack.threads=1',
   'pack.windowMemory=32m',
   'pack.deltaCacheSize=16m',
-].flatMap((setting) => ['-c', setting]);
+);
 
 /**
  * Checks every object of a repository (git-fsck(1)). A clone does so itself, except from a "dumb"
