@@ -8,6 +8,7 @@ import type { Sealed } from '../../jobs/rpc/queries.ts';
 import type { GearSummary } from '../../jobs/types/container-reads.ts';
 import type { ApiQueue, NamePage } from '../../queue/api-queue.ts';
 import { openAnswer } from '../../requests/envelope.ts';
+import type { OrderName } from '../../requests/order.ts';
 import type { Sealer } from '../../token/seal.ts';
 import type { AuthorizedOrder, OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
@@ -37,11 +38,10 @@ const usualLimit = 100;
  */
 export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Reads {
   return {
-    async 'container.read'(_req, res, { all, wants, seal }) {
-      const host = await holderOf(queue, 'gear', wants.resource, all.h);
-      const sealed = seal({ use: 'answer', host });
-      const gear = await queue.ask(host, 'container.read', sealed, {});
-      sendJson(res, 200, opened(sealer, gear, host, sealed));
+    async 'container.read'(_req, res, order) {
+      const host = await holderOf(queue, 'gear', order.wants.resource, order.all.h);
+      const ask = (sealed: string) => queue.ask(host, 'container.read', sealed, {});
+      sendJson(res, 200, await askSealed(sealer, order, host, ask));
     },
 
     async 'container.list'(_req, res, { all: { h, after, limit = usualLimit }, scope, seal }) {
@@ -51,11 +51,10 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
       sendJson(res, 200, answer);
     },
 
-    async 'environment.read'(_req, res, { all, wants, seal }) {
-      const host = await holderOf(queue, 'environment', wants.resource, all.h);
-      const sealed = seal({ use: 'answer', host });
-      const answer = await queue.ask(host, 'environment.read', sealed, {});
-      const variables = opened(sealer, answer, host, sealed);
+    async 'environment.read'(_req, res, order) {
+      const host = await holderOf(queue, 'environment', order.wants.resource, order.all.h);
+      const ask = (sealed: string) => queue.ask(host, 'environment.read', sealed, {});
+      const variables = await askSealed(sealer, order, host, ask);
       // The contract's NAME="value": a JSON string also holds quotes and line breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
       sendText(res, 200, lines.join(''), 'text/plain');
@@ -115,9 +114,18 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
   };
 }
 
-/** Opens a host's answer to a sealed request. Throws `host_unavailable` when it is for another. */
-function opened<T>(sealer: Sealer, answer: Sealed<T>, host: string, sealed: string): T {
-  const content = openAnswer(sealer, answer, host, sealed);
+/**
+ * Asks a host for an answer that only this request opens. Throws `host_unavailable` when the answer
+ * is for another one.
+ */
+async function askSealed<T>(
+  sealer: Sealer,
+  { seal }: Pick<AuthorizedOrder<OrderName>, 'seal'>,
+  host: string,
+  ask: (sealed: string) => Promise<Sealed<T>>,
+): Promise<T> {
+  const sealed = seal({ use: 'answer', host });
+  const content = openAnswer(sealer, await ask(sealed), host, sealed);
   if (content !== null) return content as T;
   throw new Failure(
     'host_unavailable',
