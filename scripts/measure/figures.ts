@@ -35,7 +35,7 @@ export function figuresOf(root: string): Figure[] {
 
 type Count = 'lines' | 'codeLines' | 'assertions' | 'literalSpreads' | 'expectations' | 'tests';
 
-const sum = (files: Iterable<SourceFigures>, what: Count) =>
+export const sum = (files: Iterable<SourceFigures>, what: Count) =>
   [...files].reduce((total, file) => total + file[what], 0);
 
 function sizeFigures(source: Tree): Figure[] {
@@ -52,8 +52,16 @@ function sizeFigures(source: Tree): Figure[] {
   ];
 }
 
+/** All functions of a tree, each with its file. */
+export const functionsOf = (source: Tree) =>
+  [...source].flatMap(([path, file]) => file.functions.map((one) => ({ ...one, path })));
+
+/** Type assertions in 1,000 lines. */
+export const assertionRate = (source: Tree) =>
+  (1000 * sum(source.values(), 'assertions')) / sum(source.values(), 'lines');
+
 function functionFigures(source: Tree): Figure[] {
-  const functions = [...source].flatMap(([path, file]) => file.functions.map((one) => ({ ...one, path })));
+  const functions = functionsOf(source);
   const lines = functions.map((one) => one.lines);
   const longest = functions.find((one) => one.lines === Math.max(...lines));
   const complexities = functions.map((one) => one.complexity);
@@ -71,10 +79,9 @@ function functionFigures(source: Tree): Figure[] {
 function shapeFigures(source: Tree): Figure[] {
   const arrows = arrowsOf(source);
   const atRunTime = arrows.filter(({ typeOnly }) => !typeOnly);
-  const assertions = (1000 * sum(source.values(), 'assertions')) / sum(source.values(), 'lines');
   const walk = walkLength(source);
   return [
-    ['`as` per 1,000 lines', assertions.toFixed(1)],
+    ['`as` per 1,000 lines', assertionRate(source).toFixed(1)],
     ['literals spread into a literal', String(sum(source.values(), 'literalSpreads'))],
     ['import cycles, all / at run time', `${cyclesOf(arrows).length} / ${cyclesOf(atRunTime).length}`],
     [
