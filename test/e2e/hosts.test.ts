@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hostDraining } from '../../src/jobs/errors.ts';
 import type { Drift } from '../../src/jobs/rpc/drift.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { sampleImage, startsOf } from '../support/daemon.ts';
@@ -25,7 +24,10 @@ const host = async () => {
 };
 const refusal = {
   status: 503,
-  body: { code: 'no_host', detail: hostDraining('h1').message },
+  body: {
+    code: 'no_host',
+    detail: 'the host h1 is draining; PUT host/live lets it accept something new again',
+  },
 };
 
 describe('a host that is draining', () => {

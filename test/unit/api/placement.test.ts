@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { type Directory, noHost, placementFor } from '../../../src/api/placement.ts';
-import { hostDraining } from '../../../src/jobs/errors.ts';
 import type { Command } from '../../../src/jobs/registry.ts';
 import type { HostEntry } from '../../../src/queue/api-queue.ts';
 import { hostLimits } from '../../support/limits.ts';
@@ -96,9 +95,11 @@ test('a gear goes where it is granted what it asks for, and is refused where no 
 
 test('who can take nothing new is named', async () => {
   const drained = directoryOf({ h1: { state: 'draining' }, h2: { state: 'gone' } });
-  expect((await noHost(drained, undefined)).message).toBe(hostDraining('h1').message);
+  expect((await noHost(drained, undefined)).message).toBe(
+    'the host h1 is draining; PUT host/live lets it accept something new again',
+  );
   expect((await noHost(directoryOf({ h1: { state: 'gone', draining: true } }), 'h1')).message).toBe(
-    hostDraining('h1').message,
+    'the host h1 is draining; PUT host/live lets it accept something new again',
   );
   expect((await noHost(directoryOf({}), undefined)).message).toContain('no live host');
 });
