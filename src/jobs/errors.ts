@@ -111,6 +111,13 @@ export const tokenInvalid = () => new Failure('token_invalid', 'the request need
 export const hostDraining = (host: string) =>
   new Failure('no_host', `the host ${host} is draining; PUT host/live lets it accept something new again`);
 
+/** The client asked for a new gear by `If-None-Match: *`. */
+export const gearExists = (resource: string) =>
+  new Failure('precondition_failed', `the gear ${resource} already exists and If-None-Match: * was given`);
+
+export const repositoryExists = (resource: string) =>
+  new Failure('repository_exists', `the repository ${resource} already exists`);
+
 /** A limit is reached. `what` names the refused request and says when to try again. */
 export const limitReached = (limit: LimitName, what: string) =>
   new Failure('limit_reached', `${what} (limit ${limit})`, { limit });

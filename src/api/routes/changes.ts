@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { Failure, limitReached } from '../../jobs/errors.ts';
+import { Failure, gearExists, limitReached, repositoryExists } from '../../jobs/errors.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
 import { type Command, type JobType, jobs } from '../../jobs/registry.ts';
 import type { Accepted, ApiQueue, JobRecord, JobSubmission } from '../../queue/api-queue.ts';
@@ -89,12 +89,7 @@ function refusal(
     case 'missing':
       return notFound(kind, resource);
     case 'exists':
-      return kind === 'repository'
-        ? new Failure('repository_exists', `the repository ${resource} already exists`)
-        : new Failure(
-            'precondition_failed',
-            `the ${kind} ${resource} already exists and If-None-Match: * was given`,
-          );
+      return kind === 'repository' ? repositoryExists(resource) : gearExists(resource);
     case 'full':
       return full(refused.limit, `${kind} ${resource}`);
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, gearExists } from '../../jobs/errors.ts';
 import { beyondLimits, type HostLimits } from '../../jobs/limits.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import { networkOf } from '../domain/networks.ts';
@@ -62,11 +62,7 @@ async function assertMayInstall(
   pending: Before | null,
   context: JobContext,
 ): Promise<void> {
-  if (createOnly && current !== null && pending?.text !== null)
-    throw new Failure(
-      'precondition_failed',
-      `the gear ${resource} already exists and If-None-Match: * was given`,
-    );
+  if (createOnly && current !== null && pending?.text !== null) throw gearExists(resource);
   if (current === null) await assertTakesNew(context);
 }
 

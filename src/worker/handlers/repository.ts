@@ -1,4 +1,4 @@
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, repositoryExists } from '../../jobs/errors.ts';
 import type { Result } from '../../jobs/registry.ts';
 import { copiedFrom } from '../../jobs/rpc/copy.ts';
 import { jobContainer, jobUnit } from '../domain/paths.ts';
@@ -29,8 +29,7 @@ export const create: Handler<'repository.create'> = {
     signal.throwIfAborted();
     if (await isOnDisk(services.paths, 'repository', resource)) {
       // An interrupted attempt may have reached this point.
-      if ((await makerOf(services.paths, resource)) !== job)
-        throw new Failure('repository_exists', `the repository ${resource} already exists`);
+      if ((await makerOf(services.paths, resource)) !== job) throw repositoryExists(resource);
       await removeDraft(draftOf(services.paths, resource, job));
       return made(services, resource);
     }

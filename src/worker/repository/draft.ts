@@ -1,7 +1,7 @@
 import { chmod, chown, lchown, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
-import { Failure } from '../../jobs/errors.ts';
+import { Failure, repositoryExists } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { effect } from '../../lib/effect.ts';
 import { readIfThere } from '../../lib/files/if-there.ts';
@@ -49,11 +49,7 @@ export async function adoptDraft(draft: string, job: string, limits: CloneLimits
   await effect('draft.adopt', () => chown(draft, 0, gitUser.gid), draft);
   await chmod(draft, 0o750);
   const bytes = await takeOver(repository);
-  if (bytes > limits.megabytes * MiB)
-    throw new Failure(
-      'clone_failed',
-      `the repository is larger than ${limits.megabytes} MiB, the host's --clone-megabytes`,
-    );
+  assertNotTooLarge(bytes, limits);
   const theirs = (await readIfThere(join(repository, 'config'))) ?? '';
   const sha256 = /^\s*objectformat\s*=\s*sha256\s*$/im.test(theirs);
   for (const name of await readdir(repository)) {
@@ -114,7 +110,7 @@ export async function moveIntoPlace(
     );
   } catch (error) {
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error;
-    throw new Failure('repository_exists', `the repository ${resource} already exists`);
+    throw repositoryExists(resource);
   }
   await syncDirectory(paths.repositories);
 }
@@ -143,4 +139,13 @@ export async function sweepDrafts({ repositories }: HostPaths, openJobs: readonl
     const job = /^\..+\.([0-9a-f]{32})$/.exec(name)?.[1];
     if (job && !openJobs.includes(job)) await removeDraft(join(repositories, name));
   }
+}
+
+/** Throws `clone_failed` when a new repository has more bytes than one may. */
+export function assertNotTooLarge(bytes: number, { megabytes }: Pick<CloneLimits, 'megabytes'>): void {
+  if (bytes > megabytes * MiB)
+    throw new Failure(
+      'clone_failed',
+      `the repository is larger than ${megabytes} MiB, the host's --clone-megabytes`,
+    );
 }

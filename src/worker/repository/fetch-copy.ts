@@ -6,6 +6,7 @@ import { type CopyHead, copyHead, maxCopyHead } from '../../jobs/rpc/copy.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { JobContext } from '../jobs/context.ts';
+import { assertNotTooLarge } from './draft.ts';
 import { bundleName } from './git/git-container.ts';
 
 /** Milliseconds between two progress reports. */
@@ -54,7 +55,7 @@ async function write(
   path: string,
   { services, report }: JobContext,
 ): Promise<CopyHead> {
-  const { megabytes } = services.repositories.limits;
+  const { limits } = services.repositories;
   const file = await open(path, 'wx', 0o644);
   try {
     await file.chmod(0o644); // git's own user must read it, whatever the umask.
@@ -72,11 +73,7 @@ async function write(
         rest = before.subarray(end + 1);
       }
       written += rest.length;
-      if (written > megabytes * MiB)
-        throw new Failure(
-          'clone_failed',
-          `the repository is larger than ${megabytes} MiB, the host's --clone-megabytes`,
-        );
+      assertNotTooLarge(written, limits);
       await file.writeFile(rest);
       if (performance.now() - reported < reportInterval) continue;
       reported = performance.now();
