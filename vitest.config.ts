@@ -1,23 +1,45 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
- * The tiers, one project each. Only `unit` runs anywhere; the others need what `npm test` brings up for
- * them: `nodes` the built program and the releases of Node.js that it is to run on, `redis` a
- * redis-server in PATH; `host` and `e2e` run inside a lab host, `lab` drives the lab from outside.
+ * The tiers. Only `unit` runs anywhere; the others need what `npm test` brings up for them: `nodes` the
+ * built program and the releases of Node.js that it is to run on, `redis` a redis-server in PATH; `host`
+ * and `e2e` run inside a lab host, `lab` drives the lab from outside.
+ *
+ * `files`: how many test files run side by side. The host of a lab, and the lab, exist once.
  */
-const tier = (name: string, include: string[], testTimeout: number) => ({
-  test: { name, include, testTimeout, hookTimeout: 60_000, fileParallelism: name === 'unit' },
+const tier = (name: string, testTimeout: number, files = 1) => ({
+  name,
+  include: [`test/${name}/**/*.test.ts`],
+  testTimeout,
+  hookTimeout: 60_000,
+  fileParallelism: files !== 1,
+  maxWorkers: files,
 });
+
+const processors = availableParallelism();
+
+/** Unit tests that replace modules, or look at which ones are loaded. The others share theirs, which is faster. */
+export const isolated = [
+  'test/unit/cli/roles/open-role.test.ts',
+  'test/unit/lib/metrics/metrics.test.ts',
+  'test/unit/worker/streams/paced-body.test.ts',
+];
+
+const unit = tier('unit', 10_000, processors);
 
 export default defineConfig({
   test: {
+    maxConcurrency: 4,
     projects: [
-      tier('unit', ['test/unit/**/*.test.ts'], 10_000),
-      tier('nodes', ['test/nodes/**/*.test.ts'], 30_000),
-      tier('redis', ['test/redis/**/*.test.ts'], 60_000),
-      tier('host', ['test/host/**/*.test.ts'], 60_000),
-      tier('e2e', ['test/e2e/**/*.test.ts'], 120_000),
-      tier('lab', ['test/lab/**/*.test.ts'], 300_000),
+      { test: { ...unit, exclude: isolated, isolate: false } },
+      { test: { ...unit, name: 'unit-isolated', include: isolated } },
+      { test: tier('nodes', 30_000) },
+      // These wait for Redis most of the time.
+      { test: tier('redis', 60_000, 2 * processors) },
+      { test: tier('host', 60_000) },
+      { test: tier('e2e', 120_000) },
+      { test: tier('lab', 300_000) },
     ],
   },
 });
