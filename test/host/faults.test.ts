@@ -139,7 +139,7 @@ const gear = (
     createOnly,
   });
 
-/** The lanes are not to share the ports that are allocated. */
+/** What runs side by side is not to share the ports that are allocated. */
 const portOf = (resource: string) => 20_000 + (crc32(resource) % 10_000);
 
 const absent = (resource: string) => perform('container.remove', { resource }).catch(() => undefined);
@@ -153,66 +153,60 @@ const exits = { command: ['/bin/sh', '-c', 'exit 3'] };
 const noVolume = (name: string) => open.services.engine.removeVolume(`gear-${name}..faults-${name}`);
 
 /** These run side by side; each has gears and names of its own. */
-const lanes: Case[][] = [
-  [
-    one(
-      'an installation of what must not be there',
-      'container.install',
-      gear('new', { environment: 'new', ...rich('new') }, { createOnly: true }),
-      async () => {
-        await perform('environment.replace', environment('new', 'a\nb'));
-        await absent('new');
-        await noVolume('new');
-      },
-    ),
-    one('a removal', 'container.remove', { resource: 'gone' }, () => there('gone', rich('gone'))),
-    one(
-      'a removal of what is not there',
-      'container.remove',
-      { resource: 'none' },
-      async () => {},
-      'container_not_found',
-    ),
-    one(
-      'an update that does not start',
-      'container.install',
-      gear('bad', { ...exits, ...rich('bad') }),
-      async () => {
-        await there('bad');
-        await noVolume('bad');
-      },
-      'start_failed',
-    ),
-  ],
-  [
-    one('an update', 'container.install', gear('update', { cpus: 0.5 }), () =>
-      there('update', { cpus: 0.7 }),
-    ),
-    one('an update into a common network', 'container.install', gear('move', { network: 'move' }), () =>
-      there('move'),
-    ),
-    one('an installation of what is stopped', 'container.install', gear('idle'), async () => {
-      await there('idle');
-      await perform('container.stop', { resource: 'idle' });
-    }),
-    one('a restart', 'container.restart', { resource: 'again' }, () => there('again')),
-    one('a stop', 'container.stop', { resource: 'stop' }, () => there('stop')),
-    one('a start', 'container.start', { resource: 'start' }, async () => {
-      await there('start');
-      await perform('container.stop', { resource: 'start' });
-    }),
-    one('an environment', 'environment.replace', environment('vars', 'b\nb'), async () => {
-      await perform('environment.replace', environment('vars', 'a\na'));
-      await there('uses', { environment: 'vars' });
-    }),
-    one('variables more', 'environment.merge', environment('more', 'b'), () =>
-      perform('environment.replace', environment('more', 'a')),
-    ),
-    one('a repository', 'repository.create', { resource: 'repo', url: null }, async () => {
-      await run('systemctl', 'stop', 'job-repo.service');
-      await ok('rm', '-rf', open.paths.repository('repo'));
-    }),
-  ],
+const cases: Case[] = [
+  one(
+    'an installation of what must not be there',
+    'container.install',
+    gear('new', { environment: 'new', ...rich('new') }, { createOnly: true }),
+    async () => {
+      await perform('environment.replace', environment('new', 'a\nb'));
+      await absent('new');
+      await noVolume('new');
+    },
+  ),
+  one('a removal', 'container.remove', { resource: 'gone' }, () => there('gone', rich('gone'))),
+  one(
+    'a removal of what is not there',
+    'container.remove',
+    { resource: 'none' },
+    async () => {},
+    'container_not_found',
+  ),
+  one(
+    'an update that does not start',
+    'container.install',
+    gear('bad', { ...exits, ...rich('bad') }),
+    async () => {
+      await there('bad');
+      await noVolume('bad');
+    },
+    'start_failed',
+  ),
+  one('an update', 'container.install', gear('update', { cpus: 0.5 }), () => there('update', { cpus: 0.7 })),
+  one('an update into a common network', 'container.install', gear('move', { network: 'move' }), () =>
+    there('move'),
+  ),
+  one('an installation of what is stopped', 'container.install', gear('idle'), async () => {
+    await there('idle');
+    await perform('container.stop', { resource: 'idle' });
+  }),
+  one('a restart', 'container.restart', { resource: 'again' }, () => there('again')),
+  one('a stop', 'container.stop', { resource: 'stop' }, () => there('stop')),
+  one('a start', 'container.start', { resource: 'start' }, async () => {
+    await there('start');
+    await perform('container.stop', { resource: 'start' });
+  }),
+  one('an environment', 'environment.replace', environment('vars', 'b\nb'), async () => {
+    await perform('environment.replace', environment('vars', 'a\na'));
+    await there('uses', { environment: 'vars' });
+  }),
+  one('variables more', 'environment.merge', environment('more', 'b'), () =>
+    perform('environment.replace', environment('more', 'a')),
+  ),
+  one('a repository', 'repository.create', { resource: 'repo', url: null }, async () => {
+    await run('systemctl', 'stop', 'job-repo.service');
+    await ok('rm', '-rf', open.paths.repository('repo'));
+  }),
 ];
 
 /** What is about the host itself, and so about every gear on it: alone. */
@@ -469,7 +463,7 @@ async function holds(one: Case): Promise<number> {
       const expected = isCancelled ? { outcome: 'cancelled', state: before, starts } : { ...same, starts };
       expect({ at, ...end }, one.name).toEqual({ at, ...expected });
       isTakenBack = isCancelled;
-      // What it did not come to this time, for another lane had it done, it need not come to the next time.
+      // What it did not come to this time, for another run had it done, it need not come to the next time.
       const [skipped = ''] = left;
       if (left.size === size) left.delete(skipped);
       else tried += size - left.size;
@@ -479,7 +473,7 @@ async function holds(one: Case): Promise<number> {
 }
 
 test('every kind of job is in the tables', () => {
-  const tried = new Set([...lanes.flat(), ...ofTheHost].map(({ type }) => type));
+  const tried = new Set([...cases, ...ofTheHost].map(({ type }) => type));
   expect([...tried].sort()).toEqual(Object.keys(handlers).sort());
 });
 
@@ -491,10 +485,10 @@ async function allHold(cases: Case[]): Promise<void> {
 const namesOf = (cases: Case[]) => cases.map(({ name }) => name).join(', ');
 
 /** Hundreds of containers are started and stopped: ten minutes on two processors with nothing else to do. */
-const laneDeadline = 2_400_000;
+const caseDeadline = 2_400_000;
 
-describe.concurrent('with a fault, a hand-back or a cancellation anywhere come to the same end, once (house 7.1, 7.2):', () => {
-  for (const lane of lanes) test(namesOf(lane), () => allHold(lane), laneDeadline);
+describe.concurrent('with a fault, a hand-back or a cancellation anywhere comes to the same end, once (house 7.1, 7.2):', () => {
+  for (const one of cases) test(one.name, () => allHold([one]), caseDeadline);
 });
 
 describe('with a fault or a hand-back anywhere come to the same end, once:', () => {
