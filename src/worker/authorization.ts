@@ -11,7 +11,6 @@ import { readOrder } from '../requests/authorize.ts';
 import { type Envelope, openRequest, sealAnswer } from '../requests/envelope.ts';
 import { isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
 import { mayReadOn, sourceOf } from '../requests/references.ts';
-import type { Claims } from '../token/claims.ts';
 import type { Purpose } from '../token/seal.ts';
 import { isCurrent, isOver, tenantOf, tokenLabel } from '../token/verifier.ts';
 import type { HostOptions } from './host-options.ts';
@@ -184,22 +183,17 @@ const ownerOf = ({ token, origin }: Envelope, user: string | undefined): Owner =
   ...origin,
 });
 
-interface Passed {
-  order: Order;
-  claims: Claims;
-  /** The user whose limits it counts against. */
-  tenant: string;
-  owner: Owner;
-}
-
-/** Derives a request's order from a token of a trusted issuer, expired or not. */
-async function read({ verifier }: AuthorizerParts, opened: Envelope): Promise<Passed> {
+/**
+ * Derives a request's order from a token of a trusted issuer, expired or not. `tenant`: the user
+ * whose limits it counts against.
+ */
+async function read({ verifier }: AuthorizerParts, opened: Envelope) {
   const { order, claims } = await readOrder(opened, verifier);
   return { order, claims, tenant: tenantOf(claims, opened.token), owner: ownerOf(opened, order.all.u) };
 }
 
 /** The same, for a request to this host. */
-async function pass(parts: AuthorizerParts, opened: Envelope): Promise<Passed> {
+async function pass(parts: AuthorizerParts, opened: Envelope) {
   const passed = await read(parts, opened);
   const { h: host } = passed.order.scope;
   if (host !== undefined && host !== parts.host) throw forAnotherHost();
@@ -224,7 +218,7 @@ async function passJob(
 }
 
 /** The same, for an immediate answer: neither the request nor its token may have expired. */
-async function passNow(parts: AuthorizerParts, opened: Envelope): Promise<Passed> {
+async function passNow(parts: AuthorizerParts, opened: Envelope) {
   assertNotStale(opened);
   const passed = await pass(parts, opened);
   if (!isCurrent(passed.claims, now(), parts.verifier.lifetimes)) throw tokenInvalid();

@@ -65,7 +65,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(() => engine.close());
     const queue = openWorkerQueue({ ...options, holder: await holderOf(paths) });
     closers.push(() => queue.close());
-    const systemd = await createSystemd({ bus, wantedBy: wantedBy(engine), log });
+    const systemd = await createSystemd(bus, wantedBy(engine), log);
     await systemd.settle(); // A worker that was killed may have left links that systemd does not know.
     const busy = new Set<string>();
     const gears = createGearIndex(paths);

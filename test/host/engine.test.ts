@@ -36,7 +36,7 @@ describeEngine('Docker', async () => {
   const engine = createDocker({ socketPath: '/var/run/docker.sock', log });
   const away = createDocker({ socketPath: join(directory, 'nobody'), log });
   const bus = await openBus({ log, deadlineMs: 25_000 });
-  const systemd = await createSystemd({ bus, wantedBy: wantedBy(engine), log });
+  const systemd = await createSystemd(bus, wantedBy(engine), log);
   return {
     ...{ systemd, engine, away, directory, remote, byDigest, local: 'geard/sample' },
     missing: `${registry.at}/team/nothing:1`,

@@ -25,7 +25,7 @@ beforeAll(async () => {
   base = await mkdtemp('/var/lib/gears-test-');
   await ok('mkdir', `${base}/units`, `${base}/ports`);
   bus = await openBus({ log, deadlineMs: 10_000 });
-  systemd = await createSystemd({ bus, wantedBy: wantedBy(dockerCommands), log });
+  systemd = await createSystemd(bus, wantedBy(dockerCommands), log);
 });
 afterAll(async () => {
   await systemd.stop(name);

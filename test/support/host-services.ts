@@ -39,7 +39,7 @@ export async function openHostServices(base?: string): Promise<OpenHostServices>
   const services: HostServices = {
     host: 'h1',
     paths,
-    systemd: await createSystemd({ bus, wantedBy: wantedBy(engine), log }),
+    systemd: await createSystemd(bus, wantedBy(engine), log),
     engine,
     reservations: createReservations(paths, (resource) => busy.has(resource)),
     gears: createGearIndex(paths),

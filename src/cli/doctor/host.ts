@@ -19,7 +19,7 @@ const leastInotify = 128;
 async function askSystemd<T>(log: Logger, ask: (systemd: Systemd) => Promise<T>): Promise<T> {
   const bus = await openBus({ log, deadlineMs });
   try {
-    return await ask(await createSystemd({ bus, wantedBy: [], log }));
+    return await ask(await createSystemd(bus, [], log));
   } finally {
     bus.close();
   }

@@ -1,4 +1,4 @@
-import { Failure, hostUnavailable } from '../../jobs/errors.ts';
+import { type ErrorCode, Failure, hostUnavailable } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { registryUnreachable } from '../engine/failures.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
@@ -49,23 +49,17 @@ export async function orNull<T>(name: string, ask: () => Promise<T>, of?: string
  */
 export function asPullFailure(reference: string, error: unknown): Failure {
   const { message, code } = error as Error & { code?: string };
+  const failed = (what: ErrorCode, detail: string) => new Failure(what, detail, { cause: error });
   if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET' || code === 'EPIPE')
     return asDockerFailure(error);
   if (saysDiskIsFull(message)) return diskIsFull(error);
   // The server there speaks HTTP but is no registry.
   if (/error parsing HTTP/i.test(message)) return registryUnreachable(reference, error);
-  if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(message)) {
-    return new Failure('registry_failed', `the registry does not allow pulling ${reference}`, {
-      cause: error,
-    });
-  }
-  if (/manifest unknown|not found|does not exist|name unknown|no such image/i.test(message)) {
-    return new Failure('image_not_found', `there is no image ${reference} in its registry`, { cause: error });
-  }
-  if (/verification failed/i.test(message)) {
-    return new Failure('registry_failed', `the registry returned an image other than ${reference}`, {
-      cause: error,
-    });
-  }
+  if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(message))
+    return failed('registry_failed', `the registry does not allow pulling ${reference}`);
+  if (/manifest unknown|not found|does not exist|name unknown|no such image/i.test(message))
+    return failed('image_not_found', `there is no image ${reference} in its registry`);
+  if (/verification failed/i.test(message))
+    return failed('registry_failed', `the registry returned an image other than ${reference}`);
   return registryUnreachable(reference, error);
 }

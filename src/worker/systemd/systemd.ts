@@ -95,16 +95,8 @@ export interface OneRun {
 /** Milliseconds between two reloads: each makes systemd read every unit of the host. */
 const reloadRest = 200;
 
-export async function createSystemd({
-  bus,
-  wantedBy,
-  log,
-}: {
-  bus: Bus;
-  /** The units that start enabled gears. */
-  wantedBy: readonly string[];
-  log: Logger;
-}): Promise<Systemd> {
+/** `wantedBy`: the units that start enabled gears. */
+export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: Logger): Promise<Systemd> {
   const links = createUnitLinks(wantedBy);
   const manager = managerOf(bus);
   const propertiesOf = readerOf(bus);
