@@ -146,18 +146,8 @@ function recordOf(id: string, told: Accepted, written: Run): JobRecord {
 }
 
 /** Shown when a record has nothing readable. */
-const nothing: Accepted = {
-  type: '',
-  resource: '',
-  host: '',
-  user: '',
-  createdAt: new Date(0).toISOString(),
-  fingerprint: '',
-  sealed: '',
-  cancel: null,
-  expiresAt: null,
-  v: 1,
-};
+const createdAt = new Date(0).toISOString();
+const nothing = accepted.parse({ type: '', resource: '', host: '', user: '', createdAt, fingerprint: '' });
 
 function unreadable(id: string, told: Accepted = nothing): JobRecord {
   const known = { ...told, sealed: '', cancel: null, v: 1 };

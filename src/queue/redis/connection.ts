@@ -116,7 +116,7 @@ function open({ url, username, password, tls }: RedisAccess, { options, ofCluste
   const many = parseAddresses(url);
   if (many?.kind === 'sentinel') return openSentinel(many, common, retry);
   if (many?.kind === 'cluster') {
-    const redisOptions = { ...loginOf(many), ...(many.tls && { tls: {} }), ...common };
+    const redisOptions = { ...many.login, ...(many.tls && { tls: {} }), ...common };
     // ioredis does not know which keys share a slot: commands that it gathers for a Cluster fail
     // together.
     redisOptions.enableAutoPipelining = false;
@@ -134,11 +134,11 @@ function open({ url, username, password, tls }: RedisAccess, { options, ofCluste
  */
 function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Retry): Redis {
   const { addresses, master, database } = many;
-  const { username, password } = loginOf(many);
+  const { username, password } = many.login;
   const forSentinels = common.username !== undefined || common.password !== undefined;
   const login = forSentinels
     ? { ...(username && { sentinelUsername: username }), ...(password && { sentinelPassword: password }) }
-    : loginOf(many);
+    : many.login;
   const ofTls = { tls: common.tls ?? {}, sentinelTLS: common.tls ?? {}, enableTLSForSentinelMode: true };
   return new Redis({
     ...common,
@@ -157,8 +157,3 @@ function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Ret
     reconnectOnError: common.reconnectOnError ?? isDemoted,
   });
 }
-
-const loginOf = ({ username, password }: ManyAddresses) => ({
-  ...(username && { username }),
-  ...(password && { password }),
-});

@@ -1,9 +1,14 @@
+/** The user and the password of a URL; what it does not name is missing. */
+interface Login {
+  username?: string;
+  password?: string;
+}
+
 /** A Redis with several addresses: Sentinels that know the master of a name, or Cluster nodes. */
 export interface ManyAddresses {
   kind: 'sentinel' | 'cluster';
   tls: boolean;
-  username?: string;
-  password?: string;
+  login: Login;
   addresses: { host: string; port: number }[];
   /** The Sentinels' name for the master; empty for a Cluster. */
   master: string;
@@ -32,7 +37,7 @@ export function hostsOf(url: string): string[] {
 /** Whether a URL contains a password. */
 export function holdsPassword(url: string): boolean {
   const many = parseAddresses(url);
-  return Boolean(many ? many.password : new URL(url).password);
+  return Boolean(many ? many.login.password : new URL(url).password);
 }
 
 /** A URL without its user and password, for people to see. */
@@ -48,7 +53,7 @@ export function parseAddresses(url: string): ManyAddresses | null {
   return {
     kind: kind === 'cluster' ? 'cluster' : 'sentinel',
     tls: tls === 's',
-    ...login,
+    login,
     addresses,
     master: master ?? '',
     database: Number(database ?? 0),
@@ -62,7 +67,7 @@ function parseAddress(text: string): { host: string; port: number } | null {
 }
 
 /** `user:password` or `:password`, special characters as `%xx`; null if an encoding is invalid. */
-function parseLogin(who = ''): { username?: string; password?: string } | null {
+function parseLogin(who = ''): Login | null {
   const colon = who.indexOf(':');
   try {
     const username = decodeURIComponent(colon < 0 ? who : who.slice(0, colon));

@@ -66,7 +66,7 @@ export async function sendFrames(
   abort: (reason: Error) => void,
   { first = 0, beat = senderBeat }: { first?: number; beat?: number } = {},
 ): Promise<void> {
-  const frames = createFrameSender({ redis, key, abort, first, beat });
+  const frames = frameSender(redis, key, abort, first, beat);
   try {
     let gathered: Uint8Array[] = [];
     let size = 0;
@@ -100,16 +100,8 @@ export async function sendFrames(
   }
 }
 
-interface Sending {
-  redis: Redis;
-  key: string;
-  abort(reason: Error): void;
-  first: number;
-  beat: number;
-}
-
 /** Adds frames to a key, several in flight at a time, with heartbeats while idle. */
-function createFrameSender({ redis, key, abort, first, beat }: Sending) {
+function frameSender(redis: Redis, key: string, abort: (why: Error) => void, first: number, beat: number) {
   let number = first;
   /** Frames that may be unread: every frame sent counts until the next look at Redis. */
   let unread = 0;
@@ -257,17 +249,10 @@ async function takeOut(redis: Redis, key: string, last: string): Promise<boolean
   );
 }
 
-interface Frame {
-  id: string;
-  number: number;
-  field: string;
-  value: Buffer;
-}
-
 /** Maximum number of frames in the reader's memory for each stream. */
 const readAtOnce = 8;
 
-async function readEntries(blocking: Redis, key: string, after: string): Promise<Frame[]> {
+async function readEntries(blocking: Redis, key: string, after: string) {
   const reply = await blocking.xreadBuffer('COUNT', readAtOnce, 'BLOCK', 500, 'STREAMS', key, after);
   return (reply?.[0]?.[1] ?? []).map(([id, fields]) => ({
     id: id.toString(),

@@ -33,8 +33,7 @@ test('addresses, user, password, master and database are what the URL says', () 
   expect(parseAddresses('rediss+sentinel://me:p%40ss%2F@[::1]:1,b.example:2/the.master_1-x/3')).toEqual({
     kind: 'sentinel',
     tls: true,
-    username: 'me',
-    password: 'p@ss/',
+    login: { username: 'me', password: 'p@ss/' },
     addresses: [
       { host: '::1', port: 1 },
       { host: 'b.example', port: 2 },
@@ -43,7 +42,7 @@ test('addresses, user, password, master and database are what the URL says', () 
     database: 3,
   });
   expect(parseAddresses('redis+cluster://:secret@a:1')).toEqual({
-    ...{ kind: 'cluster', tls: false, password: 'secret', addresses: [{ host: 'a', port: 1 }] },
+    ...{ kind: 'cluster', tls: false, login: { password: 'secret' }, addresses: [{ host: 'a', port: 1 }] },
     ...{ master: '', database: 0 },
   });
 });
