@@ -169,11 +169,10 @@ export class Limiter {
       const release = this.take(key);
       if (!release) continue; // The key is at its limit.
       const [first] = queue;
-      if (first) {
-        this.#drop(key, first);
-        this.#toTheEnd(key);
-        first(release);
-      }
+      this.#waiting.delete(key);
+      if (first) queue.delete(first);
+      if (queue.size > 0) this.#waiting.set(key, queue); // At the end of the round.
+      first?.(release);
       return;
     }
   }
@@ -182,13 +181,6 @@ export class Limiter {
     const queue = this.#waiting.get(key);
     queue?.delete(waiting);
     if (queue?.size === 0) this.#waiting.delete(key);
-  }
-
-  #toTheEnd(key: string): void {
-    const queue = this.#waiting.get(key);
-    if (!queue) return;
-    this.#waiting.delete(key);
-    this.#waiting.set(key, queue);
   }
 }
 
