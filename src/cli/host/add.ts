@@ -41,15 +41,13 @@ export function addCommand(): Command {
 
 async function add(host: string, flags: AddFlags): Promise<number> {
   const { redis, redisCa, keys, fleet } = readSettings(named, flags);
-  const wrong = linesWhere([
-    [!hostName.safeParse(host).success, 'a host is named with lower-case letters, digits and -'],
-    [redis === undefined, '--redis is missing: the address at which the host reaches the Redis of the fleet'],
-    [keys === undefined, '--keys is missing: the directory with the keys of the fleet'],
-    [
+  const wrong = linesWhere({
+    'a host is named with lower-case letters, digits and -': !hostName.safeParse(host).success,
+    '--redis is missing: the address at which the host reaches the Redis of the fleet': redis === undefined,
+    '--keys is missing: the directory with the keys of the fleet': keys === undefined,
+    '--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)':
       flags.adminPasswordFile === undefined && flags.aclFile === undefined,
-      '--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)',
-    ],
-  ]);
+  });
   if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong);
   const password = randomBytes(32).toString('hex');
   const user = `geard-${host}`;

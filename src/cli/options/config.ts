@@ -35,8 +35,8 @@ export class BadConfig extends Error {
 }
 
 /** Returns the lines whose conditions hold. */
-export const linesWhere = (rules: [holds: boolean, line: string][]): string[] =>
-  rules.filter(([holds]) => holds).map(([, line]) => line);
+export const linesWhere = (rules: Readonly<Record<string, boolean>>): string[] =>
+  Object.entries(rules).flatMap(([line, holds]) => (holds ? [line] : []));
 
 /**
  * Reads the configuration of a role from the command line and the environment: parsed once, here
@@ -112,38 +112,29 @@ function wrongWithRedis(role: Role, settings: Partial<Settings>): string[] {
   const { redis, redisUser, redisPasswordFile, redisCa, redisCert, redisKey } = settings;
   const isGiven = (...values: unknown[]) => values.some((value) => value !== undefined);
   const needsTls = isGiven(redisCa, redisCert, redisKey);
-  return linesWhere([
-    [
+  return linesWhere({
+    '--redis is missing: api and worker share a Redis, such as --redis redis://127.0.0.1:6379':
       role !== 'daemon' && redis === undefined,
-      '--redis is missing: api and worker share a Redis, such as --redis redis://127.0.0.1:6379',
-    ],
-    [
+    '--redis-… is for the Redis that --redis names; the daemon needs none of it for its own':
       redis === undefined && (needsTls || isGiven(redisUser, redisPasswordFile)),
-      '--redis-… is for the Redis that --redis names; the daemon needs none of it for its own',
-    ],
-    [
+    '--redis-ca, --redis-cert and --redis-key are for TLS: use --redis rediss://HOST:PORT, or rediss+…':
       redis !== undefined && !speaksTls(redis) && needsTls,
-      '--redis-ca, --redis-cert and --redis-key are for TLS: use --redis rediss://HOST:PORT, or rediss+…',
-    ],
-    [isGiven(redisCert) !== isGiven(redisKey), '--redis-cert and --redis-key belong together: give both'],
-  ]);
+    '--redis-cert and --redis-key belong together: give both': isGiven(redisCert) !== isGiven(redisKey),
+  });
 }
 
 /** Anyone with access to Redis learns of every job, and can lose or delay jobs. */
 function insecureWithRedis({ redis, redisPasswordFile, insecureRedis }: Partial<Settings>): string[] {
   if (redis === undefined || insecureRedis || hostsOf(redis).every(isLoopback)) return [];
   const allTheSame = 'or use --insecure-redis if its network is closed to others';
-  return linesWhere([
-    [
+  const withTls = 'use rediss://… or rediss+…';
+  const withUsers = 'make users with "gear redis-acl" and use --redis-user and --redis-password-file';
+  return linesWhere({
+    [`--redis: beyond loopback others can read and change data sent without TLS: ${withTls}, ${allTheSame}`]:
       !speaksTls(redis),
-      `--redis: beyond loopback others can read and change data sent without TLS: use rediss://… or rediss+…, ${allTheSame}`,
-    ],
-    [
+    [`--redis: beyond loopback others can use a Redis without a password: ${withUsers}, ${allTheSame}`]:
       redisPasswordFile === undefined && !holdsPassword(redis),
-      '--redis: beyond loopback others can use a Redis without a password: make users with "gear redis-acl" ' +
-        `and use --redis-user and --redis-password-file, ${allTheSame}`,
-    ],
-  ]);
+  });
 }
 
 function wrongWithTokens({ keys, listen, streamListen, testToken, insecureTestToken }: Partial<Settings>) {
@@ -166,30 +157,22 @@ function wrongWithTokens({ keys, listen, streamListen, testToken, insecureTestTo
 }
 
 function wrongWithStreams(role: Role, { stream, streamListen }: Partial<Settings>): string[] {
-  return linesWhere([
-    [
+  return linesWhere({
+    [`--stream-listen: ${streamListen?.host} is not an address that an api can reach; name one of the host's`]:
       streamListen !== undefined && ['0.0.0.0', '::'].includes(streamListen.host),
-      `--stream-listen: ${streamListen?.host} is not an address that an api can reach; name one of the host's`,
-    ],
-    [
+    '--stream direct needs --stream-listen: the address and port from which apis fetch streams':
       role === 'worker' && stream === 'direct' && !streamListen,
-      '--stream direct needs --stream-listen: the address and port from which apis fetch streams',
-    ],
-  ]);
+  });
 }
 
 function wrongWithLimits({ gearMemory, maxGearMemory, gearCpus, maxGearCpus }: Partial<Settings>): string[] {
   const isMore = (usual = 0, most = usual) => usual > most;
-  return linesWhere([
-    [
-      isMore(gearMemory, maxGearMemory),
-      '--gear-memory is more than --max-gear-memory; lower the first or raise the second',
-    ],
-    [
-      isMore(gearCpus, maxGearCpus),
-      '--gear-cpus is more than --max-gear-cpus; lower the first or raise the second',
-    ],
-  ]);
+  const moreMemory = isMore(gearMemory, maxGearMemory);
+  const moreCpus = isMore(gearCpus, maxGearCpus);
+  return linesWhere({
+    '--gear-memory is more than --max-gear-memory; lower the first or raise the second': moreMemory,
+    '--gear-cpus is more than --max-gear-cpus; lower the first or raise the second': moreCpus,
+  });
 }
 
 function isLoopback(host: string): boolean {
