@@ -89,28 +89,17 @@ const stateOf = ({ active, sub, since }: Gear['systemd']) =>
 const environmentOf = ({ name, outdated }: NonNullable<Gear['environment']>) =>
   `${name}${outdated ? ', changed since the gear was started: gear restart' : ''}`;
 
-function showGear({
-  resource,
-  host,
-  image,
-  ports,
-  systemd,
-  enabled,
-  unit,
-  container,
-  spec,
-  ...more
-}: Gear): string {
-  const { environment, failedUpdate } = more;
+function showGear(gear: Gear): string {
+  const { systemd, spec, environment, failedUpdate } = gear;
   const { command, volumes, network, memory, cpus, env } = spec;
   return pairs({
-    Name: resource,
-    Host: host,
-    Image: image,
+    Name: gear.resource,
+    Host: gear.host,
+    Image: gear.image,
     State: stateOf(systemd),
-    'After a reboot': enabled ? 'runs' : 'stays stopped',
+    'After a reboot': gear.enabled ? 'runs' : 'stays stopped',
     Restarts: systemd.restarts > 0 ? `${systemd.restarts}, the last with ${systemd.result}` : '0',
-    Ports: portsOf(ports),
+    Ports: portsOf(gear.ports),
     Command: command.length > 0 ? command.map((word) => JSON.stringify(word)).join(' ') : null,
     Volumes:
       volumes.map(({ name, path, of }) => `${of ? `${of}/` : ''}${name} at ${path}`).join(', ') || null,
@@ -119,8 +108,8 @@ function showGear({
     CPUs: cpus === undefined ? null : String(cpus),
     Variables: env.map(({ name }) => name).join(', ') || null,
     Environment: environment && environmentOf(environment),
-    Unit: unit,
-    Container: container,
+    Unit: gear.unit,
+    Container: gear.container,
     'Failed update': failedUpdate
       ? `${failedUpdate.at}: ${failedUpdate.error.detail} (job ${failedUpdate.job})`
       : null,
