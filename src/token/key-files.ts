@@ -47,16 +47,11 @@ const fileName = /^([A-Za-z0-9_-]{1,64})\.(issuer|daemon)\.(key|pub)$/;
 /** Maximum length of a key file, in characters. */
 const maxFileLength = 4_096;
 
-export interface MadeKey {
-  role: KeyRole;
-  kid: string;
-}
-
 /** Makes a key for each wanted role. Ids begin with the time, so that the last is the newest. */
-export async function makeKeys(directory: string, wanted: readonly KeyRole[]): Promise<MadeKey[]> {
+export async function makeKeys(directory: string, wanted: readonly KeyRole[]) {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const time = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '');
-  const made: MadeKey[] = [];
+  const made: { role: KeyRole; kid: string }[] = [];
   for (const role of wanted) {
     const { crv, alg, use } = roles[role];
     const pair = await generateKeyPair(alg, { crv, extractable: true });
@@ -141,14 +136,7 @@ export async function keyNames(directory: string): Promise<KeyName[]> {
   return names.flatMap((match) => (match ? [[...match] as unknown as KeyName] : []));
 }
 
-interface ReadKey {
-  key: CryptoKey;
-  /** The private part; empty for a public key. */
-  secret: Buffer;
-  jwk: z.infer<typeof keyFile>;
-}
-
-async function readKey(path: string, role: KeyRole, half: Half, kid: string): Promise<ReadKey> {
+async function readKey(path: string, role: KeyRole, half: Half, kid: string) {
   const text = await readTrusted(path, half === 'key');
   const parsed = keyFile.safeParse(text.length > maxFileLength ? null : parseJson(text));
   const { kty, crv, alg } = roles[role];
@@ -165,5 +153,6 @@ async function readKey(path: string, role: KeyRole, half: Half, kid: string): Pr
   ).catch(() => {
     throw new Error(`${path}: the parts of the key do not match`);
   });
+  // The secret of a public key is empty.
   return { key: key as CryptoKey, secret: Buffer.from(jwk.d ?? '', 'base64url'), jwk };
 }
