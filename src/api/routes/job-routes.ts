@@ -27,7 +27,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
 
     async 'job.list'(_req, res, { all: { state, limit, after }, scope }) {
       const { jobs, next } = await queue.listJobs({ state, ...scope }, limit ?? 100, after, clientGone(res));
-      sendJson(res, 200, { jobs, ...(next === null ? {} : { next }) } satisfies Answer<'job.list'>);
+      sendJson(res, 200, { jobs, next: next ?? undefined } satisfies Answer<'job.list'>);
     },
 
     async 'job.cancel'(req, res, { scope, wants: { id }, seal }) {

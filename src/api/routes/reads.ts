@@ -47,8 +47,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
     async 'container.list'(_req, res, { all: { h, after, limit = usualLimit }, scope, seal }) {
       if (h !== undefined) await existing(queue, h);
       const { containers, next } = await listGears(queue, seal, scope, { limit, after }, clientGone(res));
-      const answer = { containers, ...(next === null ? {} : { next }) } satisfies Answer<'container.list'>;
-      sendJson(res, 200, answer);
+      sendJson(res, 200, { containers, next: next ?? undefined } satisfies Answer<'container.list'>);
     },
 
     async 'environment.read'(_req, res, order) {
@@ -65,16 +64,10 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
         .filter(({ name }) => name > after && (scope.h === undefined || name === scope.h))
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .slice(0, limit)
-        .map(({ name, state, gears, limits: granted, version, lastSeen }) => {
+        .map(({ name, state, gears, limits: granted, version, lastSeen: at }) => {
           if (scope.r !== undefined) return { name, state }; // A token for some names must see no more.
-          return {
-            name,
-            state,
-            gears,
-            limits: granted,
-            version,
-            lastSeen: lastSeen === 0 ? null : new Date(lastSeen).toISOString(),
-          };
+          const lastSeen = at === 0 ? null : new Date(at).toISOString();
+          return { name, state, gears, limits: granted, version, lastSeen };
         });
       sendJson(res, 200, { hosts, limits } satisfies Answer<'host.list'>);
     },
@@ -186,14 +179,9 @@ async function readGears(
   return holders.flatMap(([name]) => gears.get(name) ?? []);
 }
 
+/** The part of a summary that only the gear's host knows. */
+const notKnown = { image: null, ports: null, enabled: null, systemd: null };
+
 function byName(host: string, names: string[]): GearSummary[] {
-  return names.map((resource) => ({
-    resource,
-    host,
-    unit: `gear-${resource}.service`,
-    image: null,
-    ports: null,
-    enabled: null,
-    systemd: null,
-  }));
+  return names.map((resource) => ({ resource, host, unit: `gear-${resource}.service`, ...notKnown }));
 }
