@@ -125,7 +125,7 @@ export const commands: Record<string, CommandEntry> = {
       const text = `${JSON.stringify(openApiDocument(version), null, 2)}\n`;
       // The text exceeds the buffer of a pipe, and the process ends when the action does.
       const print = () => new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
-      command.allowExcessArguments(false).action(print);
+      command.action(print);
     },
   },
   completion: {

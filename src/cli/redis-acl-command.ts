@@ -10,7 +10,6 @@ const fewest = 16;
 /** `gear redis-acl`: prints the line of Redis's ACL file for a role. */
 export function fillRedisAcl(command: Command): void {
   command
-    .allowExcessArguments(false)
     .argument('<role>', 'api, worker or admin')
     .option('--host <name>', 'the host of the worker')
     .requiredOption(

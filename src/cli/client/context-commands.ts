@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { act } from '../act.ts';
 import { BadConfig, type Flags, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
@@ -11,27 +11,24 @@ const named = ['api', 'tokenFile', 'user'] as const;
 
 /** `gear context …`: named apis, in a file of this user. */
 export function fillContext(context: Command): void {
-  const sub = (name: string, summary: string) =>
-    new Command(name).description(summary).allowExcessArguments(false);
-  const add = sub('add', 'save an api under a name, and use it from now on').argument('<name>');
+  const add = context
+    .command('add <name>')
+    .description('save an api under a name, and use it from now on')
+    .action((name: string, flags: Flags) => act(() => addContext(name, flags)));
   for (const option of named) add.addOption(optionFor(option));
   context
-    .addCommand(add.action((name: string, flags: Flags) => act(() => addContext(name, flags))))
-    .addCommand(
-      sub('use', 'use the api that has this name from now on')
-        .argument('<name>')
-        .action((name: string) => act(() => useContext(name))),
-    )
-    .addCommand(
-      sub('ls', 'list them all')
-        .option('--json', 'print them as JSON')
-        .action((flags: Flags) => act(() => listContexts(flags))),
-    )
-    .addCommand(
-      sub('remove', 'forget the api that has this name')
-        .argument('<name>')
-        .action((name: string) => act(() => removeContext(name))),
-    );
+    .command('use <name>')
+    .description('use the api that has this name from now on')
+    .action((name: string) => act(() => useContext(name)));
+  context
+    .command('ls')
+    .description('list them all')
+    .option('--json', 'print them as JSON')
+    .action((flags: Flags) => act(() => listContexts(flags)));
+  context
+    .command('remove <name>')
+    .description('forget the api that has this name')
+    .action((name: string) => act(() => removeContext(name)));
 }
 
 async function addContext(name: string, flags: Flags): Promise<number> {

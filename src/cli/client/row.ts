@@ -41,7 +41,7 @@ export const rowOf = (command: Command): Row<never> | undefined => rows.get(comm
 /** Adds the row's options and its action to a command. */
 export function fillRow(command: Command, row: Row<never>): Command {
   rows.set(command, row);
-  command.allowExcessArguments(false).showHelpAfterError('(--help shows how it is used)');
+  command.showHelpAfterError('(--help shows how it is used)');
   if (row.takes !== undefined) command.arguments(row.takes);
   if (row.summary !== undefined) command.description(row.summary);
   for (const option of row.options ?? []) command.addOption(option);

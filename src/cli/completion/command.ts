@@ -5,7 +5,6 @@ import { scripts } from './scripts.ts';
 export function fillCompletion(command: Command): void {
   command
     .addArgument(new Argument('<shell>').choices(Object.keys(scripts)))
-    .allowExcessArguments(false)
     .addHelpText(
       'after',
       '\nsource <(gear completion bash), or write it where your shell looks for such files',

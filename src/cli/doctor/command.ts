@@ -37,7 +37,7 @@ const patience = 8_000;
 
 /** `gear doctor`: checks the requirements of geard on this host, and changes nothing. */
 export function fillDoctor(command: Command): void {
-  command.allowExcessArguments(false).option('--json', 'print one JSON document');
+  command.option('--json', 'print one JSON document');
   for (const name of doctorOptions) command.addOption(optionFor(name));
   const table = Object.entries(checks).map(([name, { at }]) => `  ${name.padEnd(12)} ${at}\n`);
   command.addHelpText('after', `\nIt checks:\n${table.join('')}`).action((flags: Flags) =>

@@ -24,7 +24,6 @@ interface AddFlags extends Flags {
 export function addCommand(): Command {
   const command = new Command('add')
     .description("create a host's user in Redis and print the command with which the host joins the fleet")
-    .allowExcessArguments(false)
     .argument('<name>');
   for (const option of named) command.addOption(optionFor(option));
   return command

@@ -19,7 +19,6 @@ const deadline = 60_000;
 export function joinCommand(): Command {
   return new Command('join')
     .description('add this host to a fleet; reads the output of gear host add from standard input')
-    .allowExcessArguments(false)
     .option('--settings <directory>', 'the directory with the settings of geard', '/etc/geard')
     .option('--no-start', 'write the settings only')
     .action(({ settings, start }: { settings: string; start: boolean }) =>

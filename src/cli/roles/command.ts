@@ -4,7 +4,6 @@ import { optionFor, type Role, roleOptions } from '../options/options.ts';
 
 /** `gear daemon`, `gear api`, `gear worker`: run until a signal ends them. */
 export function fillRole(command: Command, role: Role): void {
-  command.allowExcessArguments(false);
   for (const name of roleOptions[role]) command.addOption(optionFor(name));
   command.action(async (flags: Flags) => {
     const { runRole } = await import('./run-role.ts');

@@ -32,7 +32,7 @@ export function fillToken(token: Command): void {
 
 function withSettings(command: Command): Command {
   for (const name of named) command.addOption(optionFor(name));
-  return command.allowExcessArguments(false);
+  return command;
 }
 
 /** Reads the settings that tokens depend on. Throws `BadConfig`. */
