@@ -25,7 +25,7 @@ export async function* jobLog(
 ): AsyncGenerator<Buffer> {
   const write = writers[format];
   const first = { id: '0-0', time: createdAt, step: 'queued', message: `accepted for the host ${host}` };
-  if (after === null) yield write.line(first);
+  if (after === null) yield Buffer.from(write.line(first));
   for (let last = after ?? first.id; ; ) {
     signal.throwIfAborted();
     // Subscribes before reading, and reads the job before its lines: a final job gets no more
@@ -34,40 +34,35 @@ export async function* jobLog(
     const record = await queue.job(id);
     if (!record) throw new Failure('job_not_found', 'the record of the job has expired');
     const lines = await queue.progressLines(host, id, last);
-    for (const line of lines) yield write.line(line);
+    for (const line of lines) yield Buffer.from(write.line(line));
     last = lines.at(-1)?.id ?? last;
     if (isFinal(record.job.state)) {
-      yield write.end(record.job);
+      yield Buffer.from(write.end(record.job));
       return;
     }
     await news;
   }
 }
 
-interface Writer {
-  line(line: ProgressLine): Buffer;
-  end(job: Job): Buffer;
-}
-
 const plain = ({ time, step, message, percent }: ProgressLine) =>
   `${time} ${step}: ${message}${percent === undefined ? '' : ` (${percent} %)`}`;
 
-const writers: Record<LogFormat, Writer> = {
+const writers: Record<LogFormat, { line(line: ProgressLine): string; end(job: Job): string }> = {
   'text/plain': {
-    line: (line) => Buffer.from(`${plain(line)}\n`),
-    end: (job) => Buffer.from(`${outcomeOf(job)}\n`),
+    line: (line) => `${plain(line)}\n`,
+    end: (job) => `${outcomeOf(job)}\n`,
   },
   'text/event-stream': {
-    line: (line) => Buffer.from(serverSentEvent(plain(line), { id: line.id })),
+    line: (line) => serverSentEvent(plain(line), { id: line.id }),
     end: (job) => {
       const end = serverSentEvent(JSON.stringify({ reason: job.state }), { event: 'end' });
-      return Buffer.from(`${serverSentEvent(outcomeOf(job))}${end}`);
+      return `${serverSentEvent(outcomeOf(job))}${end}`;
     },
   },
   'application/x-ndjson': {
-    line: (line) => Buffer.from(`${JSON.stringify(line)}\n`),
+    line: (line) => `${JSON.stringify(line)}\n`,
     end: ({ finishedAt: time, state, result, error }) =>
-      Buffer.from(`${JSON.stringify({ event: 'end', reason: state, time, result, error })}\n`),
+      `${JSON.stringify({ event: 'end', reason: state, time, result, error })}\n`,
   },
 };
 
@@ -86,10 +81,7 @@ function endOf({ state, createdAt, finishedAt, result, error }: Job): string {
   if (state === 'failed')
     return `failed after ${seconds} s: ${error?.detail ?? 'no reason is known'} (${error?.code})`;
   const { unit, path, ports = [] } = resultShape.safeParse(result).data ?? {};
-  const what = [
-    ...(unit === undefined ? [] : [unit]),
-    ...(path === undefined ? [] : [path]),
-    ...ports.map(({ internal, external }) => `port ${internal} is reached at ${external}`),
-  ];
+  const reached = ports.map(({ internal, external }) => `port ${internal} is reached at ${external}`);
+  const what = [unit, path, ...reached].filter((one) => one !== undefined);
   return `succeeded in ${seconds} s${what.length > 0 ? `: ${what.join(', ')}` : ''}`;
 }
