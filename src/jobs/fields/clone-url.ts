@@ -14,29 +14,19 @@ export function canonicalCloneUrl(text: string): string | { wrong: string } {
     return {
       wrong: 't must be an https://, http://, git:// or gear:// URL, or left out for an empty repository',
     };
+  const rest = text.slice(scheme.length);
   // The parser normalises hosts only for the schemes of the Web.
-  const parsed = parseUrl(`http:${text.slice(scheme.length)}`);
-  if (!parsed) return { wrong: 't is not a valid URL' };
-  if (
-    parsed.username ||
-    parsed.password ||
-    text
-      .slice(scheme.length + 2)
-      .split('/')[0]
-      ?.includes('@')
-  )
+  if (!URL.canParse(`http:${rest}`)) return { wrong: 't is not a valid URL' };
+  const parsed = new URL(`http:${rest}`);
+  if (parsed.username || parsed.password || /^\/\/[^/]*@/.test(rest))
     return { wrong: 't must not contain a user name or a password' };
   // The Web's parser drops a mark with nothing behind it, and reads a backslash as a slash.
   if (/[?#]/.test(text)) return { wrong: 't must not contain a query or a fragment' };
   if (!isHost(parsed.hostname)) return { wrong: 'the host in t is neither a name nor an address' };
   if (text.includes('\\') || /%(?![0-9a-f]{2})|%(?:00|0[ad])/i.test(parsed.pathname))
     return { wrong: 'the path in t is not valid' };
-  const port = portOf(text.slice(scheme.length), parsed);
+  const port = portOf(rest, parsed);
   return `${scheme}//${parsed.hostname}${port}${parsed.pathname}`;
-}
-
-function parseUrl(text: string): URL | null {
-  return URL.canParse(text) ? new URL(text) : null;
 }
 
 /** The Web's own parser drops port 80, which is not the default of every scheme. */
