@@ -17,10 +17,7 @@ export const maxToken = 2_048;
 /** Maximum length of a header, in characters. */
 const maxHeader = 512;
 
-const keyId = z
-  .string()
-  .max(64)
-  .regex(/^[A-Za-z0-9_-]{1,64}$/);
+const keyId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 /** 32 bytes. */
 const point = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 

@@ -47,9 +47,7 @@ export const memory = z
         .max(16)
         .regex(/^\d{1,13}[bkmgBKMG]?$/),
     ],
-    {
-      error: 'memory must be bytes or a number with k, m or g, such as "64m"',
-    },
+    'memory must be bytes or a number with k, m or g, such as "64m"',
   )
   .transform((given) => {
     if (typeof given === 'number') return given;
@@ -76,9 +74,7 @@ export const cpus = z
         .regex(/^\d{1,4}(\.\d{1,2})?$/)
         .transform(Number),
     ],
-    {
-      error: 'cpus must be a number such as 0.5',
-    },
+    'cpus must be a number such as 0.5',
   )
   .refine((n) => n >= 0.01 && n <= 1024, 'cpus must be from 0.01 to 1024')
   .transform((n) => Math.round(n * 100) / 100)
