@@ -28,11 +28,9 @@ export const hostDrain = defineJob({
 });
 
 export const hostUndrain = defineJob({
-  ...onHost,
+  ...hostDrain,
   path: '/host/live',
   summary: 'Lets a host accept new gears again',
-  result: drained,
-  errors: ['host_unavailable'],
 });
 
 const names = z.array(z.string());
