@@ -28,27 +28,19 @@ interface Reference {
   namedBy: 't' | 'b';
 }
 
-function referencesOf(order: Order): Reference[] {
+function* referencesOf(order: Order): Generator<Reference> {
   const source = sourceOf(order);
-  if (source !== null)
-    return [{ kind: 'repository', resource: source, action: 'content.read', namedBy: 't' }];
-  if (!isJobOrder(order) || order.wants.command.type !== 'container.install') return [];
+  if (source !== null) yield { kind: 'repository', resource: source, action: 'content.read', namedBy: 't' };
+  if (!isJobOrder(order) || order.wants.command.type !== 'container.install') return;
   const { resource, spec } = order.wants.command.params;
   const { environment, network, volumes } = spec;
-  const owners = volumes.flatMap(({ of }) => (of === undefined || of === resource ? [] : [of]));
-  return [
-    ...(environment === undefined ? [] : [inBody('environment', environment, 'environment.read')]),
-    ...(network === undefined ? [] : [inBody('network', network)]),
-    ...owners.map((owner) => inBody('gear', owner, 'container.install')),
-  ];
+  if (environment !== undefined)
+    yield { kind: 'environment', resource: environment, action: 'environment.read', namedBy: 'b' };
+  if (network !== undefined) yield { kind: 'network', resource: network, namedBy: 'b' };
+  for (const { of: owner } of volumes)
+    if (owner !== undefined && owner !== resource)
+      yield { kind: 'gear', resource: owner, action: 'container.install', namedBy: 'b' };
 }
-
-const inBody = (kind: Reference['kind'], resource: string, action?: Action): Reference => ({
-  kind,
-  resource,
-  namedBy: 'b',
-  ...(action && { action }),
-});
 
 /**
  * Authorizes the references of a request like its own resource: a gear reads its environment and
