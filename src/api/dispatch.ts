@@ -12,7 +12,7 @@ import { maxBody, type OriginalRequest } from '../requests/original.ts';
 import { matchRoute } from '../requests/routes.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
 import type { Lifetimes } from '../token/verifier.ts';
-import { callerOf, type LogFields } from './request/request-context.ts';
+import type { LogFields } from './request/request-context.ts';
 
 /** An order that the token of its request allows. */
 export type AuthorizedOrder<N extends OrderName> = OrderOf<N> & {
@@ -38,7 +38,7 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
     const [{ name, template }] = match.candidates;
     log.type = name;
     const answer = async () => {
-      const { claims, token, answering } = callerOf(res);
+      const { claims, token, answering } = res.locals.caller;
       if (isJobType(name)) await readBody(req, res);
       const request = originalOf(req, method);
       const order = authorize(claims, request, match, lifetimes);

@@ -2,7 +2,6 @@ import type { Request, Response } from 'express';
 import { type Problem, problemOf } from '../jobs/errors.ts';
 import { isFinal, type Job } from '../jobs/job.ts';
 import { problems } from './metrics.ts';
-import { callerOf } from './request/request-context.ts';
 
 /** Sends JSON with a final newline, for terminals. */
 export function sendJson(res: Response, status: number, value: unknown, type = 'application/json'): void {
@@ -47,7 +46,7 @@ export interface JobAnswer {
  */
 export function sendJob(req: Request, res: Response, job: Job, { replayed, waited }: JobAnswer): void {
   res.locals.log.outcome = job.state;
-  res.setHeader('Location', `${callerOf(res).prefix}/job/${job.id}`);
+  res.setHeader('Location', `${res.locals.caller.prefix}/job/${job.id}`);
   if (replayed) res.set('Idempotent-Replayed', 'true');
   if (waited !== null) res.set('Preference-Applied', `wait=${waited}`);
   if (waited !== null && job.state === 'failed') {

@@ -42,18 +42,12 @@ declare global {
       log: LogFields;
       /** Set if the request is traced; see lib/tracing.ts. */
       span?: OpenSpan;
-      /** Set once the token is verified. */
-      caller?: Caller;
+      /** Set by requireToken; only the open paths lack it. */
+      caller: Caller;
       /** The kind of slot that the request holds; see user-limits.ts. */
       place?: Place;
     }
   }
-}
-
-/** Returns the sender of a request that has passed `requireToken`. */
-export function callerOf({ locals: { caller } }: Response): Caller {
-  if (!caller) throw new Error('this request has no token');
-  return caller;
 }
 
 /**

@@ -7,7 +7,6 @@ import type { AuthorizedOrder, OrderHandler } from '../dispatch.ts';
 import { accepted, replayed } from '../metrics.ts';
 import { livesElsewhere, noHost, notFound, placementFor } from '../placement.ts';
 import { preferredWait } from '../request/preferences.ts';
-import { callerOf } from '../request/request-context.ts';
 import { sendJob } from '../respond.ts';
 import { waitForJob } from './job-routes.ts';
 
@@ -26,7 +25,7 @@ async function submit(
   res: Response,
   { wants: change, all: { h: wanted }, seal }: AuthorizedOrder<JobType>,
 ): Promise<void> {
-  const { tenant, occupy } = callerOf(res);
+  const { tenant, occupy } = res.locals.caller;
   const { trace, peer, span } = res.locals.log;
   const waited = preferredWait(req);
   if (waited) occupy('userWaits');

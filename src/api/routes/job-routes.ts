@@ -7,7 +7,7 @@ import type { Answer } from '../../jobs/registry.ts';
 import type { ApiQueue, JobRecord } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { preferredWait } from '../request/preferences.ts';
-import { callerOf, clientGone } from '../request/request-context.ts';
+import { clientGone } from '../request/request-context.ts';
 import { sendJob, sendJson } from '../respond.ts';
 
 type JobRoutes = Pick<OrderHandlers, 'job.read' | 'job.list' | 'job.cancel'>;
@@ -17,7 +17,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
   return {
     async 'job.read'(req, res, { all, scope, wants: { id } }) {
       const seconds = all.wait ?? preferredWait(req);
-      if (seconds) callerOf(res).occupy('userWaits');
+      if (seconds) res.locals.caller.occupy('userWaits');
       // Checks before the wait: its duration would reveal that the job exists and when it ends.
       const now = visible(await queue.job(id), scope);
       const waits = seconds && !isFinal(now.job.state);
@@ -34,7 +34,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
       const record = visible(await queue.job(id), scope);
       const { host } = record.job;
       const waited = preferredWait(req);
-      if (waited) callerOf(res).occupy('userWaits');
+      if (waited) res.locals.caller.occupy('userWaits');
       const sealed = seal({ use: 'cancel', host, job: record.job.id });
       const before = await queue.cancel(record, sealed);
       if (before === 'absent') throw notFound();
@@ -58,7 +58,7 @@ export function waitForJob(
   seconds: number,
   res: Response,
 ): Promise<JobRecord | null> {
-  callerOf(res).passTurn();
+  res.locals.caller.passTurn();
   return queue.wait(id, seconds * 1000, clientGone(res));
 }
 

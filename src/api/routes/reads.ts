@@ -12,7 +12,7 @@ import type { OrderName } from '../../requests/order.ts';
 import type { Sealer } from '../../token/seal.ts';
 import type { AuthorizedOrder, OrderHandlers } from '../dispatch.ts';
 import { existing, holderOf } from '../placement.ts';
-import { callerOf, clientGone } from '../request/request-context.ts';
+import { clientGone } from '../request/request-context.ts';
 import { sendJson, sendText } from '../respond.ts';
 
 type Reads = Pick<
@@ -98,7 +98,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
     },
 
     async whoami(_req, res) {
-      const { claims } = callerOf(res);
+      const { claims } = res.locals.caller;
       const { u: user = null, r: resource = null, h: host = null, d } = claims;
       const allowed = actions.filter((action) => allows(claims, action));
       const expires = d === undefined ? null : new Date(d * 1000).toISOString();

@@ -5,7 +5,7 @@ import type { ApiQueue } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
 import { holderOf } from '../placement.ts';
 import { knownEntities, lastEventId, logFormat } from '../request/preferences.ts';
-import { callerOf, clientGone } from '../request/request-context.ts';
+import { clientGone } from '../request/request-context.ts';
 import { jobEventId, jobLog } from '../streams/job-log.ts';
 import type { OpenStreamOf } from '../streams/open-stream.ts';
 import { assertDetectsCuts, sendStream } from '../streams/send-stream.ts';
@@ -18,7 +18,7 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf, log: Logger): 
   return {
     async 'container.log'(req, res, { all, wants: { resource }, seal }) {
       assertDetectsCuts(req);
-      callerOf(res).occupy('userStreams');
+      res.locals.caller.occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const how = { format, after: last === null ? null : checked(journalCursor, last) };
@@ -31,7 +31,7 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf, log: Logger): 
 
     async 'job.log'(req, res, { scope, wants: { id } }) {
       assertDetectsCuts(req);
-      callerOf(res).occupy('userStreams');
+      res.locals.caller.occupy('userStreams');
       const format = logFormat(req);
       const last = lastEventId(req);
       const after = last === null ? null : checked(jobEventId, last);
@@ -43,7 +43,7 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf, log: Logger): 
 
     async 'content.archive'(req, res, { all, wants: { resource, format }, seal }) {
       assertDetectsCuts(req);
-      callerOf(res).occupy('userArchives');
+      res.locals.caller.occupy('userArchives');
       const host = await holderOf(queue, 'repository', resource, all.h);
       const signal = clientGone(res);
       const how = { known: knownEntities(req) };

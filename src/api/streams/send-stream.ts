@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import { pump } from '../../lib/async/pump.ts';
 import { brokenStreams, openStreams, streamBytes } from '../metrics.ts';
-import { brokenOff, callerOf } from '../request/request-context.ts';
+import { brokenOff } from '../request/request-context.ts';
 
 /** Milliseconds between two checks that the token of an open stream is still valid. */
 const validityInterval = 5_000;
@@ -29,7 +29,7 @@ export async function sendStream(
   signal: AbortSignal,
 ): Promise<void> {
   const { log } = res.locals;
-  const { isValid, passTurn } = callerOf(res);
+  const { isValid, passTurn } = res.locals.caller;
   passTurn();
   // A proxy must pass data on at once.
   res.writeHead(200, { 'X-Accel-Buffering': 'no', ...headers });
