@@ -52,12 +52,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
 }
 
 /** Returns the job when it has ended, or as it is after `seconds` or when the client leaves. */
-export function waitForJob(
-  queue: ApiQueue,
-  id: string,
-  seconds: number,
-  res: Response,
-): Promise<JobRecord | null> {
+export function waitForJob(queue: ApiQueue, id: string, seconds: number, res: Response) {
   res.locals.caller.passTurn();
   return queue.wait(id, seconds * 1000, clientGone(res));
 }

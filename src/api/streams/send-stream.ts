@@ -60,10 +60,7 @@ export async function sendStream(
   }
 }
 
-async function* metered(
-  body: AsyncIterable<Uint8Array>,
-  stream: string | undefined,
-): AsyncGenerator<Uint8Array> {
+async function* metered(body: AsyncIterable<Uint8Array>, stream: string | undefined) {
   for await (const chunk of body) {
     streamBytes.add({ stream }, chunk.length);
     yield chunk;
