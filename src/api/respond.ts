@@ -33,18 +33,13 @@ export function sendProblem(req: Request, res: Response, problem: Problem): void
   sendJson(res, problem.status, problem, 'application/problem+json');
 }
 
-export interface JobAnswer {
-  /** The request was sent before; this is the job that it became then. */
-  replayed: boolean;
-  /** Seconds of the wait preference that was applied; null if none was. */
-  waited: number | null;
-}
-
 /**
  * Answers a request that became a job: 202 while the job is unfinished, then 200, or the job's
- * failure if the client waited for it.
+ * failure if the client waited for it. `waited`: the seconds of the wait preference that was
+ * applied, null if none was. `replayed`: the request was sent before; this is the job that it
+ * became then.
  */
-export function sendJob(req: Request, res: Response, job: Job, { replayed, waited }: JobAnswer): void {
+export function sendJob(req: Request, res: Response, job: Job, waited: number | null, replayed = false) {
   res.locals.log.outcome = job.state;
   res.setHeader('Location', `${res.locals.caller.prefix}/job/${job.id}`);
   if (replayed) res.set('Idempotent-Replayed', 'true');

@@ -42,7 +42,7 @@ async function submit(
   (isReplayed ? replayed : accepted).add({ type: change.command.type });
   const waits = waited && !isFinal(placed.job.state);
   const latest = waits ? await waitForJob(queue, change.id, waited, res) : null;
-  sendJob(req, res, latest?.job ?? placed.job, { replayed: isReplayed, waited });
+  sendJob(req, res, latest?.job ?? placed.job, waited, isReplayed);
 }
 
 /** The job of a request: created now, or known since the request was first sent. */

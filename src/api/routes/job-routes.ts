@@ -46,7 +46,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
       // The cancellation succeeds when the job has ended: none of its states is a failure here.
       const job = (latest ?? record).job;
       if (job.state === 'failed') sendJson(res, 200, job);
-      else sendJob(req, res, job, { replayed: false, waited });
+      else sendJob(req, res, job, waited);
     },
   };
 }
