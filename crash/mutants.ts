@@ -58,13 +58,13 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'api/routes/changes.js',
-        find: 'const accepted = await queue.accept(submission, await placementFor(queue, command, wanted));',
+        find: 'const placed = await queue.accept(submission, await placementFor(queue, command, wanted));',
         replace: `const placement = await placementFor(queue, command, wanted);
         const known = await queue.job(id);
-        if (known) return replayOf(known);
+        if (known) return { verdict: 'known', record: known };
         queue.accept(submission, placement).catch(() => undefined);
         const job = { id, type: command.type, state: 'queued', resource: command.params.resource };
-        const accepted = { verdict: 'accepted', job: { ...job, finishedAt: null } };`,
+        const placed = { verdict: 'accepted', job: { ...job, finishedAt: null } };`,
       },
     ],
     expect: /^lost: /,

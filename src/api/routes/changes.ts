@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express';
 import { Failure, gearExists, limitReached, repositoryExists } from '../../jobs/errors.ts';
-import { isFinal, type Job } from '../../jobs/job.ts';
+import { isFinal } from '../../jobs/job.ts';
 import { type Command, type JobType, jobs } from '../../jobs/registry.ts';
-import type { Accepted, ApiQueue, JobRecord, JobSubmission } from '../../queue/api-queue.ts';
+import type { Accepted, ApiQueue, JobSubmission } from '../../queue/api-queue.ts';
 import type { AuthorizedOrder, OrderHandler } from '../dispatch.ts';
 import { accepted, replayed } from '../metrics.ts';
 import { livesElsewhere, noHost, notFound, placementFor } from '../placement.ts';
@@ -36,19 +36,14 @@ async function submit(
     seal: (host: string) => seal({ use: 'job', host, job: change.id }),
   };
   const placed = await place(queue, submission, wanted);
-  if (placed.known && placed.known.fingerprint !== change.fingerprint)
+  const isReplayed = placed.verdict === 'known';
+  if (isReplayed && placed.record.fingerprint !== change.fingerprint)
     throw new Failure('request_id_reused', 'this request id was used for another request; choose a new one');
-  const isReplayed = placed.known !== null;
   (isReplayed ? replayed : accepted).add({ type: change.command.type });
-  const waits = waited && !isFinal(placed.job.state);
+  const { job } = isReplayed ? placed.record : placed;
+  const waits = waited && !isFinal(job.state);
   const latest = waits ? await waitForJob(queue, change.id, waited, res) : null;
-  sendJob(req, res, latest?.job ?? placed.job, waited, isReplayed);
-}
-
-/** The job of a request: created now, or known since the request was first sent. */
-interface Placed {
-  job: Job;
-  known: JobRecord | null;
+  sendJob(req, res, latest?.job ?? job, waited, isReplayed);
 }
 
 /**
@@ -59,17 +54,16 @@ async function place(
   queue: ApiQueue,
   submission: JobSubmission,
   wanted: string | undefined,
-): Promise<Placed> {
+): Promise<Extract<Accepted, { verdict: 'accepted' | 'known' }>> {
   const { id, command } = submission;
   try {
-    const accepted = await queue.accept(submission, await placementFor(queue, command, wanted));
-    if (accepted.verdict === 'accepted') return { job: accepted.job, known: null };
-    if (accepted.verdict === 'known') return { job: accepted.record.job, known: accepted.record };
-    throw accepted.verdict === 'nowhere' ? await noHost(queue, wanted) : refusal(accepted, command, wanted);
+    const placed = await queue.accept(submission, await placementFor(queue, command, wanted));
+    if (placed.verdict === 'accepted' || placed.verdict === 'known') return placed;
+    throw placed.verdict === 'nowhere' ? await noHost(queue, wanted) : refusal(placed, command, wanted);
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
-    const known = await queue.job(id);
-    if (known) return { job: known.job, known };
+    const record = await queue.job(id);
+    if (record) return { verdict: 'known', record };
     throw error;
   }
 }
