@@ -1,4 +1,6 @@
 import type { Request } from 'express';
+import type { z } from 'zod';
+import { checked } from '../../jobs/checked.ts';
 import { type LogFormat, logFormats } from '../../jobs/rpc/streams.ts';
 
 /** Longest wait that a client may ask for, in seconds. */
@@ -9,13 +11,9 @@ const maxWait = 60;
  * as the RFC requires.
  */
 export function preferredWait(req: Request): number | null {
-  const header = req.headers['prefer'];
-  if (header === undefined) return null;
-  const preference = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])/i.exec(
-    String(header).slice(0, 1000),
-  );
-  if (!preference) return null;
-  return Math.min(Number(preference[1]), maxWait);
+  const header = String(req.headers['prefer'] ?? '').slice(0, 1000);
+  const [, seconds] = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])/i.exec(header) ?? [];
+  return seconds === undefined ? null : Math.min(Number(seconds), maxWait);
 }
 
 /** Returns the format of a log: plain lines, unless the client asks for another format of ours. */
@@ -26,10 +24,11 @@ export function logFormat(req: Request): LogFormat {
 
 /**
  * Returns `Last-Event-ID`, which a client sends to resume a broken stream (HTML, 9.2.4), or null.
+ * Throws `invalid_request` when it is not an id of such a stream.
  */
-export function lastEventId(req: Request): string | null {
+export function lastEventId(req: Request, id: z.ZodType<string>): string | null {
   const header = req.headers['last-event-id'];
-  return header === undefined || header === '' ? null : String(header);
+  return header ? checked(id, String(header)) : null;
 }
 
 /** Returns the entity tags of If-None-Match, weak or strong (RFC 9110, 13.1.2). */

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import { checked } from '../../jobs/checked.ts';
 import { journalCursor } from '../../jobs/fields/identifier.ts';
 import type { ApiQueue } from '../../queue/api-queue.ts';
 import type { OrderHandlers } from '../dispatch.ts';
@@ -20,8 +19,7 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf, log: Logger): 
       assertDetectsCuts(req);
       res.locals.caller.occupy('userStreams');
       const format = logFormat(req);
-      const last = lastEventId(req);
-      const how = { format, after: last === null ? null : checked(journalCursor, last) };
+      const how = { format, after: lastEventId(req, journalCursor) };
       const host = await holderOf(queue, 'gear', resource, all.h);
       const signal = clientGone(res);
       const wanted = { name: 'container.log', sealed: seal({ use: 'answer', host }), how } as const;
@@ -33,8 +31,7 @@ export function streamRoutes(queue: ApiQueue, open: OpenStreamOf, log: Logger): 
       assertDetectsCuts(req);
       res.locals.caller.occupy('userStreams');
       const format = logFormat(req);
-      const last = lastEventId(req);
-      const after = last === null ? null : checked(jobEventId, last);
+      const after = lastEventId(req, jobEventId);
       const record = visible(await queue.job(id), scope);
       const signal = clientGone(res);
       const body = jobLog(queue, record, format, after, signal);
