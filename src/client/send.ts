@@ -27,12 +27,16 @@ const deadline = 90_000;
 
 /** Sends a request, retries it, and reads the answer. Throws GeardError when it is refused. */
 export async function send<T>(sent: Sent, read: (response: Response) => T | Promise<T>): Promise<T> {
-  const { url, method, headers, body, retries, signal, onRetry } = sent;
+  const { url, method, headers, body, retries, signal, onRetry, fetch } = sent;
   const request = { method, headers, ...(body !== undefined && { body }) };
   new Request(url, request); // Throws a TypeError for a request that can never be sent, which is not retried.
   for (let tries = 0; ; tries++) {
     try {
-      return await sendOnce(sent, request, read);
+      return await inTime(signal, async (either) => {
+        const response = await fetch(url, { ...request, signal: either });
+        if (response.ok || response.status === 304) return await read(response);
+        throw await refusalOf(response);
+      });
     } catch (error) {
       if (tries >= retries || !passes(error)) throw error;
       const retryAfter = (error instanceof GeardError && error.retryAfter) || 0;
@@ -42,17 +46,6 @@ export async function send<T>(sent: Sent, read: (response: Response) => T | Prom
     }
   }
 }
-
-const sendOnce = <T>(
-  { url, signal, fetch }: Sent,
-  request: RequestInit,
-  read: (response: Response) => T | Promise<T>,
-): Promise<T> =>
-  inTime(signal, async (either) => {
-    const response = await fetch(url, { ...request, signal: either });
-    if (response.ok || response.status === 304) return await read(response);
-    throw await refusalOf(response);
-  });
 
 /** Limits the time for an answer: a late one counts as lost. A stream may take any time. */
 export async function inTime<T>(
