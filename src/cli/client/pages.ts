@@ -1,8 +1,3 @@
-interface Page<T> {
-  items: readonly T[];
-  next?: string | undefined;
-}
-
 interface Asked {
   after: string | undefined;
   limit: number;
@@ -12,18 +7,18 @@ interface Asked {
 const pageSize = 1_000;
 
 /** Reads the items of a list, page by page, at most `most` of them. */
-export async function readPages<T>(
-  read: (asked: Asked) => Promise<Page<T>>,
+export async function readPages<P extends { next?: string | undefined }, T>(
+  read: (asked: Asked) => Promise<P>,
+  itemsOf: (page: P) => readonly T[],
   most = Number.POSITIVE_INFINITY,
 ): Promise<T[]> {
   const all: T[] = [];
   let after: string | undefined;
   while (all.length < most) {
-    const limit = Math.min(most - all.length, pageSize);
-    const { items, next } = await read({ limit, after });
-    all.push(...items);
-    if (next === undefined) break;
-    after = next;
+    const page = await read({ limit: Math.min(most - all.length, pageSize), after });
+    all.push(...itemsOf(page));
+    if (page.next === undefined) break;
+    after = page.next;
   }
   return all;
 }

@@ -41,10 +41,9 @@ export const ls: Row<{ host?: string }> = {
   options: [hostOption('only the gears of this host')],
   async run(call) {
     const [prefix = ''] = call.args;
-    const all = await readPages((asked) =>
-      call.client.container
-        .list({ h: call.flags.host, ...asked }, { signal: call.signal })
-        .then(({ containers, next }) => ({ items: containers, next })),
+    const all = await readPages(
+      (asked) => call.client.container.list({ h: call.flags.host, ...asked }, { signal: call.signal }),
+      ({ containers }) => containers,
     );
     const gears = all.filter(({ resource }) => resource.startsWith(prefix));
     const names = gears.map(({ resource }) => `${resource}\n`).join('');

@@ -30,9 +30,8 @@ export const list: Row<ListFlags> = {
     if (!/^[1-9]\d{0,6}$/.test(number)) throw new BadConfig(['--number: must be a whole number above 0']);
     const jobs = await readPages(
       (asked) =>
-        call.client.job
-          .list({ state, r: gear, h: host, u: user, ...asked }, { signal: call.signal })
-          .then((page) => ({ items: page.jobs, next: page.next })),
+        call.client.job.list({ state, r: gear, h: host, u: user, ...asked }, { signal: call.signal }),
+      (page) => page.jobs,
       Number(number),
     );
     const ids = jobs.map(({ id }) => `${shortId(id)}\n`).join('');
