@@ -1,5 +1,4 @@
 import { Option } from 'commander';
-import type { CallOptions, Change, RequestOf } from '../../../client/client.ts';
 import type { Answer } from '../../../jobs/registry.ts';
 import { type ChangeFlags, change, placeOf } from '../change.ts';
 import { hostOption } from '../fields.ts';
@@ -15,16 +14,12 @@ const toEach = (verb: 'start' | 'stop' | 'restart' | 'remove', done: string): Ro
   names: 'gear',
   changes: 'by job',
   options: [onHost],
-  run(call) {
-    type Send = (asked: RequestOf<'container.start'>, options: CallOptions) => Change<typeof sent>;
-    const sent = `container.${verb}` as const;
-    const send: Send = call.client.container[verb];
-    return change(call, {
+  run: (call) =>
+    change<`container.${typeof verb}`>(call, {
       names: call.args,
-      send: (r, options) => send({ r, ...placeOf(call.flags) }, options),
+      send: (r, options) => call.client.container[verb]({ r, ...placeOf(call.flags) }, options),
       show: (name, { host }, seconds) => `${name} is ${done} on ${host}, in ${seconds}\n`,
-    });
-  },
+    }),
 });
 
 export const start = toEach('start', 'started');
