@@ -47,22 +47,17 @@ export const install: Row<InstallFlags> = {
     const [r = '', t = '', ...command] = call.args;
     const { flags, client } = call;
     const body = await bodyOf(flags, command);
-    const headers = flags.createOnly ? { 'If-None-Match': '*' } : undefined;
+    const only = flags.createOnly && { headers: { 'If-None-Match': '*' } };
     return change(call, {
       names: [r],
       send: (_, options) =>
-        client.container.install(
-          { r, t, body, ...placeOf(flags) },
-          { ...options, ...(headers && { headers }) },
-        ),
+        client.container.install({ r, t, body, ...placeOf(flags) }, { ...options, ...only }),
       show: (name, { host, result, id }, seconds) => {
         const ports = result.ports.map(({ internal, external }) => `${internal} is reached at ${external}`);
         const state = result.container === null ? 'is installed' : 'runs';
-        const told = [
-          `${name} ${state} on ${host}${result.changed ? '' : ', as it did before'}`,
-          ports.join(', '),
-        ];
-        return `${told.filter(Boolean).join(': ')}, in ${seconds} (job ${shortId(id)})\n`;
+        const before = result.changed ? '' : ', as it did before';
+        const told = [`${name} ${state} on ${host}${before}`, ports.join(', ')].filter(Boolean).join(': ');
+        return `${told}, in ${seconds} (job ${shortId(id)})\n`;
       },
     });
   },
@@ -72,7 +67,7 @@ export const install: Row<InstallFlags> = {
 async function bodyOf(flags: InstallFlags, command: string[]): Promise<Body> {
   const { publish, env = [], envFile, volume, environment, network, memory, cpus, startSeconds } = flags;
   const variables = await variablesFrom(envFile, env);
-  const body = {
+  return {
     ports: publish?.map(portOf),
     env: variables.length > 0 ? variables : undefined,
     environment,
@@ -84,5 +79,4 @@ async function bodyOf(flags: InstallFlags, command: string[]): Promise<Body> {
     startSeconds,
     start: flags.start ? undefined : false,
   };
-  return body;
 }
