@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { Option } from 'commander';
 import { operations } from '../../../client/operations.ts';
 import { inTime } from '../../../client/send.ts';
-import type { Method } from '../../../jobs/define.ts';
+import { type Method, methods } from '../../../jobs/define.ts';
 import { fetchOnce } from '../../../lib/http/fetch.ts';
 import { BadConfig } from '../../options/config.ts';
 import type { Call, Row } from '../row.ts';
@@ -78,9 +78,4 @@ function addressOf({ args, connection: { api, user } }: Call<ApiFlags>, method: 
 const data = new Option('-d, --data <json>', 'the body; - reads it from standard input');
 const key = new Option('--key <key>', 'the Idempotency-Key; default: a random one');
 
-export const anyRequest = {
-  GET: request('GET'),
-  PUT: request('PUT'),
-  PATCH: request('PATCH'),
-  DELETE: request('DELETE'),
-};
+export const anyRequest = Object.fromEntries(methods.map((method) => [method, request(method)]));
