@@ -38,7 +38,15 @@ async function given({ args, flags }: Call<Flags>): Promise<Variable[]> {
   throw new BadConfig(['name a variable, such as GREETING=hello, or a file of them with -f']);
 }
 
-const writing = { changes: 'by job', options: [fileOption, onHost] } as const;
+/** Creates a command that sends the variables given to it. */
+const writing = (verb: Verb, summary: string): Row<Flags> => ({
+  sends: [`environment.${verb}`],
+  takes: '<name> [NAME=value...]',
+  summary,
+  changes: 'by job',
+  options: [fileOption, onHost],
+  run: async (call) => send(call, verb, await given(call)),
+});
 
 /** The commands `gear env …`. */
 export const environments: Record<string, Row<Flags>> = {
@@ -54,20 +62,8 @@ export const environments: Record<string, Row<Flags>> = {
       return 0;
     },
   },
-  set: {
-    ...writing,
-    sends: ['environment.merge'],
-    takes: '<name> [NAME=value...]',
-    summary: 'set variables of an environment, and leave the others as they are',
-    run: async (call) => send(call, 'merge', await given(call)),
-  },
-  replace: {
-    ...writing,
-    sends: ['environment.replace'],
-    takes: '<name> [NAME=value...]',
-    summary: 'create an environment, or replace all of its variables',
-    run: async (call) => send(call, 'replace', await given(call)),
-  },
+  set: writing('merge', 'set variables of an environment, and leave the others as they are'),
+  replace: writing('replace', 'create an environment, or replace all of its variables'),
   unset: {
     changes: 'by job',
     options: [onHost],
