@@ -10,7 +10,6 @@ import type { Role } from '../options/options.ts';
 import { version } from '../version.ts';
 import { armFailpoints } from './failpoints.ts';
 import { openRole } from './open-role.ts';
-import { hideArguments } from './process-hardening.ts';
 
 /** Timeout for a collector to accept the last spans, in milliseconds. */
 const flushPatience = 2_000;
@@ -23,7 +22,9 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
   const ended = nextSignal();
   let log: Logger;
   try {
-    hideArguments(`gear ${role}`); // They may contain the password of Redis.
+    // Hides the arguments, which may hold the password of Redis: the title overwrites the memory
+    // from which ps reads them.
+    process.title = `gear ${role}`;
     const config = readConfig(role, flags);
     log = await createLogger(config.logLevel, config.auditLog);
     endAtFaults(log);
