@@ -9,7 +9,7 @@ import type { Role } from '../options/options.ts';
 import { version } from '../version.ts';
 import { leaveNoCoreFile } from './process-hardening.ts';
 import { redisAccess } from './redis-access.ts';
-import { openTokenParts, type TokenParts } from './token-services.ts';
+import { openTokenParts } from './token-services.ts';
 
 /** Milliseconds for requests and jobs to finish after SIGTERM. */
 const requestGrace = 5_000;
@@ -52,7 +52,7 @@ export async function openRole(
 interface RoleParts {
   role: Role;
   config: Config;
-  tokens: TokenParts;
+  tokens: Awaited<ReturnType<typeof openTokenParts>>;
   redis: RedisAccess;
   /** Seconds to keep a finished job and its id. */
   keepSeconds: number;

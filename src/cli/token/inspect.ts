@@ -4,12 +4,6 @@ import { openToken } from '../../token/open-token.ts';
 import { isCurrent, isOver, isTooLong, type Lifetimes, tokenLabel } from '../../token/verifier.ts';
 import { sayDuration } from './duration.ts';
 
-export interface Inspected {
-  text: string;
-  /** Whether a daemon with these keys would accept it now. */
-  accepted: boolean;
-}
-
 /** The settings that tokens depend on. */
 export interface TokenSettings {
   keys: string;
@@ -17,8 +11,10 @@ export interface TokenSettings {
   lifetimes: Lifetimes;
 }
 
-/** Shows the claims of a token, and whether it would be accepted now. */
-export async function inspectToken(token: string, options: TokenSettings): Promise<Inspected> {
+/**
+ * Shows the claims of a token. `accepted`: whether a daemon with these keys would accept it now.
+ */
+export async function inspectToken(token: string, options: TokenSettings) {
   const { keyring, problems } = await readKeyring(options.keys);
   const opened = await openToken(token, keyring);
   const label = `${tokenLabel(token)}, ${token.length} characters`;
@@ -40,7 +36,7 @@ export async function inspectToken(token: string, options: TokenSettings): Promi
   ]);
 }
 
-const said = (accepted: boolean, lines: string[]): Inspected => ({ accepted, text: `${lines.join('\n')}\n` });
+const said = (accepted: boolean, lines: string[]) => ({ accepted, text: `${lines.join('\n')}\n` });
 
 function whyNot({ aud, d, iat }: TokenClaims, now: number, { fleet, lifetimes }: TokenSettings) {
   if (aud !== fleet) return `it is for the fleet ${aud}, not for ${fleet}`;
