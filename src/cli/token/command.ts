@@ -1,14 +1,11 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
-import { maxBody } from '../../requests/original.ts';
 import type { KeyRole } from '../../token/key-files.ts';
 import { act } from '../act.ts';
 import { collect } from '../client/fields.ts';
 import { BadConfig, type Flags, lifetimesOf, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
-import type { NamedClaims } from './create.ts';
+import type { CreateFlags } from './create.ts';
 
 const named = ['keys', 'fleet', 'tokenHours', 'tokenReadHours'] as const;
 
@@ -43,15 +40,6 @@ function settingsOf(flags: Flags) {
   return { keys, fleet, lifetimes: lifetimesOf(hours) };
 }
 
-interface CreateFlags extends NamedClaims, Flags {
-  action?: string[];
-  once?: boolean;
-  expires: string;
-  body?: string;
-  url?: boolean;
-  curl?: boolean;
-}
-
 function createCommand(): Command {
   return withSettings(new Command('create'))
     .description('print a token; the query of a request may set everything that the token does not fix')
@@ -73,18 +61,8 @@ function createCommand(): Command {
     .addOption(optionFor('api'))
     .action((flags: CreateFlags) =>
       act(async () => {
-        const { action: actions = [], once = false, body, url, curl } = flags;
         const { createToken } = await import('./create.ts');
-        const text = await createToken({
-          ...flags,
-          ...settingsOf(flags),
-          actions,
-          once,
-          body: body === undefined ? undefined : { file: body, hash: await hashOf(body) },
-          show: curl ? 'curl' : url ? 'url' : 'token',
-          api: readSettings(['api'], flags).api,
-        });
-        process.stdout.write(text);
+        process.stdout.write(await createToken(flags, settingsOf(flags)));
         return 0;
       }),
     );
@@ -105,13 +83,4 @@ function inspectCommand(): Command {
         return accepted ? 0 : 1;
       }),
     );
-}
-
-async function hashOf(file: string): Promise<string> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new BadConfig([`--body: ${file} cannot be read (${error.code})`]);
-  });
-  if (bytes.length > maxBody)
-    throw new BadConfig([`--body: ${file} exceeds 100 KiB, the maximum that an api accepts`]);
-  return createHash('sha256').update(bytes).digest('base64url');
 }

@@ -1,61 +1,77 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { allowsAction } from '../../jobs/access/patterns.ts';
 import { type Action, actions, changesSomething } from '../../jobs/actions.ts';
 import { explain } from '../../lib/explain.ts';
+import { maxBody } from '../../requests/original.ts';
 import { type TokenClaims, tokenClaims } from '../../token/claims.ts';
 import { readMinterKey } from '../../token/key-files.ts';
 import { mintToken } from '../../token/mint.ts';
-import { BadConfig } from '../options/config.ts';
+import type { Lifetimes } from '../../token/verifier.ts';
+import { BadConfig, type Flags, readSettings } from '../options/config.ts';
 import { missingFor, readyCall } from './calls.ts';
 import { parseDuration, sayDuration } from './duration.ts';
 import type { TokenSettings } from './inspect.ts';
 
 /** Claims, and the ids of the keys. Default: the newest keys. */
-export type NamedClaims = { [K in 'u' | 'i' | 't' | 'r' | 'h' | 'issuer' | 'daemon']?: string | undefined };
+type NamedClaims = { [K in 'u' | 'i' | 't' | 'r' | 'h' | 'issuer' | 'daemon']?: string };
 
-export interface CreateOptions extends NamedClaims, TokenSettings {
-  actions: string[];
+export interface CreateFlags extends NamedClaims, Flags {
+  /** Patterns of the allowed actions. */
+  action?: string[];
   /** Generates a random `i`. */
-  once: boolean;
+  once?: boolean;
   /** The lifetime, such as `15m`. */
   expires: string;
-  /** The required body of the request: its file and its hash. */
-  body?: { file: string; hash: string } | undefined;
-  show: 'token' | 'url' | 'curl';
-  /** The address of the api, for the URL. */
-  api: string;
+  /** The file with the required body of the request. */
+  body?: string;
+  url?: boolean;
+  curl?: boolean;
 }
 
-/** Creates a token, or a URL or curl command with it. Throws `BadConfig` for invalid options. */
-export async function createToken(options: CreateOptions): Promise<string> {
-  if (options.actions.length === 0)
+/** Creates a token, or a URL or curl command with it. Throws `BadConfig` for invalid flags. */
+export async function createToken(flags: CreateFlags, settings: TokenSettings): Promise<string> {
+  const { action: patterns = [], body, url, curl } = flags;
+  const hash = body === undefined ? undefined : await hashOf(body);
+  const { api } = readSettings(['api'], flags);
+  if (patterns.length === 0)
     throw new BadConfig([`--action is missing: one of ${actions.join(', ')}, or *.* for all`]);
-  const claims = claimsOf(options);
-  const allowed = options.actions.map((pattern) => known(pattern));
-  assertLifetime(options, allowed.flat());
-  const call = options.show === 'token' ? null : theOnlyAction(options, allowed.flat(), claims);
-  const issuer = await readMinterKey(options.keys, 'issuer', options.issuer);
-  const daemon = await readMinterKey(options.keys, 'daemon', options.daemon);
+  const claims = claimsOf(flags, settings.fleet, hash);
+  const allowed = patterns.flatMap((pattern) => known(pattern));
+  assertLifetime(claims, settings.lifetimes, allowed);
+  const shown = curl ? '--curl' : url ? '--url' : null;
+  const action = shown === null ? null : theOnlyAction(shown, allowed, claims);
+  const issuer = await readMinterKey(settings.keys, 'issuer', flags.issuer);
+  const daemon = await readMinterKey(settings.keys, 'daemon', flags.daemon);
   const token = await mintToken(claims, issuer, daemon);
-  if (call === null) return `${token}\n`;
-  const { method, url } = readyCall(options.api, token, call, claims, newId());
-  if (options.show === 'url') return `${url}\n`;
-  const data = options.body ? ` --data-binary @${quote(options.body.file)}` : '';
-  return `curl${method === 'GET' ? '' : ` -X ${method}`} '${url}'${data}\n`;
+  if (action === null) return `${token}\n`;
+  const call = readyCall(api, token, action, claims, newId());
+  if (!curl) return `${call.url}\n`;
+  const data = body === undefined ? '' : ` --data-binary @${quote(body)}`;
+  return `curl${call.method === 'GET' ? '' : ` -X ${call.method}`} '${call.url}'${data}\n`;
 }
 
 const newId = () => randomBytes(16).toString('hex');
 
 const quote = (text: string) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-function claimsOf(options: CreateOptions): TokenClaims {
-  const { fleet, actions: a, u, t, r, h, once, body } = options;
-  const span = parseDuration(options.expires);
+async function hashOf(file: string): Promise<string> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new BadConfig([`--body: ${file} cannot be read (${error.code})`]);
+  });
+  if (bytes.length > maxBody)
+    throw new BadConfig([`--body: ${file} exceeds 100 KiB, the maximum that an api accepts`]);
+  return createHash('sha256').update(bytes).digest('base64url');
+}
+
+function claimsOf(flags: CreateFlags, fleet: string, hash: string | undefined): TokenClaims {
+  const { action: a, u, t, r, h, once } = flags;
+  const span = parseDuration(flags.expires);
   if (!span) throw new BadConfig(['--expires: must be a time span such as 90s, 15m, 24h or 7d']);
-  if (once && options.i !== undefined) throw new BadConfig(['--once makes up a request id; leave out --i']);
-  const i = once ? newId() : options.i;
+  if (once && flags.i !== undefined) throw new BadConfig(['--once makes up a request id; leave out --i']);
+  const i = once ? newId() : flags.i;
   const iat = Math.floor(Date.now() / 1000);
-  const given = { aud: fleet, iat, d: iat + span, u, i, t, r, h, a, b: body?.hash };
+  const given = { aud: fleet, iat, d: iat + span, u, i, t, r, h, a, b: hash };
   const claims = tokenClaims.safeParse(
     Object.fromEntries(Object.entries(given).filter(([, value]) => value)),
   );
@@ -72,11 +88,10 @@ function known(pattern: string): Action[] {
   ]);
 }
 
-function assertLifetime({ expires, lifetimes }: CreateOptions, allowed: Action[]): void {
-  const span = parseDuration(expires) ?? 0;
+function assertLifetime({ d, iat }: TokenClaims, lifetimes: Lifetimes, allowed: Action[]): void {
   const changing = allowed.some(changesSomething);
   const longest = changing ? lifetimes.change : Math.max(lifetimes.change, lifetimes.read);
-  if (span <= longest) return;
+  if (d - iat <= longest) return;
   const what = changing ? 'a token that changes something' : 'a token that reads';
   throw new BadConfig([
     `--expires: ${what} is accepted for ${sayDuration(longest)} at most; ask for less, or run every daemon, api and ` +
@@ -85,15 +100,15 @@ function assertLifetime({ expires, lifetimes }: CreateOptions, allowed: Action[]
 }
 
 /** Returns the only allowed action. Throws `BadConfig` for several, or for a missing claim. */
-function theOnlyAction({ show }: CreateOptions, allowed: Action[], claims: TokenClaims): Action {
+function theOnlyAction(flag: '--url' | '--curl', allowed: Action[], claims: TokenClaims): Action {
   const [action, ...others] = allowed;
   if (action === undefined || others.length > 0)
-    throw new BadConfig([`--${show} needs exactly one --action, because the address depends on it`]);
+    throw new BadConfig([`${flag} needs exactly one --action, because the address depends on it`]);
   const missing = missingFor(action, claims);
   if (missing.length > 0) {
     const flags = missing.map((name) => `--${name}`).join(' and ');
     throw new BadConfig([
-      `--${show}: ${action} needs ${flags}; give ${missing.length > 1 ? 'them' : 'it'} here`,
+      `${flag}: ${action} needs ${flags}; give ${missing.length > 1 ? 'them' : 'it'} here`,
     ]);
   }
   return action;
