@@ -39,7 +39,7 @@ const handlers = Object.fromEntries(Object.keys(jobs).map((type) => [type, nothi
 const absent = undefined as never;
 const lifetimes = { change: day, read: day };
 const verifier = createVerifier({ keys: noKeys, fleet: 'geard', lifetimes, testToken: true });
-const sealer = createSealer(noKeys, () => null, true);
+const sealer = createSealer(noKeys, true);
 
 async function openHost(host: string) {
   const paths = { ...hostPaths(join(directory, host)), unit: () => directory };

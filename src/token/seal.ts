@@ -3,6 +3,7 @@ import { tokenInvalid } from '../jobs/errors.ts';
 import { decrypt, encrypt } from '../lib/aes-gcm.ts';
 import { BoundedMap } from '../lib/bounded-map.ts';
 import { parseJson } from '../lib/parse-json.ts';
+import { outerKeyId } from './format.ts';
 import type { KeySource } from './keyring.ts';
 import { openPieces, sealPieces } from './seal-stream.ts';
 
@@ -48,15 +49,11 @@ const nameOf = ({ use, host, job = '', request = '' }: Purpose) => JSON.stringif
 /** Maximum number of derived keys to remember, one per daemon key and process salt. */
 const maxRemembered = 64;
 
-export function createSealer(
-  keys: KeySource,
-  keyOf: (token: string) => string | null,
-  testToken: boolean,
-): Sealer {
+export function createSealer(keys: KeySource, testToken: boolean): Sealer {
   const salt = randomBytes(16).toString('base64url');
-  const keyFor = derivedKeys(keys);
-  const kidFor = (token: string) => keyOf(token) ?? [...keys().daemons.keys()].sort().at(-1) ?? '';
   const secretOf = (kid: string) => keys().daemons.get(kid)?.secret ?? null;
+  const keyFor = derivedKeys(secretOf);
+  const kidFor = (token: string) => outerKeyId(token) ?? [...keys().daemons.keys()].sort().at(-1) ?? '';
   /** Without keys, when only the test token is accepted, there is nothing to seal with. */
   const sealsNothing = () => testToken && keys().daemons.size === 0;
 
@@ -96,10 +93,10 @@ export function createSealer(
 }
 
 /** Derives the key from a daemon key and a process's salt; null: there is no such daemon key. */
-function derivedKeys(keys: KeySource): (kid: string, salt: string) => Buffer | null {
+function derivedKeys(secretOf: (kid: string) => Buffer | null) {
   const derived = new BoundedMap<string, Buffer>(maxRemembered);
-  return (kid, salt) => {
-    const secret = keys().daemons.get(kid)?.secret;
+  return (kid: string, salt: string): Buffer | null => {
+    const secret = secretOf(kid);
     if (!secret) return null;
     const name = `${kid}.${salt}`;
     const known = derived.get(name);

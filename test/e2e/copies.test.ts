@@ -4,7 +4,6 @@ import { readFile, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keys } from '../../src/queue/redis/keys.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
-import { outerKeyId } from '../../src/token/format.ts';
 import { readKeyring } from '../../src/token/key-files.ts';
 import { createSealer } from '../../src/token/seal.ts';
 import { type Client, newId } from '../support/client.ts';
@@ -197,7 +196,7 @@ test('a token for one host reads on no other, and the worker there says so in it
 
 test('an api in the wrong hands reads nothing at a source that no issuer has allowed', async () => {
   const { keyring } = await readKeyring(fleet.directories.api);
-  const sealer = createSealer(() => keyring, outerKeyId, false);
+  const sealer = createSealer(() => keyring, false);
   const request: OriginalRequest = {
     ...{ method: 'PUT', path: '/repository', body: '' },
     query: 'u=0&i=2a&r=stolen&t=gear%3A%2F%2Fsite&h=h2',

@@ -7,7 +7,6 @@ import { authorize } from '../../src/requests/authorize.ts';
 import { type Envelope, openAnswer } from '../../src/requests/envelope.ts';
 import type { OriginalRequest } from '../../src/requests/original.ts';
 import { matchRoute } from '../../src/requests/routes.ts';
-import { outerKeyId } from '../../src/token/format.ts';
 import { readKeyring, readMinterKey } from '../../src/token/key-files.ts';
 import { mintToken } from '../../src/token/mint.ts';
 import { createSealer, type Sealer } from '../../src/token/seal.ts';
@@ -92,13 +91,9 @@ test('1,000 jobs written into Redis that no issuer has allowed have no effect, a
   const daemon = await readMinterKey(fleet.keys, 'daemon');
   const stranger = await makeIssuer((await readMinterKey(fleet.keys, 'issuer')).kid);
   const strangers = await makeDaemon(daemon.kid);
-  const sealer = createSealer(() => keyring, outerKeyId, false);
-  const foreign = createSealer(() => ringOf([], [strangers]), outerKeyId, false);
-  const plain = createSealer(
-    () => ringOf([], []),
-    () => null,
-    true,
-  );
+  const sealer = createSealer(() => keyring, false);
+  const foreign = createSealer(() => ringOf([], [strangers]), false);
+  const plain = createSealer(() => ringOf([], []), true);
   const lines = ['PUT /container/stopped', 'DELETE /container', 'PUT /container/restarted', 'PUT /container'];
   const some = (n: number) => change(lines[n % lines.length] ?? '', anId());
   const flip = (text: string, n: number) => {
@@ -174,7 +169,7 @@ test('what comes after them is done as if nothing had been', async () => {
 
 test('a question that was forged, altered or repeated too late is not answered', async () => {
   const { keyring } = await readKeyring(fleet.directories.worker);
-  const sealer = createSealer(() => keyring, outerKeyId, false);
+  const sealer = createSealer(() => keyring, false);
   const request: OriginalRequest = { method: 'GET', path: '/container', query: 'r=target', body: '' };
   const ask = async (sealed: string) => {
     const [id, api] = [crypto.randomUUID(), crypto.randomUUID()];

@@ -69,7 +69,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
   const asked: string[][] = [];
   const held: string[] = [];
   const fail = async () => Promise.reject(new Error('nobody asks that here'));
-  const plain = createSealer(noKeys, () => null, true);
+  const plain = createSealer(noKeys, true);
   const answers: QueryHandlers = {
     'container.read': async () => Promise.reject(new Failure('container_not_found', 'h1 has no gear')),
     'environment.read': async (sealed) => sealAnswer(plain, [], { host: 'h1', sealed, token: testToken }),

@@ -23,7 +23,7 @@ export function openTestApi(
     {
       queue,
       verifier,
-      sealer: createSealer(noKeys, () => null, true),
+      sealer: createSealer(noKeys, true),
       version: '1',
       limits,
       transport: 'relay',

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import type { Closers } from '../../lib/async/closers.ts';
-import { outerKeyId } from '../../token/format.ts';
 import { noKeys } from '../../token/keyring.ts';
 import { createSealer } from '../../token/seal.ts';
 import { createVerifier } from '../../token/verifier.ts';
@@ -15,6 +14,6 @@ export async function openTokenParts(config: Config, log: Logger, closers: Close
   const keys = watched?.current ?? noKeys;
   return {
     verifier: createVerifier({ keys, fleet, lifetimes: lifetimesOf(config), testToken }),
-    sealer: createSealer(keys, outerKeyId, testToken),
+    sealer: createSealer(keys, testToken),
   };
 }

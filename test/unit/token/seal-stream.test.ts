@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
-import { outerKeyId } from '../../../src/token/format.ts';
 import { type KeySource, noKeys } from '../../../src/token/keyring.ts';
 import { createSealer } from '../../../src/token/seal.ts';
 import { makeDaemon, makeTrust, ringOf, type Trust } from '../../support/tokens.ts';
@@ -12,8 +11,7 @@ beforeAll(async () => {
   token = await trust.mint();
 });
 
-const sealer = (keys: KeySource = () => trust.ring, testToken = false) =>
-  createSealer(keys, outerKeyId, testToken);
+const sealer = (keys: KeySource = () => trust.ring, testToken = false) => createSealer(keys, testToken);
 
 /** Bytes as they come in pieces of a size. */
 async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {

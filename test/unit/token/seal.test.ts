@@ -1,5 +1,4 @@
 import { beforeAll, expect, test } from 'vitest';
-import { outerKeyId } from '../../../src/token/format.ts';
 import { type KeySource, noKeys } from '../../../src/token/keyring.ts';
 import { createSealer, type Purpose } from '../../../src/token/seal.ts';
 import { makeDaemon, makeTrust, ringOf, type Trust } from '../../support/tokens.ts';
@@ -11,8 +10,7 @@ beforeAll(async () => {
   token = await trust.mint();
 });
 
-const sealer = (keys: KeySource = () => trust.ring, testToken = false) =>
-  createSealer(keys, outerKeyId, testToken);
+const sealer = (keys: KeySource = () => trust.ring, testToken = false) => createSealer(keys, testToken);
 const h1: Purpose = { use: 'job', host: 'h1', job: '2a' };
 const content = { token: 'secret', list: [1, 'ü'] };
 

@@ -7,7 +7,6 @@ import { type Envelope, openAnswer } from '../../../src/requests/envelope.ts';
 import type { OriginalRequest } from '../../../src/requests/original.ts';
 import { matchRoute } from '../../../src/requests/routes.ts';
 import type { TokenClaims } from '../../../src/token/claims.ts';
-import { outerKeyId } from '../../../src/token/format.ts';
 import type { Keyring } from '../../../src/token/keyring.ts';
 import { createSealer, type Purpose } from '../../../src/token/seal.ts';
 import { createVerifier, type Verifier } from '../../../src/token/verifier.ts';
@@ -29,7 +28,7 @@ beforeEach(async () => {
   authorizer = createAuthorizer({ host: 'h1', sealer: sealer(), verifier, log });
 });
 
-const sealer = () => createSealer(() => ring, outerKeyId, false);
+const sealer = () => createSealer(() => ring, false);
 const stop: OriginalRequest = {
   method: 'PUT',
   path: '/container/stopped',

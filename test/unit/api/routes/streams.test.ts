@@ -16,7 +16,7 @@ import { lifetimes } from '../../../support/tokens.ts';
 /** What is logged while ann's stream is opened, and where its worker hears that it came from. */
 async function opened(path: string) {
   const { log, lines } = keepLog();
-  const sealer = createSealer(noKeys, () => null, true);
+  const sealer = createSealer(noKeys, true);
   let origin: unknown;
   const open = (async (host, { sealed }, _signal, whose) => {
     whose.warn('it is opened');

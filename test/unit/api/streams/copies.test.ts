@@ -16,7 +16,7 @@ const origin = { trace: 'req-1', peer: '192.0.2.1' };
 /** What is logged of a copy for a job of ann's whose source breaks off, and how the source was asked. */
 async function brokenCopy() {
   const { log, lines } = keepLog();
-  const sealer = createSealer(noKeys, () => null, true);
+  const sealer = createSealer(noKeys, true);
   const request = { method: 'PUT', path: '/repository', body: '' } as const;
   const query = `u=ann&i=${job}&r=copy&t=gear%3A%2F%2Fsite`;
   const whole = { token: testToken, request: { ...request, query }, origin };
