@@ -23,7 +23,7 @@ if [ "${1:-}" = --changed ]; then
     test/unit test/redis test/nodes/generated-client
 fi
 
-alone=' e2e-streams host nodes redis unit '
+alone=' e2e-streams host '
 [ "$(nproc)" -lt 4 ] || alone=
 
 results=$(mktemp -d)

@@ -1,6 +1,8 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import pLimit from 'p-limit';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { commands } from '../../src/cli/commands.ts';
@@ -66,8 +68,9 @@ describe.each(['20', '22', '24'])('on Node %s', (major) => {
   test('every command shows its help', { timeout: 180_000 }, async () => {
     const all = await allCommands();
     expect(all).toContainEqual(['host', 'list']);
-    for (const words of all)
-      expect(await gear(...words, '--help')).toContain(`Usage: gear ${words.join(' ')}`);
+    const side = pLimit(availableParallelism());
+    const helps = await side.map(all, (words) => gear(...words, '--help'));
+    for (const [i, words] of all.entries()) expect(helps[i]).toContain(`Usage: gear ${words.join(' ')}`);
   });
 
   test('every file that is built can be loaded', async () => {
