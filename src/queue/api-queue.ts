@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Scope } from '../jobs/access/scope.ts';
 import type { Kind } from '../jobs/fields/resource.ts';
@@ -31,7 +32,7 @@ import { watchFitness } from './redis/preflight.ts';
 import { guarded } from './redis/queue-failure.ts';
 import { type CopyRequest, onCopyRequest, sendTo } from './rpc/copy-requests.ts';
 import { createRpcClient, type RpcClient } from './rpc/rpc.ts';
-import { type FrameReader, openFrames } from './rpc/stream-relay.ts';
+import { openFrames } from './rpc/stream-relay.ts';
 
 export { roomOf } from './accept/record-request.ts';
 export type { Accepted, Candidate, JobSubmission, Placement } from './accept/submission.ts';
@@ -172,10 +173,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     findHolder: guarded((kind, resource) => surely(() => findHolder(redis, kind, resource))),
     held: guarded((host, kind, names) => heldAmong(redis, host, kind, names)),
     ask: guarded(asker.ask),
-    relay: guarded((host, wanted, signal) => {
-      const open = () => openFrames(redis, connect, (id) => keys.frames(host, id), signal);
-      return relay(asker, open, host, wanted, signal);
-    }),
+    relay: guarded((host, wanted, signal) => relay(redis, connect, asker, host, wanted, signal)),
     onFetch: (listener) => onCopyRequest(subscriber, listener),
     // Not guarded: it also throws the errors of the body.
     bring: (fetch, open, signal) => sendTo(sending, fetch, open, signal),
@@ -192,25 +190,21 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   };
 }
 
-/** Makes a host's worker send a stream; `open` creates its reader. */
+/** Makes a host's worker send a stream. */
 async function relay(
+  redis: Redis,
+  connect: () => Redis,
   asker: RpcClient,
-  open: () => Promise<FrameReader>,
   host: string,
   { name, sealed, how }: WantedStream,
   signal: AbortSignal,
 ): Promise<OpenStream> {
-  signal.throwIfAborted();
-  const frames = await open();
-  try {
-    const opening = { id: frames.id, how };
-    const { head } = await asker.ask(host, 'stream.open', sealed, opening, openDeadline);
-    signal.throwIfAborted();
-    return { head: parseHead(name, head), body: frames.body };
-  } catch (error) {
-    await frames.drop();
-    throw error;
-  }
+  const ask = async (id: string) => {
+    const { head } = await asker.ask(host, 'stream.open', sealed, { id, how }, openDeadline);
+    return parseHead(name, head);
+  };
+  const { answer: head, body } = await openFrames(redis, connect, host, ask, signal);
+  return { head, body };
 }
 
 interface Remembered<T> {

@@ -32,8 +32,13 @@ afterEach(async () => {
   await redis.close();
 });
 
-const open = (gone?: number) =>
-  openFrames(apis, () => readingConnection({ url: redis.url }, log), keyOf, abort.signal, gone);
+/** What asks a host for a stream: here the test itself sends it, by its id. */
+const ask = async (id: string) => id;
+const open = async (gone?: number) => {
+  const connect = () => readingConnection({ url: redis.url }, log);
+  const { answer: id, body } = await openFrames(apis, connect, 'h1', ask, abort.signal, gone);
+  return { id, body };
+};
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -170,11 +175,11 @@ test('a reader that dies ends the source within 15 seconds and leaves no key', a
   const connection = readingConnection({ url: redis.url }, log);
   const dying = failFastConnection({ url: redis.url }, log);
   await until('it is connected', () => dying.status === 'ready');
-  const frames = await openFrames(dying, () => connection, keyOf, abort.signal);
+  const { answer: id, body } = await openFrames(dying, () => connection, 'h1', ask, abort.signal);
   const source = endless();
-  const sent = sendFrames(workers, keyOf(frames.id), source.body, source.abort);
+  const sent = sendFrames(workers, keyOf(id), source.body, source.abort);
   const failed = expect(sent).rejects.toBeInstanceOf(NobodyReads);
-  const iterator = frames.body[Symbol.asyncIterator]();
+  const iterator = body[Symbol.asyncIterator]();
   await iterator.next();
   const died = Date.now();
   dying.disconnect();
@@ -213,8 +218,11 @@ test('a Redis that goes away breaks the stream on both sides', async () => {
 });
 
 test('a reader that nobody sends to takes its key back', async () => {
-  const frames = await open();
-  expect(await keysLeft()).toHaveLength(1);
-  await frames.drop();
+  const fails = async () => {
+    expect(await keysLeft()).toHaveLength(1);
+    throw new Error('no such stream');
+  };
+  const connect = () => readingConnection({ url: redis.url }, log);
+  await expect(openFrames(apis, connect, 'h1', fails, abort.signal)).rejects.toThrow('no such stream');
   expect(await keysLeft()).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { hostName } from '../../jobs/fields/identifier.ts';
 import { requestId } from '../../jobs/fields/request-id.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { channels, hostOfChannel, keys } from '../redis/keys.ts';
-import { claimFrames, type FrameReader, openFrames, sendFrames } from './stream-relay.ts';
+import { claimFrames, openFrames, sendFrames } from './stream-relay.ts';
 
 /**
  * Brings a resource of another host to a worker, which can reach neither that host nor its keys.
@@ -31,18 +31,13 @@ export async function requestCopy(
   job: string,
   signal: AbortSignal,
 ): Promise<AsyncIterable<Uint8Array>> {
-  const reader = await openFrames(redis, connect, (id) => keys.frames(host, id), signal);
-  try {
-    await redis.publish(channels.fetch(host), JSON.stringify({ job, frames: reader.id }));
-  } catch (error) {
-    await reader.drop();
-    throw error;
-  }
-  return asFailures(reader, signal);
+  const announce = (frames: string) => redis.publish(channels.fetch(host), JSON.stringify({ job, frames }));
+  const { body } = await openFrames(redis, connect, host, announce, signal);
+  return asFailures(body, signal);
 }
 
 /** Treats a lost connection to Redis as a stream that breaks off. */
-async function* asFailures({ body }: FrameReader, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* asFailures(body: AsyncIterable<Uint8Array>, signal: AbortSignal) {
   try {
     yield* body;
   } catch (error) {

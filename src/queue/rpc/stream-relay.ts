@@ -4,6 +4,7 @@ import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { maxStreamSilence } from '../redis/connection.ts';
+import { keys } from '../redis/keys.ts';
 
 /**
  * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker
@@ -163,31 +164,33 @@ function frameSender(redis: Redis, key: string, abort: (why: Error) => void, fir
   };
 }
 
-export interface FrameReader {
-  /** The id of the stream, for the sender. */
-  id: string;
+/** A stream that a host sends. */
+interface OpenFrames<T> {
+  /** The answer of `ask`. */
+  answer: T;
   /**
    * The bytes sent. Throws when the stream breaks off. Read it once, to its end or until you close
    * it.
    */
   body: AsyncIterable<Uint8Array>;
-  /** Deletes the stream when it is not going to be sent after all. */
-  drop(): Promise<void>;
 }
 
 /**
- * Creates a key to read from. `redis` sends the heartbeats; `connect` opens a connection for
- * blocking reads. A stream breaks off when its sender is silent for `gone` milliseconds.
+ * Creates a key to read from, and deletes it if `ask`, which asks for the stream of an id, fails.
+ * `redis` sends the heartbeats; `connect` opens a connection for blocking reads. A stream breaks
+ * off when its sender is silent for `gone` milliseconds.
  */
-export async function openFrames(
+export async function openFrames<T>(
   redis: Redis,
   connect: () => Redis,
-  keyOf: (id: string) => string,
+  host: string,
+  ask: (id: string) => Promise<T>,
   signal: AbortSignal,
   gone = maxStreamSilence,
-): Promise<FrameReader> {
+): Promise<OpenFrames<T>> {
+  signal.throwIfAborted();
   const id = randomUUID();
-  const key = keyOf(id);
+  const key = keys.frames(host, id);
   await redis.multi().xadd(key, opening, 'o', '').pexpire(key, maxStreamSilence).exec();
   const beat = setInterval(() => {
     redis.pexpire(key, maxStreamSilence).catch(() => undefined); // The reads report errors.
@@ -198,8 +201,14 @@ export async function openFrames(
     await redis.del(key).catch(() => undefined); // It expires by itself while Redis is offline.
   };
   signal.addEventListener('abort', drop);
-  if (signal.aborted) await drop();
-  return { id, body: readFrames(redis, connect, key, { signal, gone, drop }), drop };
+  try {
+    const answer = await ask(id);
+    signal.throwIfAborted();
+    return { answer, body: readFrames(redis, connect, key, { signal, gone, drop }) };
+  } catch (error) {
+    await drop();
+    throw error;
+  }
 }
 
 async function* readFrames(
