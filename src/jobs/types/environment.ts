@@ -39,7 +39,6 @@ const toEnvironment = {
   }),
   result,
   on: 'environment',
-  since: 1,
 } as const;
 
 export const environmentReplace = defineJob({
@@ -49,6 +48,7 @@ export const environmentReplace = defineJob({
   ...toEnvironment,
   errors: ['no_host', 'image_not_found', 'host_unavailable', 'timeout'],
   needs: 'place',
+  since: 1,
 });
 
 export const environmentMerge = defineJob({
@@ -58,6 +58,7 @@ export const environmentMerge = defineJob({
   ...toEnvironment,
   errors: ['environment_not_found', 'invalid_request', 'image_not_found', 'host_unavailable', 'timeout'],
   needs: 'presence',
+  since: 1,
 });
 
 export const environmentRead = {
