@@ -42,7 +42,7 @@ declare global {
       log: LogFields;
       /** Set if the request is traced; see lib/tracing.ts. */
       span?: OpenSpan;
-      /** Set by requireToken; only the open paths lack it. */
+      /** Set by requireToken; missing on open paths and where the token was refused. */
       caller: Caller;
       /** The kind of slot that the request holds; see user-limits.ts. */
       place?: Place;

@@ -145,8 +145,8 @@ function recordOf(id: string, told: Accepted, written: Run): JobRecord {
   };
 }
 
-/** Shown when a record has nothing readable. */
 const createdAt = new Date(0).toISOString();
+/** Shown when a record has nothing readable. */
 const nothing = accepted.parse({ type: '', resource: '', host: '', user: '', createdAt, fingerprint: '' });
 
 function unreadable(id: string, told: Accepted = nothing): JobRecord {
