@@ -450,6 +450,7 @@ async function holds(one: Case): Promise<number> {
   expect(same.outcome.split(' ', 1), one.name).toEqual([one.fails ?? 'succeeded']);
   let isTakenBack = false;
   let tried = 0;
+  const missed = new Set<string>();
   for (const interruption of interruptions) {
     if (interruption.next === 'undo' && !handlers[one.type].undo) continue;
     const left = new Set(points.filter(interruption.counts).map(counter()));
@@ -463,10 +464,11 @@ async function holds(one: Case): Promise<number> {
       const expected = isCancelled ? { outcome: 'cancelled', state: before, starts } : { ...same, starts };
       expect({ at, ...end }, one.name).toEqual({ at, ...expected });
       isTakenBack = isCancelled;
-      // What it did not come to this time, for another run had it done, it need not come to the next time.
-      const [skipped = ''] = left;
-      if (left.size === size) left.delete(skipped);
-      else tried += size - left.size;
+      tried += size - left.size;
+      // A job does not come to what another one has done for it, such as a reload: it has a second try.
+      const [next = ''] = left;
+      if (left.size === size && missed.has(next)) left.delete(next);
+      else if (left.size === size) missed.add(next);
     }
   }
   return tried;
@@ -478,13 +480,13 @@ test('every kind of job is in the tables', () => {
 });
 
 /** Whatever passes or interrupts a job anywhere, it comes to the same end, once, and leaves nothing. */
-async function allHold(cases: Case[]): Promise<void> {
-  for (const one of cases) expect(await holds(one), one.name).toBeGreaterThan(1);
+async function allHold(some: Case[]): Promise<void> {
+  for (const one of some) expect(await holds(one), one.name).toBeGreaterThan(1);
 }
 
-const namesOf = (cases: Case[]) => cases.map(({ name }) => name).join(', ');
+const namesOf = (some: Case[]) => some.map(({ name }) => name).join(', ');
 
-/** Hundreds of containers are started and stopped: ten minutes on two processors with nothing else to do. */
+/** Up to a hundred containers are started and stopped: two minutes on two processors with nothing else to do. */
 const caseDeadline = 2_400_000;
 
 describe.concurrent('with a fault, a hand-back or a cancellation anywhere comes to the same end, once (house 7.1, 7.2):', () => {
