@@ -37,7 +37,7 @@ beforeAll(async () => {
   await onHost('mkdir', clone);
   const copy = 'tar -C "$1" --exclude=./.git --exclude=./node_modules -cf - . | tar -C "$2" -xf -';
   await onHost('sh', '-c', copy, 'sh', project, clone);
-}, 240_000);
+}, 480_000);
 afterAll(async () => {
   await run('contrib/lab', 'down');
   await rm(cache, { recursive: true, force: true });
@@ -61,7 +61,7 @@ test('docker-compose.yml brings up an api and a Redis that become healthy', asyn
     const container = await compose('ps', '-q', service);
     await until(`${service} is healthy`, async () => (await healthOf(container)) === 'healthy', 60_000);
   }
-}, 240_000);
+}, 480_000);
 
 test('a worker on the host joins it, and a real token makes a gear', async () => {
   const fleet = `${clone}/fleet`;

@@ -14,7 +14,7 @@ const rounds = '11';
 const mostSeconds = 90;
 
 test('a host that crashes in every way keeps its promises: nothing lost, doubled, wrong or left behind', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const { status, stdout, stderr } = await run(
     ...['env', 'GEARD_CRASH_DIR=/run/geard-crash-test', 'scripts/crash.sh'],
@@ -29,7 +29,7 @@ test('a host that crashes in every way keeps its promises: nothing lost, doubled
 });
 
 test('Ctrl-C in the middle of a round ends with what the rounds came to, a sentence and 130, and leaves nothing', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const directory = '/run/geard-crash-ended';
   const command = [`GEARD_CRASH_DIR=${directory}`, 'scripts/crash.sh', '--rounds', '50', '--seed', seed];

@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 
 let host: InstalledHost;
 beforeAll(async () => {
-  host = await openInstalledHost('fleet');
+  host = await openInstalledHost('install-fleet');
   await host.ok(`${process.cwd()}/contrib/sample/image`);
 }, 180_000);
 afterAll(() => host.close(), 60_000);

@@ -18,7 +18,9 @@ async function traces(): Promise<string[]> {
     .split('\n')
     .filter((line) => line.includes('geard-lab-own'));
   const processes = (await run('pgrep', '-f', 'geard-lab-own')).stdout.split('\n').filter(Boolean);
-  const cgroups = (await ok('find', '/sys/fs/cgroup', '-name', 'geard-lab-own*')).split('\n').filter(Boolean);
+  const cgroups = (await ok('find', '/sys/fs/cgroup', '-ignore_readdir_race', '-name', 'geard-lab-own*'))
+    .split('\n')
+    .filter(Boolean);
   const files = (
     await run('find', '/run', '/var/lib/geard-lab', '-maxdepth', '1', '-name', 'geard-lab-own*')
   ).stdout

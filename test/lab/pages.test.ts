@@ -16,7 +16,7 @@ beforeAll(async () => {
   expect(up, up.stderr).toMatchObject({ status: 0 });
   await onHost(`${project}/contrib/sample/image`);
   await onHost('mkdir', clone);
-  const copy = 'tar -C "$1" --exclude=./.git -cf - . | tar -C "$2" -xf -';
+  const copy = 'tar -C "$1" --exclude=./.git --exclude=./node_modules/.cache -cf - . | tar -C "$2" -xf -';
   await onHost('sh', '-c', copy, 'sh', project, clone);
 }, 120_000);
 afterAll(async () => {

@@ -31,15 +31,15 @@ const nothingLeft = () => !existsSync('/run/geard-start') && !existsSync('/var/l
 
 test('npm start -- --once performs the tour and ends with 0, leaving nothing', async () => {
   const { said, ended } = start('--once');
-  const waited = pause(100_000).then(() => 'not within 100 s');
+  const waited = pause(200_000).then(() => 'not within 200 s');
   expect(await Promise.race([ended, waited]), said()).toBe(0);
   expect(said()).toContain('every step was as it should be');
   expect(nothingLeft()).toBe(true);
-}, 120_000);
+}, 240_000);
 
 test('every line it prints works as printed, and Ctrl-C cleans up', async () => {
   const { said, ended } = start();
-  const waits = until('it waits for Ctrl-C', () => said().includes('Ctrl-C ends it'), 100_000);
+  const waits = until('it waits for Ctrl-C', () => said().includes('Ctrl-C ends it'), 200_000);
   const early = ended.then((code) => Promise.reject(new Error(`it ended with ${code}`)));
   await Promise.race([waits, early]).catch((error: Error) => expect.fail(`${error.message}\n${said()}`));
   const lines = said()
