@@ -493,7 +493,7 @@ describe('streams by auto', () => {
   test('it comes through Redis where nobody answers, and the client sees no difference', async () => {
     const { address } = JSON.parse((await fleet.redis.redis.get(keys.host('h1'))) ?? '{}');
     const port = new URL(`http://${address}`).port;
-    // A heartbeat announces the address again at any moment, so the address itself has to be silent.
+    // A heartbeat announces the address again at any moment, so the address itself has to refuse.
     const rule = ['INPUT', '-p', 'tcp', '--dport', port, '-j', 'REJECT', '--reject-with', 'tcp-reset'];
     await ok('iptables', '-w', '-I', ...rule);
     try {
