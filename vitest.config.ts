@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
  * built program and the releases of Node.js that it is to run on, `redis` a redis-server in PATH; `host`
  * and `e2e` run inside a lab host, `lab` drives the lab from outside.
  *
- * `files`: how many test files run side by side. The host of a lab, and the lab, exist once.
+ * `files`: how many test files run side by side. The tests of a host have it for themselves.
  */
 const tier = (name: string, testTimeout: number, files = 1) => ({
   name,
@@ -15,6 +15,7 @@ const tier = (name: string, testTimeout: number, files = 1) => ({
   hookTimeout: 60_000,
   fileParallelism: files !== 1,
   maxWorkers: files,
+  maxConcurrency: 4,
 });
 
 const processors = availableParallelism();
@@ -30,13 +31,11 @@ const unit = tier('unit', 10_000, processors);
 
 export default defineConfig({
   test: {
-    maxConcurrency: 4,
     projects: [
       { test: { ...unit, exclude: isolated, isolate: false } },
       { test: { ...unit, name: 'unit-isolated', include: isolated } },
       { test: tier('nodes', 30_000) },
-      // These wait for Redis most of the time.
-      { test: tier('redis', 60_000, 2 * processors) },
+      { test: tier('redis', 60_000, processors) },
       { test: tier('host', 60_000) },
       { test: tier('e2e', 120_000) },
       { test: tier('lab', 300_000) },

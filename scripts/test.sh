@@ -3,7 +3,7 @@
 # npm test -- --changed [COMMIT]: the tests of unit and redis, and that of a generated client, that load a file that differs
 # from a commit (default: HEAD).
 # A tier is one run or several. Runs go side by side, GEARD_TEST_JOBS at a time (default: as many as there are processors).
-# On fewer than four processors those that are about time, or keep all of them busy themselves, go alone.
+# On fewer than four processors the runs that measure times or keep all processors busy go alone.
 # Each line of output starts with its run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,14 +23,14 @@ if [ "${1:-}" = --changed ]; then
     test/unit test/redis test/nodes/generated-client
 fi
 
-alone=' e2e-streams host '
+alone=' e2e-streams host redis '
 [ "$(nproc)" -lt 4 ] || alone=
 
 results=$(mktemp -d)
 # The runs of each tier. The longest come first, so that none of them is left for the end.
 declare -A runs_of=([e2e]='e2e-1 e2e-2 e2e-streams' [lab]='lab-1 lab-2' [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
 tiers=("$@")
-[ $# -gt 0 ] || tiers=(e2e lab host nodes redis unit)
+[ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
 for tier in "${tiers[@]}"; do
   [ -n "${runs_of[$tier]:-}" ] || die "there is no tier $tier; the tiers are unit, nodes, redis, host, e2e and lab"
 done
@@ -40,7 +40,7 @@ for tier in "${tiers[@]}"; do read -ra more <<<"${runs_of[$tier]}" && runs+=("${
 
 # A burst of a million lines needs all processors.
 streams=test/e2e/streams.test.ts
-# Those that have an api of this machine: its port, 2223, exists once.
+# These have an api answer on port 2223 of this machine, which exists once; compose and crash make the two runs as long.
 with_api=$(printf 'test/lab/%s.test.ts ' compose crash fleet lab removed start)
 
 # vitest RUN COMMAND…: the tests of a run, started by a command.

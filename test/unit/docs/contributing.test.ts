@@ -37,7 +37,7 @@ test('the worked examples of CONTRIBUTING.md apply, compile, and pass the tests 
   expect(await complaints(copy, 'typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noEmit')).toBe('');
   const tests = [...page.matchAll(/\(`(test\/unit\/[\w/-]+\.test\.ts)`\)/g)].map(([, path = '']) => path);
   expect(tests.length).toBeGreaterThan(0);
-  expect(await complaints(copy, 'vitest/vitest.mjs', 'run', '--project', 'unit', ...tests)).toBe('');
+  expect(await complaints(copy, 'vitest/vitest.mjs', 'run', '--project', 'unit*', ...tests)).toBe('');
 }, 60_000);
 
 test('every path that CONTRIBUTING.md names is there', () => {
