@@ -12,3 +12,8 @@ export async function leaveNoCoreFile(): Promise<boolean> {
   const { status } = await exec('prlimit', args, { deadline }).catch(() => ({ status: null }));
   return status === 0;
 }
+
+/** Hides the arguments from ps: the title overwrites the memory from which Linux reads them. */
+export function hideArguments(title: string): void {
+  process.title = title;
+}

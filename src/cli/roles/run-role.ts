@@ -10,6 +10,7 @@ import type { Role } from '../options/options.ts';
 import { version } from '../version.ts';
 import { armFailpoints } from './failpoints.ts';
 import { openRole } from './open-role.ts';
+import { hideArguments } from './process-hardening.ts';
 
 /** Timeout for a collector to accept the last spans, in milliseconds. */
 const flushPatience = 2_000;
@@ -22,9 +23,7 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
   const ended = nextSignal();
   let log: Logger;
   try {
-    // Hides the arguments, which may hold the password of Redis: the title overwrites the memory
-    // from which ps reads them.
-    process.title = `gear ${role}`;
+    hideArguments(`gear ${role}`); // They may contain the password of Redis.
     const config = readConfig(role, flags);
     log = await createLogger(config.logLevel, config.auditLog);
     endAtFaults(log);

@@ -5,6 +5,7 @@ import { act } from '../act.ts';
 import { collect } from '../client/fields.ts';
 import { BadConfig, type Flags, lifetimesOf, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
+import { hideArguments } from '../roles/process-hardening.ts';
 import type { CreateFlags } from './create.ts';
 
 const named = ['keys', 'fleet', 'tokenHours', 'tokenReadHours'] as const;
@@ -74,8 +75,7 @@ function inspectCommand(): Command {
     .argument('[token]', 'the token; by default read from standard input, where ps does not show it')
     .action((given: string | undefined, flags: Flags) =>
       act(async () => {
-        // Hides the token: the title overwrites the memory from which ps reads the arguments.
-        process.title = 'gear token inspect';
+        hideArguments('gear token inspect');
         const token = (given ?? (await readAll(process.stdin))).trim();
         const { inspectToken } = await import('./inspect.ts');
         const { text, accepted } = await inspectToken(token, settingsOf(flags));
