@@ -32,27 +32,31 @@ export function createStreamOpener(queue: ApiQueue, transport: Transport): OpenS
   const failed = createRecent(forgetAfter, maxRemembered);
 
   const open = async (host: string, wanted: WantedStream, signal: AbortSignal, log: Logger) => {
-    const { name: stream } = wanted;
     const address = transport === 'relay' ? null : ((await queue.host(host))?.address ?? null);
-    if (transport === 'direct' || (address !== null && !failed.has(address))) {
-      try {
-        if (address === null) throw new Unreachable(host, 'it has announced no address');
-        const opened = await openDirect(address, wanted, signal);
-        streamOpenings.add({ stream, transport: 'direct' });
-        return opened;
-      } catch (error) {
-        if (!(error instanceof Unreachable)) throw error;
-        if (transport === 'direct') {
-          const detail = `the worker of the host ${host} cannot be reached directly, and --stream is direct`;
-          throw new Failure('host_unavailable', detail, { cause: error });
-        }
-        log.warn({ host, reason: String(error.cause) }, 'the worker cannot be reached directly; using Redis');
-        if (address !== null) failed.add(address);
+    if (transport !== 'direct' && (address === null || failed.has(address)))
+      return counted('relay', wanted, await queue.relay(host, wanted, signal));
+    try {
+      if (address === null) throw new Unreachable(host, 'it has announced no address');
+      return counted('direct', wanted, await openDirect(address, wanted, signal));
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      if (transport === 'direct') {
+        const detail = `the worker of the host ${host} cannot be reached directly, and --stream is direct`;
+        throw new Failure('host_unavailable', detail, { cause: error });
       }
+      log.warn({ host, reason: String(error.cause) }, 'the worker cannot be reached directly; using Redis');
+      if (address !== null) failed.add(address);
+      return counted('relay', wanted, await queue.relay(host, wanted, signal));
     }
-    const opened = await queue.relay(host, wanted, signal);
-    streamOpenings.add({ stream, transport: 'relay' });
-    return opened;
   };
   return open as OpenStreamOf;
+}
+
+function counted(
+  transport: 'relay' | 'direct',
+  { name: stream }: WantedStream,
+  opened: OpenStream,
+): OpenStream {
+  streamOpenings.add({ stream, transport });
+  return opened;
 }
