@@ -145,9 +145,15 @@ function recordOf(id: string, told: Accepted, written: Run): JobRecord {
   };
 }
 
-const createdAt = new Date(0).toISOString();
 /** Shown when a record has nothing readable. */
-const nothing = accepted.parse({ type: '', resource: '', host: '', user: '', createdAt, fingerprint: '' });
+const nothing = accepted.parse({
+  type: '',
+  resource: '',
+  host: '',
+  user: '',
+  createdAt: new Date(0).toISOString(),
+  fingerprint: '',
+});
 
 function unreadable(id: string, told: Accepted = nothing): JobRecord {
   const known = { ...told, sealed: '', cancel: null, v: 1 };
