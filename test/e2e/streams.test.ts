@@ -5,22 +5,20 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { keys } from '../../src/queue/redis/keys.ts';
 import { ask } from '../support/ask.ts';
 import { createClient, newId } from '../support/client.ts';
-import { type Curl, curl } from '../support/curl.ts';
-import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';
+import { curl } from '../support/curl.ts';
+import { makeBase, removeGearsOf } from '../support/daemon.ts';
 import { assertDocumented } from '../support/documented.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
+import { type LoudGear, linesOf, numbersIn, openLoudGear } from '../support/loud-gear.ts';
 import { end, outputOf, residentMegabytes, startNode } from '../support/processes.ts';
 import { fillRepository, pushFiles } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
-beforeAll(async () => {
-  await sampleImage();
-});
-
 // One suite for both ways of transport: nobody shall see a difference.
 describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
+  let loud: LoudGear;
   let fleet: Fleet;
   const gear = `talks-${transport}`;
   /** Milliseconds in which a stream is gone whose api or worker dies: a relayed one is heard of by silence only. */
@@ -28,11 +26,8 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   const repository = `large-${transport}`;
 
   beforeAll(async () => {
-    // What a gear may log by default is less than the bursts below.
-    fleet = await openFleet(transport, ['--gear-log-lines', '100000000']);
-    const command = ['/bin/sh', '-c', 'echo ready; exec sleep 100000'];
-    const installed = await fleet.change('PUT', 'container', { r: gear, t: 'geard/sample' }, { command });
-    expect(installed.body.state).toBe('succeeded');
+    loud = await openLoudGear(transport);
+    fleet = loud.fleet;
     await fleet.change('PUT', 'repository', { r: repository });
     await fillRepository(`${fleet.base}/git/${repository}`, 100);
     // What is opened at the first stream and stays is part of being at rest.
@@ -40,17 +35,10 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   });
   afterAll(() => fleet.close());
 
-  const query = (parameters: Record<string, string>) => new URLSearchParams(parameters).toString();
-  const log = (parameters: Record<string, string> = {}) =>
-    `${fleet.url}/container/log?${query({ u: '0', r: gear, ...parameters })}`;
+  const log = (parameters?: Record<string, string>) => loud.log(parameters);
+  const say = (script: string) => loud.say(script);
   const archive = (parameters: Record<string, string> = {}, ref = '') =>
-    `${fleet.url}/content${ref}?${query({ t: 'gitarchive', r: repository, ...parameters })}`;
-  /** Has the gear's process write something to its stdout. */
-  const say = (script: string) =>
-    ok('docker', 'exec', `gear-${gear}`, '/bin/sh', '-c', `(${script}) >/proc/1/fd/1`);
-  /** The last lines of both, which tell why a stream was cut off. */
-  const said = () => [fleet.api, fleet.worker].map((role) => outputOf(role).slice(-1_000)).join('\n');
-  const lines = (body: Buffer) => body.toString().split('\n').slice(0, -1);
+    `${fleet.url}/content${ref}?${new URLSearchParams({ t: 'gitarchive', r: repository, ...parameters })}`;
 
   test('a log has its history, then what comes, and closes by itself when its time is up', async () => {
     await say('echo before');
@@ -61,7 +49,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     await say('echo while it runs');
     const { code, body } = await following.done;
     expect(code).toBe(0);
-    expect(lines(body)).toEqual(['before', 'while it runs']);
+    expect(linesOf(body)).toEqual(['before', 'while it runs']);
     expect(Date.now() - started).toBeGreaterThan(2_900);
     expect(Date.now() - started).toBeLessThan(6_000);
   });
@@ -72,12 +60,12 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     await until('it follows', () => behindStreams().some((line) => line.includes('--follow')));
     for (let i = 0; i < 30; i++) await say(`echo ${mark} ${i}`);
     await following.done;
-    const all = lines((await curl(log({ lines: '100', for: '0' })).done).body).filter((line) =>
+    const all = linesOf((await curl(log({ lines: '100', for: '0' })).done).body).filter((line) =>
       line.startsWith(mark),
     );
     expect(all).toEqual(Array.from({ length: 30 }, (_, i) => `${mark} ${i}`));
     const { body } = await following.done;
-    const seen = lines(body).filter((line) => line.startsWith(mark));
+    const seen = linesOf(body).filter((line) => line.startsWith(mark));
     expect(seen).toEqual(all.slice(0, seen.length));
     expect(seen.length).toBeGreaterThan(0);
   });
@@ -110,7 +98,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     await say('printf "one\\377\\n"; echo two');
     await ok('journalctl', '--sync');
     const json = await curl('-H', 'Accept: application/x-ndjson', log({ lines: '2', for: '0' })).done;
-    const records = lines(json.body).map((line) => JSON.parse(line));
+    const records = linesOf(json.body).map((line) => JSON.parse(line));
     expect(records).toEqual([
       { cursor: expect.any(String), time: expect.any(String), message: 'b25l/w==', encoding: 'base64' },
       { cursor: expect.any(String), time: expect.any(String), message: 'two' },
@@ -119,7 +107,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const events = await curl('-H', 'Accept: text/event-stream', log({ lines: '1', for: '0' })).done;
     const after = ['-H', 'Accept: application/x-ndjson', '-H', `Last-Event-ID: ${records[0].cursor}`];
     const rest = await curl(...after, log({ for: '0' })).done;
-    expect(lines(rest.body).map((line) => JSON.parse(line).message)).toEqual(['two', undefined]);
+    expect(linesOf(rest.body).map((line) => JSON.parse(line).message)).toEqual(['two', undefined]);
     expect(events.body.toString()).toBe(
       `id: ${records[1].cursor}\ndata: two\n\nevent: end\ndata: {"reason":"the history ends"}\n\n`,
     );
@@ -181,67 +169,6 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(body.toString()).toMatch(/^event: missed\ndata: \{"reason":"the record named by Last-Event-ID/);
   });
 
-  const isLine = / a line as long as lines of a log are-*$/;
-  /** Has the gear write so many numbered lines as fast as it can, each so much longer. */
-  const burst = (count: number, longer = 0) =>
-    say(
-      `/bin/busybox awk 'BEGIN { p = sprintf("%${longer}s", ""); gsub(/ /, "-", p); for (i = 1; i <= ${count}; i++) print i " a line as long as lines of a log are" p }'`,
-    );
-  const numbersIn = (body: Buffer) =>
-    lines(body).flatMap((line) => (isLine.test(line) ? [Number.parseInt(line, 10)] : []));
-  const isSequence = (numbers: number[]) => numbers.every((number, i) => number === i + 1);
-
-  test('a burst of a million lines comes through, every line once and in order', {
-    timeout: 240_000,
-  }, async () => {
-    const following = curl(log({ lines: '0', for: '200' }));
-    onTestFinished(() => void following.child.kill('SIGKILL'));
-    await until('it follows', () => behindStreams().length > 0);
-    await burst(1_000_000);
-    const isOver = () =>
-      following.child.exitCode !== null || /\n1000000 a line|\n-- geard:/.test(String(following.tail()));
-    await until('the last line is there, or the stream has ended', isOver, 90_000);
-    following.child.kill('SIGKILL');
-    const { code, body } = await following.done;
-    expect(code, said()).toBe(null);
-    expect(/-- geard: .*/.exec(body.toString('latin1'))?.[0]).toBeUndefined();
-    const numbers = numbersIn(body);
-    expect(numbers).toHaveLength(1_000_000);
-    expect(isSequence(numbers)).toBe(true);
-  });
-
-  /** Takes 1 MB/s for so many milliseconds, then what is left at once. */
-  const readSlowly = ({ child: { stdout } }: Curl, milliseconds: number) => {
-    const end = Date.now() + milliseconds;
-    stdout?.on('data', (chunk: Buffer) => {
-      if (Date.now() > end) return;
-      stdout.pause();
-      setTimeout(() => stdout.resume(), chunk.length / 1_000);
-    });
-  };
-
-  test('a reader that is too slow for a burst gets the first lines and is told how many it has missed', async () => {
-    // 186 MB, which a busy machine takes half a minute to log. Of these the buffers of the connections between
-    // hold up to 60 MB, and the reader takes 45 MB until its time is up and no more is waited for.
-    const [count, seconds] = [600_000, 45];
-    await until('the test before has left nothing', () => behindStreams().length === 0);
-    const slow = curl(log({ lines: '0', for: String(seconds) }));
-    readSlowly(slow, seconds * 1_000);
-    onTestFinished(() => void slow.child.kill('SIGKILL'));
-    await until('it follows', () => behindStreams().some((line) => line.includes('--follow')));
-    await burst(count, 260);
-    const { code, body } = await slow.done;
-    const numbers = numbersIn(body);
-    const missed = Number(
-      /-- geard: (\d+) lines missed/.exec(body.toString('latin1', body.length - 300))?.[1] ?? 0,
-    );
-    expect(code, said()).toBe(0);
-    expect(isSequence(numbers)).toBe(true);
-    expect(missed).toBeGreaterThan(0);
-    // What the journal had when the time was up was either passed on or told.
-    expect(numbers.length + missed).toBe(count);
-  });
-
   test('lines that journald itself has suppressed are told in the stream', async () => {
     await until('the test before has left nothing', () => behindStreams().length === 0);
     const dropIn = `/run/systemd/system/gear-${gear}.service.d`;
@@ -259,7 +186,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     let sent = 0;
     const told = new RegExp(`Suppressed \\d+ messages from gear-${gear}.service`);
     await until('it is told', async () => {
-      await burst(2_000); // journald tells of what it has suppressed when it takes a line again.
+      await loud.burst(2_000); // journald tells of what it has suppressed when it takes a line again.
       sent += 2_000;
       return told.test(following.received().toString());
     });
@@ -333,7 +260,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     await until('all are connected', () => all.every((one) => one.received().length > 0), 60_000);
     expect(behindStreams().filter((line) => line.includes('--follow'))).toHaveLength(1);
     await say(`echo ${mark}`);
-    await until('all have seen it', () => all.every(({ received }) => lines(received()).includes(mark)));
+    await until('all have seen it', () => all.every(({ received }) => linesOf(received()).includes(mark)));
     expect(all.filter(({ child }) => child.exitCode !== null)).toEqual([]);
   });
 

@@ -1,0 +1,53 @@
+import { expect } from 'vitest';
+import type { Transport } from '../../src/jobs/rpc/streams.ts';
+import { sampleImage } from './daemon.ts';
+import { type Fleet, openFleet } from './fleet.ts';
+import { outputOf } from './processes.ts';
+import { ok } from './run.ts';
+
+/** A fleet with one gear, `talks-<transport>`, that logs what a test has it log. */
+export interface LoudGear {
+  fleet: Fleet;
+  gear: string;
+  /** The URL of its log. */
+  log(parameters?: Record<string, string>): string;
+  /** Has its process write something to its stdout. */
+  say(script: string): Promise<string>;
+  /** Has it write so many numbered lines as fast as it can, each so much longer. */
+  burst(count: number, longer?: number): Promise<string>;
+  /** The last lines of api and worker, which tell why a stream was cut off. */
+  said(): string;
+}
+
+export async function openLoudGear(transport: Transport): Promise<LoudGear> {
+  const gear = `talks-${transport}`;
+  await sampleImage();
+  // What a gear may log by default is less than the bursts.
+  const fleet = await openFleet(transport, ['--gear-log-lines', '100000000']);
+  const command = ['/bin/sh', '-c', 'echo ready; exec sleep 100000'];
+  const installed = await fleet.change('PUT', 'container', { r: gear, t: 'geard/sample' }, { command });
+  expect(installed.body.state).toBe('succeeded');
+  const say = (script: string) =>
+    ok('docker', 'exec', `gear-${gear}`, '/bin/sh', '-c', `(${script}) >/proc/1/fd/1`);
+  return {
+    fleet,
+    gear,
+    log: (parameters = {}) =>
+      `${fleet.url}/container/log?${new URLSearchParams({ u: '0', r: gear, ...parameters })}`,
+    say,
+    burst: (count, longer = 0) =>
+      say(
+        `/bin/busybox awk 'BEGIN { p = sprintf("%${longer}s", ""); gsub(/ /, "-", p); for (i = 1; i <= ${count}; i++) print i " a line as long as lines of a log are" p }'`,
+      ),
+    said: () => [fleet.api, fleet.worker].map((role) => outputOf(role).slice(-1_000)).join('\n'),
+  };
+}
+
+/** The lines of a log that has come to its end. */
+export const linesOf = (body: Buffer): string[] => body.toString().split('\n').slice(0, -1);
+
+const isNumbered = / a line as long as lines of a log are-*$/;
+
+/** The numbers of those lines that a burst has logged. */
+export const numbersIn = (body: Buffer): number[] =>
+  linesOf(body).flatMap((line) => (isNumbered.test(line) ? [Number.parseInt(line, 10)] : []));
