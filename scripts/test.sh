@@ -2,8 +2,8 @@
 # npm test: every tier, none skipped. With arguments only the tiers named: npm test -- unit redis
 # npm test -- --changed [COMMIT]: the tests of unit and redis, and that of a generated client, that load a file that differs
 # from a commit (default: HEAD).
-# A tier is one run or several. Runs go side by side, GEARD_TEST_JOBS at a time (default: as many as there are processors).
-# On fewer than four processors the runs that measure times or keep all processors busy go alone.
+# A tier is one run or several. Runs go side by side as far as there are processors for them: GEARD_TEST_PROCESSORS (default:
+# all). The last ones measure times or keep two processors busy, so on two processors they go alone.
 # Each line of output starts with its run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/nodes.sh
 
 labs=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
-side_by_side=${GEARD_TEST_JOBS:-$(nproc)}
+processors=${GEARD_TEST_PROCESSORS:-$(nproc)}
 
 if [ "${1:-}" = --changed ]; then
   prepare
@@ -23,34 +23,34 @@ if [ "${1:-}" = --changed ]; then
     test/unit test/redis test/nodes/generated-client
 fi
 
-alone=' e2e-streams host redis '
-[ "$(nproc)" -lt 4 ] || alone=
-
 results=$(mktemp -d)
-# The runs of each tier. The longest come first, so that none of them is left for the end.
-declare -A runs_of=([e2e]='e2e-1 e2e-2 e2e-streams' [lab]='lab-1 lab-2' [host]=host [nodes]=nodes [redis]=redis [unit]=unit)
+# Percent of a processor that each run takes: the mean of a whole run on two, measured. The order is that of their starts.
+declare -A share_of=([e2e-1]=55 [e2e-2]=55 [e2e-3]=55 [lab-1]=90 [lab-2]=90 [nodes]=100 [unit]=100 [redis]=200 [host]=200
+  [e2e-alone]=200)
+order=(e2e-1 e2e-2 e2e-3 lab-1 lab-2 nodes unit redis host e2e-alone)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
 for tier in "${tiers[@]}"; do
-  [ -n "${runs_of[$tier]:-}" ] || die "there is no tier $tier; the tiers are unit, nodes, redis, host, e2e and lab"
+  [[ " e2e lab host redis nodes unit " == *" $tier "* ]] ||
+    die "there is no tier $tier; the tiers are unit, nodes, redis, host, e2e and lab"
 done
 
 runs=()
-for tier in "${tiers[@]}"; do read -ra more <<<"${runs_of[$tier]}" && runs+=("${more[@]}"); done
+for run in "${order[@]}"; do [[ " ${tiers[*]} " != *" ${run%-*} "* ]] || runs+=("$run"); done
 
-# A burst of a million lines needs all processors.
-streams=test/e2e/streams.test.ts
+# A burst of a million lines needs all processors; how many jobs run side by side is looked at while they do.
+alone=(test/e2e/log-bursts.test.ts test/e2e/side-by-side.test.ts)
 # These have an api answer on port 2223 of this machine, which exists once; compose and crash make the two runs as long.
-with_api=$(printf 'test/lab/%s.test.ts ' compose crash fleet lab removed start)
+with_api=(test/lab/{compose,crash,fleet,lab,removed,start}.test.ts)
 
 # vitest RUN COMMAND…: the tests of a run, started by a command.
 vitest() {
-  local run=$1 files=() file
+  local run=$1 files=()
   case $run in
-  e2e-streams) files=("$streams") ;;
-  e2e-*) files=(--exclude "$streams" "--shard=${run#*-}/2") ;;
-  lab-1) read -ra files <<<"$with_api" ;;
-  lab-2) for file in $with_api; do files+=(--exclude "$file"); done ;;
+  e2e-alone) files=("${alone[@]}") ;;
+  e2e-*) files=("${alone[@]/#/--exclude=}" "--shard=${run#*-}/3") ;;
+  lab-1) files=("${with_api[@]}") ;;
+  lab-2) files=("${with_api[@]/#/--exclude=}") ;;
   esac
   shift
   "$@" node node_modules/vitest/vitest.mjs run --project "${run%-*}*" "${files[@]}" --reporter=verbose --reporter=json \
@@ -127,12 +127,18 @@ done
 trap finish EXIT
 trap 'exit 130' INT TERM
 set -m # Each run is a process group, so that all of it can be ended.
+declare -A share_of_job=()
+# Percent of a processor that the runs which have not ended take.
+busy() {
+  local job sum=0
+  for job in $(jobs -rp); do sum=$((sum + share_of_job[$job])); done
+  echo "$sum"
+}
 for run in "${runs[@]}"; do
-  room=$side_by_side
-  [[ $alone != *" $run "* ]] || room=1
-  while [ "$(jobs -rp | wc -l)" -ge "$room" ]; do wait -n || true; done
+  share=${share_of[$run]}
+  while used=$(busy) && [ "$used" -gt 0 ] && [ $((used + share)) -gt $((processors * 100)) ]; do wait -n || true; done
   run "$run" </dev/null &
-  [ "$room" -gt 1 ] || wait
+  share_of_job[$!]=$share
 done
 wait
 
