@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { seesJob } from '../jobs/access/scope.ts';
-import type { Change, Origin } from '../jobs/change.ts';
+import type { Change } from '../jobs/change.ts';
 import { Failure, tokenInvalid } from '../jobs/errors.ts';
 import type { Command } from '../jobs/registry.ts';
 import { aboutCopy } from '../jobs/rpc/copy.ts';
@@ -39,11 +39,7 @@ export interface Authorizer {
   stream(sealed: string): Promise<AuthorizedStream>;
 }
 
-/** The user and the origin of a request, for logs. */
-interface Owner extends Origin {
-  user: string | undefined;
-  token: string;
-}
+type Owner = ReturnType<typeof ownerOf>;
 
 export interface AuthorizedRead<N extends OrderName> {
   order: OrderOf<N>;
@@ -75,18 +71,25 @@ export interface AuthorizedJob {
 
 export type AuthorizerParts = Pick<HostOptions, 'host' | 'sealer' | 'verifier' | 'log'>;
 
+/** A request, the uses that it may have been sealed for, and its job. */
+interface SealedRequest {
+  sealed: string;
+  uses: readonly Purpose['use'][];
+  job?: string;
+}
+
 export function createAuthorizer(parts: AuthorizerParts): Authorizer {
   const audit = parts.log.child({ audit: true });
 
-  /** Writes a refusal to the audit log and throws it again. */
+  /** Opens a request and checks it. Writes a refusal to the audit log and throws it again. */
   async function audited<T>(
     what: object,
-    unseal: () => Envelope,
+    request: SealedRequest,
     check: (opened: Envelope) => Promise<T>,
   ): Promise<T> {
     let opened: Envelope | undefined;
     try {
-      opened = unseal();
+      opened = open(parts, request);
       return await check(opened);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -98,15 +101,11 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
 
   return {
     job: (record, known) =>
-      audited(
-        about(record),
-        () => openJob(parts, record),
-        (opened) => passJob(parts, opened, record, known),
-      ),
+      audited(about(record), requestOf(record), (opened) => passJob(parts, opened, record, known)),
 
     async allows(record) {
       try {
-        await passJob(parts, openJob(parts, record), record, async () => false);
+        await passJob(parts, open(parts, requestOf(record)), record, async () => false);
         return true;
       } catch (error) {
         if (error instanceof Failure) return false;
@@ -119,33 +118,26 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
 
     tokenOf: (record) => tokenIn(parts, record),
 
-    cancels: (sealed, record) =>
-      audited(
-        { job: record.job.id },
-        () => open(parts, sealed, ['cancel'], record.job.id),
-        async (opened) => {
-          const { job } = record;
-          const { order } = await pass(parts, opened);
-          return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
-        },
-      ).catch(() => false),
+    cancels(sealed, { job }) {
+      const check = async (opened: Envelope) => {
+        const { order } = await pass(parts, opened);
+        return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
+      };
+      return audited({ job: job.id }, { sealed, uses: ['cancel'], job: job.id }, check).catch(() => false);
+    },
 
     order: (sealed, name) =>
-      audited(
-        { question: [name] },
-        () => open(parts, sealed, ['answer']),
-        async (opened) => {
-          const { order, tenant, owner } = await passNow(parts, opened);
-          if (!isNamed(order, name)) throw notWhatItAsks();
-          const asked = { host: parts.host, sealed, token: opened.token };
-          return { order, tenant, owner, seal: (answer) => sealAnswer(parts.sealer, answer, asked) };
-        },
-      ),
+      audited({ question: [name] }, { sealed, uses: ['answer'] }, async (opened) => {
+        const { order, tenant, owner } = await passNow(parts, opened);
+        if (!isNamed(order, name)) throw notWhatItAsks();
+        const asked = { host: parts.host, sealed, token: opened.token };
+        return { order, tenant, owner, seal: (answer) => sealAnswer(parts.sealer, answer, asked) };
+      }),
 
     stream: (sealed) =>
       audited(
         { question: 'stream' },
-        () => open(parts, sealed, ['answer', 'copy']),
+        { sealed, uses: ['answer', 'copy'] },
         async (opened) => (await passCopy(parts, opened)) ?? passStream(parts, opened),
       ),
   };
@@ -154,15 +146,8 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
 /** The fields of a job in the audit log. */
 const about = ({ job: { id, user }, origin }: JobRecord) => ({ job: id, user, ...origin });
 
-type Use = Purpose['use'];
-
 /** Opens a request that was sealed for this host and one of these uses. Throws `token_invalid`. */
-function open(
-  { sealer, host }: AuthorizerParts,
-  sealed: string,
-  uses: readonly Use[],
-  job?: string,
-): Envelope {
+function open({ sealer, host }: AuthorizerParts, { sealed, uses, job }: SealedRequest): Envelope {
   for (const use of uses) {
     const opened = openRequest(sealer, sealed, { use, host, ...(job && { job }) });
     if (opened) return opened;
@@ -170,14 +155,15 @@ function open(
   throw tokenInvalid();
 }
 
-const openJob = (parts: AuthorizerParts, { sealed, job }: JobRecord) => open(parts, sealed, ['job'], job.id);
+const requestOf = ({ sealed, job }: JobRecord): SealedRequest => ({ sealed, uses: ['job'], job: job.id });
 
 function tokenIn({ sealer, host }: AuthorizerParts, { sealed, job }: JobRecord): string | undefined {
   const opened = openRequest(sealer, sealed, { use: 'job', host, job: job.id });
   return opened ? tokenLabel(opened.token) : undefined;
 }
 
-const ownerOf = ({ token, origin }: Envelope, user: string | undefined): Owner => ({
+/** The user and the origin of a request, for logs. */
+const ownerOf = ({ token, origin }: Envelope, user: string | undefined) => ({
   user,
   token: tokenLabel(token),
   ...origin,

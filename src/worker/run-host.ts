@@ -53,10 +53,8 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   await live.ready;
   await sweepDrafts(services.paths, await ledger.open());
   await journal.tidy();
-  queue.open(
-    runner.deliver,
-    createQueryHandlers({ queue, services, authorizer, sources, cancel: runner.cancel }),
-  );
+  const answers = createQueryHandlers({ queue, services, authorizer, sources, cancel: runner.cancel });
+  queue.open(runner.deliver, answers);
   /** Finds deliveries that a crash has lost; BullMQ makes the others at once. */
   const deliverOpenJobs = async () => {
     for (const id of await ledger.open()) runner.deliver(id).catch(() => undefined);

@@ -9,7 +9,7 @@ let open: OpenHostServices;
 const all = Array.from({ length: 150 }, (_, n) => `listed-${n}`);
 beforeAll(async () => {
   open = await openHostServices();
-  for (const resource of all) await writeUnit(open.services, plainGear(resource), []);
+  for (const resource of all) await writeUnit(open.services, plainGear(resource));
 });
 afterAll(() => open.close());
 

@@ -17,7 +17,7 @@ const pipe = (gear: string) => `${open.paths.base}/${gear}.fifo`;
 beforeAll(async () => {
   open = await openHostServices();
   for (const resource of gears) {
-    await writeUnit(open.services, plainGear(resource), []);
+    await writeUnit(open.services, plainGear(resource));
     await ok('mkfifo', pipe(resource));
     const talk = `exec cat <>${pipe(resource)}`;
     await ok('systemd-run', '--quiet', `--unit=gear-${resource}`, '/bin/sh', '-c', talk);

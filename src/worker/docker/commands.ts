@@ -50,6 +50,8 @@ export const dockerCommands: EngineCommands = {
  */
 function runCommand(run: ContainerRun): string[] {
   const { owner, user, hosts } = run;
+  const known = hosts?.map(([name, address]) => `${name}:${address}`);
+  const volumes = run.volumes?.map(({ from, path }) => `${from}:${path}`);
   return [
     client,
     'run',
@@ -69,17 +71,11 @@ function runCommand(run: ContainerRun): string[] {
     ...option('network-alias', run.alias),
     // No server answers there: a name that is not listed is not found.
     ...option('dns', hosts && '127.0.0.1'),
-    ...options(
-      'add-host',
-      hosts?.map(([name, address]) => `${name}:${address}`),
-    ),
+    ...options('add-host', known),
     ...options('publish', run.ports?.map(publication)),
     ...options('env-file', run.envFiles), // The later file counts (docker-run(1)).
     ...options('env', run.env),
-    ...options(
-      'volume',
-      run.volumes?.map(({ from, path }) => `${from}:${path}`),
-    ),
+    ...options('volume', volumes),
     ...option('workdir', run.directory),
     ...option('memory', run.memory),
     ...option('memory-swap', run.swap === false ? run.memory : undefined),

@@ -20,7 +20,7 @@ export function createDocker({ socketPath, log }: { socketPath: string; log: Log
   return {
     ...dockerCommands,
     ...containers,
-    ...dockerImages({ calls, streams, removeContainer: containers.removeContainer }),
+    ...dockerImages(calls, streams, containers.removeContainer),
     ...dockerNetworks(calls),
     clientEnv: { DOCKER_HOST: `unix://${socketPath}` },
     onContainerEvent: events.listen,

@@ -20,11 +20,8 @@ export function fitsEnvFile(variable: EnvironmentVariable): boolean {
  * gear gets the environment in another way (environment/environment-image.ts).
  */
 export function renderEnvFile(env: EnvironmentVariable[]): string {
-  return env
-    .map((variable) =>
-      fitsEnvFile(variable) ? `${entryOf(variable)}\n` : `${comment}${JSON.stringify(variable)}\n`,
-    )
-    .join('');
+  const lines = env.map((one) => (fitsEnvFile(one) ? entryOf(one) : `${comment}${JSON.stringify(one)}`));
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /** Parses the output of `renderEnvFile`. */

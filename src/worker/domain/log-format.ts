@@ -41,11 +41,8 @@ function textWriter(): LogWriter {
       for (const { message, pid, continues } of records) {
         if (unfinished !== pid) parts.push(...finish());
         parts.push(message);
-        if (continues) unfinished = pid;
-        else {
-          unfinished = null;
-          parts.push(lineEnd);
-        }
+        unfinished = pid;
+        if (!continues) parts.push(...finish());
       }
       return Buffer.concat(parts);
     },

@@ -15,12 +15,11 @@ export function choosePorts(
 ): PublishedPort[] {
   const asked = new Set(wanted.map(({ external }) => external || null));
   const used = new Set<number>();
+  const isFree = (port: number) => !asked.has(port) && !used.has(port) && !unusable(port);
   const allocate = (internal: number) => {
     const kept = current.find((port) => port.internal === internal)?.external;
-    if (kept !== undefined && !asked.has(kept) && !used.has(kept) && !unusable(kept)) return kept;
-    for (let port = allocated.first; port <= allocated.last; port++) {
-      if (!asked.has(port) && !used.has(port) && !unusable(port)) return port;
-    }
+    if (kept !== undefined && isFree(kept)) return kept;
+    for (let port = allocated.first; port <= allocated.last; port++) if (isFree(port)) return port;
     throw new Failure(
       'ports_exhausted',
       `no external port from ${allocated.first} to ${allocated.last} that the host may publish is free; remove a gear, name another host, or allow more ports with --publish-ports`,

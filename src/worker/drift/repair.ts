@@ -15,12 +15,8 @@ import { lookForDrift } from './look.ts';
  * Leaves running processes and foreign objects as they are. Can be repeated at any point: it does
  * the remaining work.
  */
-export async function repairHost({
-  services,
-  report,
-  signal,
-  checkpoint,
-}: JobContext): Promise<Result<'host.repair'>> {
+export async function repairHost(context: JobContext): Promise<Result<'host.repair'>> {
+  const { services, report, signal, checkpoint } = context;
   report({ step: 'look', message: 'comparing directory, disk and systemd' });
   // A later run also reports the repairs of an earlier one.
   const drift: Drift = JSON.parse(await checkpoint(async () => JSON.stringify(await lookForDrift(services))));

@@ -1,4 +1,5 @@
 import { Failure } from '../../jobs/errors.ts';
+import type { GearSpec } from '../../jobs/types/container.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { entryOf, fitsEnvFile, mergeVariables } from '../domain/env-file.ts';
 import { environmentImage } from '../domain/paths.ts';
@@ -21,10 +22,7 @@ export interface GearEnvironment {
 }
 
 /** The environment for a gear. Throws `environment_not_found`. */
-export async function environmentOf(
-  { paths }: HostServices,
-  spec: GearUnit['spec'],
-): Promise<GearEnvironment> {
+export async function environmentOf({ paths }: HostServices, spec: GearSpec): Promise<GearEnvironment> {
   const shared = spec.environment === undefined ? [] : await readEnvironment(paths, spec.environment);
   return {
     variables: mergeVariables(shared, spec.env),
@@ -37,24 +35,23 @@ export async function environmentOf(
  * Returns its tag, or null when no image is needed.
  */
 export async function carryEnvironment(
-  services: HostServices,
-  gear: { resource: string; image: string; current: string | null },
+  { engine }: HostServices,
+  { resource, spec, imageTag }: Pick<GearUnit, 'resource' | 'spec' | 'imageTag'>,
   { variables, needsImage }: GearEnvironment,
   freshTag: string,
 ): Promise<string | null> {
   if (!needsImage) return null;
-  const { engine } = services;
-  const base = await engine.image(gear.image);
-  if (!base) throw new Failure('image_not_found', `the image ${gear.image} is no longer on the host`);
+  const base = await engine.image(spec.image);
+  if (!base) throw new Failure('image_not_found', `the image ${spec.image} is no longer on the host`);
   const env = mergeVariables(base.env, variables).map(entryOf);
   // An earlier run of this job may have made it.
-  for (const tag of [gear.current, freshTag]) {
-    const made = tag === null ? null : await engine.image(environmentImage(gear.resource, tag));
+  for (const tag of [imageTag, freshTag]) {
+    const made = tag === null ? null : await engine.image(environmentImage(resource, tag));
     const same = made?.env.map(entryOf).join('\0') === env.join('\0');
     if (same && made?.madeFrom === base.id) return tag;
   }
-  const image = environmentImage(gear.resource, freshTag);
-  await engine.makeImage({ image, from: base.id, env, gear: gear.resource });
+  const image = environmentImage(resource, freshTag);
+  await engine.makeImage({ image, from: base.id, env, gear: resource });
   return freshTag;
 }
 

@@ -24,11 +24,9 @@ export async function refreshEnvironment(
   const gear = await readGear(paths, resource);
   // An installation in progress, or one to be undone first, reads the environment itself.
   if (!gear || (await readBefore(paths, resource))) return;
-  const { image } = gear.spec;
   const environment = await environmentOf(services, gear.spec);
   if (!environment.needsImage && gear.imageTag === null) return;
-  const carrier = { resource, image, current: gear.imageTag };
-  const imageTag = await carryEnvironment(services, carrier, environment, tag);
+  const imageTag = await carryEnvironment(services, gear, environment, tag);
   if (imageTag === gear.imageTag) return;
   await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, services), 0o644);
   await systemd.reload();

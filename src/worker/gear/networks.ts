@@ -29,11 +29,8 @@ export async function ensureNetwork(
       const detail = `there is a ${services.engine.name} network ${network} that geard has not made; remove it from the host`;
       throw new Failure('host_unavailable', detail);
     }
-    await makeNetwork(
-      services,
-      network,
-      there.flatMap(({ subnets }) => subnets),
-    );
+    const subnets = there.flatMap((one) => one.subnets);
+    await makeNetwork(services, network, subnets);
   });
 }
 

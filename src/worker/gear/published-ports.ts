@@ -20,20 +20,15 @@ export async function reservePorts(
   current: PublishedPort[],
 ): Promise<PublishedPort[]> {
   const { reservations, limits } = services;
-  const { publishPorts, publishAddress } = limits;
   const own = new Set(await reservations.list(resource));
   const unusable = new Set(await reservations.others(resource));
+  const isUnusable = (port: number) => unusable.has(port) || !includesPort(limits.publishPorts, port);
   // Each round either succeeds or finds one more port that cannot be used.
   for (;;) {
-    const chosen = choosePorts(
-      wanted,
-      current,
-      (port) => unusable.has(port) || !includesPort(publishPorts, port),
-    );
-    const taken = await reserveAll(reservations, resource, chosen, own, publishAddress);
+    const chosen = choosePorts(wanted, current, isUnusable);
+    const taken = await reserveAll(services, resource, chosen, own);
     if (taken === null) return chosen;
-    const asked = wanted.some(({ external }) => external === taken);
-    if (asked)
+    if (wanted.some(({ external }) => external === taken))
       throw new Failure(
         'port_taken',
         `the external port ${taken} is taken; choose another one, or leave it out`,
@@ -44,11 +39,10 @@ export async function reservePorts(
 
 /** Reserves all ports or none; returns a port that was taken, or null. */
 async function reserveAll(
-  reservations: HostServices['reservations'],
+  { reservations, limits }: HostServices,
   resource: string,
   ports: PublishedPort[],
   own: Set<number>,
-  addresses: readonly string[],
 ): Promise<number | null> {
   const added: number[] = [];
   for (const { external } of ports) {
@@ -56,7 +50,7 @@ async function reserveAll(
     // Reserves before the check, so that no two gears check the same free port.
     const reserved = await reservations.reserve(external, resource);
     if (reserved) added.push(external);
-    if (reserved && (await portIsFree(external, addresses))) continue;
+    if (reserved && (await portIsFree(external, limits.publishAddress))) continue;
     for (const port of added) await reservations.release(port, resource);
     return external;
   }

@@ -33,7 +33,6 @@ export async function openTransaction(
 ): Promise<Before> {
   const { services, job } = context;
   const { paths, systemd } = services;
-  const name = paths.unitName(unit.resource);
   // At a boot, or when the engine comes up, gears that ran before are about to start.
   const activity = await untilIdle(context, unit.resource);
   const isNew = commandOf(current?.text ?? '') !== commandOf(renderUnit(unit, services));
@@ -45,7 +44,7 @@ export async function openTransaction(
     : {
         job,
         text: current?.text ?? null,
-        enabled: current !== null && (await systemd.isEnabled(name)),
+        enabled: current !== null && (await systemd.isEnabled(paths.unitName(unit.resource))),
         active: current !== null && isUp(activity),
         replaced,
         volumes: await missingVolumes(services, unit),
@@ -70,15 +69,11 @@ export async function outdatedRun(context: JobContext, resource: string, before:
 const commandOf = (text: string) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '';
 
 /** Writes a unit and the values of its environment. */
-export async function writeUnit(
-  services: HostServices,
-  unit: GearUnit,
-  env: { name: string; value: string }[],
-): Promise<void> {
+export async function writeUnit(services: HostServices, unit: GearUnit): Promise<void> {
   const { paths, gears } = services;
   // Before the unit, which names the file.
   if (unit.envTag !== null)
-    await writeDurably(paths.envFile(unit.resource, unit.envTag), renderEnvFile(env), 0o600);
+    await writeDurably(paths.envFile(unit.resource, unit.envTag), renderEnvFile(unit.spec.env), 0o600);
   await writeDurably(paths.unit(unit.resource), renderUnit(unit, services), 0o644);
   await gears.read(unit.resource);
 }
@@ -137,13 +132,9 @@ async function restore(
   const { paths, systemd } = services;
   // First: once the earlier unit is back, nothing shows which one failed.
   if (why && failed && failed.text !== before.text) {
+    const at = new Date().toISOString();
     const error = problemOf(why.code, why.message, { job, host: services.host });
-    await writeFailedUpdate(paths, resource, {
-      job,
-      at: new Date().toISOString(),
-      error,
-      unitText: failed.text,
-    });
+    await writeFailedUpdate(paths, resource, { job, at, error, unitText: failed.text });
   }
   const old = parseUnit(before.text);
   await releaseNetwork(services, resource, failed?.network, old?.network);
@@ -169,12 +160,8 @@ async function runAgain({ services }: JobContext, resource: string, old: GearUni
     // The job's own signal may have aborted already. The earlier gear must run again anyway, and
     // has waited once.
     const gear = old ?? { resource, ports: [], addresses: [], spec: {}, network: null };
-    await runGear(gear, 'start', {
-      services,
-      tenant: null,
-      report: () => {},
-      signal: new AbortController().signal,
-    });
+    const { signal } = new AbortController();
+    await runGear(gear, 'start', { services, tenant: null, report: () => {}, signal });
     return 'the earlier unit is back and runs';
   } catch (error) {
     if (!(error instanceof Failure) || error.transient) throw error;

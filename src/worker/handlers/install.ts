@@ -40,7 +40,7 @@ export const install: Handler<'container.install'> = {
     const before = await openTransaction(context, unit, current, pending);
     if (current?.text !== text) {
       report({ step: 'unit', message: `writing ${services.paths.unitName(resource)}` });
-      await writeUnit(services, unit, unit.spec.env);
+      await writeUnit(services, unit);
     }
     if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await tellRules(services);
     await ensureNetwork(services, unit);
@@ -78,7 +78,7 @@ async function prepare(params: Install, current: StoredGear | null, context: Job
   await ensureImage(spec.image, context);
   report({ step: 'ports', message: 'reserving ports' });
   const ports = await reservePorts(services, resource, spec.ports, current?.ports ?? []);
-  const carrier = { resource, image: spec.image, current: current?.imageTag ?? null };
+  const carrier = { resource, spec, imageTag: current?.imageTag ?? null };
   return {
     resource,
     spec,
@@ -131,8 +131,7 @@ function envTagOf({ spec }: Install, current: StoredGear | null, job: string): s
 /** Makes the gear run as its unit now says, without a restart if it already does. */
 async function bringUp(unit: GearUnit, outdated: string, context: JobContext): Promise<string> {
   const how = (await runsAsWritten(context.services, unit, outdated)) ? 'start' : 'restart';
-  const { container } = await runGear(unit, how, context);
-  return container;
+  return runGear(unit, how, context);
 }
 
 /**

@@ -50,9 +50,8 @@ export const create: Handler<'repository.create'> = {
   isCommitted: async ({ resource }, { services, job }) => (await makerOf(services.paths, resource)) === job,
 
   async undo({ resource }, { services, job }) {
-    const draft = draftOf(services.paths, resource, job);
     await stopGitUnit(services, resource, job);
-    await removeDraft(draft);
+    await removeDraft(draftOf(services.paths, resource, job));
     return '';
   },
 };
@@ -113,11 +112,8 @@ async function assertSound({ services, signal }: JobContext, repository: string)
 async function assertSmallEnough({ repositories }: HostServices, repository: string): Promise<void> {
   const { objects } = repositories.limits;
   const counted = (await askGit(repository, ['count-objects', '-v'])) ?? '';
-  const sum = [...counted.matchAll(/^(?:count|in-pack): (\d+)$/gm)].reduce(
-    (all, [, n]) => all + Number(n),
-    0,
-  );
-  if (sum > objects) throw tooManyObjects(objects);
+  const counts = [...counted.matchAll(/^(?:count|in-pack): (\d+)$/gm)].map(([, n]) => Number(n));
+  if (counts.reduce((sum, n) => sum + n, 0) > objects) throw tooManyObjects(objects);
 }
 
 async function made({ paths }: HostServices, resource: string): Promise<Result<'repository.create'>> {

@@ -70,7 +70,7 @@ async function up(
   how: 'start' | 'restart',
   context: JobContext,
 ): Promise<Result<'container.start'>> {
-  const { container } = await runGear(gear, how, context);
+  const container = await runGear(gear, how, context);
   return { unit: context.services.paths.unitName(gear.resource), container, active: 'active' };
 }
 

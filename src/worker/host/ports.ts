@@ -43,13 +43,10 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
 
   /** The caller must hold the port's lock. */
   async function reserve(external: number, resource: string): Promise<boolean> {
+    const path = paths.port(external);
     for (;;) {
       try {
-        await effect(
-          'port.reserve',
-          () => symlink(paths.portTarget(resource), paths.port(external)),
-          paths.port(external),
-        );
+        await effect('port.reserve', () => symlink(paths.portTarget(resource), path), path);
         await syncDirectory(paths.ports);
         return true;
       } catch (error) {
@@ -71,11 +68,11 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
     });
 
   const reserved = async () => {
-    const names = (await readdir(paths.ports)).filter((name) => /^\d{1,5}$/.test(name));
-    return Promise.all(
-      names.map(async (name) => ({ port: Number(name), holder: await owner(Number(name)) })),
-    );
+    const ports = (await readdir(paths.ports)).filter((name) => /^\d{1,5}$/.test(name)).map(Number);
+    return Promise.all(ports.map(async (port) => ({ port, holder: await owner(port) })));
   };
+  const portsOf = async (isMeant: (holder: string | null) => boolean) =>
+    (await reserved()).flatMap(({ port, holder }) => (isMeant(holder) ? [port] : []));
 
   return {
     reserve: (external, resource) => locks.hold(String(external), () => reserve(external, resource)),
@@ -84,13 +81,8 @@ export function createReservations(paths: HostPaths, isBusy: (resource: string) 
       if (await removeIf(external, async (holder) => holder === resource)) await syncDirectory(paths.ports);
     },
 
-    async list(resource) {
-      return (await reserved()).flatMap(({ port, holder }) => (holder === resource ? [port] : []));
-    },
-
-    async others(resource) {
-      return (await reserved()).flatMap(({ port, holder }) => (holder === resource ? [] : [port]));
-    },
+    list: (resource) => portsOf((holder) => holder === resource),
+    others: (resource) => portsOf((holder) => holder !== resource),
 
     async releaseStale() {
       const released: number[] = [];

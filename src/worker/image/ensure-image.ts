@@ -5,21 +5,19 @@ import { assertRegistryAllowed } from './registry-address.ts';
 /** Ensures that the image is on the host. Pulls it if it is missing, when its user's turn comes. */
 export async function ensureImage(reference: string, context: JobContext): Promise<void> {
   const { services, tenant, report, signal } = context;
-  const present = await services.engine.image(reference);
-  if (present) return;
+  const { engine, log } = services;
+  if (await engine.image(reference)) return;
   await assertRegistryAllowed(reference, services.registries);
   report({ step: 'pull', message: `pulling ${reference}`, percent: 0 });
   const pull = () =>
-    services.engine
-      .pull(reference, ({ message, percent }) => report({ step: 'pull', message, percent }), signal)
+    engine
+      .pull(reference, (progress) => report({ step: 'pull', ...progress }), signal)
       .catch((error) => {
         // The client does not see the registry's message.
-        if (!signal.aborted)
-          services.log.warn({ image: reference, err: error }, 'an image could not be pulled');
+        if (!signal.aborted) log.warn({ image: reference, err: error }, 'an image could not be pulled');
         throw error;
       });
   await services.pulls.run(tenant, pull, signal);
-  const pulled = await services.engine.image(reference);
-  if (!pulled)
+  if (!(await engine.image(reference)))
     throw new Failure('registry_failed', `${reference} was pulled but is not there`, { transient: true });
 }

@@ -39,14 +39,8 @@ export async function execute(job: Job, command: Command, execution: Execution):
   const { handlers, crashes, cancelled, handedBack, services, tenant, checkpoint } = execution;
   const { log } = services;
   const report = (progress: Progress) => unlessLost(execution.report(progress), log);
-  const task = bind(handlers, command, (signal) => ({
-    job: job.id,
-    tenant,
-    services,
-    signal,
-    report,
-    checkpoint,
-  }));
+  const contextFor = (signal: AbortSignal) => ({ job: job.id, tenant, services, signal, report, checkpoint });
+  const task = bind(handlers, command, contextFor);
   const run = async (signal: AbortSignal): Promise<Outcome> => {
     const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });
     const checked = jobs[command.type].result.safeParse(result);

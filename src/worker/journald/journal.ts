@@ -35,19 +35,17 @@ export interface JournalReader<T> {
   close(): Promise<void>;
 }
 
+const oneRecord = ['--lines=1', '--output=export', '--output-fields=MESSAGE'];
+
 /** Cursor of the whole journal's newest record; null when it is empty. Callers share the call. */
-export const newestCursor = shareCalls(
-  async () => cursorIn(await look(['--lines=1', '--output=export', '--output-fields=MESSAGE'])),
-  0,
-);
+export const newestCursor = shareCalls(async () => cursorIn(await look(oneRecord)), 0);
 
 /**
  * Whether the journal still has a record: with an unknown cursor, journalctl silently begins
  * somewhere else.
  */
 export async function hasCursor(cursor: string, looking: Looking): Promise<boolean> {
-  const args = [`--cursor=${cursor}`, '--lines=1', '--output=export', '--output-fields=MESSAGE'];
-  return cursorIn(await lookInTurn(args, looking)) === cursor;
+  return cursorIn(await lookInTurn([`--cursor=${cursor}`, ...oneRecord], looking)) === cursor;
 }
 
 export async function hasCutLines(unit: string, looking: Looking): Promise<boolean> {

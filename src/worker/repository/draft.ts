@@ -102,12 +102,9 @@ export async function moveIntoPlace(
   signal: AbortSignal,
 ): Promise<void> {
   await syncFileSystem(repository, signal);
+  const place = paths.repository(resource);
   try {
-    await effect(
-      'file.rename',
-      () => rename(repository, paths.repository(resource)),
-      paths.repository(resource),
-    );
+    await effect('file.rename', () => rename(repository, place), place);
   } catch (error) {
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error;
     throw repositoryExists(resource);

@@ -31,12 +31,8 @@ async function named(repository: string, ref: string): Promise<string | null> {
 async function defaultCommit(repository: string): Promise<string | null> {
   const head = await headOf(repository);
   if (head) return head;
-  const branches = await askGit(repository, [
-    'for-each-ref',
-    '--count=2',
-    '--format=%(objectname)',
-    'refs/heads',
-  ]);
+  const query = ['for-each-ref', '--count=2', '--format=%(objectname)', 'refs/heads'];
+  const branches = await askGit(repository, query);
   const [only, other] = (branches ?? '').split('\n').filter(Boolean);
   return only && !other ? only : null;
 }

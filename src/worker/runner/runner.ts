@@ -104,7 +104,7 @@ export class Runner {
     const record = await this.#read(id, job);
     if (!record) return;
     // Before its turn: a refused job delays no other, and a taken one does not expire in the wait.
-    const admission = await this.#admit(record);
+    const admission = await admit(this.#parts, record, this.#stopping.signal);
     if (admission.verdict === 'ended') return wakeFirst(this.#line, admission.next);
     const tenant = admission.verdict === 'run' ? admission.request.tenant : record.job.user;
     for (;;) {
@@ -126,10 +126,6 @@ export class Runner {
       throw new Error('the job is of a newer version than this worker; upgrade this worker');
     else return record;
     return null;
-  }
-
-  #admit(record: JobRecord): Promise<Admission> {
-    return admit(this.#parts, record, this.#stopping.signal);
   }
 
   /** Begins a job and runs it to its end if it is first in line; else returns the job before it. */
@@ -165,7 +161,7 @@ export class Runner {
     const { services } = this.#parts;
     const started = performance.now();
     const isOld = before.verdict === 'run' && started > before.until;
-    const admission = isOld ? await this.#admit(record) : before;
+    const admission = isOld ? await admit(this.#parts, record, this.#stopping.signal) : before;
     if (admission.verdict === 'ended') return admission.next;
     const { type, resource } = record.job;
     const isGear = kindOf(type) === 'gear';

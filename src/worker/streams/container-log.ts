@@ -62,16 +62,11 @@ export async function containerLog(
   const known = args.after === null || (await hasCursor(args.after, { tenant, signal }));
   const writer = createLogWriter(args.format);
   const log: Log = { unit, args, writer, cursor: known ? args.after : null, tenant, signal };
-  return { head: {}, body: bodyOf(log, known, until, journalFeed) };
+  return { head: {}, body: bodyOf(log, until, journalFeed) };
 }
 
-async function* bodyOf(
-  log: Log,
-  afterIsKnown: boolean,
-  until: number,
-  feed: JournalFeed,
-): AsyncGenerator<Buffer> {
-  if (!afterIsKnown) {
+async function* bodyOf(log: Log, until: number, feed: JournalFeed): AsyncGenerator<Buffer> {
+  if (log.cursor !== log.args.after) {
     const reason = 'the record named by Last-Event-ID is no longer in the journal';
     yield log.writer.notice({ event: 'missed', reason });
   }
@@ -119,9 +114,7 @@ async function* history(log: Log): AsyncGenerator<Buffer> {
   if (lines > fewLines && format === 'text/plain' && !(await hasCutLines(unit, log))) {
     const messages = readInTurn(() => readMessages({ unit, lines }), log);
     yield* withoutCursorLine(messages, log);
-    return;
-  }
-  yield* readOn(log, { lines });
+  } else yield* readOn(log, { lines });
 }
 
 /** Passes on everything but the last line, which holds the position. */

@@ -25,7 +25,11 @@ export async function repositoryBundle(
         'the bundle',
         signal,
       );
-  return { head: {}, body: inOrder(head, bundle) };
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(`${JSON.stringify(head)}\n`);
+    yield* bundle;
+  }
+  return { head: {}, body: body() };
 }
 
 /** The branch that HEAD names; null when HEAD names a commit, or no valid branch name of ours. */
@@ -33,12 +37,4 @@ async function branchOf(repository: string): Promise<string | null> {
   const target = await askGit(repository, ['symbolic-ref', '--quiet', 'HEAD']);
   const branch = refName.safeParse(target?.replace(/^refs\/heads\//, ''));
   return target?.startsWith('refs/heads/') && branch.success ? branch.data : null;
-}
-
-async function* inOrder(
-  head: CopyHead,
-  bundle: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(`${JSON.stringify(head)}\n`);
-  yield* bundle;
 }

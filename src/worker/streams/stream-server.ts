@@ -28,11 +28,8 @@ export function openStreamServer(
   parts: StreamServerParts,
   place: { host: string; port: number },
 ): Promise<Listening> {
-  return listen(
-    createServer((req, res) => void answer(parts, req, res)),
-    place,
-    parts.log,
-  );
+  const server = createServer((req, res) => void answer(parts, req, res));
+  return listen(server, place, parts.log);
 }
 
 async function answer(parts: StreamServerParts, req: IncomingMessage, res: ServerResponse): Promise<void> {

@@ -131,18 +131,7 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
 
     state: async (unit) => stateOf(await propertiesOf(unit, ...stateProperties)),
 
-    async activity(unit) {
-      const [job, active, sub, invocation] = await propertiesOf(
-        unit,
-        'Job',
-        'ActiveState',
-        'SubState',
-        'InvocationID',
-      );
-      const [jobId] = job as [number, string];
-      const pending = jobId !== 0;
-      return { active: String(active), sub: String(sub), pending, invocation: hexOf(invocation) };
-    },
+    activity: async (unit) => activityOf(await propertiesOf(unit, ...activityProperties)),
 
     async runOnce(unit, program) {
       await manager('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', transientUnit(program), []]);
@@ -152,7 +141,10 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
 
     fragment: async (unit) => String((await propertiesOf(unit, 'FragmentPath'))[0]),
 
-    version: () => versionOf(bus),
+    async version() {
+      const said = await propertyOf(bus, managerObject.path, managerObject.interface, 'Version');
+      return Number.parseInt(String(said).replace(/^v/, ''), 10);
+    },
 
     async resetFailed(unit) {
       await manager('ResetFailedUnit', 's', [unit]).catch(unlessGone([]));
@@ -198,12 +190,13 @@ const unlessGone =
 const unitInterface = 'org.freedesktop.systemd1.Unit';
 const serviceInterface = 'org.freedesktop.systemd1.Service';
 const ofService = new Set(['Result', 'NRestarts', 'ExecMainStatus']);
-const getProperty = {
-  destination: managerObject.destination,
-  interface: 'org.freedesktop.DBus.Properties',
-  member: 'Get',
-  signature: 'ss',
-};
+
+/** Reads a property of an object of systemd. */
+async function propertyOf(bus: Bus, path: string, from: string, name: string): Promise<unknown> {
+  const call = { ...managerObject, path, interface: 'org.freedesktop.DBus.Properties', member: 'Get' };
+  const [variant] = await bus.call({ ...call, signature: 'ss', body: [from, name] });
+  return (variant as Variant).value;
+}
 
 /**
  * Reads properties of a unit. systemd answers in this order: when no job is left, the state that
@@ -213,13 +206,17 @@ const readerOf =
   (bus: Bus) =>
   async (unit: string, ...names: string[]): Promise<unknown[]> => {
     const [path] = await bus.call({ ...managerObject, member: 'LoadUnit', signature: 's', body: [unit] });
-    const get = async (name: string) => {
-      const from = ofService.has(name) ? serviceInterface : unitInterface;
-      const [variant] = await bus.call({ ...getProperty, path: String(path), body: [from, name] });
-      return (variant as Variant).value;
-    };
+    const get = (name: string) =>
+      propertyOf(bus, String(path), ofService.has(name) ? serviceInterface : unitInterface, name);
     return Promise.all(names.map(get));
   };
+
+const activityProperties = ['Job', 'ActiveState', 'SubState', 'InvocationID'];
+
+function activityOf([job, active, sub, invocation]: unknown[]): UnitActivity {
+  const [jobId] = job as [number, string];
+  return { active: String(active), sub: String(sub), pending: jobId !== 0, invocation: hexOf(invocation) };
+}
 
 const stateProperties = [
   'Description',
@@ -273,10 +270,4 @@ const hexOf = (bytes: unknown) => Buffer.from(bytes as number[]).toString('hex')
 function fromMicroseconds(time: unknown): string | null {
   const microseconds = Number(time);
   return microseconds === 0 ? null : new Date(microseconds / 1000).toISOString();
-}
-
-async function versionOf(bus: Bus): Promise<number> {
-  const { path, interface: from } = managerObject;
-  const [said] = await bus.call({ ...getProperty, path, body: [from, 'Version'] });
-  return Number.parseInt(String((said as Variant).value).replace(/^v/, ''), 10);
 }

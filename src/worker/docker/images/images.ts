@@ -6,14 +6,12 @@ import { asDockerFailure, orNull, unlessInUse } from '../failures.ts';
 import { gearLabel, madeFromLabel } from '../labels.ts';
 import { pullImage } from './pull.ts';
 
-interface Parts {
-  calls: Dockerode;
-  /** For calls without a timeout. */
-  streams: Dockerode;
-  removeContainer: EngineContainers['removeContainer'];
-}
-
-export function dockerImages({ calls, streams, removeContainer }: Parts): EngineImages {
+/** `streams`: for calls without a timeout. */
+export function dockerImages(
+  calls: Dockerode,
+  streams: Dockerode,
+  removeContainer: EngineContainers['removeContainer'],
+): EngineImages {
   /** References of a gear's images from `makeImage`; the id of an image that has lost its name. */
   const imagesOf = async (gear: string) => {
     const filters = JSON.stringify({ label: [`${gearLabel}=${gear}`] });

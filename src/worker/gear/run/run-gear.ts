@@ -23,10 +23,10 @@ interface Startable extends Pick<GearUnit, 'resource' | 'ports' | 'addresses' | 
 }
 
 /**
- * Starts or restarts the gear's unit and waits until it runs and listens. Throws `start_failed`,
- * with the last lines of its log, when its process ends or does not listen in time; `port_taken`
- * when another program has taken one of its ports; and a transient `host_unavailable` when the
- * engine has taken it down.
+ * Starts or restarts the gear's unit and waits until it runs and listens. Returns its container's
+ * id. Throws `start_failed`, with the last lines of its log, when its process ends or does not
+ * listen in time; `port_taken` when another program has taken one of its ports; and a transient
+ * `host_unavailable` when the engine has taken it down.
  */
 export async function runGear(
   gear: Startable,
@@ -35,7 +35,7 @@ export async function runGear(
     /** The user whose turn it takes; null: it starts at once. */
     tenant: string | null;
   },
-): Promise<{ container: string }> {
+): Promise<string> {
   const { services, tenant, report, signal } = context;
   const { systemd, paths } = services;
   const unit = paths.unitName(gear.resource);
@@ -52,7 +52,7 @@ export async function runGear(
       if (result !== 'done') throw await failure({ systemdSays: result });
       // systemd reads new links while the gear comes up.
       const [container] = await Promise.all([watch.ready(), systemd.settle()]);
-      return { container };
+      return container;
     } finally {
       watch.close();
     }
