@@ -2,6 +2,7 @@ import { errorCodes, problemOf } from '../jobs/errors.ts';
 import { jobs, reads } from '../jobs/registry.ts';
 import { streams } from '../jobs/rpc/streams.ts';
 import { hostStates } from '../jobs/types/host.ts';
+import { succeeds } from '../lib/async/succeeds.ts';
 import { Counter, Gauge, Histogram } from '../lib/metrics/metric.ts';
 import type { ApiQueue } from '../queue/api-queue.ts';
 
@@ -9,18 +10,13 @@ import type { ApiQueue } from '../queue/api-queue.ts';
 
 const types = Object.keys(jobs);
 const action = [...types, ...Object.keys(reads)];
-const status = new Set([
-  '200',
-  '202',
-  '304',
-  ...errorCodes.map((code) => String(problemOf(code, '').status)),
-]);
+const status = ['200', '202', '304', ...errorCodes.map((code) => String(problemOf(code, '').status))];
 const stream = ['job.log', ...Object.keys(streams)];
 
 export const requests = new Counter(
   'geard_http_requests_total',
   'Finished requests by action and status; other: no action was recognised, or no answer was sent',
-  { action, status: [...status] },
+  { action, status },
 );
 export const requestSeconds = new Histogram(
   'geard_http_request_duration_seconds',
@@ -67,15 +63,7 @@ const redisUp = new Gauge('geard_redis_up', 'Whether Redis answers: 1 or 0', {})
 
 /** Measures Redis, the hosts and their gears at every scrape. */
 export function watchFleet(queue: ApiQueue): void {
-  redisUp.measuredBy(async () => [
-    [
-      {},
-      await queue.ping().then(
-        () => 1,
-        () => 0,
-      ),
-    ],
-  ]);
+  redisUp.measuredBy(async () => [[{}, (await succeeds(queue.ping())) ? 1 : 0]]);
   hosts.measuredBy(async () => {
     const all = await queue.hosts();
     return hostStates.map((state) => [{ state }, all.filter((host) => host.state === state).length]);

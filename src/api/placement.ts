@@ -49,20 +49,15 @@ const onlyTo = ({ name, memory, draining }: HostEntry): Placement => ({
  * Rates a host by the memory and ports that its worker announced; the directory adds later
  * assignments.
  */
-function candidateFor(
-  asked: ReturnType<typeof roomOf>,
-  { name, memory, memoryTaken, ports }: HostEntry,
-): Candidate {
-  const conflicts = asked.ports.filter((port) => ports.includes(port)).length;
-  const tooLittle = asked.memory > 0 && memoryTaken + asked.memory > memory;
-  return { host: name, memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };
+function candidateFor(asked: ReturnType<typeof roomOf>, host: HostEntry): Candidate {
+  const conflicts = asked.ports.filter((port) => host.ports.includes(port)).length;
+  const tooLittle = asked.memory > 0 && host.memoryTaken + asked.memory > host.memory;
+  return { host: host.name, memory: host.memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };
 }
 
 /** Returns the failure for a request that no host accepts, with the reason. */
 export async function noHost(queue: Directory, wanted: string | undefined): Promise<Failure> {
-  const draining = (await queue.hosts()).find(
-    ({ name, draining: drains }) => drains && (wanted ?? name) === name,
-  );
+  const draining = (await queue.hosts()).find((host) => host.draining && (wanted ?? host.name) === host.name);
   if (draining) return hostDraining(draining.name);
   return new Failure('no_host', 'no live host accepts anything new; start a worker');
 }

@@ -4,6 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { succeeds } from './async/succeeds.ts';
 import { timeoutSignal } from './async/timeout-signal.ts';
 import { traced } from './effect.ts';
 
@@ -41,11 +42,7 @@ const cleanEnvironment = {
 export async function whereIs(program: string): Promise<string | null> {
   for (const place of cleanEnvironment.PATH.split(':')) {
     const path = join(place, program);
-    const there = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (there) return path;
+    if (await succeeds(access(path, constants.X_OK))) return path;
   }
   return null;
 }
@@ -59,24 +56,22 @@ function options({ env, user }: ProgramOptions): Omit<SpawnOptions, 'stdio'> {
  * when the program cannot be started, times out or is aborted.
  */
 export function exec(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
-  return traced('exec', program, () => collectOutput(program, args, wanted));
-}
-
-async function collectOutput(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
-  const signals = [timeoutSignal(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
-  const child = spawn(program, args, {
-    ...options(wanted),
-    signal: AbortSignal.any(signals),
-    killSignal: 'SIGKILL',
-    stdio: ['ignore', 'pipe', 'pipe', ...(wanted.descriptor === undefined ? [] : [wanted.descriptor])],
+  return traced('exec', program, async () => {
+    const signals = [timeoutSignal(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
+    const child = spawn(program, args, {
+      ...options(wanted),
+      signal: AbortSignal.any(signals),
+      killSignal: 'SIGKILL',
+      stdio: ['ignore', 'pipe', 'pipe', ...(wanted.descriptor === undefined ? [] : [wanted.descriptor])],
+    });
+    const limit = wanted.maxOutput ?? 1024 * 1024;
+    const [stdout, stderr, [status]] = await Promise.all([
+      collect(child.stdout, limit),
+      collect(child.stderr, limit),
+      once(child, 'close'),
+    ]);
+    return { status, stdout, stderr };
   });
-  const limit = wanted.maxOutput ?? 1024 * 1024;
-  const [stdout, stderr, [status]] = await Promise.all([
-    collect(child.stdout, limit),
-    collect(child.stderr, limit),
-    once(child, 'close'),
-  ]);
-  return { status, stdout, stderr };
 }
 
 /** A program whose output is read while it runs. */

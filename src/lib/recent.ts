@@ -4,9 +4,7 @@ import { BoundedMap } from './bounded-map.ts';
 export function createRecent(milliseconds: number, max: number) {
   const addedAt = new BoundedMap<string, number>(max);
   return {
-    add(key: string): void {
-      addedAt.set(key, performance.now());
-    },
+    add: (key: string): void => void addedAt.set(key, performance.now()),
     has: (key: string): boolean =>
       performance.now() - (addedAt.get(key) ?? Number.NEGATIVE_INFINITY) < milliseconds,
   };

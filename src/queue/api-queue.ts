@@ -183,9 +183,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     async close() {
       directorySync.close();
       await deliveries.close();
-      subscriber.disconnect();
-      sending.disconnect();
-      redis.disconnect();
+      for (const one of [subscriber, sending, redis]) one.disconnect();
     },
   };
 }

@@ -109,11 +109,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     },
     async close() {
       stop.abort();
-      hearing.disconnect();
-      sending.disconnect();
-      asking.disconnect();
-      delivering.disconnect();
-      redis.disconnect();
+      for (const one of [hearing, sending, asking, delivering, redis]) one.disconnect();
     },
   };
 }

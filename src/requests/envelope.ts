@@ -24,11 +24,8 @@ export type Envelope = z.infer<typeof envelope>;
 const answerTime = 60_000;
 
 /** Seals a client's request with its token for one host and one purpose. */
-export function sealRequest(
-  sealer: Sealer,
-  { token, request, origin }: Omit<Envelope, 'until'>,
-  purpose: Purpose,
-): string {
+export function sealRequest(sealer: Sealer, sent: Omit<Envelope, 'until'>, purpose: Purpose): string {
+  const { token, request, origin } = sent;
   const isAnsweredNow = purpose.use === 'answer' || purpose.use === 'copy';
   const until = isAnsweredNow ? Date.now() + answerTime : null;
   const content: Envelope = { token, request, until, ...(purpose.use !== 'job' && { origin }) };

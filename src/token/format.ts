@@ -38,26 +38,23 @@ const innerHeader = z.strictObject({ alg: z.literal(signing), kid: keyId, typ: z
 export function outerKeyId(token: string): string | null {
   if (token.length > maxToken) return null;
   const parts = token.split('.', 6);
-  const [header = '', key, iv = '', , tag = ''] = parts;
+  const [, key, iv = '', , tag = ''] = parts;
   // Direct agreement has no encrypted key; 96 bits of nonce, 128 bits of tag (RFC 7518, 4.6 and
   // 5.3).
   if (parts.length !== 5 || key !== '' || iv.length !== 16 || tag.length !== 22) return null;
-  return keyIdOf(outerHeader, header, parts);
+  return keyIdOf(outerHeader, parts);
 }
 
 /** The id of the key that signed a JWS; null if it does not have the form of ours. */
 export function innerKeyId(jws: string): string | null {
   const parts = jws.split('.', 4);
-  const [header = '', , signature = ''] = parts;
+  const [, , signature = ''] = parts;
   if (parts.length !== 3 || signature.length !== 86) return null;
-  return keyIdOf(innerHeader, header, parts);
+  return keyIdOf(innerHeader, parts);
 }
 
-function keyIdOf(
-  schema: typeof outerHeader | typeof innerHeader,
-  header: string,
-  parts: string[],
-): string | null {
+function keyIdOf(schema: typeof outerHeader | typeof innerHeader, parts: string[]): string | null {
+  const [header = ''] = parts;
   if (header.length > maxHeader || !parts.every(isCanonical)) return null;
   const parsed = schema.safeParse(parseJson(Buffer.from(header, 'base64url').toString('utf8')));
   return parsed.success ? parsed.data.kid : null;

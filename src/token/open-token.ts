@@ -21,20 +21,17 @@ export interface NoToken {
 }
 
 /** Opens a token that a known issuer signed for a known daemon, whatever its fleet and its time. */
-export async function openToken(
-  token: string,
-  { issuers, daemons }: Keyring,
-): Promise<OpenedToken | NoToken> {
+export async function openToken(token: string, keyring: Keyring): Promise<OpenedToken | NoToken> {
   const daemon = outerKeyId(token);
   if (daemon === null) return { wrong: 'it does not have the form of a token' };
-  const opening = daemons.get(daemon);
+  const opening = keyring.daemons.get(daemon);
   if (!opening) return { wrong: `it is encrypted to the daemon key ${daemon}, which is not here` };
   const plain = await compactDecrypt(token, opening.open, decryption).catch(() => null);
   if (!plain) return { wrong: 'it has been altered: it cannot be decrypted' };
   const jws = Buffer.from(plain.plaintext).toString('latin1');
   const issuer = innerKeyId(jws);
   if (issuer === null) return { wrong: 'its encrypted content does not have the form of a signed token' };
-  const verifying = issuers.get(issuer);
+  const verifying = keyring.issuers.get(issuer);
   if (!verifying) return { wrong: `it was signed by the issuer ${issuer}, which is not known here` };
   const signed = await compactVerify(jws, verifying, verification).catch(() => null);
   if (!signed) return { wrong: `the signature is not that of the issuer ${issuer}` };

@@ -70,11 +70,8 @@ async function place(
 
 type Refused = Exclude<Accepted, { verdict: 'accepted' | 'known' | 'nowhere' }>;
 
-function refusal(
-  refused: Refused,
-  { type, params: { resource } }: Command,
-  wanted: string | undefined,
-): Failure {
+function refusal(refused: Refused, { type, params }: Command, wanted: string | undefined): Failure {
+  const { resource } = params;
   const kind = jobs[type].on;
   switch (refused.verdict) {
     case 'elsewhere':
@@ -89,21 +86,14 @@ function refusal(
 }
 
 function full(limit: Extract<Refused, { verdict: 'full' }>['limit'], resource: string): Failure {
-  const queueFull = (what: string) =>
-    new Failure('queue_full', `${what}; wait for one to end (limit ${limit})`, { limit });
-  switch (limit) {
-    case 'maxJobs':
-      return queueFull('too many unfinished jobs on the host');
-    case 'maxJobsPerGear':
-      return queueFull(`too many unfinished jobs on the ${resource}`);
-    case 'maxQueueMegabytes':
-      return queueFull('the unfinished jobs of the host take too much memory in Redis');
-    case 'userJobs':
-      return limitReached(limit, 'you have too many unfinished jobs on the host; wait for one to end');
-    case 'userQueueMegabytes':
-      return limitReached(
-        limit,
-        'your unfinished jobs on the host take too much memory in Redis; wait for one to end',
-      );
-  }
+  const what = {
+    maxJobs: 'too many unfinished jobs on the host',
+    maxJobsPerGear: `too many unfinished jobs on the ${resource}`,
+    maxQueueMegabytes: 'the unfinished jobs of the host take too much memory in Redis',
+    userJobs: 'you have too many unfinished jobs on the host',
+    userQueueMegabytes: 'your unfinished jobs on the host take too much memory in Redis',
+  };
+  const detail = `${what[limit]}; wait for one to end`;
+  if (limit === 'userJobs' || limit === 'userQueueMegabytes') return limitReached(limit, detail);
+  return new Failure('queue_full', `${detail} (limit ${limit})`, { limit });
 }

@@ -1,6 +1,5 @@
 import type { Response } from 'express';
-import type { Scope } from '../../jobs/access/scope.ts';
-import { seesJob } from '../../jobs/access/scope.ts';
+import { type Scope, seesJob } from '../../jobs/access/scope.ts';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
 import type { Answer } from '../../jobs/registry.ts';

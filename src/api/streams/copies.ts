@@ -40,16 +40,12 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
     return { ...opened, origin };
   }
 
-  async function sourceIn(asked: Envelope): Promise<string> {
+  async function* everythingFor(copy: Copy, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const asked = await requestOf(copy);
     const { order } = await readOrder(asked, verifier);
     const source = sourceOf(order);
     if (source === null) throw new Failure('token_forbids', 'the job copies nothing');
-    return source;
-  }
-
-  async function* everythingFor(copy: Copy, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const asked = await requestOf(copy);
-    const host = await holderOf(queue, 'repository', await sourceIn(asked));
+    const host = await holderOf(queue, 'repository', source);
     const sealed = sealRequest(sealer, asked, { use: 'copy', host });
     const wanted = { name: 'repository.bundle', sealed, how: {} } as const;
     const { body } = await open(host, wanted, signal, copy.log);

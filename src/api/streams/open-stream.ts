@@ -52,11 +52,7 @@ export function createStreamOpener(queue: ApiQueue, transport: Transport): OpenS
   return open as OpenStreamOf;
 }
 
-function counted(
-  transport: 'relay' | 'direct',
-  { name: stream }: WantedStream,
-  opened: OpenStream,
-): OpenStream {
-  streamOpenings.add({ stream, transport });
+function counted(transport: 'relay' | 'direct', wanted: WantedStream, opened: OpenStream): OpenStream {
+  streamOpenings.add({ stream: wanted.name, transport });
   return opened;
 }

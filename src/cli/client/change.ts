@@ -60,9 +60,7 @@ async function changeOne<N extends JobType>(
     const sent = send(name, { key, signal: call.signal });
     const accepted = await sent;
     id = shortId(accepted.id);
-    if (call.flags.detach) {
-      return printEnd(call, accepted, `${id}\n`);
-    }
+    if (call.flags.detach) return printEnd(call, accepted, `${id}\n`);
     progress.begin(name);
     await followSteps(call, sent, (step) => progress.step(name, step));
     const job = await sent.done();

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { Option } from 'commander';
+import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { BadConfig } from '../options/config.ts';
 import { environment } from '../options/environment.ts';
 
@@ -10,13 +11,8 @@ export const collect = (flags: string, help: string): Option =>
 
 export const hostOption = (help: string): Option => new Option('--host <name>', help);
 
-export interface Variable {
-  name: string;
-  value: string;
-}
-
 /** Parses `NAME=value`. NAME alone takes its value from the environment of this process. */
-export function variableOf(text: string): Variable {
+export function variableOf(text: string): EnvironmentVariable {
   const equals = text.indexOf('=');
   if (equals > 0) return { name: text.slice(0, equals), value: text.slice(equals + 1) };
   const value = equals < 0 ? environment[text] : undefined;
@@ -28,7 +24,7 @@ export function variableOf(text: string): Variable {
  * Reads lines of `NAME=value`, as in Docker's --env-file: no quotes, `#` begins a comment, and
  * white space at the beginning of a line does not count.
  */
-export async function readVariables(file: string | undefined): Promise<Variable[]> {
+export async function readVariables(file: string | undefined): Promise<EnvironmentVariable[]> {
   if (file === undefined) return [];
   const text = file === '-' ? await readText(process.stdin) : await readFile(file, 'utf8');
   const lines = text.split(/\r?\n/).map((line) => line.trimStart());
@@ -39,7 +35,10 @@ export async function readVariables(file: string | undefined): Promise<Variable[
  * Returns the variables of a file, if given, and those of the command line. The last variable of a
  * name wins, as with docker run.
  */
-export async function variablesFrom(file: string | undefined, texts: readonly string[]): Promise<Variable[]> {
+export async function variablesFrom(
+  file: string | undefined,
+  texts: readonly string[],
+): Promise<EnvironmentVariable[]> {
   const all = [...(await readVariables(file)), ...texts.map((text) => variableOf(text))];
   return [...new Map(all.map((variable) => [variable.name, variable])).values()];
 }

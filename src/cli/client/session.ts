@@ -22,11 +22,8 @@ const retries = 4;
 /** Opens a session from the flags, variables and contexts. Throws `BadConfig`. */
 export async function openSession(flags: Flags): Promise<Session> {
   const output = createOutput(flags);
-  const { api, tokenFile, user } = readSettings(
-    ['api', 'tokenFile', 'user'],
-    flags,
-    await variablesFor(flags),
-  );
+  const variables = await variablesFor(flags);
+  const { api, tokenFile, user } = readSettings(['api', 'tokenFile', 'user'], flags, variables);
   const interrupt = new AbortController();
   process.once('SIGINT', () => {
     interrupt.abort(new Interrupted());

@@ -39,6 +39,5 @@ export function writeInvitation(content: Invitation): string {
 /** Decodes an invitation; returns null if the text is not one. */
 export function readInvitation(text: string): Invitation | null {
   const json = parseJson(Buffer.from(text.replace(/\s/g, ''), 'base64').toString('utf8'));
-  const parsed = invitation.safeParse(json);
-  return parsed.success ? parsed.data : null;
+  return invitation.safeParse(json).data ?? null;
 }

@@ -131,6 +131,7 @@ const onGear = {
   paramsOf: ({ resource }: { resource: string }) => ({ resource }),
   on: 'gear',
   needs: 'presence',
+  since: 1,
 } as const;
 
 export const containerInstall = defineJob({
@@ -179,7 +180,6 @@ export const containerStart = defineJob({
   ...onGear,
   result: gearState,
   errors: ['container_not_found', 'port_taken', 'start_failed', 'host_unavailable', 'timeout'],
-  since: 1,
 });
 
 export const containerStop = defineJob({
@@ -189,7 +189,6 @@ export const containerStop = defineJob({
   ...onGear,
   result: gearState,
   errors: ['container_not_found', 'host_unavailable', 'timeout'],
-  since: 1,
 });
 
 export const containerRestart = defineJob({
@@ -205,5 +204,4 @@ export const containerRemove = defineJob({
   ...onGear,
   result: z.strictObject({ unit: z.string() }),
   errors: ['container_not_found', 'host_unavailable', 'timeout'],
-  since: 1,
 });

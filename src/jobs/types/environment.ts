@@ -39,6 +39,7 @@ const toEnvironment = {
   }),
   result,
   on: 'environment',
+  since: 1,
 } as const;
 
 export const environmentReplace = defineJob({
@@ -48,7 +49,6 @@ export const environmentReplace = defineJob({
   ...toEnvironment,
   errors: ['no_host', 'image_not_found', 'host_unavailable', 'timeout'],
   needs: 'place',
-  since: 1,
 });
 
 export const environmentMerge = defineJob({
@@ -58,7 +58,6 @@ export const environmentMerge = defineJob({
   ...toEnvironment,
   errors: ['environment_not_found', 'invalid_request', 'image_not_found', 'host_unavailable', 'timeout'],
   needs: 'presence',
-  since: 1,
 });
 
 export const environmentRead = {

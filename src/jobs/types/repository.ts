@@ -68,14 +68,12 @@ export const contentArchive = {
 /** The ref after `/content/`, which may contain slashes; null: none. */
 function refOf(found: string): string | null {
   if (found === '') return null;
+  let ref: string;
   try {
-    return checked(refName, decodeURIComponent(found));
-  } catch (error) {
-    throw error instanceof Failure
-      ? error
-      : new Failure(
-          'invalid_request',
-          'the ref in the path is not valid; encode it as UTF-8 with %, such as %23 for #',
-        );
+    ref = decodeURIComponent(found);
+  } catch {
+    const how = 'encode it as UTF-8 with %, such as %23 for #';
+    throw new Failure('invalid_request', `the ref in the path is not valid; ${how}`);
   }
+  return checked(refName, ref);
 }

@@ -66,14 +66,9 @@ export type Measured<L extends LabelSets> = readonly (readonly [LabelsOf<L>, num
 
 /** A metric with one number for each set of labels. */
 abstract class Single<L extends LabelSets> extends Metric<L> {
-  #values = new Map<string, number>();
-  #measure: (() => Promise<Measured<L>>) | null = null;
-
   /** A metric without labels starts at 0. */
-  constructor(name: string, help: string, sets: L) {
-    super(name, help, sets);
-    if (this.labels.length === 0) this.#values.set('', 0);
-  }
+  #values = new Map<string, number>(this.labels.length === 0 ? [['', 0]] : []);
+  #measure: (() => Promise<Measured<L>>) | null = null;
 
   add(labels: LabelsOf<L>, amount = 1): void {
     const key = this.written(labels);
@@ -124,11 +119,8 @@ export class Histogram<L extends LabelSets> extends Metric<L> {
 
   observe(labels: LabelsOf<L>, value: number): void {
     const key = this.written(labels);
-    let series = this.#series.get(key);
-    if (!series) {
-      series = { counts: new Array(this.#bounds.length + 1).fill(0), sum: 0 };
-      this.#series.set(key, series);
-    }
+    const series = this.#series.get(key) ?? { counts: new Array(this.#bounds.length + 1).fill(0), sum: 0 };
+    this.#series.set(key, series);
     let i = 0;
     while (value > (this.#bounds[i] ?? Number.POSITIVE_INFINITY)) i++;
     series.counts[i] = (series.counts[i] ?? 0) + 1;

@@ -19,15 +19,11 @@ import { readHeld } from './hosts.ts';
 /** Milliseconds after which no request that relied on an entry is still in flight. */
 export const entrySettled = commandTimeout + 700;
 
+/** `attempt`: the one that last asked for the name; see accept.ts. */
 const entry = z.object({ host: z.string(), attempt: z.string().default('') });
 
 /** An entry of the directory, as it was read. */
-export interface Entry {
-  host: string;
-  /** The attempt that last asked for the name; see accept.ts. */
-  attempt: string;
-  text: string;
-}
+export type Entry = z.infer<typeof entry> & { text: string };
 
 /** The part of an entry that a script returns. */
 export type NameEntry = Pick<Entry, 'host' | 'text'>;
@@ -88,14 +84,8 @@ export async function releaseEntry(
 }
 
 /** Enters a name that a host holds, unless the name has an entry. */
-export async function insertEntryIfAbsent(
-  redis: Redis,
-  kind: LineKind,
-  resource: string,
-  host: string,
-): Promise<void> {
-  await runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]);
-}
+export const insertEntryIfAbsent = (redis: Redis, kind: LineKind, resource: string, host: string) =>
+  runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]);
 
 /**
  * The range of a pattern (jobs/access/patterns.ts) in a sorted set of names, after one of them: its

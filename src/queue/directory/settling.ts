@@ -36,18 +36,13 @@ export function createDirectoryReadiness(expected: readonly string[]): Directory
   let timer: NodeJS.Timeout | undefined;
   let begun = performance.now();
 
-  const settle = () => {
-    clearTimeout(timer);
-    open = false;
-    changed.emit('settled');
-  };
   const look = () => {
     if (!open) return;
     clearTimeout(timer);
-    const waited = performance.now() - begun;
-    const limit = timeFor(awaited, heard);
-    if (waited >= limit) settle();
-    else timer = setTimeout(look, limit - waited).unref();
+    const left = timeFor(awaited, heard) - (performance.now() - begun);
+    open = left > 0;
+    if (open) timer = setTimeout(look, left).unref();
+    else changed.emit('settled');
   };
   return {
     begin(age) {

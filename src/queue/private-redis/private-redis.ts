@@ -119,9 +119,18 @@ async function untilReady(server: Server, socket: string, log: Logger, wasTrimme
   const failed = server.ended.then((why) => {
     throw new Error(`the daemon's own redis cannot run: ${why}`);
   });
-  const redis = connectTo(socket);
+  const redis = new Redis({
+    path: socket,
+    maxRetriesPerRequest: null,
+    retryStrategy: () => 20,
+    commandTimeout: startDeadline,
+  });
+  redis.on('error', () => undefined);
   try {
-    await Promise.race([untilAnswering(redis), failed]);
+    const answered = redis.ping().catch((cause: Error) => {
+      throw new Error(`the daemon's own redis did not answer within ${startDeadline / 1000} s`, { cause });
+    });
+    await Promise.race([answered, failed]);
     await setImmediate(); // By now its output from before the answer has been read.
     if (!wasTrimmed && !wasCut(server.said)) return;
     log.warn(
@@ -183,27 +192,6 @@ async function endForerunner(socket: string, log: Logger): Promise<void> {
   redis.shutdown('NOSAVE').catch(() => undefined); // The append-only file has everything already.
   await Promise.race([gone, pause(stopDeadline)]);
   redis.disconnect();
-}
-
-/** Connects to a Redis that is about to answer. */
-function connectTo(socket: string): Redis {
-  const redis = new Redis({
-    path: socket,
-    maxRetriesPerRequest: null,
-    retryStrategy: () => 20,
-    commandTimeout: startDeadline,
-  });
-  redis.on('error', () => undefined);
-  return redis;
-}
-
-async function untilAnswering(redis: Redis): Promise<void> {
-  try {
-    await redis.ping();
-  } catch (error) {
-    const detail = `the daemon's own redis did not answer within ${startDeadline / 1000} s`;
-    throw new Error(detail, { cause: error });
-  }
 }
 
 /** Makes Redis rewrite its append-only file from memory. */

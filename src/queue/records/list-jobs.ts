@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Scope } from '../../jobs/access/scope.ts';
-import { seesJob } from '../../jobs/access/scope.ts';
+import { type Scope, seesJob } from '../../jobs/access/scope.ts';
 import { parseRequestId } from '../../jobs/fields/request-id.ts';
 import { isFinal, type Job, type JobState } from '../../jobs/job.ts';
 import { rangeOf } from '../directory/entries.ts';

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Job } from '../../jobs/job.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { keys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
@@ -7,10 +8,7 @@ import { type JobRecord, readHash, readRecord, shownFields } from './job-record.
 import { hostInLedger, readJobOf } from './worker-records.ts';
 
 /** Where a job is. */
-export interface JobPlace {
-  host: string;
-  id: string;
-}
+export type JobPlace = Pick<Job, 'host' | 'id'>;
 
 /** Reads jobs for clients. */
 export interface RecordReader {
@@ -38,29 +36,23 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
       return endLate({ host, id }, await readJobOf(redis, host, id));
     },
     async shown(places) {
-      const found = new Map<string, JobRecord | null>();
-      const hosts = new Set(places.map(({ host }) => host));
-      const read = async (host: string) => {
-        const own = places.filter((place) => place.host === host);
-        const records = await readShown(redis, host, own);
-        for (const [i, { id }] of own.entries()) found.set(`${host} ${id}`, records[i] ?? null);
-      };
-      await Promise.all([...hosts].map(read));
-      return Promise.all(
-        places.map((place) => endLate(place, found.get(`${place.host} ${place.id}`) ?? null)),
-      );
+      const hosts = [...new Set(places.map(({ host }) => host))];
+      const on = (host: string) => places.filter((place) => place.host === host);
+      const found = await Promise.all(hosts.map((host) => readShown(redis, host, on(host))));
+      const records = new Map(found.flat());
+      return Promise.all(places.map((place) => endLate(place, records.get(place) ?? null)));
     },
   };
 }
 
-/** Jobs of one host. */
-async function readShown(redis: Redis, host: string, places: JobPlace[]): Promise<(JobRecord | null)[]> {
+/** Jobs of one host, each with its place. */
+async function readShown(redis: Redis, host: string, places: JobPlace[]) {
   const scriptKeys = places.flatMap(({ id }) => [keys.job(host, id), keys.run(host, id)]);
   const read = await runScript(redis, 'readJobs', scriptKeys, shownFields);
-  return places.map(({ id }, i) => {
+  return places.map((place, i): [JobPlace, JobRecord | null] => {
     const job: Record<string, string> = {};
     for (const [n, value] of (read[2 * i] ?? []).entries())
       if (value !== null) job[shownFields[n] ?? ''] = value;
-    return readRecord(id, job, readHash((read[2 * i + 1] ?? []) as string[]));
+    return [place, readRecord(place.id, job, readHash((read[2 * i + 1] ?? []) as string[]))];
   });
 }

@@ -75,17 +75,9 @@ export function adminAcl(password: string): string {
   return line('default', password, ['~* &* +@all']);
 }
 
-function line(name: string, password: string, sets: string[]): string {
-  const [first = '', ...others] = sets;
-  const user = [
-    'user',
-    name,
-    'on',
-    'sanitize-payload',
-    `#${hash('sha256', password, 'hex')}`,
-    'resetchannels',
-  ];
-  return [...user, '-@all', first, ...others.map((set) => `(${set})`)].join(' ');
+function line(name: string, password: string, [first = '', ...others]: string[]): string {
+  const user = `user ${name} on sanitize-payload #${hash('sha256', password, 'hex')} resetchannels -@all`;
+  return [user, first, ...others.map((set) => `(${set})`)].join(' ');
 }
 
 interface On {

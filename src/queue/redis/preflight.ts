@@ -61,15 +61,11 @@ export function watchFitness(redis: Redis, log: Logger): void {
 async function untilConnected(redis: Redis): Promise<void> {
   const over = new AbortController();
   const { signal } = over;
-  try {
-    await Promise.race([
-      once(redis, 'ready', { signal }), // Rejects when `error` comes first.
-      once(redis, 'close', { signal }).then(() => Promise.reject(new Error('Connection is closed.'))),
-      pause(patience, signal).then(() => Promise.reject(new Error('it takes too long'))),
-    ]);
-  } finally {
-    over.abort();
-  }
+  await Promise.race([
+    once(redis, 'ready', { signal }), // Rejects when `error` comes first.
+    once(redis, 'close', { signal }).then(() => Promise.reject(new Error('Connection is closed.'))),
+    pause(patience, signal).then(() => Promise.reject(new Error('it takes too long'))),
+  ]).finally(() => over.abort());
 }
 
 export async function fitnessOf(redis: Redis): Promise<Fitness> {

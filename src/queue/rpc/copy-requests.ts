@@ -15,13 +15,8 @@ import { claimFrames, openFrames, sendFrames } from './stream-relay.ts';
  */
 const wanted = z.strictObject({ job: requestId, frames: z.uuid() });
 
-/** A worker's request to the apis. */
-export interface CopyRequest {
-  host: string;
-  job: string;
-  /** The stream it reads. */
-  frames: string;
-}
+/** A worker's request to the apis; `frames` is the stream that it reads. */
+export type CopyRequest = z.infer<typeof wanted> & { host: string };
 
 /** Requests the data for a job's copy. The body throws a `Failure` when it breaks off. */
 export async function requestCopy(

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
+import { succeeds } from '../../lib/async/succeeds.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { maxStreamSilence } from '../redis/connection.ts';
 import { keys } from '../redis/keys.ts';
@@ -250,13 +251,8 @@ async function* readFrames(
  * Removes the frames passed on. If Redis does not answer in time, a later call does it; the reads
  * report errors.
  */
-async function takeOut(redis: Redis, key: string, last: string): Promise<boolean> {
-  const trimmed = redis.call('XTRIM', key, 'MINID', following(last));
-  return trimmed.then(
-    () => true,
-    () => false,
-  );
-}
+const takeOut = (redis: Redis, key: string, last: string): Promise<boolean> =>
+  succeeds(redis.call('XTRIM', key, 'MINID', following(last)));
 
 /** Maximum number of frames in the reader's memory for each stream. */
 const readAtOnce = 8;

@@ -1,9 +1,10 @@
 import { Option } from 'commander';
 import type { CallOptions, Change } from '../../../client/client.ts';
+import type { EnvironmentVariable } from '../../../jobs/types/environment.ts';
 import { parseJson } from '../../../lib/parse-json.ts';
 import { BadConfig } from '../../options/config.ts';
 import { type ChangeFlags, change, placeOf } from '../change.ts';
-import { hostOption, type Variable, variablesFrom } from '../fields.ts';
+import { hostOption, variablesFrom } from '../fields.ts';
 import type { Call, Row } from '../row.ts';
 
 interface Flags extends ChangeFlags {
@@ -15,7 +16,7 @@ const fileOption = new Option('-f, --file <file>', 'variables, NAME=value a line
 
 type Verb = 'replace' | 'merge';
 
-async function send(call: Call<Flags>, verb: Verb, env: Variable[]): Promise<number> {
+async function send(call: Call<Flags>, verb: Verb, env: EnvironmentVariable[]): Promise<number> {
   const [r = ''] = call.args;
   return change(call, {
     names: [r],
@@ -31,7 +32,7 @@ async function send(call: Call<Flags>, verb: Verb, env: Variable[]): Promise<num
 }
 
 /** Returns the variables given to a command. Throws `BadConfig` if there are none and no file. */
-async function given({ args, flags }: Call<Flags>): Promise<Variable[]> {
+async function given({ args, flags }: Call<Flags>): Promise<EnvironmentVariable[]> {
   const [, ...texts] = args;
   const variables = await variablesFrom(flags.file, texts);
   if (variables.length > 0 || flags.file !== undefined) return variables;
@@ -80,7 +81,7 @@ export const environments: Record<string, Row<Flags>> = {
 };
 
 /** Parses the api's answer: one NAME="value" per line, with the value as a JSON string. */
-function parseEnvironment(text: string): Variable[] {
+function parseEnvironment(text: string): EnvironmentVariable[] {
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line) => {
     const equals = line.indexOf('=');
