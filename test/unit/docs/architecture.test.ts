@@ -60,6 +60,16 @@ test('the table of folders states the imports that the linter allows', () => {
   expect(rules.map(([, allowed]) => allowed)).not.toContain(null);
 });
 
+test('a request takes eight forms at most, and the file of each exports its type', () => {
+  const rows = page.split('\n').filter((line) => /^\| \d \|/.test(line));
+  const forms = rows.map((row) => row.split('|').map((cell) => cell.replaceAll('`', '').trim()));
+  expect(forms.map(([, number]) => Number(number))).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  const types = forms.filter(([, , , type, file]) => file !== '' && !type?.startsWith('a '));
+  expect(types.length).toBe(5);
+  for (const [, , , type, file = ''] of types)
+    expect(readFileSync(file, 'utf8')).toMatch(new RegExp(`^export (?:type|interface) ${type}\\b`, 'm'));
+});
+
 test('the picture in docs/architecture.md shows the imports in the code', () => {
   const picture = drawFolders(folderArrows(readTree('.', 'src')));
   expect(page, 'the picture is out of date; "npm run picture" updates it').toBe(withPicture(page, picture));
