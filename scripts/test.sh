@@ -25,9 +25,9 @@ fi
 
 results=$(mktemp -d)
 # Percent of a processor that each run takes: the mean of a whole run on two, measured. The order is that of their starts.
-declare -A share_of=([e2e-1]=55 [e2e-2]=55 [e2e-3]=55 [lab-1]=90 [lab-2]=90 [nodes]=100 [unit]=100 [redis]=200 [host]=200
-  [e2e-alone]=200)
-order=(e2e-1 e2e-2 e2e-3 lab-1 lab-2 nodes unit redis host e2e-alone)
+declare -A share_of=([e2e-1]=55 [e2e-2]=55 [e2e-3]=55 [lab-1]=90 [lab-2]=90 [host]=55 [nodes]=100 [unit]=100 [redis]=200
+  [host-alone]=200 [e2e-alone]=200)
+order=(e2e-1 e2e-2 e2e-3 lab-1 lab-2 host nodes unit redis host-alone e2e-alone)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
 for tier in "${tiers[@]}"; do
@@ -40,6 +40,8 @@ for run in "${order[@]}"; do [[ " ${tiers[*]} " != *" ${run%-*} "* ]] || runs+=(
 
 # A burst of a million lines needs all processors; how many jobs run side by side is looked at while they do.
 alone=(test/e2e/log-bursts.test.ts test/e2e/side-by-side.test.ts)
+# Its cases run four at a time.
+faults=test/host/faults.test.ts
 # These have an api answer on port 2223 of this machine, which exists once; compose and crash make the two runs as long.
 with_api=(test/lab/{compose,crash,fleet,lab,removed,start}.test.ts)
 
@@ -47,6 +49,8 @@ with_api=(test/lab/{compose,crash,fleet,lab,removed,start}.test.ts)
 vitest() {
   local run=$1 files=()
   case $run in
+  host) files=("--exclude=$faults") ;;
+  host-alone) files=("$faults") ;;
   e2e-alone) files=("${alone[@]}") ;;
   e2e-*) files=("${alone[@]/#/--exclude=}" "--shard=${run#*-}/3") ;;
   lab-1) files=("${with_api[@]}") ;;
