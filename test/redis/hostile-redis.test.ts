@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { readEpoch } from '../../src/queue/redis/epoch.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
+import { openTestRedis } from '../support/redis.ts';
 import { openQueueApi, type QueueApi } from '../support/test-api.ts';
 
 /** Somebody who may write into Redis, as the worker of one host may, and what clients of the api get to see of it. */
@@ -122,4 +124,15 @@ test.each([
   if (!record) throw new Error('no record');
   await queue.worker.ledger.drop(record.job);
   expect(await queue.worker.ledger.open()).not.toContain(id);
+});
+
+test.each([
+  'unreadable',
+  'Infinity x',
+  '9e300 x',
+])('an epoch %j, which has no readable time, has just begun: hosts are waited for, and not for ever', async (epoch) => {
+  const other = await openTestRedis();
+  onTestFinished(() => other.close());
+  await other.redis.set(keys.epoch, epoch);
+  expect(await readEpoch(other.redis, { now: () => Date.now() })).toEqual({ name: epoch, age: 0 });
 });

@@ -6,10 +6,12 @@ import { keys } from './keys.ts';
 /**
  * Reads the epoch of a Redis and its age in milliseconds; begins one if there is none. The first
  * api that finds an empty Redis names it, so that every api notices another Redis, or one that lost
- * everything, even if it was never offline.
+ * everything, even if it was never offline. One without a readable time has just begun: the api
+ * waits for the hosts as it does for a new Redis.
  */
 export async function readEpoch(redis: Redis, clock: RedisClock): Promise<{ name: string; age: number }> {
   await redis.set(keys.epoch, `${Math.floor(clock.now())} ${randomUUID()}`, 'NX');
   const name = (await redis.get(keys.epoch)) ?? '';
-  return { name, age: clock.now() - Number(name.split(' ', 1)[0]) };
+  const age = clock.now() - Number(name.split(' ', 1)[0]);
+  return { name, age: age > 0 ? age : 0 };
 }
