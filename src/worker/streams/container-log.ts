@@ -62,11 +62,16 @@ export async function containerLog(
   const known = args.after === null || (await hasCursor(args.after, { tenant, signal }));
   const writer = createLogWriter(args.format);
   const log: Log = { unit, args, writer, cursor: known ? args.after : null, tenant, signal };
-  return { head: {}, body: bodyOf(log, until, journalFeed) };
+  return { head: {}, body: bodyOf(log, known, until, journalFeed) };
 }
 
-async function* bodyOf(log: Log, until: number, feed: JournalFeed): AsyncGenerator<Buffer> {
-  if (log.cursor !== log.args.after) {
+async function* bodyOf(
+  log: Log,
+  afterIsKnown: boolean,
+  until: number,
+  feed: JournalFeed,
+): AsyncGenerator<Buffer> {
+  if (!afterIsKnown) {
     const reason = 'the record named by Last-Event-ID is no longer in the journal';
     yield log.writer.notice({ event: 'missed', reason });
   }
