@@ -3,7 +3,7 @@
 # npm test -- --changed [COMMIT]: the tests of unit and redis, and that of a generated client, that load a file that differs
 # from a commit (default: HEAD).
 # A tier is one run or several. Runs go side by side as far as there are processors for them: GEARD_TEST_PROCESSORS (default:
-# all). The last ones measure times or keep two processors busy, so on two processors they go alone.
+# all). The last ones measure times or keep two processors busy: on two processors they go alone.
 # Each line of output starts with its run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,15 +24,18 @@ if [ "${1:-}" = --changed ]; then
 fi
 
 results=$(mktemp -d)
-# Percent of a processor that each run takes: the mean of a whole run on two, measured. The order is that of their starts.
-declare -A share_of=([e2e-1]=55 [e2e-2]=55 [e2e-3]=55 [lab-1]=90 [lab-2]=90 [host]=55 [nodes]=100 [unit]=100 [redis]=200
-  [host-alone]=200 [e2e-alone]=200)
+# Percent of a processor that each run takes: the mean of a whole run on two, measured. unit and redis have as many test files
+# side by side as there are processors. The order is that of the starts.
+declare -A share_of=([e2e-1]=55 [e2e-2]=55 [e2e-3]=55 [lab-1]=90 [lab-2]=90 [host]=55 [nodes]=100
+  [unit]=$((processors * 50)) [redis]=$((processors * 100)) [host-alone]=200 [e2e-alone]=200)
 order=(e2e-1 e2e-2 e2e-3 lab-1 lab-2 host nodes unit redis host-alone e2e-alone)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
 for tier in "${tiers[@]}"; do
-  [[ " e2e lab host redis nodes unit " == *" $tier "* ]] ||
-    die "there is no tier $tier; the tiers are unit, nodes, redis, host, e2e and lab"
+  case $tier in
+  e2e | lab | host | redis | nodes | unit) ;;
+  *) die "there is no tier $tier; the tiers are unit, nodes, redis, host, e2e and lab" ;;
+  esac
 done
 
 runs=()

@@ -1,15 +1,20 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Curl, curl } from '../support/curl.ts';
+import { sampleImage } from '../support/daemon.ts';
+import type { Fleet } from '../support/fleet.ts';
 import { behindStreams } from '../support/leftovers.ts';
-import { type LoudGear, numbersIn, openLoudGear } from '../support/loud-gear.ts';
+import { installLoudGear, type LoudGear, numbersIn, openLoudFleet } from '../support/loud-gear.ts';
 import { until } from '../support/until.ts';
 
 describe.each(['relay', 'direct'] as const)('bursts by %s', (transport) => {
+  let fleet: Fleet;
   let loud: LoudGear;
   beforeAll(async () => {
-    loud = await openLoudGear(transport);
+    await sampleImage();
+    fleet = await openLoudFleet(transport);
+    loud = await installLoudGear(fleet, `bursts-${transport}`);
   });
-  afterAll(() => loud.fleet.close());
+  afterAll(() => fleet.close());
 
   const isSequence = (numbers: number[]) => numbers.every((number, i) => number === i + 1);
 

@@ -6,28 +6,32 @@ import { keys } from '../../src/queue/redis/keys.ts';
 import { ask } from '../support/ask.ts';
 import { createClient, newId } from '../support/client.ts';
 import { curl } from '../support/curl.ts';
-import { makeBase, removeGearsOf } from '../support/daemon.ts';
+import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';
 import { assertDocumented } from '../support/documented.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
 import { behindStreams, descriptors, nothingLeft } from '../support/leftovers.ts';
-import { type LoudGear, linesOf, numbersIn, openLoudGear } from '../support/loud-gear.ts';
+import { installLoudGear, type LoudGear, linesOf, numbersIn, openLoudFleet } from '../support/loud-gear.ts';
 import { end, outputOf, residentMegabytes, startNode } from '../support/processes.ts';
 import { fillRepository, pushFiles } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
+beforeAll(async () => {
+  await sampleImage();
+});
+
 // One suite for both ways of transport: nobody shall see a difference.
 describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
-  let loud: LoudGear;
   let fleet: Fleet;
+  let loud: LoudGear;
   const gear = `talks-${transport}`;
   /** Milliseconds in which a stream is gone whose api or worker dies: a relayed one is heard of by silence only. */
   const afterDeath = transport === 'relay' ? 15_000 : 5_000;
   const repository = `large-${transport}`;
 
   beforeAll(async () => {
-    loud = await openLoudGear(transport);
-    fleet = loud.fleet;
+    fleet = await openLoudFleet(transport);
+    loud = await installLoudGear(fleet, gear);
     await fleet.change('PUT', 'repository', { r: repository });
     await fillRepository(`${fleet.base}/git/${repository}`, 100);
     // What is opened at the first stream and stays is part of being at rest.

@@ -1,14 +1,11 @@
 import { expect } from 'vitest';
 import type { Transport } from '../../src/jobs/rpc/streams.ts';
-import { sampleImage } from './daemon.ts';
 import { type Fleet, openFleet } from './fleet.ts';
 import { outputOf } from './processes.ts';
 import { ok } from './run.ts';
 
-/** A fleet with one gear, `talks-<transport>`, that logs what a test has it log. */
+/** A gear that logs what a test has it log. */
 export interface LoudGear {
-  fleet: Fleet;
-  gear: string;
   /** The URL of its log. */
   log(parameters?: Record<string, string>): string;
   /** Has its process write something to its stdout. */
@@ -19,19 +16,17 @@ export interface LoudGear {
   said(): string;
 }
 
-export async function openLoudGear(transport: Transport): Promise<LoudGear> {
-  const gear = `talks-${transport}`;
-  await sampleImage();
-  // What a gear may log by default is less than the bursts.
-  const fleet = await openFleet(transport, ['--gear-log-lines', '100000000']);
+/** A fleet whose gears may log more than the bursts: by default they may log less. */
+export const openLoudFleet = (transport: Transport): Promise<Fleet> =>
+  openFleet(transport, ['--gear-log-lines', '100000000']);
+
+export async function installLoudGear(fleet: Fleet, gear: string): Promise<LoudGear> {
   const command = ['/bin/sh', '-c', 'echo ready; exec sleep 100000'];
   const installed = await fleet.change('PUT', 'container', { r: gear, t: 'geard/sample' }, { command });
   expect(installed.body.state).toBe('succeeded');
   const say = (script: string) =>
     ok('docker', 'exec', `gear-${gear}`, '/bin/sh', '-c', `(${script}) >/proc/1/fd/1`);
   return {
-    fleet,
-    gear,
     log: (parameters = {}) =>
       `${fleet.url}/container/log?${new URLSearchParams({ u: '0', r: gear, ...parameters })}`,
     say,

@@ -60,7 +60,7 @@ test('the table of folders states the imports that the linter allows', () => {
   expect(rules.map(([, allowed]) => allowed)).not.toContain(null);
 });
 
-test('a request takes eight forms at most, and the file of each exports its type', () => {
+test('a request takes the eight forms of the table, and the file of each exports its type', () => {
   const rows = page.split('\n').filter((line) => /^\| \d \|/.test(line));
   const forms = rows.map((row) => row.split('|').map((cell) => cell.replaceAll('`', '').trim()));
   expect(forms.map(([, number]) => Number(number))).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
