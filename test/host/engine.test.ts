@@ -7,6 +7,7 @@ import { createDocker } from '../../src/worker/docker/docker.ts';
 import { wantedBy } from '../../src/worker/domain/unit-file.ts';
 import { openBus } from '../../src/worker/systemd/bus.ts';
 import { createSystemd } from '../../src/worker/systemd/systemd.ts';
+import { sampleImage } from '../support/daemon.ts';
 import { describeEngine } from '../support/engine-suite.ts';
 import { openRegistry } from '../support/registry.ts';
 import { ok } from '../support/run.ts';
@@ -24,6 +25,7 @@ async function openFake(status: number | null) {
 }
 
 describeEngine('Docker', async () => {
+  await sampleImage();
   const directory = await mkdtemp('/tmp/geard-engine-');
   await chmod(directory, 0o755);
   const registry = await openRegistry(directory);
