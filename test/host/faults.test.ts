@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
 import { gearBody } from '../../src/jobs/types/container.ts';
+import { succeeds } from '../../src/lib/async/succeeds.ts';
 import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { DockerClient } from '../../src/worker/docker/dockerode.ts';
 import { showGear } from '../../src/worker/gear/read-gear.ts';
@@ -394,10 +395,7 @@ async function interruptedRun(
     interrupt(abort);
   };
   const run = interrupted.run(listener, () => job.run(abort.signal));
-  const succeeded = await run.then(
-    () => true,
-    () => false,
-  );
+  const succeeded = await succeeds(run);
   isOver = true;
   return { at, succeeded };
 }

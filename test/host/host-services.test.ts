@@ -3,6 +3,7 @@ import { mkdtemp, readlink, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { succeeds } from '../../src/lib/async/succeeds.ts';
 import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { readIfThere } from '../../src/lib/files/if-there.ts';
 import { dockerCommands } from '../../src/worker/docker/commands.ts';
@@ -105,15 +106,7 @@ test('a call in flight when the bus goes away is told so, and the bus comes back
   );
   await ok('systemctl', 'restart', 'dbus');
   expect(['answered', 'host_unavailable']).toContain(await settled);
-  await until(
-    'calls are answered again',
-    () =>
-      systemd.state(name).then(
-        () => true,
-        () => false,
-      ),
-    5_000,
-  );
+  await until('calls are answered again', () => succeeds(systemd.state(name)), 5_000);
   expect(await systemd.restart(name)).toBe('done');
 });
 

@@ -7,6 +7,7 @@ import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfig } from '../../src/cli/options/config.ts';
 import { redisAccess } from '../../src/cli/roles/redis-access.ts';
+import { succeeds } from '../../src/lib/async/succeeds.ts';
 import { patientConnection } from '../../src/queue/redis/connection.ts';
 import { freePort } from '../support/free-port.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
@@ -54,10 +55,7 @@ async function startCluster(files: string[]): Promise<void> {
 
 async function listens(at: number): Promise<boolean> {
   const socket = createConnection(at, '127.0.0.1');
-  const there = await once(socket, 'connect').then(
-    () => true,
-    () => false,
-  );
+  const there = await succeeds(once(socket, 'connect'));
   socket.destroy();
   return there;
 }

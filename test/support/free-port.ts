@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { succeeds } from '../../src/lib/async/succeeds.ts';
 
 /**
  * Below the ports that the kernel gives to outgoing connections (ip(7), ip_local_port_range): one of those could be taken
@@ -15,11 +16,7 @@ let next = first + Math.floor(Math.random() * (each / 2));
 export async function freePort(): Promise<number> {
   for (; next < last; next++) {
     const server = createServer().listen(next, '127.0.0.1');
-    const free = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (!free) continue;
+    if (!(await succeeds(once(server, 'listening')))) continue;
     server.close();
     await once(server, 'close');
     return next++;

@@ -1,3 +1,4 @@
+import { succeeds } from '../../src/lib/async/succeeds.ts';
 import type { Placement } from '../../src/queue/accept/submission.ts';
 import type { ApiQueue } from '../../src/queue/api-queue.ts';
 import type { Announcement, Holder } from '../../src/queue/directory/hosts.ts';
@@ -36,10 +37,4 @@ export const anyOf = (...hosts: string[]): Placement => ({
 });
 
 /** Resolves when an api has reached its Redis. */
-export const connected = (queue: ApiQueue) =>
-  until('the front is connected', () =>
-    queue.ping().then(
-      () => true,
-      () => false,
-    ),
-  );
+export const connected = (queue: ApiQueue) => until('the front is connected', () => succeeds(queue.ping()));
