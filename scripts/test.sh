@@ -24,11 +24,10 @@ if [ "${1:-}" = --changed ]; then
 fi
 
 results=$(mktemp -d)
-# Percent of a processor that each run takes: the mean of a whole run on two, measured. unit and redis have as many test files
-# side by side as there are processors. The order is that of the starts.
-declare -A share_of=([e2e-1]=55 [e2e-2]=55 [e2e-3]=55 [lab-1]=90 [lab-2]=90 [host]=55 [nodes]=100
-  [unit]=$((processors * 50)) [redis]=$((processors * 100)) [host-alone]=200 [e2e-alone]=200)
-order=(e2e-1 e2e-2 e2e-3 lab-1 lab-2 host nodes unit redis host-alone e2e-alone)
+# All runs in the order of their starts, each with the percent of a processor that it takes: the mean of a whole run on two,
+# measured. unit and redis have as many test files side by side as there are processors.
+plan=(e2e-1:55 e2e-2:55 e2e-3:55 lab-1:90 lab-2:90 host:55 nodes:100 unit:$((processors * 50)) redis:$((processors * 100))
+  host-alone:200 e2e-alone:200)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
 for tier in "${tiers[@]}"; do
@@ -39,7 +38,13 @@ for tier in "${tiers[@]}"; do
 done
 
 runs=()
-for run in "${order[@]}"; do [[ " ${tiers[*]} " != *" ${run%-*} "* ]] || runs+=("$run"); done
+declare -A share_of=()
+for planned in "${plan[@]}"; do
+  run=${planned%:*}
+  [[ " ${tiers[*]} " == *" ${run%-*} "* ]] || continue
+  runs+=("$run")
+  share_of[$run]=${planned#*:}
+done
 
 # A burst of a million lines needs all processors; how many jobs run side by side is looked at while they do.
 alone=(test/e2e/log-bursts.test.ts test/e2e/side-by-side.test.ts)
