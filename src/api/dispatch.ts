@@ -1,5 +1,4 @@
-import { promisify } from 'node:util';
-import express, { type Request, type RequestHandler, type Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Method } from '../jobs/define.ts';
 import { Failure } from '../jobs/errors.ts';
 import { isJobType } from '../jobs/registry.ts';
@@ -8,10 +7,11 @@ import { authorize } from '../requests/authorize.ts';
 import { textOf } from '../requests/body.ts';
 import { sealRequest } from '../requests/envelope.ts';
 import type { Order, OrderName, OrderOf } from '../requests/order.ts';
-import { maxBody, type OriginalRequest } from '../requests/original.ts';
+import type { OriginalRequest } from '../requests/original.ts';
 import { matchRoute } from '../requests/routes.ts';
 import type { Purpose, Sealer } from '../token/seal.ts';
 import type { Lifetimes } from '../token/verifier.ts';
+import { readBody } from './request/read-body.ts';
 import type { LogFields } from './request/request-context.ts';
 
 /** An order that the token of its request allows. */
@@ -90,6 +90,3 @@ function logOrder(log: LogFields, { all, wants }: Order): void {
   if ('resource' in wants) log.resource = wants.resource;
   if ('command' in wants) log.resource = wants.command.params.resource;
 }
-
-/** Reads a body of any Content-Type: the seed's curl commands do not set one. */
-const readBody = promisify(express.raw({ type: () => true, limit: maxBody, inflate: false }));
