@@ -188,3 +188,12 @@ test('a password that others can read, or that is too short, makes no rule for R
   );
   expect((await gear('redis-acl', 'worker', '--password-file', file)).stderr).toContain('--host');
 });
+
+test('a flag without a value makes no token that allows more than was meant', async () => {
+  for (const flag of ['--r', '--u', '--h', '--i']) {
+    const { status, stdout } = await create('--action', 'container.install', flag, '');
+    expect([status, stdout], flag).toEqual([2, '']);
+  }
+  const { stdout } = await create('--action', 'repository.create', '--r', 'cli-empty', '--t', '');
+  expect((await inspect(stdout.trim())).stdout).toContain('"t": ""');
+});

@@ -73,7 +73,7 @@ function claimsOf(flags: CreateFlags, fleet: string, hash: string | undefined): 
   const iat = Math.floor(Date.now() / 1000);
   const given = { aud: fleet, iat, d: iat + span, u, i, t, r, h, a, b: hash };
   const claims = tokenClaims.safeParse(
-    Object.fromEntries(Object.entries(given).filter(([, value]) => value)),
+    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   );
   if (!claims.success) throw new BadConfig([explain(claims.error)]);
   return claims.data;
