@@ -15,21 +15,25 @@ export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
  */
 export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
   const hosts = wanted === undefined ? await queue.hosts() : [await existing(queue, wanted)];
-  const granting = grantedBy(hosts, command);
+  const gone = hosts.filter(({ state }) => state === 'gone').map(({ name }) => name);
   const [only] = hosts;
-  if (only && (wanted !== undefined || (hosts.length === 1 && only.state === 'live'))) return onlyTo(only);
+  if (only && (wanted !== undefined || (hosts.length === 1 && only.state === 'live'))) {
+    assertGranted(hosts, command);
+    return { ...onlyTo(only), gone };
+  }
   const holder = await holderOfEnvironment(queue, command);
-  const fitting = granting.filter(({ name, state, draining }) =>
-    holder === null ? state === 'live' : name === holder && !draining,
+  const possible = holder === null ? hosts : hosts.filter(({ name }) => name === holder);
+  const fitting = assertGranted(possible, command).filter(({ state, draining }) =>
+    holder === null ? state === 'live' : !draining,
   );
   const asked = roomOf(command);
-  return { only: null, candidates: fitting.map((host) => candidateFor(asked, host)) };
+  return { only: null, candidates: fitting.map((host) => candidateFor(asked, host)), gone };
 }
 
 /**
  * Returns the hosts whose limits allow a gear's spec. Throws `invalid_request` when no host's do.
  */
-function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
+function assertGranted(hosts: HostEntry[], command: Command): HostEntry[] {
   if (command.type !== 'container.install') return hosts;
   const { spec } = command.params;
   const beyond = hosts.map(({ limits }) => limits && beyondLimits(spec, limits));
@@ -40,7 +44,7 @@ function grantedBy(hosts: HostEntry[], command: Command): HostEntry[] {
 }
 
 /** Returns a placement on one host. A draining host accepts nothing new. */
-const onlyTo = ({ name, memory, draining }: HostEntry): Placement => ({
+const onlyTo = ({ name, memory, draining }: HostEntry) => ({
   only: name,
   candidates: draining ? [] : [{ host: name, memory, avoid: 0 }],
 });

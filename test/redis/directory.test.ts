@@ -212,7 +212,7 @@ test.each(
 )('%s: a host that takes nothing new can still be asked to change what it has', async (_, atOnce) => {
   await insertEntryIfAbsent(redis.redis, 'gear', 'there', 'h1');
   await redis.redis.sadd(keys.held('h1', 'gear'), 'there');
-  const draining = { only: 'h1', candidates: [] };
+  const draining = { only: 'h1', candidates: [], gone: [] };
   expect(hostOf(await accept(parts(atOnce), request(install('there')), draining))).toBe('h1');
   expect(await accept(parts(atOnce), request(install('new')), draining)).toEqual({ verdict: 'nowhere' });
   const undrain: Command = { type: 'host.undrain', params: { resource: 'h1' } };
@@ -421,4 +421,44 @@ test('a host that could not be read once is read again soon, and that it could n
   expect(told.map((line) => JSON.parse(line).msg)).toEqual([
     'the resources of a host cannot be read; retrying',
   ]);
+});
+
+test.each(
+  ways,
+)('%s: a request that is on record is accepted, also where its delivery fails', async (_, atOnce) => {
+  const failing = {
+    add: () => Promise.reject(new Error('Connection is closed.')),
+    close: async () => undefined,
+  };
+  const accepted = await accept(
+    { ...parts(atOnce), deliveries: failing },
+    request(install('new')),
+    anyOf('h1'),
+  );
+  expect(accepted).toMatchObject({ verdict: 'accepted', job: { host: 'h1' } });
+});
+
+test('after a loss a heartbeat does not count as what a host has: nothing is absent before it says so', async () => {
+  const worker = openHost('h1');
+  let mute = false;
+  worker.onAsked(
+    () =>
+      void (
+        mute ||
+        worker
+          .announceHeld('gear', async () => ['here'])
+          .then(() => worker.announceHost(hostNamed('h1'), 'held'))
+      ),
+  );
+  const queue = openApi(['h1']);
+  await until(
+    'the api knows',
+    async () => (await queue.findHolder('gear', 'here').catch(() => null)) === 'h1',
+  );
+  mute = true;
+  await redis.redis.flushall();
+  await until('the loss is noticed', async () => (await redis.redis.exists(keys.epoch)) === 1);
+  await worker.announceHost(hostNamed('h1'), '');
+  await until('the heartbeat is heard', async () => (await redis.redis.sismember(keys.hosts, 'h1')) === 1);
+  await expect(queue.findHolder('gear', 'here')).rejects.toMatchObject({ code: 'queue_unavailable' });
 });

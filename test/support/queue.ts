@@ -28,12 +28,14 @@ export const diskOf = (identity: string): Holder => ({ identity, place: `on the 
 export const to = (host: string): Placement => ({
   only: host,
   candidates: [{ host, memory: 1_000, avoid: 0 }],
+  gone: [],
 });
 
 /** A request for whichever host has the most room. */
 export const anyOf = (...hosts: string[]): Placement => ({
   only: null,
   candidates: hosts.map((host) => ({ host, memory: 1_000, avoid: 0 })),
+  gone: [],
 });
 
 /** Resolves when an api has reached its Redis. */

@@ -139,9 +139,9 @@ async function movedOn(
 async function record(attempt: Attempt, host: string): Promise<Step> {
   const { parts, submission, placement } = attempt;
   const job = newJob(submission, host);
-  const { id, command } = submission;
+  const { command } = submission;
   const recorded = recordRequest(attempt, job);
-  const deliver = () => parts.deliveries.add(host, id, command.type);
+  const deliver = () => deliverTo(attempt, host);
   const [{ verdict, more, text, name }] = await Promise.all([recorded, parts.atOnce && deliver()]);
   switch (verdict) {
     case 'accepted':
@@ -160,12 +160,21 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
     case 'free':
       return moveAway(attempt);
     case 'known': {
-      const known = await readJobOf(parts.redis, host, id);
+      const known = await readJobOf(parts.redis, host, submission.id);
       return known ? joined(attempt, known) : { host };
     }
     default:
       return refused(attempt, verdict, more);
   }
+}
+
+/**
+ * Adds a job to its host's queue. Nobody would take it out of the queue of an offline host. A lost
+ * delivery is no failure: the worker looks at its open jobs every two seconds.
+ */
+async function deliverTo({ parts, submission, placement }: Attempt, host: string): Promise<void> {
+  if (placement.gone.includes(host)) return;
+  await parts.deliveries.add(host, submission.id, submission.command.type).catch(() => undefined);
 }
 
 /**

@@ -27,6 +27,8 @@ export interface Placement {
   only: string | null;
   /** Hosts that may take the name if no host has it. */
   candidates: Candidate[];
+  /** Offline hosts: they find their jobs in the ledger when they come back. */
+  gone: readonly string[];
 }
 
 /** The outcome of a request. */

@@ -103,3 +103,22 @@ test('who can take nothing new is named', async () => {
   );
   expect((await noHost(directoryOf({}), undefined)).message).toContain('no live host');
 });
+
+test('a spec beyond the limits of the host that has its environment is refused, whatever others allow', async () => {
+  const spec = { ports: [], memory: 1024 ** 3, environment: 'shared' };
+  const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
+  const hosts: Hosts = {
+    h1: { state: 'live', limits: hostLimits({ maxGearMemory: 512 * 1024 ** 2 }) },
+    h2: { state: 'live' },
+  };
+  const at = (host: string) => placement(directoryOf(hosts, { 'environment:shared': host }), asked);
+  await expect(at('h1')).rejects.toMatchObject({ code: 'invalid_request' });
+  expect(await at('h2')).toBe('h2');
+});
+
+test('where a request may go is said with the hosts that are offline', async () => {
+  const queue = directoryOf({ h1: { state: 'live' }, h2: { state: 'gone' } });
+  expect((await placementFor(queue, install)).gone).toEqual(['h2']);
+  expect((await placementFor(queue, install, 'h2')).gone).toEqual(['h2']);
+  expect((await placementFor(queue, install, 'h1')).gone).toEqual([]);
+});
