@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Problem } from '../../src/jobs/errors.ts';
+import { Failure, type Problem } from '../../src/jobs/errors.ts';
+import type { Job } from '../../src/jobs/job.ts';
 import { openFleetQueue } from '../support/fleet-queue.ts';
 import { redisOfMachine, startRedis } from '../support/redis-server.ts';
 import { ok } from '../support/run.ts';
@@ -59,4 +60,18 @@ test('a client is told that the disk of Redis is full, where Redis says so', asy
     const path = 'container/stopped?u=0&r=web&i=1';
     return (await fetch(`${api.url}/token/__test__/${path}`, { method: 'PUT' })).status === 202;
   });
+});
+
+test('a change that was accepted is told as such, also where Redis is lost while its client waits for it', async () => {
+  const lost = () => Promise.reject(new Failure('queue_unavailable', 'lost'));
+  const { api, queue, close } = await openQueueApi(silent, (of) => ({ ...of, wait: lost }));
+  onTestFinished(close);
+  await queue.hold('web');
+  const send = (method: string, path: string) =>
+    fetch(`${api.url}/token/__test__/${path}`, { method, headers: { Prefer: 'wait=5' } });
+  const changed = await send('PUT', 'container/stopped?u=0&r=web&i=2a');
+  expect([changed.status, ((await changed.json()) as Job).state]).toEqual([202, 'queued']);
+  const cancelled = await send('DELETE', 'job/2a');
+  expect(cancelled.status).toBe(202);
+  expect((await send('GET', 'job/2a')).status).toBe(200);
 });
