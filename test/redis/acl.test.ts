@@ -218,8 +218,6 @@ test.each<Attempt>([
   ['count a delivery as completed', (c) => c.zadd(queue('completed'), 1, 'r-1')],
   ['take the lock of a delivery', (c) => c.set(`${queue('r-1')}:lock`, 'x')],
   ['take a question', (c) => c.rpop(keys.asks('h1'))],
-  ['take a job out of the open ones', (c) => c.zrem(keys.open('h1'), id(7))],
-  ['take a job out of its line', (c) => c.zrem(keys.line('h1', 'gear', 'a'), id(7))],
   ['remove a job', (c) => c.del(job())],
   ['forget the id of a job', (c) => c.del(keys.id(id(7)))],
   ['say what a host holds', (c) => c.sadd(keys.held('h1', 'gear'), 'x')],

@@ -4,10 +4,11 @@ import type { Command } from '../../src/jobs/registry.ts';
 import type { JobSubmission } from '../../src/queue/accept/submission.ts';
 import { type ApiQueue, openApiQueue } from '../../src/queue/api-queue.ts';
 import { insertEntryIfAbsent } from '../../src/queue/directory/entries.ts';
-import { channels, keys } from '../../src/queue/redis/keys.ts';
+import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
+import { channels, keys, queueName } from '../../src/queue/redis/keys.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { jobLimits } from '../support/limits.ts';
-import { connected, diskOf, hostNamed, to } from '../support/queue.ts';
+import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -219,4 +220,60 @@ test('an id whose record has expired while its host was away leaves the queue; o
   expect(await worker.ledger.begin(record)).toEqual({ turn: 'behind', first: expired.id });
   await worker.ledger.drop({ ...record.job, id: expired.id });
   expect((await worker.ledger.begin(record)).turn).toBe('begun');
+});
+
+test('a cancelled job gives back its place in the line of its gear and on the host, before any worker looks', async () => {
+  await holds('a');
+  const open = async () => {
+    const record = await queue.job((await accepted()).id);
+    if (record) expect(await queue.cancel(record, 'sealed')).toBe('queued');
+  };
+  const accepted = async () => {
+    const one = request(stop('a'));
+    expect((await queue.accept(one, to('h1'))).verdict).toBe('accepted');
+    return one;
+  };
+  for (let i = 0; i < 65; i++) await open();
+  expect(await worker.ledger.open()).toEqual([]);
+  expect(await redis.redis.zcard(keys.line('h1', 'gear', 'a'))).toBe(0);
+});
+
+test('a name that was never installed does not stick to a host where its job was cancelled', async () => {
+  const install = (resource: string) =>
+    request({
+      type: 'container.install',
+      params: { resource, spec: { ports: [] }, start: true, createOnly: false },
+    } as never);
+  const first = install('new');
+  expect(await queue.accept(first, anyOf('h2'))).toMatchObject({ job: { host: 'h2' } });
+  const record = await queue.job(first.id);
+  if (record) await queue.cancel(record, 'sealed');
+  await until('the name is free', async () => {
+    await sweepDirectory(redis.redis);
+    return (await redis.redis.hlen(keys.holders('gear'))) === 0;
+  });
+  expect(await queue.accept(install('new'), anyOf('h1'))).toMatchObject({ job: { host: 'h1' } });
+});
+
+test('a worker that finds a job cancelled lets what it has written about it expire', async () => {
+  await holds('a');
+  const one = request(stop('a'));
+  await queue.accept(one, to('h1'));
+  expect(await worker.ledger.take(one.id)).toBe('taken');
+  const record = await queue.job(one.id);
+  if (record) await queue.cancel(record, 'sealed');
+  await worker.ledger.drop({ id: one.id, type: 'container.stop', resource: 'a' });
+  expect(await redis.redis.ttl(keys.run('h1', one.id))).toBeGreaterThan(990);
+});
+
+test('nothing is delivered to a host that is offline, which finds its jobs when it comes back', async () => {
+  await holds('a');
+  const offline = { ...to('h1'), gone: ['h1'] };
+  const one = request(stop('a'));
+  expect((await queue.accept(one, offline)).verdict).toBe('accepted');
+  expect((await queue.accept(request(stop('nobody')), offline)).verdict).toBe('missing');
+  expect(await redis.redis.keys(`${keys.queuePrefix('h1')}:${queueName}:*`)).toEqual([]);
+  expect(await worker.ledger.open()).toEqual([one.id]);
+  expect((await queue.accept(request(stop('a')), to('h1'))).verdict).toBe('accepted');
+  expect(await redis.redis.keys(`${keys.queuePrefix('h1')}:${queueName}:*`)).not.toEqual([]);
 });

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Job } from '../../jobs/job.ts';
+import { kindOf } from '../../jobs/registry.ts';
 import { channels, chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
 
@@ -8,6 +9,8 @@ import { runScript } from '../scripts/run-script.ts';
 const endKeys = (job: Job, state: 'cancelled' | 'failed') => [
   keys.job(job.host, job.id),
   keys.run(job.host, job.id),
+  keys.open(job.host),
+  keys.line(job.host, kindOf(job.type), job.resource),
   ...chargeKeys(job.host),
   ...listKeys(job.host, job, state),
 ];

@@ -108,7 +108,8 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
 
     async drop({ id, type, resource }) {
       const line = keys.line(host, kindOf(type), resource);
-      await runScript(redis, 'drop', [keys.open(host), line, ...chargeKeys(host)], [id]);
+      const scriptKeys = [keys.open(host), line, ...chargeKeys(host), keys.run(host, id)];
+      await runScript(redis, 'drop', scriptKeys, [id, keepSeconds]);
     },
   };
 }

@@ -40,7 +40,7 @@ export function apiAcl(name: string, password: string): string {
     rules(words`zadd zrem expire`, {
       write: [keys.jobs(any), keys.jobsBy(any, any, any), keys.resources(any)],
     }),
-    rules(words`zadd`, { write: [keys.open(any), keys.line(any, any, any)] }),
+    rules(words`zadd zrem`, { write: [keys.open(any), keys.line(any, any, any)] }),
     rules(words`hset hsetnx hdel expire`, { write: [keys.job(any, any)] }),
     rules(words`lpush ltrim expire`, { write: [keys.asks(any)] }),
     rules(words`xadd xtrim pexpire del`, { write: [keys.frames(any, any)] }),

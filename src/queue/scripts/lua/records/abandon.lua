@@ -1,6 +1,6 @@
 -- Ends a job whose host will not come back. If its worker does, it does not begin the job again.
 --
--- KEYS job, run, charges, charged, names of resources, lists
+-- KEYS job, run, open, line, charges, charged, names of resources, lists
 -- ARGV now (RFC 3339), seconds to keep the job, channel, id
 -- RETURNS 1 if this ended the job, otherwise 0
 -- @include "include/end-as.lua"

@@ -1,6 +1,6 @@
 -- Cancels a job: ends it at once if it was never begun, otherwise records the cancel request.
 --
--- KEYS job, run, charges, charged, names of resources, lists
+-- KEYS job, run, open, line, charges, charged, names of resources, lists
 -- ARGV now (RFC 3339), seconds to keep the job, channel, id, sealed cancel request
 -- RETURNS absent | final | queued (it is cancelled now) | running (the caller notifies its worker)
 -- @include "include/end-as.lua"

@@ -1,6 +1,6 @@
 -- Ends a job that no worker took in time.
 --
--- KEYS job, run, charges, charged, names of resources, lists
+-- KEYS job, run, open, line, charges, charged, names of resources, lists
 -- ARGV now (RFC 3339), seconds to keep the job, channel, id
 -- RETURNS 1 if this ended the job, 0 if a worker has it or its time is not up yet
 -- @include "include/end-as.lua"
