@@ -46,8 +46,8 @@ export function createDirectoryReadiness(expected: readonly string[]): Directory
   };
   return {
     begin(age) {
-      // Expects the hosts from before to come back.
-      if (heard.size > 0) awaited = heard;
+      // Expects the hosts from before to come back, and those that it still waits for.
+      if (heard.size > 0) awaited = new Set([...heard, ...(open ? awaited : [])]);
       heard = new Set();
       open = true;
       begun = performance.now() - age;

@@ -63,13 +63,17 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   const quietly = (what: string, task: () => Promise<unknown>) => {
     task().catch((error: Error) => log.debug({ reason: error.message }, what));
   };
-  const learn = readingAgain(stop.signal, log, async (host) => {
-    const under = epoch;
-    await learnHost(redis, host, log);
-    if (under !== epoch) return; // Data read from another Redis is worthless for this one.
-    known.add(host);
-    settling.heard(host);
-  });
+  const learning = (then: (host: string) => void) =>
+    readingAgain(stop.signal, log, async (host) => {
+      const under = epoch;
+      await learnHost(redis, host, log);
+      if (under !== epoch) return; // Data read from another Redis is worthless for this one.
+      known.add(host);
+      then(host);
+    });
+  const learn = learning(settling.heard);
+  // A heartbeat may be older than the loss: it does not say that the host's resources are in Redis.
+  const meet = learning(() => undefined);
 
   async function look(): Promise<void> {
     const { name, age } = await readEpoch(redis, clock);
@@ -103,16 +107,11 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
     if (pattern !== everywhere || !hostName.safeParse(host).success) return;
     if (said.startsWith('free ')) quietly('a name could not be freed', () => free(host, said));
     else if (said === 'left') settling.left(host);
-    else if (said === 'held' || !known.has(host)) void learn(host);
+    else if (said === 'held') void learn(host);
+    else if (!known.has(host)) void meet(host);
   });
-  // At every connect, once both connections are ready: Redis may be another one, or may have lost
-  // everything.
-  for (const connection of [redis, subscriber]) {
-    connection.on('ready', () => {
-      if (redis.status === 'ready' && subscriber.status === 'ready')
-        quietly('hosts could not be asked', start);
-    });
-  }
+  // Redis may be another one, or may have lost everything.
+  onReady([redis, subscriber], () => quietly('hosts could not be asked', start));
   const looking = setInterval(() => quietly('the epoch could not be read', look), epochInterval);
   const sweeping = setInterval(() => {
     sweepDirectory(redis).catch((error: Error) =>
@@ -130,6 +129,14 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
       clearInterval(sweeping);
     },
   };
+}
+
+/** Calls back at every connect, once all of these connections are ready. */
+function onReady(connections: readonly Redis[], then: () => void): void {
+  for (const connection of connections)
+    connection.on('ready', () => {
+      if (connections.every(({ status }) => status === 'ready')) then();
+    });
 }
 
 /** Reads the resources of a host, and retries after failures. */
