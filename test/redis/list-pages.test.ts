@@ -1,5 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { readPages } from '../../src/cli/client/pages.ts';
+import { createClient as createGeard } from '../../src/client/client.ts';
 import { type Client, createClient } from '../support/client.ts';
+import { hostNamed } from '../support/queue.ts';
 import { openQueueApi, type QueueApi } from '../support/test-api.ts';
 
 let opened: QueueApi;
@@ -48,4 +51,27 @@ test('pages of jobs go on after their next, or after a job, and nonsense is refu
   expect((await page({ after: ids[2] ?? '' })).ids).toEqual(ids.slice(3));
   for (const after of ['-', 'x', '1-2', '12345678901234567-', ''])
     expect(await page({ after })).toMatchObject({ status: 400 });
+});
+
+test('hosts come in pages too, and who lists them all has them all', async () => {
+  const all = Array.from({ length: 230 }, (_, n) => `h${String(n).padStart(3, '0')}`);
+  const fleet = await openQueueApi(undefined, (of) => ({
+    ...of,
+    hosts: async () => all.map((name) => ({ ...hostNamed(name), state: 'live' as const })),
+  }));
+  onTestFinished(fleet.close);
+  const hosts = createClient(`${fleet.api.url}/token/__test__`);
+  type Page = { hosts: { name: string }[]; next?: string };
+  const page = async (query: Record<string, string>) => {
+    const { body } = await hosts.send<Page>('GET', 'hosts', query);
+    return { names: body.hosts.map(({ name }) => name), next: body.next };
+  };
+  expect(await page({})).toEqual({ names: all.slice(0, 100), next: 'h099' });
+  expect(await page({ after: 'h199' })).toEqual({ names: all.slice(200), next: undefined });
+  expect(await page({ after: 'h199', limit: '30' })).toEqual({ names: all.slice(200), next: undefined });
+  const pages = await readPages(
+    (asked) => createGeard({ api: fleet.api.url, token: '__test__' }).host.list(asked),
+    (one) => one.hosts,
+  );
+  expect(pages.map(({ name }) => name)).toEqual(all);
 });

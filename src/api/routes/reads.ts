@@ -60,16 +60,17 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
     },
 
     async 'host.list'(_req, res, { all: { after = '', limit = usualLimit }, scope }) {
-      const hosts = (await queue.hosts())
+      const all = (await queue.hosts())
         .filter(({ name }) => name > after && (scope.h === undefined || name === scope.h))
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .slice(0, limit)
-        .map(({ name, state, gears, limits: granted, version, lastSeen: at }) => {
-          if (scope.r !== undefined) return { name, state }; // A token for some names must see no more.
-          const lastSeen = at === 0 ? null : new Date(at).toISOString();
-          return { name, state, gears, limits: granted, version, lastSeen };
-        });
-      sendJson(res, 200, { hosts, limits } satisfies Answer<'host.list'>);
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
+      const page = all.slice(0, limit);
+      const next = page.length < all.length ? page.at(-1)?.name : undefined;
+      const hosts = page.map(({ name, state, gears, limits: granted, version, lastSeen: at }) => {
+        if (scope.r !== undefined) return { name, state }; // A token for some names must see no more.
+        const lastSeen = at === 0 ? null : new Date(at).toISOString();
+        return { name, state, gears, limits: granted, version, lastSeen };
+      });
+      sendJson(res, 200, { hosts, next, limits } satisfies Answer<'host.list'>);
     },
 
     async 'host.remove'(_req, res, { wants: { host } }) {

@@ -19,7 +19,8 @@ type Ask = (client: Client, signal: AbortSignal) => Promise<string[]>;
 const asks: Record<NameKind, Ask> = {
   gear: async (client, signal) =>
     (await client.container.list({ limit: most }, { signal })).containers.map(({ resource }) => resource),
-  host: async (client, signal) => (await client.host.list({}, { signal })).hosts.map(({ name }) => name),
+  host: async (client, signal) =>
+    (await client.host.list({ limit: most }, { signal })).hosts.map(({ name }) => name),
   job: async (client, signal) =>
     (await client.job.list({ limit: 20 }, { signal })).jobs.map(({ id }) => shortId(id)),
 };

@@ -80,7 +80,7 @@ export const hostList = {
   takes: ['h', 'limit', 'after'],
   wants: () => ({}),
   /** Includes the limits of one user on this api. */
-  answer: z.object({ hosts: z.array(hostDocument), limits: userLimits }),
+  answer: z.object({ hosts: z.array(hostDocument), next: z.string().optional(), limits: userLimits }),
   errors: [],
 } as const satisfies ReadDefinition;
 
