@@ -23,7 +23,8 @@ export async function startApi(
 ): Promise<RunningApi> {
   const { queue, log } = options;
   const parts: ApiParts = { ...options, open: createStreamOpener(queue, transport) };
-  const server = createServer(createApp(parts));
+  // Without it a client that vanished while a log is idle would keep its stream.
+  const server = createServer({ keepAlive: true, keepAliveInitialDelay: 15_000 }, createApp(parts));
   server.keepAliveTimeout = 65_000; // Longer than a usual load balancer's, which then closes first.
   const { address, close } = await listen(server, place, log);
   const endCopies = serveCopies(parts);

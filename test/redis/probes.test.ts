@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { openQueueApi } from '../support/test-api.ts';
+import { until } from '../support/until.ts';
 
 test('the paths of the probes take GET and HEAD without a token, and nothing else', async () => {
   const told: string[] = [];
@@ -14,4 +18,16 @@ test('the paths of the probes take GET and HEAD without a token, and nothing els
       expect((await fetch(`${api.url}/${path}`, { method })).status, `${method} ${path}`).toBe(404);
   }
   expect(told).toEqual([]);
+});
+
+test('a client that vanishes without a word is noticed: its connection is kept alive by probes', async () => {
+  const { api, close } = await openQueueApi();
+  onTestFinished(close);
+  const { port, hostname } = new URL(api.url);
+  const socket = connect(Number(port), hostname);
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  // 02: the timer of probes (proc_net_tcp in the kernel's documentation).
+  const ours = new RegExp(`:${Number(port).toString(16).toUpperCase().padStart(4, '0')} \\S+ 01 \\S+ 02:`);
+  await until('the timer runs', async () => ours.test(await readFile('/proc/net/tcp', 'utf8')));
 });
