@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { openDirect, Unreachable } from '../../../../src/api/streams/direct.ts';
 import { createStreamOpener } from '../../../../src/api/streams/open-stream.ts';
 import type { Transport } from '../../../../src/jobs/rpc/streams.ts';
 import type { ApiQueue } from '../../../../src/queue/api-queue.ts';
@@ -50,4 +52,18 @@ test('with --stream relay no address is tried, with --stream direct nothing else
     await expect(direct.ask()).rejects.toThrow('cannot be reached directly');
     expect(direct.relay).not.toHaveBeenCalled();
   }
+});
+
+test('another program at the address of a worker, which begins an answer and does not end it, is not waited for', async () => {
+  const server = createHttpServer((_req, res) => void res.writeHead(200).write('data: hello\n\n')).listen(
+    0,
+    '127.0.0.1',
+  );
+  onTestFinished(() => void server.closeAllConnections());
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const wanted = { name: 'container.log', sealed: 'sealed', how: {} } as const;
+  const opened = openDirect(address, wanted, new AbortController().signal, 200);
+  await expect(opened).rejects.toBeInstanceOf(Unreachable);
 });
