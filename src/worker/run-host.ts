@@ -30,7 +30,7 @@ export interface RunningWorker {
   close(grace: number): Promise<void>;
 }
 
-/** Milliseconds between two checks of the open jobs, for lost deliveries. */
+/** Milliseconds between two checks of the open jobs, for lost deliveries and cancellations. */
 const sweepInterval = 2_000;
 /** Milliseconds between two checks of the journal for old entries. */
 const tidyInterval = 180_000;
@@ -61,6 +61,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   };
   await deliverOpenJobs();
   closers.push(every(sweepInterval, deliverOpenJobs, log));
+  closers.push(every(sweepInterval, runner.lookForCancellations, log));
   closers.push(every(tidyInterval, () => journal.prune(journalSeconds), log));
   return {
     async close(grace) {

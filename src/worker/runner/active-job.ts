@@ -30,6 +30,8 @@ export class ActiveJob {
   left: Promise<void> = Promise.resolve();
   /** The job that it waits for; null: none. */
   before: string | null = null;
+  /** The cancel request that was refused, which is not looked at again; null: none. */
+  refusedCancel: string | null = null;
   /** Its lines name the job, and its user once the record is read. */
   log: Logger;
   #stage: Stage = 'admitting';
@@ -37,6 +39,10 @@ export class ActiveJob {
 
   constructor(log: Logger) {
     this.log = log;
+  }
+
+  canBeCancelled(): boolean {
+    return this.#stage === 'running' && !this.abort.signal.aborted;
   }
 
   /** Throws when the stage may not follow the current one. */

@@ -20,6 +20,12 @@ import type { RunnerParts, StageParts } from './runner-parts.ts';
 import { createStallLog } from './stall-log.ts';
 
 /**
+ * Maximum number of jobs in this process; the ledger keeps the others. More than a host has open:
+ * jobs that were cancelled while they waited are here until their turn.
+ */
+const maxActive = 20_000;
+
+/**
  * Runs the jobs of a host. Jobs of one gear run in the order of their acceptance, jobs of different
  * gears in parallel. active-job.ts defines the stages of a job.
  *
@@ -62,7 +68,7 @@ export class Runner {
       wakeIfStranded(this.#line, known);
       return known.left;
     }
-    if (this.#stopping.signal.aborted) return Promise.reject(new HandedBack());
+    if (this.#stopping.signal.aborted || active.size >= maxActive) return Promise.reject(new HandedBack());
     if (!requestId.safeParse(id).success) return Promise.resolve();
     const job = new ActiveJob(this.#parts.services.log.child({ id }));
     active.set(id, job);
@@ -83,6 +89,22 @@ export class Runner {
     const job = this.#line.active.get(id);
     job?.abort.abort(new Cancelled());
     return job !== undefined;
+  };
+
+  /**
+   * Aborts running jobs whose records say that a client has cancelled them: the query that tells of
+   * it may be lost.
+   */
+  lookForCancellations = async (): Promise<void> => {
+    const { ledger, authorizer } = this.#parts;
+    for (const [id, job] of this.#line.active) {
+      if (!job.canBeCancelled()) continue;
+      const record = await ledger.read(id);
+      const { cancel = null } = record ?? {};
+      if (record === null || cancel === null || cancel === job.refusedCancel) continue;
+      if (await authorizer.cancels(cancel, record)) this.cancel(id);
+      else job.refusedCancel = cancel;
+    }
   };
 
   /** Takes no more jobs and, after the grace (milliseconds), hands back those that still run. */

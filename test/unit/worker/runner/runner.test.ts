@@ -72,7 +72,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
   const authorizer = {
     job: vi.fn(async (record: JobRecord) => requestOf(record)),
     allows: async () => true,
-    cancels: async () => true,
+    cancels: vi.fn(async (_cancel: string) => true),
     tokenOf: () => 'token:1',
     auditRejection: vi.fn(),
   } satisfies Partial<Authorizer>;
@@ -502,4 +502,26 @@ test('every line of a job that cannot go on says whose it is and where it came f
     full: [stalls, 'job begins', speaks, 'job ends'],
     away: ['job begins', speaks, 'job continues later', stalls],
   });
+});
+
+test('a cancellation that only the record tells of ends a running job, and a refused one is looked at once', async () => {
+  const { runner, ledger, authorizer, accept, isRunning, running } = setUp();
+  const [web, db] = [accept('web'), accept('db')];
+  const delivered = [web, db].map((id) => runner.deliver(id));
+  for (const id of [web, db]) await isRunning(id);
+  authorizer.cancels.mockImplementation(async (cancel) => cancel === 'by ann');
+  await runner.lookForCancellations();
+  expect(authorizer.cancels).not.toHaveBeenCalled();
+  for (const [id, cancel] of [
+    [web, 'by ann'],
+    [db, 'forged'],
+  ] as const) {
+    const record = await ledger.read(id);
+    if (record) record.cancel = cancel;
+  }
+  for (let look = 0; look < 3; look++) await runner.lookForCancellations();
+  await delivered[0];
+  expect(ledger.outcomes.get(web)).toEqual({ state: 'cancelled' });
+  expect([...running.keys()]).toEqual([db]);
+  expect(authorizer.cancels).toHaveBeenCalledTimes(2);
 });
