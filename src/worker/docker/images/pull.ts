@@ -1,4 +1,5 @@
 import type Dockerode from 'dockerode';
+import { Failure } from '../../../jobs/errors.ts';
 import { imageName } from '../../../jobs/fields/image-name.ts';
 import type { PullProgress } from '../../engine/engine.ts';
 import { asPullFailure } from '../failures.ts';
@@ -11,26 +12,42 @@ interface PullEvent {
   progressDetail?: { current?: number; total?: number };
 }
 
+/**
+ * Timeouts for a pull as a whole, and for the next line of the engine's report, in milliseconds:
+ * the engine itself waits for a registry that sends nothing, or little, without limit.
+ */
+const deadlines = { whole: 2 * 60 * 60_000, next: 120_000 };
+
 /** Pulls an image; see the interface for its errors. */
 export async function pullImage(
   docker: Dockerode,
   reference: string,
   onProgress: (progress: PullProgress) => void,
   signal: AbortSignal,
+  { whole, next } = deadlines,
 ): Promise<void> {
+  const late = new AbortController();
+  const [wholeTimer, nextTimer] = [whole, next].map((after) => setTimeout(() => late.abort(), after));
   try {
-    const stream = await docker.pull(imageName(reference), { abortSignal: signal });
+    const stream = await docker.pull(imageName(reference), {
+      abortSignal: AbortSignal.any([signal, late.signal]),
+    });
     const layers = followLayers(onProgress);
     await new Promise<void>((resolve, reject) => {
       const ended = (error: Error | null) => (error ? reject(error) : resolve());
       docker.modem.followProgress(stream, ended, (event: PullEvent) => {
+        nextTimer?.refresh();
         if (event.error) reject(new Error(event.error));
         else layers(event);
       });
     });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    if (late.signal.aborted) throw new Failure('timeout', `${reference}: the registry sends too slowly`);
     throw asPullFailure(reference, error);
+  } finally {
+    clearTimeout(wholeTimer);
+    clearTimeout(nextTimer);
   }
 }
 

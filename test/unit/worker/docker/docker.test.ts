@@ -1,14 +1,16 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Dockerode from 'dockerode';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { dockerCommands } from '../../../../src/worker/docker/commands.ts';
 import { createDocker } from '../../../../src/worker/docker/docker.ts';
 import { asDockerFailure, asPullFailure } from '../../../../src/worker/docker/failures.ts';
-import { followLayers } from '../../../../src/worker/docker/images/pull.ts';
+import { followLayers, pullImage } from '../../../../src/worker/docker/images/pull.ts';
 
 test('progress adds up all layers and never falls', () => {
   const seen: number[] = [];
@@ -146,4 +148,27 @@ test('an engine that takes a name for the beginning of an id gives no image', as
   for (const reference of ['ab', 'abab', 'secret', 'secret:2', 'r/secret:1'])
     expect(await docker.image(reference), reference).toBeNull();
   expect(await docker.image('docker.io/library/secret:1')).not.toBeNull();
+});
+
+test.each([
+  ['says nothing any more', { whole: 60_000, next: 100 }, 60_000],
+  ['goes on and on', { whole: 200, next: 60_000 }, 20],
+])('a pull whose registry %s ends with a timeout', async (_, deadlines, interval) => {
+  const server = createServer((_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'application/json' });
+    const tell = () => res.write('{"id":"a","status":"Downloading"}\n');
+    tell();
+    const timer = setInterval(tell, interval);
+    res.once('close', () => clearInterval(timer));
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const docker = new Dockerode({ host: '127.0.0.1', port });
+  const { signal } = new AbortController();
+  const pulled = pullImage(docker, 'a:1', () => undefined, signal, deadlines);
+  await expect(pulled).rejects.toMatchObject({
+    code: 'timeout',
+    message: 'a:1: the registry sends too slowly',
+  });
 });
