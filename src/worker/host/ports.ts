@@ -108,6 +108,8 @@ function canListen(port: number, host: string): Promise<boolean | 'no IPv6'> {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(false);
+      // A port below 1024, in the sandbox of the worker's unit: the engine finds out.
+      else if (error.code === 'EACCES') resolve(true);
       else if (error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL') resolve('no IPv6');
       else reject(error);
     });

@@ -7,6 +7,7 @@ import { listenToFailpoints } from '../../../../src/lib/effect.ts';
 import { hostPaths } from '../../../../src/worker/domain/paths.ts';
 import { makeDirectories } from '../../../../src/worker/host/files.ts';
 import { createReservations } from '../../../../src/worker/host/ports.ts';
+import { ok } from '../../../support/run.ts';
 
 /** The port that a gear, which is no more, has left reserved; jobs on a and b are under way. */
 async function openStalePort() {
@@ -42,4 +43,11 @@ test('what a gear takes over is not given back as stale', async () => {
   const taken = atRemoval(() => reservations.reserve(4000, 'b'));
   expect([await reservations.releaseStale(), await taken()]).toEqual([[4000], true]);
   expect(await reservations.list('b')).toEqual([4000]);
+});
+
+test('a port that only root may open is left to the engine where the worker may not open it', async () => {
+  const script = "import('./src/worker/host/ports.ts').then((it) => it.portIsFree(443)).then(console.log)";
+  const node = [process.execPath, '--import', 'tsx', '-e', script];
+  const withoutIt = ['--bounding-set=-net_bind_service', '--inh-caps=-net_bind_service'];
+  expect(await ok('setpriv', ...withoutIt, ...node)).toBe('true');
 });
