@@ -25,10 +25,10 @@ export async function refreshEnvironment(
   // An installation in progress, or one to be undone first, reads the environment itself.
   if (!gear || (await readBefore(paths, resource))) return;
   const environment = await environmentOf(services, gear.spec);
-  if (!environment.needsImage && gear.imageTag === null) return;
   const imageTag = await carryEnvironment(services, gear, environment, tag);
-  if (imageTag === gear.imageTag) return;
-  await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, services), 0o644);
-  await systemd.reload();
+  if (imageTag !== gear.imageTag)
+    await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, services), 0o644);
+  // Also when an interrupted attempt has written the unit.
+  if ((await systemd.state(paths.unitName(resource))).needsReload) await systemd.reload();
   await removeStaleImages(services, resource, imageTag);
 }

@@ -42,7 +42,16 @@ async function change(
   await writeEnvironment(services.paths, resource, env);
   // Also when nothing has changed: an interrupted attempt may not have reached this step.
   const gears = await gearsUsing(services, resource);
-  for (const gear of gears)
-    await services.gearLocks.hold(gear, () => refreshEnvironment(services, gear, job));
+  let missing: Failure | null = null;
+  for (const gear of gears) {
+    await services.gearLocks
+      .hold(gear, () => refreshEnvironment(services, gear, job))
+      .catch((error: unknown) => {
+        // The other gears are to see the change all the same.
+        if (!(error instanceof Failure && error.code === 'image_not_found')) throw error;
+        missing ??= error;
+      });
+  }
+  if (missing !== null) throw missing;
   return { environment: resource, variables: env.length, changed: seen !== 'same', gears };
 }
