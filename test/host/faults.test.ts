@@ -704,6 +704,42 @@ test('what an update has changed without a restart runs after the next installat
   expect(starts).toBe(1);
 });
 
+test('a change of an environment that was interrupted before systemd has read the unit is read, and the former values go', async () => {
+  const value = (text: string) => environment('torn', `two\n${text}`);
+  await perform('environment.replace', value('old'));
+  await there('tearing', { environment: 'torn' });
+  const job = begin({ type: 'environment.replace', params: value('new') });
+  const cutShort = (point: string) => {
+    if (point === 'dbus.Reload:before') throw new Failure('host_unavailable', 'lost', { transient: true });
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow('lost');
+  await job.run();
+  await job.end();
+  expect((await open.services.systemd.state('gear-tearing.service')).needsReload).toBe(false);
+  // The former values are in an image that runs until then.
+  await perform('container.restart', { resource: 'tearing' });
+  await perform('environment.replace', value('new'));
+  expect(await docker.listImages({ filters: { label: ['geard.gear=tearing'] } })).toHaveLength(1);
+});
+
+test('a name under which systemd has a unit of the operator is refused, and that unit stays as it is', async () => {
+  const file = '/etc/systemd/system/gear-foreign.service';
+  await writeFile(
+    file,
+    '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n',
+  );
+  onTestFinished(async () => {
+    await ok('systemctl', 'disable', '--now', 'gear-foreign');
+    await ok('rm', file);
+  });
+  await ok('systemctl', 'enable', '--now', 'gear-foreign');
+  const failure = await attempt('container.install', gear('foreign'));
+  expect(failure?.message).toContain('that geard has not made');
+  expect(await ok('systemctl', 'is-active', 'gear-foreign')).toBe('active');
+  expect(await ok('systemctl', 'is-enabled', 'gear-foreign')).toBe('enabled');
+  expect(await readFile(open.paths.unit('foreign'), 'utf8').catch(() => null)).toBeNull();
+});
+
 test('an environment that is changed while a gear that will use it is installed reaches it at its next start', async () => {
   const value = (text: string) => environment('raced', `two\n${text}`);
   await perform('environment.replace', value('old'));

@@ -63,7 +63,10 @@ async function assertMayInstall(
   context: JobContext,
 ): Promise<void> {
   if (createOnly && current !== null && pending?.text !== null) throw gearExists(resource);
-  if (current === null) await assertTakesNew(context);
+  if (current !== null) return;
+  await assertTakesNew(context);
+  // Before the transaction: taking it back stops the unit.
+  await context.services.systemd.assertOurs(context.services.paths.unitName(resource));
 }
 
 /** The unit to write. Its image, its ports and its environment are on the host afterwards. */

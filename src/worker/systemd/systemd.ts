@@ -46,6 +46,8 @@ export interface Systemd {
   restart(unit: string, signal?: AbortSignal): Promise<JobResult>;
   /** Links a unit file into systemd. An enabled unit starts at boot. Takes effect with `settle`. */
   link(path: string, enabled: boolean): Promise<void>;
+  /** Throws when the name belongs to a unit that geard has not made. */
+  assertOurs(unit: string): Promise<void>;
   /** Stops a unit from starting at boot and with the engine. Takes effect with `settle`. */
   disable(unit: string): Promise<void>;
   /** Removes all links of a unit. Takes effect with `settle`. */
@@ -120,6 +122,7 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
     restart: (unit, signal) => runJob('RestartUnit', unit, signal),
 
     link: (path, enabled) => change(links.place(path, enabled)),
+    assertOurs: links.assertOurs,
     disable: (unit) => change(links.disable(unit)),
     unlink: (unit) => change(links.remove(unit)),
     links: links.read,

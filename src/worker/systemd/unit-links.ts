@@ -73,6 +73,11 @@ export function createUnitLinks(wantedBy: readonly string[]) {
       return (await forEach(places, (place) => placeLink(place, unit, path))) || linked;
     },
 
+    /** Throws when the name belongs to a unit that geard has not made. */
+    async assertOurs(unit: string): Promise<void> {
+      if ((await targetOf(join(systemUnits, unit))) === null) throw foreignUnit(unit);
+    },
+
     /** Removes the links that start a unit; the unit stays known. */
     disable,
 
@@ -88,6 +93,13 @@ export function createUnitLinks(wantedBy: readonly string[]) {
   };
 }
 
+/** A unit of this name is somebody else's. */
+export const foreignUnit = (unit: string) =>
+  new Failure(
+    'internal',
+    `systemd has a unit ${unit} that geard has not made; remove it from the host first`,
+  );
+
 /** Changes one directory after the other; returns whether any has changed. */
 async function forEach(
   directories: readonly string[],
@@ -102,11 +114,7 @@ async function placeLink(directory: string, unit: string, path: string): Promise
   const place = join(directory, unit);
   const target = await targetOf(place);
   if (target === path) return false;
-  if (target === null)
-    throw new Failure(
-      'internal',
-      `systemd has a unit ${unit} that geard has not made; remove it from the host first`,
-    );
+  if (target === null) throw foreignUnit(unit);
   const draft = join(directory, `.${unit}.new`);
   await rm(draft, { force: true });
   await symlink(path, draft);

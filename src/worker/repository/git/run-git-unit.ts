@@ -8,6 +8,7 @@ import type { HostServices } from '../../host-services.ts';
 import type { JobContext } from '../../jobs/context.ts';
 import { lastLines } from '../../journald/journal-tail.ts';
 import type { UnitState } from '../../systemd/systemd.ts';
+import { foreignUnit } from '../../systemd/unit-links.ts';
 import { createGitProgress } from './git-progress.ts';
 
 /** Milliseconds between two checks of the unit. */
@@ -24,8 +25,10 @@ export interface GitWork {
 /** git's message for a full disk that does not mention the disk. */
 const outOfRoom = /failed to write new configuration file/;
 
+/** The beginning of the descriptions of our units. */
+const ours = 'geard: makes the repository ';
 /** Names the unit's owner, so that a later attempt of the same job finds it again. */
-const describe = (resource: string, job: string) => `geard: makes the repository ${resource} (job ${job})`;
+const describe = (resource: string, job: string) => `${ours}${resource} (job ${job})`;
 
 /**
  * Runs git in its container, in the transient unit `job-<r>.service`, and waits for its end. Joins
@@ -54,6 +57,7 @@ async function begin(services: HostServices, resource: string, job: string, work
   const description = describe(resource, job);
   const known = await systemd.state(unit);
   if (known.load !== 'not-found') {
+    if (!known.description.startsWith(ours)) throw foreignUnit(unit);
     const isOurs = known.description === description && known.active !== 'failed';
     if (isOurs && (await work.isPrepared())) return;
     await removeUnit(services, resource);

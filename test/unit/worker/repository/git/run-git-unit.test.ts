@@ -10,11 +10,11 @@ const up = { active: 'active', sub: 'running', pending: false, invocation: '1'.r
 const failed = { ...up, active: 'failed', sub: 'failed', invocation: '0'.repeat(32) };
 
 /** Runs git in a container that ends with status 125, which the engine explains in this way. */
-function runGit(explanation: Failure | string | null): Promise<void> {
+function runGit(explanation: Failure | string | null, known: object = {}): Promise<void> {
   const services = {
     systemd: {
       activity: async (unit: string) => (unit === 'engine.service' ? up : failed),
-      state: async () => ({ ...failed, load: 'not-found', result: 'exit-code', mainStatus: 125 }),
+      state: async () => ({ ...failed, load: 'not-found', result: 'exit-code', mainStatus: 125, ...known }),
       runOnce: async () => undefined,
     },
     engine: {
@@ -46,4 +46,12 @@ test.each([
 ])('an end of the container that the engine explains by %j is a failure of git', async (explanation) => {
   const failure = { code: 'clone_failed', transient: false, message: 'git ended with exit status 125' };
   await expect(runGit(explanation)).rejects.toMatchObject(failure);
+});
+
+test('a unit of this name that geard has not made is left alone', async () => {
+  const known = { load: 'loaded', description: 'Nightly backup' };
+  await expect(runGit(null, known)).rejects.toMatchObject({
+    code: 'internal',
+    message: 'systemd has a unit job-site.service that geard has not made; remove it from the host first',
+  });
 });
