@@ -86,7 +86,9 @@ export function untilReady(readiness: Readiness): ReadyWatch {
   const listens = async ({ pid }: ContainerState) => {
     const waiting = createWaiting(readiness);
     for (let nextLook = 0; ; ) {
+      const looked = performance.now();
       const silent = await silentPorts(pid, gear.ports);
+      const took = performance.now() - looked;
       if (silent.length === 0) return;
       if (waiting.isOver()) throw await failure({ silence: waiting.tooLong(silent) });
       waiting.tell(silent);
@@ -94,7 +96,8 @@ export function untilReady(readiness: Readiness): ReadyWatch {
         nextLook = performance.now() + inspectInterval;
         await assertUp();
       }
-      await news(listenInterval);
+      // Of a gear with many listeners a look takes long.
+      await news(Math.max(listenInterval, 20 * took));
     }
   };
 

@@ -1,12 +1,41 @@
-import { expect, test } from 'vitest';
-import { parseSocketTable } from '../../../../src/worker/host/listening.ts';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { listeningIn, listeningPorts } from '../../../../src/worker/host/listening.ts';
 
-test('only listening sockets count as listened on', () => {
-  const table = [
-    '  sl  local_address rem_address   st',
-    '   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1',
-    '   1: 0100007F:0050 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 2',
-    '   2: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0 0 0',
-  ].join('\n');
-  expect(parseSocketTable(table)).toEqual([8080, 443]);
+async function fileWith(text: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'geard-listening-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const path = join(directory, 'tcp');
+  await writeFile(path, text);
+  return path;
+}
+
+const listener = (port: number) =>
+  `   0: 00000000:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A 00000000:00000000 00:00000000`;
+const table = (...lines: string[]) => `${['  sl  local_address rem_address   st', ...lines].join('\n')}\n`;
+
+test('only listening sockets count as listened on, and what is behind them is not read', async () => {
+  const ofIPv6 = '   2: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0 0 0';
+  const connected =
+    '   1: 0100007F:0050 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 2';
+  const path = await fileWith(table(listener(8080), ofIPv6, connected, listener(81)));
+  expect(await listeningIn(path)).toEqual([8080, 443]);
+  expect(await listeningIn(await fileWith(table()))).toEqual([]);
+});
+
+test('however much a program listens on, a megabyte of it is read', async () => {
+  const path = await fileWith(table(...Array.from({ length: 60_000 }, (_, port) => listener(port))));
+  expect((await listeningIn(path)).length).toBeLessThan(20_000);
+});
+
+test('the kernel lists a listener before the connections of its process', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  expect(await listeningPorts(process.pid)).toContain(port);
+  expect(await listeningPorts(2 ** 22)).toEqual(new Set());
 });
