@@ -65,7 +65,10 @@ export async function runGear(
 async function prepareStart(services: HostServices, gear: Startable): Promise<void> {
   const { systemd, engine, paths } = services;
   const unit = paths.unitName(gear.resource);
-  if ((await systemd.state(unit)).needsReload) await systemd.reload();
+  const { load, needsReload } = await systemd.state(unit);
+  // systemd finds a new unit by the time at which its directory has changed. Before Linux 6.13 two
+  // changes within some milliseconds have the same one.
+  if (needsReload || load === 'not-found') await systemd.reload();
   // A cleanup of the engine (`docker network prune`) removes the networks of stopped gears.
   await ensureNetwork(services, gear);
   const activity = await systemd.activity(unit);
