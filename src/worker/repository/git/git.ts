@@ -1,4 +1,4 @@
-import { Failure } from '../../../jobs/errors.ts';
+import { Failure, hostUnavailable } from '../../../jobs/errors.ts';
 import { MiB } from '../../../jobs/fields/bytes.ts';
 import { exec, openProgram, type Program } from '../../../lib/exec.ts';
 import { gitUser } from './git-user.ts';
@@ -38,7 +38,11 @@ const saysNo = 1;
  */
 export async function askGit(repository: string, args: string[]): Promise<string | null> {
   const words = [...common(repository), ...args];
-  const { status, stdout, stderr } = await exec('git', words, { deadline, user: gitUser, env });
+  const { status, stdout, stderr } = await exec('git', words, { deadline, user: gitUser, env }).catch(
+    (error: Error) => {
+      throw error.name === 'AbortError' ? hostUnavailable('git did not answer in time', error) : error;
+    },
+  );
   if (status === 0) return stdout.trim();
   if (status === saysNo) return null;
   throw new Failure('internal', 'git cannot read the repository', { cause: new Error(stderr.trim()) });
