@@ -30,6 +30,10 @@ const commandWord = text(
   4096,
   /^[^\0-\x08\x0b-\x1f\x7f]*$/,
   'not contain control characters',
+).refine(
+  // systemd takes none in a unit (unichar_is_valid in its utf8.c).
+  (word) => !/\p{Noncharacter_Code_Point}/u.test(word),
+  'a word of command must not contain noncharacters of Unicode',
 );
 
 /** Maximum number of seconds that a gear may take to listen. */

@@ -58,3 +58,10 @@ test('names are looked at in a time that grows with the body only', () => {
   expect(() => body(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)).toThrow('nested too deeply');
   expect(performance.now() - started).toBeLessThan(1_000);
 });
+
+test('a word of command has no character that a unit cannot hold', () => {
+  for (const word of ['\0', '\x1b', '\uffff', '\ufdd0', '\u{1fffe}'])
+    expect(() => body(JSON.stringify({ command: [`a${word}`] })), JSON.stringify(word)).toThrow('command');
+  for (const word of ['\ufffd', '\u{1f600}', 'ü', '\t'])
+    expect(body(JSON.stringify({ command: [word] })).command).toEqual([word]);
+});
