@@ -123,16 +123,19 @@ async function* history(log: Log): AsyncGenerator<Buffer> {
 }
 
 /** Passes on everything but the last line, which holds the position. */
-async function* withoutCursorLine(chunks: AsyncIterable<Buffer>, log: Log): AsyncGenerator<Buffer> {
+export async function* withoutCursorLine(
+  chunks: AsyncIterable<Buffer>,
+  log: Pick<Log, 'cursor'>,
+): AsyncGenerator<Buffer> {
   // The cursor's line is shorter than this.
   const held = 512;
   let tail: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
-    if (tail.length > 0) yield tail;
-    tail = chunk;
+    // A chunk may end in the middle of the cursor's line.
+    tail = Buffer.concat([tail, chunk]);
     if (tail.length > held) {
       yield tail.subarray(0, tail.length - held);
-      tail = Buffer.from(tail.subarray(tail.length - held));
+      tail = tail.subarray(tail.length - held);
     }
   }
   const mark = tail.lastIndexOf(`${cursorMark}s=`);
