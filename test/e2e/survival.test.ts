@@ -1,7 +1,12 @@
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { pause } from '../../src/lib/async/pause.ts';
 import { newId } from '../support/client.ts';
-import { activeState, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
+import { activeState, type Daemon, makeBase, openDaemon, sampleImage } from '../support/daemon.ts';
+import { freePort } from '../support/free-port.ts';
+import { outputOf, startNode } from '../support/processes.ts';
 import { ok } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -73,4 +78,15 @@ test('SIGTERM hands back what does not end in time, exits with 0 within 30 secon
   const cancelled = await daemon.send('DELETE', `job/${i}`, {}, { headers: { Prefer: 'wait=30' } });
   expect(cancelled).toMatchObject({ status: 200, body: { state: 'cancelled' } });
   hanging.close();
+});
+
+test('SIGTERM ends a worker that is still starting, because no Redis is there', async () => {
+  const base = await makeBase();
+  onTestFinished(() => rm(base, { recursive: true }));
+  const redis = `redis://127.0.0.1:${await freePort()}`;
+  const args = ['bin/gear', 'worker', '--base', base, '--redis', redis, '--test-token', '--insecure-redis'];
+  const worker = await startNode(args, /could not check yet/);
+  const exited = once(worker, 'exit');
+  worker.kill('SIGTERM');
+  expect(await Promise.race([exited, pause(10_000)]), outputOf(worker)).toEqual([0, null]);
 });

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { hostLimits, jobLimits, userLimits } from '../../jobs/limits.ts';
-import { type Closers, createClosers } from '../../lib/async/closers.ts';
+import type { Closers } from '../../lib/async/closers.ts';
 import { listen } from '../../lib/http/listen.ts';
 import { createMetricsServer } from '../../lib/metrics/exposition.ts';
 import type { RedisAccess } from '../../queue/api-queue.ts';
@@ -18,17 +18,17 @@ const jobGrace = 15_000;
 const day = 24 * 60 * 60;
 
 /**
- * Opens a role. The closers that it returns close everything in reverse order. Each role loads only
- * the modules that it needs: an api loads no Docker client, a worker no Express. `onFatal` is
- * called when the role must stop.
+ * Opens a role. The closers close everything in reverse order. Each role loads only the modules
+ * that it needs: an api loads no Docker client, a worker no Express. `onFatal` is called when the
+ * role must stop.
  */
 export async function openRole(
   role: Role,
   config: Config,
   onFatal: (error: Error) => void,
   log: Logger,
-): Promise<Closers> {
-  const closers = createClosers();
+  closers: Closers,
+): Promise<void> {
   try {
     if (!(await leaveNoCoreFile())) log.warn('core files cannot be turned off: prlimit failed');
     const tokens = await openTokenParts(config, log, closers);
@@ -41,7 +41,6 @@ export async function openRole(
     const parts = { role, config, tokens, redis, keepSeconds: config.dedupeDays * day, log, closers };
     if (role !== 'api') await openHost(parts, onFatal);
     if (role !== 'worker') await openApi(parts);
-    return closers;
   } catch (error) {
     await closers.abandon(log);
     throw error;

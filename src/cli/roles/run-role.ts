@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { createClosers } from '../../lib/async/closers.ts';
 import { traceEffects } from '../../lib/effect.ts';
 import { createLogger } from '../../lib/logger.ts';
 import { countEffect } from '../../lib/metrics/effects.ts';
@@ -41,8 +42,11 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     const failed = new Promise<Error>((resolve) => {
       fail = resolve;
     });
-    const closers = await openRole(role, config, fail, log);
-    const why = await Promise.race([ended, failed]);
+    const closers = createClosers();
+    const opened = openRole(role, config, fail, log, closers);
+    opened.catch(() => undefined); // It may fail after a signal has ended the wait for it.
+    // A start lasts as long as Redis is away.
+    const why = await Promise.race([ended, failed, opened.then(() => Promise.race([ended, failed]))]);
     if (why instanceof Error) log.fatal({ reason: why.message }, 'stopping');
     else log.info({ signal: why }, 'stopping');
     process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C exits at once.
