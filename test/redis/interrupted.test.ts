@@ -126,3 +126,15 @@ test('with a token that allows no log of jobs a change still tells of its outcom
   expect(await ended).toBe(0);
   expect(written.stdout).toMatch(/^unseen is stopped on h1, in [\d.]+ s\n$/);
 });
+
+test('the exit code says how a job has ended, also where nobody reads the output any more', async () => {
+  vi.mocked(process.stdout.write).mockImplementation((_text, then?: unknown) => {
+    if (typeof then === 'function') then(new Error('EPIPE'));
+    return false;
+  });
+  const id = await opened.queue.accepted('followed');
+  const client = createClient({ api: opened.api.url, token: '__test__' });
+  await client.job.cancel({ id });
+  expect(await gear(opened.api.url, 'job', id, '--follow')).toBe(1);
+  expect(await gear(opened.api.url, 'jobs')).toBe(0);
+});

@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type CallOptions, type Change, GeardError, type Succeeded } from '../../client/client.ts';
-import type { Job } from '../../jobs/job.ts';
 import type { JobType } from '../../jobs/registry.ts';
-import { OutputClosed } from './output.ts';
 import { createProgress, type ProgressDisplay, secondsSince } from './progress.ts';
 import { type Call, tellError } from './row.ts';
 import { Interrupted } from './session.ts';
@@ -60,24 +58,20 @@ async function changeOne<N extends JobType>(
     const sent = send(name, { key, signal: call.signal });
     const accepted = await sent;
     id = shortId(accepted.id);
-    if (call.flags.detach) return printEnd(call, accepted, `${id}\n`);
+    if (call.flags.detach) {
+      await call.printEnd(accepted, `${id}\n`);
+      return 0;
+    }
     progress.begin(name);
     await followSteps(call, sent, (step) => progress.step(name, step));
     const job = await sent.done();
     progress.end(name, 'succeeded');
-    return printEnd(call, job, call.quiet ? '' : show(name, job, secondsSince(began)));
+    await call.printEnd(job, call.quiet ? '' : show(name, job, secondsSince(began)));
+    return 0;
   } catch (error) {
     progress.end(name, error instanceof Interrupted ? 'detached' : 'failed');
     return tellFailure(call, error as Error, { name, key: given, id });
   }
-}
-
-/** Prints the outcome. Ignores a closed output: the change is done anyway. */
-async function printEnd(call: Call<ChangeFlags>, job: Job, text: string): Promise<number> {
-  await call.print(job, text).catch((error: Error) => {
-    if (!(error instanceof OutputClosed)) throw error;
-  });
-  return 0;
 }
 
 /** Shows the steps of a job. A token without job.log still gets the outcome. */
@@ -106,7 +100,7 @@ async function tellFailure(
     call.note(`gear: ${name}: ${how}`);
     return 130;
   }
-  if (error instanceof GeardError && error.job && call.json) await call.print(error.job, '');
+  if (error instanceof GeardError && error.job && call.json) await call.printEnd(error.job, '');
   const code = tellError(call, error, name);
   if (id && !(error instanceof GeardError && error.job)) call.tell(comeBack.job(id));
   if (error instanceof GeardError && error.code === 'start_failed') call.tell(`see: gear logs ${name}`);

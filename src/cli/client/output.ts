@@ -15,6 +15,8 @@ export interface Output {
   live: boolean;
   /** Writes data: the document as JSON if `json` is set, otherwise the text. */
   print(document: unknown, text: string): Promise<void>;
+  /** The same at the end of a command whose exit code counts even if nobody reads its output. */
+  printEnd(document: unknown, text: string): Promise<void>;
   /**
    * Writes data unchanged. Resolves once it is written, so that the source is read no faster.
    * Rejects with `OutputClosed` when standard output is closed.
@@ -63,11 +65,16 @@ export function createOutput(flags: Flags): Output {
     );
     draw();
   };
+  const print = (document: unknown, text: string) => write(json ? `${JSON.stringify(document)}\n` : text);
   return {
     json,
     quiet,
     live: terminal && !quiet && !json,
-    print: (document, text) => write(json ? `${JSON.stringify(document)}\n` : text),
+    print,
+    printEnd: (document, text) =>
+      print(document, text).catch((error: unknown) => {
+        if (!(error instanceof OutputClosed)) throw error;
+      }),
     write,
     tell: (line) => void (quiet || note(`gear: ${line}`)),
     note,

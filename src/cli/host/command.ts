@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { GeardError } from '../../client/client.ts';
 import { type ChangeFlags, change, placeOf } from '../client/change.ts';
+import { readPages } from '../client/pages.ts';
 import { fillRows, type Row } from '../client/row.ts';
 import { addCommand } from './add.ts';
 import { joinCommand } from './join.ts';
@@ -32,9 +33,14 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
     sends: ['host.list'],
     summary: 'list all hosts',
     async run(call) {
-      const answer = await call.client.host.list({}, { signal: call.signal });
-      const names = answer.hosts.map(({ name }) => `${name}\n`).join('');
-      await call.print(answer, call.quiet ? names : showHosts(answer.hosts));
+      const pages = await readPages(
+        (asked) => call.client.host.list(asked, { signal: call.signal }),
+        (page) => [page],
+      );
+      const all = pages.flatMap((page) => page.hosts);
+      const names = all.map(({ name }) => `${name}\n`).join('');
+      const answer = { hosts: all, limits: pages.at(-1)?.limits };
+      await call.print(answer, call.quiet ? names : showHosts(all));
       return 0;
     },
   },
@@ -64,7 +70,7 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
     async run(call) {
       const [h] = call.args;
       const answer = await call.client.drift.read({ h }, { signal: call.signal });
-      await call.print(answer, answer.hosts.map(showDrift).join(''));
+      await call.printEnd(answer, answer.hosts.map(showDrift).join(''));
       if (answer.hosts.some(({ drift }) => drift === null)) return 1;
       return answer.hosts.some(needsRepair) ? 3 : 0;
     },

@@ -84,7 +84,7 @@ export const read: Row<{ follow?: true }> = {
     const [id = ''] = call.args;
     if (call.flags.follow) await followSteps(call, id);
     const job = await call.client.job.read({ id }, { signal: call.signal });
-    await call.print(job, showJob(job));
+    await call.printEnd(job, showJob(job));
     return call.flags.follow && job.state !== 'succeeded' ? 1 : 0;
   },
 };
@@ -113,7 +113,7 @@ export const cancel: Row = {
   async run(call) {
     const [id = ''] = call.args;
     const job = await cancelled(call, id);
-    await call.print(job, `the job is ${job.state}\n`);
+    await call.printEnd(job, `the job is ${job.state}\n`);
     return job.state === 'cancelled' ? 0 : 1;
   },
 };

@@ -30,7 +30,7 @@ test('drift is shown a line for each, and so is a host that does not answer', ()
 function driftCode(...drifts: (Drift | null)[]) {
   const answer = { hosts: drifts.map((drift, i) => ({ host: `h${i}`, drift })) };
   const client = { drift: { read: async () => answer } };
-  const call = { client, args: [], print: async () => undefined } as unknown as Call<ChangeFlags>;
+  const call = { client, args: [], printEnd: async () => undefined } as unknown as Call<ChangeFlags>;
   return hosts['drift']?.run(call);
 }
 
