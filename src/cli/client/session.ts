@@ -1,6 +1,6 @@
 import { type Client, type ClientOptions, createClient, GeardError } from '../../client/client.ts';
 import { readSecret } from '../../lib/files/trusted-files.ts';
-import { fetchOnce } from '../../lib/http/fetch.ts';
+import { BrokenOff, fetchOnce } from '../../lib/http/fetch.ts';
 import { testToken } from '../../token/claims.ts';
 import { BadConfig, type Flags, readSettings } from '../options/config.ts';
 import { environment } from '../options/environment.ts';
@@ -82,11 +82,13 @@ export class Interrupted extends Error {
 function reasonOf(error: Error, { api }: ClientOptions): string {
   if (!(error instanceof TypeError)) return error.message;
   const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException;
-  return `the api at ${api} cannot be reached (${code ?? message})`;
+  const what = error instanceof BrokenOff ? 'has broken off its answer' : 'cannot be reached';
+  return `the api at ${api} ${what} (${code ?? message})`;
 }
 
 /** Describes an error and how to fix it. */
 export function explain(error: Error, connection: ClientOptions): string {
+  if (error instanceof BrokenOff) return `${reasonOf(error, connection)}; run the command again`;
   if (error instanceof TypeError)
     return `${reasonOf(error, connection)}; is gear daemon running there? --api names another address`;
   if (!(error instanceof GeardError)) return error.message;

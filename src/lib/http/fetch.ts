@@ -4,17 +4,22 @@ import { request as requestHttps } from 'node:https';
 /** Statuses without a body; Response rejects a body for them. */
 const withoutBody: readonly unknown[] = [204, 205, 304];
 
+/** The server has begun its answer and not ended it. */
+export class BrokenOff extends TypeError {}
+
 /**
  * A `fetch` for commands: it opens a new connection, follows no redirects and sends text only. It
- * rejects with a TypeError, with the reason as its cause, when the server cannot be reached or the
- * answer breaks off. Not the global fetch: in Node 20 it never notices that its first connection
- * was closed at once, as Docker does with a published port until the program behind it listens.
+ * rejects with a TypeError, with the reason as its cause, when the server cannot be reached; its
+ * body with `BrokenOff` when the answer breaks off. Not the global fetch: in Node 20 it never
+ * notices that its first connection was closed at once, as Docker does with a published port until
+ * the program behind it listens.
  */
 export const fetchOnce: typeof fetch = (url, { method = 'GET', headers, body, signal } = {}) =>
   new Promise((resolve, reject) => {
     const address = String(url);
     const request = address.startsWith('https:') ? requestHttps : requestHttp;
-    const fail = (cause: unknown) => (signal?.aborted ? signal.reason : new TypeError('lost', { cause }));
+    const unlessAborted = (error: TypeError) => (signal?.aborted ? signal.reason : error);
+    const fail = (cause: unknown) => reject(unlessAborted(new TypeError('lost', { cause })));
     const sent = request(address, {
       method,
       headers: Object.fromEntries(new Headers(headers)),
@@ -23,20 +28,20 @@ export const fetchOnce: typeof fetch = (url, { method = 'GET', headers, body, si
     });
     // Keep-alive ends a stream within minutes when its connection or host is lost silently.
     sent.setSocketKeepAlive(true, 15_000);
-    sent.once('error', (error) => reject(fail(error)));
+    sent.once('error', fail);
     sent.once('response', (message) => {
       try {
-        resolve(responseOf(message, fail));
+        resolve(responseOf(message, unlessAborted));
       } catch (error) {
         // Response rejects statuses above 599.
         message.destroy();
-        reject(fail(error));
+        fail(error);
       }
     });
     sent.end(body);
   });
 
-function responseOf(message: IncomingMessage, fail: (cause: unknown) => unknown): Response {
+function responseOf(message: IncomingMessage, unlessAborted: (error: TypeError) => unknown): Response {
   const { statusCode: status = 0, headersDistinct } = message;
   const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
     values.map((value): [string, string] => [name, value]),
@@ -45,7 +50,7 @@ function responseOf(message: IncomingMessage, fail: (cause: unknown) => unknown)
     try {
       yield* message;
     } catch (error) {
-      throw fail(error);
+      throw unlessAborted(new BrokenOff('lost', { cause: error }));
     }
   }
   if (withoutBody.includes(status)) message.resume();

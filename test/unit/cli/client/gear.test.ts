@@ -28,6 +28,7 @@ import { hosts } from '../../../../src/cli/host/command.ts';
 import { createProgram } from '../../../../src/cli/program.ts';
 import { GeardError, type OperationName } from '../../../../src/client/client.ts';
 import { operations } from '../../../../src/client/operations.ts';
+import { BrokenOff } from '../../../../src/lib/http/fetch.ts';
 
 const rows: Row<never>[] = [
   install,
@@ -293,4 +294,11 @@ test('a context keeps what its command says, and nothing of the variables', asyn
 
 test('nothing that a gear prints moves the cursor of a terminal or sets its title', () => {
   expect(printable('\u001b[31mred\u001b[0m\tand\u001b]0;title\u0007 \rback\u009b2J')).toBe('red\tand �back');
+});
+
+test('an answer that breaks off is not told as an api that cannot be reached', () => {
+  const cause = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+  expect(explain(new BrokenOff('lost', { cause }), connection)).toBe(
+    'the api at http://127.0.0.1:1 has broken off its answer (ECONNRESET); run the command again',
+  );
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
-import { fetchOnce } from '../../../../src/lib/http/fetch.ts';
+import { BrokenOff, fetchOnce } from '../../../../src/lib/http/fetch.ts';
 
 let server: Server | undefined;
 const open = new Set<Socket>();
@@ -67,7 +67,7 @@ test('a connection that is closed at once, as by who listens for a program that 
 
 test('an answer that ends too early is none', async () => {
   const response = await ask((socket) => socket.end(`${head('Content-Length: 100\r\n')}{`));
-  await expect(response.text()).rejects.toBeInstanceOf(TypeError);
+  await expect(response.text()).rejects.toBeInstanceOf(BrokenOff);
 });
 
 test.each([
