@@ -13,11 +13,12 @@ const beforeOpening = 250;
  */
 export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
   let last: string | undefined;
+  const began = performance.now();
   for (let cuts = 0, request = first; ; cuts++) {
     const resume = last === undefined ? {} : { 'Last-Event-ID': last };
     const headers = { ...request.headers, Accept: 'application/x-ndjson', ...resume };
     const body = await send({ ...request, headers }, (response) => response.body);
-    request = patiently(first);
+    const { url, ...again } = patiently(first);
     const opened = performance.now();
     try {
       for await (const line of parsed(body)) {
@@ -33,9 +34,14 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
       if (performance.now() - opened > longOpen) cuts = 0;
       if (cuts >= request.retries || !passes(error)) throw error;
     }
-    await pause(beforeOpening, request.signal);
+    await pause(beforeOpening, first.signal);
+    request = { ...again, url: withoutPast(url, performance.now() - began) };
   }
 }
+
+/** Shortens the time for which a log is followed (`for`) by the milliseconds that have passed. */
+const withoutPast = (url: string, past: number) =>
+  url.replace(/(?<=[?&]for=)\d+/, (seconds) => String(Math.max(0, Math.ceil(Number(seconds) - past / 1000))));
 
 /** Yields every complete line. Closes the stream when the reader stops. */
 async function* parsed(body: Response['body']): AsyncGenerator<Line, void, void> {

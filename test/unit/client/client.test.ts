@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterEach, expect, expectTypeOf, test, vi } from 'vitest';
+import { afterEach, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import { arrowsOf, readTree } from '../../../scripts/measure/tree.ts';
 import { clientOperations } from '../../../scripts/reference/client-operations.ts';
 import { createClient, GeardError, type OperationName } from '../../../src/client/client.ts';
@@ -192,4 +192,32 @@ test('what can never be sent is not tried again', async () => {
   const geard = createClient({ api: 'http://127.0.0.1:1', token: 'a\nb' });
   await expect(geard.whoami()).rejects.toThrow(TypeError);
   expect(sent).toEqual([]);
+});
+
+test('a log that is cut off is followed for what is left of its time, and not for all of it again', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const cut = (seconds: number) =>
+    new Response(
+      new ReadableStream(
+        {
+          pull(stream) {
+            vi.advanceTimersByTime(seconds * 1_000);
+            stream.close();
+          },
+        },
+        { highWaterMark: 0 },
+      ),
+    );
+  const sent: string[] = [];
+  const answers = [cut(60), cut(59.5), new Response('{"event":"end","reason":"the time is up"}\n')];
+  vi.stubGlobal('fetch', async (url: string) => {
+    sent.push(new URL(url).search);
+    return answers.shift();
+  });
+  for await (const line of geard.container.log({ r: 'web', for: 120, lines: 5 }))
+    expect(line).toMatchObject({ event: 'end' });
+  const asked = sent.map((query) => new URLSearchParams(query));
+  expect(asked.map((query) => query.get('for'))).toEqual(['120', '60', '1']);
+  expect(new Set(asked.map((query) => query.get('lines')))).toEqual(new Set(['5']));
 });
