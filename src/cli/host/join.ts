@@ -72,14 +72,20 @@ function environmentOf(settings: string, { host, fleet, redis, user, ca }: Invit
   return `# Written by gear host join.\n${lines.join('')}`;
 }
 
+/** A boot starts the worker by way of gear.target. */
+const units = ['gear.target', 'geard-worker.service'];
+
 async function startWorker(): Promise<void> {
-  const systemctl = (...args: string[]) => exec('systemctl', args, { deadline });
-  const enabled = await systemctl('enable', '--quiet', 'geard-worker');
-  const started = enabled.status === 0 ? await systemctl('restart', 'geard-worker') : enabled;
-  if (started.status !== 0) {
-    const how =
-      'is geard installed here as a worker? contrib/install.sh worker; then: systemctl enable --now geard-worker';
-    throw new Error(`${started.stderr.trim()}\n${how}`);
+  const steps = [
+    ['enable', '--quiet', ...units],
+    ['start', 'gear.target'],
+    ['restart', 'geard-worker'],
+  ];
+  for (const step of steps) {
+    const { status, stderr } = await exec('systemctl', step, { deadline });
+    if (status === 0) continue;
+    const how = `is geard installed here as a worker? contrib/install.sh worker; then: systemctl enable --now ${units.join(' ')}`;
+    throw new Error(`${stderr.trim()}\n${how}`);
   }
   process.stdout.write('geard-worker is started, now and after every boot; journalctl -u geard-worker\n');
 }
