@@ -6,6 +6,7 @@ umask 022 # Everybody may read the installed files.
 project=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 parts=$project/contrib/install.d
 versions=/usr/local/lib/geard # each version in its own directory; `current` links to the active one
+unfinished=$versions/.unfinished # from the first change until what runs has been restarted
 link=/usr/local/bin/gear
 manual=/usr/local/share/man/man1/gear.1
 settings=/etc/geard
@@ -23,7 +24,7 @@ usage: contrib/install.sh [api|worker|redis|daemon]… [--start] [--node PROGRAM
   --node PROGRAM   the Node.js to run with, 20.19 or later (default: the one in PATH)
   --uninstall      remove program, units and user; gears keep running, their files, settings and keys stay
 
-Without roles it installs those that this host already has; on a new one redis, api and worker.
+Without roles it takes those that are enabled on this host, or else redis, api and worker.
 Installing again, from this or another version, replaces the program and restarts the running services.
 END
 }
@@ -68,7 +69,10 @@ check_roles
 check_link
 find_node
 look_for_what_gears_need
-changed=no
+check_redis
+resumed=no
+[ ! -e "$unfinished" ] || resumed=yes
+changed=$resumed
 install_program
 install_units
 install_network
@@ -76,4 +80,5 @@ make_redis
 make_keys
 restart_running
 remove_old_programs
+rm -f "$unfinished"
 if [ $start = yes ]; then start_roles; else tell_how_to_start; fi

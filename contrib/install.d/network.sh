@@ -11,11 +11,14 @@ network_files() {
   echo "644 $1/systemd/$network_service /usr/local/lib/systemd/system/$network_service"
 }
 
-# Gears belong to workers. Rules that are loaded stay loaded while they are exchanged for others.
+# Gears belong to workers; one that is here already gets the program's new version, too.
+runs_gears() { wanted worker || wanted daemon || enabled geard-worker.service || enabled geard.service; }
+
+# Rules that are loaded stay loaded while they are exchanged for others.
 install_network() {
   local mode from to before=$changed
-  [ "${roles[*]}" != api ] || return 0
-  changed=no
+  runs_gears || return 0
+  changed=$resumed
   while read -r mode from to; do put "$mode" "$from" "$to"; done < <(network_files "$versions/current/contrib")
   [ -e "$settings/network.nft" ] || put 600 "$versions/current/contrib/network/network.nft" "$settings/network.nft"
   systemctl daemon-reload
@@ -33,7 +36,7 @@ install_network() {
 remove_network() {
   local to
   if compgen -G '/etc/systemd/system/gear-*.service' >/dev/null; then
-    say "kept: $network_service, as long as there are gears; then run this again"
+    say "kept: $network_service, as long as there are gears; then uninstall again, by contrib/install.sh of the release"
     return
   fi
   systemctl disable --quiet --now $network_service 2>/dev/null || true

@@ -55,8 +55,8 @@ install_program() {
   else
     rm -rf "${versions:?}/$name"
     mv -T "$new" "$versions/$name"
+    note_change
     lead "$name" "$versions/current"
-    changed=yes
     say "program: $versions/$name"
   fi
   rm -rf "$work" "$new"
@@ -64,6 +64,13 @@ install_program() {
   lead "$versions/current/bin/gear" "$link"
   mkdir -p "$(dirname "$manual")"
   lead "$versions/current/contrib/man/gear.1" "$manual"
+}
+
+# What has changed has to reach what runs: now, or by the next run where this one is interrupted.
+note_change() {
+  changed=yes
+  mkdir -p "$versions"
+  : >"$unfinished"
 }
 
 # lead TARGET LINK: makes a link, in one step where there is one

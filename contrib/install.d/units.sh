@@ -39,9 +39,9 @@ look_for_what_gears_need() {
 # put MODE FROM TO: installs a file where it is not there or another one
 put() {
   cmp -s "$2" "$3" && return
+  note_change
   install -D -m "$1" "$2" "$3.new"
   mv "$3.new" "$3"
-  changed=yes
   say "installed: $3"
 }
 
@@ -61,14 +61,22 @@ install_units() {
 }
 
 socket=unix:/run/geard-redis/redis.sock
+acl=$settings/redis/users.acl
 names_another_redis() { grep -hs '^GEARD_REDIS_URL=.' "$settings"/{geard,api,worker}.env | grep -qvxF "GEARD_REDIS_URL=$socket"; }
+
+makes_redis() { wanted redis && [ ! -e "$acl" ]; }
+
+# Before the first change.
+check_redis() {
+  ! makes_redis || ! names_another_redis ||
+    die "the settings in $settings name a Redis already; say api, worker or both, without redis"
+}
 
 # Users of the host's Redis for api and worker, each with a password in a file that only it reads. What is made last tells that
 # all of it is there.
 make_redis() {
-  local acl=$settings/redis/users.acl host
-  wanted redis && [ ! -e "$acl" ] || return 0
-  ! names_another_redis || die "the settings in $settings name a Redis already; say api, worker or both, without redis"
+  local host
+  makes_redis || return 0
   host=$(host_name)
   (
     umask 077
@@ -87,7 +95,7 @@ make_redis() {
     mv "$acl.new" "$acl"
   )
   systemd-tmpfiles --create geard.conf
-  say "redis: its users are in $acl, where it is in $settings/api.env and worker.env"
+  say "redis: its users are in $acl; its address is in $settings/api.env and worker.env"
 }
 
 new_password() { head -c 32 /dev/urandom | od -An -vtx1 | tr -d ' \n'; }
