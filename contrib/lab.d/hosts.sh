@@ -11,17 +11,24 @@ host_pid() {
 
 in_switch() { ip netns exec "$switch" "$@"; }
 
-# The lab's own file system survives reboots of hosts and is gone with `down`; the switch joins the hosts.
+# The disks and the switch have the last part of the lab's path as their name: two labs cannot share it.
+assert_own_name() {
+  [ ! -e "$disks/lab" ] || [ "$(cat "$disks/lab")" = "$lab" ] ||
+    die "the lab $(cat "$disks/lab") has the same last name as $lab; choose another GEARD_LAB_DIR, or take that one down first"
+}
+
+# The lab's own file system survives reboots of hosts and is gone with `down`; the switch joins the hosts. Every step can be
+# repeated: one that failed, or was interrupted, is made up for.
 prepare_lab() {
+  assert_own_name
   mkdir -p "$lab" "$disks"
+  echo "$lab" >"$disks/lab"
   mountpoint -q "$lab" || mount -t tmpfs -o mode=700 geard-lab "$lab"
-  if ! ip netns list | grep -qE "^$switch( |$)"; then
-    ip netns add "$switch"
-    in_switch ip link set lo up
-    in_switch ip link add br0 type bridge
-    in_switch ip address add 10.77.0.254/24 dev br0
-    in_switch ip link set br0 up
-  fi
+  ip netns list | grep -qE "^$switch( |$)" || ip netns add "$switch"
+  in_switch ip link set lo up
+  in_switch ip link show br0 >/dev/null 2>&1 || in_switch ip link add br0 type bridge
+  in_switch ip address replace 10.77.0.254/24 dev br0
+  in_switch ip link set br0 up
 }
 
 boot_hosts() {
@@ -63,17 +70,17 @@ boot_host() {
   done
   [ -n "$pid" ] || { tail -n 20 "$place/log" >&2; die "$host: its namespaces could not be made"; }
   remember "$place/pid" "$pid"
-  connect_host "$host" "$pid"
+  connect_host "$host" "$pid" || { end "$place/pid" KILL; die "$host: it could not be connected to the switch"; }
 }
 
 # connect_host HOST PID: a cable from the host to the switch
 connect_host() {
   local i=${1#h}
   in_switch ip link delete "$1" 2>/dev/null || true
-  ip link add "$1" netns "$switch" type veth peer name eth0 netns "$2"
-  in_switch ip link set "$1" master br0 up
-  nsenter -t "$2" -n ip address add "10.77.0.$i/24" dev eth0
-  nsenter -t "$2" -n ip link set eth0 up
+  ip link add "$1" netns "$switch" type veth peer name eth0 netns "$2" &&
+    in_switch ip link set "$1" master br0 up &&
+    nsenter -t "$2" -n ip address add "10.77.0.$i/24" dev eth0 &&
+    nsenter -t "$2" -n ip link set eth0 up
 }
 
 # tell_why_not HOST: what its console, its failed units and Docker say
@@ -91,7 +98,7 @@ wait_for_host() {
     pid=$(alive "$lab/$host/pid") || break
     state=$(nsenter -t "$pid" -a systemctl is-system-running 2>/dev/null) || true
     case $state in running | degraded)
-      if nsenter -t "$pid" -a docker info >/dev/null 2>&1; then
+      if nsenter -t "$pid" -a timeout 10 docker info >/dev/null 2>&1; then
         say "$host: systemd is $state and Docker answers ($(ps -o etimes= -p "$pid" | tr -d ' ') s)"
         return
       fi
@@ -120,6 +127,7 @@ halt_host() {
 
 take_down() {
   local host service
+  assert_own_name
   for service in forward api redis; do end "$lab/$service.pid" TERM; done
   for host in $(known_hosts); do halt_host "$host" --hard; done
   ! ip netns list | grep -qE "^$switch( |$)" || ip netns delete "$switch"
