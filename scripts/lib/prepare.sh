@@ -7,11 +7,16 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # Runs a command with its output in a file and a line of progress; shows the output only when it fails.
 quietly() {
-  local what=$1 log seconds=$SECONDS
+  local what=$1 log seconds=$SECONDS status
   shift
   log=$(mktemp)
   printf '\033[1m==>\033[0m %s … ' "$what"
-  if "$@" >"$log" 2>&1; then
+  # As part of a condition the command would not stop at its first failure (bash(1), set -e).
+  set +e
+  (set -e; "$@") >"$log" 2>&1
+  status=$?
+  set -e
+  if [ $status -eq 0 ]; then
     printf 'done (%s s)\n' $((SECONDS - seconds))
     rm -f "$log"
   else
@@ -35,15 +40,22 @@ missing_packages() {
   done
 }
 
-# Packages must not start their daemons here: dockerd belongs into the lab, and Redis is the daemon's own.
-install_packages() {
-  local policy=/usr/sbin/policy-rc.d status=0
-  if [ -e $policy ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy; fi
-  apt-get update -qq &&
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" || status=$?
-  [ -z "$policy" ] || rm -f "$policy"
-  return $status
-}
+policy=/usr/sbin/policy-rc.d
+policy_text='#!/bin/sh
+# Of geard: while it installs packages.
+exit 101'
+
+# Packages must not start their daemons here: dockerd belongs into the lab, and Redis is the daemon's own. The file that says
+# so goes with this subshell, also after Ctrl-C; one that a killed run has left is taken for ours.
+install_packages() (
+  if [ ! -e "$policy" ] || [ "$(cat "$policy")" = "$policy_text" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '%s\n' "$policy_text" >"$policy"
+    chmod 755 "$policy"
+  fi
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+)
 
 ensure_packages() {
   local missing
@@ -81,7 +93,8 @@ unpack_packages() {
   (
     cd "$work" && apt-get update -qq && apt-get download -qq "$@" && mkdir files || exit
     for package in ./*.deb; do dpkg-deb -x "$package" files || exit; done
-    rm -rf "$to" && mkdir -p "$(dirname "$to")" && mv files "$to"
+    # Another file system may hold it: what is moved there in steps is renamed at last.
+    rm -rf "$to" "$to.new" && mkdir -p "$(dirname "$to")" && mv files "$to.new" && mv "$to.new" "$to"
   ) || status=$?
   rm -rf "$work"
   return $status
