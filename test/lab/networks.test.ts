@@ -365,6 +365,7 @@ test('what a crash has left is removed by the next worker, and no network that g
   await host.ok('systemctl', 'kill', '--signal=KILL', '--kill-who=all', 'geard');
   await until('the network is gone', async () => !(await networks()).includes('gear-left'));
   expect(await host.ok('docker', 'network', 'ls', '--format', '{{.Name}}')).toContain('gear-foreign');
+  await apiAnswers(); // The worker tidies before the api listens.
   const refused = await host.change('PUT', 'container', 'r=foreign&t=geard%2Fsample', {});
   expect(refused).toMatchObject({
     code: 'host_unavailable',
