@@ -182,3 +182,24 @@ test('gear.target stops and starts what runs, and no gear; a boot starts both', 
   await ok('contrib/lab', 'reboot', 'h1');
   await become('all run after a reboot', 'active', 'active', 'active');
 });
+
+test('a host that has joined has its worker after every boot', async () => {
+  await host.ok('systemctl', 'disable', '--now', 'gear.target', 'geard-worker');
+  const add =
+    'gear host add h2 --redis redis://127.0.0.1:6379 --keys /etc/geard/keys --acl-file /root/users.acl';
+  const joined = await host.try('sh', '-c', `${add} | sed '1d;/^END$/d' | gear host join`);
+  expect(joined, joined.stderr).toMatchObject({ status: 0 });
+  expect(joined.stdout).toContain('geard-worker is started, now and after every boot');
+  await ok('contrib/lab', 'reboot', 'h1');
+  const isActive = async () =>
+    (await host.try('systemctl', 'is-active', '--quiet', 'geard-worker')).status === 0;
+  await until('it runs after a reboot', isActive);
+});
+
+test('where a Redis is named none is made, and nothing is installed', async () => {
+  await host.ok('sh', '-c', 'echo >>/root/release/package/docs/operations.md');
+  const before = await host.ok('readlink', '/usr/local/lib/geard/current');
+  const { status, stderr } = await host.install('redis', 'api', 'worker');
+  expect([status, stderr]).toEqual([1, expect.stringContaining('name a Redis already')]);
+  expect(await host.ok('readlink', '/usr/local/lib/geard/current')).toBe(before);
+});

@@ -116,6 +116,23 @@ test('another version replaces the one before and restarts api and worker; gears
   expect(JSON.parse(await host.curl('GET', 'container?r=web'))).toMatchObject({ resource: 'web' });
 });
 
+test('an upgrade that was interrupted is finished by the next run', async () => {
+  const [[redis, api, worker], before] = [await mainPids(), await programs()];
+  await host.ok('sh', '-c', 'echo >>/root/release/package/docs/operations.md');
+  const broken = '/usr/local/bin/systemd-tmpfiles';
+  await host.write(broken, '#!/bin/sh\nexit 1\n', '755');
+  expect((await host.install()).status).toBe(1);
+  expect(await mainPids()).toEqual([redis, api, worker]);
+  expect(await programs()).toEqual(expect.arrayContaining(before)); // What runs is still there.
+  await host.ok('rm', broken);
+  const { status, stdout } = await host.install();
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/restarted: geard-api.service\nrestarted: geard-worker.service/);
+  expect(await programs()).toHaveLength(before.length);
+  await ready();
+  expect((await host.install()).stdout).not.toContain('restarted');
+});
+
 test('it says what is wrong and how to mend it, and changes nothing', async () => {
   const before = await programs();
   expect(await host.install('--uninstall', 'daemon')).toMatchObject({ status: 2 });
