@@ -1,11 +1,17 @@
+import { once } from 'node:events';
 import { mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pino from 'pino';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { lastFile } from '../../src/queue/private-redis/append-only-file.ts';
-import { openPrivateRedis, type PrivateRedis } from '../../src/queue/private-redis/private-redis.ts';
+import {
+  openPrivateRedis,
+  type PrivateRedis,
+  untilLoaded,
+} from '../../src/queue/private-redis/private-redis.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -157,4 +163,28 @@ test('a disk that fills up is named in the log; Redis goes on with what was ackn
   await rm(join(base, 'ballast'));
   await until('it takes writes again', () => using((redis) => redis.set('after', 'x')).catch(() => null));
   expect(await names()).toEqual([...acknowledged, 'after'].sort());
+});
+
+test('a Redis that loads for longer than it may take to answer is waited for, and one that falls silent is not', async () => {
+  let answers = 0;
+  /** Answers INFO as Redis does while it loads: 20 times, and then as one that has; at last not at all. */
+  const answer = () => {
+    const info = `# Persistence\r\nloading:${++answers <= 20 ? 1 : 0}\r\n`;
+    return answers < 40 ? `$${info.length}\r\n${info}\r\n` : '';
+  };
+  const server = createServer((socket) => {
+    socket.on('data', (data) => {
+      for (const [, name] of String(data).matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm))
+        socket.write(name === 'info' ? answer() : '+OK\r\n');
+    });
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const redis = new Redis({ host: '127.0.0.1', port, enableReadyCheck: false, commandTimeout: 500 });
+  onTestFinished(() => redis.disconnect());
+  await untilLoaded(redis); // For a second at least.
+  expect(answers).toBe(21);
+  answers = 40;
+  await expect(untilLoaded(redis)).rejects.toThrow('Command timed out');
 });

@@ -124,10 +124,11 @@ async function untilReady(server: Server, socket: string, log: Logger, wasTrimme
     maxRetriesPerRequest: null,
     retryStrategy: () => 20,
     commandTimeout: startDeadline,
+    enableReadyCheck: false, // It answers while it loads.
   });
   redis.on('error', () => undefined);
   try {
-    const answered = redis.ping().catch((cause: Error) => {
+    const answered = untilLoaded(redis).catch((cause: Error) => {
       throw new Error(`the daemon's own redis did not answer within ${startDeadline / 1000} s`, { cause });
     });
     await Promise.race([answered, failed]);
@@ -141,6 +142,14 @@ async function untilReady(server: Server, socket: string, log: Logger, wasTrimme
   } finally {
     redis.disconnect();
   }
+}
+
+/**
+ * Resolves when Redis has loaded its data, which may take minutes. Rejects when it does not answer
+ * a question in time.
+ */
+export async function untilLoaded(redis: Redis): Promise<void> {
+  while (/^loading:1/m.test(await redis.info('persistence'))) await pause(50);
 }
 
 const nothingLost =
