@@ -9,6 +9,7 @@ import type { Handler, JobContext } from '../jobs/context.ts';
 import { resolveSource } from '../repository/clone-source.ts';
 import {
   adoptDraft,
+  assertStillSmall,
   draftOf,
   hasDraft,
   makerOf,
@@ -20,7 +21,8 @@ import { fetchCopy } from '../repository/fetch-copy.ts';
 import { askGit, findFault, headOf } from '../repository/git/git.ts';
 import { defaultBranch, type GitTask, gitContainer } from '../repository/git/git-container.ts';
 import { ensureGitImage } from '../repository/git/git-image.ts';
-import { runGitUnit, stopGitUnit, tooManyObjects } from '../repository/git/run-git-unit.ts';
+import { runGitUnit, stopGitUnit } from '../repository/git/run-git-unit.ts';
+import { tooManyObjects } from '../repository/git/too-many-objects.ts';
 
 /** Makes a bare repository, empty or as a clone, beside its place, checks it and moves it there. */
 export const create: Handler<'repository.create'> = {
@@ -86,6 +88,7 @@ async function makeDraft(
       return gitContainer({ container, image, job, directory, task, limits });
     },
     isPrepared: () => hasDraft(directory),
+    assertSmall: () => assertStillSmall(directory, limits),
   });
 }
 

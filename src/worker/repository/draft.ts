@@ -1,14 +1,26 @@
-import { chmod, chown, lchown, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lchown,
+  lstat,
+  mkdir,
+  opendir,
+  readdir,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Failure, repositoryExists } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { effect } from '../../lib/effect.ts';
-import { readIfThere } from '../../lib/files/if-there.ts';
+import { nullIfAbsent, readIfThere } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { codeOf, syncDirectory, syncFileSystem } from '../host/files.ts';
 import { type CloneLimits, draftName } from './git/git-container.ts';
 import { gitUser } from './git/git-user.ts';
+import { tooManyObjects } from './git/too-many-objects.ts';
 
 /**
  * The directory in which a job makes a repository before moving it into place. Listings skip names
@@ -60,6 +72,27 @@ export async function adoptDraft(draft: string, job: string, limits: CloneLimits
   const ours = configuration(job, sha256);
   await effect('file.write', () => writeFile(join(repository, 'config'), ours, { mode: 0o644, flag: 'wx' }));
   return repository;
+}
+
+/** Files that git makes beside the objects, at most: packs with their indexes, refs, samples. */
+const otherFiles = 10_000;
+
+/**
+ * Throws `clone_failed` when a draft in the making is already larger than a repository may be: a
+ * "dumb" HTTP server may send files without end. Stops counting then.
+ */
+export async function assertStillSmall(draft: string, limits: CloneLimits): Promise<void> {
+  let [bytes, files] = [0, 0];
+  const count = async (directory: string): Promise<void> => {
+    for await (const entry of (await nullIfAbsent(opendir(directory))) ?? []) {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) await count(path);
+      else bytes += (await nullIfAbsent(lstat(path)))?.size ?? 0; // git removes files meanwhile.
+      assertNotTooLarge(bytes, limits);
+      if (++files > limits.objects + otherFiles) throw tooManyObjects(limits.objects);
+    }
+  };
+  await count(join(draft, draftName));
 }
 
 /** Gives a tree to root and returns its size in bytes. */

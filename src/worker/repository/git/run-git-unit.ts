@@ -10,9 +10,12 @@ import { lastLines } from '../../journald/journal-tail.ts';
 import type { UnitState } from '../../systemd/systemd.ts';
 import { foreignUnit } from '../../systemd/unit-links.ts';
 import { createGitProgress } from './git-progress.ts';
+import { tooManyObjects } from './too-many-objects.ts';
 
 /** Milliseconds between two checks of the unit. */
 const lookInterval = 50;
+/** Milliseconds between two looks at the size of what git makes. */
+const sizeInterval = 2_000;
 const slice = 'gear-small.slice';
 
 export interface GitWork {
@@ -20,6 +23,8 @@ export interface GitWork {
   prepare(): Promise<ContainerRun>;
   /** Whether the preparations of an earlier attempt still exist. */
   isPrepared(): Promise<boolean>;
+  /** Rejects when git has made more than it may. Called every few seconds. */
+  assertSmall(): Promise<void>;
 }
 
 /** git's message for a full disk that does not mention the disk. */
@@ -45,9 +50,21 @@ export async function runGitUnit(
     const engineBefore = await runOfEngine(services);
     await begin(services, resource, job, work);
     const tooMany = followProgress(services, resource, report, watching.signal);
-    await Promise.race([untilOver(services, unit, engineBefore, signal), tooMany]);
+    await Promise.race([
+      untilOver(services, unit, engineBefore, signal),
+      growsTooLarge(work, watching.signal),
+      tooMany,
+    ]);
   } finally {
     watching.abort();
+  }
+}
+
+/** Looks every few seconds at what git has made. Rejects when that is too much; never resolves. */
+async function growsTooLarge({ assertSmall }: GitWork, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await pause(sizeInterval, signal);
+    await assertSmall();
   }
 }
 
@@ -132,9 +149,6 @@ function followProgress(
     });
   });
 }
-
-export const tooManyObjects = (most: number) =>
-  new Failure('clone_failed', `the repository has more than ${most} objects`);
 
 /**
  * Removes the unit that this job began from systemd, and its container. A unit of another job

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Failure, hostUnavailable } from '../../../../../src/jobs/errors.ts';
+import { Failure, hostUnavailable } from '../../../../../src/jobs/errors.ts';
 import type { JobContext } from '../../../../../src/worker/jobs/context.ts';
 import { runGitUnit } from '../../../../../src/worker/repository/git/run-git-unit.ts';
 import { keepLog } from '../../../../support/log-lines.ts';
@@ -10,10 +10,14 @@ const up = { active: 'active', sub: 'running', pending: false, invocation: '1'.r
 const failed = { ...up, active: 'failed', sub: 'failed', invocation: '0'.repeat(32) };
 
 /** Runs git in a container that ends with status 125, which the engine explains in this way. */
-function runGit(explanation: Failure | string | null, known: object = {}): Promise<void> {
+function runGit(
+  explanation: Failure | string | null,
+  known: object = {},
+  { activity = failed, assertSmall = async () => {} } = {},
+): Promise<void> {
   const services = {
     systemd: {
-      activity: async (unit: string) => (unit === 'engine.service' ? up : failed),
+      activity: async (unit: string) => (unit === 'engine.service' ? up : activity),
       state: async () => ({ ...failed, load: 'not-found', result: 'exit-code', mainStatus: 125, ...known }),
       runOnce: async () => undefined,
     },
@@ -32,6 +36,7 @@ function runGit(explanation: Failure | string | null, known: object = {}): Promi
   return runGitUnit(context, 'site', {
     prepare: async () => ({ name: 'job-site', owner: { job }, image: 'git', command: [], pids: 1 }),
     isPrepared: async () => false,
+    assertSmall,
   });
 }
 
@@ -54,4 +59,13 @@ test('a unit of this name that geard has not made is left alone', async () => {
     code: 'internal',
     message: 'systemd has a unit job-site.service that geard has not made; remove it from the host first',
   });
+});
+
+test('git that makes more than it may is not waited for', async () => {
+  const tooLarge = new Failure('clone_failed', 'the repository is larger than 1 MiB');
+  const how = {
+    activity: { ...up, pending: true, active: 'activating' },
+    assertSmall: () => Promise.reject(tooLarge),
+  };
+  await expect(runGit(null, {}, how)).rejects.toBe(tooLarge);
 });
