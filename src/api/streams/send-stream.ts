@@ -42,6 +42,7 @@ export async function sendStream(
   openStreams.add({ stream });
   const watch = setInterval(async () => {
     if (await isValid()) return;
+    log.outcome = brokenOff;
     log.reason = 'the token is no longer valid';
     res.destroy();
   }, validityInterval);
