@@ -14,8 +14,10 @@ cd "$(dirname "$0")/.."
 labs=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
 processors=${GEARD_TEST_PROCESSORS:-$(nproc)}
 
+programs_of_tests=(docker-compose:docker-compose faketime:faketime fish:fish groff:groff-base /usr/bin/python3:python3 zsh:zsh)
+
 if [ "${1:-}" = --changed ]; then
-  prepare
+  prepare "${programs_of_tests[@]}"
   ensure_engines
   ensure_promtool
   ensure_generator
@@ -126,7 +128,7 @@ finish() {
   rm -rf "$results"
 }
 
-prepare docker-compose:docker-compose faketime:faketime fish:fish groff:groff-base /usr/bin/python3:python3 zsh:zsh
+prepare "${programs_of_tests[@]}"
 ensure_vectors
 ensure_engines
 for tier in "${tiers[@]}"; do

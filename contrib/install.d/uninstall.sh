@@ -20,7 +20,7 @@ take_away() {
   # The name of git-image.ts. Where no such image was built, or Docker is gone already, there is nothing to do.
   docker image rm --force geard.invalid/githost >/dev/null 2>&1 || true
   say "removed: $versions, $link, the git image that was built here"
-  say "kept: /var/lib/gears (or what GEARD_BASE names): gears, repositories, environments; /var/lib/geard-redis: jobs; /var/log/geard*: what was refused; $settings: settings and keys"
+  say "kept: /var/lib/gears (or what GEARD_BASE names): gears, repositories, environments; /var/lib/geard-redis: jobs; /var/log/geard*: what was refused; $settings: settings and keys; $issuer, if it is here: what makes tokens"
   say 'Gears go on running: systemctl list-units "gear-*". To stop them all: systemctl stop gear.slice'
 }
 
