@@ -55,12 +55,8 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   await journal.tidy();
   const answers = createQueryHandlers({ queue, services, authorizer, sources, cancel: runner.cancel });
   queue.open(runner.deliver, answers);
-  /** Finds deliveries that a crash has lost; BullMQ makes the others at once. */
-  const deliverOpenJobs = async () => {
-    for (const id of await ledger.open()) runner.deliver(id).catch(() => undefined);
-  };
-  await deliverOpenJobs();
-  closers.push(every(sweepInterval, deliverOpenJobs, log));
+  await runner.sweep();
+  closers.push(every(sweepInterval, runner.sweep, log));
   closers.push(every(sweepInterval, runner.lookForCancellations, log));
   closers.push(every(tidyInterval, () => journal.prune(journalSeconds), log));
   return {

@@ -16,6 +16,13 @@ export class MemoryLedger implements WorkerLedger {
     return id;
   }
 
+  /** Ends a job as an api does: it is open no more, and in no line. */
+  cancel(id: string): void {
+    const { job } = this.#records.get(id) ?? {};
+    this.#setState(id, 'cancelled');
+    if (job) this.#leave(id, job.resource);
+  }
+
   /** Has a job expire: its id stays in its line. */
   expire(id: string): void {
     this.#records.delete(id);
@@ -44,7 +51,7 @@ export class MemoryLedger implements WorkerLedger {
     await setImmediate(); // As a call to Redis, it lets others go on.
     const [first] = this.#lineOf(resource);
     const record = this.#records.get(id);
-    if (!record || first === undefined) return { turn: 'over' } as const;
+    if (!record || first === undefined || record.job.state === 'cancelled') return { turn: 'over' } as const;
     if (first !== id) return { turn: 'behind', first } as const;
     record.job.state = 'running';
     this.told.push(`begin ${id}`);

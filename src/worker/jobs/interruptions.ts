@@ -6,6 +6,14 @@ export class Cancelled extends Error {
   }
 }
 
+/** Abort reason of a job's wait for its turn: an api has ended the job. */
+export class EndedByApi extends Error {
+  constructor() {
+    super('the job has ended');
+    this.name = 'EndedByApi';
+  }
+}
+
 /**
  * Abort reason of a job's signal: the worker is stopping. The next attempt continues the work so
  * far.

@@ -26,6 +26,8 @@ export class ActiveJob {
   readonly abort = new AbortController();
   /** Also stops undoing its work: aborts with `HandedBack`. */
   readonly handBack = new AbortController();
+  /** Ends its waits for a slot: aborts with `EndedByApi` or `HandedBack`. */
+  readonly wait = new AbortController();
   /** Settles when the job has left. */
   left: Promise<void> = Promise.resolve();
   /** The job that it waits for; null: none. */
@@ -39,6 +41,16 @@ export class ActiveJob {
 
   constructor(log: Logger) {
     this.log = log;
+  }
+
+  /** Whether it waits for its turn, and holds nothing. */
+  isWaiting(): boolean {
+    return this.#stage === 'waiting' || this.#stage === 'behind';
+  }
+
+  endWait(reason: Error): void {
+    this.wait.abort(reason);
+    this.wake();
   }
 
   canBeCancelled(): boolean {

@@ -8,7 +8,7 @@ import { kindOf } from '../../jobs/registry.ts';
 import { Limiter, shared } from '../../lib/async/limiter.ts';
 import type { JobRecord } from '../../queue/worker-queue.ts';
 import type { AuthorizedJob } from '../authorization.ts';
-import { Cancelled, HandedBack } from '../jobs/interruptions.ts';
+import { Cancelled, EndedByApi, HandedBack } from '../jobs/interruptions.ts';
 import type { JournalEntry } from '../jobs/job-journal.ts';
 import { jobSeconds, waitSeconds } from '../metrics.ts';
 import { ActiveJob } from './active-job.ts';
@@ -18,12 +18,6 @@ import { codeOf, drop, finish, untilWritten } from './outcome-store.ts';
 import { runJob } from './run-job.ts';
 import type { RunnerParts, StageParts } from './runner-parts.ts';
 import { createStallLog } from './stall-log.ts';
-
-/**
- * Maximum number of jobs in this process; the ledger keeps the others. More than a host has open:
- * jobs that were cancelled while they waited are here until their turn.
- */
-const maxActive = 20_000;
 
 /**
  * Runs the jobs of a host. Jobs of one gear run in the order of their acceptance, jobs of different
@@ -54,7 +48,7 @@ export class Runner {
     this.#parts = { ...parts, logStall };
     this.#places = new Limiter(shared(parts.services.limits.maxParallelJobs));
     this.#line = { ledger: parts.ledger, active: new Map(), deliver: this.deliver };
-    setMaxListeners(0, this.#stopping.signal); // Every job that waits for its turn listens to it.
+    setMaxListeners(0, this.#stopping.signal); // Every job that waits for the disk listens to it.
   }
 
   /**
@@ -68,7 +62,7 @@ export class Runner {
       wakeIfStranded(this.#line, known);
       return known.left;
     }
-    if (this.#stopping.signal.aborted || active.size >= maxActive) return Promise.reject(new HandedBack());
+    if (this.#stopping.signal.aborted) return Promise.reject(new HandedBack());
     if (!requestId.safeParse(id).success) return Promise.resolve();
     const job = new ActiveJob(this.#parts.services.log.child({ id }));
     active.set(id, job);
@@ -92,6 +86,17 @@ export class Runner {
   };
 
   /**
+   * Delivers the host's open jobs: a crash may have lost their deliveries. Lets go of jobs that wait
+   * here and are open no more, because an api has ended them.
+   */
+  sweep = async (): Promise<void> => {
+    const here = [...this.#line.active]; // Before the look: who comes during it may not be in it.
+    const open = new Set(await this.#parts.ledger.open());
+    for (const [id, job] of here) if (!open.has(id) && job.isWaiting()) job.endWait(new EndedByApi());
+    for (const id of open) this.deliver(id).catch(() => undefined); // The runner logged why.
+  };
+
+  /**
    * Aborts running jobs whose records say that a client has cancelled them: the query that tells of
    * it may be lost.
    */
@@ -111,7 +116,7 @@ export class Runner {
   async drain(grace: number): Promise<void> {
     this.#stopping.abort(new HandedBack());
     const jobs = [...this.#line.active.values()];
-    for (const job of jobs) job.wake();
+    for (const job of jobs) job.endWait(new HandedBack());
     const timer = setTimeout(() => {
       for (const { abort, handBack } of jobs) {
         abort.abort(new HandedBack());
@@ -132,7 +137,9 @@ export class Runner {
     for (;;) {
       job.enter('waiting');
       const begin = () => this.#begin(job, record, admission);
-      const before = await this.#places.run(tenant, begin, this.#stopping.signal);
+      const before = await this.#places
+        .run(tenant, begin, job.wait.signal)
+        .catch((error: unknown) => this.#dropEnded(record, error));
       if (before === null) return;
       await waitBehind(this.#line, job, record, before);
     }
@@ -161,6 +168,13 @@ export class Runner {
       const ended = this.#bringToEnd(job, turn.record, admission);
       wakeFirst(this.#line, await ended.catch((error) => this.#handBack(job, record, error)));
     }
+    return null;
+  }
+
+  /** Drops a job that an api has ended while it waited. Throws any other error. */
+  async #dropEnded(record: JobRecord, error: unknown): Promise<null> {
+    if (!(error instanceof EndedByApi)) throw error;
+    await drop(this.#parts, record);
     return null;
   }
 

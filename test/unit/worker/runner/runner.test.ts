@@ -525,3 +525,23 @@ test('a cancellation that only the record tells of ends a running job, and a ref
   expect([...running.keys()]).toEqual([db]);
   expect(authorizer.cancels).toHaveBeenCalledTimes(2);
 });
+
+test('a job that an api ends while it waits, for another one or for a slot, leaves the worker at once', async () => {
+  const { runner, ledger, accept, isRunning, end, stagesOf } = setUp({ maxParallelJobs: 2 });
+  const [running, behind, slotless, other] = [accept('web'), accept('web'), accept('db'), accept('web')];
+  const ran = runner.deliver(running); // One user has half of the slots.
+  await isRunning(running);
+  const left = [behind, slotless].map((id) => runner.deliver(id));
+  const stays = runner.deliver(other);
+  await until('all wait', () => [behind, slotless, other].every((id) => stagesOf(id).includes('waiting')));
+  for (const id of [behind, slotless]) ledger.cancel(id);
+  await runner.sweep();
+  await Promise.all(left);
+  for (const id of [behind, slotless]) expect(ledger.told).toContain(`drop ${id}`);
+  end(running);
+  await ran;
+  await isRunning(other);
+  end(other);
+  await stays;
+  expect(ledger.outcomes.get(other)).toMatchObject({ state: 'succeeded' });
+});
