@@ -27,7 +27,17 @@ export async function pullImage(
   { whole, next } = deadlines,
 ): Promise<void> {
   const late = new AbortController();
-  const [wholeTimer, nextTimer] = [whole, next].map((after) => setTimeout(() => late.abort(), after));
+  const wholeTimer = setTimeout(() => late.abort(), whole);
+  /** Layers that wait for the downloads of other pulls: the engine says nothing until then. */
+  const waiting = new Set<string | undefined>();
+  let nextTimer: NodeJS.Timeout | undefined;
+  const awaitNext = ({ id, status }: PullEvent) => {
+    clearTimeout(nextTimer);
+    if (status === 'Waiting') waiting.add(id);
+    else waiting.delete(id);
+    if (waiting.size === 0) nextTimer = setTimeout(() => late.abort(), next);
+  };
+  awaitNext({});
   try {
     const stream = await docker.pull(imageName(reference), {
       abortSignal: AbortSignal.any([signal, late.signal]),
@@ -36,7 +46,7 @@ export async function pullImage(
     await new Promise<void>((resolve, reject) => {
       const ended = (error: Error | null) => (error ? reject(error) : resolve());
       docker.modem.followProgress(stream, ended, (event: PullEvent) => {
-        nextTimer?.refresh();
+        awaitNext(event);
         if (event.error) reject(new Error(event.error));
         else layers(event);
       });

@@ -153,10 +153,11 @@ test('an engine that takes a name for the beginning of an id gives no image', as
 test.each([
   ['says nothing any more', { whole: 60_000, next: 100 }, 60_000],
   ['goes on and on', { whole: 200, next: 60_000 }, 20],
-])('a pull whose registry %s ends with a timeout', async (_, deadlines, interval) => {
+  ['has to wait for other pulls', { whole: 400, next: 50 }, 60_000, 'Waiting'],
+])('a pull whose registry %s ends with a timeout', async (_, deadlines, interval, status = 'Downloading') => {
   const server = createServer((_req, res) => {
     res.writeHead(200, { 'Content-Type': 'application/json' });
-    const tell = () => res.write('{"id":"a","status":"Downloading"}\n');
+    const tell = () => res.write(`{"id":"a","status":"${status}"}\n`);
     tell();
     const timer = setInterval(tell, interval);
     res.once('close', () => clearInterval(timer));
@@ -166,9 +167,11 @@ test.each([
   const { port } = server.address() as AddressInfo;
   const docker = new Dockerode({ host: '127.0.0.1', port });
   const { signal } = new AbortController();
+  const began = performance.now();
   const pulled = pullImage(docker, 'a:1', () => undefined, signal, deadlines);
   await expect(pulled).rejects.toMatchObject({
     code: 'timeout',
     message: 'a:1: the registry sends too slowly',
   });
+  if (status === 'Waiting') expect(performance.now() - began).toBeGreaterThan(390);
 });
