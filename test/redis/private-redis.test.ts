@@ -188,3 +188,13 @@ test('a Redis that loads for longer than it may take to answer is waited for, an
   answers = 40;
   await expect(untilLoaded(redis)).rejects.toThrow('Command timed out');
 });
+
+test('a Redis that is still starting is ended where its daemon stops', async () => {
+  let closed: Promise<void> | undefined;
+  const started = openPrivateRedis(base, log, (close) => {
+    closed = close();
+  });
+  await expect(started).rejects.toThrow("the daemon's own redis cannot run");
+  await closed;
+  await expect(using((redis) => redis.ping())).rejects.toThrow();
+});

@@ -124,7 +124,5 @@ function streamPlace(role: Role, { stream, streamListen }: Config) {
 
 async function privateRedis({ base }: Config, log: Logger, closers: Closers): Promise<string> {
   const { openPrivateRedis } = await import('../../queue/private-redis/private-redis.ts');
-  const redis = await openPrivateRedis(base, log);
-  closers.push(redis.close);
-  return redis.url;
+  return (await openPrivateRedis(base, log, closers.push)).url;
 }

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import { createClosers } from '../../lib/async/closers.ts';
+import { pause } from '../../lib/async/pause.ts';
+import { succeeds } from '../../lib/async/succeeds.ts';
 import { traceEffects } from '../../lib/effect.ts';
 import { createLogger } from '../../lib/logger.ts';
 import { countEffect } from '../../lib/metrics/effects.ts';
@@ -15,6 +17,9 @@ import { hideArguments } from './process-hardening.ts';
 
 /** Timeout for a collector to accept the last spans, in milliseconds. */
 const flushPatience = 2_000;
+
+/** Milliseconds for a start to end after a signal. */
+const startPatience = 2_000;
 
 /** Timeout for stopping, in milliseconds: then the process ends, whatever still runs. */
 const patience = 28_000;
@@ -49,6 +54,8 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     const why = await Promise.race([ended, failed, opened.then(() => Promise.race([ended, failed]))]);
     if (why instanceof Error) log.fatal({ reason: why.message }, 'stopping');
     else log.info({ signal: why }, 'stopping');
+    // A start that is about to end is closed as a whole.
+    await Promise.race([succeeds(opened), pause(startPatience)]);
     process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C exits at once.
     const timer = setTimeout(() => {
       log.error('not everything ended in time; a worker resumes its jobs at its next start');

@@ -30,9 +30,14 @@ const lastRestart = 2_000;
 
 /**
  * The daemon's own Redis, on a socket in a directory that only root may enter. It syncs every write
- * to disk before acknowledging it. The daemon restarts it when it ends by itself.
+ * to disk before acknowledging it. The daemon restarts it when it ends by itself. `onLaunch`: gets
+ * the way to end it as soon as it runs; it may take minutes to load its data.
  */
-export async function openPrivateRedis(base: string, log: Logger): Promise<PrivateRedis> {
+export async function openPrivateRedis(
+  base: string,
+  log: Logger,
+  onLaunch: (close: PrivateRedis['close']) => void = () => undefined,
+): Promise<PrivateRedis> {
   const directory = join(base, 'redis');
   const socket = join(directory, 'redis.sock');
   if (Buffer.byteLength(socket) > maxSocketPath) {
@@ -70,6 +75,7 @@ export async function openPrivateRedis(base: string, log: Logger): Promise<Priva
     await server.ended;
     clearTimeout(timer);
   };
+  onLaunch(close);
   try {
     await untilReady(server, socket, log, wasTrimmed);
   } catch (error) {
