@@ -62,7 +62,10 @@ install_units() {
 
 socket=unix:/run/geard-redis/redis.sock
 acl=$settings/redis/users.acl
-names_another_redis() { grep -hs '^GEARD_REDIS_URL=.' "$settings"/{geard,api,worker}.env | grep -qvxF "GEARD_REDIS_URL=$socket"; }
+# Not all of the files need to be there.
+names_another_redis() {
+  { grep -hs '^GEARD_REDIS_URL=.' "$settings"/{geard,api,worker}.env || true; } | grep -qvxF "GEARD_REDIS_URL=$socket"
+}
 
 makes_redis() { wanted redis && [ ! -e "$acl" ]; }
 

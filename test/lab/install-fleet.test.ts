@@ -197,7 +197,7 @@ test('a host that has joined has its worker after every boot', async () => {
 });
 
 test('where a Redis is named none is made, and nothing is installed', async () => {
-  await host.ok('sh', '-c', 'echo >>/root/release/package/docs/operations.md');
+  await host.ok('sh', '-c', 'rm /etc/geard/api.env; echo >>/root/release/package/docs/operations.md');
   const before = await host.ok('readlink', '/usr/local/lib/geard/current');
   const { status, stderr } = await host.install('redis', 'api', 'worker');
   expect([status, stderr]).toEqual([1, expect.stringContaining('name a Redis already')]);
