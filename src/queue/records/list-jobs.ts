@@ -133,7 +133,7 @@ async function sizeOf(redis: Redis, lists: List[]): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Removes ids from lists, except from `open`, which belongs to the worker. */
+/** Removes ids from lists, except from `open`: the worker looks at those itself. */
 async function sweep(redis: Redis, gone: Listed[]): Promise<void> {
   const ids = new Map<string, string[]>();
   for (const { host, key, id } of gone)
