@@ -29,6 +29,8 @@ export async function refreshEnvironment(
   if (imageTag !== gear.imageTag)
     await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, services), 0o644);
   // Also when an interrupted attempt has written the unit.
-  if ((await systemd.state(paths.unitName(resource))).needsReload) await systemd.reload();
-  await removeStaleImages(services, resource, imageTag);
+  const { needsReload } = await systemd.state(paths.unitName(resource));
+  if (needsReload) await systemd.reload();
+  if (needsReload || imageTag !== null || gear.imageTag !== null)
+    await removeStaleImages(services, resource, imageTag);
 }

@@ -97,7 +97,7 @@ export function untilReady(readiness: Readiness): ReadyWatch {
         await assertUp();
       }
       // Of a gear with many listeners a look takes long.
-      await news(Math.max(listenInterval, 20 * took));
+      await news(Math.min(1_000, Math.max(listenInterval, 20 * took)));
     }
   };
 

@@ -51,7 +51,7 @@ export async function runGitUnit(
     await begin(services, resource, job, work);
     const tooMany = followProgress(services, resource, report, watching.signal);
     await Promise.race([
-      untilOver(services, unit, engineBefore, signal),
+      untilOver(services, unit, engineBefore, AbortSignal.any([signal, watching.signal])),
       growsTooLarge(work, watching.signal),
       tooMany,
     ]);
@@ -62,9 +62,11 @@ export async function runGitUnit(
 
 /** Looks every few seconds at what git has made. Rejects when that is too much; never resolves. */
 async function growsTooLarge({ assertSmall }: GitWork, signal: AbortSignal): Promise<never> {
-  for (;;) {
-    await pause(sizeInterval, signal);
+  for (let took = 0; ; ) {
+    await pause(Math.max(sizeInterval, 10 * took), signal);
+    const began = performance.now();
     await assertSmall();
+    took = performance.now() - began;
   }
 }
 
