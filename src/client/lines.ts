@@ -39,9 +39,15 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
   }
 }
 
-/** Shortens the time for which a log is followed (`for`) by the milliseconds that have passed. */
+/**
+ * Shortens the time for which a log is followed (`for`) by the milliseconds that have passed, down
+ * to one second: with 0 seconds a log is not followed.
+ */
 const withoutPast = (url: string, past: number) =>
-  url.replace(/(?<=[?&]for=)\d+/, (seconds) => String(Math.max(0, Math.ceil(Number(seconds) - past / 1000))));
+  url.replace(
+    /([?&]for=)([1-9]\d*)/,
+    (_, name: string, seconds: string) => name + Math.max(1, Math.ceil(Number(seconds) - past / 1000)),
+  );
 
 /** Yields every complete line. Closes the stream when the reader stops. */
 async function* parsed(body: Response['body']): AsyncGenerator<Line, void, void> {

@@ -210,7 +210,7 @@ test('a log that is cut off is followed for what is left of its time, and not fo
       ),
     );
   const sent: string[] = [];
-  const answers = [cut(60), cut(59.5), new Response('{"event":"end","reason":"the time is up"}\n')];
+  const answers = [cut(60), cut(70), new Response('{"event":"end","reason":"the time is up"}\n')];
   vi.stubGlobal('fetch', async (url: string) => {
     sent.push(new URL(url).search);
     return answers.shift();
