@@ -8,7 +8,7 @@ import { accepted, replayed } from '../metrics.ts';
 import { livesElsewhere, noHost, notFound, placementFor } from '../placement.ts';
 import { preferredWait } from '../request/preferences.ts';
 import { sendJob } from '../respond.ts';
-import { waitForChange } from './job-routes.ts';
+import { unlessLost, waitForJob } from './job-routes.ts';
 
 /** Handlers of requests that become jobs. */
 export function changes(queue: ApiQueue): { [T in JobType]: OrderHandler<JobType> } {
@@ -42,7 +42,7 @@ async function submit(
   (isReplayed ? replayed : accepted).add({ type: change.command.type });
   const { job } = isReplayed ? placed.record : placed;
   const waits = waited && !isFinal(job.state);
-  const latest = waits ? await waitForChange(queue, change.id, waited, res) : null;
+  const latest = waits ? await unlessLost(waitForJob(queue, change.id, waited, res)) : null;
   sendJob(req, res, latest?.job ?? job, waited, isReplayed);
 }
 

@@ -41,7 +41,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
       // The worker finds the cancellation in the record anyway; the query only speeds it up.
       if (before === 'running') queue.ask(host, 'job.cancel', sealed, { id }, 1_000).catch(() => undefined);
-      const latest = await (waited ? waitForChange(queue, id, waited, res) : queue.job(id));
+      const latest = await unlessLost(waited ? waitForJob(queue, id, waited, res) : queue.job(id));
       // The cancellation succeeds when the job has ended: none of its states is a failure here.
       const job = (latest ?? record).job;
       if (job.state === 'failed') sendJson(res, 200, job);
@@ -57,11 +57,11 @@ export function waitForJob(queue: ApiQueue, id: string, seconds: number, res: Re
 }
 
 /**
- * Waits for a job that a change has just made or cancelled. Returns null when the queue is lost
- * meanwhile: the change has taken effect, and an error would say that it has not.
+ * Reads a job that a change has just made or cancelled. Null when the queue is lost meanwhile: the
+ * change has taken effect, and an error would say that it has not.
  */
-export function waitForChange(queue: ApiQueue, id: string, seconds: number, res: Response) {
-  return waitForJob(queue, id, seconds, res).catch((error: unknown) => {
+export function unlessLost(read: Promise<JobRecord | null>): Promise<JobRecord | null> {
+  return read.catch((error: unknown) => {
     if (error instanceof Failure && error.code === 'queue_unavailable') return null;
     throw error;
   });
