@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
 import { gearBody } from '../../src/jobs/types/container.ts';
+import { pause } from '../../src/lib/async/pause.ts';
 import { succeeds } from '../../src/lib/async/succeeds.ts';
 import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { DockerClient } from '../../src/worker/docker/dockerode.ts';
@@ -136,7 +137,10 @@ async function attempt<T extends JobType>(type: T, params: Params<T>): Promise<F
 /** Runs a job that must succeed, after a transient failure again as the worker does: what a test begins with is there. */
 async function perform<T extends JobType>(type: T, params: Params<T>): Promise<void> {
   let failure = await attempt(type, params);
-  for (let again = 0; failure?.transient && again < 3; again++) failure = await attempt(type, params);
+  for (let again = 0; failure?.transient && again < 3; again++) {
+    await pause(250);
+    failure = await attempt(type, params);
+  }
   if (failure !== null) throw new Error(`${type} failed: ${failure.message}`, { cause: failure });
 }
 
