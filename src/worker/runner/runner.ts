@@ -86,11 +86,12 @@ export class Runner {
   };
 
   /**
-   * Delivers the host's open jobs: a crash may have lost their deliveries. Lets go of jobs that wait
-   * here and are open no more, because an api has ended them.
+   * Delivers the host's open jobs, because a crash may have lost their deliveries. Lets go of jobs
+   * that wait here and are open no more, because an api has ended them.
    */
   sweep = async (): Promise<void> => {
-    const here = [...this.#line.active]; // Before the look: who comes during it may not be in it.
+    // Before the look: a job that comes during it may not be in its answer.
+    const here = [...this.#line.active];
     const open = new Set(await this.#parts.ledger.open());
     for (const [id, job] of here) if (!open.has(id) && job.isWaiting()) job.endWait(new EndedByApi());
     for (const id of open) this.deliver(id).catch(() => undefined); // The runner logged why.
