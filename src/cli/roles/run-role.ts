@@ -54,13 +54,13 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     const why = await Promise.race([ended, failed, opened.then(() => Promise.race([ended, failed]))]);
     if (why instanceof Error) log.fatal({ reason: why.message }, 'stopping');
     else log.info({ signal: why }, 'stopping');
-    // A start that is about to end is closed as a whole.
-    await Promise.race([succeeds(opened), pause(startPatience)]);
     process.once('SIGINT', () => process.exit(1)); // A second Ctrl-C exits at once.
     const timer = setTimeout(() => {
       log.error('not everything ended in time; a worker resumes its jobs at its next start');
       process.exit(1);
     }, patience);
+    // A start that is about to end is closed as a whole.
+    await Promise.race([succeeds(opened), pause(startPatience)]);
     await closers.close();
     await flushSpans(flushPatience);
     clearTimeout(timer);
