@@ -277,3 +277,38 @@ test('nothing is delivered to a host that is offline, which finds its jobs when 
   expect((await queue.accept(request(stop('a')), to('h1'))).verdict).toBe('accepted');
   expect(await redis.redis.keys(`${keys.queuePrefix('h1')}:${queueName}:*`)).not.toEqual([]);
 });
+
+test('an api with older permissions cancels all the same, and leaves the places of the job to the worker', async () => {
+  await holds('a');
+  await redis.redis.call('ACL', 'SETUSER', 'older', 'on', 'nopass', '~*', '&*', '+@all', '-zrem');
+  const access = { url: redis.url, username: 'older', password: 'any' };
+  const older = openApiQueue({
+    redis: access,
+    limits: jobLimits(),
+    keepSeconds: 1_000,
+    expected: ['h1'],
+    log,
+  });
+  try {
+    await connected(older);
+    const one = request(stop('a'));
+    await queue.accept(one, to('h1'));
+    const record = await older.job(one.id);
+    expect(record && (await older.cancel(record, 'sealed'))).toBe('queued');
+    expect((await queue.job(one.id))?.job.state).toBe('cancelled');
+    expect(await worker.ledger.open()).toEqual([one.id]);
+  } finally {
+    await older.close();
+  }
+});
+
+test('a running job whose host is removed keeps its place for the worker that may come back', async () => {
+  await holds('a');
+  const one = request(stop('a'));
+  await queue.accept(one, to('h1'));
+  const record = await worker.ledger.read(one.id);
+  if (record) await worker.ledger.begin(record);
+  expect(await queue.removeHost('h1')).toMatchObject({ jobs: 1 });
+  expect(await worker.ledger.open()).toEqual([one.id]);
+  expect(await redis.redis.zrange(keys.line('h1', 'gear', 'a'), '0', '-1')).toEqual([one.id]);
+});

@@ -1,3 +1,4 @@
+import { Failure } from '../../jobs/errors.ts';
 import { renderUnit } from '../domain/unit-file.ts';
 import { readBefore, readGear, readUnits } from '../gear/gear-files.ts';
 import { writeDurably } from '../host/files.ts';
@@ -31,6 +32,9 @@ export async function refreshEnvironment(
   // Also when an interrupted attempt has written the unit.
   const { needsReload } = await systemd.state(paths.unitName(resource));
   if (needsReload) await systemd.reload();
-  if (needsReload || imageTag !== null || gear.imageTag !== null)
-    await removeStaleImages(services, resource, imageTag);
+  const hasImages = needsReload || imageTag !== null || gear.imageTag !== null;
+  await removeStaleImages(services, resource, imageTag).catch((error: unknown) => {
+    // Most gears have none, and need no engine for a change of their environment.
+    if (hasImages || !(error instanceof Failure && error.transient)) throw error;
+  });
 }

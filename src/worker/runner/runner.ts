@@ -140,7 +140,7 @@ export class Runner {
       const begin = () => this.#begin(job, record, admission);
       const before = await this.#places
         .run(tenant, begin, job.wait.signal)
-        .catch((error: unknown) => this.#dropEnded(record, error));
+        .catch((error: unknown) => this.#leaveEnded(id, job, error));
       if (before === null) return;
       await waitBehind(this.#line, job, record, before);
     }
@@ -173,9 +173,11 @@ export class Runner {
   }
 
   /** Drops a job that an api has ended while it waited. Throws any other error. */
-  async #dropEnded(record: JobRecord, error: unknown): Promise<null> {
+  async #leaveEnded(id: string, job: ActiveJob, error: unknown): Promise<null> {
     if (!(error instanceof EndedByApi)) throw error;
-    await drop(this.#parts, record);
+    // Redis may have lost it, and an api recorded it again: then it comes with the next sweep.
+    if ((await this.#read(id, job)) !== null) throw new HandedBack();
+    for (const other of this.#line.active.values()) if (other.before === id) other.wake();
     return null;
   }
 

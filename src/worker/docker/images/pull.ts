@@ -13,10 +13,14 @@ interface PullEvent {
 }
 
 /**
- * Timeouts for a pull as a whole, and for the next line of the engine's report, in milliseconds:
- * the engine itself waits for a registry that sends nothing, or little, without limit.
+ * Timeouts for a pull as a whole, for the next line of the engine's report, and for that line while
+ * all that is left waits for the downloads of other pulls, in milliseconds. The engine itself waits
+ * for a registry that sends nothing, or little, without limit.
  */
-const deadlines = { whole: 2 * 60 * 60_000, next: 120_000 };
+const deadlines = { whole: 2 * 60 * 60_000, next: 120_000, queued: 15 * 60_000 };
+
+/** What the engine says of a layer that it works on. */
+const working = ['Pulling fs layer', 'Downloading', 'Verifying Checksum', 'Extracting'];
 
 /** Pulls an image; see the interface for its errors. */
 export async function pullImage(
@@ -24,31 +28,31 @@ export async function pullImage(
   reference: string,
   onProgress: (progress: PullProgress) => void,
   signal: AbortSignal,
-  { whole, next } = deadlines,
+  { whole, next, queued } = deadlines,
 ): Promise<void> {
   const late = new AbortController();
   const wholeTimer = setTimeout(() => late.abort(), whole);
-  /** Layers that wait for the downloads of other pulls: the engine says nothing until then. */
-  const waiting = new Set<string | undefined>();
+  const layers = new Map<string, string>();
   let nextTimer: NodeJS.Timeout | undefined;
   const awaitNext = ({ id, status }: PullEvent) => {
+    if (id !== undefined && status !== undefined) layers.set(id, status);
+    const said = [...layers.values()];
+    const isQueued = said.includes('Waiting') && !said.some((one) => working.includes(one));
     clearTimeout(nextTimer);
-    if (status === 'Waiting') waiting.add(id);
-    else waiting.delete(id);
-    if (waiting.size === 0) nextTimer = setTimeout(() => late.abort(), next);
+    nextTimer = setTimeout(() => late.abort(), isQueued ? queued : next);
   };
   awaitNext({});
   try {
     const stream = await docker.pull(imageName(reference), {
       abortSignal: AbortSignal.any([signal, late.signal]),
     });
-    const layers = followLayers(onProgress);
+    const tell = followLayers(onProgress);
     await new Promise<void>((resolve, reject) => {
       const ended = (error: Error | null) => (error ? reject(error) : resolve());
       docker.modem.followProgress(stream, ended, (event: PullEvent) => {
         awaitNext(event);
         if (event.error) reject(new Error(event.error));
-        else layers(event);
+        else tell(event);
       });
     });
   } catch (error) {

@@ -63,7 +63,7 @@ export async function runGitUnit(
 /** Looks every few seconds at what git has made. Rejects when that is too much; never resolves. */
 async function growsTooLarge({ assertSmall }: GitWork, signal: AbortSignal): Promise<never> {
   for (let took = 0; ; ) {
-    await pause(Math.max(sizeInterval, 10 * took), signal);
+    await pause(Math.min(10 * sizeInterval, Math.max(sizeInterval, 10 * took)), signal);
     const began = performance.now();
     await assertSmall();
     took = performance.now() - began;

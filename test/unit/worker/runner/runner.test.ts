@@ -528,12 +528,15 @@ test('a cancellation that only the record tells of ends a running job, and a ref
 
 test('a job that an api ends while it waits, for another one or for a slot, leaves the worker at once', async () => {
   const { runner, ledger, accept, isRunning, end, stagesOf } = setUp({ maxParallelJobs: 2 });
-  const [running, behind, slotless, other] = [accept('web'), accept('web'), accept('db'), accept('web')];
-  const ran = runner.deliver(running); // One user has half of the slots.
+  const running = accept('web'); // One user has half of the slots.
+  const [behind, other] = [accept('web', { user: 'bob' }), accept('web', { user: 'bob' })];
+  const slotless = accept('db');
+  const ran = runner.deliver(running);
   await isRunning(running);
   const left = [behind, slotless].map((id) => runner.deliver(id));
   const stays = runner.deliver(other);
-  await until('all wait', () => [behind, slotless, other].every((id) => stagesOf(id).includes('waiting')));
+  await until('all wait', () => [behind, other].every((id) => stagesOf(id).includes('behind')));
+  expect(stagesOf(slotless).at(-1)).toBe('waiting');
   for (const id of [behind, slotless]) ledger.cancel(id);
   await runner.sweep();
   await Promise.all(left);

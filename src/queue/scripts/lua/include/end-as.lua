@@ -9,10 +9,12 @@
 local job, run, id = KEYS[1], KEYS[2], ARGV[4]
 local function endAs(field)
   if redis.call('HEXISTS', job, field) == 1 then return false end
-  -- With older permissions that fails, and the host's worker does it later.
-  redis.pcall('ZREM', KEYS[3], id)
-  -- One that runs keeps its place: the worker of a host that was removed may come back.
-  if redis.call('HGET', run, 'state') ~= 'running' then redis.pcall('ZREM', KEYS[4], id) end
+  -- One that runs keeps its place: the worker of a host that was removed may come back. With older
+  -- permissions this fails, and the worker does it later.
+  if redis.call('HGET', run, 'state') ~= 'running' then
+    redis.pcall('ZREM', KEYS[3], id)
+    redis.pcall('ZREM', KEYS[4], id)
+  end
   redis.call('HSET', job, field, ARGV[1])
   release(KEYS[5], KEYS[6], id)
   redis.call('HDEL', job, 'sealed')
