@@ -35,11 +35,10 @@ test.each([
   'SIGHUP',
 ] as const)('%s while packages are installed leaves no rule that keeps services from starting', async (signal) => {
   const policy = join(await emptyDirectory(), 'policy-rc.d');
-  const slow = 'apt-get() { sleep 60; }';
-  const child = spawn('bash', prepared(`policy=${policy}; ${slow}; quietly packages install_packages a`), {
-    detached: true,
-    stdio: 'ignore',
-  });
+  // A shell cannot trap what was ignored when it began, as SIGINT is in a background job.
+  const commands = `policy=${policy}; apt-get() { sleep 60; }; quietly packages install_packages a`;
+  const args = ['--default-signal=INT', 'bash', ...prepared(commands)];
+  const child = spawn('env', args, { detached: true, stdio: 'ignore' });
   const exited = once(child, 'exit');
   await until('the rule is there', () => existsSync(policy));
   process.kill(-(child.pid ?? 0), signal);
