@@ -36,11 +36,14 @@ test.each([
 ] as const)('%s while packages are installed leaves no rule that keeps services from starting', async (signal) => {
   const policy = join(await emptyDirectory(), 'policy-rc.d');
   // A shell cannot trap what was ignored when it began, as SIGINT is in a background job.
-  const commands = `policy=${policy}; apt-get() { sleep 60; }; quietly packages install_packages a`;
+  // A shell goes on where a program that it waits for ends by itself at a SIGINT, as one just about to end does.
+  const slow = `apt-get() { : >${policy}.runs; sleep 60; }`;
+  const commands = `policy=${policy}; ${slow}; quietly packages install_packages a`;
   const args = ['--default-signal=INT', 'bash', ...prepared(commands)];
   const child = spawn('env', args, { detached: true, stdio: 'ignore' });
   const exited = once(child, 'exit');
-  await until('the rule is there', () => existsSync(policy));
+  await until('packages are being installed', () => existsSync(`${policy}.runs`));
+  expect(existsSync(policy)).toBe(true);
   process.kill(-(child.pid ?? 0), signal);
   await exited;
   await until('it is gone', () => !existsSync(policy));
