@@ -222,18 +222,20 @@ test('an id whose record has expired while its host was away leaves the queue; o
   expect((await worker.ledger.begin(record)).turn).toBe('begun');
 });
 
+/** Cancels a job by an api. */
+async function cancel(jobId: string, by = queue) {
+  const record = await by.job(jobId);
+  if (!record) throw new Error('no record');
+  return by.cancel(record, 'sealed');
+}
+
 test('a cancelled job gives back its place in the line of its gear and on the host, before any worker looks', async () => {
   await holds('a');
-  const open = async () => {
-    const record = await queue.job((await accepted()).id);
-    if (record) expect(await queue.cancel(record, 'sealed')).toBe('queued');
-  };
-  const accepted = async () => {
+  for (let i = 0; i < 65; i++) {
     const one = request(stop('a'));
     expect((await queue.accept(one, to('h1'))).verdict).toBe('accepted');
-    return one;
-  };
-  for (let i = 0; i < 65; i++) await open();
+    expect(await cancel(one.id)).toBe('queued');
+  }
   expect(await worker.ledger.open()).toEqual([]);
   expect(await redis.redis.zcard(keys.line('h1', 'gear', 'a'))).toBe(0);
 });
@@ -246,8 +248,7 @@ test('a name that was never installed does not stick to a host where its job was
     } as never);
   const first = install('new');
   expect(await queue.accept(first, anyOf('h2'))).toMatchObject({ job: { host: 'h2' } });
-  const record = await queue.job(first.id);
-  if (record) await queue.cancel(record, 'sealed');
+  await cancel(first.id);
   await until('the name is free', async () => {
     await sweepDirectory(redis.redis);
     return (await redis.redis.hlen(keys.holders('gear'))) === 0;
@@ -260,8 +261,7 @@ test('a worker that finds a job cancelled lets what it has written about it expi
   const one = request(stop('a'));
   await queue.accept(one, to('h1'));
   expect(await worker.ledger.take(one.id)).toBe('taken');
-  const record = await queue.job(one.id);
-  if (record) await queue.cancel(record, 'sealed');
+  await cancel(one.id);
   await worker.ledger.drop({ id: one.id, type: 'container.stop', resource: 'a' });
   expect(await redis.redis.ttl(keys.run('h1', one.id))).toBeGreaterThan(990);
 });
@@ -293,8 +293,7 @@ test('an api with older permissions cancels all the same, and leaves the places 
     await connected(older);
     const one = request(stop('a'));
     await queue.accept(one, to('h1'));
-    const record = await older.job(one.id);
-    expect(record && (await older.cancel(record, 'sealed'))).toBe('queued');
+    expect(await cancel(one.id, older)).toBe('queued');
     expect((await queue.job(one.id))?.job.state).toBe('cancelled');
     expect(await worker.ledger.open()).toEqual([one.id]);
   } finally {

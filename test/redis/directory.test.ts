@@ -289,25 +289,34 @@ test('what is removed from a host is soon out of the directory', async () => {
   await until('the entry is gone', async () => (await redis.redis.hlen(keys.holders('gear'))) === 0, 10_000);
 });
 
-test('after Redis has lost everything nothing is said to be absent before the hosts have spoken', async () => {
+/** A host with the gear `here`, which an api knows, and a way to keep it from saying so again when it is asked. */
+async function openSpeakingHost() {
   const worker = openHost('h1');
   const everything = async () => {
     await worker.announceHeld('gear', async () => ['here']);
     await worker.announceHost(hostNamed('h1'), 'held');
   };
-  let mute = false;
-  worker.onAsked(() => void (mute || everything()));
+  let isMute = false;
+  worker.onAsked(() => void (isMute || everything()));
   const queue = openApi(['h1']);
   await until(
     'the api knows',
     async () => (await queue.findHolder('gear', 'here').catch(() => null)) === 'h1',
   );
-  mute = true;
+  const mute = (is: boolean) => {
+    isMute = is;
+  };
+  return { worker, queue, everything, mute };
+}
+
+test('after Redis has lost everything nothing is said to be absent before the hosts have spoken', async () => {
+  const { queue, everything, mute } = await openSpeakingHost();
+  mute(true);
   await redis.redis.flushall();
   await expect(queue.findHolder('gear', 'here')).rejects.toMatchObject({ code: 'queue_unavailable' });
   const elsewhere = queue.accept(request(install('here')), anyOf('h2'));
   await expect(elsewhere).rejects.toMatchObject({ code: 'queue_unavailable' });
-  mute = false;
+  mute(false);
   await everything();
   await until('it is known again', async () => (await queue.findHolder('gear', 'here')) === 'h1');
   expect(await queue.findHolder('gear', 'nobody')).toBeNull();
@@ -439,23 +448,8 @@ test.each(
 });
 
 test('after a loss a heartbeat does not count as what a host has: nothing is absent before it says so', async () => {
-  const worker = openHost('h1');
-  let mute = false;
-  worker.onAsked(
-    () =>
-      void (
-        mute ||
-        worker
-          .announceHeld('gear', async () => ['here'])
-          .then(() => worker.announceHost(hostNamed('h1'), 'held'))
-      ),
-  );
-  const queue = openApi(['h1']);
-  await until(
-    'the api knows',
-    async () => (await queue.findHolder('gear', 'here').catch(() => null)) === 'h1',
-  );
-  mute = true;
+  const { worker, queue, mute } = await openSpeakingHost();
+  mute(true);
   await redis.redis.flushall();
   await until('the loss is noticed', async () => (await redis.redis.exists(keys.epoch)) === 1);
   await worker.announceHost(hostNamed('h1'), '');
