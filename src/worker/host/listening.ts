@@ -26,13 +26,13 @@ export async function listeningIn(path: string): Promise<number[]> {
   const file = await open(path);
   try {
     const ports: number[] = [];
-    let [read, isHead] = [0, true];
+    let read = 0;
     for await (const line of file.readLines()) {
       const [, local = '', , state] = line.trim().split(/\s+/);
+      if (state === 'st') continue; // The head of the table.
       read += line.length;
-      if (!isHead && (state !== listen || read > mostBytes)) break;
-      if (!isHead) ports.push(Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16));
-      isHead = false;
+      if (state !== listen || read > mostBytes) break;
+      ports.push(Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16));
     }
     return ports;
   } finally {
