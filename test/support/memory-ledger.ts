@@ -36,6 +36,10 @@ export class MemoryLedger implements WorkerLedger {
     return this.#records.get(id) ?? null;
   }
 
+  async readCancel(id: string) {
+    return this.#records.get(id)?.cancel ?? null;
+  }
+
   async take(id: string) {
     this.told.push(`take ${id}`);
     return 'taken' as const;

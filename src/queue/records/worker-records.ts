@@ -11,6 +11,8 @@ import { type JobRecord, outcomeFields, readHash, readRecord } from './job-recor
 /** A worker's operations on the records of its jobs. */
 export interface WorkerLedger {
   read(id: string): Promise<JobRecord | null>;
+  /** The sealed cancel request of a job; null if there is none. Cheap enough to poll. */
+  readCancel(id: string): Promise<string | null>;
   /**
    * Takes a job that has arrived at its host: from then on it cannot expire, however long it waits
    * its turn.
@@ -52,6 +54,7 @@ const maxLines = 5_000;
 export function createWorkerLedger(redis: Redis, host: string, keepSeconds: number): WorkerLedger {
   return {
     read: (id) => readJobOf(redis, host, id),
+    readCancel: (id) => redis.hget(keys.job(host, id), 'cancel'),
     open: () => redis.zrange(keys.open(host), '0', '-1'),
 
     take: (id) => runScript(redis, 'take', [keys.job(host, id), keys.run(host, id)], []),

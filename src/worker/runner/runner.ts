@@ -105,10 +105,10 @@ export class Runner {
     const { ledger, authorizer } = this.#parts;
     for (const [id, job] of this.#line.active) {
       if (!job.canBeCancelled()) continue;
+      const cancel = await ledger.readCancel(id);
+      if (cancel === null || cancel === job.refusedCancel) continue;
       const record = await ledger.read(id);
-      const { cancel = null } = record ?? {};
-      if (record === null || cancel === null || cancel === job.refusedCancel) continue;
-      if (await authorizer.cancels(cancel, record)) this.cancel(id);
+      if (record !== null && (await authorizer.cancels(cancel, record))) this.cancel(id);
       else job.refusedCancel = cancel;
     }
   };
