@@ -28,41 +28,51 @@ export async function pullImage(
   reference: string,
   onProgress: (progress: PullProgress) => void,
   signal: AbortSignal,
-  { whole, next, queued } = deadlines,
+  limits = deadlines,
 ): Promise<void> {
-  const late = new AbortController();
-  const wholeTimer = setTimeout(() => late.abort(), whole);
-  const layers = new Map<string, string>();
-  let nextTimer: NodeJS.Timeout | undefined;
-  const awaitNext = ({ id, status }: PullEvent) => {
-    if (id !== undefined && status !== undefined) layers.set(id, status);
-    const said = [...layers.values()];
-    const isQueued = said.includes('Waiting') && !said.some((one) => working.includes(one));
-    clearTimeout(nextTimer);
-    nextTimer = setTimeout(() => late.abort(), isQueued ? queued : next);
-  };
-  awaitNext({});
+  const timer = createTimer(limits);
   try {
-    const stream = await docker.pull(imageName(reference), {
-      abortSignal: AbortSignal.any([signal, late.signal]),
-    });
-    const tell = followLayers(onProgress);
+    const abortSignal = AbortSignal.any([signal, timer.late]);
+    const stream = await docker.pull(imageName(reference), { abortSignal });
+    const layers = followLayers(onProgress);
     await new Promise<void>((resolve, reject) => {
       const ended = (error: Error | null) => (error ? reject(error) : resolve());
       docker.modem.followProgress(stream, ended, (event: PullEvent) => {
-        awaitNext(event);
+        timer.heard(event);
         if (event.error) reject(new Error(event.error));
-        else tell(event);
+        else layers(event);
       });
     });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    if (late.signal.aborted) throw new Failure('timeout', `${reference}: the registry sends too slowly`);
+    if (timer.late.aborted) throw new Failure('timeout', `${reference}: the registry sends too slowly`);
     throw asPullFailure(reference, error);
   } finally {
-    clearTimeout(wholeTimer);
-    clearTimeout(nextTimer);
+    timer.close();
   }
+}
+
+/** Aborts `late` when a pull takes too long, as a whole or for its next line. */
+function createTimer({ whole, next, queued }: typeof deadlines) {
+  const late = new AbortController();
+  const abort = () => late.abort();
+  const layers = new Map<string, string>();
+  const wholeTimer = setTimeout(abort, whole);
+  let nextTimer = setTimeout(abort, next);
+  return {
+    late: late.signal,
+    heard({ id, status }: PullEvent) {
+      if (id !== undefined && status !== undefined) layers.set(id, status);
+      const said = [...layers.values()];
+      const isQueued = said.includes('Waiting') && !said.some((one) => working.includes(one));
+      clearTimeout(nextTimer);
+      nextTimer = setTimeout(abort, isQueued ? queued : next);
+    },
+    close() {
+      clearTimeout(wholeTimer);
+      clearTimeout(nextTimer);
+    },
+  };
 }
 
 /** The share of a layer's work at the end of its download, which takes longer than unpacking. */
