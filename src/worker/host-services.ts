@@ -10,7 +10,7 @@ import type { ContainerEngine } from './engine/engine.ts';
 import type { GearIndex } from './gear/gear-index.ts';
 import type { Reservations } from './host/ports.ts';
 import type { JournalFeed } from './journald/journal-feed.ts';
-import type { CloneLimits } from './repository/git/git-container.ts';
+import type { CloneLimits } from './repository/clone-limits.ts';
 import type { Systemd } from './systemd/systemd.ts';
 
 /** Everything needed to work on a host. */

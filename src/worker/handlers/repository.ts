@@ -6,6 +6,7 @@ import type { HostServices } from '../host-services.ts';
 import { assertTakesNew } from '../host-state/draining.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
+import { tooManyObjects } from '../repository/clone-limits.ts';
 import { resolveSource } from '../repository/clone-source.ts';
 import {
   adoptDraft,
@@ -22,7 +23,6 @@ import { askGit, findFault, headOf } from '../repository/git/git.ts';
 import { defaultBranch, type GitTask, gitContainer } from '../repository/git/git-container.ts';
 import { ensureGitImage } from '../repository/git/git-image.ts';
 import { runGitUnit, stopGitUnit } from '../repository/git/run-git-unit.ts';
-import { tooManyObjects } from '../repository/git/too-many-objects.ts';
 
 /** Makes a bare repository, empty or as a clone, beside its place, checks it and moves it there. */
 export const create: Handler<'repository.create'> = {

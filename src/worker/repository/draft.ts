@@ -13,14 +13,13 @@ import {
 import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Failure, repositoryExists } from '../../jobs/errors.ts';
-import { MiB } from '../../jobs/fields/bytes.ts';
 import { effect } from '../../lib/effect.ts';
 import { nullIfAbsent, readIfThere } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { codeOf, syncDirectory, syncFileSystem } from '../host/files.ts';
-import { type CloneLimits, draftName } from './git/git-container.ts';
+import { assertNotTooLarge, type CloneLimits, tooManyObjects } from './clone-limits.ts';
+import { draftName } from './git/git-container.ts';
 import { gitUser } from './git/git-user.ts';
-import { tooManyObjects } from './git/too-many-objects.ts';
 
 /**
  * The directory in which a job makes a repository before moving it into place. Listings skip names
@@ -169,13 +168,4 @@ export async function sweepDrafts({ repositories }: HostPaths, openJobs: readonl
     const job = /^\..+\.([0-9a-f]{32})$/.exec(name)?.[1];
     if (job && !openJobs.includes(job)) await removeDraft(join(repositories, name));
   }
-}
-
-/** Throws `clone_failed` when a new repository has more bytes than one may. */
-export function assertNotTooLarge(bytes: number, { megabytes }: Pick<CloneLimits, 'megabytes'>): void {
-  if (bytes > megabytes * MiB)
-    throw new Failure(
-      'clone_failed',
-      `the repository is larger than ${megabytes} MiB, the host's --clone-megabytes`,
-    );
 }

@@ -6,7 +6,7 @@ import { type CopyHead, copyHead, maxCopyHead } from '../../jobs/rpc/copy.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { JobContext } from '../jobs/context.ts';
-import { assertNotTooLarge } from './draft.ts';
+import { assertNotTooLarge } from './clone-limits.ts';
 import { bundleName } from './git/git-container.ts';
 
 /** Milliseconds between two progress reports. */

@@ -1,15 +1,8 @@
 import { MiB } from '../../../jobs/fields/bytes.ts';
 import type { ContainerRun } from '../../engine/engine.ts';
+import type { CloneLimits } from '../clone-limits.ts';
 import type { CloneSource } from '../clone-source.ts';
 import { gitUser } from './git-user.ts';
-
-/** Limits of a clone. */
-export interface CloneLimits {
-  seconds: number;
-  /** MiB of one pack, and of the whole repository. */
-  megabytes: number;
-  objects: number;
-}
 
 /** The container's working directory, and the name of the repository that git makes in it. */
 const inside = '/work';

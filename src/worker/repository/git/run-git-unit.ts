@@ -9,8 +9,8 @@ import type { JobContext } from '../../jobs/context.ts';
 import { lastLines } from '../../journald/journal-tail.ts';
 import type { UnitState } from '../../systemd/systemd.ts';
 import { foreignUnit } from '../../systemd/unit-links.ts';
+import { tooManyObjects } from '../clone-limits.ts';
 import { createGitProgress } from './git-progress.ts';
-import { tooManyObjects } from './too-many-objects.ts';
 
 /** Milliseconds between two checks of the unit. */
 const lookInterval = 50;
