@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -12,6 +11,7 @@ import {
   type PrivateRedis,
   untilLoaded,
 } from '../../src/queue/private-redis/private-redis.ts';
+import { listening } from '../support/listening.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -177,11 +177,9 @@ test('a Redis that loads for longer than it may take to answer is waited for, an
       for (const [, name] of String(data).matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm))
         socket.write(name === 'info' ? answer() : '+OK\r\n');
     });
-  }).listen(0, '127.0.0.1');
-  onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const redis = new Redis({ host: '127.0.0.1', port, enableReadyCheck: false, commandTimeout: 500 });
+  });
+  const address = await listening(server);
+  const redis = new Redis(`redis://${address}`, { enableReadyCheck: false, commandTimeout: 500 });
   onTestFinished(() => redis.disconnect());
   await untilLoaded(redis); // For a second at least.
   expect(answers).toBe(21);

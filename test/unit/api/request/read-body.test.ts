@@ -1,16 +1,16 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import type { Request, Response } from 'express';
 import { expect, onTestFinished, test } from 'vitest';
 import { readBody } from '../../../../src/api/request/read-body.ts';
+import { listening } from '../../../support/listening.ts';
 
 /** What becomes of the body of a request that is read when its client has left, or is still there. */
 async function read(head: string, body: string, leaves: boolean): Promise<unknown> {
-  const server = createServer().listen(0, '127.0.0.1');
-  onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const server = createServer();
+  const [host, port] = (await listening(server)).split(':');
+  const socket = connect(Number(port), host);
   onTestFinished(() => void socket.destroy());
   socket.write(`PUT / HTTP/1.1\r\nHost: a\r\n${head}\r\n${body}`);
   const [req, res] = (await once(server, 'request')) as [Request, Response];

@@ -6,6 +6,7 @@ import { openDirect, Unreachable } from '../../../../src/api/streams/direct.ts';
 import { createStreamOpener } from '../../../../src/api/streams/open-stream.ts';
 import type { Transport } from '../../../../src/jobs/rpc/streams.ts';
 import type { ApiQueue } from '../../../../src/queue/api-queue.ts';
+import { listening } from '../../../support/listening.ts';
 import { keepLog } from '../../../support/log-lines.ts';
 
 /** Streams of a host at whose address somebody hangs up: how often that was tried, and the relay. */
@@ -55,14 +56,9 @@ test('with --stream relay no address is tried, with --stream direct nothing else
 });
 
 test('another program at the address of a worker, which begins an answer and does not end it, is not waited for', async () => {
-  const server = createHttpServer((_req, res) => void res.writeHead(200).write('data: hello\n\n')).listen(
-    0,
-    '127.0.0.1',
-  );
-  onTestFinished(() => void server.closeAllConnections());
-  onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = createHttpServer((_req, res) => void res.writeHead(200).write('data: hello\n\n'));
+  const address = await listening(server);
+  onTestFinished(() => server.closeAllConnections());
   const wanted = { name: 'container.log', sealed: 'sealed', how: {} } as const;
   const opened = openDirect(address, wanted, new AbortController().signal, 200);
   await expect(opened).rejects.toBeInstanceOf(Unreachable);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
+import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -24,6 +24,7 @@ import { withoutLogin } from '../../../../src/queue/redis/redis-url.ts';
 import { makeKeys } from '../../../../src/token/key-files.ts';
 import type { Systemd } from '../../../../src/worker/systemd/systemd.ts';
 import { freePort } from '../../../support/free-port.ts';
+import { listening } from '../../../support/listening.ts';
 
 let base: string;
 beforeEach(async () => {
@@ -55,12 +56,6 @@ const serveRedis = (answer: (command: string) => string) =>
       socket.on('data', answerAll).on('error', () => undefined);
     }),
   );
-
-async function listening(server: Server): Promise<string> {
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  onTestFinished(() => void server.close());
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 test('a check that throws, or never ends, has found a problem, and the others are told all the same', async () => {
   const mend = 'turn it off and on';

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Dockerode from 'dockerode';
@@ -11,6 +10,7 @@ import { dockerCommands } from '../../../../src/worker/docker/commands.ts';
 import { createDocker } from '../../../../src/worker/docker/docker.ts';
 import { asDockerFailure, asPullFailure } from '../../../../src/worker/docker/failures.ts';
 import { followLayers, pullImage } from '../../../../src/worker/docker/images/pull.ts';
+import { listening } from '../../../support/listening.ts';
 
 test('progress adds up all layers and never falls', () => {
   const seen: number[] = [];
@@ -173,11 +173,9 @@ test.each([
     tell();
     const timer = setInterval(tell, interval);
     res.once('close', () => clearInterval(timer));
-  }).listen(0, '127.0.0.1');
-  onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const docker = new Dockerode({ host: '127.0.0.1', port });
+  });
+  const [host, port] = (await listening(server)).split(':');
+  const docker = new Dockerode({ host, port });
   const { signal } = new AbortController();
   const began = performance.now();
   const pulled = pullImage(docker, 'a:1', () => undefined, signal, deadlines);
