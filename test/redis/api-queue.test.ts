@@ -256,14 +256,17 @@ test('a name that was never installed does not stick to a host where its job was
   expect(await queue.accept(install('new'), anyOf('h1'))).toMatchObject({ job: { host: 'h1' } });
 });
 
-test('a worker that finds a job cancelled lets what it has written about it expire', async () => {
+test('what a worker has written about a job expires, also when it never hears of its end', async () => {
   await holds('a');
   const one = request(stop('a'));
   await queue.accept(one, to('h1'));
+  const life = () => redis.redis.ttl(keys.run('h1', one.id));
   expect(await worker.ledger.take(one.id)).toBe('taken');
-  await cancel(one.id);
-  await worker.ledger.drop({ id: one.id, type: 'container.stop', resource: 'a' });
-  expect(await redis.redis.ttl(keys.run('h1', one.id))).toBeGreaterThan(990);
+  expect(await life()).toBeGreaterThan(86_400);
+  await redis.redis.persist(keys.run('h1', one.id));
+  const record = await worker.ledger.read(one.id);
+  expect(record && (await worker.ledger.begin(record)).turn).toBe('begun');
+  expect(await life()).toBeGreaterThan(86_400);
 });
 
 test('nothing is delivered to a host that is offline, which finds its jobs when it comes back', async () => {

@@ -48,6 +48,12 @@ export type Turn =
   | { turn: 'behind'; first: string }
   | { turn: 'begun'; record: JobRecord };
 
+/**
+ * Seconds to keep what the worker has written about a job that it never ends: an api cancelled the
+ * job, or removed the host, while the worker was away. Longer than any job waits or runs.
+ */
+const unfinishedSeconds = 30 * 86_400;
+
 /** Progress lines to keep for one job; a step reports at most 101 percentages. */
 const maxLines = 5_000;
 
@@ -57,11 +63,11 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
     readCancel: (id) => redis.hget(keys.job(host, id), 'cancel'),
     open: () => redis.zrange(keys.open(host), '0', '-1'),
 
-    take: (id) => runScript(redis, 'take', [keys.job(host, id), keys.run(host, id)], []),
+    take: (id) => runScript(redis, 'take', [keys.job(host, id), keys.run(host, id)], [unfinishedSeconds]),
 
     async begin({ job: { id, type, resource } }) {
       const scriptKeys = [keys.job(host, id), keys.run(host, id), keys.line(host, kindOf(type), resource)];
-      const reply = await runScript(redis, 'begin', scriptKeys, [id, new Date().toISOString()]);
+      const reply = await runScript(redis, 'begin', scriptKeys, [id, new Date().toISOString(), unfinishedSeconds]);
       if (reply[0] === 'behind') return { turn: 'behind', first: reply[1] };
       const record = reply[0] === 'begun' ? readRecord(id, readHash(reply[1]), readHash(reply[2])) : null;
       return record ? { turn: 'begun', record } : { turn: 'over' };
@@ -111,8 +117,7 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
 
     async drop({ id, type, resource }) {
       const line = keys.line(host, kindOf(type), resource);
-      const scriptKeys = [keys.open(host), line, ...chargeKeys(host), keys.run(host, id)];
-      await runScript(redis, 'drop', scriptKeys, [id, keepSeconds]);
+      await runScript(redis, 'drop', [keys.open(host), line, ...chargeKeys(host)], [id]);
     },
   };
 }

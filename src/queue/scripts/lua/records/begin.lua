@@ -1,12 +1,12 @@
 -- Begins a job if it is its turn. The begin counts as a crash until the job ends or is handed back.
 --
 -- KEYS job, run, line
--- ARGV id, now (RFC 3339)
+-- ARGV id, now (RFC 3339), seconds to keep what the worker writes about a job that it may never end
 -- RETURNS [verdict, more]: over (there is no job, or it has ended) | behind (the id that is first in line) |
 --   begun (the job, the run)
 -- @include "include/is-over.lua"
 local job, run, line = unpack(KEYS)
-local id, now = ARGV[1], ARGV[2]
+local id, now, seconds = unpack(ARGV)
 local state = redis.call('HGET', run, 'state')
 local function has(field) return redis.call('HEXISTS', job, field) == 1 end
 if redis.call('EXISTS', job) == 0 or isOver(state) or has('abandonedAt') then return {'over'} end
@@ -17,4 +17,5 @@ redis.call('HSET', run, 'state', 'running')
 redis.call('HSETNX', run, 'startedAt', now)
 redis.call('HINCRBY', run, 'attempts', 1)
 redis.call('HINCRBY', run, 'crashes', 1)
+redis.call('EXPIRE', run, seconds)
 return {'begun', redis.call('HGETALL', job), redis.call('HGETALL', run)}

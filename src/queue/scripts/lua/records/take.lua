@@ -1,6 +1,7 @@
 -- Takes a job that has just arrived at its host: from now on it cannot expire.
 --
 -- KEYS job, run
+-- ARGV seconds to keep what the worker writes about a job that it may never end
 -- RETURNS over (there is no job, or it has ended) | expired (it waited too long) | taken
 -- @include "include/is-over.lua"
 local job, run = KEYS[1], KEYS[2]
@@ -13,4 +14,5 @@ if before[3] then return 'expired' end
 local time = redis.call('TIME')
 if before[1] and time[1] * 1000 > tonumber(before[1]) then return 'expired' end
 redis.call('HSET', run, 'takenAt', time[1])
+redis.call('EXPIRE', run, ARGV[1])
 return 'taken'
