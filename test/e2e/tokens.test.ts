@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '../../src/jobs/job.ts';
+import type { Gear } from '../../src/jobs/types/container-reads.ts';
 import { makeKeys, readMinterKey } from '../../src/token/key-files.ts';
 import { mintToken } from '../../src/token/mint.ts';
 import { ask, askForStream, whole } from '../support/ask.ts';
@@ -214,6 +215,55 @@ test("a revoked issuer's queued jobs do not run", { timeout: 120_000 }, async ()
   expect(await startsOf('one-time')).toBe(before);
   const audited = new RegExp(`"audit":true[^\\n]*${body.id}[^\\n]*refused`);
   await until('the refusal is in the audit log', () => audited.test(outputOf(fleet.processes.worker)));
+});
+
+test('an installation that its worker began is undone when its issuer is revoked before it resumes', {
+  timeout: 120_000,
+}, async () => {
+  const [passing] = await makeKeys(fleet.keys, ['issuer']);
+  const revoked = passing?.kid ?? '';
+  await fleet.handOut();
+  const client = await fleet.as({}, revoked);
+  await until('the new issuer counts', async () => (await client.send('GET', 'jobs')).status === 200, 60_000);
+  const installed = await until(
+    'the new issuer counts for the worker, too',
+    async () => {
+      const answer = await client.change('PUT', 'container', { r: 'undone', t: 'geard/sample' });
+      return stateOf(answer) === 'succeeded' && answer;
+    },
+    60_000,
+  );
+  expect(stateOf(installed)).toBe('succeeded');
+  const watcher = await fleet.as(
+    {},
+    (await keyIdsKnown()).find((kid) => kid !== revoked),
+  );
+  const gear = async (r: string) => (await watcher.send<Gear>('GET', 'container', { r })).body;
+  const before = await gear('undone');
+
+  const body = { ports: [{ internal: 8080 }], command: ['/bin/sleep', '1000'], startSeconds: 600 };
+  const begin = async (r: string) => {
+    const sent = await client.send(
+      'PUT',
+      'container',
+      { u: '0', i: newId(), r, t: 'geard/sample' },
+      { body },
+    );
+    const job = async () => (await watcher.send('GET', `job/${sent.body.id}`)).body;
+    await until(`${r} does not listen`, async () => (await job()).progress?.step === 'ready');
+    return async () => until('the job has ended', async () => ((await job()).finishedAt ? job() : false));
+  };
+  const ends = [await begin('undone'), await begin('unmade')];
+  await fleet.kill('worker');
+  await fleet.revoke('issuer', revoked);
+  await fleet.start('worker');
+  const [update, first] = await Promise.all(ends.map((ended) => ended()));
+  expect(update).toMatchObject({ state: 'failed', error: { code: 'token_invalid' } });
+  expect(update?.error?.detail).toContain('the earlier unit is back and runs');
+  expect(await gear('undone')).toMatchObject({ unitText: before.unitText, systemd: { active: 'active' } });
+  expect(first).toMatchObject({ state: 'failed', error: { code: 'token_invalid' } });
+  expect((await watcher.send('GET', 'container', { r: 'unmade' })).status).toBe(404);
+  expect(await containersOf('unmade')).toEqual([]);
 });
 
 /** Resolves with what a stream had sent when its connection was broken; rejects where it came to its end. */

@@ -16,7 +16,7 @@ import { assertOwners } from '../gear/volumes.ts';
 import type { HostServices } from '../host-services.ts';
 import { assertTakesNew } from '../host-state/draining.ts';
 import { ensureImage } from '../image/ensure-image.ts';
-import type { Handler, JobContext } from '../jobs/context.ts';
+import { type Handler, type JobContext, staysInEffect } from '../jobs/context.ts';
 
 type Install = Params<'container.install'>;
 
@@ -54,6 +54,13 @@ export const install: Handler<'container.install'> = {
   isCommitted: async ({ resource }, { services, job }) =>
     (await readCommitted(services.paths, resource))?.job === job,
   undo: ({ resource }, context, why) => rollBack(context, resource, why),
+
+  async abandon(resource, context, why) {
+    const { services, job } = context;
+    if ((await readCommitted(services.paths, resource))?.job === job) return staysInEffect;
+    const pending = await readBefore(services.paths, resource);
+    return pending?.job === job ? rollBack(context, resource, why) : '';
+  },
 };
 
 async function assertMayInstall(

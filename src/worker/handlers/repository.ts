@@ -5,7 +5,7 @@ import { jobContainer, jobUnit } from '../domain/paths.ts';
 import type { HostServices } from '../host-services.ts';
 import { assertTakesNew } from '../host-state/draining.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
-import type { Handler, JobContext } from '../jobs/context.ts';
+import { type Handler, type JobContext, staysInEffect } from '../jobs/context.ts';
 import { tooManyObjects } from '../repository/clone-limits.ts';
 import { resolveSource } from '../repository/clone-source.ts';
 import {
@@ -51,12 +51,20 @@ export const create: Handler<'repository.create'> = {
 
   isCommitted: async ({ resource }, { services, job }) => (await makerOf(services.paths, resource)) === job,
 
-  async undo({ resource }, { services, job }) {
-    await stopGitUnit(services, resource, job);
-    await removeDraft(draftOf(services.paths, resource, job));
-    return '';
+  undo: ({ resource }, context) => removeUnfinished(resource, context),
+
+  async abandon(resource, context) {
+    if ((await makerOf(context.services.paths, resource)) === context.job) return staysInEffect;
+    return removeUnfinished(resource, context);
   },
 };
+
+/** Removes what a job has made beside the repository's place. */
+async function removeUnfinished(resource: string, { services, job }: JobContext): Promise<string> {
+  await stopGitUnit(services, resource, job);
+  await removeDraft(draftOf(services.paths, resource, job));
+  return '';
+}
 
 /**
  * The source of a repository: a task for git, or another repository of the fleet to fetch first.

@@ -42,6 +42,15 @@ export interface Handler<T extends JobType> {
    * succeeds.
    */
   isCommitted?(params: Params<T>, context: JobContext): Promise<boolean>;
+  /**
+   * Undoes the changes of an earlier run whose request is refused now. The resource comes from
+   * Redis and is not trusted: acts only on what this host itself has recorded for the job. Can be
+   * repeated. Returns a message for the client, or an empty string.
+   */
+  abandon?(resource: string, context: JobContext, why: Failure): Promise<string>;
 }
+
+/** Message of `abandon` for a job that can no longer be undone. */
+export const staysInEffect = 'an earlier attempt had completed its work, which stays in effect';
 
 export type Handlers = { [T in JobType]: Handler<T> };

@@ -7,6 +7,7 @@ import { asDiskFailure } from '../host/files.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
+import { detailOf, undoWork } from './undo.ts';
 
 /** Maximum worker crashes by one job: a job that always crashes its worker must end. */
 const maxCrashes = 20;
@@ -68,9 +69,8 @@ export async function execute(job: Job, command: Command, execution: Execution):
     const told = await takeBack(task, failure, execution);
     if (failure === null) return { state: 'cancelled' };
     if (!mayEndWith(command.type, failure.code)) log.error({ problem: failure.code }, undefinedEnd);
-    const detail = told ? `${failure.message}\n${told}` : failure.message;
     const where = { job: job.id, host: services.host };
-    return { state: 'failed', error: problemOf(failure.code, detail, where) };
+    return { state: 'failed', error: problemOf(failure.code, detailOf(failure, told), where) };
   }
 }
 
@@ -93,7 +93,7 @@ function bind<T extends JobType>(
   return {
     canUndo: handler.undo !== undefined,
     run: (signal) => handler.run(params, contextFor(signal)).catch(waitForDisk),
-    undo: async (why) => (await handler.undo?.(params, context, why).catch(waitForDisk)) ?? '',
+    undo: async (why) => (await handler.undo?.(params, context, why)) ?? '',
     isCommitted: async () => (await handler.isCommitted?.(params, context)) ?? false,
   };
 }
@@ -119,15 +119,12 @@ const onRetry =
  */
 async function takeBack(task: Task, failure: Failure | null, execution: Execution): Promise<string> {
   const { handedBack: signal, services } = execution;
-  try {
+  const undo = async () => {
     if (failure?.transient && (!task.canUndo || (await task.isCommitted())))
       return 'the completed steps stay in effect; to continue, send the same request with a new id';
-    return await withRetries(() => task.undo(failure), { signal, onRetry: () => undefined });
-  } catch (error) {
-    if (error instanceof HandedBack) throw error;
-    services.log.error({ err: error }, 'a job could not be rolled back');
-    return 'the job could not be rolled back; the next installation continues from there';
-  }
+    return task.undo(failure);
+  };
+  return undoWork(undo, { signal, log: services.log });
 }
 
 /** Converts an error to a failure for the client. Only the log gets an internal error's stack. */

@@ -1,8 +1,9 @@
-import { Failure, problemOf } from '../../jobs/errors.ts';
+import { Failure } from '../../jobs/errors.ts';
 import type { JobRecord } from '../../queue/worker-queue.ts';
 import type { AuthorizedJob } from '../authorization.ts';
 import type { JournalEntry } from '../jobs/job-journal.ts';
-import { drop, finish, untilWritten } from './outcome-store.ts';
+import { drop, untilWritten } from './outcome-store.ts';
+import { refuse } from './refusal.ts';
 import type { StageParts } from './runner-parts.ts';
 
 /** The decision about a job. */
@@ -19,7 +20,7 @@ const admissionHolds = 1_000;
 
 /** Takes a job and authorizes its request. A job with a refused request fails here. */
 export async function admit(parts: StageParts, record: JobRecord, stopping: AbortSignal): Promise<Admission> {
-  const { ledger, authorizer, journal, services } = parts;
+  const { ledger, authorizer, journal } = parts;
   const { id } = record.job;
   const entry = await journal.read(id);
   if (entry) return { verdict: 'replay', entry };
@@ -39,8 +40,6 @@ export async function admit(parts: StageParts, record: JobRecord, stopping: Abor
     return { verdict: 'run', request, until: performance.now() + admissionHolds };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const problem = problemOf(error.code, error.message, { job: id, host: services.host });
-    const next = await finish(parts, record, { state: 'failed', error: problem }, stopping);
-    return { verdict: 'ended', next };
+    return { verdict: 'ended', next: await refuse(parts, record, error, stopping) };
   }
 }

@@ -62,6 +62,9 @@ function setUp({ maxParallelJobs = 16 } = {}) {
         );
       }),
     undo: async () => '',
+    abandon: vi.fn(
+      async (_resource: string, _context: JobContext, _why: Failure) => 'it is as it was before',
+    ),
   };
   /** What a client has asked for: all that the record says, unless the test says otherwise. */
   const requestOf = ({ job: { user, resource } }: JobRecord): AuthorizedJob => ({
@@ -105,6 +108,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     requestOf,
     running,
     ran,
+    abandon: stop.abandon,
     logged,
     accept: (resource: string, more: Partial<Job> = {}, version = payloadVersion) =>
       ledger.accept(recordOf((++accepted).toString(16).padStart(32, '0'), resource, more, version)),
@@ -228,6 +232,31 @@ test('invariant 5: a job that has waited is authorized again, and does not run w
   expect(ran).toEqual([`${first} web`, `${third} web`]);
   end(third);
   await Promise.all(all);
+});
+
+test('a job that is refused when it resumes is undone first, and says so', async () => {
+  const { runner, ledger, authorizer, accept, abandon } = setUp();
+  const fresh = accept('web', { attempts: 0 });
+  authorizer.job.mockRejectedValue(new Failure('token_invalid', 'the issuer is revoked'));
+  await runner.deliver(fresh);
+  expect(abandon).not.toHaveBeenCalled();
+  expect(ledger.outcomes.get(fresh)).toMatchObject({ error: { detail: 'the issuer is revoked' } });
+
+  const begun = accept('web', { attempts: 1 });
+  abandon.mockRejectedValueOnce(new Failure('host_unavailable', 'systemd is away', { transient: true }));
+  await runner.deliver(begun);
+  expect(abandon.mock.calls.map(([resource, { job }, { code }]) => [resource, job, code])).toEqual([
+    ['web', begun, 'token_invalid'],
+    ['web', begun, 'token_invalid'],
+  ]);
+  expect(ledger.outcomes.get(begun)).toMatchObject({
+    error: { code: 'token_invalid', detail: 'the issuer is revoked\nit is as it was before' },
+  });
+
+  const strange = accept('../web', { attempts: 1 });
+  await runner.deliver(strange);
+  expect(abandon).toHaveBeenCalledTimes(2);
+  expect(ledger.outcomes.get(strange)).toMatchObject({ error: { detail: 'the issuer is revoked' } });
 });
 
 test('invariant 6: an outcome is in the journal before the ledger hears of it', async () => {
