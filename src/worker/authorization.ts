@@ -103,15 +103,11 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
     job: (record, known) =>
       audited(about(record), requestOf(record), (opened) => passJob(parts, opened, record, known)),
 
-    async allows(record) {
-      try {
+    allows: (record) =>
+      unlessRefused(async () => {
         await passJob(parts, open(parts, requestOf(record)), record, async () => false);
         return true;
-      } catch (error) {
-        if (error instanceof Failure) return false;
-        throw error;
-      }
-    },
+      }),
 
     auditRejection: (record, reason) =>
       audit.warn({ ...about(record), token: tokenIn(parts, record), reason }, 'refused'),
@@ -123,7 +119,7 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
         const { order } = await pass(parts, opened);
         return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
       };
-      return audited({ job: job.id }, { sealed, uses: ['cancel'], job: job.id }, check).catch(() => false);
+      return unlessRefused(() => audited({ job: job.id }, { sealed, uses: ['cancel'], job: job.id }, check));
     },
 
     order: (sealed, name) =>
@@ -141,6 +137,16 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
         async (opened) => (await passCopy(parts, opened)) ?? passStream(parts, opened),
       ),
   };
+}
+
+/** False when the request is refused. Rejects with any other error: that decides nothing. */
+async function unlessRefused(check: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await check();
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
 }
 
 /** The fields of a job in the audit log. */

@@ -254,6 +254,17 @@ test('the end of a job is asked for by a request of its own, which may be about 
   expect(await authorizer.cancels(await cancel('2a', { a: ['job.read'], u: 'eve' }), one)).toBe(false);
   expect(audit.at(-1)).toMatchObject({ job: one.job.id, user: 'eve' }); // Who has asked, not whose job it is.
   expect(await authorizer.cancels(one.sealed, one)).toBe(false);
+  const keys = () => {
+    throw new Error('EIO');
+  };
+  const faulty = createVerifier({ keys, fleet: 'geard', lifetimes, testToken: false });
+  const { cancels } = createAuthorizer({
+    host: 'h1',
+    sealer: sealer(),
+    verifier: faulty,
+    log: pino({}, { write() {} }),
+  });
+  await expect(cancels(await cancel('2a'), one), 'a fault refuses nothing').rejects.toThrow('EIO');
 });
 
 test('whether a job would pass is told without a line in the audit log', async () => {
