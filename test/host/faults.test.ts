@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
@@ -733,22 +734,46 @@ test('a change of an environment that was interrupted before systemd has read th
   expect(await images()).toEqual([]);
 });
 
-test('a name under which systemd has a unit of the operator is refused, and that unit stays as it is', async () => {
-  const file = '/etc/systemd/system/gear-foreign.service';
-  await writeFile(
-    file,
-    '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n',
-  );
+const operators = '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n';
+const unitsOfOperators: Record<string, (unit: string) => Promise<string>> = {
+  'a file': async (unit) => `/etc/systemd/system/${unit}`,
+  'a file of a package': async (unit) => {
+    await ok('mkdir', '-p', '/usr/local/lib/systemd/system');
+    return `/usr/local/lib/systemd/system/${unit}`;
+  },
+  'a link': async (unit) => {
+    const directory = await mkdtemp(join(tmpdir(), 'geard-units-'));
+    await ok('ln', '-s', `${directory}/${unit}`, `/etc/systemd/system/${unit}`);
+    onTestFinished(() => ok('rm', '-r', directory, `/etc/systemd/system/${unit}`).then(() => undefined));
+    return `${directory}/${unit}`;
+  },
+};
+
+test.each(
+  Object.keys(unitsOfOperators),
+)('a name under which the operator has a unit by %s is refused, and that unit stays as it is', async (how) => {
+  const unit = 'gear-foreign.service';
+  const file = (await unitsOfOperators[how]?.(unit)) ?? '';
+  await writeFile(file, operators);
   onTestFinished(async () => {
-    await ok('systemctl', 'disable', '--now', 'gear-foreign');
+    await ok('systemctl', 'stop', unit);
     await ok('rm', file);
+    await ok('systemctl', 'daemon-reload');
   });
-  await ok('systemctl', 'enable', '--now', 'gear-foreign');
+  await ok('systemctl', 'start', unit);
   const failure = await attempt('container.install', gear('foreign'));
   expect(failure?.message).toContain('that geard has not made');
-  expect(await ok('systemctl', 'is-active', 'gear-foreign')).toBe('active');
-  expect(await ok('systemctl', 'is-enabled', 'gear-foreign')).toBe('enabled');
+  expect(await ok('systemctl', 'is-active', unit)).toBe('active');
+  expect(await readFile(file, 'utf8')).toBe(operators);
   expect(await readFile(open.paths.unit('foreign'), 'utf8').catch(() => null)).toBeNull();
+});
+
+test('a name that the operator has masked is refused, and stays masked', async () => {
+  await ok('systemctl', 'mask', 'gear-masked.service');
+  onTestFinished(() => ok('systemctl', 'unmask', 'gear-masked.service').then(() => undefined));
+  const failure = await attempt('container.install', gear('masked'));
+  expect(failure?.message).toContain('that geard has not made');
+  expect(await readlink('/etc/systemd/system/gear-masked.service')).toBe('/dev/null');
 });
 
 test('an environment that is changed while a gear that will use it is installed reaches it at its next start', async () => {

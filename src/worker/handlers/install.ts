@@ -73,7 +73,7 @@ async function assertMayInstall(
   if (current !== null) return;
   await assertTakesNew(context);
   // Before the transaction: taking it back stops the unit.
-  await context.services.systemd.assertOurs(context.services.paths.unitName(resource));
+  await context.services.systemd.assertOurs(context.services.paths.unit(resource));
 }
 
 /** The unit to write. Its image, its ports and its environment are on the host afterwards. */

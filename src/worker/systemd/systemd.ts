@@ -1,11 +1,14 @@
+import { realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { Variant } from 'dbus-next';
 import type { Logger } from 'pino';
 import { shareCalls } from '../../lib/async/share-calls.ts';
+import { nullIfAbsent } from '../../lib/files/if-there.ts';
 import { networkRules } from '../domain/networks.ts';
 import { type Bus, BusError } from './bus.ts';
 import { type LoadedUnit, listGearUnits } from './gear-units.ts';
 import { followJobs, type JobResult, managerObject, managerOf } from './systemd-jobs.ts';
-import { createUnitLinks, type UnitLinks } from './unit-links.ts';
+import { createUnitLinks, foreignUnit, type UnitLinks } from './unit-links.ts';
 
 /** A unit as systemd sees it. */
 export interface UnitState {
@@ -46,8 +49,11 @@ export interface Systemd {
   restart(unit: string, signal?: AbortSignal): Promise<JobResult>;
   /** Links a unit file into systemd. An enabled unit starts at boot. Takes effect with `settle`. */
   link(path: string, enabled: boolean): Promise<void>;
-  /** Throws when the name belongs to a unit that geard has not made. */
-  assertOurs(unit: string): Promise<void>;
+  /**
+   * Throws when the name of our unit file belongs to another unit, wherever that lies, or is
+   * masked.
+   */
+  assertOurs(path: string): Promise<void>;
   /** Stops a unit from starting at boot and with the engine. Takes effect with `settle`. */
   disable(unit: string): Promise<void>;
   /** Removes all links of a unit. Takes effect with `settle`. */
@@ -110,6 +116,8 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
   const runJob = (member: string, unit: string, signal?: AbortSignal) =>
     jobs.run(() => manager(member, 'ss', [unit, 'replace']), signal);
 
+  const fragmentOf = async (unit: string) => String((await propertiesOf(unit, 'FragmentPath'))[0]);
+
   const reloadNetworkRules = shareCalls<JobResult | 'absent'>(async () => {
     const [active] = await propertiesOf(networkRules, 'ActiveState');
     if (active !== 'active' && active !== 'reloading') return 'absent';
@@ -122,7 +130,12 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
     restart: (unit, signal) => runJob('RestartUnit', unit, signal),
 
     link: (path, enabled) => change(links.place(path, enabled)),
-    assertOurs: links.assertOurs,
+    async assertOurs(path) {
+      const unit = basename(path);
+      const files = [await fragmentOf(unit), path].map((file) => nullIfAbsent(realpath(file)));
+      const [known, ours] = await Promise.all(files);
+      if (known !== null && known !== ours) throw foreignUnit(unit);
+    },
     disable: (unit) => change(links.disable(unit)),
     unlink: (unit) => change(links.remove(unit)),
     links: links.read,
@@ -142,7 +155,7 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
 
     loaded: gearUnits.loaded,
 
-    fragment: async (unit) => String((await propertiesOf(unit, 'FragmentPath'))[0]),
+    fragment: fragmentOf,
 
     async version() {
       const said = await propertyOf(bus, managerObject.path, managerObject.interface, 'Version');

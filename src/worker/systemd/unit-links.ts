@@ -73,11 +73,6 @@ export function createUnitLinks(wantedBy: readonly string[]) {
       return (await forEach(places, (place) => placeLink(place, unit, path))) || linked;
     },
 
-    /** Throws when the name belongs to a unit that geard has not made. */
-    async assertOurs(unit: string): Promise<void> {
-      if ((await targetOf(join(systemUnits, unit))) === null) throw foreignUnit(unit);
-    },
-
     /** Removes the links that start a unit; the unit stays known. */
     disable,
 
