@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
+import { lostDeliveries } from '../../src/queue/accept/accept.ts';
 import type { JobSubmission } from '../../src/queue/accept/submission.ts';
 import { type ApiQueue, openApiQueue } from '../../src/queue/api-queue.ts';
 import { insertEntryIfAbsent } from '../../src/queue/directory/entries.ts';
@@ -279,6 +280,30 @@ test('nothing is delivered to a host that is offline, which finds its jobs when 
   expect(await worker.ledger.open()).toEqual([one.id]);
   expect((await queue.accept(request(stop('a')), to('h1'))).verdict).toBe('accepted');
   expect(await redis.redis.keys(`${keys.queuePrefix('h1')}:${queueName}:*`)).not.toEqual([]);
+});
+
+test('a job whose delivery cannot be sent is accepted all the same, and the loss is counted', async () => {
+  await holds('a');
+  await redis.redis.call('ACL', 'SETUSER', 'mute', 'on', 'nopass', '~*', '&*', '+@all', '-lpush');
+  const access = { url: redis.url, username: 'mute', password: 'any' };
+  const mute = openApiQueue({
+    redis: access,
+    limits: jobLimits(),
+    keepSeconds: 1_000,
+    expected: ['h1'],
+    log,
+  });
+  try {
+    await connected(mute);
+    const lost = () => [...lostDeliveries.samples()][0]?.[2] ?? 0;
+    const before = lost();
+    const one = request(stop('a'));
+    expect((await mute.accept(one, to('h1'))).verdict).toBe('accepted');
+    expect(lost()).toBe(before + 1);
+    expect(await worker.ledger.open()).toEqual([one.id]);
+  } finally {
+    await mute.close();
+  }
 });
 
 test('an api with older permissions cancels all the same, and leaves the places of the job to the worker', async () => {

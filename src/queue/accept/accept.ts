@@ -31,6 +31,12 @@ const predictions = new Counter(
   { result: ['right', 'wrong'] },
 );
 
+export const lostDeliveries = new Counter(
+  'geard_deliveries_lost_total',
+  'Deliveries of jobs that could not be sent; the worker finds such a job within two seconds',
+  {},
+);
+
 /**
  * The next step: the verdict, or a host to try, or the directory to ask (null); after a pause if
  * `again`.
@@ -174,7 +180,9 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
  */
 async function deliverTo({ parts, submission, placement }: Attempt, host: string): Promise<void> {
   if (placement.gone.includes(host)) return;
-  await parts.deliveries.add(host, submission.id, submission.command.type).catch(() => undefined);
+  await parts.deliveries
+    .add(host, submission.id, submission.command.type)
+    .catch(() => lostDeliveries.add({}));
 }
 
 /**

@@ -67,7 +67,11 @@ export function createWorkerLedger(redis: Redis, host: string, keepSeconds: numb
 
     async begin({ job: { id, type, resource } }) {
       const scriptKeys = [keys.job(host, id), keys.run(host, id), keys.line(host, kindOf(type), resource)];
-      const reply = await runScript(redis, 'begin', scriptKeys, [id, new Date().toISOString(), unfinishedSeconds]);
+      const reply = await runScript(redis, 'begin', scriptKeys, [
+        id,
+        new Date().toISOString(),
+        unfinishedSeconds,
+      ]);
       if (reply[0] === 'behind') return { turn: 'behind', first: reply[1] };
       const record = reply[0] === 'begun' ? readRecord(id, readHash(reply[1]), readHash(reply[2])) : null;
       return record ? { turn: 'begun', record } : { turn: 'over' };
