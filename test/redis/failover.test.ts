@@ -3,8 +3,10 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { patientConnection } from '../../src/queue/redis/connection.ts';
 import { type FleetQueue, openFleetQueue, refusal, stopping } from '../support/fleet-queue.ts';
 import { to } from '../support/queue.ts';
+import { openTestRedis } from '../support/redis.ts';
 import { openTestCluster, type TestCluster } from '../support/redis-cluster.ts';
 import { openTestSentinels, type TestSentinels } from '../support/redis-sentinel.ts';
+import { openSilentProxy } from '../support/silent-proxy.ts';
 import { until } from '../support/until.ts';
 
 let queue: FleetQueue;
@@ -22,6 +24,28 @@ async function untilAccepted(resource: string, refused: string[] = []): Promise<
     return null;
   });
 }
+
+test('connections that fall silent are replaced; what comes meanwhile is refused in time, what waited goes on', {
+  timeout: 90_000,
+}, async () => {
+  const redis = await openTestRedis();
+  onTestFinished(redis.close);
+  const proxy = await openSilentProxy(redis.url.slice('unix:'.length));
+  onTestFinished(proxy.close);
+  queue = await openFleetQueue(proxy.url);
+  onTestFinished(() => queue.close());
+  await queue.hold('a');
+  const before = await queue.accepted('a');
+  proxy.fallSilent();
+  const pending = queue.execute(before); // A worker waits for an answer.
+  const silentSince = Date.now();
+  const refused: string[] = [];
+  const after = await untilAccepted('a', refused);
+  expect(refused).not.toEqual([]);
+  expect(Date.now() - silentSince).toBeLessThan(10_000);
+  expect(await pending).toBe('succeeded');
+  await until('what came after is delivered', () => queue.delivered.includes(after));
+});
 
 describe('a master that Sentinels watch', () => {
   let sentinels: TestSentinels;

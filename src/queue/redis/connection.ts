@@ -26,6 +26,12 @@ export const commandTimeout = 1_800;
  */
 export const maxStreamSilence = 10_000;
 
+/**
+ * Milliseconds without an answer after which a patient connection is replaced: the server may have
+ * lost its power, and another one may answer under its name. Longer than any blocking read.
+ */
+const patience = 15_000;
+
 type Retry = (times: number) => number | null;
 
 /** How a connection behaves while Redis is offline. */
@@ -47,7 +53,7 @@ const again: Retry = (times) => Math.min(50 * times, 500);
  * command at once and keeps nothing to send later.
  */
 export function failFastConnection(access: RedisAccess, log: Logger): Redis {
-  return connect(access, log, failingFast({ enableAutoPipelining: true, commandTimeout }));
+  return connect(access, log, failingFast(commandTimeout, { enableAutoPipelining: true }));
 }
 
 /**
@@ -55,15 +61,21 @@ export function failFastConnection(access: RedisAccess, log: Logger): Redis {
  * large values one by one, because gathering commands copies them.
  */
 export function sendingConnection(access: RedisAccess, log: Logger): Redis {
-  return connect(access, log, failingFast({ commandTimeout: maxStreamSilence }));
+  return connect(access, log, failingFast(maxStreamSilence));
 }
 
-const failingFast = (options: Manner['options']): Manner => ({
+/**
+ * `timeout`: milliseconds for each command. A connection without an answer for as long is replaced:
+ * a command that ioredis holds back behind it would take twice the time.
+ */
+const failingFast = (timeout: number, options: Manner['options'] = {}): Manner => ({
   options: {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     autoResendUnfulfilledCommands: false,
     connectTimeout: commandTimeout,
+    commandTimeout: timeout,
+    socketTimeout: timeout,
     ...options,
   },
   ofCluster: { enableOfflineQueue: false, retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
@@ -73,7 +85,11 @@ const failingFast = (options: Manner['options']): Manner => ({
 /** A connection that waits for Redis to come back, for workers, subscribers and blocking reads. */
 export function patientConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, {
-    options: { maxRetriesPerRequest: null, reconnectOnError: (error) => (isDemoted(error) ? 2 : false) },
+    options: {
+      maxRetriesPerRequest: null,
+      socketTimeout: patience,
+      reconnectOnError: (error) => (isDemoted(error) ? 2 : false),
+    },
     ofCluster: { maxRedirections: Number.POSITIVE_INFINITY },
     retry: again,
   });
@@ -82,7 +98,7 @@ export function patientConnection(access: RedisAccess, log: Logger): Redis {
 /** A connection for one blocking read after another; fails for good when Redis goes offline. */
 export function readingConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, {
-    options: { maxRetriesPerRequest: 0, connectTimeout: commandTimeout },
+    options: { maxRetriesPerRequest: 0, connectTimeout: commandTimeout, socketTimeout: patience },
     ofCluster: { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
     retry: () => null,
   });
