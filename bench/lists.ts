@@ -5,7 +5,7 @@ import { gearSpec } from '../src/jobs/types/container.ts';
 import { newJob, recordArgument, recordFields, recordKeys } from '../src/queue/accept/record-request.ts';
 import type { JobSubmission } from '../src/queue/accept/submission.ts';
 import type { JobRecord } from '../src/queue/records/job-record.ts';
-import { createWorkerLedger } from '../src/queue/records/worker-records.ts';
+import { createWorkerRecords } from '../src/queue/records/worker-records.ts';
 import { runScript } from '../src/queue/scripts/run-script.ts';
 import { renderUnit, wantedBy } from '../src/worker/domain/unit-file.ts';
 import { createUnitLinks } from '../src/worker/systemd/unit-links.ts';
@@ -79,7 +79,7 @@ const jobsOn = (gear: string) =>
 
 /** Jobs that have been accepted and have ended, by the scripts that do that. */
 async function writeJobs({ redis: { redis } }: KeyedFleet): Promise<void> {
-  const ledger = createWorkerLedger(redis, 'h1', keepSeconds);
+  const records = createWorkerRecords(redis, 'h1', keepSeconds);
   const limits = jobLimits({ maxJobs: jobs, maxJobsPerGear: jobs, userJobs: jobs });
   const one = async (n: number) => {
     const { isSmall, resource } = gearOf(n);
@@ -98,7 +98,7 @@ async function writeJobs({ redis: { redis } }: KeyedFleet): Promise<void> {
     const result = { unit: `gear-${resource}.service`, changed: true };
     const outcome: Outcome =
       n % failsEvery === 0 ? { state: 'failed', error } : { state: 'succeeded', result };
-    await ledger.finish({ job } as JobRecord, outcome, true);
+    await records.finish({ job } as JobRecord, outcome, true);
   };
   for (let n = 1; n <= jobs; n += 500)
     await Promise.all(Array.from({ length: Math.min(500, jobs - n + 1) }, (_, i) => one(n + i)));

@@ -10,7 +10,7 @@ import {
   withdrawHost,
 } from './directory/hosts.ts';
 import { receiveDeliveries } from './records/deliveries.ts';
-import { createWorkerLedger, type WorkerLedger } from './records/worker-records.ts';
+import { createWorkerRecords, type WorkerRecords } from './records/worker-records.ts';
 import { followClock } from './redis/clock.ts';
 import {
   patientConnection,
@@ -26,13 +26,13 @@ import { sendFrames } from './rpc/stream-relay.ts';
 
 export { type Holder, heartbeatInterval, NameTaken } from './directory/hosts.ts';
 export type { JobRecord } from './records/job-record.ts';
-export type { WorkerLedger } from './records/worker-records.ts';
+export type { WorkerRecords } from './records/worker-records.ts';
 export type { RedisAccess } from './redis/connection.ts';
 export type { Asking, QueryHandlers } from './rpc/rpc.ts';
 
 /** Everything a worker does with Redis. Its calls wait for Redis to come back. */
 export interface WorkerQueue {
-  ledger: WorkerLedger;
+  records: WorkerRecords;
   /**
    * Announces that the host is alive; `held` makes every api read its resources again. Rejects with
    * `NameTaken`.
@@ -80,7 +80,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const stop = new AbortController();
   let receiver: { close(): Promise<void> } | null = null;
   return {
-    ledger: createWorkerLedger(redis, host, keepSeconds),
+    records: createWorkerRecords(redis, host, keepSeconds),
     announceHost: (report, said) => announceHost(redis, { ...report, lastSeen: clock.now() }, holder, said),
     withdrawHost: (report) => withdrawHost(redis, report, holder),
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),

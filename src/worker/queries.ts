@@ -24,7 +24,7 @@ export interface QueryHandlerParts {
   authorizer: Authorizer;
   /** Aborts a job; returns whether it is in this process. */
   cancel(id: string): boolean;
-  queue: Pick<WorkerQueue, 'ledger' | 'relay'>;
+  queue: Pick<WorkerQueue, 'records' | 'relay'>;
   sources: Sources;
 }
 
@@ -75,7 +75,7 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
     'drift.read': inTurn('drift.read', async () => lookForDrift(services)),
     'job.cancel': async (sealed, args) => {
       const { id } = checked(aboutJob, args, notValid);
-      const record = await queue.ledger.read(id);
+      const record = await queue.records.read(id);
       const may = record !== null && (await authorizer.cancels(sealed, record));
       return { aborting: may && cancel(id) };
     },

@@ -42,8 +42,8 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   watchGears(services);
   const journal = createJournal(services.paths);
   const authorizer = createAuthorizer(options);
-  const { ledger } = queue;
-  const runner = new Runner({ ledger, authorizer, journal, services, handlers });
+  const { records } = queue;
+  const runner = new Runner({ records, authorizer, journal, services, handlers });
   const sources = createSources(services);
   closers.push(sources.close);
   const server = streamListen && (await openStreamServer({ host, authorizer, sources, log }, streamListen));
@@ -51,7 +51,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   const live = announcer.keep(server?.address ?? null);
   closers.push(live.stop);
   await live.ready;
-  await sweepDrafts(services.paths, await ledger.open());
+  await sweepDrafts(services.paths, await records.open());
   await journal.tidy();
   const answers = createQueryHandlers({ queue, services, authorizer, sources, cancel: runner.cancel });
   queue.open(runner.deliver, answers);

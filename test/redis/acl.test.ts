@@ -73,17 +73,17 @@ async function live(): Promise<void> {
   await until('the directory has the gear', async () => (await queue.findHolder('gear', 'a')) === 'h1');
   host.open(
     async (job) => {
-      const record = await host.ledger.read(job);
+      const record = await host.records.read(job);
       if (!record) return;
-      await host.ledger.take(job);
-      await host.ledger.next(record);
-      const turn = await host.ledger.begin(record);
+      await host.records.take(job);
+      await host.records.next(record);
+      const turn = await host.records.begin(record);
       if (turn.turn !== 'begun') return;
-      await host.ledger.progress(job, { step: 'start', message: 'begins' });
-      await host.ledger.handBack(job);
-      await host.ledger.begin(record);
-      await host.ledger.finish(record, { state: 'succeeded', result: {} }, true);
-      await host.ledger.drop(record.job);
+      await host.records.progress(job, { step: 'start', message: 'begins' });
+      await host.records.handBack(job);
+      await host.records.begin(record);
+      await host.records.finish(record, { state: 'succeeded', result: {} }, true);
+      await host.records.drop(record.job);
     },
     {
       'container.list': async () => [],

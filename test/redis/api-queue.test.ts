@@ -66,7 +66,7 @@ test('a refused request leaves no record, no place in a line and no claim to a n
   expect(await queue.accept(wanted, to('h1'))).toEqual({ verdict: 'elsewhere', host: 'h2' });
   expect(await queue.accept(request(stop('nobody')), to('h1'))).toEqual({ verdict: 'missing' });
   expect(await queue.job(wanted.id)).toBeNull();
-  expect(await worker.ledger.open()).toEqual([]);
+  expect(await worker.records.open()).toEqual([]);
   expect(await redis.redis.hkeys(keys.holders('gear'))).toEqual(['b']);
 });
 
@@ -86,13 +86,13 @@ test('only the first in line begins, and its end lets the next one begin', async
   await holds('a');
   const [first, second] = [request(stop('a')), request(stop('a'))];
   for (const one of [first, second]) await queue.accept(one, to('h1'));
-  const records = await Promise.all([first, second].map(({ id }) => worker.ledger.read(id)));
+  const records = await Promise.all([first, second].map(({ id }) => worker.records.read(id)));
   const [one, two] = records as [NonNullable<(typeof records)[0]>, NonNullable<(typeof records)[0]>];
-  expect(await worker.ledger.begin(two)).toEqual({ turn: 'behind', first: first.id });
-  expect((await worker.ledger.begin(one)).turn).toBe('begun');
-  expect(await worker.ledger.finish(one, { state: 'succeeded', result: 1 }, true)).toBe(second.id);
-  expect((await worker.ledger.begin(two)).turn).toBe('begun');
-  expect((await worker.ledger.begin(one)).turn).toBe('over');
+  expect(await worker.records.begin(two)).toEqual({ turn: 'behind', first: first.id });
+  expect((await worker.records.begin(one)).turn).toBe('begun');
+  expect(await worker.records.finish(one, { state: 'succeeded', result: 1 }, true)).toBe(second.id);
+  expect((await worker.records.begin(two)).turn).toBe('begun');
+  expect((await worker.records.begin(one)).turn).toBe('over');
 });
 
 test('a finished job keeps its outcome, loses its request and is kept for the time asked for', async () => {
@@ -100,11 +100,11 @@ test('a finished job keeps its outcome, loses its request and is kept for the ti
   const one = request(stop('a'));
   await queue.accept(one, to('h1'));
   const waiting = queue.wait(one.id, 10_000);
-  const record = await worker.ledger.read(one.id);
+  const record = await worker.records.read(one.id);
   if (!record) throw new Error('no record');
-  await worker.ledger.begin(record);
-  await worker.ledger.finish(record, { state: 'succeeded', result: { a: 1 } }, true);
-  await worker.ledger.finish(record, { state: 'cancelled' }, true);
+  await worker.records.begin(record);
+  await worker.records.finish(record, { state: 'succeeded', result: { a: 1 } }, true);
+  await worker.records.finish(record, { state: 'cancelled' }, true);
   const finished = await waiting;
   expect(finished?.job).toMatchObject({ state: 'succeeded', result: { a: 1 }, attempts: 1 });
   expect(record.sealed).toBe('sealed for h1');
@@ -213,14 +213,14 @@ test('an id whose record has expired while its host was away leaves the queue; o
   const [expired, kept] = [request(stop('a')), request(stop('a'))];
   for (const one of [expired, kept]) await queue.accept(one, to('h1'));
   await redis.redis.del(keys.job('h1', expired.id));
-  for (const { id } of [expired, kept]) await worker.ledger.forget(id);
-  expect(await worker.ledger.open()).toEqual([kept.id]);
+  for (const { id } of [expired, kept]) await worker.records.forget(id);
+  expect(await worker.records.open()).toEqual([kept.id]);
   // In its line it is passed over by whoever comes after it.
-  const record = await worker.ledger.read(kept.id);
+  const record = await worker.records.read(kept.id);
   if (!record) throw new Error('no record');
-  expect(await worker.ledger.begin(record)).toEqual({ turn: 'behind', first: expired.id });
-  await worker.ledger.drop({ ...record.job, id: expired.id });
-  expect((await worker.ledger.begin(record)).turn).toBe('begun');
+  expect(await worker.records.begin(record)).toEqual({ turn: 'behind', first: expired.id });
+  await worker.records.drop({ ...record.job, id: expired.id });
+  expect((await worker.records.begin(record)).turn).toBe('begun');
 });
 
 /** Cancels a job by an api. */
@@ -237,7 +237,7 @@ test('a cancelled job gives back its place in the line of its gear and on the ho
     expect((await queue.accept(one, to('h1'))).verdict).toBe('accepted');
     expect(await cancel(one.id)).toBe('queued');
   }
-  expect(await worker.ledger.open()).toEqual([]);
+  expect(await worker.records.open()).toEqual([]);
   expect(await redis.redis.zcard(keys.line('h1', 'gear', 'a'))).toBe(0);
 });
 
@@ -262,11 +262,11 @@ test('what a worker has written about a job expires, also when it never hears of
   const one = request(stop('a'));
   await queue.accept(one, to('h1'));
   const life = () => redis.redis.ttl(keys.run('h1', one.id));
-  expect(await worker.ledger.take(one.id)).toBe('taken');
+  expect(await worker.records.take(one.id)).toBe('taken');
   expect(await life()).toBeGreaterThan(86_400);
   await redis.redis.persist(keys.run('h1', one.id));
-  const record = await worker.ledger.read(one.id);
-  expect(record && (await worker.ledger.begin(record)).turn).toBe('begun');
+  const record = await worker.records.read(one.id);
+  expect(record && (await worker.records.begin(record)).turn).toBe('begun');
   expect(await life()).toBeGreaterThan(86_400);
 });
 
@@ -277,7 +277,7 @@ test('nothing is delivered to a host that is offline, which finds its jobs when 
   expect((await queue.accept(one, offline)).verdict).toBe('accepted');
   expect((await queue.accept(request(stop('nobody')), offline)).verdict).toBe('missing');
   expect(await redis.redis.keys(`${keys.queuePrefix('h1')}:${queueName}:*`)).toEqual([]);
-  expect(await worker.ledger.open()).toEqual([one.id]);
+  expect(await worker.records.open()).toEqual([one.id]);
   expect((await queue.accept(request(stop('a')), to('h1'))).verdict).toBe('accepted');
   expect(await redis.redis.keys(`${keys.queuePrefix('h1')}:${queueName}:*`)).not.toEqual([]);
 });
@@ -300,7 +300,7 @@ test('a job whose delivery cannot be sent is accepted all the same, and the loss
     const one = request(stop('a'));
     expect((await mute.accept(one, to('h1'))).verdict).toBe('accepted');
     expect(lost()).toBe(before + 1);
-    expect(await worker.ledger.open()).toEqual([one.id]);
+    expect(await worker.records.open()).toEqual([one.id]);
   } finally {
     await mute.close();
   }
@@ -323,7 +323,7 @@ test('an api with older permissions cancels all the same, and leaves the places 
     await queue.accept(one, to('h1'));
     expect(await cancel(one.id, older)).toBe('queued');
     expect((await queue.job(one.id))?.job.state).toBe('cancelled');
-    expect(await worker.ledger.open()).toEqual([one.id]);
+    expect(await worker.records.open()).toEqual([one.id]);
   } finally {
     await older.close();
   }
@@ -333,9 +333,9 @@ test('a running job whose host is removed keeps its place for the worker that ma
   await holds('a');
   const one = request(stop('a'));
   await queue.accept(one, to('h1'));
-  const record = await worker.ledger.read(one.id);
-  if (record) await worker.ledger.begin(record);
+  const record = await worker.records.read(one.id);
+  if (record) await worker.records.begin(record);
   expect(await queue.removeHost('h1')).toMatchObject({ jobs: 1 });
-  expect(await worker.ledger.open()).toEqual([one.id]);
+  expect(await worker.records.open()).toEqual([one.id]);
   expect(await redis.redis.zrange(keys.line('h1', 'gear', 'a'), '0', '-1')).toEqual([one.id]);
 });

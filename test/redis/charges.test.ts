@@ -70,11 +70,11 @@ async function charged(): Promise<Record<string, number>> {
 }
 
 async function finish(id: string): Promise<void> {
-  const record = await worker.ledger.read(id);
+  const record = await worker.records.read(id);
   if (!record) throw new Error('no record');
-  await worker.ledger.begin(record);
-  await worker.ledger.finish(record, { state: 'succeeded', result: null }, true);
-  await worker.ledger.finish(record, { state: 'succeeded', result: null }, true);
+  await worker.records.begin(record);
+  await worker.records.finish(record, { state: 'succeeded', result: null }, true);
+  await worker.records.finish(record, { state: 'succeeded', result: null }, true);
 }
 
 test('a user at the limit of unfinished jobs is refused with its name, another one is not', async () => {
@@ -127,7 +127,7 @@ const endings: [string, Partial<JobSubmission>, (id: string) => Promise<unknown>
       if (!record) throw new Error('no record');
       expect(await queue.cancel(record, 'sealed')).toBe('queued');
       await charged();
-      await worker.ledger.drop(record.job); // As the worker does that finds it over.
+      await worker.records.drop(record.job); // As the worker does that finds it over.
     },
   ],
   [
@@ -141,7 +141,7 @@ const endings: [string, Partial<JobSubmission>, (id: string) => Promise<unknown>
     {},
     async (id) => {
       await redis.redis.del(keys.job('h1', id));
-      await worker.ledger.forget(id);
+      await worker.records.forget(id);
     },
   ],
 ];

@@ -20,11 +20,11 @@ const clientOf = (api: string, retries = 5) => createClient({ api, token: '__tes
 
 /** Does what the worker does with a job: begins it, says what it does, and ends it. */
 async function work(id: string, outcome: Outcome, steps = ['pull', 'start']): Promise<void> {
-  const { ledger } = opened.queue.worker;
-  const record = await until('the job is recorded', () => ledger.read(id));
-  await ledger.begin(record);
-  for (const step of steps) await ledger.progress(id, { step, message: `it does ${step}` });
-  await ledger.finish(record, outcome, true);
+  const { records } = opened.queue.worker;
+  const record = await until('the job is recorded', () => records.read(id));
+  await records.begin(record);
+  for (const step of steps) await records.progress(id, { step, message: `it does ${step}` });
+  await records.finish(record, outcome, true);
 }
 
 const installed = {

@@ -30,16 +30,16 @@ afterEach(async () => {
 });
 
 const read = async () => {
-  const record = await worker.ledger.read(id);
+  const record = await worker.records.read(id);
   if (!record) throw new Error('there is no record');
   return record;
 };
 /** As a worker begins it that dies then. */
-const begin = async () => worker.ledger.begin(await read());
+const begin = async () => worker.records.begin(await read());
 
 test('a retry is another attempt and no crash, a worker that died in the middle is both (house 7.7)', async () => {
   await begin();
-  for (let i = 0; i < 17; i++) await worker.ledger.retried(id);
+  for (let i = 0; i < 17; i++) await worker.records.retried(id);
   expect(await read()).toMatchObject({ crashes: 1, job: { attempts: 18, state: 'running' } });
   await begin();
   expect(await read()).toMatchObject({ crashes: 2, job: { attempts: 19 } });
@@ -48,27 +48,27 @@ test('a retry is another attempt and no crash, a worker that died in the middle 
 test('a job that was handed back has not crashed its worker, however often', async () => {
   for (let i = 0; i < 30; i++) {
     await begin();
-    await worker.ledger.handBack(id);
+    await worker.records.handBack(id);
   }
   expect(await read()).toMatchObject({ crashes: 0, job: { attempts: 30, state: 'queued' } });
 });
 
 test('a job that is over is not handed back', async () => {
   await begin();
-  await worker.ledger.finish(await read(), { state: 'succeeded', result: {} }, true);
-  await worker.ledger.handBack(id);
+  await worker.records.finish(await read(), { state: 'succeeded', result: {} }, true);
+  await worker.records.handBack(id);
   expect(await read()).toMatchObject({ job: { state: 'succeeded' } });
 });
 
 test('a test can crash the worker at every change that it makes to the record of a job', async () => {
-  const { ledger } = worker;
+  const { records } = worker;
   const changes = await effectsOf(async () => {
     await begin();
-    await ledger.progress(id, { step: 'pull', message: 'pulling' });
-    await ledger.retried(id);
+    await records.progress(id, { step: 'pull', message: 'pulling' });
+    await records.retried(id);
     const record = await read();
-    await ledger.finish(record, { state: 'succeeded', result: {} }, true);
-    await ledger.drop(record.job);
+    await records.finish(record, { state: 'succeeded', result: {} }, true);
+    await records.drop(record.job);
   });
   expect(changes).toEqual(['begin', 'progress', 'retried', 'finish', 'drop'].map((name) => `redis.${name}`));
 });

@@ -281,11 +281,11 @@ test('what is removed from a host is soon out of the directory', async () => {
   await connected(queue);
   await worker.announceHost(hostNamed('h1'), 'held');
   await queue.accept(request(install('brief')), to('h1'));
-  const [open] = await worker.ledger.open();
-  const record = await worker.ledger.read(open ?? '');
+  const [open] = await worker.records.open();
+  const record = await worker.records.read(open ?? '');
   if (!record) throw new Error('there is no record');
-  await worker.ledger.begin(record);
-  await worker.ledger.finish(record, { state: 'succeeded', result: {} }, false);
+  await worker.records.begin(record);
+  await worker.records.finish(record, { state: 'succeeded', result: {} }, false);
   await until('the entry is gone', async () => (await redis.redis.hlen(keys.holders('gear'))) === 0, 10_000);
 });
 
@@ -355,13 +355,13 @@ test('a job that no worker takes in time fails as expired, for clients and for a
   await worker.announceHost(hostNamed('h1'), 'held');
   const [late, taken] = [request(install('late'), { expires: 1 }), request(install('taken'), { expires: 1 })];
   for (const one of [late, taken]) await queue.accept(one, to('h1'));
-  expect(await worker.ledger.take(taken.id)).toBe('taken');
+  expect(await worker.records.take(taken.id)).toBe('taken');
   const ended = await queue.wait(late.id, 10_000);
   expect(ended?.job).toMatchObject({ state: 'failed', error: { code: 'expired', host: 'h1' } });
   expect(ended?.sealed).toBe('');
-  expect(await worker.ledger.take(late.id)).toBe('expired');
-  const record = await worker.ledger.read(late.id);
-  expect(record && (await worker.ledger.begin(record)).turn).toBe('over');
+  expect(await worker.records.take(late.id)).toBe('expired');
+  const record = await worker.records.read(late.id);
+  expect(record && (await worker.records.begin(record)).turn).toBe('over');
   expect((await queue.job(taken.id))?.job.state).toBe('queued');
 });
 
@@ -372,9 +372,9 @@ test('a job whose host was removed is over, also for who wants to cancel it, run
   await worker.announceHost(hostNamed('h1'), 'held');
   const [running, queued] = [request(install('runs')), request(install('waits'))];
   for (const one of [running, queued]) await queue.accept(one, to('h1'));
-  const record = await worker.ledger.read(running.id);
+  const record = await worker.records.read(running.id);
   if (!record) throw new Error('there is no record');
-  expect((await worker.ledger.begin(record)).turn).toBe('begun');
+  expect((await worker.records.begin(record)).turn).toBe('begun');
   expect(await queue.removeHost('h1')).toEqual({ names: 2, jobs: 2 });
   for (const { id } of [running, queued]) {
     const ended = await queue.job(id);

@@ -155,7 +155,7 @@ describe('a node of a Cluster', () => {
     expect(refused.filter((code) => code !== 'queue_unavailable')).toEqual([]);
     await until('what came after is delivered', () => queue.delivered.includes(after));
     // A delivery that was taken as Redis went is lost; the worker's look at its open jobs makes that good.
-    expect([...queue.delivered, ...(await queue.worker.ledger.open())]).toContain(before);
+    expect([...queue.delivered, ...(await queue.worker.records.open())]).toContain(before);
     for (const id of [before, after]) expect(await queue.execute(id)).toBe('succeeded');
   });
 

@@ -120,10 +120,10 @@ test.each([
   expect(await json(ask(`job/${id}`))).toMatchObject(expected);
   const { jobs } = await json(ask('jobs'));
   expect(jobs.find((one: { id: string }) => one.id === id)).toMatchObject(expected);
-  const record = await queue.worker.ledger.read(id);
+  const record = await queue.worker.records.read(id);
   if (!record) throw new Error('no record');
-  await queue.worker.ledger.drop(record.job);
-  expect(await queue.worker.ledger.open()).not.toContain(id);
+  await queue.worker.records.drop(record.job);
+  expect(await queue.worker.records.open()).not.toContain(id);
 });
 
 test.each([

@@ -75,7 +75,7 @@ test('Ctrl-C leaves a job that is followed, and says how to come back to it', as
 test('Ctrl-C leaves a cancellation that is under way, and says how to look at it', async () => {
   const { accepted, worker } = opened.queue;
   const id = await accepted('cancelled');
-  await worker.ledger.begin(await until('the job is recorded', () => worker.ledger.read(id)));
+  await worker.records.begin(await until('the job is recorded', () => worker.records.read(id)));
   const { url, seen } = await wayTo('all');
   const ended = gear(url, 'job', 'cancel', id);
   await until('it waits for the end of the job', () => seen.includes(`GET /job/${id}`));

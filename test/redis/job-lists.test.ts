@@ -41,14 +41,14 @@ test('a job is found by its user, its resource and its state from its acceptance
     [{ r: 'web' }, [web]],
     [{ r: 'd*' }, [db]],
   ]);
-  const record = await queue.worker.ledger.read(web);
+  const record = await queue.worker.records.read(web);
   if (!record) throw new Error('there is no record');
-  await queue.worker.ledger.begin(record);
+  await queue.worker.records.begin(record);
   await expectListed([
     [{ state: 'running' }, [web]],
     [{ state: 'queued' }, [db]],
   ]);
-  await queue.worker.ledger.finish(record, { state: 'succeeded', result: null }, true);
+  await queue.worker.records.finish(record, { state: 'succeeded', result: null }, true);
   await expectListed([
     [{ state: 'running' }, []],
     [{ state: 'succeeded' }, [web]],

@@ -28,7 +28,7 @@ async function sent(headers: Record<string, string>) {
   expect(answer.resume().statusCode).toBe(202);
   const whole = i.padStart(32, '0');
   await expect.poll(() => lines.find((line) => line['id'] === whole)).toBeDefined();
-  const record = await opened.queue.worker.ledger.read(whole);
+  const record = await opened.queue.worker.records.read(whole);
   return { line: lines.find((one) => one['id'] === whole), origin: record?.origin };
 }
 

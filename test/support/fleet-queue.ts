@@ -115,12 +115,12 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
       return submission.id;
     },
     async execute(id) {
-      const record = await worker.ledger.read(id);
+      const record = await worker.records.read(id);
       if (!record) throw new Error('no record');
-      const { turn } = await worker.ledger.begin(record);
+      const { turn } = await worker.records.begin(record);
       if (turn !== 'begun') return turn;
-      await worker.ledger.progress(id, { step: 'stop', message: 'stopping' });
-      await worker.ledger.finish(record, { state: 'succeeded', result: null }, true);
+      await worker.records.progress(id, { step: 'stop', message: 'stopping' });
+      await worker.records.finish(record, { state: 'succeeded', result: null }, true);
       return 'succeeded';
     },
     async close() {

@@ -27,7 +27,7 @@ export interface Placement {
   only: string | null;
   /** Hosts that may take the name if no host has it. */
   candidates: Candidate[];
-  /** Offline hosts: they find their jobs in the ledger when they come back. */
+  /** Offline hosts: their workers find the jobs among their open jobs when they come back. */
   gone: readonly string[];
 }
 

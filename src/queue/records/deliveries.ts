@@ -5,7 +5,7 @@ import { deliveryId, keys, queueName } from '../redis/keys.ts';
 
 /**
  * BullMQ carries the deliveries: one queue per host, and one BullMQ job per job of ours, which
- * holds only its id. The record in the ledger is the truth. A delivery only triggers a look at it:
+ * holds only its id. The record is the truth. A delivery only triggers a look at it:
  * an extra one is harmless, and the worker makes up for a lost one by checking its open jobs.
  */
 export interface Deliveries {

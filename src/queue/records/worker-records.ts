@@ -9,7 +9,7 @@ import { runScript } from '../scripts/run-script.ts';
 import { type JobRecord, outcomeFields, readHash, readRecord } from './job-record.ts';
 
 /** A worker's operations on the records of its jobs. */
-export interface WorkerLedger {
+export interface WorkerRecords {
   read(id: string): Promise<JobRecord | null>;
   /** The sealed cancel request of a job; null if there is none. Cheap enough to poll. */
   readCancel(id: string): Promise<string | null>;
@@ -57,7 +57,7 @@ const unfinishedSeconds = 30 * 86_400;
 /** Progress lines to keep for one job; a step reports at most 101 percentages. */
 const maxLines = 5_000;
 
-export function createWorkerLedger(redis: Redis, host: string, keepSeconds: number): WorkerLedger {
+export function createWorkerRecords(redis: Redis, host: string, keepSeconds: number): WorkerRecords {
   return {
     read: (id) => readJobOf(redis, host, id),
     readCancel: (id) => redis.hget(keys.job(host, id), 'cancel'),

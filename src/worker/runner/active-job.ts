@@ -7,13 +7,13 @@ const stages = {
   admitting: ['waiting', 'left'],
   /** It waits for one of the host's slots; users take turns. */
   waiting: ['beginning', 'left'],
-  /** It has a slot and asks the ledger whether it is first in its gear's line. */
+  /** It has a slot and asks Redis whether it is first in its gear's line. */
   beginning: ['behind', 'running', 'storing', 'left'],
   /** It has given its slot back and waits for the job before it. */
   behind: ['waiting', 'left'],
   /** Its handler runs. */
   running: ['storing', 'left'],
-  /** Its outcome goes to disk, then to the ledger. */
+  /** Its outcome goes to disk, then to its record. */
   storing: ['left'],
   /** It has left this process: it has ended, or was handed back. */
   left: [],

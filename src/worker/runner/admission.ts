@@ -20,12 +20,12 @@ const admissionHolds = 1_000;
 
 /** Takes a job and authorizes its request. A job with a refused request fails here. */
 export async function admit(parts: StageParts, record: JobRecord, stopping: AbortSignal): Promise<Admission> {
-  const { ledger, authorizer, journal } = parts;
+  const { records, authorizer, journal } = parts;
   const { id } = record.job;
   const entry = await journal.read(id);
   if (entry) return { verdict: 'replay', entry };
   try {
-    const taken = await ledger.take(id);
+    const taken = await records.take(id);
     if (taken === 'over') {
       await drop(parts, record);
       return { verdict: 'ended', next: null };

@@ -1,10 +1,10 @@
 import { isFinal } from '../../jobs/job.ts';
-import type { JobRecord, WorkerLedger } from '../../queue/worker-queue.ts';
+import type { JobRecord, WorkerRecords } from '../../queue/worker-queue.ts';
 import type { ActiveJob } from './active-job.ts';
 
 /** Makes jobs wait for the job before them in their gear's line, and wakes them. */
 export interface Line {
-  ledger: Pick<WorkerLedger, 'read' | 'drop'>;
+  records: Pick<WorkerRecords, 'read' | 'drop'>;
   /** The jobs in this process, by id. */
   active: Map<string, ActiveJob>;
   deliver(id: string): Promise<void>;
@@ -37,9 +37,9 @@ export function wakeFirst({ active, deliver }: Line, id: string | null): void {
  */
 async function ensureActive(line: Line, before: string, { job }: JobRecord): Promise<boolean> {
   if (line.active.has(before)) return true;
-  const record = await line.ledger.read(before);
+  const record = await line.records.read(before);
   const isOpen = record !== null && !isFinal(record.job.state);
   if (isOpen) wakeFirst(line, before);
-  else await line.ledger.drop({ ...job, id: before });
+  else await line.records.drop({ ...job, id: before });
   return isOpen;
 }

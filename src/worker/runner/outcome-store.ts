@@ -17,7 +17,7 @@ const diskInterval = 1_000;
  * Rejects with the signal's reason. A lost outcome would make the job run again.
  */
 export async function untilWritten(
-  { ledger, logStall }: StageParts,
+  { records, logStall }: StageParts,
   id: string,
   write: () => Promise<void>,
   signal: AbortSignal,
@@ -30,13 +30,13 @@ export async function untilWritten(
       if (failure === null) throw error;
       logStall(id, error);
       // Redis may accept no writes for the same reason: the wait goes on, reported or not.
-      if (!isTold) ledger.progress(id, { step: 'wait', message: failure.message }).catch(() => undefined);
+      if (!isTold) records.progress(id, { step: 'wait', message: failure.message }).catch(() => undefined);
       await pause(diskInterval, signal);
     }
   }
 }
 
-/** Reports an outcome to the ledger. Returns the id that is then first in the job's line. */
+/** Reports an outcome in the job's record. Returns the id that is then first in the job's line. */
 export async function finish(
   parts: StageParts,
   record: JobRecord,
@@ -45,7 +45,7 @@ export async function finish(
 ): Promise<string | null> {
   const { id, type } = record.job;
   await untilWritten(parts, id, () => parts.journal.clear(id), signal);
-  const next = await parts.ledger.finish(record, outcome, await isHere(parts.services, record));
+  const next = await parts.records.finish(record, outcome, await isHere(parts.services, record));
   finished.add({ type, state: outcome.state, code: codeOf(outcome) });
   return next;
 }
@@ -53,9 +53,9 @@ export async function finish(
 export const codeOf = (outcome: Outcome) => (outcome.state === 'failed' ? outcome.error.code : undefined);
 
 /** Drops a job that ended without this worker. */
-export async function drop({ journal, ledger }: StageParts, { job }: JobRecord): Promise<void> {
+export async function drop({ journal, records }: StageParts, { job }: JobRecord): Promise<void> {
   await journal.clear(job.id);
-  await ledger.drop(job);
+  await records.drop(job);
 }
 
 /** Whether the resource of a record is on this host. The record is not trusted. */

@@ -40,7 +40,7 @@ async function run(
   signals: Pick<Execution, 'signal' | 'handedBack'>,
   log: Logger,
 ): Promise<Outcome> {
-  const { ledger, authorizer, journal, services, handlers } = parts;
+  const { records, authorizer, journal, services, handlers } = parts;
   const { id, type, resource } = record.job;
   const replacedBy = await findReplacement(parts, record);
   if (replacedBy !== null) return { state: 'cancelled', result: { supersededBy: replacedBy } };
@@ -56,9 +56,9 @@ async function run(
       cancelled,
       report: (progress) => {
         enter(progress.step);
-        return ledger.progress(id, progress);
+        return records.progress(id, progress);
       },
-      countRetry: () => ledger.retried(id),
+      countRetry: () => records.retried(id),
       checkpoint: (look) => journal.checkpoint(id, look),
     }).finally(() => enter(null));
   return kindOf(type) === 'gear' ? services.gearLocks.hold(resource, work) : work();
@@ -69,12 +69,12 @@ async function run(
  * effect. Null: there is none.
  */
 async function findReplacement(
-  { ledger, authorizer }: RunnerParts,
+  { records, authorizer }: RunnerParts,
   record: JobRecord,
 ): Promise<Job['id'] | null> {
   const waited = (record.takenAt ?? 0) - Date.parse(record.job.createdAt);
   if (!decidesWhetherItRuns(record.job) || waited < offlineAfter) return null;
-  const next = await ledger.next(record);
+  const next = await records.next(record);
   if (next?.job.state !== 'queued' || !decidesWhetherItRuns(next.job)) return null;
   return (await authorizer.allows(next)) ? next.job.id : null;
 }

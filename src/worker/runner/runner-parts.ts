@@ -1,11 +1,11 @@
-import type { WorkerLedger } from '../../queue/worker-queue.ts';
+import type { WorkerRecords } from '../../queue/worker-queue.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { HostServices } from '../host-services.ts';
 import type { Handlers } from '../jobs/context.ts';
 import type { Journal } from '../jobs/job-journal.ts';
 
 export interface RunnerParts {
-  ledger: WorkerLedger;
+  records: WorkerRecords;
   authorizer: Authorizer;
   journal: Journal;
   services: HostServices;

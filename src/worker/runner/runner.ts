@@ -25,7 +25,7 @@ import { createStallLog } from './stall-log.ts';
  *
  * Invariants, each with a test of its number:
  * 1. A job is in this process at most once, and one process is the worker of this host (lockHost).
- * 2. A job begins only when it is first in its gear's line in the ledger.
+ * 2. A job begins only when it is first in its gear's line in Redis.
  * 3. At most `maxParallelJobs` jobs run in parallel, at most half of them for one user.
  * 4. The work comes from the client's own request, authorized a moment ago; never from Redis.
  * 5. A job is authorized once, and again only if it has waited since.
@@ -47,7 +47,7 @@ export class Runner {
     const logStall = createStallLog((id) => this.#line.active.get(id)?.log ?? parts.services.log);
     this.#parts = { ...parts, logStall };
     this.#places = new Limiter(shared(parts.services.limits.maxParallelJobs));
-    this.#line = { ledger: parts.ledger, active: new Map(), deliver: this.deliver };
+    this.#line = { records: parts.records, active: new Map(), deliver: this.deliver };
     setMaxListeners(0, this.#stopping.signal); // Every job that waits for the disk listens to it.
   }
 
@@ -92,7 +92,7 @@ export class Runner {
   sweep = async (): Promise<void> => {
     // Before the look: a job that comes during it may not be in its answer.
     const here = [...this.#line.active];
-    const open = new Set(await this.#parts.ledger.open());
+    const open = new Set(await this.#parts.records.open());
     for (const [id, job] of here) if (!open.has(id) && job.isWaiting()) job.endWait(new EndedByApi());
     for (const id of open) this.deliver(id).catch(() => undefined); // The runner logged why.
   };
@@ -102,12 +102,12 @@ export class Runner {
    * it may be lost.
    */
   lookForCancellations = async (): Promise<void> => {
-    const { ledger, authorizer } = this.#parts;
+    const { records, authorizer } = this.#parts;
     for (const [id, job] of this.#line.active) {
       if (!job.canBeCancelled()) continue;
-      const cancel = await ledger.readCancel(id);
+      const cancel = await records.readCancel(id);
       if (cancel === null || cancel === job.refusedCancel) continue;
-      const record = await ledger.read(id);
+      const record = await records.read(id);
       if (record !== null && (await authorizer.cancels(cancel, record))) this.cancel(id);
       else job.refusedCancel = cancel;
     }
@@ -148,9 +148,9 @@ export class Runner {
 
   /** The record of an unfinished job; null when there is none. */
   async #read(id: string, job: ActiveJob): Promise<JobRecord | null> {
-    const record = await this.#parts.ledger.read(id);
+    const record = await this.#parts.records.read(id);
     if (record) job.log = this.#logOf(record);
-    if (!record) await this.#parts.ledger.forget(id);
+    if (!record) await this.#parts.records.forget(id);
     else if (isFinal(record.job.state)) await drop(this.#parts, record);
     else if (record.version > payloadVersion)
       throw new Error('the job is of a newer version than this worker; upgrade this worker');
@@ -162,7 +162,7 @@ export class Runner {
   async #begin(job: ActiveJob, record: JobRecord, admission: Admission): Promise<string | null> {
     this.#stopping.signal.throwIfAborted();
     job.enter('beginning');
-    const turn = await this.#parts.ledger.begin(record);
+    const turn = await this.#parts.records.begin(record);
     if (turn.turn === 'behind') return turn.first;
     if (turn.turn === 'over') await drop(this.#parts, record);
     else {
@@ -183,7 +183,7 @@ export class Runner {
 
   /** Lets the next worker, or this one a little later, begin the job again. Counts as no crash. */
   async #handBack(job: ActiveJob, record: JobRecord, error: unknown): Promise<never> {
-    await this.#parts.ledger.handBack(record.job.id);
+    await this.#parts.records.handBack(record.job.id);
     job.log.info({ outcome: 'handed back' }, 'job continues later');
     throw error;
   }

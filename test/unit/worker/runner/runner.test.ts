@@ -14,7 +14,7 @@ import type { Journal, JournalEntry } from '../../../../src/worker/jobs/job-jour
 import { finished, running, waitSeconds } from '../../../../src/worker/metrics.ts';
 import { ActiveJob, type Stage } from '../../../../src/worker/runner/active-job.ts';
 import { Runner } from '../../../../src/worker/runner/runner.ts';
-import { MemoryLedger } from '../../../support/memory-ledger.ts';
+import { MemoryRecords } from '../../../support/memory-records.ts';
 import { until } from '../../../support/until.ts';
 
 const speaks = 'the handler has something to say';
@@ -35,10 +35,10 @@ function memoryJournal(): Journal {
   };
 }
 
-/** A runner over a ledger and a journal in memory, whose jobs run until the test ends them. */
+/** A runner over records and a journal in memory, whose jobs run until the test ends them. */
 function setUp({ maxParallelJobs = 16 } = {}) {
   const journal = memoryJournal();
-  const ledger = new MemoryLedger();
+  const records = new MemoryRecords();
   const paths = hostPaths('/nonexistent');
 
   const running = new Map<string, () => void>();
@@ -92,7 +92,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     log,
   } as never;
   const runner = new Runner({
-    ledger,
+    records,
     authorizer: authorizer as unknown as Authorizer,
     journal,
     services,
@@ -102,7 +102,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
   let accepted = 0;
   return {
     runner,
-    ledger,
+    records,
     journal,
     authorizer,
     requestOf,
@@ -111,7 +111,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     abandon: stop.abandon,
     logged,
     accept: (resource: string, more: Partial<Job> = {}, version = payloadVersion) =>
-      ledger.accept(recordOf((++accepted).toString(16).padStart(32, '0'), resource, more, version)),
+      records.accept(recordOf((++accepted).toString(16).padStart(32, '0'), resource, more, version)),
     isRunning: (id: string) => until(`${id} runs`, () => running.has(id)),
     end: (id: string) => running.get(id)?.(),
     stagesOf: (id: string) => logged.flatMap((line) => (line['id'] === id ? (line['to'] ?? []) : [])),
@@ -152,7 +152,7 @@ test('invariant 1: a job that is delivered again while it is here is joined, and
 });
 
 test('invariant 2: a job begins when the one before it on its gear has ended, jobs of other gears at once', async () => {
-  const { runner, ledger, accept, isRunning, end, running } = setUp();
+  const { runner, records, accept, isRunning, end, running } = setUp();
   const [first, second, other] = [accept('web'), accept('web'), accept('db')];
   const all = [second, other, first].map((id) => runner.deliver(id));
   await isRunning(first);
@@ -161,7 +161,7 @@ test('invariant 2: a job begins when the one before it on its gear has ended, jo
   expect([...running.keys()].sort()).toEqual([first, other]);
   end(first);
   await isRunning(second);
-  expect(ledger.told.indexOf(`finish ${first}`)).toBeLessThan(ledger.told.indexOf(`begin ${second}`));
+  expect(records.told.indexOf(`finish ${first}`)).toBeLessThan(records.told.indexOf(`begin ${second}`));
   end(second);
   end(other);
   await Promise.all(all);
@@ -184,7 +184,7 @@ test('invariant 3: no more jobs run side by side than there are places, and of o
 });
 
 test('invariant 4: what is done is what the request says, and nothing where it is refused', async () => {
-  const { runner, ledger, authorizer, accept, isRunning, end, ran, requestOf } = setUp();
+  const { runner, records, authorizer, accept, isRunning, end, ran, requestOf } = setUp();
   const forged = accept('web');
   authorizer.job.mockImplementationOnce(async (record) => {
     const request = requestOf(record);
@@ -199,7 +199,7 @@ test('invariant 4: what is done is what the request says, and nothing where it i
   authorizer.job.mockRejectedValueOnce(new Failure('token_forbids', 'no'));
   const [refused, after] = [accept('web'), accept('web')];
   await runner.deliver(refused);
-  expect(ledger.outcomes.get(refused)).toMatchObject({ state: 'failed', error: { code: 'token_forbids' } });
+  expect(records.outcomes.get(refused)).toMatchObject({ state: 'failed', error: { code: 'token_forbids' } });
   await isRunning(after); // The refusal has woken it.
   expect(ran).toEqual([`${forged} own`, `${after} web`]);
   end(after);
@@ -216,7 +216,7 @@ test('invariant 5: a job that waits for nothing is authorized once', async () =>
 });
 
 test('invariant 5: a job that has waited is authorized again, and does not run where its key was revoked', async () => {
-  const { runner, ledger, authorizer, accept, isRunning, end, ran } = setUp();
+  const { runner, records, authorizer, accept, isRunning, end, ran } = setUp();
   const [first, second, third] = [accept('web'), accept('web'), accept('web')];
   const all = [first, second, third].map((id) => runner.deliver(id));
   await isRunning(first);
@@ -227,7 +227,7 @@ test('invariant 5: a job that has waited is authorized again, and does not run w
   authorizer.job.mockRejectedValueOnce(new Failure('token_invalid', 'revoked'));
   end(first);
   await all[1];
-  expect(ledger.outcomes.get(second)).toMatchObject({ error: { code: 'token_invalid' } });
+  expect(records.outcomes.get(second)).toMatchObject({ error: { code: 'token_invalid' } });
   await isRunning(third);
   expect(ran).toEqual([`${first} web`, `${third} web`]);
   end(third);
@@ -235,12 +235,12 @@ test('invariant 5: a job that has waited is authorized again, and does not run w
 });
 
 test('a job that is refused when it resumes is undone first, and says so', async () => {
-  const { runner, ledger, authorizer, accept, abandon } = setUp();
+  const { runner, records, authorizer, accept, abandon } = setUp();
   const fresh = accept('web', { attempts: 0 });
   authorizer.job.mockRejectedValue(new Failure('token_invalid', 'the issuer is revoked'));
   await runner.deliver(fresh);
   expect(abandon).not.toHaveBeenCalled();
-  expect(ledger.outcomes.get(fresh)).toMatchObject({ error: { detail: 'the issuer is revoked' } });
+  expect(records.outcomes.get(fresh)).toMatchObject({ error: { detail: 'the issuer is revoked' } });
 
   const begun = accept('web', { attempts: 1 });
   abandon.mockRejectedValueOnce(new Failure('host_unavailable', 'systemd is away', { transient: true }));
@@ -249,20 +249,20 @@ test('a job that is refused when it resumes is undone first, and says so', async
     ['web', begun, 'token_invalid'],
     ['web', begun, 'token_invalid'],
   ]);
-  expect(ledger.outcomes.get(begun)).toMatchObject({
+  expect(records.outcomes.get(begun)).toMatchObject({
     error: { code: 'token_invalid', detail: 'the issuer is revoked\nit is as it was before' },
   });
 
   const strange = accept('../web', { attempts: 1 });
   await runner.deliver(strange);
   expect(abandon).toHaveBeenCalledTimes(2);
-  expect(ledger.outcomes.get(strange)).toMatchObject({ error: { detail: 'the issuer is revoked' } });
+  expect(records.outcomes.get(strange)).toMatchObject({ error: { detail: 'the issuer is revoked' } });
 });
 
-test('invariant 6: an outcome is in the journal before the ledger hears of it', async () => {
-  const { runner, ledger, journal, accept, isRunning, end } = setUp();
+test('invariant 6: an outcome is in the journal before the record says it', async () => {
+  const { runner, records, journal, accept, isRunning, end } = setUp();
   const id = accept('web');
-  const finish = vi.spyOn(ledger, 'finish').mockImplementation(async () => {
+  const finish = vi.spyOn(records, 'finish').mockImplementation(async () => {
     expect(await journal.read(id)).toMatchObject({ outcome: { state: 'succeeded' } });
     throw new Error('Redis is away');
   });
@@ -270,28 +270,28 @@ test('invariant 6: an outcome is in the journal before the ledger hears of it', 
   await isRunning(id);
   end(id);
   await expect(delivered).rejects.toThrow('Redis is away');
-  expect(ledger.told).toContain(`hand back ${id}`);
+  expect(records.told).toContain(`hand back ${id}`);
   finish.mockRestore();
 });
 
 test('invariant 6: a job whose outcome is in the journal is not done again, and another with its id neither', async () => {
-  const { runner, ledger, journal, authorizer, accept, ran } = setUp();
+  const { runner, records, journal, authorizer, accept, ran } = setUp();
   const [same, other] = [accept('web'), accept('db')];
   await journal.write(same, { fingerprint: 'f', outcome: { state: 'cancelled' } });
   await journal.write(other, { fingerprint: 'g', outcome: { state: 'cancelled' } });
   await Promise.all([runner.deliver(same), runner.deliver(other)]);
   expect(ran).toEqual([]);
-  expect(ledger.outcomes.get(same)).toEqual({ state: 'cancelled' });
-  expect(ledger.outcomes.get(other)).toMatchObject({ error: { code: 'request_id_reused' } });
+  expect(records.outcomes.get(same)).toEqual({ state: 'cancelled' });
+  expect(records.outcomes.get(other)).toMatchObject({ error: { code: 'request_id_reused' } });
   expect(authorizer.auditRejection).toHaveBeenCalledTimes(2);
 });
 
 test('invariant 6: an outcome waits for a disk that is full, and the job is not done again meanwhile', async () => {
-  const { runner, ledger, journal, accept, isRunning, end, ran, logged } = setUp();
+  const { runner, records, journal, accept, isRunning, end, ran, logged } = setUp();
   const id = accept('web');
   const write = vi.spyOn(journal, 'write');
   write.mockRejectedValueOnce(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
-  const progress = vi.spyOn(ledger, 'progress').mockRejectedValue(new Error('Redis takes no writes'));
+  const progress = vi.spyOn(records, 'progress').mockRejectedValue(new Error('Redis takes no writes'));
   const delivered = runner.deliver(id);
   await isRunning(id);
   end(id);
@@ -299,7 +299,7 @@ test('invariant 6: an outcome waits for a disk that is full, and the job is not 
   expect(write).toHaveBeenCalledTimes(2);
   expect(progress).toHaveBeenCalledOnce();
   expect(ran).toHaveLength(1);
-  expect(ledger.outcomes.get(id)).toMatchObject({ state: 'succeeded' });
+  expect(records.outcomes.get(id)).toMatchObject({ state: 'succeeded' });
   expect(logged.filter(({ msg }) => msg === stalls)).toHaveLength(1);
 });
 
@@ -315,35 +315,35 @@ test('invariant 7: who is behind a job that nobody has delivered has it delivere
 });
 
 test('invariant 7: who is behind an id without a record has it leave the line', async () => {
-  const { runner, ledger, accept, isRunning, end } = setUp();
+  const { runner, records, accept, isRunning, end } = setUp();
   const [expired, second] = [accept('web'), accept('web')];
-  ledger.expire(expired);
+  records.expire(expired);
   const delivered = runner.deliver(second);
   await isRunning(second);
-  expect(ledger.told).toContain(`drop ${expired}`);
+  expect(records.told).toContain(`drop ${expired}`);
   end(second);
   await delivered;
 });
 
 test('invariant 7: who waits for a job that has left looks again when it is delivered again', async () => {
-  const { runner, ledger, accept, isRunning, end, stagesOf } = setUp();
+  const { runner, records, accept, isRunning, end, stagesOf } = setUp();
   const [first, second] = [accept('web'), accept('web')];
   const [one, two] = [runner.deliver(first), runner.deliver(second)];
   await isRunning(first);
   await until('the second waits', () => stagesOf(second).includes('behind'));
-  const finish = vi.spyOn(ledger, 'finish').mockRejectedValueOnce(new Error('Redis is away'));
+  const finish = vi.spyOn(records, 'finish').mockRejectedValueOnce(new Error('Redis is away'));
   end(first);
   await expect(one).rejects.toThrow('Redis is away'); // It has woken nobody.
   finish.mockRestore();
   void runner.deliver(second);
   await isRunning(second); // Behind the first, it has had that told again.
-  expect(ledger.outcomes.has(first)).toBe(true);
+  expect(records.outcomes.has(first)).toBe(true);
   end(second);
   await two;
 });
 
 test('invariant 8: a worker that stops takes and begins nothing, and lets what runs come to its end', async () => {
-  const { runner, ledger, accept, isRunning, end, ran, stagesOf } = setUp({ maxParallelJobs: 2 });
+  const { runner, records, accept, isRunning, end, ran, stagesOf } = setUp({ maxParallelJobs: 2 });
   const first = accept('web');
   const one = runner.deliver(first);
   await isRunning(first);
@@ -355,16 +355,16 @@ test('invariant 8: a worker that stops takes and begins nothing, and lets what r
   await Promise.all(refused);
   const late = accept('late');
   await expect(runner.deliver(late)).rejects.toBeInstanceOf(HandedBack);
-  expect(ledger.told).not.toContain(`take ${late}`);
+  expect(records.told).not.toContain(`take ${late}`);
   end(first);
   await Promise.all([one, drained]);
   expect(ran).toEqual([`${first} web`]);
-  const states = [first, behind, waits, late].map((id) => ledger.stateOf(id));
+  const states = [first, behind, waits, late].map((id) => records.stateOf(id));
   expect(states).toEqual(['succeeded', 'queued', 'queued', 'queued']);
 });
 
 test('invariant 8: after the grace what still runs, or waits for the disk, is handed back without an outcome', async () => {
-  const { runner, ledger, journal, accept, isRunning, end } = setUp();
+  const { runner, records, journal, accept, isRunning, end } = setUp();
   const [runs, waits] = [accept('web'), accept('db')];
   const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
   const write = vi.spyOn(journal, 'write').mockRejectedValue(full);
@@ -375,8 +375,8 @@ test('invariant 8: after the grace what still runs, or waits for the disk, is ha
   await until('the outcome waits for the disk', () => write.mock.calls.length > 0);
   await runner.drain(10);
   await Promise.all(ends);
-  expect(ledger.outcomes.size).toBe(0);
-  expect([ledger.stateOf(runs), ledger.stateOf(waits)]).toEqual(['queued', 'queued']);
+  expect(records.outcomes.size).toBe(0);
+  expect([records.stateOf(runs), records.stateOf(waits)]).toEqual(['queued', 'queued']);
 });
 
 test('invariant 9: every stage is logged, in the order that the table has', async () => {
@@ -416,38 +416,38 @@ test.each<[Stage[], Stage]>([
 });
 
 test('a job is cancelled only where it is', async () => {
-  const { runner, ledger, accept, isRunning } = setUp();
+  const { runner, records, accept, isRunning } = setUp();
   const id = accept('web');
   expect(runner.cancel(id)).toBe(false);
   const delivered = runner.deliver(id);
   await isRunning(id);
   expect(runner.cancel(id)).toBe(true);
   await delivered;
-  expect(ledger.outcomes.get(id)).toEqual({ state: 'cancelled' });
+  expect(records.outcomes.get(id)).toEqual({ state: 'cancelled' });
 });
 
 test('an id without a record is forgotten, and one that is none is not looked up', async () => {
-  const { runner, ledger } = setUp();
+  const { runner, records } = setUp();
   const id = 'a'.repeat(32);
   await Promise.all([runner.deliver(id), runner.deliver('../etc')]);
-  expect(ledger.told).toEqual([`forget ${id}`]);
+  expect(records.told).toEqual([`forget ${id}`]);
 });
 
 test('jobs of a newer version stay queued, and the log says so once', async () => {
-  const { runner, ledger, accept, logged } = setUp();
+  const { runner, records, accept, logged } = setUp();
   const ids = ['web', 'db'].map((gear) => accept(gear, {}, payloadVersion + 1));
   for (const id of ids) await expect(runner.deliver(id)).rejects.toThrow('newer version');
-  expect(ids.map((id) => ledger.stateOf(id))).toEqual(['queued', 'queued']);
+  expect(ids.map((id) => records.stateOf(id))).toEqual(['queued', 'queued']);
   expect(logged.filter(({ level }) => level === 40)).toHaveLength(1);
 });
 
 test('the newest of starts and stops that have waited for the host takes effect', async () => {
-  const { runner, ledger, accept, isRunning, end, ran } = setUp();
+  const { runner, records, accept, isRunning, end, ran } = setUp();
   const createdAt = new Date(Date.now() - 3_600_000).toISOString();
   const [old, newest] = [accept('web', { createdAt }), accept('web', { createdAt })];
   const delivered = runner.deliver(newest);
   await isRunning(newest);
-  expect(ledger.outcomes.get(old)).toEqual({ state: 'cancelled', result: { supersededBy: newest } });
+  expect(records.outcomes.get(old)).toEqual({ state: 'cancelled', result: { supersededBy: newest } });
   end(newest);
   await delivered;
   expect(ran).toEqual([`${newest} web`]);
@@ -511,7 +511,7 @@ test('every line of a job says whose it is and where it came from, also where it
 });
 
 test('every line of a job that cannot go on says whose it is and where it came from', async () => {
-  const { runner, ledger, journal, accept, isRunning, end, logged } = setUp();
+  const { runner, records, journal, accept, isRunning, end, logged } = setUp();
   const made = (gear: string, version?: number) => accept(gear, { user: 'ann' }, version);
   const jobs = { newer: made('newer', payloadVersion + 1), full: made('full'), away: made('away') };
   await expect(runner.deliver(jobs.newer)).rejects.toThrow('newer version');
@@ -521,7 +521,7 @@ test('every line of a job that cannot go on says whose it is and where it came f
   await isRunning(jobs.full);
   end(jobs.full);
   await waited;
-  vi.spyOn(ledger, 'finish').mockRejectedValueOnce(new Error('Redis is away'));
+  vi.spyOn(records, 'finish').mockRejectedValueOnce(new Error('Redis is away'));
   const away = expect(runner.deliver(jobs.away)).rejects.toThrow('Redis is away');
   await isRunning(jobs.away);
   end(jobs.away);
@@ -534,7 +534,7 @@ test('every line of a job that cannot go on says whose it is and where it came f
 });
 
 test('a cancellation that only the record tells of ends a running job, and a refused one is looked at once', async () => {
-  const { runner, ledger, authorizer, accept, isRunning, running } = setUp();
+  const { runner, records, authorizer, accept, isRunning, running } = setUp();
   const [web, db] = [accept('web'), accept('db')];
   const delivered = [web, db].map((id) => runner.deliver(id));
   for (const id of [web, db]) await isRunning(id);
@@ -545,18 +545,18 @@ test('a cancellation that only the record tells of ends a running job, and a ref
     [web, 'by ann'],
     [db, 'forged'],
   ] as const) {
-    const record = await ledger.read(id);
+    const record = await records.read(id);
     if (record) record.cancel = cancel;
   }
   for (let look = 0; look < 3; look++) await runner.lookForCancellations();
   await delivered[0];
-  expect(ledger.outcomes.get(web)).toEqual({ state: 'cancelled' });
+  expect(records.outcomes.get(web)).toEqual({ state: 'cancelled' });
   expect([...running.keys()]).toEqual([db]);
   expect(authorizer.cancels).toHaveBeenCalledTimes(2);
 });
 
 test('a job that an api ends while it waits, for another one or for a slot, leaves the worker at once', async () => {
-  const { runner, ledger, accept, isRunning, end, stagesOf } = setUp({ maxParallelJobs: 2 });
+  const { runner, records, accept, isRunning, end, stagesOf } = setUp({ maxParallelJobs: 2 });
   const running = accept('web'); // One user has half of the slots.
   const [behind, other] = [accept('web', { user: 'bob' }), accept('web', { user: 'bob' })];
   const slotless = accept('db');
@@ -566,14 +566,14 @@ test('a job that an api ends while it waits, for another one or for a slot, leav
   const stays = runner.deliver(other);
   await until('all wait', () => [behind, other].every((id) => stagesOf(id).includes('behind')));
   expect(stagesOf(slotless).at(-1)).toBe('waiting');
-  for (const id of [behind, slotless]) ledger.cancel(id);
+  for (const id of [behind, slotless]) records.cancel(id);
   await runner.sweep();
   await Promise.all(left);
-  for (const id of [behind, slotless]) expect(ledger.told).toContain(`drop ${id}`);
+  for (const id of [behind, slotless]) expect(records.told).toContain(`drop ${id}`);
   end(running);
   await ran;
   await isRunning(other);
   end(other);
   await stays;
-  expect(ledger.outcomes.get(other)).toMatchObject({ state: 'succeeded' });
+  expect(records.outcomes.get(other)).toMatchObject({ state: 'succeeded' });
 });

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Job, JobState, Outcome } from '../../src/jobs/job.ts';
-import type { JobRecord, WorkerLedger } from '../../src/queue/worker-queue.ts';
+import type { JobRecord, WorkerRecords } from '../../src/queue/worker-queue.ts';
 
-/** A ledger in memory with one line for each resource, and everything that it was told. */
-export class MemoryLedger implements WorkerLedger {
+/** Records in memory with one line for each resource, and everything that it was told. */
+export class MemoryRecords implements WorkerRecords {
   readonly told: string[] = [];
   readonly outcomes = new Map<string, Outcome>();
   readonly #records = new Map<string, JobRecord>();
