@@ -8,7 +8,7 @@ import type { HostOptions } from './host-options.ts';
 import type { HostServices } from './host-services.ts';
 import type { Announcer } from './host-state/announcer.ts';
 import type { Handlers } from './jobs/context.ts';
-import { createJournal } from './jobs/job-journal.ts';
+import { createJobJournal } from './jobs/job-journal.ts';
 import { createQueryHandlers } from './queries.ts';
 import { sweepDrafts } from './repository/draft.ts';
 import { Runner } from './runner/runner.ts';
@@ -40,7 +40,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   const { host, journalSeconds, streamListen, log } = options;
   const { queue, announcer, services, handlers, closers } = parts;
   watchGears(services);
-  const journal = createJournal(services.paths);
+  const journal = createJobJournal(services.paths);
   const authorizer = createAuthorizer(options);
   const { records } = queue;
   const runner = new Runner({ records, authorizer, journal, services, handlers });

@@ -16,7 +16,7 @@ import { showGear } from '../../src/worker/gear/read-gear.ts';
 import { handlers } from '../../src/worker/handlers/handlers.ts';
 import type { Handler, JobContext } from '../../src/worker/jobs/context.ts';
 import { Cancelled, HandedBack } from '../../src/worker/jobs/interruptions.ts';
-import { createJournal, type Journal } from '../../src/worker/jobs/job-journal.ts';
+import { createJobJournal, type JobJournal } from '../../src/worker/jobs/job-journal.ts';
 import { sampleImage } from '../support/daemon.ts';
 import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
 import { ok, run } from '../support/run.ts';
@@ -31,11 +31,11 @@ import { until } from '../support/until.ts';
 
 const docker = new DockerClient({ socketPath: '/var/run/docker.sock' });
 let open: OpenHostServices;
-let journal: Journal;
+let journal: JobJournal;
 beforeAll(async () => {
   await sampleImage();
   open = await openHostServices();
-  journal = createJournal(open.paths);
+  journal = createJobJournal(open.paths);
   listenToFailpoints((point) => interrupted.getStore()?.(point));
 });
 afterAll(async () => {

@@ -11,7 +11,7 @@ import { readOrMake, removeDurably, writeDurably } from '../host/files.ts';
  * The worker's own record of finished jobs. A job in it never runs again, whatever happens to
  * Redis.
  */
-export interface Journal {
+export interface JobJournal {
   read(id: string): Promise<JournalEntry | null>;
   write(id: string, entry: JournalEntry): Promise<void>;
   /** Removes the files kept for a job that has ended. */
@@ -36,7 +36,7 @@ const journalEntry = z.object({
 });
 export type JournalEntry = z.infer<typeof journalEntry>;
 
-export function createJournal(paths: HostPaths): Journal {
+export function createJobJournal(paths: HostPaths): JobJournal {
   return {
     async read(id) {
       const text = await readIfThere(paths.journal(id));

@@ -2,12 +2,12 @@ import type { WorkerRecords } from '../../queue/worker-queue.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { HostServices } from '../host-services.ts';
 import type { Handlers } from '../jobs/context.ts';
-import type { Journal } from '../jobs/job-journal.ts';
+import type { JobJournal } from '../jobs/job-journal.ts';
 
 export interface RunnerParts {
   records: WorkerRecords;
   authorizer: Authorizer;
-  journal: Journal;
+  journal: JobJournal;
   services: HostServices;
   handlers: Handlers;
 }

@@ -10,7 +10,7 @@ import type { AuthorizedJob, Authorizer } from '../../../../src/worker/authoriza
 import { hostPaths } from '../../../../src/worker/domain/paths.ts';
 import type { Handlers, JobContext } from '../../../../src/worker/jobs/context.ts';
 import { HandedBack } from '../../../../src/worker/jobs/interruptions.ts';
-import type { Journal, JournalEntry } from '../../../../src/worker/jobs/job-journal.ts';
+import type { JobJournal, JournalEntry } from '../../../../src/worker/jobs/job-journal.ts';
 import { finished, running, waitSeconds } from '../../../../src/worker/metrics.ts';
 import { ActiveJob, type Stage } from '../../../../src/worker/runner/active-job.ts';
 import { Runner } from '../../../../src/worker/runner/runner.ts';
@@ -21,7 +21,7 @@ const speaks = 'the handler has something to say';
 const stalls = 'a job cannot continue and will be retried';
 
 /** A journal in memory. */
-function memoryJournal(): Journal {
+function memoryJournal(): JobJournal {
   const [entries, taken] = [new Map<string, JournalEntry>(), new Map<string, string>()];
   return {
     read: async (id) => entries.get(id) ?? null,

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { listenToFailpoints } from '../../../../src/lib/effect.ts';
 import { hostPaths } from '../../../../src/worker/domain/paths.ts';
 import { makeDirectories } from '../../../../src/worker/host/files.ts';
-import { createJournal } from '../../../../src/worker/jobs/job-journal.ts';
+import { createJobJournal } from '../../../../src/worker/jobs/job-journal.ts';
 import { effectsOf } from '../../../support/failpoints.ts';
 
 const id = 'a'.repeat(32);
@@ -15,7 +15,7 @@ async function openJournal() {
   onTestFinished(() => rm(base, { recursive: true }));
   const paths = hostPaths(base);
   await makeDirectories(paths.directories);
-  return createJournal(paths);
+  return createJobJournal(paths);
 }
 
 test('what a job has seen and that it was taken is forgotten when it is over', async () => {
