@@ -18,7 +18,7 @@ export function requestLog(log: Logger): RequestHandler {
       const ms = Math.round((performance.now() - started) * 10) / 10;
       const { type: action = 'other', outcome: became = 'answered' } = fields;
       requests.add({ action, status: res.headersSent ? String(res.statusCode) : 'other' });
-      if (res.locals.place === 'userRequests') requestSeconds.observe({ action }, ms / 1000);
+      if (res.locals.slot === 'userRequests') requestSeconds.observe({ action }, ms / 1000);
       // A response that we broke off is unfinished, too.
       const outcome = res.writableFinished || became === brokenOff ? became : 'client went away';
       const line = { method, status: res.statusCode, ...fields, outcome, ms };

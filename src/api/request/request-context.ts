@@ -2,7 +2,7 @@ import type { Response } from 'express';
 import type { Origin } from '../../jobs/change.ts';
 import type { OpenSpan } from '../../lib/tracing.ts';
 import type { Claims } from '../../token/claims.ts';
-import type { Account, Place } from './user-limits.ts';
+import type { Account, SlotKind } from './user-limits.ts';
 
 /** The outcome of an answer that we broke off. */
 export const brokenOff = 'broken off';
@@ -45,7 +45,7 @@ declare global {
       /** Set by requireToken; missing on open paths and where the token was refused. */
       caller: Caller;
       /** The kind of slot that the request holds; see user-limits.ts. */
-      place?: Place;
+      slot?: SlotKind;
     }
   }
 }

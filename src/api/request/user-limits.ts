@@ -13,7 +13,7 @@ const what = {
 } as const;
 
 /** The kind of slot that a request holds while it is in flight. */
-export type Place = keyof typeof what;
+export type SlotKind = keyof typeof what;
 
 /** The slot and the turn of one request, counted against its user's limits. */
 export interface Account {
@@ -21,7 +21,7 @@ export interface Account {
    * Takes a slot and releases the previous one: a request that starts to wait or to stream makes
    * room for another one. Throws `limit_reached`.
    */
-  occupy(place: Place): void;
+  occupy(kind: SlotKind): void;
   /** Ends the turn: from now on the request waits or sends a stream. */
   passTurn(): void;
   /**
@@ -36,8 +36,8 @@ export interface Account {
 export type AccountOf = (tenant: string, res: Response) => Account;
 
 export function createUserLimits(limits: UserLimits): AccountOf {
-  const limiterOf = (place: Place) => new Limiter({ all: Number.POSITIVE_INFINITY, perKey: limits[place] });
-  const limiters: Record<Place, Limiter> = {
+  const limiterOf = (kind: SlotKind) => new Limiter({ all: Number.POSITIVE_INFINITY, perKey: limits[kind] });
+  const limiters: Record<SlotKind, Limiter> = {
     userRequests: limiterOf('userRequests'),
     userWaits: limiterOf('userWaits'),
     userStreams: limiterOf('userStreams'),
@@ -54,12 +54,12 @@ export function createUserLimits(limits: UserLimits): AccountOf {
     };
     res.once('close', close);
     return {
-      occupy(place) {
-        const next = limiters[place].take(tenant);
-        if (!next) throw limitReached(place, what[place]);
+      occupy(kind) {
+        const next = limiters[kind].take(tenant);
+        if (!next) throw limitReached(kind, what[kind]);
         release();
         release = next;
-        res.locals.place = place;
+        res.locals.slot = kind;
         close();
       },
       passTurn: () => endTurn(),

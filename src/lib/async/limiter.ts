@@ -17,7 +17,7 @@ export const activeTime = 10_000;
 const restFactor = 10;
 
 /** Hands a slot to a waiting caller. */
-type Waiting = (place: Release) => void;
+type Waiting = (release: Release) => void;
 
 /**
  * Limits concurrent slots, in total and per key. Free slots go to the waiting keys in turn (round
@@ -99,9 +99,9 @@ export class Limiter {
     const release = this.take(key);
     if (release) return Promise.resolve(release);
     return new Promise((resolve, reject) => {
-      const waiting: Waiting = (place) => {
+      const waiting: Waiting = (release) => {
         signal.removeEventListener('abort', leave);
-        resolve(place);
+        resolve(release);
       };
       const leave = () => {
         this.#drop(key, waiting);

@@ -38,7 +38,7 @@ import { createStallLog } from './stall-log.ts';
  */
 export class Runner {
   readonly #parts: StageParts;
-  readonly #places: Limiter;
+  readonly #slots: Limiter;
   readonly #line: Line;
   /** Aborts when the worker stops taking jobs. */
   readonly #stopping = new AbortController();
@@ -46,7 +46,7 @@ export class Runner {
   constructor(parts: RunnerParts) {
     const logStall = createStallLog((id) => this.#line.active.get(id)?.log ?? parts.services.log);
     this.#parts = { ...parts, logStall };
-    this.#places = new Limiter(shared(parts.services.limits.maxParallelJobs));
+    this.#slots = new Limiter(shared(parts.services.limits.maxParallelJobs));
     this.#line = { records: parts.records, active: new Map(), deliver: this.deliver };
     setMaxListeners(0, this.#stopping.signal); // Every job that waits for the disk listens to it.
   }
@@ -138,7 +138,7 @@ export class Runner {
     for (;;) {
       job.enter('waiting');
       const begin = () => this.#begin(job, record, admission);
-      const before = await this.#places
+      const before = await this.#slots
         .run(tenant, begin, job.wait.signal)
         .catch((error: unknown) => this.#leaveEnded(id, job, error));
       if (before === null) return;

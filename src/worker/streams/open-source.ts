@@ -43,7 +43,7 @@ export function createSources(services: HostServices): Sources {
   const logs = new Limiter(shared(services.limits.maxStreams));
   const archives = new Limiter(shared(services.limits.maxArchives));
   /** Waits for a slot: each stream has its own process, and making an archive needs memory. */
-  const placeFor = (name: StreamName, tenant: string, signal: AbortSignal) => {
+  const waitForSlot = (name: StreamName, tenant: string, signal: AbortSignal) => {
     const isLog = name === 'container.log';
     const inTime = AbortSignal.any([signal, timeoutSignal(patience)]);
     return (isLog ? logs : archives).wait(tenant, inTime).catch(() => {
@@ -56,7 +56,7 @@ export function createSources(services: HostServices): Sources {
   return {
     async open({ name, tenant, wants, send }, how, signal) {
       const source = bind(services, name, { ...how, ...wants });
-      const release = await placeFor(name, tenant, signal);
+      const release = await waitForSlot(name, tenant, signal);
       const abort = new AbortController();
       const over = () => {
         running.delete(abort);
