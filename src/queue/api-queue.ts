@@ -30,7 +30,7 @@ import {
 import { channels, keys } from './redis/keys.ts';
 import { watchFitness } from './redis/preflight.ts';
 import { guarded } from './redis/queue-failure.ts';
-import { type CopyRequest, onCopyRequest, sendTo } from './rpc/copy-requests.ts';
+import { type CopyRequest, sendCopy, subscribeToCopyRequests } from './rpc/copy-requests.ts';
 import { createRpcClient, type RpcClient } from './rpc/rpc.ts';
 import { openFrames } from './rpc/stream-relay.ts';
 
@@ -72,12 +72,12 @@ export interface ApiQueue extends RpcClient, Waiter {
    */
   relay(host: string, wanted: WantedStream, signal: AbortSignal): Promise<OpenStream>;
   /** Calls the listener when a worker requests the data for a copy; see rpc/copy-requests.ts. */
-  onFetch(listener: (fetch: CopyRequest) => void): void;
+  onCopyRequest(listener: (request: CopyRequest) => void): void;
   /**
    * Sends the requested data; false when another api does. Calls `open` once this api is to send.
    */
-  bring(
-    fetch: CopyRequest,
+  sendCopy(
+    request: CopyRequest,
     open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<boolean>;
@@ -174,9 +174,9 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     held: guarded((host, kind, names) => heldAmong(redis, host, kind, names)),
     ask: guarded(asker.ask),
     relay: guarded((host, wanted, signal) => relay(redis, connect, asker, host, wanted, signal)),
-    onFetch: (listener) => onCopyRequest(subscriber, listener),
+    onCopyRequest: (listener) => subscribeToCopyRequests(subscriber, listener),
     // Not guarded: it also throws the errors of the body.
-    bring: (fetch, open, signal) => sendTo(sending, fetch, open, signal),
+    sendCopy: (request, open, signal) => sendCopy(sending, request, open, signal),
     ping: guarded(async () => {
       await redis.exists(keys.epoch); // A Cluster node answers PING even when the Cluster is down.
     }),

@@ -48,7 +48,7 @@ export interface WorkerQueue {
   /**
    * Requests the data for a job's copy from an api. The body throws a `Failure` when it breaks off.
    */
-  fetch(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  requestCopy(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Starts to handle deliveries and queries. */
   open(deliver: (id: string) => Promise<void>, answers: QueryHandlers): void;
   /** Calls the listener at every connect to Redis, and when an api asks which hosts are alive. */
@@ -86,7 +86,8 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
     relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
-    fetch: (job, signal) => requestCopy(redis, () => readingConnection(access, quiet), host, job, signal),
+    requestCopy: (job, signal) =>
+      requestCopy(redis, () => readingConnection(access, quiet), host, job, signal),
     open(deliver, answers) {
       receiver = receiveDeliveries(delivering, host, deliver, log);
       serveQueries(redis, asking, host, answers, clock, log, stop.signal).catch((error: Error) =>

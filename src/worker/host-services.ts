@@ -66,5 +66,5 @@ export interface RepositorySettings {
    * Fetches the source of a job's copy from its host; see jobs/rpc/copy.ts. The body throws when it
    * is incomplete.
    */
-  fetch(job: string, source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  requestCopy(job: string, source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 }

@@ -104,7 +104,7 @@ function repositorySettings(options: WorkerOptions, queue: WorkerQueue): Reposit
     image: options.githostImage,
     allowance: parseAllowance(options.cloneAllow),
     limits: options.cloneLimits,
-    fetch: async (job, source, signal) =>
-      options.sealer.openStream(await queue.fetch(job, signal), aboutCopy(job, source)),
+    requestCopy: async (job, source, signal) =>
+      options.sealer.openStream(await queue.requestCopy(job, signal), aboutCopy(job, source)),
   };
 }

@@ -110,10 +110,10 @@ async function live(): Promise<void> {
   const read: Buffer[] = [];
   for await (const chunk of stream.body) read.push(Buffer.from(chunk));
   expect(Buffer.concat(read).toString()).toBe('frames');
-  queue.onFetch(
-    (fetch) =>
-      void queue.bring(
-        fetch,
+  queue.onCopyRequest(
+    (request) =>
+      void queue.sendCopy(
+        request,
         async function* () {
           yield Buffer.from('brought');
         },
@@ -124,7 +124,7 @@ async function live(): Promise<void> {
     const patterns = await redis.redis.call('PUBSUB', 'NUMPAT');
     return Number(patterns) >= 3;
   });
-  for await (const chunk of await host.fetch(id(1), new AbortController().signal))
+  for await (const chunk of await host.requestCopy(id(1), new AbortController().signal))
     read.push(Buffer.from(chunk));
   expect(Buffer.concat(read).toString()).toBe('framesbrought');
   await host.stopReceiving();

@@ -34,7 +34,7 @@ afterEach(async () => {
   await redis.close();
 });
 
-type Body = (signal: AbortSignal, fetch: CopyRequest) => AsyncIterable<Uint8Array>;
+type Body = (signal: AbortSignal, request: CopyRequest) => AsyncIterable<Uint8Array>;
 
 /** An api that brings what it is asked for; returns what became of each. */
 async function openApi(body: Body): Promise<{ queue: ApiQueue; outcomes: Promise<unknown>[] }> {
@@ -42,8 +42,8 @@ async function openApi(body: Body): Promise<{ queue: ApiQueue; outcomes: Promise
   const queue = openApiQueue({ redis: { url: redis.url }, limits, keepSeconds: 100, expected: [], log });
   fronts.push(queue);
   const outcomes: Promise<unknown>[] = [];
-  queue.onFetch((fetch) => {
-    const outcome = queue.bring(fetch, (signal) => body(signal, fetch), new AbortController().signal);
+  queue.onCopyRequest((request) => {
+    const outcome = queue.sendCopy(request, (signal) => body(signal, request), new AbortController().signal);
     outcome.catch(() => undefined);
     outcomes.push(outcome);
   });
@@ -66,13 +66,13 @@ async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
 }
 
 const framesLeft = () => redis.redis.keys('geard:*frames*');
-const ask = () => worker.fetch(job, abort.signal);
+const ask = () => worker.requestCopy(job, abort.signal);
 
 test('what a worker asks for comes from one api, byte for byte, however many hear it', async () => {
   const parts = Array.from({ length: 200 }, (_, i) => randomBytes((i * 7919) % 60_000));
   const asked: CopyRequest[] = [];
-  async function* body(_: AbortSignal, fetch: CopyRequest) {
-    asked.push(fetch);
+  async function* body(_: AbortSignal, request: CopyRequest) {
+    asked.push(request);
     yield* parts;
   }
   const apis = [await openApi(body), await openApi(body), await openApi(body)];
@@ -150,8 +150,8 @@ test('a worker that no longer wants it ends the source', async () => {
 test('a stranger on the channel cannot have anything sent to keys of another host, or of no host', async () => {
   const asked: CopyRequest[] = [];
   // biome-ignore lint/correctness/useYield: it has nothing.
-  await openApi(async function* (_, fetch) {
-    asked.push(fetch);
+  await openApi(async function* (_, request) {
+    asked.push(request);
   });
   const frames = crypto.randomUUID();
   for (const [channel, text] of [

@@ -50,7 +50,7 @@ export async function openHostServices(base?: string): Promise<OpenHostServices>
       image: null,
       allowance: parseAllowance([]),
       limits: { seconds: 60, megabytes: 100, objects: 10_000 },
-      fetch: () => Promise.reject(new Error('there is no api')),
+      requestCopy: () => Promise.reject(new Error('there is no api')),
     },
     registries: parseAllowance([]),
     startSeconds: 30,

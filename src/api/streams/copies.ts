@@ -52,13 +52,13 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
     yield* body;
   }
 
-  async function serve(fetch: CopyRequest): Promise<void> {
+  async function serve(request: CopyRequest): Promise<void> {
     if (stop.signal.aborted || running >= maxCopies) return;
     running++;
-    const { host, job } = fetch;
-    const copy: Copy = { ...fetch, log: log.child({ job }) };
+    const { host, job } = request;
+    const copy: Copy = { ...request, log: log.child({ job }) };
     try {
-      if (await queue.bring(fetch, (signal) => everythingFor(copy, signal), stop.signal))
+      if (await queue.sendCopy(request, (signal) => everythingFor(copy, signal), stop.signal))
         copy.log.debug({ host }, 'a repository was sent to be copied');
     } catch (error) {
       copy.log.info({ host, reason: (error as Error).message }, 'a copy was broken off');
@@ -67,6 +67,6 @@ export function serveCopies({ queue, verifier, sealer, open, log }: CopyParts): 
     }
   }
 
-  queue.onFetch((fetch) => void serve(fetch));
+  queue.onCopyRequest((request) => void serve(request));
   return () => stop.abort(new Error('the api is stopping'));
 }

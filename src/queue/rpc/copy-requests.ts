@@ -45,7 +45,7 @@ async function* asFailures(body: AsyncIterable<Uint8Array>, signal: AbortSignal)
 }
 
 /** Calls the listener with every request of any worker. */
-export function onCopyRequest(subscriber: Redis, listener: (fetch: CopyRequest) => void): void {
+export function subscribeToCopyRequests(subscriber: Redis, listener: (request: CopyRequest) => void): void {
   const everywhere = channels.fetch('*');
   subscriber.on('pmessage', (pattern: string, channel: string, text: string) => {
     if (pattern !== everywhere) return;
@@ -61,7 +61,7 @@ export function onCopyRequest(subscriber: Redis, listener: (fetch: CopyRequest) 
  * Sends a body to the worker that requested it; resolves with false when another api does, or no
  * reader is left. Calls `open` once the stream is ours; its signal aborts when the reader has left.
  */
-export async function sendTo(
+export async function sendCopy(
   redis: Redis,
   { host, frames }: CopyRequest,
   open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,

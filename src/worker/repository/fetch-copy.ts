@@ -27,12 +27,12 @@ const final: ReadonlySet<ErrorCode> = new Set([
  */
 export async function fetchCopy(source: string, directory: string, context: JobContext): Promise<CopyHead> {
   const { job, services, signal } = context;
-  const { fetch, limits } = services.repositories;
+  const { requestCopy, limits } = services.repositories;
   const deadline = timeoutSignal(limits.seconds * 1000);
   const stop = new AbortController();
   const wanted = AbortSignal.any([signal, deadline, stop.signal]);
   try {
-    return await write(await fetch(job, source, wanted), source, join(directory, bundleName), context);
+    return await write(await requestCopy(job, source, wanted), source, join(directory, bundleName), context);
   } catch (error) {
     signal.throwIfAborted();
     if (deadline.aborted)

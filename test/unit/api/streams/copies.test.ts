@@ -21,15 +21,15 @@ async function brokenCopy() {
   const query = `u=ann&i=${job}&r=copy&t=gear%3A%2F%2Fsite`;
   const whole = { token: testToken, request: { ...request, query }, origin };
   const sealed = sealRequest(sealer, whole, { use: 'job', host: 'h2', job });
-  let ask: (fetch: CopyRequest) => void = () => undefined;
+  let ask: (request: CopyRequest) => void = () => undefined;
   const queue = {
-    onFetch: (listener: typeof ask) => {
+    onCopyRequest: (listener: typeof ask) => {
       ask = listener;
     },
     job: async () => ({ job: { host: 'h2', state: 'running', user: 'ann' }, sealed, origin }),
     findHolder: async () => 'h1',
     hosts: async () => [],
-    async bring(_: CopyRequest, open: (signal: AbortSignal) => AsyncIterable<Uint8Array>) {
+    async sendCopy(_: CopyRequest, open: (signal: AbortSignal) => AsyncIterable<Uint8Array>) {
       for await (const _chunk of open(new AbortController().signal));
     },
   } as unknown as ApiQueue;

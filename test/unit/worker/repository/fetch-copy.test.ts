@@ -24,7 +24,7 @@ function fetch(body: Body) {
   const limits = { seconds: 1, megabytes: 1, objects: 9 };
   const repositories = {
     limits,
-    fetch: async (_job: string, _source: string, signal: AbortSignal) => body(signal),
+    requestCopy: async (_job: string, _source: string, signal: AbortSignal) => body(signal),
   };
   const context = {
     ...{ job: 'a'.repeat(32), signal: abort.signal, services: { repositories } },
