@@ -81,4 +81,4 @@ export const otherEffects: readonly EffectPoint[] = points(
 
 /** Whether it is the api that passes a point. */
 export const isPassedByApi = (point: string) =>
-  /^redis\.(?:accept|claimName|adoptName|strikeName|reserveId|freeId|cancel):/.test(point);
+  /^redis\.(?:accept|claimName|insertEntry|deleteEntry|reserveId|freeId|cancel):/.test(point);

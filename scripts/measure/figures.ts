@@ -13,7 +13,7 @@ export type Figure = [what: string, value: string];
 const accepting = [
   /^src\/queue\/(accept\/|accept\b|guesses|sampled|record-request|scripts\/accept)/,
   /^src\/queue\/scripts\/lua\/(accept\/|accept-at-once|claim-name|reserve-id|free-id|record-job)/,
-  /^src\/queue\/scripts\/lua\/(directory\/)?(adopt-name|strike-name)\.lua/,
+  /^src\/queue\/scripts\/lua\/(directory\/)?(adopt-name|strike-name|insert-entry|delete-entry)\.lua/,
   /^src\/queue\/scripts\/lua\/include\/(directory|choose|claim|reserve|bound-elsewhere|record)\.lua/,
 ];
 

@@ -229,7 +229,7 @@ test.each(
   const slow = new Proxy(redis.redis, {
     get(target, name) {
       const value = Reflect.get(target, name);
-      if (name !== 'geard:strikeName') return value;
+      if (name !== 'geard:deleteEntry') return value;
       return async (...args: unknown[]) => {
         second ??= await accept(parts(atOnce), submission, anyOf('h3', 'h1'));
         return value.apply(target, args);

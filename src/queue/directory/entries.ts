@@ -66,7 +66,7 @@ export async function deleteEntry(
   { text }: Pick<Entry, 'text'>,
   age = entrySettled,
 ): Promise<boolean> {
-  return (await runScript(redis, 'strikeName', entryKeys(kind), [kind, resource, text, age])) === 1;
+  return (await runScript(redis, 'deleteEntry', entryKeys(kind), [kind, resource, text, age])) === 1;
 }
 
 /**
@@ -85,7 +85,7 @@ export async function releaseEntry(
 
 /** Enters a name that a host holds, unless the name has an entry. */
 export const insertEntryIfAbsent = (redis: Redis, kind: LineKind, resource: string, host: string) =>
-  runScript(redis, 'adoptName', entryKeys(kind), [kind, resource, host]);
+  runScript(redis, 'insertEntry', entryKeys(kind), [kind, resource, host]);
 
 /**
  * The range of a pattern (jobs/access/patterns.ts) in a sorted set of names, after one of them: its

@@ -37,8 +37,8 @@ const scripts = {
       z.tuple([z.enum(claimed), text, text, candidates]),
     ]),
   },
-  adoptName: { file: 'directory/adopt-name.lua', reply: flag },
-  strikeName: { file: 'directory/strike-name.lua', reply: flag },
+  insertEntry: { file: 'directory/insert-entry.lua', reply: flag },
+  deleteEntry: { file: 'directory/delete-entry.lua', reply: flag },
   reserveId: { file: 'accept/reserve-id.lua', reply: text.nullable() },
   freeId: { file: 'accept/free-id.lua', reply: flag },
   readJobs: {

@@ -22,6 +22,6 @@ test('the api passes what accepts and cancels, a worker the rest', () => {
 });
 
 test('effects on Docker, systemd and Redis are found in the source, wherever it lies', () => {
-  for (const name of ['docker.waitRemoved', 'dbus.ListUnitsByPatterns', 'redis.strikeName', 'draft.adopt'])
+  for (const name of ['docker.waitRemoved', 'dbus.ListUnitsByPatterns', 'redis.deleteEntry', 'draft.adopt'])
     expect(effectNames).toContain(name);
 });

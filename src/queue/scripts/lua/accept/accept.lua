@@ -67,5 +67,5 @@ if holder ~= host then return {'elsewhere', holder, entry, entered, room or {}} 
 if entered == 'settled' then what.settled = true end
 local verdict, more = record(what, {unpack(ARGV, 7)})
 if verdict == 'accepted' and ledger then redis.call('SET', ledger, ARGV[5], 'EX', ARGV[6]) end
-if verdict ~= 'accepted' and entered == 'claimed' then strike(d, name.kind, name.resource, entry) end
+if verdict ~= 'accepted' and entered == 'claimed' then deleteEntry(d, name.kind, name.resource, entry) end
 return {verdict, more or '', entry, entered, room or {}}

@@ -18,7 +18,7 @@ local function claim(d, a)
     if not host then return 'nowhere' end
     if crowded and a.some then return 'crowded' end
     entry.host = host
-    return 'claimed', host, enter(d, a.kind, a.resource, entry), room
+    return 'claimed', host, putEntry(d, a.kind, a.resource, entry), room
   end
   local before = cjson.decode(text)
   local verdict = (a.settled and entry.at - before.at > a.settled) and 'settled' or 'held'
@@ -27,5 +27,5 @@ local function claim(d, a)
   end
   count(d.spread, a.kind, before, -1)
   entry.host = before.host
-  return verdict, entry.host, enter(d, a.kind, a.resource, entry)
+  return verdict, entry.host, putEntry(d, a.kind, a.resource, entry)
 end

@@ -20,7 +20,7 @@ local function count(spread, kind, entry, sign)
   end
 end
 
-local function enter(d, kind, resource, entry)
+local function putEntry(d, kind, resource, entry)
   local text = cjson.encode(entry)
   count(d.spread, kind, entry, 1)
   redis.call('HSET', d.holders, resource, text)
@@ -28,7 +28,7 @@ local function enter(d, kind, resource, entry)
   return text
 end
 
-local function strike(d, kind, resource, text)
+local function deleteEntry(d, kind, resource, text)
   if redis.call('HGET', d.holders, resource) ~= text then return false end
   count(d.spread, kind, cjson.decode(text), -1)
   redis.call('HDEL', d.holders, resource)

@@ -6,5 +6,5 @@
 -- @include "include/directory.lua"
 local entry = {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}}
 if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then return 0 end
-enter(directory(1), ARGV[1], ARGV[2], entry)
+putEntry(directory(1), ARGV[1], ARGV[2], entry)
 return 1
