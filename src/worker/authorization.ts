@@ -43,7 +43,7 @@ type Owner = ReturnType<typeof ownerOf>;
 
 export interface AuthorizedRead<N extends OrderName> {
   order: OrderOf<N>;
-  /** The user whose limits it counts against. */
+  /** The tenant whose limits it counts against; see tenantOf. */
   tenant: string;
   owner: Owner;
   /** Seals the answer for the caller. */
@@ -52,7 +52,7 @@ export interface AuthorizedRead<N extends OrderName> {
 
 export interface AuthorizedStream {
   name: StreamName;
-  /** The user whose limits it counts against. */
+  /** The tenant whose limits it counts against; see tenantOf. */
   tenant: string;
   owner: Owner;
   /** Arguments from the request, such as the resource. */
@@ -63,7 +63,7 @@ export interface AuthorizedStream {
 
 export interface AuthorizedJob {
   command: Command;
-  /** The user whose limits it counts against. */
+  /** The tenant whose limits it counts against; see tenantOf. */
   tenant: string;
   /** Hash of the request and its token, to recognize them later. */
   digest: string;
@@ -176,8 +176,8 @@ const ownerOf = ({ token, origin }: Envelope, user: string | undefined) => ({
 });
 
 /**
- * Derives a request's order from a token of a trusted issuer, expired or not. `tenant`: the user
- * whose limits it counts against.
+ * Derives a request's order from a token of a trusted issuer, expired or not. `tenant`: the tenant
+ * whose limits it counts against; see tenantOf.
  */
 async function read({ verifier }: AuthorizerParts, opened: Envelope) {
   const { order, claims } = await readOrder(opened, verifier);

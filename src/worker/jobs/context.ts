@@ -7,7 +7,7 @@ import type { HostServices } from '../host-services.ts';
 export interface JobContext {
   /** The job's id. */
   job: string;
-  /** The user whose limits it counts against; see tenantOf. */
+  /** The tenant whose limits it counts against; see tenantOf. */
   tenant: string;
   /** Their log lines name the job and its user. */
   services: HostServices;

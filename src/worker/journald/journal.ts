@@ -13,7 +13,7 @@ const lookDeadline = 10_000;
  */
 const turns = new Limiter(shared(4));
 
-/** The user that the journal is read for, and the signal that ends the reading. */
+/** The tenant that the journal is read for, and the signal that ends the reading. */
 export interface Looking {
   tenant: string;
   signal: AbortSignal;

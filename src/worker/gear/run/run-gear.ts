@@ -32,7 +32,7 @@ export async function runGear(
   gear: Startable,
   how: 'start' | 'restart',
   context: Pick<JobContext, 'services' | 'report' | 'signal'> & {
-    /** The user whose turn it takes; null: it starts at once. */
+    /** The tenant whose turn it takes; null: it starts at once. */
     tenant: string | null;
   },
 ): Promise<string> {
