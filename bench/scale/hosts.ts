@@ -20,7 +20,7 @@ import { makeDirectories } from '../../src/worker/host/files.ts';
 import { createReservations } from '../../src/worker/host/ports.ts';
 import type { HostServices } from '../../src/worker/host-services.ts';
 import { createAnnouncer } from '../../src/worker/host-state/announcer.ts';
-import { holderOf } from '../../src/worker/host-state/identity.ts';
+import { leaseHolder } from '../../src/worker/host-state/identity.ts';
 import type { Handlers } from '../../src/worker/jobs/context.ts';
 import { runHost } from '../../src/worker/run-host.ts';
 import { hostLimits } from '../../test/support/limits.ts';
@@ -50,7 +50,7 @@ async function openHost(host: string) {
     onFatal: (error: Error) => log.fatal({ reason: error.message }, 'stopping'),
   };
   const closers = createClosers();
-  const real = openWorkerQueue({ ...options, holder: await holderOf(paths) });
+  const real = openWorkerQueue({ ...options, holder: await leaseHolder(paths) });
   closers.push(() => real.close());
   const queue = { ...real, announceHeld: async () => {} }; // What has been recorded is what there is.
   const reservations = createReservations(paths, () => false);

@@ -14,16 +14,16 @@ export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
  * the request.
  */
 export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
-  const hosts = wanted === undefined ? await queue.hosts() : [await existing(queue, wanted)];
+  const hosts = wanted === undefined ? await queue.hosts() : [await requireHost(queue, wanted)];
   const gone = hosts.filter(({ state }) => state === 'gone').map(({ name }) => name);
   const [only] = hosts;
   if (only && (wanted !== undefined || (hosts.length === 1 && only.state === 'live'))) {
-    assertGranted(hosts, command);
+    hostsGranting(hosts, command);
     return { ...onlyTo(only), gone };
   }
   const holder = await holderOfEnvironment(queue, command);
   const possible = holder === null ? hosts : hosts.filter(({ name }) => name === holder);
-  const fitting = assertGranted(possible, command).filter(({ state, draining }) =>
+  const fitting = hostsGranting(possible, command).filter(({ state, draining }) =>
     holder === null ? state === 'live' : !draining,
   );
   const asked = roomOf(command);
@@ -33,7 +33,7 @@ export async function placementFor(queue: Directory, command: Command, wanted?: 
 /**
  * Returns the hosts whose limits allow a gear's spec. Throws `invalid_request` when no host's do.
  */
-function assertGranted(hosts: HostEntry[], command: Command): HostEntry[] {
+function hostsGranting(hosts: HostEntry[], command: Command): HostEntry[] {
   if (command.type !== 'container.install') return hosts;
   const { spec } = command.params;
   const beyond = hosts.map(({ limits }) => limits && beyondLimits(spec, limits));
@@ -67,7 +67,7 @@ export async function noHost(queue: Directory, wanted: string | undefined): Prom
 }
 
 /** Returns a host by name. Throws `host_not_found` when there is none. */
-export async function existing(queue: Directory, name: string): Promise<HostEntry> {
+export async function requireHost(queue: Directory, name: string): Promise<HostEntry> {
   const host = await queue.host(name);
   if (!host) throw new Failure('host_not_found', `there is no host ${name}`);
   return host;

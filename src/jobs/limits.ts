@@ -5,6 +5,8 @@ import { z } from 'zod';
  * documents and docs/limits.md use the same name. A user is the claim `u` of a token, or the token
  * if it has none.
  */
+
+/** A limit that is a number. */
 const number = z.number().nonnegative();
 
 /** The limits of one user on each api. */

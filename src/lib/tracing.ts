@@ -43,12 +43,12 @@ function tracingBy(api: typeof Api, version: string): Tracing | null {
   return tracer ? { api, tracer, provider: provider.getDelegate() } : null;
 }
 
-/** Makes the SDK send the spans it holds. Waits at most `patience` milliseconds. */
-export async function flushSpans(patience: number): Promise<void> {
+/** Makes the SDK send the spans it holds. Waits at most `timeout` milliseconds. */
+export async function flushSpans(timeout: number): Promise<void> {
   const provider = tracing?.provider;
   if (!provider || !('forceFlush' in provider) || typeof provider.forceFlush !== 'function') return;
   const sent: Promise<void> = provider.forceFlush();
-  await Promise.race([sent.catch(() => undefined), pause(patience)]);
+  await Promise.race([sent.catch(() => undefined), pause(timeout)]);
 }
 
 /**

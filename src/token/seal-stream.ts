@@ -12,6 +12,8 @@ import { decrypt, encrypt, tagBytes } from '../lib/aes-gcm.ts';
  * is 4 bytes, one bit that marks the last piece and 31 bits of length, then ciphertext and tag.
  * `about` is authenticated with each piece.
  */
+
+/** Lengths of the salt and of a piece's header, in bytes. */
 const saltBytes = 16;
 const headerBytes = 4;
 const lastBit = 0x8000_0000;

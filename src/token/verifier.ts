@@ -54,10 +54,10 @@ export function createVerifier({ keys, fleet, lifetimes, testToken: allowed }: V
 /** Whether a token is valid now and its lifetime allowed. `now`: seconds since the epoch. */
 export function isCurrent(claims: Claims, now: number, { change, read }: Lifetimes): boolean {
   const isMade = (claims.iat ?? 0) <= now + skew;
-  return isMade && !isOver(claims, now) && !isTooLong(claims, Math.max(change, read));
+  return isMade && !isExpired(claims, now) && !isTooLong(claims, Math.max(change, read));
 }
 
-export const isOver = ({ d }: Claims, now: number) => d !== undefined && now > d + skew;
+export const isExpired = ({ d }: Claims, now: number) => d !== undefined && now > d + skew;
 
 /** Counts from the issue time: a token made for a year is not one for a day on its last day. */
 export const isTooLong = ({ d, iat }: Claims, longest: number) =>

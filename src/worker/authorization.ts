@@ -12,7 +12,7 @@ import { type Envelope, openRequest, sealAnswer } from '../requests/envelope.ts'
 import { isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
 import { mayReadOn, sourceOf } from '../requests/references.ts';
 import type { Purpose } from '../token/seal.ts';
-import { isCurrent, isOver, tenantOf, tokenLabel } from '../token/verifier.ts';
+import { isCurrent, isExpired, tenantOf, tokenLabel } from '../token/verifier.ts';
 import type { HostOptions } from './host-options.ts';
 
 /**
@@ -123,7 +123,7 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
     },
 
     order: (sealed, name) =>
-      audited({ question: [name] }, { sealed, uses: ['answer'] }, async (opened) => {
+      audited({ question: name }, { sealed, uses: ['answer'] }, async (opened) => {
         const { order, tenant, owner } = await passNow(parts, opened);
         if (!isNamed(order, name)) throw notWhatItAsks();
         const asked = { host: parts.host, sealed, token: opened.token };
@@ -202,7 +202,7 @@ async function passJob(
   if (!isJobOrder(order) || !isSame(order.wants, record, parts.host))
     throw new Failure('token_forbids', 'the job does not match its request');
   const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
-  if (isOver(claims, now()) && !(await known(digest))) {
+  if (isExpired(claims, now()) && !(await known(digest))) {
     const detail = 'the token expired before the host took the job; use one with a longer lifetime';
     throw new Failure('expired', detail);
   }
@@ -231,7 +231,7 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
   if (source === null || !isJobOrder(order)) return null;
   assertNotStale(opened);
   if (!mayReadOn(claims, parts.host)) throw forAnotherHost();
-  if (isOver(claims, now()))
+  if (isExpired(claims, now()))
     throw new Failure(
       'expired',
       'the token expired before the source host read the repository; use one with a longer lifetime',

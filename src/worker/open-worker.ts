@@ -18,7 +18,7 @@ import { createReservations } from './host/ports.ts';
 import type { HostOptions } from './host-options.ts';
 import type { HostServices, RepositorySettings } from './host-services.ts';
 import { createAnnouncer } from './host-state/announcer.ts';
-import { holderOf } from './host-state/identity.ts';
+import { leaseHolder } from './host-state/identity.ts';
 import { createJournalFeed } from './journald/journal-feed.ts';
 import type { CloneLimits } from './repository/clone-limits.ts';
 import { openRepositories } from './repository/draft.ts';
@@ -63,7 +63,7 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
     closers.push(() => bus.close());
     const engine = createDocker({ socketPath: options.docker, log });
     closers.push(() => engine.close());
-    const queue = openWorkerQueue({ ...options, holder: await holderOf(paths) });
+    const queue = openWorkerQueue({ ...options, holder: await leaseHolder(paths) });
     closers.push(() => queue.close());
     const systemd = await createSystemd(bus, wantedBy(engine), log);
     await systemd.settle(); // A worker that was killed may have left links that systemd does not know.

@@ -9,7 +9,7 @@ import { shareCalls } from '../lib/async/share-calls.ts';
 import type { Asking, QueryHandlers, WorkerQueue } from '../queue/worker-queue.ts';
 import type { OrderName } from '../requests/order.ts';
 import type { AuthorizedRead, Authorizer } from './authorization.ts';
-import { lookForDrift } from './drift/look.ts';
+import { detectDrift } from './drift/detect-drift.ts';
 import { readEnvironment } from './environment/environment-files.ts';
 import { readUnitStates, showGear, showGears } from './gear/read-gear.ts';
 import type { HostServices } from './host-services.ts';
@@ -72,7 +72,7 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
     'environment.read': inTurn('environment.read', async ({ order: { wants }, seal }) =>
       seal(await readEnvironment(services.paths, wants.resource)),
     ),
-    'drift.read': inTurn('drift.read', async () => lookForDrift(services)),
+    'drift.read': inTurn('drift.read', async () => detectDrift(services)),
     'job.cancel': async (sealed, args) => {
       const { id } = checked(aboutJob, args, notValid);
       const record = await queue.records.read(id);

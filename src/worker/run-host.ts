@@ -31,9 +31,9 @@ export interface RunningWorker {
 }
 
 /** Milliseconds between two checks of the open jobs, for lost deliveries and cancellations. */
-const sweepInterval = 2_000;
+const scanInterval = 2_000;
 /** Milliseconds between two checks of the journal for old entries. */
-const tidyInterval = 180_000;
+const pruneInterval = 180_000;
 
 /** Runs the jobs of an opened host. Resolves when it has announced itself. */
 export async function runHost(options: HostOptions, parts: HostParts): Promise<RunningWorker> {
@@ -55,10 +55,10 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   await journal.tidy();
   const answers = createQueryHandlers({ queue, services, authorizer, sources, cancel: runner.cancel });
   queue.open(runner.deliver, answers);
-  await runner.sweep();
-  closers.push(every(sweepInterval, runner.sweep, log));
-  closers.push(every(sweepInterval, runner.lookForCancellations, log));
-  closers.push(every(tidyInterval, () => journal.prune(journalSeconds), log));
+  await runner.scanOpenJobs();
+  closers.push(every(scanInterval, runner.scanOpenJobs, log));
+  closers.push(every(scanInterval, runner.lookForCancellations, log));
+  closers.push(every(pruneInterval, () => journal.prune(journalSeconds), log));
   return {
     async close(grace) {
       await runner.drain(grace);

@@ -3,7 +3,7 @@ import express, { type Request, type Response } from 'express';
 import { Failure } from '../../jobs/errors.ts';
 import { maxBody } from '../../requests/original.ts';
 
-/** Reads a body of any Content-Type: the seed's curl commands do not set one. */
+/** Reads a body of any Content-Type: `curl -d` sends application/x-www-form-urlencoded. */
 const raw = promisify(express.raw({ type: () => true, limit: maxBody, inflate: false }));
 
 /**

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { Failure, gearExists, limitReached, repositoryExists } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
+import type { JobLimits } from '../../jobs/limits.ts';
 import { type Command, type JobType, jobs } from '../../jobs/registry.ts';
 import type { Accepted, ApiQueue, JobSubmission } from '../../queue/api-queue.ts';
 import type { AuthorizedOrder, OrderHandler } from '../dispatch.ts';
@@ -85,7 +86,7 @@ function refusal(refused: Refused, { type, params }: Command, wanted: string | u
   }
 }
 
-function full(limit: Extract<Refused, { verdict: 'full' }>['limit'], resource: string): Failure {
+function full(limit: keyof JobLimits, resource: string): Failure {
   const what = {
     maxJobs: 'too many unfinished jobs on the host',
     maxJobsPerGear: `too many unfinished jobs on the ${resource}`,

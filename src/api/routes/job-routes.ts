@@ -36,7 +36,7 @@ export function jobRoutes(queue: ApiQueue): JobRoutes {
       if (waited) res.locals.caller.occupy('userWaits');
       const sealed = seal({ use: 'cancel', host, job: record.job.id });
       const before = await queue.cancel(record, sealed);
-      if (before === 'absent') throw notFound();
+      if (before === 'absent') throw jobNotFound();
       if (before === 'final')
         throw new Failure('job_finished', 'the job has finished; there is nothing to cancel');
       // The worker finds the cancellation in the record anyway; the query only speeds it up.
@@ -67,10 +67,10 @@ export function unlessLost(read: Promise<JobRecord | null>): Promise<JobRecord |
   });
 }
 
-const notFound = () => new Failure('job_not_found', 'there is no such job');
+const jobNotFound = () => new Failure('job_not_found', 'there is no such job');
 
 /** Returns a job. Throws `job_not_found` when it is absent or outside of the scope. */
 export function visible(record: JobRecord | null, scope: Scope): JobRecord {
-  if (!record || !seesJob(scope, record.job)) throw notFound();
+  if (!record || !seesJob(scope, record.job)) throw jobNotFound();
   return record;
 }

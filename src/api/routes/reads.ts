@@ -11,7 +11,7 @@ import { openAnswer } from '../../requests/envelope.ts';
 import type { OrderName } from '../../requests/order.ts';
 import type { Sealer } from '../../token/seal.ts';
 import type { AuthorizedOrder, OrderHandlers } from '../dispatch.ts';
-import { existing, holderOf } from '../placement.ts';
+import { holderOf, requireHost } from '../placement.ts';
 import { clientGone } from '../request/request-context.ts';
 import { sendJson, sendText } from '../respond.ts';
 
@@ -45,7 +45,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
     },
 
     async 'container.list'(_req, res, { all: { h, after, limit = usualLimit }, scope, seal }) {
-      if (h !== undefined) await existing(queue, h);
+      if (h !== undefined) await requireHost(queue, h);
       const { containers, next } = await listGears(queue, seal, scope, { limit, after }, clientGone(res));
       sendJson(res, 200, { containers, next: next ?? undefined } satisfies Answer<'container.list'>);
     },
@@ -74,7 +74,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
     },
 
     async 'host.remove'(_req, res, { wants: { host } }) {
-      const { state } = await existing(queue, host);
+      const { state } = await requireHost(queue, host);
       if (state !== 'gone')
         throw new Failure(
           'invalid_request',
@@ -85,7 +85,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
     },
 
     async 'drift.read'(_req, res, { all, seal }) {
-      const asked = all.h === undefined ? await queue.hosts() : [await existing(queue, all.h)];
+      const asked = all.h === undefined ? await queue.hosts() : [await requireHost(queue, all.h)];
       const ask = (host: string) =>
         queue.ask(host, 'drift.read', seal({ use: 'answer', host }), {}, driftDeadline).catch(() => null);
       const hosts = await Promise.all(

@@ -33,7 +33,7 @@ export const checks: Record<string, Check> = {
 };
 
 /** Timeout for a check, in milliseconds. */
-const patience = 8_000;
+const checkTimeout = 8_000;
 
 /** `gear doctor`: checks the requirements of geard on this host, and changes nothing. */
 export function fillDoctor(command: Command): void {
@@ -56,7 +56,7 @@ export function fillDoctor(command: Command): void {
 export async function diagnose(
   situation: Situation,
   all: Record<string, Check>,
-  deadline = patience,
+  deadline = checkTimeout,
 ): Promise<Diagnosis> {
   const found = Object.entries(all).map(async ([name, check]) => ({
     name,

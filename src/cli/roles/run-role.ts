@@ -22,7 +22,7 @@ const flushPatience = 2_000;
 const startPatience = 2_000;
 
 /** Timeout for stopping, in milliseconds: then the process ends, whatever still runs. */
-const patience = 28_000;
+const stopTimeout = 28_000;
 
 /** Runs a role until SIGTERM or SIGINT. Resolves with the exit code: 0, 1 failed, 2 wrong usage. */
 export async function runRole(role: Role, flags: Flags): Promise<number> {
@@ -58,7 +58,7 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     const timer = setTimeout(() => {
       log.error('not everything ended in time; a worker resumes its jobs at its next start');
       process.exit(1);
-    }, patience);
+    }, stopTimeout);
     // A start that is about to end is closed as a whole.
     await Promise.race([succeeds(opened), pause(startPatience)]);
     await closers.close();

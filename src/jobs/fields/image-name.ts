@@ -17,9 +17,12 @@ export function imageName(reference: string): string {
   return `${withRegistry(name)}${digest === undefined ? `:${tag}` : `@${digest}`}`;
 }
 
+/** Whether the first of several parts of a reference names a registry (distribution/reference). */
+export const isRegistryHost = (first: string) => /[.:A-Z]/.test(first) || first === 'localhost';
+
 function withRegistry(name: string): string {
   const [first = '', ...rest] = name.split('/');
-  const isRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost' || /[A-Z]/.test(first));
+  const isRegistry = rest.length > 0 && isRegistryHost(first);
   const registry = !isRegistry || first === 'index.docker.io' ? 'docker.io' : first;
   const path = isRegistry ? rest.join('/') : name;
   return registry === 'docker.io' && !path.includes('/')

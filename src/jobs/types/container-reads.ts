@@ -130,5 +130,5 @@ export const containerLog = {
   errors: ofOneGear,
 } as const satisfies ReadDefinition;
 
-/** As the seed writes it. */
+/** The same by PUT, for old clients; see `aliases` in registry.ts. */
 export const containerLogPut = { ...containerLog, method: 'PUT' } as const satisfies ReadDefinition;

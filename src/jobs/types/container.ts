@@ -5,7 +5,7 @@ import { containerPath, imageReference, resourceName, volumeName } from '../fiel
 import { text, unique, wholeNumber } from '../fields/schema.ts';
 import { environmentVariables } from './environment.ts';
 
-/** Numbers may come as strings, because the seed's clients write them so. */
+/** Numbers may come as strings, such as {"external":"4343"}; see docs/api.md. */
 const integer = (what: string, min: number, max: number) => {
   const message = `${what} must be a whole number from ${min} to ${max}`;
   return z

@@ -6,7 +6,7 @@ import { pause } from '../async/pause.ts';
  */
 
 /** Timeout for a measurement, in milliseconds. */
-const patience = 2_000;
+const measureTimeout = 2_000;
 
 /**
  * Each label with all its allowed values; any other value counts as `other`. Names that clients
@@ -84,7 +84,7 @@ abstract class Single<L extends LabelSets> extends Metric<L> {
   override async measure(): Promise<void> {
     if (this.#measure === null) return;
     const inTime = new AbortController();
-    const late = pause(patience, inTime.signal).then(() => []);
+    const late = pause(measureTimeout, inTime.signal).then(() => []);
     const measured = await Promise.race([this.#measure(), late]).catch(() => []);
     late.catch(() => undefined);
     inTime.abort();

@@ -15,8 +15,8 @@ import { sample } from './sample.ts';
 import type { Accepted, JobSubmission, Placement } from './submission.ts';
 
 /** Milliseconds to wait for a temporary obstacle to pass, and between two looks at it. */
-const patience = entrySettled + 500;
-const look = 100;
+const retryTimeout = entrySettled + 500;
+const retryInterval = 100;
 
 /**
  * Number of hosts, taken at random, to compare for a new name: its cost does not grow with the
@@ -62,17 +62,17 @@ export async function accept(
     candidates: sample(placement.candidates, sampleSize),
     epoch: parts.directorySync.epoch(),
     settled: false,
-    instead: '',
+    voidBinding: '',
     made: null,
   };
-  const until = performance.now() + patience;
+  const until = performance.now() + retryTimeout;
   const first = firstHost(attempt);
   let step: Step = await (first ? record(attempt, first.host).finally(first.settle) : claim(attempt));
   if (first && placement.only === null) predictions.add({ result: 'verdict' in step ? 'right' : 'wrong' });
   while (!('verdict' in step)) {
     if (performance.now() > until)
       throw new Failure('queue_unavailable', 'the name is moving; send the request again');
-    if (step.again) await pause(look);
+    if (step.again) await pause(retryInterval);
     step = step.host === null ? await claim(attempt) : await record(attempt, step.host);
   }
   return step;
@@ -175,7 +175,7 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
 }
 
 /**
- * Adds a job to its host's queue. Nobody would take it out of the queue of an offline host. A lost
+ * Adds a job to its host's queue. Skips an offline host, whose queue nobody reads. A lost
  * delivery is no failure: the worker looks at its open jobs every two seconds.
  */
 async function deliverTo({ parts, submission, placement }: Attempt, host: string): Promise<void> {
@@ -194,7 +194,7 @@ async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string)
   const record = await readJobOf(parts.redis, host, submission.id);
   if (record) return joined(attempt, record);
   const onItsWay = parts.clock.now() <= Number(bound.split(' ')[1]);
-  if (!onItsWay) attempt.instead = bound;
+  if (!onItsWay) attempt.voidBinding = bound;
   return { host: tried, again: onItsWay };
 }
 

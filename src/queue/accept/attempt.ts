@@ -34,7 +34,7 @@ export interface Attempt {
   /** The name's entry is older than any request that could rely on it. */
   settled: boolean;
   /** The ledger's entry for the id, if that is void. */
-  instead: string;
+  voidBinding: string;
   /** The directory's entry, if this request made it. */
   made: NameEntry | null;
 }

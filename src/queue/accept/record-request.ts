@@ -24,7 +24,7 @@ export interface Recorded {
  * unbinds the id.
  */
 export async function recordRequest(attempt: Attempt, job: Job): Promise<Recorded> {
-  const { parts, submission, candidates, settled, instead } = attempt;
+  const { parts, submission, candidates, settled, voidBinding } = attempt;
   const { redis, clock, keepSeconds, atOnce, predictor } = parts;
   const { host } = job;
   // A little less than our own timeout: a request that reaches Redis later must have no effect.
@@ -32,17 +32,17 @@ export async function recordRequest(attempt: Attempt, job: Job): Promise<Recorde
   const ledger = keys.id(submission.id);
   // Until then the job may still be in flight to the host.
   const value = `${host} ${deadline}`;
-  const binding = [instead, value, idSeconds(keepSeconds)];
+  const binding = [voidBinding, value, idSeconds(keepSeconds)];
   if (!atOnce) {
     const bound = await runScript(redis, 'reserveId', [ledger], [host, ...binding]);
     if (bound !== null) return { verdict: 'taken', more: bound, text: '', name: 'held' };
   }
-  const elsewhere = atOnce ? [...directoryKeys(submission), ledger] : [];
+  const fleetKeys = atOnce ? [...directoryKeys(submission), ledger] : [];
   const what = recordArgument(submission, parts, deadline, settled);
   const reply = await runScript(
     redis,
     'accept',
-    [...recordKeys(submission, host), ...elsewhere],
+    [...recordKeys(submission, host), ...fleetKeys],
     [host, what, claimArgument(attempt), ...binding, ...recordFields(job, submission)],
   );
   const [verdict, more = '', text = '', name = 'held', compared = []] = reply;

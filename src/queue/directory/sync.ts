@@ -9,7 +9,7 @@ import { readEpoch } from '../redis/epoch.ts';
 import { channels, hostOfChannel, keys } from '../redis/keys.ts';
 import { entrySettled, insertEntryIfAbsent, parseEntry, readEntry, releaseEntry } from './entries.ts';
 import { heartbeatInterval, readHeld } from './hosts.ts';
-import { createDirectoryReadiness } from './settling.ts';
+import { createDirectoryReadiness } from './readiness.ts';
 import { sweepDirectory } from './sweep.ts';
 
 /**
@@ -53,7 +53,7 @@ export interface DirectorySyncParts {
  */
 export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   const { redis, subscriber, clock, expected, log } = parts;
-  const settling = createDirectoryReadiness(expected);
+  const readiness = createDirectoryReadiness(expected);
   const everywhere = channels.here('*');
   const stop = new AbortController();
   /** Hosts read under this epoch. */
@@ -63,17 +63,17 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   const quietly = (what: string, task: () => Promise<unknown>) => {
     task().catch((error: Error) => log.debug({ reason: error.message }, what));
   };
-  const learning = (then: (host: string) => void) =>
-    readingAgain(stop.signal, log, async (host) => {
+  const hostReader = (then: (host: string) => void) =>
+    retrying(stop.signal, log, async (host) => {
       const under = epoch;
-      await learnHost(redis, host, log);
+      await enterHost(redis, host, log);
       if (under !== epoch) return; // Data read from another Redis is worthless for this one.
       known.add(host);
       then(host);
     });
-  const learn = learning(settling.heard);
+  const readAnnounced = hostReader(readiness.heard);
   // A heartbeat may be older than the loss: it does not say that the host's resources are in Redis.
-  const meet = learning(() => undefined);
+  const readUnknown = hostReader(() => undefined);
 
   async function look(): Promise<void> {
     const { name, age } = await readEpoch(redis, clock);
@@ -82,7 +82,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
       log.warn('Redis was replaced or has lost its data; asking all hosts to announce their resources');
     const first = epoch === '';
     epoch = name;
-    settling.begin(first ? age : 0);
+    readiness.begin(first ? age : 0);
     known = new Set();
     await redis.publish(channels.who, '');
   }
@@ -91,7 +91,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
     await subscriber.psubscribe(everywhere);
     await look();
     known = new Set();
-    for (const host of await redis.smembers(keys.hosts)) void learn(host);
+    for (const host of await redis.smembers(keys.hosts)) void readAnnounced(host);
     await redis.publish(channels.who, '');
   }
 
@@ -106,9 +106,9 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
     const host = hostOfChannel(channel);
     if (pattern !== everywhere || !hostName.safeParse(host).success) return;
     if (said.startsWith('free ')) quietly('a name could not be freed', () => free(host, said));
-    else if (said === 'left') settling.left(host);
-    else if (said === 'held') void learn(host);
-    else if (!known.has(host)) void meet(host);
+    else if (said === 'left') readiness.left(host);
+    else if (said === 'held') void readAnnounced(host);
+    else if (!known.has(host)) void readUnknown(host);
   });
   // Redis may be another one, or may have lost everything.
   onReady([redis, subscriber], () => quietly('hosts could not be asked', start));
@@ -119,11 +119,11 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
     );
   }, sweepInterval);
   return {
-    settled: settling.settled,
+    settled: readiness.settled,
     epoch: () => epoch,
-    confirmed: () => look().then(settling.settled),
+    confirmed: () => look().then(readiness.settled),
     close() {
-      settling.close();
+      readiness.close();
       stop.abort();
       clearInterval(looking);
       clearInterval(sweeping);
@@ -140,10 +140,10 @@ function onReady(connections: readonly Redis[], then: () => void): void {
 }
 
 /** Reads the resources of a host, and retries after failures. */
-function readingAgain(signal: AbortSignal, log: Logger, read: (host: string) => Promise<void>) {
+function retrying(signal: AbortSignal, log: Logger, read: (host: string) => Promise<void>) {
   /** Hosts that could not be read and await a retry. */
   const unread = new Set<string>();
-  return async function learn(host: string, delay = firstRetry): Promise<void> {
+  return async function attempt(host: string, delay = firstRetry): Promise<void> {
     try {
       await read(host);
       unread.delete(host);
@@ -153,7 +153,7 @@ function readingAgain(signal: AbortSignal, log: Logger, read: (host: string) => 
       if (!unread.has(host)) log.warn({ host, reason }, 'the resources of a host cannot be read; retrying');
       unread.add(host);
       pause(delay, signal).then(
-        () => learn(host, Math.min(2 * delay, lastRetry)),
+        () => attempt(host, Math.min(2 * delay, lastRetry)),
         () => undefined,
       );
     }
@@ -170,7 +170,7 @@ async function freeName(redis: Redis, host: string, said: string): Promise<'free
 }
 
 /** Enters all resources of a host into the directory. */
-async function learnHost(redis: Redis, host: string, log: Logger): Promise<void> {
+async function enterHost(redis: Redis, host: string, log: Logger): Promise<void> {
   await redis.sadd(keys.hosts, host);
   for (const kind of kinds) {
     const names = await readHeld(redis, host, kind);

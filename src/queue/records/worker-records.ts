@@ -49,8 +49,8 @@ export type Turn =
   | { turn: 'begun'; record: JobRecord };
 
 /**
- * Seconds to keep what the worker has written about a job that it never ends: an api cancelled the
- * job, or removed the host, while the worker was away. Longer than any job waits or runs.
+ * Seconds to keep the hash `run` of a job that its worker never ends: an api cancelled the job, or
+ * removed the host, while the worker was away. Longer than any job waits or runs.
  */
 const unfinishedSeconds = 30 * 86_400;
 

@@ -7,6 +7,8 @@ import { channels, keys, queueName } from './keys.ts';
  * command inside a script again, so permission to run scripts on a key grants nothing by itself.
  * Needs Redis 7 or Valkey: read-only rules (`%R~`) and several sets of rules for one user.
  */
+
+/** The wildcard in a pattern of keys or channels. */
 const any = '*';
 
 /** Commands that every connection needs; none of them names a key. */

@@ -30,12 +30,12 @@ export const maxStreamSilence = 10_000;
  * Milliseconds without an answer after which a patient connection is replaced: the server may have
  * lost its power, and another one may answer under its name. Longer than any blocking read.
  */
-const patience = 15_000;
+const silenceTimeout = 15_000;
 
 type Retry = (times: number) => number | null;
 
 /** How a connection behaves while Redis is offline. */
-interface Manner {
+interface ConnectionPolicy {
   options: Omit<RedisOptions, 'replyMapping'>;
   /** The same for a Cluster, where one server may be offline while the others are not. */
   ofCluster: ClusterOptions;
@@ -65,10 +65,10 @@ export function sendingConnection(access: RedisAccess, log: Logger): Redis {
 }
 
 /**
- * `timeout`: milliseconds for each command. A connection without an answer for as long is replaced:
- * a command that ioredis holds back behind it would take twice the time.
+ * `timeout`: milliseconds for each command, and for a silent connection, which is then replaced.
+ * Otherwise a command that ioredis holds back behind an unanswered one would take twice the time.
  */
-const failingFast = (timeout: number, options: Manner['options'] = {}): Manner => ({
+const failingFast = (timeout: number, options: ConnectionPolicy['options'] = {}): ConnectionPolicy => ({
   options: {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
@@ -87,7 +87,7 @@ export function patientConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, {
     options: {
       maxRetriesPerRequest: null,
-      socketTimeout: patience,
+      socketTimeout: silenceTimeout,
       reconnectOnError: (error) => (isDemoted(error) ? 2 : false),
     },
     ofCluster: { maxRedirections: Number.POSITIVE_INFINITY },
@@ -98,14 +98,14 @@ export function patientConnection(access: RedisAccess, log: Logger): Redis {
 /** A connection for one blocking read after another; fails for good when Redis goes offline. */
 export function readingConnection(access: RedisAccess, log: Logger): Redis {
   return connect(access, log, {
-    options: { maxRetriesPerRequest: 0, connectTimeout: commandTimeout, socketTimeout: patience },
+    options: { maxRetriesPerRequest: 0, connectTimeout: commandTimeout, socketTimeout: silenceTimeout },
     ofCluster: { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
     retry: () => null,
   });
 }
 
-function connect(access: RedisAccess, log: Logger, manner: Manner): Redis {
-  const redis = open(access, manner);
+function connect(access: RedisAccess, log: Logger, policy: ConnectionPolicy): Redis {
+  const redis = open(access, policy);
   defineScripts(redis);
   let said = '';
   redis.on('error', (error: Error) => {
@@ -119,8 +119,11 @@ function connect(access: RedisAccess, log: Logger, manner: Manner): Redis {
   return redis;
 }
 
-function open({ url, username, password, tls }: RedisAccess, { options, ofCluster, retry }: Manner): Redis {
-  const common: Manner['options'] = {
+function open(
+  { url, username, password, tls }: RedisAccess,
+  { options, ofCluster, retry }: ConnectionPolicy,
+): Redis {
+  const common: ConnectionPolicy['options'] = {
     ...options,
     keepAlive: 10_000,
     // The name of our library is private, and rules for Redis 7.0 cannot permit sending it.
@@ -148,7 +151,7 @@ function open({ url, username, password, tls }: RedisAccess, { options, ofCluste
  * Asks the Sentinels for the master of a name at every connect. The login in the options is for
  * Redis; a login in the URL is then for the Sentinels, otherwise for Redis.
  */
-function openSentinel(many: ManyAddresses, common: Manner['options'], retry: Retry): Redis {
+function openSentinel(many: ManyAddresses, common: ConnectionPolicy['options'], retry: Retry): Redis {
   const { addresses, master, database } = many;
   const { username, password } = many.login;
   const forSentinels = common.username !== undefined || common.password !== undefined;

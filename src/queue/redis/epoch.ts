@@ -6,7 +6,7 @@ import { keys } from './keys.ts';
 /**
  * Reads the epoch of a Redis and its age in milliseconds; begins one if there is none. The first
  * api that finds an empty Redis names it, so that every api notices another Redis, or one that lost
- * everything, even if it was never offline. One without a readable time has just begun: the api
+ * everything, even if it was never offline. An epoch without a readable time counts as new: the api
  * waits for the hosts as it does for a new Redis.
  */
 export async function readEpoch(redis: Redis, clock: RedisClock): Promise<{ name: string; age: number }> {

@@ -6,7 +6,7 @@ import { failFastConnection, type RedisAccess } from './connection.ts';
 import { serversOf } from './topology/cluster.ts';
 
 /** Milliseconds that the start of a role waits for an offline Redis. */
-const patience = 3_000;
+const connectTimeout = 3_000;
 
 const oldest = [6, 2] as const;
 
@@ -64,7 +64,7 @@ async function untilConnected(redis: Redis): Promise<void> {
   await Promise.race([
     once(redis, 'ready', { signal }), // Rejects when `error` comes first.
     once(redis, 'close', { signal }).then(() => Promise.reject(new Error('Connection is closed.'))),
-    pause(patience, signal).then(() => Promise.reject(new Error('it takes too long'))),
+    pause(connectTimeout, signal).then(() => Promise.reject(new Error('it takes too long'))),
   ]).finally(() => over.abort());
 }
 

@@ -1,4 +1,4 @@
-/** The user and the password of a URL; what it does not name is missing. */
+/** The login in a URL. A part that the URL lacks is absent. */
 interface Login {
   username?: string;
   password?: string;

@@ -15,6 +15,8 @@ import { channels, keys } from '../redis/keys.ts';
  * Queries to a worker without a job: reads and cancellations. A query goes onto the host's list,
  * and the answer comes back by pub/sub. If either gets lost, the caller times out.
  */
+
+/** A query, as it lies on its host's list. */
 const asked = z.object({
   id: z.uuid(),
   api: z.uuid(),

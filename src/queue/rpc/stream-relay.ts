@@ -25,6 +25,8 @@ import { keys } from '../redis/keys.ts';
  * When several may send, each claims the stream first, with a first frame under an id that only one
  * of them can get.
  */
+
+/** Maximum number of frames that the reader has not removed yet. */
 const window = 64;
 /** Milliseconds between two heartbeats of an idle sender, and of the reader. */
 const senderBeat = 500;

@@ -24,8 +24,8 @@ export interface HostSnapshot {
 }
 
 /** Finds the differences between a host and the state that geard has made. */
-export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
-  const { units, links, loaded, containers, networks, held, busy } = sight;
+export function findDrift(snapshot: HostSnapshot, host: UnitHost): Drift {
+  const { units, links, loaded, containers, networks, held, busy } = snapshot;
   const all = [...units.keys()].sort();
   const ours = all.flatMap((name) => parseStored(resourceOfUnit(name) ?? '', units.get(name) ?? '') ?? []);
   const isQuiet = (resource: string) => !busy.has(resource);
@@ -35,7 +35,7 @@ export function findDrift(sight: HostSnapshot, host: UnitHost): Drift {
     unitsWithoutEntry: namesOf(quiet.filter(({ resource }) => !inDirectory.has(resource))),
     // A foreign file of this name is reported as foreign; it takes the name all the same.
     entriesWithoutUnit: [...held].sort().filter((name) => isQuiet(name) && !units.has(unitName(name))),
-    changedUnits: quiet.flatMap((unit) => changeOf(unit, sight, host) ?? []),
+    changedUnits: quiet.flatMap((unit) => changeOf(unit, snapshot, host) ?? []),
     withoutNetwork: namesOf(quiet.filter(({ network }) => network !== null && !networks.includes(network))),
     foreign: [
       ...foreignUnits({ units, links, loaded }, new Set(namesOf(ours)), host.paths).filter(({ name }) =>

@@ -69,6 +69,8 @@ export function hostPaths(base: string) {
     port: (external: number) => join(ports, String(external)),
     /** The target of that link. */
     portTarget: (resource: string) => join('..', 'units', unitName(resource)),
+    /** The identity of this disk, for the lease on the host's name. */
+    identity: join(jobs, 'identity'),
     journal: (id: string) => join(jobs, `${id}.json`),
     /** Marks a job that was taken while its token was valid. */
     taken: (id: string) => join(jobs, `${id}.taken`),

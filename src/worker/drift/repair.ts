@@ -8,7 +8,7 @@ import { writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { isUp } from '../systemd/systemd.ts';
-import { lookForDrift } from './look.ts';
+import { detectDrift } from './detect-drift.ts';
 
 /**
  * Brings the directory, units, links, networks and reservations into line with the gears on disk.
@@ -19,7 +19,7 @@ export async function repairHost(context: JobContext): Promise<Result<'host.repa
   const { services, report, signal, checkpoint } = context;
   report({ step: 'look', message: 'comparing directory, disk and systemd' });
   // A later run also reports the repairs of an earlier one.
-  const drift: Drift = JSON.parse(await checkpoint(async () => JSON.stringify(await lookForDrift(services))));
+  const drift: Drift = JSON.parse(await checkpoint(async () => JSON.stringify(await detectDrift(services))));
   const rewritten: string[] = [];
   const linked: string[] = [];
   for (const { resource, text, link } of drift.changedUnits) {

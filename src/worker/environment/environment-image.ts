@@ -14,6 +14,8 @@ import { readEnvironment } from './environment-files.ts';
  * command line, and nothing interprets the values on the way. With `-e NAME` the engine's client
  * would read them from its environment, and a caller's LD_PRELOAD would affect a process of root.
  */
+
+/** The environment of a gear. */
 export interface GearEnvironment {
   /** All variables; the gear's own override those of the environment it uses. */
   variables: EnvironmentVariable[];

@@ -29,7 +29,7 @@ export async function refreshEnvironment(
   const imageTag = await carryEnvironment(services, gear, environment, tag);
   if (imageTag !== gear.imageTag)
     await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, services), 0o644);
-  // Also when an interrupted attempt has written the unit.
+  // An interrupted attempt may have written the unit without a reload.
   const { needsReload } = await systemd.state(paths.unitName(resource));
   if (needsReload) await systemd.reload();
   const hasImages = needsReload || imageTag !== null || gear.imageTag !== null;

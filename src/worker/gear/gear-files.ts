@@ -49,9 +49,12 @@ export async function readGear(paths: HostPaths, resource: string): Promise<Stor
 /** Throws `container_not_found` when the gear does not exist. */
 export async function requireGear(paths: HostPaths, resource: string): Promise<StoredGear> {
   const gear = await readGear(paths, resource);
-  if (!gear) throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
+  if (!gear) throw noGear(resource);
   return gear;
 }
+
+export const noGear = (resource: string) =>
+  new Failure('container_not_found', `there is no gear ${resource} on the host`);
 
 /** The unit names the variables; the file beside it holds their values. */
 async function readValues(paths: HostPaths, { resource, envTag }: GearUnit): Promise<EnvironmentVariable[]> {

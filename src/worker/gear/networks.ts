@@ -10,6 +10,8 @@ import { readUnits } from './gear-files.ts';
  * unit is written before its network is made, and a removal checks the units first. One lock covers
  * all of this, and the choice of addresses.
  */
+
+/** The key of this lock. */
 const lock = 'networks';
 
 /** Networks that the engine may refuse, for its own reasons, before we give up. */
@@ -44,7 +46,8 @@ async function makeNetwork(
     const subnet = freeNetwork(networks.pool, taken);
     if (subnet === null) break;
     if (await engine.createNetwork({ name, bridge: bridgeOf(name, attempt), subnet })) return;
-    taken.push(...[parseNetwork(subnet) ?? []].flat());
+    const range = parseNetwork(subnet);
+    if (range !== null) taken.push(range);
   }
   throw new Failure(
     'host_unavailable',

@@ -80,7 +80,7 @@ export function publishesAlike(one: Publication | null, other: Publication): boo
  * Reloads the rules, which let gears reach the ports published by units; see docs/networks.md. A
  * host may have no rules.
  */
-export async function tellRules({ systemd, log }: HostServices): Promise<void> {
+export async function reloadNetworkRules({ systemd, log }: HostServices): Promise<void> {
   const result = await systemd.reloadNetworkRules();
   if (result !== 'done' && result !== 'absent')
     log.warn(

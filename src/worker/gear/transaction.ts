@@ -17,7 +17,7 @@ import {
   writeFailedUpdate,
 } from './gear-files.ts';
 import { ensureNetwork, releaseNetwork } from './networks.ts';
-import { releaseOthers, tellRules } from './published-ports.ts';
+import { releaseOthers, reloadNetworkRules } from './published-ports.ts';
 import { runGear, settleStopped, stopGear, untilIdle } from './run/run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
 
@@ -71,7 +71,7 @@ const commandOf = (text: string) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '';
 /** Writes a unit and the values of its environment. */
 export async function writeUnit(services: HostServices, unit: GearUnit): Promise<void> {
   const { paths, gears } = services;
-  // Before the unit, which names the file.
+  // Written before the unit, because the unit names this file.
   if (unit.envTag !== null)
     await writeDurably(paths.envFile(unit.resource, unit.envTag), renderEnvFile(unit.spec.env), 0o600);
   await writeDurably(paths.unit(unit.resource), renderUnit(unit, services), 0o644);
@@ -130,7 +130,7 @@ async function restore(
 ): Promise<string> {
   const { services, job } = context;
   const { paths, systemd } = services;
-  // First: once the earlier unit is back, nothing shows which one failed.
+  // Must come first: once the earlier unit is back, nothing shows which one failed.
   if (why && failed && failed.text !== before.text) {
     const at = new Date().toISOString();
     const error = problemOf(why.code, why.message, { job, host: services.host });
@@ -141,7 +141,7 @@ async function restore(
   await writeDurably(paths.unit(resource), before.text, 0o644);
   await systemd.link(paths.unit(resource), before.enabled);
   await systemd.reload();
-  await tellRules(services);
+  await reloadNetworkRules(services);
   await releaseOthers(services, resource, old?.ports ?? []);
   if (old) await ensureNetwork(services, old);
   await removeVolumes(services, before.volumes);
@@ -176,7 +176,7 @@ export async function removeGear(services: HostServices, resource: string): Prom
   await systemd.unlink(paths.unitName(resource));
   await removeDurably(paths.unit(resource));
   await settleStopped(services, resource);
-  if ((await services.reservations.list(resource)).length > 0) await tellRules(services);
+  if ((await services.reservations.list(resource)).length > 0) await reloadNetworkRules(services);
   await releaseOthers(services, resource, []);
   await removeStaleImages(services, resource, null);
   await removeLeftovers(paths, resource);

@@ -40,7 +40,7 @@ async function change(
     (await isOther(services.paths, resource, env)) ? 'other' : 'same',
   );
   await writeEnvironment(services.paths, resource, env);
-  // Also when nothing has changed: an interrupted attempt may not have reached this step.
+  // Done even if nothing has changed: an interrupted attempt may not have reached this step.
   const gears = await gearsUsing(services, resource);
   let missing: Failure | null = null;
   for (const gear of gears) {

@@ -27,7 +27,7 @@ async function become(
   report({ step: 'drain', message });
   const before = await checkpoint(async () => String(await isDraining(services.paths)));
   await setDraining(services.paths, draining);
-  // Also when nothing has changed: an interrupted attempt may not have reached this step.
+  // Done even if nothing has changed: an interrupted attempt may not have reached this step.
   await services.directory.announce();
   return { draining, changed: before !== String(draining) };
 }

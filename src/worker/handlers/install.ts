@@ -9,7 +9,7 @@ import { carryEnvironment, environmentOf } from '../environment/environment-imag
 import { refreshEnvironment } from '../environment/refresh-environment.ts';
 import { type Before, readBefore, readCommitted, readGear } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
-import { publishesAlike, reservePorts, tellRules } from '../gear/published-ports.ts';
+import { publishesAlike, reloadNetworkRules, reservePorts } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run/run-gear.ts';
 import { commit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
 import { assertOwners } from '../gear/volumes.ts';
@@ -42,7 +42,7 @@ export const install: Handler<'container.install'> = {
       report({ step: 'unit', message: `writing ${services.paths.unitName(resource)}` });
       await writeUnit(services, unit);
     }
-    if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await tellRules(services);
+    if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await reloadNetworkRules(services);
     await ensureNetwork(services, unit);
     await services.systemd.link(services.paths.unit(resource), start);
     const outdated = await outdatedRun(context, resource, before);
@@ -72,7 +72,7 @@ async function assertMayInstall(
   if (createOnly && current !== null && pending?.text !== null) throw gearExists(resource);
   if (current !== null) return;
   await assertTakesNew(context);
-  // Before the transaction: taking it back stops the unit.
+  // Checked before the transaction, because rolling a transaction back stops the unit.
   await context.services.systemd.assertOurs(context.services.paths.unit(resource));
 }
 

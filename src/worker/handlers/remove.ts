@@ -1,5 +1,4 @@
-import { Failure } from '../../jobs/errors.ts';
-import { readBefore, readGear } from '../gear/gear-files.ts';
+import { noGear, readBefore, readGear } from '../gear/gear-files.ts';
 import { endRun } from '../gear/run/run-gear.ts';
 import { removeGear } from '../gear/transaction.ts';
 import type { Handler } from '../jobs/context.ts';
@@ -15,8 +14,7 @@ export const remove: Handler<'container.remove'> = {
         (await readGear(services.paths, resource)) ?? (await readBefore(services.paths, resource));
       return there ? 'there' : 'absent';
     });
-    if (found === 'absent')
-      throw new Failure('container_not_found', `there is no gear ${resource} on the host`);
+    if (found === 'absent') throw noGear(resource);
     const unit = services.paths.unitName(resource);
     report({ step: 'remove', message: `stopping and removing ${unit}` });
     await services.systemd.disable(unit);

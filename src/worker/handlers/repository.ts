@@ -36,9 +36,9 @@ export const create: Handler<'repository.create'> = {
       return made(services, resource);
     }
     await assertTakesNew(context);
-    const origin = await originOf(url, services);
+    const source = await draftSourceOf(url, services);
     const image = await ensureGitImage(context);
-    await makeDraft(resource, origin, image, context);
+    await makeDraft(resource, source, image, context);
     report({ step: 'check', message: 'checking the repository' });
     const draft = draftOf(services.paths, resource, job);
     const repository = await adoptDraft(draft, job, services.repositories.limits);
@@ -69,9 +69,9 @@ async function removeUnfinished(resource: string, { services, job }: JobContext)
 /**
  * The source of a repository: a task for git, or another repository of the fleet to fetch first.
  */
-type Origin = { task: GitTask } | { copied: string };
+type DraftSource = { task: GitTask } | { copied: string };
 
-async function originOf(url: string | null, { repositories }: HostServices): Promise<Origin> {
+async function draftSourceOf(url: string | null, { repositories }: HostServices): Promise<DraftSource> {
   if (url === null) return { task: { make: 'empty', branch: defaultBranch } };
   const copied = copiedFrom(url);
   if (copied !== null) return { copied };
@@ -80,19 +80,19 @@ async function originOf(url: string | null, { repositories }: HostServices): Pro
 
 async function makeDraft(
   resource: string,
-  origin: Origin,
+  source: DraftSource,
   image: string,
   context: JobContext,
 ): Promise<void> {
   const { services, job, report } = context;
   const { limits } = services.repositories;
   const directory = draftOf(services.paths, resource, job);
-  report({ step: 'git', message: `${whatIsDone(origin)} by ${jobUnit(resource)}` });
+  report({ step: 'git', message: `${whatIsDone(source)} by ${jobUnit(resource)}` });
   const container = jobContainer(resource);
   await runGitUnit(context, resource, {
     prepare: async () => {
       await openDraft(directory);
-      const task = 'task' in origin ? origin.task : await fetched(origin.copied, directory, context);
+      const task = 'task' in source ? source.task : await fetched(source.copied, directory, context);
       return gitContainer({ container, image, job, directory, task, limits });
     },
     isPrepared: () => hasDraft(directory),
@@ -100,9 +100,9 @@ async function makeDraft(
   });
 }
 
-function whatIsDone(origin: Origin): string {
-  if ('copied' in origin) return `copying ${origin.copied}`;
-  return origin.task.make === 'clone' ? `cloning ${origin.task.source.url}` : 'making an empty repository';
+function whatIsDone(source: DraftSource): string {
+  if ('copied' in source) return `copying ${source.copied}`;
+  return source.task.make === 'clone' ? `cloning ${source.task.source.url}` : 'making an empty repository';
 }
 
 async function fetched(source: string, directory: string, context: JobContext): Promise<GitTask> {

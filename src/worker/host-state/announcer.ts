@@ -30,7 +30,7 @@ export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | '
 }
 
 /** Milliseconds between two comparisons of directory and disk. */
-const tidyInterval = 180_000;
+const compareInterval = 180_000;
 /** Timeout for the last announcement, in milliseconds. */
 const withdrawTimeout = 1_000;
 
@@ -77,7 +77,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
       });
       const stops = [
         every(heartbeatInterval, unlessTaken(beat), log),
-        every(tidyInterval, unlessTaken(everything), log),
+        every(compareInterval, unlessTaken(everything), log),
       ];
       return {
         ready,

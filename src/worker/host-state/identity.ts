@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import type { Holder } from '../../queue/worker-queue.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { readOrMake } from '../host/files.ts';
 
 /**
- * The holder of the host's name: its disk, by an identity stored on it, and the disk's place, for
- * people.
+ * The holder of the lease on the host's name: an identity stored on the host's disk, and for people
+ * where that disk is in use.
  */
-export async function holderOf(paths: HostPaths): Promise<Holder> {
-  const path = join(paths.jobs, 'identity');
-  const identity = (await readOrMake(path, () => `${randomUUID()}\n`)).trim();
+export async function leaseHolder(paths: HostPaths): Promise<Holder> {
+  const identity = (await readOrMake(paths.identity, () => `${randomUUID()}\n`)).trim();
   const since = new Date().toISOString();
   return { identity, place: `on ${hostname()}, process ${process.pid}, since ${since}` };
 }

@@ -1,3 +1,4 @@
+import { isRegistryHost } from '../../jobs/fields/image-name.ts';
 import type { AddressAllowance } from '../domain/addresses.ts';
 import { registryUnreachable } from '../engine/failures.ts';
 import { reachableAddresses } from '../host-state/reachable-addresses.ts';
@@ -17,6 +18,6 @@ export async function assertRegistryAllowed(reference: string, allowance: Addres
 /** The registry host in a reference; null for Docker Hub. Engines parse references the same way. */
 export function registryOf(reference: string): string | null {
   const [first = '', rest] = reference.split('/', 2);
-  const isHost = rest !== undefined && (/[.:A-Z]/.test(first) || first === 'localhost');
+  const isHost = rest !== undefined && isRegistryHost(first);
   return isHost ? first.replace(/:\d+$/, '').toLowerCase() : null;
 }

@@ -3,7 +3,6 @@ import { type ErrorCode, Failure, problemOf } from '../../jobs/errors.ts';
 import type { Job, Outcome, Progress } from '../../jobs/job.ts';
 import { type Command, type JobType, jobs, type Params } from '../../jobs/registry.ts';
 import { explain } from '../../lib/explain.ts';
-import { asDiskFailure } from '../host/files.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
 import { Cancelled, HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
@@ -81,18 +80,17 @@ interface Task {
   isCommitted(): Promise<boolean>;
 }
 
-/** Maps transient errors of the file system, wherever they occur, to failures that are retried. */
+/** A handler with its parameters and its contexts. */
 function bind<T extends JobType>(
   handlers: Handlers,
   { type, params }: { type: T; params: Params<T> },
   contextFor: (signal: AbortSignal) => JobContext,
 ): Task {
   const handler: Handler<T> = handlers[type];
-  const waitForDisk = (error: unknown) => Promise.reject(asDiskFailure(error) ?? error);
   const context = contextFor(new AbortController().signal); // Undoing has its own signals.
   return {
     canUndo: handler.undo !== undefined,
-    run: (signal) => handler.run(params, contextFor(signal)).catch(waitForDisk),
+    run: (signal) => handler.run(params, contextFor(signal)),
     undo: async (why) => (await handler.undo?.(params, context, why)) ?? '',
     isCommitted: async () => (await handler.isCommitted?.(params, context)) ?? false,
   };

@@ -15,8 +15,8 @@ export class EndedByApi extends Error {
 }
 
 /**
- * Abort reason of a job's signal: the worker is stopping. The next attempt continues the work so
- * far.
+ * The job is handed back: the worker is stopping, or the job must be delivered again. The next
+ * attempt continues the work so far.
  */
 export class HandedBack extends Error {
   constructor() {

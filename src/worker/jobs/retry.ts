@@ -1,15 +1,17 @@
 import { type ErrorCode, Failure } from '../../jobs/errors.ts';
 import { pause } from '../../lib/async/pause.ts';
+import { asDiskFailure } from '../host/files.ts';
 
 /** Milliseconds to retry a transient fault, by its code. */
-const patience: Partial<Record<ErrorCode, number>> = {
+const retryTimes: Partial<Record<ErrorCode, number>> = {
   registry_failed: 8_000,
   host_unavailable: 60_000,
 };
 
 /**
- * An attempt that fails with `host_unavailable` after this time (milliseconds) renews the patience,
- * at most `maxLongAttempts` times. No single call to systemd or Docker takes as long.
+ * An attempt that fails with `host_unavailable` after this time (milliseconds) starts the time of
+ * `retryTimes` again, at most `maxLongAttempts` times. No single call to systemd or Docker takes as
+ * long.
  */
 const longAttempt = 30_000;
 const maxLongAttempts = 3;
@@ -24,8 +26,9 @@ export interface RetryHooks {
 }
 
 /**
- * Retries until the attempt succeeds, fails for good, or exhausts the patience for its code. If the
- * signal has aborted, rejects with the signal's reason, whatever the attempt failed with.
+ * Retries until the attempt succeeds, fails for good, or exhausts the time for its code. Errors of
+ * a full or faulty disk count as transient. If the signal has aborted, rejects with the signal's
+ * reason, whatever the attempt failed with.
  */
 export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetry }: RetryHooks): Promise<T> {
   let started = performance.now();
@@ -34,12 +37,13 @@ export async function withRetries<T>(attempt: () => Promise<T>, { signal, onRetr
     const began = performance.now();
     try {
       return await attempt();
-    } catch (error) {
+    } catch (caught) {
       signal.throwIfAborted();
+      const error = asDiskFailure(caught) ?? caught;
       if (!(error instanceof Failure) || !error.transient) throw error;
-      const hadCome = error.code === 'host_unavailable' && performance.now() - began > longAttempt;
-      if (hadCome && long++ < maxLongAttempts) started = performance.now();
-      if (performance.now() + delay - started > (patience[error.code] ?? 0)) throw error;
+      const wasLong = error.code === 'host_unavailable' && performance.now() - began > longAttempt;
+      if (wasLong && long++ < maxLongAttempts) started = performance.now();
+      if (performance.now() + delay - started > (retryTimes[error.code] ?? 0)) throw error;
       onRetry(error, delay);
       await pause(delay, signal);
     }

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import { asDiskFailure } from '../host/files.ts';
 import { HandedBack } from './interruptions.ts';
 import { withRetries } from './retry.ts';
 
@@ -11,13 +10,12 @@ export async function undoWork(
   undo: () => Promise<string>,
   { signal, log }: { signal: AbortSignal; log: Logger },
 ): Promise<string> {
-  const attempt = () => undo().catch((error: unknown) => Promise.reject(asDiskFailure(error) ?? error));
   try {
-    return await withRetries(attempt, { signal, onRetry: () => undefined });
+    return await withRetries(undo, { signal, onRetry: () => undefined });
   } catch (error) {
     if (error instanceof HandedBack) throw error;
     log.error({ err: error }, 'a job could not be rolled back');
-    return 'the job could not be rolled back; the next installation continues from there';
+    return 'the job could not be rolled back; the next job on the same resource continues from there';
   }
 }
 

@@ -13,14 +13,14 @@ const deadline = 10_000;
 
 /**
  * Makes journald write everything logged until now to the journal, as `journalctl --sync` does.
- * Returns whether that succeeded within `patience` milliseconds (default: ten seconds): journald
+ * Returns whether that succeeded within `timeout` milliseconds (default: ten seconds): journald
  * answers only when no process logs any more, and a unit that logs without end can keep it busy.
  *
  * It starts no journalctl, because Node.js does nothing else until a process has started, which
  * takes up to 50 ms on a busy host.
  */
-export function syncJournal(patience = deadline): Promise<boolean> {
-  const late = new Promise<boolean>((resolve) => setTimeout(resolve, patience, false).unref());
+export function syncJournal(timeout = deadline): Promise<boolean> {
+  const late = new Promise<boolean>((resolve) => setTimeout(resolve, timeout, false).unref());
   return Promise.race([sharedCall(), late]);
 }
 

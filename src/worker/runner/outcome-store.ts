@@ -46,11 +46,12 @@ export async function finish(
   const { id, type } = record.job;
   await untilWritten(parts, id, () => parts.journal.clear(id), signal);
   const next = await parts.records.finish(record, outcome, await isHere(parts.services, record));
-  finished.add({ type, state: outcome.state, code: codeOf(outcome) });
+  finished.add({ type, state: outcome.state, code: errorCodeOf(outcome) });
   return next;
 }
 
-export const codeOf = (outcome: Outcome) => (outcome.state === 'failed' ? outcome.error.code : undefined);
+export const errorCodeOf = (outcome: Outcome) =>
+  outcome.state === 'failed' ? outcome.error.code : undefined;
 
 /** Drops a job that ended without this worker. */
 export async function drop({ journal, records }: StageParts, { job }: JobRecord): Promise<void> {

@@ -7,9 +7,9 @@ import { finish } from './outcome-store.ts';
 import type { StageParts } from './runner-parts.ts';
 
 /**
- * Ends a job whose request is refused. If it has begun before, its token may have expired or its
- * issuer may have been revoked since: what it has changed is undone first. Returns the id that is
- * then first in its line.
+ * Ends a job whose request is refused. If an earlier attempt had begun (its token may have expired
+ * or its issuer may have been revoked since), first undoes the changes of that attempt. Returns the
+ * id that is then first in its line.
  */
 export async function refuse(
   parts: StageParts,

@@ -6,7 +6,7 @@ import { heartbeatInterval, type JobRecord } from '../../queue/worker-queue.ts';
 import type { AuthorizedJob } from '../authorization.ts';
 import { type Execution, execute } from '../jobs/execute.ts';
 import { followSteps } from '../metrics.ts';
-import { codeOf } from './outcome-store.ts';
+import { errorCodeOf } from './outcome-store.ts';
 import type { RunnerParts } from './runner-parts.ts';
 
 /**
@@ -26,7 +26,7 @@ export async function runJob(...job: Parameters<typeof run>): Promise<Outcome> {
   let ended: { state: string; code?: string | undefined } = { state: 'handed back' };
   try {
     const outcome = await span.run(() => run(...job));
-    ended = { state: outcome.state, code: codeOf(outcome) };
+    ended = { state: outcome.state, code: errorCodeOf(outcome) };
     return outcome;
   } finally {
     span.end({ 'geard.job.state': ended.state }, ended.code);

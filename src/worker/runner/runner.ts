@@ -14,7 +14,7 @@ import { jobSeconds, waitSeconds } from '../metrics.ts';
 import { ActiveJob } from './active-job.ts';
 import { type Admission, admit } from './admission.ts';
 import { type Line, waitBehind, wakeFirst, wakeIfStranded } from './line.ts';
-import { codeOf, drop, finish, untilWritten } from './outcome-store.ts';
+import { drop, errorCodeOf, finish, untilWritten } from './outcome-store.ts';
 import { runJob } from './run-job.ts';
 import type { RunnerParts, StageParts } from './runner-parts.ts';
 import { createStallLog } from './stall-log.ts';
@@ -89,8 +89,8 @@ export class Runner {
    * Delivers the host's open jobs, because a crash may have lost their deliveries. Lets go of jobs
    * that wait here and are open no more, because an api has ended them.
    */
-  sweep = async (): Promise<void> => {
-    // Before the look: a job that comes during it may not be in its answer.
+  scanOpenJobs = async (): Promise<void> => {
+    // Taken before Redis is read: a job that arrives meanwhile may be missing from the reply.
     const here = [...this.#line.active];
     const open = new Set(await this.#parts.records.open());
     for (const [id, job] of here) if (!open.has(id) && job.isWaiting()) job.endWait(new EndedByApi());
@@ -131,7 +131,7 @@ export class Runner {
   async #bringThrough(id: string, job: ActiveJob): Promise<void> {
     const record = await this.#read(id, job);
     if (!record) return;
-    // Before its turn: a refused job delays no other, and a taken one does not expire in the wait.
+    // Authorized before its turn: a refused job delays no other, and a taken one does not expire.
     const admission = await admit(this.#parts, record, this.#stopping.signal);
     if (admission.verdict === 'ended') return wakeFirst(this.#line, admission.next);
     const tenant = admission.verdict === 'run' ? admission.request.tenant : record.job.user;
@@ -175,7 +175,7 @@ export class Runner {
   /** Drops a job that an api has ended while it waited. Throws any other error. */
   async #leaveEnded(id: string, job: ActiveJob, error: unknown): Promise<null> {
     if (!(error instanceof EndedByApi)) throw error;
-    // Redis may have lost it, and an api recorded it again: then it comes with the next sweep.
+    // If Redis has lost the job and an api has recorded it again, the next scan delivers it.
     if ((await this.#read(id, job)) !== null) throw new HandedBack();
     for (const other of this.#line.active.values()) if (other.before === id) other.wake();
     return null;
@@ -214,7 +214,7 @@ export class Runner {
       const next = await finish(this.#parts, record, outcome, job.handBack.signal);
       const ms = Math.round(performance.now() - started);
       jobSeconds.observe({ type, state: outcome.state }, ms / 1000);
-      job.log.info({ outcome: outcome.state, code: codeOf(outcome), ms }, 'job ends');
+      job.log.info({ outcome: outcome.state, code: errorCodeOf(outcome), ms }, 'job ends');
       return next;
     } finally {
       if (isGear) services.busy.delete(resource);

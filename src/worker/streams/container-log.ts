@@ -87,11 +87,11 @@ async function* onlyHistory(log: Log): AsyncGenerator<Buffer> {
 
 async function* historyAndNews(log: Log, until: number, feed: JournalFeed): AsyncGenerator<Buffer> {
   const { unit, args, writer, signal } = log;
-  // Before reading anything, so that no record is missed in between.
+  // Follows before it reads anything, so that no record is missed in between.
   const { mailbox, since } = await feed.follow(unit);
   try {
     if (args.after === null) {
-      // Also when the unit has logged nothing yet.
+      // Needed even if the unit has logged nothing yet.
       log.cursor = since;
       if (args.lines > 0) await syncJournal(beginPatience);
       yield* history(log);
@@ -204,9 +204,9 @@ async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolea
  * Streams the remaining records before the end. Reports the number of missed records to a reader
  * that is too slow.
  */
-async function* rest(log: Log, patience: number): AsyncGenerator<Buffer> {
+async function* rest(log: Log, timeout: number): AsyncGenerator<Buffer> {
   const { unit, writer } = log;
-  const until = performance.now() + patience;
+  const until = performance.now() + timeout;
   let missed = 0;
   for await (const records of readInTurn(() => readRecords({ unit, ...startOf(log) }), log)) {
     if (records.length === 0) continue;

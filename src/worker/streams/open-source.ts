@@ -26,7 +26,7 @@ const sources: { [S in StreamName]: Source<S> } = {
 };
 
 /** Timeout for a stream that waits for its turn, in milliseconds: an api waits a little longer. */
-const patience = 10_000;
+const turnTimeout = 10_000;
 
 export interface Sources {
   /**
@@ -45,7 +45,7 @@ export function createSources(services: HostServices): Sources {
   /** Waits for a slot: each stream has its own process, and making an archive needs memory. */
   const waitForSlot = (name: StreamName, tenant: string, signal: AbortSignal) => {
     const isLog = name === 'container.log';
-    const inTime = AbortSignal.any([signal, timeoutSignal(patience)]);
+    const inTime = AbortSignal.any([signal, timeoutSignal(turnTimeout)]);
     return (isLog ? logs : archives).wait(tenant, inTime).catch(() => {
       signal.throwIfAborted();
       throw isLog
@@ -63,7 +63,7 @@ export function createSources(services: HostServices): Sources {
         release();
         signal.removeEventListener('abort', passOn);
       };
-      // Also when no reader has begun: an unread body does not end by itself.
+      // Ends the stream even if no reader has begun: an unread body does not end by itself.
       const passOn = () => {
         over();
         abort.abort(signal.reason);

@@ -14,7 +14,7 @@ export interface LoadedUnit {
  * its end, unless a job has ended since the list was sent for: a client that was told so must see
  * the effect.
  */
-export function listGearUnits(bus: Bus) {
+export function createGearUnits(bus: Bus) {
   const manager = managerOf(bus);
   let beforeReload: LoadedUnit[] | null = null;
   let jobsEnded = 0;

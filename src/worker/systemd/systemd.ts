@@ -6,7 +6,7 @@ import { shareCalls } from '../../lib/async/share-calls.ts';
 import { nullIfAbsent } from '../../lib/files/if-there.ts';
 import { networkRules } from '../domain/networks.ts';
 import { type Bus, BusError } from './bus.ts';
-import { type LoadedUnit, listGearUnits } from './gear-units.ts';
+import { createGearUnits, type LoadedUnit } from './gear-units.ts';
 import { followJobs, type JobResult, managerObject, managerOf } from './systemd-jobs.ts';
 import { createUnitLinks, foreignUnit, type UnitLinks } from './unit-links.ts';
 
@@ -110,8 +110,8 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
   const propertiesOf = readerOf(bus);
   const jobs = await followJobs(bus, log);
 
-  const gearUnits = listGearUnits(bus);
-  const { reload, settle, change } = countReloads(gearUnits.reload);
+  const gearUnits = createGearUnits(bus);
+  const { reload, settle, change } = createReloads(gearUnits.reload);
 
   const runJob = (member: string, unit: string, signal?: AbortSignal) =>
     jobs.run(() => manager(member, 'ss', [unit, 'replace']), signal);
@@ -173,7 +173,7 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
  * arrives during a reload. Begins with one unread change: a killed worker may have left links that
  * systemd has not read.
  */
-function countReloads(carryOut: () => Promise<unknown>) {
+function createReloads(carryOut: () => Promise<unknown>) {
   let changes = 1;
   let read = 0;
   const reload = shareCalls(async () => {
@@ -185,7 +185,7 @@ function countReloads(carryOut: () => Promise<unknown>) {
     reload,
     settle: async () => (read < changes ? reload() : undefined),
     async change(links: Promise<boolean>): Promise<void> {
-      let changed = true; // Also when it fails halfway.
+      let changed = true; // Stays true if the change fails halfway.
       try {
         changed = await links;
       } finally {

@@ -13,13 +13,13 @@ interface PullEvent {
 }
 
 /**
- * Timeouts for a pull as a whole, for the next line of the engine's report, and for that line while
- * all that is left waits for the downloads of other pulls, in milliseconds. The engine itself waits
- * for a registry that sends nothing, or little, without limit.
+ * Timeouts in milliseconds: for the whole pull; for the next line of the engine's report; and for
+ * that line while every remaining layer waits for other pulls. The engine itself has no timeout for
+ * a registry that sends nothing or little.
  */
 const deadlines = { whole: 2 * 60 * 60_000, next: 120_000, queued: 15 * 60_000 };
 
-/** What the engine says of a layer that it works on. */
+/** The engine's statuses of a layer that it is working on. */
 const working = ['Pulling fs layer', 'Downloading', 'Verifying Checksum', 'Extracting'];
 
 /** Pulls an image; see the interface for its errors. */

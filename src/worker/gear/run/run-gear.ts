@@ -9,7 +9,7 @@ import type { JobContext } from '../../jobs/context.ts';
 import { isUp, type UnitActivity } from '../../systemd/systemd.ts';
 import { ensureNetwork } from '../networks.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
-import { untilReady } from './until-ready.ts';
+import { watchStart } from './watch-start.ts';
 
 /** Timeout for others' jobs in systemd, in milliseconds; exceeds the unit's TimeoutStopSec. */
 const othersDeadline = 60_000;
@@ -46,7 +46,7 @@ export async function runGear(
     const engineBefore = await runOfEngine(services);
     const failure = (symptom: StartSymptom) => startFailure(services, gear.resource, engineBefore, symptom);
     const seconds = gear.spec.startSeconds ?? services.startSeconds;
-    const watch = untilReady({ services, report, signal, gear, seconds, failure, onRunning: release });
+    const watch = watchStart({ services, report, signal, gear, seconds, failure, onRunning: release });
     try {
       const result = await systemd[how](unit, signal);
       if (result !== 'done') throw await failure({ systemdSays: result });

@@ -29,7 +29,7 @@ const gear = (resource: string): GearUnit => ({
   ...(fc.sample(someGear, { numRuns: 1, seed: 1 })[0] as GearUnit),
   resource,
 });
-const drift = (sight: HostSnapshot) => findDrift(sight, host);
+const drift = (snapshot: HostSnapshot) => findDrift(snapshot, host);
 
 test('a host on which nobody has changed anything has no drift, whatever its gears', () => {
   fc.assert(

@@ -567,7 +567,7 @@ test('a job that an api ends while it waits, for another one or for a slot, leav
   await until('all wait', () => [behind, other].every((id) => stagesOf(id).includes('behind')));
   expect(stagesOf(slotless).at(-1)).toBe('waiting');
   for (const id of [behind, slotless]) records.cancel(id);
-  await runner.sweep();
+  await runner.scanOpenJobs();
   await Promise.all(left);
   for (const id of [behind, slotless]) expect(records.told).toContain(`drop ${id}`);
   end(running);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Bus } from '../../../../src/worker/systemd/bus.ts';
-import { listGearUnits } from '../../../../src/worker/systemd/gear-units.ts';
+import { createGearUnits } from '../../../../src/worker/systemd/gear-units.ts';
 import { settled } from '../../../support/settled.ts';
 
 /** A systemd that is played by the test: it answers one call after the other, when it is told to. */
@@ -20,7 +20,7 @@ function openUnits() {
     return call;
   };
   return {
-    ...listGearUnits(bus),
+    ...createGearUnits(bus),
     /** `then`: runs before the reply is read, like a signal that arrives with it. */
     async list(active: string, then = () => {}) {
       (await next('ListUnitsByPatterns'))?.reply([[['gear-a.service', '', 'loaded', active, 'some']]]);

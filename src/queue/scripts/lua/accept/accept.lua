@@ -7,7 +7,7 @@
 --      ledger
 -- ARGV host, what (JSON: id, tenant, resource, seconds, deadline, needs, settled, maxJobs, maxJobsPerGear, userJobs,
 --      userQueueMegabytes, maxQueueMegabytes), claim (JSON, see claim-name.lua; empty if no name is needed),
---      instead (see reserve-id.lua), value of the ledger, its seconds, then field, value, … of the job
+--      voidBinding (see reserve-id.lua), value of the ledger, its seconds, then field, value, … of the job
 -- RETURNS verdict, more, entry, the name's verdict, names and memory of each candidate: the verdicts of
 --   include/claim.lua where there is no host, and
 --   accepted

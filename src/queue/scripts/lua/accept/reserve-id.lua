@@ -1,7 +1,7 @@
 -- Binds an id to a host.
 --
 -- KEYS ledger
--- ARGV host, instead (an entry of another host that may be replaced), value, seconds
+-- ARGV host, voidBinding (an entry of another host that may be replaced), value, seconds
 -- RETURNS nil, or the id's binding if it is to another host
 -- @include "include/bound-elsewhere.lua"
 local bound = boundElsewhere(KEYS[1], ARGV[1], ARGV[2])

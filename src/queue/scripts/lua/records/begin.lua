@@ -1,7 +1,7 @@
 -- Begins a job if it is its turn. The begin counts as a crash until the job ends or is handed back.
 --
 -- KEYS job, run, line
--- ARGV id, now (RFC 3339), seconds to keep what the worker writes about a job that it may never end
+-- ARGV id, now (RFC 3339), seconds to keep `run` if the worker never ends the job
 -- RETURNS [verdict, more]: over (there is no job, or it has ended) | behind (the id that is first in line) |
 --   begun (the job, the run)
 -- @include "include/is-over.lua"

@@ -1,7 +1,7 @@
 -- Takes a job that has just arrived at its host: from now on it cannot expire.
 --
 -- KEYS job, run
--- ARGV seconds to keep what the worker writes about a job that it may never end
+-- ARGV seconds to keep `run` if the worker never ends the job
 -- RETURNS over (there is no job, or it has ended) | expired (it waited too long) | taken
 -- @include "include/is-over.lua"
 local job, run = KEYS[1], KEYS[2]

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { succeeds } from '../../../../src/lib/async/succeeds.ts';
-import { createDirectoryReadiness } from '../../../../src/queue/directory/settling.ts';
+import { createDirectoryReadiness } from '../../../../src/queue/directory/readiness.ts';
 
 /** Whether a request would be answered now. */
 async function isSettled({ settled }: ReturnType<typeof createDirectoryReadiness>): Promise<boolean> {

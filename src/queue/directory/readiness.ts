@@ -5,7 +5,7 @@ import { goneAfter, heartbeatInterval } from './hosts.ts';
 /** Milliseconds that unexpected hosts have to announce themselves. */
 const newcomers = 1_000;
 /** Milliseconds that a request waits for the directory. */
-const patience = 1_500;
+const settleTimeout = 1_500;
 
 /**
  * Whether the directory is reliable. After Redis has lost everything, it is empty until the workers
@@ -64,7 +64,7 @@ export function createDirectoryReadiness(expected: readonly string[]): Directory
     },
     async settled() {
       if (!open) return;
-      await once(changed, 'settled', { signal: AbortSignal.timeout(patience) }).catch(() => {
+      await once(changed, 'settled', { signal: AbortSignal.timeout(settleTimeout) }).catch(() => {
         const detail =
           'Redis is new or has lost its data, and hosts are about to announce their resources; send the request again';
         throw new Failure('queue_unavailable', detail);

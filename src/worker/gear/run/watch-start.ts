@@ -45,7 +45,7 @@ export interface Readiness extends Pick<JobContext, 'services' | 'report' | 'sig
  * knows that it executed the engine's client; the container's own process and the ports it listens
  * on count.
  */
-export function untilReady(readiness: Readiness): ReadyWatch {
+export function watchStart(readiness: Readiness): ReadyWatch {
   const { services, gear, failure, signal } = readiness;
   const { engine, systemd, paths } = services;
   const name = containerName(gear.resource);

@@ -8,7 +8,7 @@ import type { HostServices } from '../host-services.ts';
 import { isUp } from '../systemd/systemd.ts';
 
 /** Finds the differences between this host and the state that geard has made. */
-export async function lookForDrift(services: HostServices): Promise<Drift> {
+export async function detectDrift(services: HostServices): Promise<Drift> {
   const { paths, systemd, engine, directory } = services;
   // A job may begin or end during the look: its gear counts as busy if it was so before or after.
   const before = [...services.busy];
@@ -24,9 +24,9 @@ export async function lookForDrift(services: HostServices): Promise<Drift> {
   const strangers = loaded.filter(({ name }) => !units.has(name) && !links.has(name));
   const real = await Promise.all(strangers.map((unit) => isThere(services, unit)));
   const found = strangers.filter((_, i) => real[i]).map(({ name }) => name);
-  const networkNames = networks.map(({ name }) => name);
-  const seen = { units, links, halfWanted, containers, held, busy };
-  return findDrift({ ...seen, loaded: found, networks: networkNames }, services);
+  const names = networks.map(({ name }) => name);
+  const snapshot = { units, links, halfWanted, loaded: found, containers, networks: names, held, busy };
+  return findDrift(snapshot, services);
 }
 
 /** systemd remembers units for a while that were removed or only requested. */
