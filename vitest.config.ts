@@ -35,7 +35,8 @@ export default defineConfig({
       { test: { ...unit, exclude: isolated, isolate: false } },
       { test: { ...unit, name: 'unit-isolated', include: isolated } },
       { test: tier('nodes', 30_000) },
-      { test: tier('redis', 60_000, processors) },
+      // These wait more than they compute.
+      { test: tier('redis', 60_000, processors + 1) },
       { test: tier('host', 60_000) },
       { test: tier('e2e', 120_000) },
       { test: tier('lab', 300_000) },

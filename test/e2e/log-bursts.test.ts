@@ -48,15 +48,15 @@ describe.each(['relay', 'direct'] as const)('bursts by %s', (transport) => {
   };
 
   test('a reader that is too slow for a burst gets the first lines and is told how many it has missed', async () => {
-    // 186 MB, which a busy machine takes half a minute to log. Of these the buffers of the connections between
-    // hold up to 60 MB, and the reader takes 51 MB until its time is up and the worker waits no more for it to catch up.
-    const [count, seconds, catchUp] = [600_000, 45, 6];
+    // 186 MB, which a busy machine logs in a few seconds. Of these the buffers of the connections between
+    // hold up to 60 MB, and the reader takes 31 MB until its time is up and the worker waits no more for it to catch up.
+    const [count, seconds, catchUp] = [60_000, 25, 6];
     await until('the test before has left nothing', () => behindStreams().length === 0);
     const slow = curl(loud.log({ lines: '0', for: String(seconds) }));
     readSlowly(slow, (seconds + catchUp) * 1_000);
     onTestFinished(() => void slow.child.kill('SIGKILL'));
     await until('it follows', () => behindStreams().some((line) => line.includes('--follow')));
-    await loud.burst(count, 260);
+    await loud.burst(count, 3_050);
     const { code, body } = await slow.done;
     const numbers = numbersIn(body);
     const missed = Number(

@@ -62,7 +62,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const mark = newId();
     const following = curl(log({ lines: '0', for: '2' }));
     await until('it follows', () => behindStreams().some((line) => line.includes('--follow')));
-    for (let i = 0; i < 30; i++) await say(`echo ${mark} ${i}`);
+    await say(`i=0; while [ $i -lt 30 ]; do echo ${mark} $i; i=$((i + 1)); sleep 0.09; done`);
     await following.done;
     const all = linesOf((await curl(log({ lines: '100', for: '0' })).done).body).filter((line) =>
       line.startsWith(mark),
@@ -217,7 +217,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
       await rm(file);
     }
     const zip = `/tmp/${newId()}.zip`;
-    expect((await curl('-f', '-o', zip, archive()).done).code).toBe(0);
+    expect((await curl('-f', '-o', zip, archive({}, '/side')).done).code).toBe(0);
     expect(await ok('unzip', '-tq', zip)).toContain('No errors detected');
     await ok('rm', zip);
   });
@@ -308,7 +308,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
       process.kill(fleet.redis.pid, 'SIGCONT');
     }
     // What comes after it is opened after it.
-    expect((await curl(kind === 'log' ? log({ lines: '1', for: '0' }) : archive()).done).code).toBe(0);
+    expect((await curl(kind === 'log' ? log({ lines: '1', for: '0' }) : archive({}, '/side')).done).code).toBe(0);
     await nothingLeft(fleet, resting);
   });
 

@@ -2,15 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Fleet } from './fleet.ts';
 import { until } from './until.ts';
 
-/** Command lines of all processes of a program on this host. */
-function processes(program: string): string[] {
+/** Command lines of all processes of some programs on this host. */
+function processes(...programs: string[]): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        const running = !/^\d+ \([^)]*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-        return running && words.some((word) => word.split('/').pop() === program) ? [words.join(' ')] : [];
+        if (!words.some((word) => programs.includes(word.split('/').pop() ?? ''))) return [];
+        return /^\d+ \([^)]*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8')) ? [] : [words.join(' ')];
       } catch {
         return []; // It has ended meanwhile.
       }
@@ -19,7 +19,7 @@ function processes(program: string): string[] {
 
 /** The processes behind streams, wherever they came from. */
 export const behindStreams = () =>
-  [...processes('journalctl'), ...processes('git')].filter((line) => !line.startsWith('git daemon '));
+  processes('journalctl', 'git').filter((line) => !line.startsWith('git daemon '));
 
 const socketsOf = (pid: number | undefined) => readdirSync(`/proc/${pid}/fd`).length;
 

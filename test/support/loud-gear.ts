@@ -32,7 +32,7 @@ export async function installLoudGear(fleet: Fleet, gear: string): Promise<LoudG
     say,
     burst: (count, longer = 0) =>
       say(
-        `/bin/busybox awk 'BEGIN { p = sprintf("%${longer}s", ""); gsub(/ /, "-", p); for (i = 1; i <= ${count}; i++) print i " a line as long as lines of a log are" p }'`,
+        `/bin/busybox awk 'BEGIN { while (length(p) < ${longer}) p = p "----------"; for (i = 1; i <= ${count}; i++) print i " a line as long as lines of a log are" p }'`,
       ),
     said: () => [fleet.api, fleet.worker].map((role) => outputOf(role).slice(-1_000)).join('\n'),
   };
