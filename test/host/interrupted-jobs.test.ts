@@ -274,12 +274,107 @@ test.each(
   expect(await readFile(open.paths.unit('foreign'), 'utf8').catch(() => null)).toBeNull();
 });
 
+test('a name whose link leads to where the worker sees nothing is refused, and the unit goes on', async () => {
+  const unit = 'gear-hidden.service';
+  const directory = await mkdtemp(join(tmpdir(), 'geard-units-'));
+  await writeFile(join(directory, unit), operators);
+  await ok('systemctl', 'link', join(directory, unit));
+  await ok('systemctl', 'start', unit);
+  await ok('rm', '-r', directory); // As with ProtectHome= and PrivateTmp=.
+  onTestFinished(async () => {
+    await ok('rm', `/etc/systemd/system/${unit}`);
+    await ok('systemctl', 'stop', unit);
+    await ok('systemctl', 'daemon-reload');
+  });
+  const failure = await attempt('container.install', gear('hidden'));
+  expect(failure?.message).toContain('that geard has not made');
+  expect(await ok('systemctl', 'is-active', unit)).toBe('active');
+});
+
 test('a name that the operator has masked is refused, and stays masked', async () => {
   await ok('systemctl', 'mask', 'gear-masked.service');
   onTestFinished(() => ok('systemctl', 'unmask', 'gear-masked.service').then(() => undefined));
   const failure = await attempt('container.install', gear('masked'));
   expect(failure?.message).toContain('that geard has not made');
   expect(await readlink('/etc/systemd/system/gear-masked.service')).toBe('/dev/null');
+});
+
+test('an update is accepted before anything is removed that the earlier version needs', async () => {
+  await there('accepted', marked('old'));
+  const job = begin({ type: 'container.install', params: gear('accepted', marked('new')) });
+  const cutShort = (point: string) => {
+    if (point === 'docker.imagesOfGear:before') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  expect(await job.isCommitted()).toBe(true);
+  await job.run();
+  await job.end();
+  expect(await markOf('accepted')).toBe('new');
+  await ok('systemctl', 'restart', 'gear-accepted');
+  await until(
+    'it runs again',
+    async () => (await run('docker', 'exec', 'gear-accepted', 'true')).status === 0,
+  );
+});
+
+test('an update that fails does not undo an installation whose job was lost, and which has run since', async () => {
+  const volumes = [{ name: 'faults-orphan', path: '/data' }];
+  const job = begin({ type: 'container.install', params: gear('orphan', { volumes }) });
+  const cutShort = (point: string) => {
+    if (point === 'dbus.StartUnit:before') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await job.end(); // Redis has lost its record: no attempt follows.
+  await perform('container.start', { resource: 'orphan' });
+  await ok('docker', 'exec', 'gear-orphan', '/bin/sh', '-c', 'echo kept >/data/file');
+  const failure = await attempt('container.install', gear('orphan', { ...exits, volumes }));
+  expect(failure?.code).toBe('start_failed');
+  expect(await ok('systemctl', 'is-active', 'gear-orphan')).toBe('active');
+  expect(await ok('docker', 'exec', 'gear-orphan', 'cat', '/data/file')).toBe('kept');
+});
+
+test('a removal that has failed can be sent again', async () => {
+  await there('halfway', { env: [{ name: 'LINES', value: 'a\nb' }] });
+  const job = begin({ type: 'container.remove', params: { resource: 'halfway' } });
+  const cutShort = (point: string) => {
+    if (point === 'docker.imagesOfGear:before') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await job.end();
+  expect(await absent('halfway')).toBeNull();
+  expect(await docker.listImages({ filters: { label: ['geard.gear=halfway'] } })).toEqual([]);
+});
+
+test('an installation that no attempt follows leaves neither an image with its values nor its ports', async () => {
+  const params = gear('refused', { env: [{ name: 'LINES', value: 'a\nb' }] });
+  const job = begin({ type: 'container.install', params });
+  const cutShort = (point: string) => {
+    if (point === 'docker.commit:after') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await job.abandon(new Failure('token_invalid', 'its issuer was revoked'));
+  await job.end();
+  expect(await docker.listImages({ filters: { label: ['geard.gear=refused'] } })).toEqual([]);
+  expect(await open.services.reservations.list('refused')).toEqual([]);
+});
+
+test('an environment that is changed while an update is under way that is undone then reaches the earlier version', async () => {
+  const value = (text: string) => environment('reverted', `two\n${text}`);
+  await perform('environment.replace', value('old'));
+  await there('reverting', { environment: 'reverted' });
+  const params = gear('reverting', { environment: 'reverted', ...exits });
+  const job = begin({ type: 'container.install', params });
+  const cutShort = (point: string) => {
+    if (point === 'link.place:before' || point === 'dbus.Reload:before') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await perform('environment.replace', value('new'));
+  await apart(() => job.undo(new Failure('start_failed', 'it does not start')));
+  await job.end();
+  await ok('systemctl', 'restart', 'gear-reverting');
+  const read = () => run('docker', 'exec', 'gear-reverting', '/bin/sh', '-c', 'echo "$SHARED"');
+  await until('it runs again', async () => (await read()).status === 0);
+  expect((await read()).stdout).toBe('two\nnew\n');
 });
 
 test('an environment that is changed while a gear that will use it is installed reaches it at its next start', async () => {

@@ -59,6 +59,7 @@ export function begin<T extends JobType>({ type, params }: { type: T; params: Pa
     undo: async (why: Failure | null = null) => {
       await handler.undo?.(params, context(), why);
     },
+    abandon: (why: Failure) => handler.abandon?.(params.resource, context(), why),
     end: () => journal.clear(job),
   };
 }

@@ -58,6 +58,7 @@ export class MemoryRecords implements WorkerRecords {
     if (!record || first === undefined || record.job.state === 'cancelled') return { turn: 'over' } as const;
     if (first !== id) return { turn: 'behind', first } as const;
     record.job.state = 'running';
+    record.job.attempts++;
     this.told.push(`begin ${id}`);
     return { turn: 'begun', record } as const;
   }

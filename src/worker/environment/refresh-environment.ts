@@ -12,19 +12,26 @@ export async function gearsUsing({ paths }: HostServices, environment: string): 
 }
 
 /**
- * Makes a gear see a change of its environment at its next (re)start, whatever starts it. The
- * engine reads env files itself. If an image carries the environment, makes a new one, and the unit
- * names it. A running process stays as it is. The caller must hold the gear's lock.
+ * Makes a gear see a change of its environment, unless an installation of it is in progress, or to
+ * be undone first: that one reads the environment itself.
  */
 export async function refreshEnvironment(
   services: HostServices,
   resource: string,
   tag: string,
 ): Promise<void> {
+  if ((await readBefore(services.paths, resource)) === null) await applyEnvironment(services, resource, tag);
+}
+
+/**
+ * Makes a gear see a change of its environment at its next (re)start, whatever starts it. The
+ * engine reads env files itself. If an image carries the environment, makes a new one, and the unit
+ * names it. A running process stays as it is. The caller must hold the gear's lock.
+ */
+export async function applyEnvironment(services: HostServices, resource: string, tag: string): Promise<void> {
   const { paths, systemd } = services;
   const gear = await readGear(paths, resource);
-  // An installation in progress, or one to be undone first, reads the environment itself.
-  if (!gear || (await readBefore(paths, resource))) return;
+  if (!gear) return;
   const environment = await environmentOf(services, gear.spec);
   const imageTag = await carryEnvironment(services, gear, environment, tag);
   if (imageTag !== gear.imageTag)

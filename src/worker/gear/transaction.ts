@@ -2,6 +2,7 @@ import { Failure, problemOf } from '../../jobs/errors.ts';
 import { renderEnvFile } from '../domain/env-file.ts';
 import { type GearUnit, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
 import { removeStaleImages } from '../environment/environment-image.ts';
+import { applyEnvironment } from '../environment/refresh-environment.ts';
 import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
@@ -78,19 +79,33 @@ export async function writeUnit(services: HostServices, unit: GearUnit): Promise
   await gears.read(unit.resource);
 }
 
+/** Accepts the unit as it is: its installation can no longer be undone. */
+export async function commit({ systemd, paths }: HostServices, resource: string): Promise<void> {
+  await systemd.settle();
+  await removeDurably(paths.failedUpdate(resource));
+  await renameDurably(paths.before(resource), paths.committed(resource));
+}
+
 /**
- * Accepts the new unit: removes everything that only the old one needed. The job can no longer be
- * undone.
+ * Removes everything that only the unit before the last installation needed. Comes after the
+ * commit: until then a rollback needs it. Can be repeated.
  */
-export async function commit(services: HostServices, unit: GearUnit): Promise<void> {
-  await services.systemd.settle();
+export async function removeEarlier(services: HostServices, unit: GearUnit): Promise<void> {
+  const earlier = await readCommitted(services.paths, unit.resource);
   await releaseOthers(services, unit.resource, unit.ports);
   await removeStaleValues(services.paths, unit.resource, unit.envTag);
   await removeStaleImages(services, unit.resource, unit.imageTag);
-  const before = await readBefore(services.paths, unit.resource);
-  await releaseNetwork(services, unit.resource, parseUnit(before?.text ?? '')?.network, unit.network);
-  await removeDurably(services.paths.failedUpdate(unit.resource));
-  await renameDurably(services.paths.before(unit.resource), services.paths.committed(unit.resource));
+  await releaseNetwork(services, unit.resource, parseUnit(earlier?.text ?? '')?.network, unit.network);
+}
+
+/**
+ * Accepts a unit that has just started if its installation was neither completed nor undone: its
+ * job is not on record any more. Otherwise the next update that fails would undo that one, too.
+ */
+export async function settleInstallation(services: HostServices, unit: GearUnit): Promise<void> {
+  if ((await readBefore(services.paths, unit.resource)) === null) return;
+  await commit(services, unit.resource);
+  await removeEarlier(services, unit);
 }
 
 /**
@@ -139,6 +154,7 @@ async function restore(
   const old = parseUnit(before.text);
   await releaseNetwork(services, resource, failed?.network, old?.network);
   await writeDurably(paths.unit(resource), before.text, 0o644);
+  await services.gears.read(resource);
   await systemd.link(paths.unit(resource), before.enabled);
   await systemd.reload();
   await reloadNetworkRules(services);
@@ -149,7 +165,9 @@ async function restore(
     ? await runAgain(context, resource, old)
     : 'the earlier unit is back, stopped as it was';
   await removeStaleValues(paths, resource, old?.envTag ?? null);
-  await removeStaleImages(services, resource, old?.imageTag ?? null);
+  // A job that has changed the environment meanwhile has left it to the installation.
+  if (old?.spec.environment !== undefined) await applyEnvironment(services, resource, job);
+  else await removeStaleImages(services, resource, old?.imageTag ?? null);
   await removeDurably(paths.before(resource));
   return told;
 }
@@ -169,15 +187,20 @@ async function runAgain({ services }: JobContext, resource: string, old: GearUni
   }
 }
 
-/** Removes a stopped gear: its unit, links, values and reservations. Affects no other gear. */
+/**
+ * Removes a stopped gear: its unit, links, values and reservations. Affects no other gear. The gear
+ * exists while its unit file is there: until then a removal that has failed can be sent again.
+ */
 export async function removeGear(services: HostServices, resource: string): Promise<void> {
   const { paths, systemd } = services;
   await releaseNetwork(services, resource, (await readGear(paths, resource))?.network);
   await systemd.unlink(paths.unitName(resource));
-  await removeDurably(paths.unit(resource));
   await settleStopped(services, resource);
+  await removeStaleImages(services, resource, null);
+  await removeStaleValues(paths, resource, null);
+  await removeDurably(paths.unit(resource));
+  await services.gears.read(resource);
   if ((await services.reservations.list(resource)).length > 0) await reloadNetworkRules(services);
   await releaseOthers(services, resource, []);
-  await removeStaleImages(services, resource, null);
   await removeLeftovers(paths, resource);
 }

@@ -11,7 +11,14 @@ import { type Before, readBefore, readCommitted, readGear } from '../gear/gear-f
 import { ensureNetwork } from '../gear/networks.ts';
 import { publishesAlike, reloadNetworkRules, reservePorts } from '../gear/published-ports.ts';
 import { runGear } from '../gear/run/run-gear.ts';
-import { commit, openTransaction, outdatedRun, rollBack, writeUnit } from '../gear/transaction.ts';
+import {
+  commit,
+  openTransaction,
+  outdatedRun,
+  removeEarlier,
+  rollBack,
+  writeUnit,
+} from '../gear/transaction.ts';
 import { assertOwners } from '../gear/volumes.ts';
 import type { HostServices } from '../host-services.ts';
 import { assertTakesNew } from '../host-state/draining.ts';
@@ -47,7 +54,7 @@ export const install: Handler<'container.install'> = {
     await services.systemd.link(services.paths.unit(resource), start);
     const outdated = await outdatedRun(context, resource, before);
     const container = start ? await bringUp(unit, outdated, context) : null;
-    await commit(services, unit);
+    await commit(services, resource);
     return finish(services, { ...unit, text }, before, container);
   },
 
@@ -59,7 +66,8 @@ export const install: Handler<'container.install'> = {
     const { services, job } = context;
     if ((await readCommitted(services.paths, resource))?.job === job) return staysInEffect;
     const pending = await readBefore(services.paths, resource);
-    return pending?.job === job ? rollBack(context, resource, why) : '';
+    // Without a file this removes what the job made before it wrote one, and the unit does not name.
+    return pending === null || pending.job === job ? rollBack(context, resource, why) : '';
   },
 };
 
@@ -115,10 +123,12 @@ function granted(spec: Install['spec'], limits: HostLimits): Install['spec'] {
 /** The steps after the commit; can be repeated. */
 async function finish(
   services: HostServices,
-  { resource, ports, spec, text }: Pick<StoredGear, 'resource' | 'ports' | 'spec' | 'text'>,
+  unit: StoredGear,
   before: Before,
   container: string | null,
 ): Promise<Result<'container.install'>> {
+  const { resource, ports, spec, text } = unit;
+  await removeEarlier(services, unit);
   // A job may have changed its environment before the unit named it, and missed this gear.
   if (spec.environment !== undefined)
     await refreshEnvironment(services, resource, randomUUID().replaceAll('-', ''));

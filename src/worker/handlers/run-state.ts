@@ -2,6 +2,7 @@ import type { Result } from '../../jobs/registry.ts';
 import type { StoredGear } from '../domain/unit-file.ts';
 import { readGear, requireGear } from '../gear/gear-files.ts';
 import { runGear, stopGear, untilIdle } from '../gear/run/run-gear.ts';
+import { settleInstallation } from '../gear/transaction.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
 
 /**
@@ -71,6 +72,7 @@ async function up(
   context: JobContext,
 ): Promise<Result<'container.start'>> {
   const container = await runGear(gear, how, context);
+  await settleInstallation(context.services, gear);
   return { unit: context.services.paths.unitName(gear.resource), container, active: 'active' };
 }
 

@@ -18,8 +18,16 @@ export type Admission =
 /** Milliseconds an admission is valid: keys may be revoked while a job waits for longer. */
 const admissionHolds = 1_000;
 
-/** Takes a job and authorizes its request. A job with a refused request fails here. */
-export async function admit(parts: StageParts, record: JobRecord, stopping: AbortSignal): Promise<Admission> {
+/**
+ * Takes a job and authorizes its request. A job with a refused request fails here. `earlier`: the
+ * attempts that have ended.
+ */
+export async function admit(
+  parts: StageParts,
+  record: JobRecord,
+  stopping: AbortSignal,
+  earlier = record.job.attempts,
+): Promise<Admission> {
   const { records, authorizer, journal } = parts;
   const { id } = record.job;
   const entry = await journal.read(id);
@@ -27,7 +35,7 @@ export async function admit(parts: StageParts, record: JobRecord, stopping: Abor
   try {
     const taken = await records.take(id);
     if (taken === 'over') {
-      await drop(parts, record);
+      await drop(parts, record, stopping);
       return { verdict: 'ended', next: null };
     }
     if (taken === 'expired') {
@@ -40,6 +48,6 @@ export async function admit(parts: StageParts, record: JobRecord, stopping: Abor
     return { verdict: 'run', request, until: performance.now() + admissionHolds };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return { verdict: 'ended', next: await refuse(parts, record, error, stopping) };
+    return { verdict: 'ended', next: await refuse(parts, record, error, { earlier, stopping }) };
   }
 }

@@ -1,3 +1,4 @@
+import { Failure } from '../../jobs/errors.ts';
 import { resourceName } from '../../jobs/fields/identifier.ts';
 import type { Outcome } from '../../jobs/job.ts';
 import { kindOf } from '../../jobs/registry.ts';
@@ -7,6 +8,7 @@ import { asDiskFailure } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import { isOnDisk } from '../host-state/on-disk.ts';
 import { finished } from '../metrics.ts';
+import { abandon } from './abandon.ts';
 import type { StageParts } from './runner-parts.ts';
 
 /** Milliseconds between two attempts to write to a full disk. */
@@ -53,10 +55,16 @@ export async function finish(
 export const errorCodeOf = (outcome: Outcome) =>
   outcome.state === 'failed' ? outcome.error.code : undefined;
 
-/** Drops a job that ended without this worker. */
-export async function drop({ journal, records }: StageParts, { job }: JobRecord): Promise<void> {
-  await journal.clear(job.id);
-  await records.drop(job);
+/**
+ * Drops a job that ended without this worker. If it had begun (an api then removed the host from
+ * the fleet), undoes its changes.
+ */
+export async function drop(parts: StageParts, record: JobRecord, stopping: AbortSignal): Promise<void> {
+  const { job } = record;
+  const why = new Failure('host_unavailable', 'the job has ended without its worker');
+  if (job.attempts > 0) await abandon(parts, record, why, stopping);
+  await parts.journal.clear(job.id);
+  await parts.records.drop(job);
 }
 
 /** Whether the resource of a record is on this host. The record is not trusted. */

@@ -151,7 +151,7 @@ export class Runner {
     const record = await this.#parts.records.read(id);
     if (record) job.log = this.#logOf(record);
     if (!record) await this.#parts.records.forget(id);
-    else if (isFinal(record.job.state)) await drop(this.#parts, record);
+    else if (isFinal(record.job.state)) await drop(this.#parts, record, this.#stopping.signal);
     else if (record.version > payloadVersion)
       throw new Error('the job is of a newer version than this worker; upgrade this worker');
     else return record;
@@ -164,7 +164,7 @@ export class Runner {
     job.enter('beginning');
     const turn = await this.#parts.records.begin(record);
     if (turn.turn === 'behind') return turn.first;
-    if (turn.turn === 'over') await drop(this.#parts, record);
+    if (turn.turn === 'over') await drop(this.#parts, record, this.#stopping.signal);
     else {
       const ended = this.#bringToEnd(job, turn.record, admission);
       wakeFirst(this.#line, await ended.catch((error) => this.#handBack(job, record, error)));
@@ -200,7 +200,8 @@ export class Runner {
     const { services } = this.#parts;
     const started = performance.now();
     const isOld = before.verdict === 'run' && started > before.until;
-    const admission = isOld ? await admit(this.#parts, record, this.#stopping.signal) : before;
+    const earlier = record.job.attempts - 1; // Not counting this one.
+    const admission = isOld ? await admit(this.#parts, record, this.#stopping.signal, earlier) : before;
     if (admission.verdict === 'ended') return admission.next;
     const { type, resource } = record.job;
     const isGear = kindOf(type) === 'gear';

@@ -132,9 +132,12 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
     link: (path, enabled) => change(links.place(path, enabled)),
     async assertOurs(path) {
       const unit = basename(path);
-      const files = [await fragmentOf(unit), path].map((file) => nullIfAbsent(realpath(file)));
+      const [load, fragment] = (await propertiesOf(unit, 'LoadState', 'FragmentPath')).map(String);
+      const files = [fragment ?? '', path].map((file) => nullIfAbsent(realpath(file)));
       const [known, ours] = await Promise.all(files);
-      if (known !== null && known !== ours) throw foreignUnit(unit);
+      // The file may lie where this process sees nothing, such as /root (ProtectHome=).
+      const isHidden = known === null && load !== 'not-found' && (await links.leadElsewhere(unit));
+      if (isHidden || (known !== null && known !== ours)) throw foreignUnit(unit);
     },
     disable: (unit) => change(links.disable(unit)),
     unlink: (unit) => change(links.remove(unit)),

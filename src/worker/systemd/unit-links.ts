@@ -73,6 +73,12 @@ export function createUnitLinks(wantedBy: readonly string[]) {
       return (await forEach(places, (place) => placeLink(place, unit, path))) || linked;
     },
 
+    /** Whether a unit has a link that does not lead to a base directory of geard. */
+    async leadElsewhere(unit: string): Promise<boolean> {
+      const target = await targetOf(join(systemUnits, unit));
+      return typeof target === 'string' && !target.endsWith(`/units/${unit}`);
+    },
+
     /** Removes the links that start a unit; the unit stays known. */
     disable,
 

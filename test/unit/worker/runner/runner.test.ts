@@ -123,7 +123,7 @@ function recordOf(id: string, resource: string, more: Partial<Job>, version: num
   const job = { id, type: 'container.stop', state: 'queued', resource, host: 'h1', user: '0' } as const;
   const times = { createdAt: now, startedAt: now, finishedAt: null };
   return {
-    job: { ...job, ...times, attempts: 1, progress: null, result: null, error: null, ...more },
+    job: { ...job, ...times, attempts: 0, progress: null, result: null, error: null, ...more },
     version,
     fingerprint: 'f',
     sealed: '',
@@ -256,7 +256,24 @@ test('a job that is refused when it resumes is undone first, and says so', async
   const strange = accept('../web', { attempts: 1 });
   await runner.deliver(strange);
   expect(abandon).toHaveBeenCalledTimes(2);
-  expect(records.outcomes.get(strange)).toMatchObject({ error: { detail: 'the issuer is revoked' } });
+  expect(records.outcomes.get(strange)).toMatchObject({
+    error: { detail: 'the issuer is revoked\nwhat an earlier attempt has done stays in effect' },
+  });
+});
+
+test('a job that an api has ended after it had begun is undone before it is dropped', async () => {
+  const { runner, records, accept, abandon } = setUp();
+  const [begun, fresh] = [
+    accept('web', { state: 'failed', attempts: 1 }),
+    accept('db', { state: 'failed', attempts: 0 }),
+  ];
+  abandon.mockImplementationOnce(async (_, { job }) => {
+    expect(records.told).not.toContain(`drop ${job}`);
+    return '';
+  });
+  for (const id of [begun, fresh]) await runner.deliver(id);
+  expect(abandon.mock.calls.map(([, { job }]) => job)).toEqual([begun]);
+  expect(records.told).toEqual([`drop ${begun}`, `drop ${fresh}`]);
 });
 
 test('invariant 6: an outcome is in the journal before the record says it', async () => {
