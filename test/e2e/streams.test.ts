@@ -58,6 +58,14 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(Date.now() - started).toBeLessThan(6_000);
   });
 
+  test('a line that begins with a priority is a line like any other, and reaches no terminal', async () => {
+    await say("echo '<0>everybody'");
+    const { body } = await curl(log({ lines: '1', for: '0' })).done;
+    expect(linesOf(body)).toEqual(['<0>everybody']);
+    const kept = await ok('journalctl', '--quiet', '--lines=1', '--output=json', `--unit=gear-${gear}`);
+    expect(JSON.parse(kept)).toMatchObject({ MESSAGE: '<0>everybody', PRIORITY: '6' });
+  });
+
   test('what is logged until the very end of the time is in the log', async () => {
     const mark = newId();
     const following = curl(log({ lines: '0', for: '2' }));
@@ -308,7 +316,9 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
       process.kill(fleet.redis.pid, 'SIGCONT');
     }
     // What comes after it is opened after it.
-    expect((await curl(kind === 'log' ? log({ lines: '1', for: '0' }) : archive({}, '/side')).done).code).toBe(0);
+    expect(
+      (await curl(kind === 'log' ? log({ lines: '1', for: '0' }) : archive({}, '/side')).done).code,
+    ).toBe(0);
     await nothingLeft(fleet, resting);
   });
 

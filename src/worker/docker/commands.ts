@@ -62,6 +62,8 @@ function runCommand(run: ContainerRun): string[] {
     `--name=${run.name}`,
     'gear' in owner ? `--label=${gearLabel}=${owner.gear}` : `--label=${jobLabel}=${owner.job}`,
     '--security-opt=no-new-privileges',
+    // Docker runs an image's checks outside the container's cgroup, as often as the image says.
+    '--no-healthcheck',
     '--cap-drop=ALL',
     ...options('cap-add', run.capabilities),
     ...option('user', user && `${user.uid}:${user.gid}`),

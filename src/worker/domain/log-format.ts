@@ -25,8 +25,8 @@ const line = (text: string) => Buffer.from(`${text}\n`);
 const lineEnd = Buffer.from('\n');
 
 /**
- * Lines byte for byte as the process wrote them. Joins a line that journald has cut, unless a
- * record of another process comes between.
+ * Lines as the process wrote them; journald drops blanks at their ends, and empty lines. Joins a
+ * line that journald has cut, unless a record of another process comes between.
  */
 function textWriter(): LogWriter {
   let unfinished: string | null = null;

@@ -76,6 +76,9 @@ export interface UnitHost {
  * An explicit stop ends the process by SIGTERM or SIGKILL, which is clean (SuccessExitStatus=).
  * Without a request to stop, the same exit statuses mean that the process was killed, and systemd
  * restarts it (RestartForceExitStatus=).
+ *
+ * SyslogLevelPrefix=false: a gear must not choose the priority of its lines. journald writes those
+ * of priority 0 to all terminals, before it counts them (journald.conf(5), ForwardToWall=).
  */
 export function renderUnit(unit: GearUnit, { paths, engine }: UnitHost): string {
   const commandLine = (words: string[]) => words.map(quoteWord).join(' ');
@@ -102,6 +105,7 @@ KillMode=mixed
 TimeoutStopSec=${stopTimeout * 3}
 LogRateLimitIntervalSec=${logInterval}
 LogRateLimitBurst=${unit.logLines}
+SyslogLevelPrefix=false
 
 [Install]
 WantedBy=${wantedBy(engine).join(' ')}

@@ -278,6 +278,7 @@ function transientUnit({ description, slice, command, afterwards, seconds }: One
     ['Slice', new Variant('s', slice)],
     ['Type', new Variant('s', 'oneshot')],
     ['RemainAfterExit', new Variant('b', true)],
+    ['SyslogLevelPrefix', new Variant('b', false)], // See unit-file.ts.
     ['TimeoutStartUSec', new Variant('t', BigInt(seconds) * 1_000_000n)],
     ['ExecStart', execution(command, false)],
     ['ExecStopPost', execution(afterwards, true)],

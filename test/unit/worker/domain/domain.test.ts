@@ -55,6 +55,16 @@ describe('the unit file', () => {
     expect(Number(pause)).toBeGreaterThanOrEqual(5);
   });
 
+  test('gives a gear neither the choice of a priority for its lines, nor checks that run outside its cgroup', () => {
+    fc.assert(
+      fc.property(someGear, (gear) => {
+        const text = renderUnit(gear, host);
+        expect(text).toContain('\nSyslogLevelPrefix=false\n');
+        expect(/^ExecStart=.*$/m.exec(text)?.[0]).toContain(' --no-healthcheck ');
+      }),
+    );
+  });
+
   test('keeps every line its own, whatever words a command has', () => {
     fc.assert(
       fc.property(someGear, (gear) => {
