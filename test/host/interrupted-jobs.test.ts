@@ -291,6 +291,24 @@ test('a name whose link leads to where the worker sees nothing is refused, and t
   expect(await ok('systemctl', 'is-active', unit)).toBe('active');
 });
 
+test('a name under which the operator has a container is refused, and that container stays', async () => {
+  const id = await ok(
+    'docker',
+    'run',
+    '--detach',
+    '--name=gear-theirs',
+    'geard/sample',
+    '/bin/sleep',
+    '1000',
+  );
+  onTestFinished(() => ok('docker', 'rm', '--force', 'gear-theirs').then(() => undefined));
+  const failure = await attempt('container.install', gear('theirs'));
+  expect(failure?.message).toContain('that geard has not made');
+  expect(await ok('docker', 'inspect', '--format={{.Id}} {{.State.Running}}', 'gear-theirs')).toBe(
+    `${id} true`,
+  );
+});
+
 test('a name that the operator has masked is refused, and stays masked', async () => {
   await ok('systemctl', 'mask', 'gear-masked.service');
   onTestFinished(() => ok('systemctl', 'unmask', 'gear-masked.service').then(() => undefined));

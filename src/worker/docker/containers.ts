@@ -11,9 +11,10 @@ export function dockerContainers(
   return {
     async container(name) {
       const found = await orNull('container', () => calls.getContainer(name).inspect(), name);
-      return (
-        found && { id: found.Id, running: found.State.Running, pid: found.State.Pid, imageId: found.Image }
-      );
+      if (!found) return null;
+      const { Id, State, Image, Config } = found;
+      const gear = Config.Labels?.[gearLabel] ?? null;
+      return { id: Id, running: State.Running, pid: State.Pid, imageId: Image, gear };
     },
 
     async containersNamed(beginning) {

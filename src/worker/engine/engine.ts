@@ -113,6 +113,8 @@ export interface ContainerState {
   pid: number;
   /** The image that it was made from. */
   imageId: string;
+  /** The gear that it was made for; null: it is not of ours. */
+  gear: string | null;
 }
 
 export interface ContainerEvent {

@@ -10,7 +10,7 @@ import { refreshEnvironment } from '../environment/refresh-environment.ts';
 import { type Before, readBefore, readCommitted, readGear } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
 import { publishesAlike, reloadNetworkRules, reservePorts } from '../gear/published-ports.ts';
-import { runGear } from '../gear/run/run-gear.ts';
+import { assertContainerOurs, runGear } from '../gear/run/run-gear.ts';
 import {
   commit,
   openTransaction,
@@ -66,7 +66,7 @@ export const install: Handler<'container.install'> = {
     const { services, job } = context;
     if ((await readCommitted(services.paths, resource))?.job === job) return staysInEffect;
     const pending = await readBefore(services.paths, resource);
-    // Without a file this removes what the job made before it wrote one, and the unit does not name.
+    // Without a file, removes what the job made before it wrote one and the unit does not name.
     return pending === null || pending.job === job ? rollBack(context, resource, why) : '';
   },
 };
@@ -82,6 +82,7 @@ async function assertMayInstall(
   await assertTakesNew(context);
   // Checked before the transaction, because rolling a transaction back stops the unit.
   await context.services.systemd.assertOurs(context.services.paths.unit(resource));
+  await assertContainerOurs(context.services, resource);
 }
 
 /** The unit to write. Its image, its ports and its environment are on the host afterwards. */
