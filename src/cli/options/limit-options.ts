@@ -73,7 +73,7 @@ export const limitOptions = {
     defaultInWords: "the host's processors",
   },
   publishPorts: withDefault(
-    '1024-65535',
+    '1024-2222,2224-65535',
     '<list>',
     ports,
     'external ports allowed in a spec: 443,1024-65535',

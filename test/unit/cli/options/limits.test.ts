@@ -38,7 +38,7 @@ test('the defaults are limits as a worker announces them', () => {
     gearMemory: 512 * MiB,
     gearPids: 1_024,
     gearLogLines: 10_000,
-    publishPorts: '1024-65535',
+    publishPorts: '1024-2222,2224-65535',
     publishAddress: [],
   });
 });
