@@ -52,7 +52,13 @@ export async function askGit(repository: string, args: string[]): Promise<string
  * Limits on git's memory in bytes and its CPU time in seconds: a tree may contain itself a billion
  * times.
  */
-const archiveLimits = ['--as=4294967296', '--cpu=1800', '--core=0'];
+const limits = ['prlimit', '--as=4294967296', '--cpu=1800', '--core=0'];
+
+/**
+ * Arguments of choom(1): when the host runs out of memory, the kernel kills git first; when
+ * processors are busy, git yields to others (nice(1)).
+ */
+const giveWay = ['-n', '1000', '--', 'nice', '-n', '10'];
 
 /** git streams large files instead of holding them in memory, and caches little of the others. */
 const sparing = configured(
@@ -74,10 +80,11 @@ export async function findFault(
   signal: AbortSignal,
 ): Promise<string | null> {
   const args = ['fsck', '--strict', '--full', '--no-dangling', '--no-progress'];
-  const words = [...archiveLimits, '--', 'git', ...common(repository), ...args];
+  const words = [...giveWay, ...limits, '--', 'git', ...common(repository), ...sparing, ...args];
   const options = { deadline: seconds * 1000, user: gitUser, env, signal, maxOutput: 16 * 1024 };
-  const { status, stderr, stdout } = await exec('prlimit', words, options);
+  const { status, stderr, stdout } = await exec('choom', words, options);
   if (status === 0) return null;
+  if (status === null) return 'the check needs more memory or processor time than there is for it';
   const [said = 'it is damaged'] =
     /^(?:error|fatal|missing) .*$|^(?:error|fatal): .*$/m.exec(`${stderr}\n${stdout}`) ?? [];
   return said.replaceAll(repository, 'the repository').slice(0, 300); // Hides the host's paths.
@@ -85,13 +92,11 @@ export async function findFault(
 
 /**
  * Runs git for its output, within limits. The memory limit counts memory that git writes to, not
- * files that it maps. When the host runs out of memory, the kernel kills git first (choom(1)); when
- * processors are busy, git yields to others (nice(1)).
+ * files that it maps.
  */
 export function openGit(repository: string, args: string[], megabytes: number): Program {
-  const limits = ['prlimit', ...archiveLimits, `--data=${megabytes * MiB}`];
   const git = ['git', ...common(repository), ...sparing, ...args];
-  const words = ['-n', '1000', '--', 'nice', '-n', '10', ...limits, '--', ...git];
+  const words = [...giveWay, ...limits, `--data=${megabytes * MiB}`, '--', ...git];
   return openProgram('choom', words, { user: gitUser, env });
 }
 
