@@ -3,17 +3,21 @@ import type { ContainerEngine } from '../engine/engine.ts';
 import { aboutDocker } from './about.ts';
 import { dockerCommands } from './commands.ts';
 import { dockerContainers } from './containers.ts';
-import { DockerClient } from './dockerode.ts';
+import { createCallClient, DockerClient } from './dockerode.ts';
 import { followEvents } from './events.ts';
 import { orNull, unlessInUse } from './failures.ts';
 import { dockerImages } from './images/images.ts';
 import { dockerNetworks } from './networks.ts';
 
-/** Timeout for one call, in milliseconds. */
-const callDeadline = 15_000;
+interface DockerOptions {
+  socketPath: string;
+  log: Logger;
+  /** Timeout for one call without a stream, in milliseconds; see `longAttempt` in jobs/retry.ts. */
+  callDeadline?: number;
+}
 
-export function createDocker({ socketPath, log }: { socketPath: string; log: Logger }): ContainerEngine {
-  const calls = new DockerClient({ socketPath, timeout: callDeadline });
+export function createDocker({ socketPath, log, callDeadline = 15_000 }: DockerOptions): ContainerEngine {
+  const calls = createCallClient(socketPath, callDeadline);
   const streams = new DockerClient({ socketPath });
   const events = followEvents(streams, log);
   const containers = dockerContainers(calls, streams);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Dockerode from 'dockerode';
@@ -103,16 +103,16 @@ test.each([
 });
 
 /** An engine that has one image, and takes it for whatever it is asked for. */
-async function engineWith(image: {
-  Id: string;
-  RepoTags?: string[];
-  RepoDigests: string[] | null;
-}): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'geard-engine-'));
-  const socket = join(directory, 'socket');
-  const engine = createServer((_req, res) => {
+const engineWith = (image: { Id: string; RepoTags?: string[]; RepoDigests: string[] | null }) =>
+  engineThat((_req, res) => {
     res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ ...image, Config: {} }));
   });
+
+/** The socket of an engine that answers like this until the test has finished. */
+async function engineThat(answers: RequestListener): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'geard-engine-'));
+  const socket = join(directory, 'socket');
+  const engine = createServer(answers);
   await once(engine.listen(socket), 'listening');
   onTestFinished(async () => {
     engine.close();
@@ -148,6 +148,33 @@ test('an engine that takes a name for the beginning of an id gives no image', as
   for (const reference of ['ab', 'abab', 'secret', 'secret:2', 'r/secret:1'])
     expect(await docker.image(reference), reference).toBeNull();
   expect(await docker.image('docker.io/library/secret:1')).not.toBeNull();
+});
+
+test.each<[string, RequestListener]>([
+  ['says nothing', () => undefined],
+  ['says nothing after the headers', (_req, res) => res.writeHead(200).flushHeaders()],
+  [
+    'ends after the headers',
+    (_req, res) => {
+      res.writeHead(200).flushHeaders();
+      setImmediate(() => res.socket?.destroy());
+    },
+  ],
+])('an engine that %s is a fault that passes, also while a container is removed', async (_, answers) => {
+  const asked: string[] = [];
+  const socketPath = await engineThat((req, res) => {
+    asked.push(`${req.method} ${req.url}`);
+    if (req.method === 'DELETE') res.writeHead(409).end('{"message":"removal is already in progress"}');
+    else answers(req, res);
+  });
+  const docker = createDocker({ socketPath, log: pino({ level: 'silent' }), callDeadline: 200 });
+  onTestFinished(() => docker.close());
+  const passing = { code: 'host_unavailable', transient: true };
+  await expect(docker.removeContainer('gear-a')).rejects.toMatchObject(passing);
+  expect(asked).toContain('POST /containers/gear-a/wait?condition=removed');
+  await expect(docker.image('a')).rejects.toMatchObject(passing);
+  const network = docker.createNetwork({ name: 'a', bridge: 'a', subnet: '10.251.9.0/26' });
+  await expect(network).rejects.toMatchObject(passing);
 });
 
 const never = 60_000;
