@@ -24,7 +24,7 @@ import { requestCopy } from './rpc/copy-requests.ts';
 import { type QueryHandlers, serveQueries } from './rpc/rpc.ts';
 import { sendFrames } from './rpc/stream-relay.ts';
 
-export { type Holder, heartbeatInterval, NameTaken } from './directory/hosts.ts';
+export { type Holder, heartbeatInterval, maxPorts, NameTaken } from './directory/hosts.ts';
 export type { JobRecord } from './records/job-record.ts';
 export type { WorkerRecords } from './records/worker-records.ts';
 export type { RedisAccess } from './redis/connection.ts';

@@ -12,6 +12,7 @@ import {
   readEntry,
   releaseEntry,
 } from '../../src/queue/directory/entries.ts';
+import { createHostsReader, readHost } from '../../src/queue/directory/hosts.ts';
 import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
 import { createDeliveries } from '../../src/queue/records/deliveries.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
@@ -430,6 +431,19 @@ test('a host that could not be read once is read again soon, and that it could n
   expect(told.map((line) => JSON.parse(line).msg)).toEqual([
     'the resources of a host cannot be read; retrying',
   ]);
+});
+
+test.each([
+  ['more ports than an announcement may have', { ports: Array.from({ length: 5_056 }, (_, i) => 4_000 + i) }],
+  ['ports that are none', { ports: ['80'] as never }],
+  ['an address that is none', { address: 'http://h1' }],
+])('a host that announces %s is in the fleet all the same', async (_, more) => {
+  await openHost('h1').announceHost(hostNamed('h1', more), 'held');
+  await redis.redis.sadd(keys.hosts, 'h1');
+  const known = { name: 'h1', state: 'live', ports: [], address: null };
+  const clock = { now: () => Date.now() };
+  expect(await readHost(redis.redis, clock, 'h1')).toMatchObject(known);
+  expect(await createHostsReader(redis.redis, clock)()).toMatchObject([known]);
 });
 
 test.each(

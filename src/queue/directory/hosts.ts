@@ -14,9 +14,10 @@ export const heartbeatInterval = 5_000;
 /** Milliseconds after which a host is gone: three missed heartbeats. */
 export const goneAfter = 3 * heartbeatInterval;
 
-/** Maximum number of ports in an announcement; no host has gears for more. */
-const maxPorts = 5_000;
+/** Maximum number of ports in an announcement: every host repeats its own every few seconds. */
+export const maxPorts = 5_000;
 
+/** Wrong ports, or a wrong address, count as not announced: they do not hide the host. */
 const announcement = z.object({
   name: hostName,
   version: z.string().max(64),
@@ -29,12 +30,13 @@ const announcement = z.object({
     .max(300)
     .regex(/^(?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/)
     .nullable()
-    .default(null),
+    .default(null)
+    .catch(null),
   /** MiB that the host has for gears, and MiB promised to its gears. */
   memory: z.number().int().nonnegative().default(0),
   memoryTaken: z.number().int().nonnegative().default(0),
-  /** External ports of its gears. */
-  ports: z.array(z.number().int()).max(maxPorts).default([]),
+  /** External ports of its gears, or some of them: they only guide the choice of a host. */
+  ports: z.array(z.number().int()).max(maxPorts).default([]).catch([]),
   /**
    * Its limits for parallel work and for gears; null: its worker announced none in a form that we
    * know.

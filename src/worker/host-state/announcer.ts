@@ -4,7 +4,7 @@ import { kinds } from '../../jobs/fields/resource.ts';
 import { every } from '../../lib/async/every.ts';
 import { createLocks } from '../../lib/async/locks.ts';
 import { pause } from '../../lib/async/pause.ts';
-import { heartbeatInterval, NameTaken, type WorkerQueue } from '../../queue/worker-queue.ts';
+import { heartbeatInterval, maxPorts, NameTaken, type WorkerQueue } from '../../queue/worker-queue.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import type { GearIndex, IndexedGear } from '../gear/gear-index.ts';
 import type { HostOptions } from '../host-options.ts';
@@ -95,10 +95,11 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
 /** The host's capacity, and the part of it that its gears were promised. */
 function roomOf(gears: IndexedGear[]) {
   const promised = gears.reduce((sum, { memory }) => sum + memory, 0);
+  const ports = gears.flatMap((gear) => gear.ports.map(({ external }) => external));
   return {
     gears: gears.length,
     memory: Math.floor(totalmem() / MiB),
     memoryTaken: Math.ceil(promised / MiB),
-    ports: gears.flatMap(({ ports }) => ports.map(({ external }) => external)).sort((a, b) => a - b),
+    ports: ports.sort((a, b) => a - b).slice(0, maxPorts),
   };
 }

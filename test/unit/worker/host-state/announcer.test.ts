@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { gearSpec } from '../../../../src/jobs/types/container.ts';
-import { type HostReport, heartbeatInterval } from '../../../../src/queue/directory/hosts.ts';
+import { type HostReport, heartbeatInterval, maxPorts } from '../../../../src/queue/directory/hosts.ts';
 import { hostPaths } from '../../../../src/worker/domain/paths.ts';
 import { type GearUnit, renderUnit } from '../../../../src/worker/domain/unit-file.ts';
 import { createGearIndex } from '../../../../src/worker/gear/gear-index.ts';
@@ -133,5 +133,17 @@ test('a sign of life tells what is in memory: no unit and no port is read for it
   await write(gear('c', 50, 4_004)); // By hand: the next comparison with the disk finds it.
   await announcer.everything();
   told(2, 550, [4_003, 4_004]);
+  await live.stop();
+});
+
+test('a host whose gears have more ports than an announcement may have announces some of them', async () => {
+  const { hosts, live } = await anAnnouncer(
+    ...Array.from({ length: 79 }, (_, g) => ({
+      ...gear(`g${g}`, 100, 0),
+      ports: Array.from({ length: 64 }, (_, p) => ({ internal: p + 1, external: 4_000 + 64 * g + p })),
+    })),
+  );
+  expect(hosts.at(-1)).toMatchObject({ gears: 79 });
+  expect(hosts.at(-1)?.ports).toEqual(Array.from({ length: maxPorts }, (_, i) => 4_000 + i));
   await live.stop();
 });
