@@ -89,7 +89,7 @@ async function writeJobs({ redis: { redis } }: KeyedFleet): Promise<void> {
       ...{ command: { type: 'container.stop', params: { resource } }, expires: 86_400 },
       seal: () => 'sealed'.repeat(100),
     };
-    const job = newJob(submission, 'h1');
+    const job = newJob(submission, 'h1', Date.now());
     const what = recordArgument(submission, { limits, keepSeconds }, Date.now() + 60_000, false);
     const args = ['h1', what, '', '', '', 0, ...recordFields(job, submission)];
     const [verdict] = await runScript(redis, 'accept', recordKeys(submission, 'h1'), args);

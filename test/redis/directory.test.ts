@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
 import { accept } from '../../src/queue/accept/accept.ts';
 import type { AcceptParts } from '../../src/queue/accept/attempt.ts';
@@ -364,6 +364,23 @@ test('a job that no worker takes in time fails as expired, for clients and for a
   const record = await worker.records.read(late.id);
   expect(record && (await worker.records.begin(record)).turn).toBe('over');
   expect((await queue.job(taken.id))?.job.state).toBe('queued');
+});
+
+test.each([
+  -3_600_000, 3_600_000,
+])('a job’s times are by Redis’s clock, also where an api’s is %i ms off', async (off) => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + off });
+  onTestFinished(() => void vi.useRealTimers());
+  const queue = openApi(['h1']);
+  const worker = openHost('h1');
+  await connected(queue);
+  await worker.announceHost(hostNamed('h1'), 'held');
+  const sent = request(install('web'), { expires: 600 });
+  await queue.accept(sent, to('h1'));
+  expect((await queue.job(sent.id))?.job.state).toBe('queued');
+  expect(await worker.records.take(sent.id)).toBe('taken');
+  const { takenAt, job } = (await worker.records.read(sent.id)) ?? {};
+  expect(Math.abs(Number(takenAt) - Date.parse(job?.createdAt ?? ''))).toBeLessThan(60_000);
 });
 
 test('a job whose host was removed is over, also for who wants to cancel it, running or not', async () => {

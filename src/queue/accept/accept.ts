@@ -144,7 +144,7 @@ async function movedOn(
 /** Records the request on a host. */
 async function record(attempt: Attempt, host: string): Promise<Step> {
   const { parts, submission, placement } = attempt;
-  const job = newJob(submission, host);
+  const job = newJob(submission, host, parts.clock.now());
   const { command } = submission;
   const recorded = recordRequest(attempt, job);
   const deliver = () => deliverTo(attempt, host);

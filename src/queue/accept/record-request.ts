@@ -141,7 +141,8 @@ export function recordKeys({ command, id, user }: JobSubmission, host: string): 
   ];
 }
 
-export function newJob({ id, command, user }: JobSubmission, host: string): Job {
+/** `now`: by Redis's clock, which decides when the job expires and how long it has waited. */
+export function newJob({ id, command, user }: JobSubmission, host: string, now: number): Job {
   return {
     id,
     type: command.type,
@@ -149,7 +150,7 @@ export function newJob({ id, command, user }: JobSubmission, host: string): Job 
     resource: command.params.resource,
     host,
     user,
-    createdAt: new Date().toISOString(),
+    createdAt: new Date(now).toISOString(),
     startedAt: null,
     finishedAt: null,
     attempts: 0,
