@@ -88,6 +88,8 @@ export interface ReadKeys {
   version: string;
   /** The problems of keys that are left out, one sentence each. */
   problems: string[];
+  /** Whether one of the problems is not about a key and may pass, such as too many open files. */
+  mayPass: boolean;
 }
 
 /** Reads the keys that a daemon needs from a directory. */
@@ -96,6 +98,11 @@ export async function readKeyring(directory: string): Promise<ReadKeys> {
   const daemons = new Map<string, DaemonKey>();
   const version = createHash('sha256');
   const problems: string[] = [];
+  let mayPass = false;
+  const note = (error: Error) => {
+    problems.push(error.message);
+    mayPass ||= isPassing(error);
+  };
   const add = async (role: KeyRole, path: string, kid: string) => {
     const { key, secret, jwk } = await readKey(path, role, role === 'issuer' ? 'pub' : 'key', kid);
     if (role === 'issuer') issuers.set(kid, key);
@@ -106,12 +113,18 @@ export async function readKeyring(directory: string): Promise<ReadKeys> {
     await assertOwned(directory);
     for (const [name, kid, role, half] of await keyNames(directory)) {
       if ((role === 'issuer') !== (half === 'pub')) continue;
-      await add(role, join(directory, name), kid).catch((error: Error) => problems.push(error.message));
+      await add(role, join(directory, name), kid).catch(note);
     }
   } catch (error) {
-    problems.push((error as Error).message);
+    note(error as Error);
   }
-  return { keyring: { issuers, daemons }, version: version.digest('hex'), problems };
+  return { keyring: { issuers, daemons }, version: version.digest('hex'), problems, mayPass };
+}
+
+/** Whether a system error says nothing about the file itself, which is there and may be read. */
+function isPassing(error: Error): boolean {
+  const { errno, code = '' }: NodeJS.ErrnoException = error.cause instanceof Error ? error.cause : error;
+  return errno !== undefined && !['ENOENT', 'EACCES'].includes(code);
 }
 
 /** Reads a minter's key, by default the newest one. Throws when it is missing or not valid. */

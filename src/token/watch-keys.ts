@@ -14,7 +14,8 @@ export interface WatchedKeys {
 /**
  * Reads a directory of keys and follows its changes. Throws when a key is unusable at the
  * start. Later such a key counts as missing, and the log gives the reason: a key that is gone, or
- * that others had access to, is no key.
+ * that others had access to, is no key. A fault that may pass, such as too many open files, changes
+ * nothing.
  */
 export async function watchKeys(
   directory: string,
@@ -30,9 +31,10 @@ export async function watchKeys(
   const look = async () => {
     const now = await readKeyring(directory);
     const said = now.problems.join('\n');
-    if (said !== told) for (const reason of now.problems) log.error({ reason }, 'a key is not used');
+    const what = now.mayPass ? 'the keys cannot be read; those in use stay' : 'a key is not used';
+    if (said !== told) for (const reason of now.problems) log.error({ reason }, what);
     told = said;
-    if (now.version === version) return;
+    if (now.mayPass || now.version === version) return;
     ({ keyring, version } = now);
     log.info(idsOf(keyring), 'keys have changed');
   };

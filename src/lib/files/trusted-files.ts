@@ -6,7 +6,7 @@ import { readFile, stat } from 'node:fs/promises';
  */
 export async function assertOwned(path: string, secret = false): Promise<void> {
   const { mode, uid } = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`${path} cannot be read (${error.code})`);
+    throw new Error(`${path} cannot be read (${error.code})`, { cause: error });
   });
   const us = process.getuid?.() ?? 0;
   if (uid !== 0 && uid !== us) throw new Error(`${path} belongs to another user; chown it to root`);
