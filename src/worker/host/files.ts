@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Failure, hostUnavailable } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
@@ -16,9 +16,7 @@ const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
  * fsync, rename.
  */
 export async function writeDurably(path: string, text: string, mode: number): Promise<void> {
-  const directory = dirname(path);
-  const draft = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
-  try {
+  await withDraft(path, async (draft) => {
     const file = await open(draft, 'wx', mode);
     try {
       await file.writeFile(text);
@@ -27,11 +25,29 @@ export async function writeDurably(path: string, text: string, mode: number): Pr
       await file.close();
     }
     await effect('file.rename', () => rename(draft, path), path);
+  });
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * Replaces a file so that either the old or the new text is there, complete, whenever this process
+ * ends or the disk is full. After a power cut the file may be empty.
+ */
+export function writeComplete(path: string, text: string, mode: number): Promise<void> {
+  const write = (draft: string) =>
+    writeFile(draft, text, { mode, flag: 'wx' }).then(() => rename(draft, path));
+  return effect('file.write', () => withDraft(path, write), path);
+}
+
+/** Writes a file by a draft beside it; removes the draft if that fails. */
+async function withDraft(path: string, write: (draft: string) => Promise<void>): Promise<void> {
+  const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    await write(draft);
   } catch (error) {
     await rm(draft, { force: true }).catch(() => undefined); // The next worker start cleans up.
     throw error;
   }
-  await syncDirectory(directory);
 }
 
 /** The text of a file; makes it durably, for its owner only, if it does not exist. */
@@ -83,7 +99,7 @@ export async function makeDirectories(directories: string[]): Promise<void> {
   }
 }
 
-/** Removes leftovers of `writeDurably` after a crash. */
+/** Removes drafts that a crash has left. */
 export async function sweepTemporaryFiles(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (temporary.test(name)) await rm(join(directory, name), { force: true });

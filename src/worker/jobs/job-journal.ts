@@ -1,11 +1,11 @@
-import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Outcome } from '../../jobs/job.ts';
 import { effect } from '../../lib/effect.ts';
 import { nullIfAbsent, readIfThere } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { readOrMake, removeDurably, writeDurably } from '../host/files.ts';
+import { readOrMake, removeDurably, writeComplete, writeDurably } from '../host/files.ts';
 
 /**
  * The worker's own record of finished jobs. A job in it never runs again, whatever happens to
@@ -37,6 +37,7 @@ const journalEntry = z.object({
 export type JournalEntry = z.infer<typeof journalEntry>;
 
 export function createJobJournal(paths: HostPaths): JobJournal {
+  const wasTaken = async (id: string, digest: string) => (await readIfThere(paths.taken(id))) === digest;
   return {
     async read(id) {
       const text = await readIfThere(paths.journal(id));
@@ -48,9 +49,10 @@ export function createJobJournal(paths: HostPaths): JobJournal {
         await effect('file.remove', () => rm(path, { force: true }), path);
     },
     // Not durable: after a power cut a job with an expired token fails as expired, which is true.
-    take: (id, digest) =>
-      effect('file.write', () => writeFile(paths.taken(id), digest, { mode: 0o600 }), paths.taken(id)),
-    wasTaken: async (id, digest) => (await readIfThere(paths.taken(id))) === digest,
+    async take(id, digest) {
+      if (!(await wasTaken(id, digest))) await writeComplete(paths.taken(id), digest, 0o600);
+    },
+    wasTaken,
     checkpoint: (id, look) => readOrMake(paths.checkpoint(id), look),
     async tidy() {
       const names = new Set(await readdir(paths.jobs));
