@@ -1,11 +1,12 @@
-import { Failure, hostUnavailable } from '../../../jobs/errors.ts';
-import { pause } from '../../../lib/async/pause.ts';
+import { Failure } from '../../../jobs/errors.ts';
 import { containerName } from '../../domain/paths.ts';
 import type { GearUnit } from '../../domain/unit-file.ts';
+import { endUnit } from '../../engine/end-unit.ts';
 import { runOfEngine } from '../../engine/service.ts';
 import { portIsFree } from '../../host/ports.ts';
 import type { HostServices } from '../../host-services.ts';
 import type { JobContext } from '../../jobs/context.ts';
+import { waitFor } from '../../jobs/wait-for.ts';
 import { isUp, type UnitActivity } from '../../systemd/systemd.ts';
 import { ensureNetwork } from '../networks.ts';
 import { type StartSymptom, startFailure } from './start-failure.ts';
@@ -13,9 +14,6 @@ import { watchStart } from './watch-start.ts';
 
 /** Timeout for others' jobs in systemd, in milliseconds; exceeds the unit's TimeoutStopSec. */
 const othersDeadline = 60_000;
-
-/** Timeout for the engine to make a container, in milliseconds. */
-const engineDeadline = 20_000;
 
 /** The parts of a gear that its start depends on. */
 interface Startable extends Pick<GearUnit, 'resource' | 'ports' | 'addresses' | 'network'> {
@@ -102,25 +100,6 @@ export async function untilIdle({ services, signal }: JobContext, resource: stri
   return waitFor(look, othersDeadline, `systemd is still busy with ${unit}`, signal);
 }
 
-/**
- * Polls until there is a result. Throws a transient `host_unavailable` with the detail after the
- * deadline (milliseconds).
- */
-async function waitFor<T>(
-  look: () => Promise<T | null>,
-  deadline: number,
-  detail: string,
-  signal?: AbortSignal,
-): Promise<T> {
-  const until = performance.now() + deadline;
-  for (;;) {
-    const found = await look();
-    if (found !== null) return found;
-    if (performance.now() > until) throw hostUnavailable(detail);
-    await pause(50, signal);
-  }
-}
-
 async function assertPortsFree({ ports, addresses }: Startable): Promise<void> {
   for (const { external } of ports) {
     if (!(await portIsFree(external, addresses))) {
@@ -155,26 +134,9 @@ export async function settleStopped(services: HostServices, resource: string): P
 export async function endRun(services: HostServices, resource: string): Promise<void> {
   const { systemd, engine, paths } = services;
   const unit = paths.unitName(resource);
+  const container = containerName(resource);
   const { load, active } = await systemd.state(unit);
-  if (load !== 'not-found' || active !== 'inactive') {
-    await containerIsMade(services, resource);
-    const result = await systemd.stop(unit);
-    if (result !== 'done') throw hostUnavailable(`systemd has not stopped ${unit} (${result})`);
-    await systemd.resetFailed(unit);
-  }
-  await engine.removeContainer(containerName(resource));
-}
-
-/**
- * Waits for the container of a unit that has just started. The engine makes it even if its client
- * stops meanwhile, and it would outlive the removal, with the gear's values. Throws a transient
- * `host_unavailable` when that takes too long.
- */
-async function containerIsMade({ systemd, engine, paths }: HostServices, resource: string): Promise<void> {
-  const look = async () => {
-    const { sub } = await systemd.activity(paths.unitName(resource));
-    const starts = /^(start|running)$/.test(sub);
-    return !starts || (await engine.container(containerName(resource))) ? true : null;
-  };
-  await waitFor(look, engineDeadline, `${engine.name} is still making the container of the gear ${resource}`);
+  if (load !== 'not-found' || active !== 'inactive')
+    await endUnit(services, { unit, container, what: `the gear ${resource}` });
+  await engine.removeContainer(container);
 }

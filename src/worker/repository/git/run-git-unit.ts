@@ -1,6 +1,7 @@
 import { Failure } from '../../../jobs/errors.ts';
 import { pause } from '../../../lib/async/pause.ts';
 import { jobContainer, jobUnit } from '../../domain/paths.ts';
+import { endUnit } from '../../engine/end-unit.ts';
 import type { ContainerRun } from '../../engine/engine.ts';
 import { runOfEngine, takenDown } from '../../engine/service.ts';
 import { diskIsFull, saysDiskIsFull } from '../../host/files.ts';
@@ -161,9 +162,8 @@ export async function stopGitUnit(services: HostServices, resource: string, job:
   if (description === describe(resource, job)) await removeUnit(services, resource);
 }
 
-async function removeUnit({ systemd, engine }: HostServices, resource: string): Promise<void> {
-  const unit = jobUnit(resource);
-  await systemd.stop(unit);
-  await systemd.resetFailed(unit);
-  await engine.removeContainer(jobContainer(resource));
+async function removeUnit(services: HostServices, resource: string): Promise<void> {
+  const container = jobContainer(resource);
+  await endUnit(services, { unit: jobUnit(resource), container, what: `the repository ${resource}` });
+  await services.engine.removeContainer(container);
 }

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { Failure, hostUnavailable } from '../../../../../src/jobs/errors.ts';
+import type { HostServices } from '../../../../../src/worker/host-services.ts';
 import type { JobContext } from '../../../../../src/worker/jobs/context.ts';
-import { runGitUnit } from '../../../../../src/worker/repository/git/run-git-unit.ts';
+import { runGitUnit, stopGitUnit } from '../../../../../src/worker/repository/git/run-git-unit.ts';
 import { keepLog } from '../../../../support/log-lines.ts';
 
 const job = 'a'.repeat(32);
@@ -68,4 +69,61 @@ test('git that makes more than it may is not waited for', async () => {
     assertSmall: () => Promise.reject(tooLarge),
   };
   await expect(runGit(null, {}, how)).rejects.toBe(tooLarge);
+});
+
+/** Stops the unit of a clone, whose container is made at a certain look; returns what was done. */
+async function stopGit({ sub = 'start', madeAt = 0, result = 'done' }) {
+  const done: string[] = [];
+  let looks = 0;
+  const services = {
+    systemd: {
+      state: async () => ({ ...up, description: `geard: makes the repository site (job ${job})` }),
+      activity: async () => ({ ...up, active: 'activating', sub, pending: true }),
+      stop: async (unit: string) => {
+        done.push(`stop ${unit}`);
+        return result;
+      },
+      resetFailed: async (unit: string) => void done.push(`reset ${unit}`),
+    },
+    engine: {
+      name: 'Engine',
+      container: async () => {
+        if (looks++ < madeAt) return null;
+        done.push('made');
+        return { id: '1' };
+      },
+      removeContainer: async (name: string) => void done.push(`remove ${name}`),
+    },
+  } as unknown as HostServices;
+  const stopped = await stopGitUnit(services, 'site', job).catch((error: unknown) => error);
+  return { done, stopped };
+}
+
+const ended = ['stop job-site.service', 'reset job-site.service', 'remove job-site'];
+
+test('a container that the engine still makes is waited for before its clone is stopped, and removed', async () => {
+  expect(await stopGit({ madeAt: 2 })).toEqual({ done: ['made', ...ended], stopped: undefined });
+});
+
+test('no container is waited for where git has ended', async () => {
+  expect(await stopGit({ sub: 'failed', madeAt: 9 })).toEqual({ done: ended, stopped: undefined });
+});
+
+test('a container that the engine does not make in time is a fault that passes', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const stopping = stopGit({ madeAt: 9 });
+  await vi.advanceTimersByTimeAsync(20_001);
+  const { done, stopped } = await stopping;
+  expect(done).toEqual([]);
+  expect(stopped).toMatchObject({
+    ...{ code: 'host_unavailable', transient: true },
+    message: 'Engine is still making the container of the repository site',
+  });
+});
+
+test('a unit that systemd has not stopped is a fault that passes, and keeps its container', async () => {
+  const { done, stopped } = await stopGit({ result: 'timeout' });
+  expect(done).toEqual(['made', 'stop job-site.service']);
+  expect(stopped).toMatchObject({ code: 'host_unavailable', transient: true });
 });
