@@ -51,7 +51,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   const live = announcer.keep(server?.address ?? null);
   closers.push(live.stop);
   await live.ready;
-  await sweepDrafts(services.paths, await records.open());
+  await sweepDrafts(services, await records.open());
   await journal.tidy();
   const answers = createQueryHandlers({ queue, services, authorizer, sources, cancel: runner.cancel });
   queue.open(runner.deliver, answers);

@@ -9,6 +9,7 @@ import { type Handler, type JobContext, staysInEffect } from '../jobs/context.ts
 import { tooManyObjects } from '../repository/clone-limits.ts';
 import { resolveSource } from '../repository/clone-source.ts';
 import {
+  abandonDraft,
   adoptDraft,
   assertStillSmall,
   draftOf,
@@ -22,7 +23,7 @@ import { fetchCopy } from '../repository/fetch-copy.ts';
 import { askGit, findFault, headOf } from '../repository/git/git.ts';
 import { defaultBranch, type GitTask, gitContainer } from '../repository/git/git-container.ts';
 import { ensureGitImage } from '../repository/git/git-image.ts';
-import { runGitUnit, stopGitUnit } from '../repository/git/run-git-unit.ts';
+import { runGitUnit } from '../repository/git/run-git-unit.ts';
 
 /** Makes a bare repository, empty or as a clone, beside its place, checks it and moves it there. */
 export const create: Handler<'repository.create'> = {
@@ -59,10 +60,8 @@ export const create: Handler<'repository.create'> = {
   },
 };
 
-/** Removes what a job has made beside the repository's place. */
 async function removeUnfinished(resource: string, { services, job }: JobContext): Promise<string> {
-  await stopGitUnit(services, resource, job);
-  await removeDraft(draftOf(services.paths, resource, job));
+  await abandonDraft(services, resource, job);
   return '';
 }
 

@@ -17,9 +17,11 @@ import { effect } from '../../lib/effect.ts';
 import { nullIfAbsent, readIfThere } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import { codeOf, syncDirectory, syncFileSystem } from '../host/files.ts';
+import type { HostServices } from '../host-services.ts';
 import { assertNotTooLarge, type CloneLimits, tooManyObjects } from './clone-limits.ts';
 import { draftName } from './git/git-container.ts';
 import { gitUser } from './git/git-user.ts';
+import { stopGitUnit } from './git/run-git-unit.ts';
 
 /**
  * The directory in which a job makes a repository before moving it into place. Listings skip names
@@ -162,10 +164,22 @@ export async function impassable(base: string): Promise<string[]> {
   return found;
 }
 
-/** Removes the drafts of jobs that are no longer open: Redis has lost their records. */
-export async function sweepDrafts({ repositories }: HostPaths, openJobs: readonly string[]): Promise<void> {
-  for (const name of await readdir(repositories)) {
-    const job = /^\..+\.([0-9a-f]{32})$/.exec(name)?.[1];
-    if (job && !openJobs.includes(job)) await removeDraft(join(repositories, name));
+/** Removes what a job has made beside a repository's place, and ends git's work on it. */
+export async function abandonDraft(services: HostServices, resource: string, job: string): Promise<void> {
+  await stopGitUnit(services, resource, job);
+  await removeDraft(draftOf(services.paths, resource, job));
+}
+
+/**
+ * Removes the drafts of jobs that are no longer open: Redis has lost their records, perhaps while
+ * git worked in its own unit. One that cannot be removed stays until the next start.
+ */
+export async function sweepDrafts(services: HostServices, openJobs: readonly string[]): Promise<void> {
+  for (const name of await readdir(services.paths.repositories)) {
+    const [, resource, job] = /^\.(.+)\.([0-9a-f]{32})$/.exec(name) ?? [];
+    if (!resource || !job || openJobs.includes(job)) continue;
+    await abandonDraft(services, resource, job).catch(({ message }: Error) =>
+      services.log.warn({ resource, job, reason: message }, 'what a lost job has made cannot be removed'),
+    );
   }
 }
