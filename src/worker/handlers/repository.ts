@@ -55,8 +55,10 @@ export const create: Handler<'repository.create'> = {
   undo: ({ resource }, context) => removeUnfinished(resource, context),
 
   async abandon(resource, context) {
-    if ((await makerOf(context.services.paths, resource)) === context.job) return staysInEffect;
-    return removeUnfinished(resource, context);
+    const { services, job } = context;
+    if ((await makerOf(services.paths, resource)) !== job) return removeUnfinished(resource, context);
+    await removeDraft(draftOf(services.paths, resource, job));
+    return staysInEffect;
   },
 };
 
