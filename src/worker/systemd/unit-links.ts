@@ -7,7 +7,7 @@ import { resourceOfUnit } from '../domain/paths.ts';
 import { codeOf, makeDirectories, syncDirectory } from '../host/files.ts';
 
 /** The directory of the administrator's units, which systemd searches first (systemd.unit(5)). */
-const systemUnits = '/etc/systemd/system';
+const unitsOfAdministrator = '/etc/systemd/system';
 
 export interface UnitLinks {
   /** Units by name, with the target of each link; null: not a link. */
@@ -25,7 +25,7 @@ export interface UnitLinks {
  * The links below /etc that make gears' units known to systemd. `wantedBy`: the units that start
  * enabled gears. Changes are on disk when they resolve, and return whether anything has changed.
  */
-export function createUnitLinks(wantedBy: readonly string[]) {
+export function createUnitLinks(wantedBy: readonly string[], systemUnits = unitsOfAdministrator) {
   const places = wantedBy.map((target) => join(systemUnits, `${target}.wants`));
   const disable = (unit: string) => forEach(places, (place) => removeLink(place, unit));
   return {
@@ -116,7 +116,7 @@ async function placeLink(directory: string, unit: string, path: string): Promise
   const target = await targetOf(place);
   if (target === path) return false;
   if (target === null) throw foreignUnit(unit);
-  const draft = join(directory, `.${unit}.new`);
+  const draft = draftOf(directory, unit);
   await rm(draft, { force: true });
   await symlink(path, draft);
   await effect('link.place', () => rename(draft, place), place);
@@ -124,12 +124,17 @@ async function placeLink(directory: string, unit: string, path: string): Promise
   return true;
 }
 
+/** The name of a link before it is renamed; systemd ignores it. */
+const draftOf = (directory: string, unit: string) => join(directory, `.${unit}.new`);
+
+/** Removes a link, and the draft of one that a worker has left when it was killed. */
 async function removeLink(directory: string, unit: string): Promise<boolean> {
   const place = join(directory, unit);
-  if (typeof (await targetOf(place)) !== 'string') return false;
-  await effect('link.remove', () => rm(place), place);
-  await syncDirectory(directory);
-  return true;
+  const isLink = typeof (await targetOf(place)) === 'string';
+  const hadDraft = (await nullIfAbsent(rm(draftOf(directory, unit)))) !== null;
+  if (isLink) await effect('link.remove', () => rm(place), place);
+  if (isLink || hadDraft) await syncDirectory(directory);
+  return isLink;
 }
 
 /** The target of a link; null: not a link, undefined: nothing is there. */
