@@ -115,27 +115,79 @@ host_name() {
 }
 
 keys_of() { if [ "$1" = api ]; then echo "$settings/api/keys"; else echo "$settings/keys"; fi; }
-has_keys() { compgen -G "$(keys_of "$1")/*.daemon.key" >/dev/null && compgen -G "$(keys_of "$1")/*.issuer.pub" >/dev/null; }
+# A copy that was interrupted does not count (copy_keys).
+has_keys() {
+  local keys
+  keys=$(keys_of "$1")
+  compgen -G "$keys/*.daemon.key" >/dev/null && compgen -G "$keys/*.issuer.pub" >/dev/null && ! compgen -G "$keys/*.copy" >/dev/null
+}
 has_own_ideas() { grep -qsE '^GEARD_(KEYS|TEST_TOKEN)=' "$settings/geard.env" "$settings/$1.env"; }
 
 has_what_it_needs() { [ "$1" = redis ] || has_keys "$1" || has_own_ideas "$1"; }
 
-# A host by itself is a fleet of its own. In a larger one keys are made once and brought here. What makes tokens is not left
-# where services read.
+# A host by itself is a fleet of its own. In a larger one keys are made once and brought here.
 make_keys() {
-  local role
   wanted daemon || wanted redis || return 0
-  for role in "${roles[@]}"; do
-    [ "$role" = redis ] || ! has_what_it_needs "$role" || return 0
+  give_keys
+  remove_copied_keys
+}
+
+# All roles of a host have the same keys: those that one of them has already, or else new ones. Redis needs none.
+give_keys() {
+  local role from='' own_ideas=no lacking=()
+  for role in api worker daemon; do
+    if has_own_ideas "$role"; then
+      own_ideas=yes
+    elif has_keys "$role"; then
+      from=$(keys_of "$role")
+    elif wanted "$role"; then
+      lacking+=("$role")
+    fi
   done
-  "$link" token keygen "$issuer" >/dev/null
-  for role in "${roles[@]}"; do
-    [ "$role" = redis ] || install -m 600 "$issuer"/*.daemon.key "$issuer"/*.issuer.pub "$(keys_of "$role")"
+  [ ${#lacking[@]} -gt 0 ] || return 0
+  if [ -z "$from" ]; then
+    [ $own_ideas = no ] || return 0
+    make_new_keys
+    from=$issuer
+  fi
+  for role in "${lacking[@]}"; do
+    copy_keys "$from" "$(keys_of "$role")"
+    say "keys: $(keys_of "$role") has those of $from"
   done
-  rm "$issuer"/*.daemon.key
   systemd-tmpfiles --create geard.conf
-  say "keys: made. $issuer makes tokens, and whoever has it may allow everything: take it to the machine where"
+  [ -d "$issuer" ] || return 0
+  say "keys: $issuer makes tokens, and whoever has it may allow everything: take it to the machine where"
   say '      tokens are made, and remove it here (docs/tokens.md)'
+}
+
+# The keys are complete once the private half for the services is there: it comes last. Those that an interrupted run has not
+# given to any role yet are taken.
+make_new_keys() {
+  local new=$issuer/.new end complete=yes
+  for end in {issuer,daemon}.{key,pub}; do compgen -G "$issuer/*.$end" >/dev/null || complete=no; done
+  [ $complete = no ] || return 0
+  install -d -m 700 "$issuer"
+  rm -rf "$new"
+  "$link" token keygen "$new" >/dev/null
+  mv "$new"/*.issuer.* "$new"/*.daemon.pub "$issuer"
+  mv "$new"/*.daemon.key "$issuer"
+}
+
+# copy_keys FROM TO: the files *.copy are there until all are copied
+copy_keys() {
+  local file
+  for file in "$1"/*.daemon.key "$1"/*.issuer.pub; do install -m 600 "$file" "$2/${file##*/}.copy"; done
+  for file in "$1"/*.daemon.key "$1"/*.issuer.pub; do mv "$2/${file##*/}.copy" "$2/${file##*/}"; done
+  rm -f "$2"/*.copy
+}
+
+# Who makes tokens does not need what opens them. A new key that was made there and is not copied yet stays.
+remove_copied_keys() {
+  local file
+  rm -rf "$issuer/.new"
+  for file in "$issuer"/*.daemon.key; do
+    ! cmp -s "$file" "$settings/keys/${file##*/}" && ! cmp -s "$file" "$settings/api/keys/${file##*/}" || rm -f "$file"
+  done
 }
 
 restart_running() {

@@ -94,6 +94,15 @@ test('installed again it changes nothing', async () => {
   expect([await mainPids(), await programs()]).toEqual(before);
 });
 
+test('Redis alone leaves the keys as they are: tokens are accepted as before', async () => {
+  const keys = () => host.ok('ls', '/etc/geard/keys', '/etc/geard/api/keys', issuer);
+  const before = await keys();
+  const again = await host.install('redis');
+  expect(again, again.stderr).toMatchObject({ status: 0 });
+  expect(await keys()).toBe(before);
+  expect(JSON.parse(await host.curl('GET', 'container?r=web'))).toMatchObject({ resource: 'web' });
+});
+
 test('another version replaces the one before and restarts api and worker; gears and Redis notice nothing', async () => {
   const [[redis, api, worker], gear, before] = [
     await mainPids(),
