@@ -11,6 +11,7 @@ link=/usr/local/bin/gear
 manual=/usr/local/share/man/man1/gear.1
 settings=/etc/geard
 issuer=/root/geard-issuer # which services cannot read
+lock=/run/geard-install.lock
 
 usage() {
   cat <<'END'
@@ -32,6 +33,15 @@ END
 say() { printf '%s\n' "$*"; }
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 misuse() { printf 'install.sh: %s\n' "$*" >&2; usage >&2; exit 2; }
+
+# One run at a time. Whoever can open the file could hold the lock. The programs that a run starts have it open as well, but
+# none of them stays: systemd starts the services.
+take_lock() {
+  umask 077
+  exec 9>"$lock"
+  umask 022
+  flock -n 9 || die 'another run of install.sh is under way; try again when it has ended'
+}
 
 . "$parts/program.sh"
 . "$parts/units.sh"
@@ -59,6 +69,7 @@ done
 
 [ "$(id -u)" = 0 ] || die 'this needs root: run it with sudo'
 [ -d /run/systemd/system ] || die 'systemd does not run this machine; geard needs it to run gears'
+take_lock
 
 if [ $uninstall = yes ]; then
   take_away

@@ -103,6 +103,22 @@ test('Redis alone leaves the keys as they are: tokens are accepted as before', a
   expect(JSON.parse(await host.curl('GET', 'container?r=web'))).toMatchObject({ resource: 'web' });
 });
 
+test('one run at a time: a second one changes nothing and says why; what it starts holds no lock', async () => {
+  const lock = '/run/geard-install.lock';
+  const meanwhile = (...args: string[]) =>
+    host.try('flock', lock, '/root/release/package/contrib/install.sh', ...args);
+  const before = await programs();
+  for (const args of [['--start'], ['--uninstall']]) {
+    const { status, stdout, stderr } = await meanwhile(...args);
+    expect([status, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('another run');
+  }
+  expect(await programs()).toEqual(before);
+  expect(await host.ok('stat', '-c', '%U %a', lock)).toBe('root 600');
+  expect(await host.install('--start')).toMatchObject({ status: 0 });
+  expect(await host.try('flock', '-n', lock, 'true')).toMatchObject({ status: 0 });
+});
+
 test('another version replaces the one before and restarts api and worker; gears and Redis notice nothing', async () => {
   const [[redis, api, worker], gear, before] = [
     await mainPids(),
