@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -23,9 +24,12 @@ afterAll(async () => {
   await lab('down');
 }, 60_000);
 
-/** The lines of a page that begin with `$`. */
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+
+/** The lines of a page that begin with `$`, with the version that somebody would write there. */
 const linesOf = (page: string) =>
   readFileSync(page, 'utf8')
+    .replaceAll('<version>', version)
     .split('\n')
     .flatMap((line) => /^\$ (.+)/.exec(line)?.[1] ?? []);
 
@@ -76,7 +80,19 @@ test('every line of docs/cli.md that begins with $ does what the page says', asy
 
 test('every line of docs/operations.md that begins with $ does what the page says', async () => {
   expect(linesOf('docs/operations.md').length).toBeGreaterThan(10);
+  // What an earlier upgrade has left there.
+  const stale = `${clone}/package/dist/stale.js`;
+  await onHost(
+    'sh',
+    '-c',
+    'mkdir -p "$2" && touch "$1" "$3"',
+    'sh',
+    stale,
+    dirname(stale),
+    `${clone}/geard-0.0.1.tgz`,
+  );
   const said = await perform('docs/operations.md');
+  expect((await lab('exec', 'h1', '--', 'test', '-e', stale)).status).toBe(1);
   expect(said).toMatch(/h1 +live/);
   expect(said).toContain('h1: is draining');
   expect(said).toContain('h1: nothing to repair');
