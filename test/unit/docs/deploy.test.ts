@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { expect, test } from 'vitest';
 import type { OptionDefinition } from '../../../src/cli/options/option-definition.ts';
 import { type OptionName, optionTable, type Role, roleOptions } from '../../../src/cli/options/options.ts';
@@ -55,4 +56,17 @@ test('the daemon may do what the worker may, and no more', () => {
   const sandbox = (path: string) =>
     readFileSync(path, 'utf8').match(/^CapabilityBoundingSet=[\s\S]*?(?=\n\n)/m)?.[0];
   expect(sandbox('contrib/geard.service')).toBe(sandbox('contrib/systemd/geard-worker.service'));
+});
+
+test('after a change of geard.env, its head has every unit that reads it restarted', () => {
+  const [head = ''] = readFileSync('contrib/systemd/geard.env', 'utf8').split('\n\n');
+  const services = readdirSync('contrib/systemd').filter((name) => name.endsWith('.service'));
+  const paths = ['contrib/geard.service', ...services.map((name) => `contrib/systemd/${name}`)];
+  const readers = paths.filter((path) => readFileSync(path, 'utf8').includes('/etc/geard/geard.env\n'));
+  expect(readers.length).toBeGreaterThan(3);
+  const isRestarted = (path: string) =>
+    head.includes(
+      `systemctl restart ${/^PartOf=(.*)/m.exec(readFileSync(path, 'utf8'))?.[1] ?? basename(path)}`,
+    );
+  expect(readers.filter((path) => !isRestarted(path))).toEqual([]);
 });
