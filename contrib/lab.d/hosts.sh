@@ -45,19 +45,21 @@ boot_hosts() {
   for host in "${booting[@]}"; do wait_for_host "$host"; done
 }
 
-# boot_host HOST: its systemd is the only child of the `unshare` process
+# become_host HOST: becomes `unshare`, whose only child is the host's systemd
+become_host() {
+  enter_cgroups "$1"
+  exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    GEARD_LAB_CGROUP="${GEARD_LAB_CGROUP:-}" GEARD_LAB_MOUNTS="${GEARD_LAB_MOUNTS:-}" \
+    setsid unshare --mount --pid --fork --uts --ipc --net --cgroup --kill-child \
+    "$parts/init.sh" "$1" "$lab/$1" "$disks/$1" "$project"
+}
+
+# boot_host HOST: the file `boot` remembers `unshare`, the file `pid` the systemd of a host that is connected
 boot_host() {
   local host=$1 place=$lab/$1 tries unshare_pid pid=
+  end_host "$host" # An `up` that was interrupted may have left it half booted.
   mkdir -p "$place"/{up,wk,root} "$disks/$host"/{docker,containerd}
-  rm -f "$place/pid"
-  # Every descriptor that is not the host's is closed, the lock's first of all.
-  (
-    enter_cgroups "$host"
-    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-      GEARD_LAB_CGROUP="${GEARD_LAB_CGROUP:-}" GEARD_LAB_MOUNTS="${GEARD_LAB_MOUNTS:-}" \
-      setsid unshare --mount --pid --fork --uts --ipc --net --cgroup --kill-child \
-      "$parts/init.sh" "$host" "$place" "$disks/$host" "$project"
-  ) </dev/null >"$place/log" 2>&1 9>&- &
+  begin "$place/boot" become_host "$host" </dev/null >"$place/log" 2>&1
   unshare_pid=$!
   for ((tries = 0; tries < 100; tries++)); do
     # Before it has become `unshare` it has other children.
@@ -68,9 +70,20 @@ boot_host() {
     kill -0 $unshare_pid 2>/dev/null || break
     sleep 0.05
   done
-  [ -n "$pid" ] || { tail -n 20 "$place/log" >&2; die "$host: its namespaces could not be made"; }
+  [ -n "$pid" ] || { tail -n 20 "$place/log" >&2; end_host "$host"; die "$host: its namespaces could not be made"; }
+  connect_host "$host" "$pid" || { end_host "$host"; die "$host: it could not be connected to the switch"; }
   remember "$place/pid" "$pid"
-  connect_host "$host" "$pid" || { end "$place/pid" KILL; die "$host: it could not be connected to the switch"; }
+}
+
+# end_host HOST: killing its PID 1 ends everything in a pid namespace, and then `unshare`, which waits for it
+end_host() {
+  local unshare_pid
+  end "$lab/$1/pid" KILL
+  if unshare_pid=$(alive "$lab/$1/boot"); then
+    # shellcheck disable=SC2046
+    kill -KILL $(cat "/proc/$unshare_pid/task/$unshare_pid/children" 2>/dev/null) 2>/dev/null || true
+    end "$lab/$1/boot" TERM
+  fi
 }
 
 # connect_host HOST PID: a cable from the host to the switch
@@ -120,8 +133,7 @@ halt_host() {
       sleep 0.1
     done
   fi
-  # Killing its PID 1 ends everything in a pid namespace.
-  end "$lab/$1/pid" KILL
+  end_host "$1"
   remove_cgroups "$1"
 }
 

@@ -15,6 +15,20 @@ start_time() {
 # remember FILE PID
 remember() { echo "$2 $(start_time "$2")" >"$1"; }
 
+# begin FILE COMMAND…: runs a command beside this shell; where it is a function it ends in an exec. The process remembers itself
+# before it becomes anything else: however early this shell is interrupted, `down` finds what it has begun.
+begin() {
+  local file=$1
+  shift
+  rm -f "$file"
+  # The lock is not the command's.
+  (
+    remember "$file" $BASHPID
+    "$@"
+  ) 9>&- &
+  until [ -s "$file" ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+}
+
 # alive FILE: prints the pid if the process remembered there still runs
 alive() {
   local pid started

@@ -12,9 +12,8 @@ start_services() {
   for ((i = 1; i <= $1; i++)); do start_worker "h$i"; done
   start_beside api node "$project/bin/gear" api --listen $api_address $redis_options --test-token
   if ! alive "$lab/forward.pid" >/dev/null; then
-    node "$parts/forward.mjs" "$(alive "$lab/api.pid")" "$lab/forward.sock" --only 2223 \
-      </dev/null >"$lab/forward.log" 2>&1 9>&- &
-    remember "$lab/forward.pid" $!
+    begin "$lab/forward.pid" exec node "$parts/forward.mjs" "$(alive "$lab/api.pid")" "$lab/forward.sock" --only 2223 \
+      </dev/null >"$lab/forward.log" 2>&1
   fi
   wait_for_api
 }
@@ -27,8 +26,7 @@ start_beside() {
     say "$service: is up already"
     return
   fi
-  ip netns exec "$switch" setsid "$@" </dev/null >"$lab/$service.log" 2>&1 9>&- &
-  remember "$lab/$service.pid" $!
+  begin "$lab/$service.pid" exec ip netns exec "$switch" setsid "$@" </dev/null >"$lab/$service.log" 2>&1
   say "$service: started"
 }
 
