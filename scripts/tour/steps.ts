@@ -20,8 +20,11 @@ const installBody = JSON.stringify({ ports: [{ external: String(samplePort), int
 /** Installs the sample gear, looks at it from all sides, stops and starts it, makes a repository. Throws at the first surprise. */
 export async function takeTour(place: Place, closers: Closers): Promise<void> {
   say('the tour: install a gear, look at it, stop it, start it; make a repository, fetch its archive');
-  await change(['-X', 'PUT', url('container', `t=${encodeURIComponent(sampleImage)}`), '-d', installBody]);
-  closers.push(() => curl(['-sS', '-X', 'DELETE', url('container'), '-H', 'Prefer: wait=30']));
+  await undoneByClosers(
+    closers,
+    ['-X', 'PUT', url('container', `t=${encodeURIComponent(sampleImage)}`), '-d', installBody],
+    () => curl(['-sS', '-X', 'DELETE', url('container'), '-H', 'Prefer: wait=30']),
+  );
   await pageAnswers();
   await unitIs(place, 'active');
   await logHas('serving on 8080');
@@ -30,12 +33,25 @@ export async function takeTour(place: Place, closers: Closers): Promise<void> {
   await change(['-X', 'PUT', url('container/started')]);
   await unitIs(place, 'active');
   await pageAnswers();
-  await repositoryGivesArchive(place);
+  await repositoryGivesArchive(place, closers);
   say('every step was as it should be');
 }
 
 function url(path: string, more?: string): string {
   return `${tokenUrl}/${path}?${[`u=0&d=1&r=1&i=${newId()}`, more].filter(Boolean).join('&')}`;
+}
+
+/**
+ * Makes a change that the closers undo, also if the tour is interrupted before the change has ended: they wait for that, and the
+ * daemon ends after them.
+ */
+async function undoneByClosers(closers: Closers, args: string[], undo: () => unknown): Promise<void> {
+  const changed = change(args);
+  closers.push(async () => {
+    await changed.catch(() => undefined);
+    await undo();
+  });
+  await changed;
 }
 
 /** Sends a change and follows its job's log to the end. */
@@ -61,11 +77,14 @@ async function logHas(line: string): Promise<void> {
 }
 
 /** Makes a repository, commits to it on the host as anybody with git would, and fetches its archive. */
-async function repositoryGivesArchive(place: Place): Promise<void> {
-  // One that an earlier tour has made stays: repositories are removed by hand.
+async function repositoryGivesArchive(place: Place, closers: Closers): Promise<void> {
   const name = `tour-${newId()}`;
-  await change(['-X', 'PUT', `${tokenUrl}/repository?u=0&d=1&r=${name}&i=${newId()}`]);
   const repository = `${place.base}/git/${name}`;
+  await undoneByClosers(
+    closers,
+    ['-X', 'PUT', `${tokenUrl}/repository?u=0&d=1&r=${name}&i=${newId()}`],
+    () => must(place, 'rm', '-rf', repository), // Repositories are removed by hand.
+  );
   const git = (...args: string[]) => must(place, 'git', '--git-dir', repository, ...args);
   const identity = ['-c', 'user.name=tour', '-c', 'user.email=tour@localhost'];
   const commit = (await git(...identity, 'commit-tree', '-m', 'the first commit', emptyTree)).trim();
@@ -73,7 +92,6 @@ async function repositoryGivesArchive(place: Place): Promise<void> {
   const address = `${tokenUrl}/content?u=0&d=1&t=gitarchive&r=${name}`;
   showCommand(`curl -o archive.zip "${address}"`);
   await curl(['-sS', '--fail', '--output', '/dev/null', address]);
-  await must(place, 'rm', '-rf', repository);
 }
 
 async function pageAnswers(): Promise<void> {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { pause } from '../../src/lib/async/pause.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -12,11 +12,10 @@ afterEach(() => {
 });
 
 /** npm start, as a process group of its own, as a terminal would have it. */
-function start(...args: string[]): { said: () => string; ended: Promise<number | null> } {
-  const started = spawn('bash', ['scripts/start.sh', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
+const start = (...args: string[]) => begin('bash', 'scripts/start.sh', ...args);
+
+function begin(program: string, ...args: string[]): { said: () => string; ended: Promise<number | null> } {
+  const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   child = started;
   let said = '';
   for (const stream of [started.stdout, started.stderr]) {
@@ -60,6 +59,32 @@ test('every line it prints works as printed, and Ctrl-C cleans up', async () => 
   expect(await ended).toBe(0);
   expect(nothingLeft()).toBe(true);
 }, 180_000);
+
+test('on a machine that is a host, Ctrl-C while the gear is being installed leaves no gear', async () => {
+  process.env['GEARD_LAB_DIR'] = '/run/geard-lab-start';
+  onTestFinished(async () => {
+    await run('contrib/lab', 'down');
+    delete process.env['GEARD_LAB_DIR'];
+  });
+  await run('contrib/lab', 'down');
+  await ok('contrib/lab', 'up', '1', '--bare');
+  const onHost = ['exec', 'h1', '--'];
+  const remembered = `cd ${process.cwd()}; echo $$ >/run/tour.pid; exec bash scripts/start.sh`;
+  const { said, ended } = begin('contrib/lab', ...onHost, 'bash', '-c', remembered);
+  await until('the gear is being installed', () => said().includes('$ curl -X PUT'), 120_000);
+  await ok('contrib/lab', ...onHost, 'sh', '-c', 'kill -INT "$(cat /run/tour.pid)"');
+  expect(await ended, said()).toBe(130);
+  const left = await ok(
+    'contrib/lab',
+    ...onHost,
+    'find',
+    '/etc/systemd/system',
+    '/var/lib/gears/units',
+    '-name',
+    'gear-1.*',
+  );
+  expect(left, said()).toBe('');
+}, 240_000);
 
 test('npm start refuses what it does not know', async () => {
   const { said, ended } = start('--twice');
