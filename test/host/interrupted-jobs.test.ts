@@ -397,6 +397,7 @@ test('an environment that is changed while an update is under way that is undone
 
 test('an environment that is changed while a gear that will use it is installed reaches it at its next start', async () => {
   const value = (text: string) => environment('raced', `two\n${text}`);
+  await absent('racing');
   await perform('environment.replace', value('old'));
   const job = begin({ type: 'container.install', params: gear('racing', { environment: 'raced' }) });
   let changed = false;
