@@ -18,7 +18,7 @@ export type Finding = Omit<z.infer<typeof found>, 'name'>;
 /** The options of `gear doctor`: they name the places to check. */
 export const doctorOptions = [
   ...ofRedis,
-  ...(['keys', 'testToken', 'listen', 'api', 'base', 'docker'] as const),
+  ...(['keys', 'testToken', 'insecureTestToken', 'listen', 'api', 'base', 'docker'] as const),
 ] satisfies OptionName[];
 
 export interface Situation extends Pick<Config, (typeof doctorOptions)[number]> {

@@ -95,6 +95,12 @@ test('settings with which no daemon starts are a problem, in the words of the da
   expect(mend).toMatch(/use rediss:[\s\S]*--keys is missing/);
 });
 
+test('a test token beyond loopback is a problem, unless --insecure-test-token is given as to the daemon', async () => {
+  const flags = { testToken: true, listen: '0.0.0.0:2223' };
+  expect((await settings.look(situation(flags))).mend).toContain('or use --insecure-test-token');
+  expect((await settings.look(situation({ ...flags, insecureTestToken: true }))).verdict).toBe('ok');
+});
+
 test('keys that others can read are a problem, and so are halves that are missing', async () => {
   const look = () => keys.look(situation({ keys: base }));
   expect((await look()).mend).toMatch(
