@@ -1,5 +1,5 @@
 import type { Job } from '../jobs/job.ts';
-import { failureOf } from './error.ts';
+import { documentOf, failureOf } from './error.ts';
 import { linesOf } from './lines.ts';
 import { operations } from './operations.ts';
 import { type Asked, type ClientOptions, requestOf } from './request.ts';
@@ -30,7 +30,7 @@ function call(options: ClientOptions, name: OperationName, asked: Asked, how: Ca
     case 'lines':
       return linesOf(request);
     case 'document':
-      return send(request, (response) => response.json());
+      return send(request, documentOf);
     case 'text':
       return send(request, (response) => response.text());
     case 'bytes':
@@ -41,7 +41,7 @@ function call(options: ClientOptions, name: OperationName, asked: Asked, how: Ca
 /** Seconds for which the api holds one read of a job. */
 const wait = 60;
 
-const jobOf = (response: Response) => response.json() as Promise<Job>;
+const jobOf = documentOf<Job>;
 
 /** Sends all attempts with one key: however many arrive, they are one request. */
 function change(options: ClientOptions, name: OperationName, asked: Asked, how: CallOptions) {

@@ -33,11 +33,30 @@ export async function refusalOf(response: Response): Promise<GeardError> {
   const seconds = Number(headers.get('retry-after'));
   const details = { status, ...(seconds > 0 && { retryAfter: seconds }) };
   if (headers.get('content-type')?.startsWith('application/problem+json')) {
-    const problem = (await response.json()) as Problem;
+    const problem = await documentOf<Problem>(response);
     return new GeardError(problem.code, describe(problem), { ...details, problem });
   }
   await response.text(); // Frees the connection.
-  return new GeardError(undefined, `the answer is ${status} and does not come from geard`, details);
+  return foreign(details);
+}
+
+const foreign = (details: { status: number; retryAfter?: number }) =>
+  new GeardError(undefined, `the answer is ${details.status} and does not come from geard`, details);
+
+/** Reads the JSON document of an answer. */
+export const documentOf = async <T>(response: Response): Promise<T> =>
+  parsed(await response.text(), response);
+
+/**
+ * Parses the JSON of an answer, or of one of its lines. Throws GeardError for anything else: a
+ * proxy may answer with a page of its own and status 200, such as that of a login.
+ */
+export function parsed<T>(text: string, { status }: Response): T {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw foreign({ status });
+  }
 }
 
 /** Creates the error for a job that failed or was cancelled. */

@@ -1,4 +1,5 @@
 import type { Answer } from '../jobs/registry.ts';
+import { parsed } from './error.ts';
 import { passes, patiently, pause, type Sent, send } from './send.ts';
 
 type Line = Answer<'job.log' | 'container.log'>;
@@ -17,11 +18,11 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
   for (let cuts = 0, request = first; ; cuts++) {
     const resume = last === undefined ? {} : { 'Last-Event-ID': last };
     const headers = { ...request.headers, Accept: 'application/x-ndjson', ...resume };
-    const body = await send({ ...request, headers }, (response) => response.body);
+    const response = await send({ ...request, headers }, (answer) => answer);
     const { url, ...again } = patiently(first);
     const opened = performance.now();
     try {
-      for await (const line of parsed(body)) {
+      for await (const line of parsedLines(response)) {
         yield line;
         if ('event' in line && line.event === 'end') return;
         if ('event' in line) continue;
@@ -50,18 +51,20 @@ const withoutPast = (url: string, past: number) =>
   );
 
 /** Yields every complete line. Closes the stream when the reader stops. */
-async function* parsed(body: Response['body']): AsyncGenerator<Line, void, void> {
-  const reader = body?.getReader();
+async function* parsedLines(response: Response): AsyncGenerator<Line, void, void> {
+  const reader = response.body?.getReader();
   const decoder = new TextDecoder();
   let rest = '';
   try {
     for (;;) {
       const { done, value } = (await reader?.read()) ?? { done: true };
-      if (done) return;
+      if (done) break;
       const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) yield JSON.parse(line);
+      for (const line of lines) yield parsed(line, response);
     }
+    // What begins as a line was cut off; anything else is a page without a line break.
+    if (rest !== '' && !rest.startsWith('{')) parsed(rest, response);
   } finally {
     reader?.cancel().catch(() => undefined);
   }

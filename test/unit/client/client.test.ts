@@ -145,6 +145,29 @@ test('an answer of a proxy is told from one of geard', async () => {
   await expect(refused).rejects.toMatchObject({ name: 'GeardError', code: undefined, status: 400 });
 });
 
+test.each([
+  ['', 'application/json'],
+  ['<h1>Log in</h1>\n<form>', 'text/html'],
+  ['<h1>Log in</h1>', 'text/html'],
+])('a page with status 200 is not taken for an answer of geard (%j)', async (page, type) => {
+  const headers = { 'Content-Type': type };
+  const sent = answering(new Response(page, { headers }));
+  const foreign = {
+    ...{ name: 'GeardError', code: undefined, status: 200 },
+    message: 'the answer is 200 and does not come from geard',
+  };
+  await expect(geard.whoami()).rejects.toMatchObject(foreign);
+  await expect(geard.container.stop({ r: 'web' })).rejects.toMatchObject(foreign);
+  if (page !== '') await expect(geard.job.log({ id: '2a' }).next()).rejects.toMatchObject(foreign);
+  expect(sent).toHaveLength(page === '' ? 2 : 3);
+});
+
+test('a refusal that says it is a problem and is not JSON does not come from geard either', async () => {
+  const headers = { 'Content-Type': 'application/problem+json' };
+  answering(new Response('<h1>no</h1>', { status: 403, headers }));
+  await expect(geard.whoami()).rejects.toMatchObject({ name: 'GeardError', code: undefined, status: 403 });
+});
+
 test('an aborted pause ends at once with the reason of its signal', async () => {
   answering(problem('no_host', 503, { 'Retry-After': '3600' }));
   const abort = new AbortController();
