@@ -185,6 +185,7 @@ test('gear.target stops and starts what runs, and no gear; a boot starts both', 
 
 test('a host that has joined has its worker after every boot', async () => {
   await host.ok('systemctl', 'disable', '--now', 'gear.target', 'geard-worker');
+  await host.ok('sed', '-i', '/^GEARD_HOST=/d', '/etc/geard/geard.env'); // It was h1 until here.
   const add =
     'gear host add h2 --redis redis://127.0.0.1:6379 --keys /etc/geard/keys --acl-file /root/users.acl';
   const joined = await host.try('sh', '-c', `${add} | sed '1d;/^END$/d' | gear host join`);

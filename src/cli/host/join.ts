@@ -47,12 +47,15 @@ async function joinFleet(settings: string, start: boolean): Promise<number> {
 
 /** Throws `BadConfig` if the host has another name: under a new one its gears would be lost. */
 async function assertNameKept(settings: string, { host }: Invitation): Promise<void> {
-  const text = (await readIfThere(join(settings, 'worker.env'))) ?? '';
-  const name = /^GEARD_HOST=(.*)$/m.exec(text)?.[1];
-  if (name !== undefined && name !== host)
+  // The unit reads both, and worker.env overrides geard.env.
+  for (const file of [join(settings, 'worker.env'), join(settings, 'geard.env')]) {
+    const name = [...((await readIfThere(file)) ?? '').matchAll(/^GEARD_HOST=(.*)$/gm)].at(-1)?.[1];
+    if (name === host) return;
+    if (name === undefined) continue;
     throw new BadConfig([
-      `this host has joined as ${name}; remove ${settings}/worker.env if it should be ${host}`,
+      `this host has joined as ${name}; remove GEARD_HOST from ${file} if it should be ${host}`,
     ]);
+  }
 }
 
 /**
