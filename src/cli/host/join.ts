@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { Command } from 'commander';
+import { pause } from '../../lib/async/pause.ts';
 import { exec } from '../../lib/exec.ts';
 import { readIfThere } from '../../lib/files/if-there.ts';
 import { replaceFile } from '../../lib/files/replace-file.ts';
@@ -41,7 +42,7 @@ async function joinFleet(settings: string, start: boolean): Promise<number> {
   if (invitation.ca !== undefined) await replaceFile(join(settings, 'redis.ca.pem'), invitation.ca, 0o644);
   await replaceFile(join(settings, 'worker.env'), environmentOf(settings, invitation), 0o600);
   process.stdout.write(`${settings}: the settings of ${invitation.host} are written\n`);
-  if (start) await startWorker();
+  if (start) await startWorker(settings);
   return 0;
 }
 
@@ -75,20 +76,48 @@ function environmentOf(settings: string, { host, fleet, redis, user, ca }: Invit
   return `# Written by gear host join.\n${lines.join('')}`;
 }
 
+const worker = 'geard-worker.service';
 /** A boot starts the worker by way of gear.target. */
-const units = ['gear.target', 'geard-worker.service'];
+const units = ['gear.target', worker];
 
-async function startWorker(): Promise<void> {
+/** How `startWorker` runs programs and waits; tests replace both. */
+interface How {
+  run: typeof exec;
+  wait(milliseconds: number): Promise<void>;
+}
+
+/** Starts the worker, now and at every boot. Throws when it does not keep running. */
+export async function startWorker(settings: string, how: How = { run: exec, wait: pause }): Promise<void> {
   const steps = [
     ['enable', '--quiet', ...units],
     ['start', 'gear.target'],
-    ['restart', 'geard-worker'],
+    ['restart', worker],
   ];
   for (const step of steps) {
-    const { status, stderr } = await exec('systemctl', step, { deadline });
+    const { status, stderr } = await how.run('systemctl', step, { deadline });
     if (status === 0) continue;
-    const how = `is geard installed here as a worker? contrib/install.sh worker; then: systemctl enable --now ${units.join(' ')}`;
-    throw new Error(`${stderr.trim()}\n${how}`);
+    const mend = `is geard installed here as a worker? contrib/install.sh worker; then: systemctl enable --now ${units.join(' ')}`;
+    throw new Error(`${stderr.trim()}\n${mend}`);
   }
+  await assertKeepsRunning(settings, how);
   process.stdout.write('geard-worker is started, now and after every boot; journalctl -u geard-worker\n');
+}
+
+/** The looks at a started worker, and the milliseconds before each. */
+const [looks, beforeLook] = [15, 200];
+
+/**
+ * Throws with the end of the worker's log when it ends soon after its start: systemd calls it
+ * started before it has read its settings. `keeps_running` in contrib/install.d does the same.
+ */
+async function assertKeepsRunning(settings: string, { run, wait }: How): Promise<void> {
+  for (let look = 0; look < looks; look++) {
+    await wait(beforeLook);
+    const { status } = await run('systemctl', ['--quiet', 'is-active', worker], { deadline });
+    if (status === 0) continue;
+    const last = ['--unit', worker, '--lines=5', '--output=cat', '--no-pager'];
+    const { stdout } = await run('journalctl', last, { deadline });
+    const mend = `mend what it says above (settings: ${settings}/worker.env), then: systemctl restart geard-worker`;
+    throw new Error(`geard-worker does not run:\n${stdout}${mend}; journalctl -u geard-worker shows more`);
+  }
 }

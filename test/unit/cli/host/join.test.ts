@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Invitation, writeInvitation } from '../../../../src/cli/host/invitation.ts';
-import { joinCommand } from '../../../../src/cli/host/join.ts';
+import { joinCommand, startWorker } from '../../../../src/cli/host/join.ts';
 
 let settings: string;
 beforeEach(async () => {
@@ -51,4 +51,43 @@ test('a name in worker.env overrides the one in geard.env', async () => {
   await given('worker.env', 'GEARD_HOST=h1\n');
   expect(await joined()).toEqual({ status: 0, stderr: '' });
   expect(await worker()).toContain('GEARD_REDIS_URL=rediss://redis.example:6379\n');
+});
+
+/** A systemd whose worker ends at this look; `asked` has what it was told to do. */
+function systemd(endsAt: number) {
+  const asked: string[] = [];
+  let looks = 0;
+  let waited = 0;
+  const how: Parameters<typeof startWorker>[1] = {
+    async run(program, args) {
+      asked.push([program, ...args].join(' '));
+      const isOver = args.includes('is-active') && looks++ === endsAt;
+      const stdout = program === 'journalctl' ? '--redis: WRONGPASS\n' : '';
+      return { status: isOver ? 3 : 0, stdout, stderr: '' };
+    },
+    async wait(milliseconds) {
+      waited += milliseconds;
+    },
+  };
+  return { how, asked, waited: () => waited };
+}
+
+test('a worker that ends soon after its start is told as a failure, with the end of its log', async () => {
+  const { how, asked } = systemd(9);
+  await expect(startWorker('/etc/geard', how)).rejects.toThrow(
+    'geard-worker does not run:\n--redis: WRONGPASS\nmend what it says above (settings: /etc/geard/worker.env)',
+  );
+  expect(asked.slice(0, 3)).toEqual([
+    'systemctl enable --quiet gear.target geard-worker.service',
+    'systemctl start gear.target',
+    'systemctl restart geard-worker.service',
+  ]);
+});
+
+test('a worker that runs for three seconds is told as started', async () => {
+  const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  const { how, waited } = systemd(Number.POSITIVE_INFINITY);
+  await startWorker('/etc/geard', how);
+  expect(waited()).toBe(3_000);
+  expect(written).toHaveBeenCalledWith(expect.stringContaining('geard-worker is started'));
 });
