@@ -6,11 +6,11 @@ import { hostName } from '../../jobs/fields/identifier.ts';
 import { readSecret, readTrusted } from '../../lib/files/trusted-files.ts';
 import { workerAcl } from '../../queue/redis/acl.ts';
 import { act } from '../act.ts';
-import { BadConfig, type Flags, linesWhere, readSettings } from '../options/config.ts';
+import { BadConfig, contradictions, type Flags, linesWhere, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
 import { writeInvitation } from './invitation.ts';
 
-const named = ['redis', 'redisCa', 'keys', 'fleet'] as const;
+const named = ['redis', 'redisCa', 'insecureRedis', 'keys', 'fleet'] as const;
 
 interface AddFlags extends Flags {
   adminUser: string;
@@ -38,18 +38,12 @@ export function addCommand(): Command {
     .action((name: string, flags: AddFlags) => act(() => add(name, flags)));
 }
 
+const userOf = (host: string) => `geard-${host}`;
+
 async function add(host: string, flags: AddFlags): Promise<number> {
-  const { redis, redisCa, keys, fleet } = readSettings(named, flags);
-  const wrong = linesWhere({
-    'a host is named with lower-case letters, digits and -': !hostName.safeParse(host).success,
-    '--redis is missing: the address at which the host reaches the Redis of the fleet': redis === undefined,
-    '--keys is missing: the directory with the keys of the fleet': keys === undefined,
-    '--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)':
-      flags.adminPasswordFile === undefined && flags.aclFile === undefined,
-  });
-  if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong);
+  const { redis, redisCa, insecureRedis, keys, fleet } = settingsFor(host, flags);
   const password = randomBytes(32).toString('hex');
-  const user = `geard-${host}`;
+  const user = userOf(host);
   const text = writeInvitation({
     v: 1,
     host,
@@ -59,6 +53,7 @@ async function add(host: string, flags: AddFlags): Promise<number> {
     password,
     keys: await keysForHosts(keys),
     ...(redisCa !== undefined && { ca: await readTrusted(redisCa) }),
+    ...(insecureRedis && { insecureRedis }),
   });
   const line = workerAcl(user, password, host);
   if (flags.aclFile !== undefined) await addToFile(flags.aclFile, user, line);
@@ -75,6 +70,24 @@ async function add(host: string, flags: AddFlags): Promise<number> {
   process.stderr.write(`gear: ${user} is made; run this as root on the host, where geard is installed:\n`);
   process.stdout.write(`gear host join <<'END'\n${text}END\n`);
   return 0;
+}
+
+/** Reads the settings of a host. Throws `BadConfig` also where its worker would refuse them. */
+function settingsFor(host: string, flags: AddFlags) {
+  const given = readSettings(named, flags);
+  const { redis, keys } = given;
+  const wrong = linesWhere({
+    'a host is named with lower-case letters, digits and -': !hostName.safeParse(host).success,
+    '--redis is missing: the address at which the host reaches the Redis of the fleet': redis === undefined,
+    '--keys is missing: the directory with the keys of the fleet': keys === undefined,
+    '--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)':
+      flags.adminPasswordFile === undefined && flags.aclFile === undefined,
+  });
+  if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong);
+  const ofWorker = { ...given, redisUser: userOf(host), redisPasswordFile: 'redis.password' };
+  const refused = contradictions('worker', ofWorker);
+  if (refused.length > 0) throw new BadConfig(refused);
+  return { ...given, redis, keys };
 }
 
 /** Returns the keys that a worker needs: those that open tokens, and those that verify them. */

@@ -19,6 +19,8 @@ const invitation = z.strictObject({
   user: optionTable.redisUser.schema,
   password: z.string().regex(/^[\x21-\x7e]{16,512}$/),
   ca: pem.optional(),
+  /** Whether the worker accepts a Redis beyond loopback without TLS. */
+  insecureRedis: z.literal(true).optional(),
   /** The contents of the key files, by name. */
   keys: z.record(
     z

@@ -62,7 +62,8 @@ async function assertNameKept(settings: string, { host }: Invitation): Promise<v
 /**
  * Formats the settings. The options' schemas have checked the values: none of them needs quotes.
  */
-function environmentOf(settings: string, { host, fleet, redis, user, ca }: Invitation): string {
+function environmentOf(settings: string, invitation: Invitation): string {
+  const { host, fleet, redis, user, ca, insecureRedis } = invitation;
   const values = {
     GEARD_HOST: host,
     GEARD_FLEET: fleet,
@@ -71,6 +72,7 @@ function environmentOf(settings: string, { host, fleet, redis, user, ca }: Invit
     GEARD_REDIS_PASSWORD_FILE: join(settings, 'redis.password'),
     GEARD_KEYS: join(settings, 'keys'),
     ...(ca !== undefined && { GEARD_REDIS_CA: join(settings, 'redis.ca.pem') }),
+    ...(insecureRedis && { GEARD_INSECURE_REDIS: '1' }),
   };
   const lines = Object.entries(values).map(([name, value]) => `${name}=${value}\n`);
   return `# Written by gear host join.\n${lines.join('')}`;

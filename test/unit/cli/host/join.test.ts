@@ -53,6 +53,14 @@ test('a name in worker.env overrides the one in geard.env', async () => {
   expect(await worker()).toContain('GEARD_REDIS_URL=rediss://redis.example:6379\n');
 });
 
+test('an invitation to a Redis without TLS makes a worker that accepts it', async () => {
+  expect(await joined({ ...invitation, redis: 'redis://10.0.0.1', insecureRedis: true })).toEqual({
+    status: 0,
+    stderr: '',
+  });
+  expect(await worker()).toContain('GEARD_INSECURE_REDIS=1\n');
+});
+
 /** A systemd whose worker ends at this look; `asked` has what it was told to do. */
 function systemd(endsAt: number) {
   const asked: string[] = [];

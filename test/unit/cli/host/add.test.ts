@@ -1,0 +1,54 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { addCommand } from '../../../../src/cli/host/add.ts';
+import { readInvitation } from '../../../../src/cli/host/invitation.ts';
+import { makeKeys } from '../../../../src/token/key-files.ts';
+
+let directory: string;
+let acl: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'geard-add-'));
+  acl = join(directory, 'users.acl');
+  await writeFile(acl, 'user default on nopass ~* &* +@all\n');
+  await makeKeys(directory, ['issuer', 'daemon']);
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+  await rm(directory, { recursive: true });
+});
+
+/** Adds the host h2; returns the exit code and what was written. */
+async function added(...args: string[]) {
+  const written = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      written[name] += String(text);
+      return true;
+    });
+  await addCommand().parseAsync(['h2', '--keys', directory, ...args], { from: 'user' });
+  vi.restoreAllMocks();
+  return { ...written, status: process.exitCode };
+}
+
+const invitationIn = (printed: string) => readInvitation(printed.split('\n').slice(1, -2).join('\n'));
+
+test('a Redis that the worker would refuse for want of TLS is refused before a user is made', async () => {
+  const { status, stderr } = await added('--redis', 'redis://10.0.0.1', '--acl-file', acl);
+  expect([status, stderr]).toEqual([2, expect.stringContaining('sent without TLS')]);
+  expect(await readFile(acl, 'utf8')).not.toContain('geard-h2');
+});
+
+test('with --insecure-redis the invitation says that the worker is to accept it', async () => {
+  const plain = ['--redis', 'redis://10.0.0.1', '--acl-file', acl, '--insecure-redis'];
+  const { status, stdout } = await added(...plain);
+  expect(status).toBe(0);
+  expect(invitationIn(stdout)).toMatchObject({ redis: 'redis://10.0.0.1', insecureRedis: true });
+});
+
+test('a Redis with TLS needs no such switch', async () => {
+  const { stdout } = await added('--redis', 'rediss://10.0.0.1', '--acl-file', acl);
+  expect(invitationIn(stdout)).not.toHaveProperty('insecureRedis');
+});
