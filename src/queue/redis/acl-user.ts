@@ -1,5 +1,7 @@
+import type { Redis } from 'ioredis';
 import pino from 'pino';
 import { type RedisAccess, readingConnection } from './connection.ts';
+import { withoutLogin } from './redis-url.ts';
 import { serversOf } from './topology/cluster.ts';
 
 /** Timeout for Redis, in milliseconds. */
@@ -12,17 +14,35 @@ const deadline = 5_000;
  */
 export async function makeUser(admin: RedisAccess, line: string): Promise<boolean> {
   const redis = readingConnection(admin, pino({ level: 'silent' }));
-  const timer = setTimeout(() => redis.disconnect(), deadline);
+  // A command that is lost is rejected without the reason; the connection's first error has it.
+  let reason: Error | undefined;
+  redis.on('error', (error: Error) => {
+    reason ??= error;
+  });
+  const timer = setTimeout(() => {
+    reason ??= new Error(`no answer within ${deadline / 1000} s`);
+    redis.disconnect();
+  }, deadline);
   try {
-    // Rules in brackets are one argument each; the first word is "user".
-    const [, name = '', ...rules] = line.match(/\([^)]*\)|\S+/g) ?? [];
     await redis.ping(); // From then on a Cluster's nodes are known.
-    const servers = serversOf(redis, 'all');
-    for (const server of servers) await server.call('ACL', ['SETUSER', name, 'reset', ...rules]);
-    const saved = await Promise.allSettled(servers.map((server) => server.call('ACL', ['SAVE'])));
-    return saved.every(({ status }) => status === 'fulfilled');
+    return await makeOnEach(serversOf(redis, 'all'), line);
+  } catch (error) {
+    const message = describe(reason ?? (error as Error));
+    throw new Error(`${withoutLogin(admin.url)}: ${message}`, { cause: error });
   } finally {
     clearTimeout(timer);
     redis.disconnect();
   }
 }
+
+async function makeOnEach(servers: readonly Redis[], line: string): Promise<boolean> {
+  // Rules in brackets are one argument each; the first word is "user".
+  const [, name = '', ...rules] = line.match(/\([^)]*\)|\S+/g) ?? [];
+  for (const server of servers) await server.call('ACL', ['SETUSER', name, 'reset', ...rules]);
+  const saved = await Promise.allSettled(servers.map((server) => server.call('ACL', ['SAVE'])));
+  return saved.every(({ status }) => status === 'fulfilled');
+}
+
+/** The message of an error; that of a Cluster has what its last node said apart. */
+const describe = ({ message, lastNodeError }: Error & { lastNodeError?: Error | null }) =>
+  lastNodeError ? `${message} ${lastNodeError.message}` : message;

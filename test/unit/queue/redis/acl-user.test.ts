@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { workerAcl } from '../../../../src/queue/redis/acl.ts';
+import { makeUser } from '../../../../src/queue/redis/acl-user.ts';
+import { openAclServer } from '../../../support/acl-server.ts';
+import { freePort } from '../../../support/free-port.ts';
+
+const line = workerAcl('geard-h2', 'a-password-of-h2', 'h2');
+
+test('a user is made with the rules of its line, and saved', async () => {
+  const { url, sent } = await openAclServer();
+  expect(await makeUser({ url }, line)).toBe(true);
+  expect(sent.map(([about]) => about)).toEqual(['SETUSER', 'SAVE']);
+  expect(sent[0]?.slice(0, 4)).toEqual(['SETUSER', 'geard-h2', 'reset', 'on']);
+});
+
+test('what Redis refuses is told with its address and without the password', async () => {
+  const { url } = await openAclServer({ SETUSER: '-NOPERM this user has no permissions' });
+  const withLogin = url.replace('//', '//me:secret@');
+  await expect(makeUser({ url: withLogin }, line)).rejects.toThrow(
+    `${url}: NOPERM this user has no permissions`,
+  );
+});
+
+test('a Redis that cannot be reached is told with the reason and its address', async () => {
+  const at = `127.0.0.1:${await freePort()}`;
+  const refused = makeUser({ url: `redis://${at}` }, line);
+  await expect(refused).rejects.toThrow(`redis://${at}: connect ECONNREFUSED ${at}`);
+  const cluster = makeUser({ url: `redis+cluster://${at}` }, line);
+  await expect(cluster).rejects.toThrow(`redis+cluster://${at}: Failed to refresh slots cache. `);
+});
