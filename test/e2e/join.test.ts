@@ -85,14 +85,16 @@ test('a host joins with the one command that gear host add prints, and does what
 
 test('what is no invitation, and one for another name, is refused and changes nothing', async () => {
   const before = await readFile(join(settings(), 'worker.env'), 'utf8');
-  for (const input of ['', 'END', 'e30=', inputOf(add('h3').stdout).slice(10)]) {
+  const invitation = inputOf(add('h3').stdout);
+  for (const input of ['', 'END', 'e30=', invitation.slice(10)]) {
     expect(gear(['host', 'join', '--no-start', '--settings', settings()], input)).toMatchObject({
       status: 2,
     });
   }
-  const other = gear(['host', 'join', '--no-start', '--settings', settings()], inputOf(add('h3').stdout));
+  const other = gear(['host', 'join', '--no-start', '--settings', settings()], invitation);
   expect(other).toMatchObject({ status: 2, stderr: expect.stringContaining('has joined as h2') });
   expect(await readFile(join(settings(), 'worker.env'), 'utf8')).toBe(before);
+  expect(add('h3')).toMatchObject({ status: 1, stderr: expect.stringContaining('ACL DELUSER geard-h3') });
 });
 
 test('what is missing is said, and a user is made in a file where there is no administrator', async () => {

@@ -135,9 +135,10 @@ describe.each(places)('%s', (_, open) => {
 test('a user that is made in a Cluster is there on every node', async () => {
   const cluster = await openTestCluster();
   try {
-    const kept = await makeUser({ url: cluster.url }, workerAcl('geard-h7', 'a-password-of-h7', 'h7'));
-    expect(kept).toBe(false); // These have no ACL file.
+    const make = () => makeUser({ url: cluster.url }, workerAcl('geard-h7', 'a-password-of-h7', 'h7'));
+    expect(await make()).toBe(false); // These have no ACL file.
     for (const node of cluster.nodes) expect(await node.call('ACL', ['USERS'])).toContain('geard-h7');
+    await expect(make()).rejects.toThrow('ACL DELUSER geard-h7');
   } finally {
     await cluster.close();
   }

@@ -8,9 +8,9 @@ import { serversOf } from './topology/cluster.ts';
 const deadline = 5_000;
 
 /**
- * Creates or recreates a user from a line of an ACL file; in a Cluster on every node. Returns
- * whether the user survives a restart, which takes a Redis with an ACL file. Throws when Redis is
- * unreachable or we may not create users.
+ * Creates a user from a line of an ACL file; in a Cluster on every node. Returns whether the user
+ * survives a restart, which takes a Redis with an ACL file. Throws when there is such a user,
+ * Redis is unreachable or we may not create users.
  */
 export async function makeUser(admin: RedisAccess, line: string): Promise<boolean> {
   const redis = readingConnection(admin, pino({ level: 'silent' }));
@@ -38,6 +38,13 @@ export async function makeUser(admin: RedisAccess, line: string): Promise<boolea
 async function makeOnEach(servers: readonly Redis[], line: string): Promise<boolean> {
   // Rules in brackets are one argument each; the first word is "user".
   const [, name = '', ...rules] = line.match(/\([^)]*\)|\S+/g) ?? [];
+  for (const server of servers) {
+    if ((await server.call('ACL', ['GETUSER', name])) !== null)
+      // With a new password the host that uses the old one would lose Redis.
+      throw new Error(
+        `the user ${name} exists, and a live host may use it; to add the host again first ACL DELUSER ${name}`,
+      );
+  }
   for (const server of servers) await server.call('ACL', ['SETUSER', name, 'reset', ...rules]);
   const saved = await Promise.allSettled(servers.map((server) => server.call('ACL', ['SAVE'])));
   return saved.every(({ status }) => status === 'fulfilled');

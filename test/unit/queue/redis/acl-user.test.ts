@@ -9,8 +9,14 @@ const line = workerAcl('geard-h2', 'a-password-of-h2', 'h2');
 test('a user is made with the rules of its line, and saved', async () => {
   const { url, sent } = await openAclServer();
   expect(await makeUser({ url }, line)).toBe(true);
-  expect(sent.map(([about]) => about)).toEqual(['SETUSER', 'SAVE']);
-  expect(sent[0]?.slice(0, 4)).toEqual(['SETUSER', 'geard-h2', 'reset', 'on']);
+  expect(sent.map(([about]) => about)).toEqual(['GETUSER', 'SETUSER', 'SAVE']);
+  expect(sent[1]?.slice(0, 4)).toEqual(['SETUSER', 'geard-h2', 'reset', 'on']);
+});
+
+test('a user that exists keeps its password: the way to remove it is told', async () => {
+  const { url, sent } = await openAclServer({ GETUSER: '*2\r\n+flags\r\n*1\r\n+on' });
+  await expect(makeUser({ url }, line)).rejects.toThrow(/the user geard-h2 exists.* ACL DELUSER geard-h2$/);
+  expect(sent.map(([about]) => about)).toEqual(['GETUSER']);
 });
 
 test('what Redis refuses is told with its address and without the password', async () => {
