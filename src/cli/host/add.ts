@@ -57,16 +57,7 @@ async function add(host: string, flags: AddFlags): Promise<number> {
   });
   const line = workerAcl(user, password, host);
   if (flags.aclFile !== undefined) await addToFile(flags.aclFile, user, line);
-  else {
-    const admin = await readSecret(flags.adminPasswordFile ?? '');
-    const ca = redisCa === undefined ? {} : { tls: { ca: await readTrusted(redisCa) } };
-    const { makeUser } = await import('../../queue/redis/acl-user.ts');
-    const kept = await makeUser({ url: redis, username: flags.adminUser, password: admin, ...ca }, line);
-    if (!kept)
-      process.stderr.write(
-        `gear: Redis has no ACL file, so it loses ${user} when it restarts; set aclfile in redis.conf\n`,
-      );
-  }
+  else await addToRedis({ redis, redisCa, flags }, user, line);
   process.stderr.write(`gear: ${user} is made; run this as root on the host, where geard is installed:\n`);
   process.stdout.write(`gear host join <<'END'\n${text}END\n`);
   return 0;
@@ -102,6 +93,23 @@ async function keysForHosts(directory: string): Promise<Record<string, string>> 
   const has = (end: string) => Object.keys(files).some((file) => file.endsWith(end));
   if (has('.daemon.key') && has('.issuer.pub')) return files;
   throw new BadConfig([`--keys: ${directory} must have a daemon.key and an issuer.pub; gear token keygen`]);
+}
+
+/** Creates the user as an administrator. Says so when Redis would lose it. */
+async function addToRedis(
+  { redis, redisCa, flags }: { redis: string; redisCa: string | undefined; flags: AddFlags },
+  user: string,
+  line: string,
+): Promise<void> {
+  const password = await readSecret(flags.adminPasswordFile ?? '');
+  const ca = redisCa === undefined ? {} : { tls: { ca: await readTrusted(redisCa) } };
+  const { makeUser } = await import('../../queue/redis/acl-user.ts');
+  const unsaved = await makeUser({ url: redis, username: flags.adminUser, password, ...ca }, line);
+  if (unsaved === null) return;
+  process.stderr.write(`gear: Redis has not saved ${user}, so it loses it when it restarts: ${unsaved}\n`);
+  process.stderr.write(
+    'gear: an ACL file that Redis can write (aclfile in redis.conf) keeps it; or use --acl-file, then ACL LOAD\n',
+  );
 }
 
 async function addToFile(file: string, user: string, line: string): Promise<void> {

@@ -8,11 +8,11 @@ import { serversOf } from './topology/cluster.ts';
 const deadline = 5_000;
 
 /**
- * Creates a user from a line of an ACL file; in a Cluster on every node. Returns whether the user
- * survives a restart, which takes a Redis with an ACL file. Throws when there is such a user,
+ * Creates a user from a line of an ACL file; in a Cluster on every node. Returns null when the user
+ * survives a restart, otherwise Redis's reason why it does not. Throws when there is such a user,
  * Redis is unreachable or we may not create users.
  */
-export async function makeUser(admin: RedisAccess, line: string): Promise<boolean> {
+export async function makeUser(admin: RedisAccess, line: string): Promise<string | null> {
   const redis = readingConnection(admin, pino({ level: 'silent' }));
   // A command that is lost is rejected without the reason; the connection's first error has it.
   let reason: Error | undefined;
@@ -35,7 +35,7 @@ export async function makeUser(admin: RedisAccess, line: string): Promise<boolea
   }
 }
 
-async function makeOnEach(servers: readonly Redis[], line: string): Promise<boolean> {
+async function makeOnEach(servers: readonly Redis[], line: string): Promise<string | null> {
   // Rules in brackets are one argument each; the first word is "user".
   const [, name = '', ...rules] = line.match(/\([^)]*\)|\S+/g) ?? [];
   for (const server of servers) {
@@ -47,7 +47,8 @@ async function makeOnEach(servers: readonly Redis[], line: string): Promise<bool
   }
   for (const server of servers) await server.call('ACL', ['SETUSER', name, 'reset', ...rules]);
   const saved = await Promise.allSettled(servers.map((server) => server.call('ACL', ['SAVE'])));
-  return saved.every(({ status }) => status === 'fulfilled');
+  const failed = saved.find((one) => one.status === 'rejected');
+  return failed ? (failed.reason as Error).message : null;
 }
 
 /** The message of an error; that of a Cluster has what its last node said apart. */

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { addCommand } from '../../../../src/cli/host/add.ts';
 import { readInvitation } from '../../../../src/cli/host/invitation.ts';
 import { makeKeys } from '../../../../src/token/key-files.ts';
+import { openAclServer } from '../../../support/acl-server.ts';
 
 let directory: string;
 let acl: string;
@@ -51,4 +52,14 @@ test('with --insecure-redis the invitation says that the worker is to accept it'
 test('a Redis with TLS needs no such switch', async () => {
   const { stdout } = await added('--redis', 'rediss://10.0.0.1', '--acl-file', acl);
   expect(invitationIn(stdout)).not.toHaveProperty('insecureRedis');
+});
+
+test('a user that Redis does not save is told with the reason of Redis and the way by --acl-file', async () => {
+  const admin = join(directory, 'admin');
+  await writeFile(admin, 'a-password\n', { mode: 0o600 });
+  const { url } = await openAclServer({ SAVE: '-ERR There was an error trying to save the ACLs.' });
+  const { status, stderr } = await added('--redis', url, '--admin-password-file', admin);
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/geard-h2, so it loses it when it restarts: ERR There was an error trying to save/);
+  expect(stderr).toMatch(/use --acl-file, then ACL LOAD$/m);
 });

@@ -8,7 +8,7 @@ const line = workerAcl('geard-h2', 'a-password-of-h2', 'h2');
 
 test('a user is made with the rules of its line, and saved', async () => {
   const { url, sent } = await openAclServer();
-  expect(await makeUser({ url }, line)).toBe(true);
+  expect(await makeUser({ url }, line)).toBeNull();
   expect(sent.map(([about]) => about)).toEqual(['GETUSER', 'SETUSER', 'SAVE']);
   expect(sent[1]?.slice(0, 4)).toEqual(['SETUSER', 'geard-h2', 'reset', 'on']);
 });
@@ -17,6 +17,11 @@ test('a user that exists keeps its password: the way to remove it is told', asyn
   const { url, sent } = await openAclServer({ GETUSER: '*2\r\n+flags\r\n*1\r\n+on' });
   await expect(makeUser({ url }, line)).rejects.toThrow(/the user geard-h2 exists.* ACL DELUSER geard-h2$/);
   expect(sent.map(([about]) => about)).toEqual(['GETUSER']);
+});
+
+test('a user that Redis does not save is told with the reason of Redis', async () => {
+  const { url } = await openAclServer({ SAVE: '-ERR There was an error trying to save the ACLs.' });
+  expect(await makeUser({ url }, line)).toBe('ERR There was an error trying to save the ACLs.');
 });
 
 test('what Redis refuses is told with its address and without the password', async () => {
