@@ -35,27 +35,32 @@ const sideBySide = 8;
 /** Sends one change for each name and follows it to its end. Returns the exit code. */
 export async function change<N extends JobType>(call: Call<ChangeFlags>, work: Work<N>): Promise<number> {
   const progress = createProgress(call, work.names);
+  const key = call.flags.key ?? `gear-${randomUUID()}`;
   // Loaded only here: other commands do not need it.
   const { default: pLimit } = await import('p-limit');
   const limit = pLimit(sideBySide);
-  const codes = await Promise.all(work.names.map((name) => limit(changeOne, call, work, name, progress)));
+  const codes = await Promise.all(
+    work.names.map((name) => limit(changeOne, call, work, { name, key }, progress)),
+  );
   return Math.max(...codes);
 }
 
 async function changeOne<N extends JobType>(
   call: Call<ChangeFlags>,
   { names, send, show }: Work<N>,
-  name: string,
+  { name, key }: { name: string; key: string },
   progress: ProgressDisplay,
 ): Promise<number> {
-  if (call.signal.aborted) return 130; // This one was never sent.
-  const given = call.flags.key ?? `gear-${randomUUID()}`;
-  // One key is one request, so each name has its own.
-  const key = names.length > 1 ? `${given}-${name}` : given;
+  if (call.signal.aborted) {
+    call.note(`gear: ${name}: was not sent`);
+    return 130;
+  }
   const began = performance.now();
   let id: string | undefined;
   try {
-    const sent = send(name, { key, signal: call.signal });
+    // One key is one request, so each name has its own.
+    const ownKey = names.length > 1 ? `${key}-${name}` : key;
+    const sent = send(name, { key: ownKey, signal: call.signal });
     const accepted = await sent;
     id = shortId(accepted.id);
     if (call.flags.detach) {
@@ -70,7 +75,7 @@ async function changeOne<N extends JobType>(
     return 0;
   } catch (error) {
     progress.end(name, error instanceof Interrupted ? 'detached' : 'failed');
-    return tellFailure(call, error as Error, { name, key: given, id });
+    return tellFailure(call, error as Error, { name, key, id });
   }
 }
 
