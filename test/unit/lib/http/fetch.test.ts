@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
-import { BrokenOff, fetchOnce } from '../../../../src/lib/http/fetch.ts';
+import { BrokenOff, fetchOnce, NotConnected } from '../../../../src/lib/http/fetch.ts';
+import { freePort } from '../../../support/free-port.ts';
+import { listening } from '../../../support/listening.ts';
 
 let server: Server | undefined;
 const open = new Set<Socket>();
@@ -62,7 +64,14 @@ test('an answer with a status that there is not is none', async () => {
 test('a connection that is closed at once, as by who listens for a program that does not yet, is no answer', async () => {
   const refused = await ask((socket) => socket.end()).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(TypeError);
+  expect(refused).not.toBeInstanceOf(NotConnected);
   expect(refused).toMatchObject({ cause: { code: 'ECONNRESET' } });
+});
+
+test('a server that cannot be reached was sent nothing, and neither was one that speaks no TLS', async () => {
+  const plain = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const urls = [`http://127.0.0.1:${await freePort()}`, `https://${await listening(plain)}`];
+  for (const url of urls) await expect(fetchOnce(url)).rejects.toBeInstanceOf(NotConnected);
 });
 
 test('an answer that ends too early is none', async () => {
