@@ -26,7 +26,7 @@ export function requestOf(
   { api, token, user, retries = 5, onRetry, fetch = globalThis.fetch }: ClientOptions,
   name: OperationName,
   { body, ...given }: Asked,
-  { signal, headers }: CallOptions,
+  { signal, headers, onRetry: ofCall }: CallOptions,
 ): Sent {
   const { method, path, answer, ...fixed } = operations[name];
   const parameters = { ...(answer === 'job' && { u: user }), ...given, ...fixed };
@@ -36,7 +36,10 @@ export function requestOf(
     headers: { Authorization: `Bearer ${token}`, ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
     retries,
-    onRetry,
+    onRetry(error, pause) {
+      onRetry?.(error, pause);
+      ofCall?.(error, pause);
+    },
     fetch,
     signal,
   };

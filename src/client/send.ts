@@ -7,7 +7,7 @@ export interface Sent {
   headers: Record<string, string>;
   body?: string;
   retries: number;
-  onRetry: ((error: Error, pause: number) => void) | undefined;
+  onRetry(error: Error, pause: number): void;
   fetch: typeof fetch;
   signal: AbortSignal | undefined;
 }
@@ -41,7 +41,7 @@ export async function send<T>(sent: Sent, read: (response: Response) => T | Prom
       if (tries >= retries || !passes(error)) throw error;
       const retryAfter = (error instanceof GeardError && error.retryAfter) || 0;
       const milliseconds = Math.max(retryAfter * 1000, Math.min(firstPause * 2 ** tries, longestPause));
-      onRetry?.(error, milliseconds);
+      onRetry(error, milliseconds);
       await pause(milliseconds, signal);
     }
   }

@@ -17,6 +17,8 @@ export interface CallOptions {
   key?: string;
   /** More headers, such as `If-None-Match`. */
   headers?: Record<string, string>;
+  /** Called before each retry of the request, after the client's own `onRetry`. */
+  onRetry?: (error: Error, pause: number) => void;
 }
 
 type Optional<T> = { [K in keyof T]?: T[K] | undefined };

@@ -105,6 +105,16 @@ test('a change that is sent again keeps its key, whether its answer is lost or s
   expect(sent.at(-1)?.headers.get('idempotency-key')).not.toBe(keys[0]);
 });
 
+test('a call hears of its own retries, and of none while its job is followed', async () => {
+  const lost = new TypeError('fetch failed');
+  const queued = new Response('{"id":"1","state":"queued"}');
+  answering(lost, queued, lost, new Response('{"id":"1","state":"succeeded"}'));
+  const heard: Error[] = [];
+  const started = geard.container.start({ r: 'web' }, { onRetry: (error) => heard.push(error) });
+  expect(await started.done()).toMatchObject({ state: 'succeeded' });
+  expect(heard).toEqual([lost]);
+});
+
 test('a key can be given, and a request id takes its place', async () => {
   const sent = answering(new Response('{}'));
   await geard.container.start({ r: 'web' }, { key: 'mine' });
