@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type CallOptions, type Change, GeardError, type Succeeded } from '../../client/client.ts';
+import { passes } from '../../client/send.ts';
 import type { JobType } from '../../jobs/registry.ts';
 import { createProgress, type ProgressDisplay, secondsSince } from './progress.ts';
 import { type Call, tellError } from './row.ts';
-import { Interrupted } from './session.ts';
+import { Interrupted, mayHaveArrived } from './session.ts';
 import { comeBack, shortId } from './show.ts';
 
 /** Flags of every command that makes a job. */
@@ -56,13 +57,17 @@ async function changeOne<N extends JobType>(
     return 130;
   }
   const began = performance.now();
-  let id: string | undefined;
+  const state: State = { name, key, id: undefined, isUnanswered: false };
   try {
     // One key is one request, so each name has its own.
     const ownKey = names.length > 1 ? `${key}-${name}` : key;
-    const sent = send(name, { key: ownKey, signal: call.signal });
+    const onRetry = (error: Error) => {
+      if (mayHaveArrived(error)) state.isUnanswered = true;
+    };
+    const sent = send(name, { key: ownKey, signal: call.signal, onRetry });
     const accepted = await sent;
-    id = shortId(accepted.id);
+    const id = shortId(accepted.id);
+    state.id = id;
     if (call.flags.detach) {
       await call.printEnd(accepted, `${id}\n`);
       return 0;
@@ -75,7 +80,7 @@ async function changeOne<N extends JobType>(
     return 0;
   } catch (error) {
     progress.end(name, error instanceof Interrupted ? 'detached' : 'failed');
-    return tellFailure(call, error as Error, { name, key, id });
+    return tellFailure(call, error as Error, state);
   }
 }
 
@@ -93,21 +98,36 @@ async function followSteps(
   }
 }
 
-async function tellFailure(
-  call: Call<ChangeFlags>,
-  error: Error,
-  { name, key, id }: { name: string; key: string; id: string | undefined },
-): Promise<number> {
+/** What is known of a change when it fails. */
+interface State {
+  name: string;
+  /** The key that makes the same command the same request. */
+  key: string;
+  /** The job, if the api has accepted the change. */
+  id: string | undefined;
+  /** Whether an earlier attempt may have arrived and had no answer. */
+  isUnanswered: boolean;
+}
+
+async function tellFailure(call: Call<ChangeFlags>, error: Error, state: State): Promise<number> {
+  const { name, id } = state;
+  const back = wayBack(error, state);
   if (error instanceof Interrupted) {
-    const how = id
-      ? `${comeBack.job(id)}; to cancel it: gear job cancel ${id}`
-      : `the api may have accepted it; the same command with --key ${key} joins it`;
-    call.note(`gear: ${name}: ${how}`);
+    call.note(`gear: ${name}: ${back}${id ? `; to cancel it: gear job cancel ${id}` : ''}`);
     return 130;
   }
   if (error instanceof GeardError && error.job && call.json) await call.printEnd(error.job, '');
-  const code = tellError(call, error, name);
-  if (id && !(error instanceof GeardError && error.job)) call.tell(comeBack.job(id));
+  const code = tellError(call, error, name, back);
   if (error instanceof GeardError && error.code === 'start_failed') call.tell(`see: gear logs ${name}`);
   return code;
+}
+
+/** How to come back to a change that may go on. Undefined if it has ended or was not accepted. */
+function wayBack(error: Error, { key, id, isUnanswered }: State): string | undefined {
+  if (id !== undefined) return error instanceof GeardError && error.job ? undefined : comeBack.job(id);
+  if (error instanceof Interrupted) return comeBack.request(key);
+  // A final answer of geard is the one to all attempts: they have the same key.
+  const isFinal = error instanceof GeardError && error.code !== undefined && !passes(error);
+  const isOpen = !isFinal && (isUnanswered || mayHaveArrived(error));
+  return isOpen ? comeBack.request(key) : undefined;
 }

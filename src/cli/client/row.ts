@@ -84,13 +84,13 @@ async function perform(command: Command, row: Row<never>): Promise<void> {
   });
 }
 
-/** Prints an error and returns its exit code. */
-export function tellError(session: Session, error: Error, name?: string): number {
+/** Prints an error, and how to come back to its request. Returns the exit code. */
+export function tellError(session: Session, error: Error, name?: string, back?: string): number {
   if (session.signal.aborted) return 130;
   if (error instanceof OutputClosed) return 0;
   const prefix = name === undefined ? 'gear' : `gear: ${name}`;
-  const lines = error instanceof BadConfig ? error.lines : [explain(error, session.connection)];
-  for (const line of lines) session.note(`${prefix}: ${line}`);
+  const lines = error instanceof BadConfig ? error.lines : [explain(error, session.connection, back)];
+  for (const line of back === undefined ? lines : [...lines, back]) session.note(`${prefix}: ${line}`);
   const isWrongUse = error instanceof BadConfig || (error instanceof GeardError && error.status === 400);
   return isWrongUse ? 2 : 1;
 }

@@ -1,6 +1,6 @@
 import { type Client, type ClientOptions, createClient, GeardError } from '../../client/client.ts';
 import { readSecret } from '../../lib/files/trusted-files.ts';
-import { BrokenOff, fetchOnce } from '../../lib/http/fetch.ts';
+import { BrokenOff, fetchOnce, NotConnected } from '../../lib/http/fetch.ts';
 import { testToken } from '../../token/claims.ts';
 import { BadConfig, type Flags, readSettings } from '../options/config.ts';
 import { environment } from '../options/environment.ts';
@@ -86,9 +86,19 @@ function reasonOf(error: Error, { api }: ClientOptions): string {
   return `the api at ${api} ${what} (${code ?? message})`;
 }
 
-/** Describes an error and how to fix it. */
-export function explain(error: Error, connection: ClientOptions): string {
-  if (error instanceof BrokenOff) return `${reasonOf(error, connection)}; run the command again`;
+/** The statuses with which a proxy says that it has no answer from geard. */
+const withoutAnswer: readonly unknown[] = [502, 504];
+
+/** Whether the api may have got a request all the same that has ended with this error. */
+export function mayHaveArrived(error: Error): boolean {
+  if (!(error instanceof GeardError)) return error instanceof TypeError && !(error instanceof NotConnected);
+  return error.code === undefined && withoutAnswer.includes(error.status);
+}
+
+/** Describes an error and how to fix it. `back`: how to come back to the request, told apart. */
+export function explain(error: Error, connection: ClientOptions, back?: string): string {
+  if (error instanceof BrokenOff)
+    return `${reasonOf(error, connection)}${back === undefined ? '; run the command again' : ''}`;
   if (error instanceof TypeError)
     return `${reasonOf(error, connection)}; is gear daemon running there? --api names another address`;
   if (!(error instanceof GeardError)) return error.message;

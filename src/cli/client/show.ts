@@ -22,6 +22,7 @@ export const shortId = (id: string) => id.replace(/^0+(?=.)/, '');
 /** Hints at how to follow work that continues without the command. */
 export const comeBack = {
   job: (id: string) => `the job goes on: gear job ${id} --follow`,
+  request: (key: string) => `the api may have accepted it; the same command with --key ${key} joins it`,
   cancellation: (id: string, accepted: boolean) =>
     `${accepted ? 'the cancellation goes on' : 'the api may have accepted the cancellation'}: gear job ${id}`,
 };

@@ -3,7 +3,9 @@ import { type ChangeFlags, change } from '../../../../src/cli/client/change.ts';
 import { createOutput } from '../../../../src/cli/client/output.ts';
 import type { Call } from '../../../../src/cli/client/row.ts';
 import { Interrupted } from '../../../../src/cli/client/session.ts';
-import type { CallOptions, Change } from '../../../../src/client/client.ts';
+import { type CallOptions, type Change, GeardError } from '../../../../src/client/client.ts';
+import type { Job } from '../../../../src/jobs/job.ts';
+import { BrokenOff, NotConnected } from '../../../../src/lib/http/fetch.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -64,4 +66,44 @@ test('a name whose turn had not come at Ctrl-C was not sent, and that is told', 
   const { status, lines } = await changed(names, send, { interrupt, flags: { quiet: true } });
   expect([status, keys.length]).toEqual([130, 8]);
   expect(lines.slice(-2)).toEqual(['gear: i: was not sent', 'gear: j: was not sent']);
+});
+
+const because = (code: string) => ({ cause: Object.assign(new Error('no'), { code }) });
+const away = new NotConnected('lost', because('ECONNREFUSED'));
+const silent = new TypeError('lost', because('ECONNRESET'));
+const brokenOff = new BrokenOff('lost', because('ECONNRESET'));
+const answer = (status: number, code?: 'container_not_found' | 'queue_unavailable') =>
+  new GeardError(code, 'no', { status });
+
+const joins = 'gear: a: the api may have accepted it; the same command with --key mine joins it';
+const lost = `gear: a: the api at ${api} has broken off its answer (ECONNRESET)`;
+
+test.each<[what: string, errors: Error[], hint: string[]]>([
+  ['an answer that breaks off', [brokenOff], [joins]],
+  ['no answer', [silent], [joins]],
+  ['no answer, and then no api', [silent, away], [joins]],
+  ['no answer, and then no Redis', [silent, answer(503, 'queue_unavailable')], [joins]],
+  ['no answer, and then the login page of a proxy', [silent, answer(200)], [joins]],
+  ['a proxy without an answer', [answer(504)], [joins]],
+  ['no api at all', [away, away], []],
+  ['a refusal', [answer(404, 'container_not_found')], []],
+  ['no answer, and then a refusal', [silent, answer(404, 'container_not_found')], []],
+])('%s: the key is told if the change may have been accepted', async (_, errors, hint) => {
+  const send: Send = async ({ onRetry }) => {
+    for (const error of errors.slice(0, -1)) onRetry?.(error, 0);
+    throw errors.at(-1);
+  };
+  const { status, lines } = await changed(['a'], send, { flags: { key: 'mine' } });
+  expect([status, lines.slice(1)]).toEqual([1, hint]);
+  if (errors[0] === brokenOff) expect(lines[0]).toBe(lost); // Without: run the command again.
+});
+
+test('a change that was accepted is come back to by its job, however its connection ends', async () => {
+  const done = () => Promise.reject(brokenOff);
+  const accepted = { id: '0000002a' } as Job;
+  const send: Send = () => Object.assign(Promise.resolve(accepted), { done, async *events() {} }) as never;
+  expect(await changed(['a'], send)).toEqual({
+    status: 1,
+    lines: [lost, 'gear: a: the job goes on: gear job 2a --follow'],
+  });
 });
