@@ -69,7 +69,7 @@ test('Ctrl-C leaves a job that is followed, and says how to come back to it', as
   await said('queued');
   pressCtrlC();
   expect(await ended).toBe(130);
-  expect(lines()).toContain(`gear: the job goes on: gear job ${id} --follow`);
+  expect(lines()).toContain(`gear: the job goes on: gear job ${id} --follow --api ${opened.api.url}`);
 });
 
 test('Ctrl-C leaves a cancellation that is under way, and says how to look at it', async () => {
@@ -81,7 +81,7 @@ test('Ctrl-C leaves a cancellation that is under way, and says how to look at it
   await until('it waits for the end of the job', () => seen.includes(`GET /job/${id}`));
   pressCtrlC();
   expect(await ended).toBe(130);
-  expect(lines()).toEqual([`gear: the cancellation goes on: gear job ${id}`, '']);
+  expect(lines()).toEqual([`gear: the cancellation goes on: gear job ${id} --api ${url}`, '']);
 });
 
 test('Ctrl-C before a cancellation is answered does not say that it goes on', async () => {
@@ -90,7 +90,7 @@ test('Ctrl-C before a cancellation is answered does not say that it goes on', as
   await said('trying again');
   pressCtrlC();
   expect(await ended).toBe(130);
-  expect(lines()).toContain('gear: the api may have accepted the cancellation: gear job 2a');
+  expect(lines()).toContain(`gear: the api may have accepted the cancellation: gear job 2a --api ${url}`);
 });
 
 test('Ctrl-C leaves a change that was accepted, and says once how to come back to it and how to end it', async () => {
@@ -100,7 +100,7 @@ test('Ctrl-C leaves a change that was accepted, and says once how to come back t
   expect(await ended).toBe(130);
   const [told = '', ...more] = lines().filter((line) => line.includes('goes on'));
   expect(told).toMatch(
-    /^gear: changed: the job goes on: gear job (\w+) --follow; to cancel it: gear job cancel \1$/,
+    /^gear: changed: the job goes on: gear job (\w+) --follow --api (\S+); to cancel it: gear job cancel \1 --api \2$/,
   );
   expect(more).toEqual([]);
 });
@@ -112,7 +112,7 @@ test('Ctrl-C before a change is answered names the key by which the same command
   pressCtrlC();
   expect(await ended).toBe(130);
   const told =
-    /^gear: unanswered: the api may have accepted it; the same command with --key (\S+) joins it$/m;
+    /^gear: unanswered: the api may have accepted it; the same command with --key (\S+) --api \S+ joins it$/m;
   const [, key = ''] = told.exec(written.stderr) ?? [];
   expect(await gear(opened.api.url, 'stop', 'unanswered', '--key', key, '--detach')).toBe(0);
   expect((await jobsOn('unanswered')).map((id) => `${shortId(id)}\n`)).toEqual([written.stdout]);

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { type CallOptions, type Change, GeardError, type Succeeded } from '../../client/client.ts';
 import { passes } from '../../client/send.ts';
 import type { JobType } from '../../jobs/registry.ts';
+import type { Flags } from '../options/config.ts';
 import { createProgress, type ProgressDisplay, secondsSince } from './progress.ts';
 import { type Call, tellError } from './row.ts';
 import { Interrupted, mayHaveArrived } from './session.ts';
-import { comeBack, shortId } from './show.ts';
+import { comeBack, nextCommand, shortId } from './show.ts';
 
 /** Flags of every command that makes a job. */
 export interface ChangeFlags {
@@ -111,23 +112,25 @@ interface State {
 
 async function tellFailure(call: Call<ChangeFlags>, error: Error, state: State): Promise<number> {
   const { name, id } = state;
-  const back = wayBack(error, state);
+  const back = wayBack(call.flags, error, state);
   if (error instanceof Interrupted) {
-    call.note(`gear: ${name}: ${back}${id ? `; to cancel it: gear job cancel ${id}` : ''}`);
+    const cancel = id ? `; to cancel it: ${nextCommand(call.flags, `job cancel ${id}`)}` : '';
+    call.note(`gear: ${name}: ${back}${cancel}`);
     return 130;
   }
   if (error instanceof GeardError && error.job && call.json) await call.printEnd(error.job, '');
   const code = tellError(call, error, name, back);
-  if (error instanceof GeardError && error.code === 'start_failed') call.tell(`see: gear logs ${name}`);
+  if (error instanceof GeardError && error.code === 'start_failed')
+    call.tell(`see: ${nextCommand(call.flags, `logs ${name}`)}`);
   return code;
 }
 
 /** How to come back to a change that may go on. Undefined if it has ended or was not accepted. */
-function wayBack(error: Error, { key, id, isUnanswered }: State): string | undefined {
-  if (id !== undefined) return error instanceof GeardError && error.job ? undefined : comeBack.job(id);
-  if (error instanceof Interrupted) return comeBack.request(key);
+function wayBack(flags: Flags, error: Error, { key, id, isUnanswered }: State): string | undefined {
+  if (id !== undefined) return error instanceof GeardError && error.job ? undefined : comeBack.job(flags, id);
+  if (error instanceof Interrupted) return comeBack.request(flags, key);
   // A final answer of geard is the one to all attempts: they have the same key.
   const isFinal = error instanceof GeardError && error.code !== undefined && !passes(error);
   const isOpen = !isFinal && (isUnanswered || mayHaveArrived(error));
-  return isOpen ? comeBack.request(key) : undefined;
+  return isOpen ? comeBack.request(flags, key) : undefined;
 }

@@ -9,6 +9,7 @@ import { readMinterKey } from '../../token/key-files.ts';
 import { mintToken } from '../../token/mint.ts';
 import type { Lifetimes } from '../../token/verifier.ts';
 import { BadConfig, type Flags, readSettings } from '../options/config.ts';
+import { quote } from '../quote.ts';
 import { missingFor, readyCall } from './calls.ts';
 import { parseDuration, sayDuration } from './duration.ts';
 import type { TokenSettings } from './inspect.ts';
@@ -52,8 +53,6 @@ export async function createToken(flags: CreateFlags, settings: TokenSettings): 
 }
 
 const newId = () => randomBytes(16).toString('hex');
-
-const quote = (text: string) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 async function hashOf(file: string): Promise<string> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {

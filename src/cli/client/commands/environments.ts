@@ -6,6 +6,7 @@ import { BadConfig } from '../../options/config.ts';
 import { type ChangeFlags, change, placeOf } from '../change.ts';
 import { hostOption, variablesFrom } from '../fields.ts';
 import type { Call, Row } from '../row.ts';
+import { nextCommand } from '../show.ts';
 
 interface Flags extends ChangeFlags {
   file?: string;
@@ -24,8 +25,8 @@ async function send(call: Call<Flags>, verb: Verb, env: EnvironmentVariable[]): 
       call.client.environment[verb]({ r, body: { env }, ...placeOf(call.flags) }, options),
     show: (name, { host, result }, seconds) => {
       const { variables, changed, gears } = result;
-      const users =
-        changed && gears.length > 0 ? `; gear restart ${gears.join(' ')} makes its gears see it` : '';
+      const restart = nextCommand(call.flags, `restart ${gears.join(' ')}`);
+      const users = changed && gears.length > 0 ? `; ${restart} makes its gears see it` : '';
       return `${name} has ${variables} variables on ${host}${changed ? '' : ', as before'}, in ${seconds}${users}\n`;
     },
   });

@@ -1,10 +1,11 @@
 import { Option } from 'commander';
 import type { Answer } from '../../../jobs/registry.ts';
+import type { Flags } from '../../options/config.ts';
 import { type ChangeFlags, change, placeOf } from '../change.ts';
 import { hostOption } from '../fields.ts';
 import { readPages } from '../pages.ts';
 import type { Row } from '../row.ts';
-import { columns, pairs } from '../show.ts';
+import { columns, nextCommand, pairs } from '../show.ts';
 
 const onHost = hostOption('the host that it must be on');
 
@@ -70,7 +71,7 @@ export const show: Row<{ host?: string; unit?: true }> = {
   async run(call) {
     const [r = ''] = call.args;
     const gear = await call.client.container.read({ r, h: call.flags.host }, { signal: call.signal });
-    await call.print(gear, call.flags.unit ? gear.unitText : showGear(gear));
+    await call.print(gear, call.flags.unit ? gear.unitText : showGear(gear, call.flags));
     return 0;
   },
 };
@@ -80,11 +81,14 @@ type Gear = Answer<'container.read'>;
 const stateOf = ({ active, sub, since }: Gear['systemd']) =>
   `${active} (${sub})${since ? ` since ${since}` : ''}`;
 
-const environmentOf = ({ name, outdated }: NonNullable<Gear['environment']>) =>
-  `${name}${outdated ? ', changed since the gear was started: gear restart' : ''}`;
+function environmentOf({ resource, environment }: Gear, flags: Flags): string | null {
+  if (!environment) return null;
+  const restart = nextCommand(flags, `restart ${resource}`);
+  return `${environment.name}${environment.outdated ? `, changed since the gear was started: ${restart}` : ''}`;
+}
 
-function showGear(gear: Gear): string {
-  const { systemd, spec, environment, failedUpdate } = gear;
+function showGear(gear: Gear, flags: Flags): string {
+  const { systemd, spec, failedUpdate } = gear;
   const { command, volumes, network, memory, cpus, env } = spec;
   return pairs({
     Name: gear.resource,
@@ -101,7 +105,7 @@ function showGear(gear: Gear): string {
     Memory: memory === undefined ? null : `${Math.round(memory / 2 ** 20)} MiB`,
     CPUs: cpus === undefined ? null : String(cpus),
     Variables: env.map(({ name }) => name).join(', ') || null,
-    Environment: environment && environmentOf(environment),
+    Environment: environmentOf(gear, flags),
     Unit: gear.unit,
     Container: gear.container,
     'Failed update': failedUpdate

@@ -99,7 +99,7 @@ async function followSteps(call: Call, id: string): Promise<void> {
     }
   } catch (error) {
     progress.end(id, 'detached');
-    if (call.signal.aborted) call.note(`gear: ${comeBack.job(id)}`);
+    if (call.signal.aborted) call.note(`gear: ${comeBack.job(call.flags, id)}`);
     throw error;
   }
 }
@@ -118,14 +118,14 @@ export const cancel: Row = {
   },
 };
 
-async function cancelled({ client, signal, note }: Call, id: string): Promise<Job> {
+async function cancelled({ client, flags, signal, note }: Call, id: string): Promise<Job> {
   let job: Job | undefined;
   try {
     job = await client.job.cancel({ id }, { signal });
     while (!isFinal(job.state)) job = await client.job.read({ id, wait: 60 }, { signal });
     return job;
   } catch (error) {
-    if (signal.aborted) note(`gear: ${comeBack.cancellation(id, job !== undefined)}`);
+    if (signal.aborted) note(`gear: ${comeBack.cancellation(flags, id, job !== undefined)}`);
     throw error;
   }
 }

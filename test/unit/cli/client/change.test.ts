@@ -3,6 +3,7 @@ import { type ChangeFlags, change } from '../../../../src/cli/client/change.ts';
 import { createOutput } from '../../../../src/cli/client/output.ts';
 import type { Call } from '../../../../src/cli/client/row.ts';
 import { Interrupted } from '../../../../src/cli/client/session.ts';
+import type { Flags } from '../../../../src/cli/options/config.ts';
 import { type CallOptions, type Change, GeardError } from '../../../../src/client/client.ts';
 import type { Job } from '../../../../src/jobs/job.ts';
 import { BrokenOff, NotConnected } from '../../../../src/lib/http/fetch.ts';
@@ -15,7 +16,11 @@ const api = 'http://127.0.0.1:1';
 type Send = (options: CallOptions) => Promise<never>;
 
 /** Sends a change for each name by `send`; resolves with the exit code and the lines for the user. */
-async function changed(names: string[], send: Send, { flags = {}, interrupt = new AbortController() } = {}) {
+async function changed(
+  names: string[],
+  send: Send,
+  { flags = {} as ChangeFlags & Flags, interrupt = new AbortController() } = {},
+) {
   let stderr = '';
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
     stderr += String(text);
@@ -106,4 +111,29 @@ test('a change that was accepted is come back to by its job, however its connect
     status: 1,
     lines: [lost, 'gear: a: the job goes on: gear job 2a --follow'],
   });
+});
+
+const given = { context: 'prod', tokenFile: 'my token' };
+const again = "--context prod --token-file 'my token'";
+
+test('a hint names the api as the command line did', async () => {
+  const { interrupt, send } = interruptedAfter(1);
+  const stopped = await changed(['a'], send, { flags: { ...given, key: 'mine' }, interrupt });
+  expect(stopped.lines).toEqual([joins.replace('--key mine', `--key mine ${again}`)]);
+  const failed = new GeardError('start_failed', 'no', { job: {} as Job });
+  const { lines } = await changed(['a'], () => Promise.reject(failed), { flags: given });
+  expect(lines.at(-1)).toBe(`gear: see: gear logs a ${again}`);
+});
+
+test('a job that goes on is followed and cancelled at the same api', async () => {
+  const interrupt = new AbortController();
+  const events = () => {
+    interrupt.abort(new Interrupted());
+    throw interrupt.signal.reason;
+  };
+  const send: Send = () => Object.assign(Promise.resolve({ id: '2a' }), { events }) as never;
+  const { lines } = await changed(['a'], send, { flags: given, interrupt });
+  expect(lines).toEqual([
+    `gear: a: the job goes on: gear job 2a --follow ${again}; to cancel it: gear job cancel 2a ${again}`,
+  ]);
 });

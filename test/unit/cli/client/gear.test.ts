@@ -22,7 +22,7 @@ import { createOutput } from '../../../../src/cli/client/output.ts';
 import { createProgress } from '../../../../src/cli/client/progress.ts';
 import { fillRow, type Row } from '../../../../src/cli/client/row.ts';
 import { explain, openSession } from '../../../../src/cli/client/session.ts';
-import { columns, pairs, shortId } from '../../../../src/cli/client/show.ts';
+import { columns, comeBack, nextCommand, pairs, shortId } from '../../../../src/cli/client/show.ts';
 import { commands } from '../../../../src/cli/commands.ts';
 import { hosts } from '../../../../src/cli/host/command.ts';
 import { createProgram } from '../../../../src/cli/program.ts';
@@ -158,6 +158,40 @@ test('columns are as wide as their widest cell, and pairs leave out what has no 
   expect(pairs({ Name: 'web', Ports: null, 'After a reboot': 'runs' })).toBe(
     'Name            web\nAfter a reboot  runs\n',
   );
+});
+
+test('a hint repeats how the api was named, in words that a shell takes, and nothing else', () => {
+  expect(nextCommand({ api: 'https://a.example', tokenFile: "ann's", user: 'ann' }, 'ls')).toBe(
+    "gear ls --api https://a.example --token-file 'ann'\\''s'",
+  );
+  expect(comeBack.job({ context: 'prod' }, '2a')).toBe(
+    'the job goes on: gear job 2a --follow --context prod',
+  );
+  expect(comeBack.cancellation({ context: 'prod' }, '2a', true)).toBe(
+    'the cancellation goes on: gear job 2a --context prod',
+  );
+  expect(nextCommand({}, 'ls')).toBe('gear ls');
+});
+
+test('a gear with an outdated environment is shown with the command that restarts it', async () => {
+  const gear = {
+    ...{
+      resource: 'web',
+      host: 'h1',
+      systemd: {},
+      ports: [],
+      environment: { name: 'shared', outdated: true },
+    },
+    spec: { command: [], volumes: [], env: [] },
+  };
+  const written = vi.spyOn(process.stdout, 'write').mockImplementation((_, done?: unknown) => {
+    if (typeof done === 'function') done();
+    return true;
+  });
+  const client = { container: { read: async () => gear } };
+  const call = { ...createOutput({}), args: ['web'], flags: { context: 'prod' }, client };
+  await gears.show.run(call as never);
+  expect(written.mock.calls[0]?.[0]).toMatch(/, changed since .*: gear restart web --context prod$/m);
 });
 
 test('an id is written without the zeros at its beginning', () => {

@@ -62,21 +62,21 @@ const job: Job = {
 const removed = { host: 'h2', removed: { names: 3, jobs: 1 } };
 
 /** A job as it ends. */
-const ended = (type: string, state: JobState): Job => ({
-  ...{ ...job, type, state, startedAt: at, finishedAt: at, attempts: 1 },
+const ended = (type: string, state: JobState, result: Job['result'] = null): Job => ({
+  ...{ ...job, type, state, startedAt: at, finishedAt: at, attempts: 1, result },
   error: state === 'failed' ? problemOf('start_failed', 'exit status 1', { job: job.id, host: 'h1' }) : null,
 });
 
-/** An api, whose one job ends in this state. */
-async function openApi(state: JobState): Promise<string> {
+/** An api, whose one job ends in this state and with this result. */
+async function openApi(state: JobState, result: Job['result'] = null): Promise<string> {
   let { type } = job;
   const answerTo = ({ method, url = '' }: IncomingMessage): [status: number, body: unknown] => {
     const { pathname, search } = new URL(url, 'http://api');
     const match = matchRoute({ method: method as 'GET', path: pathname });
     const { name } = selectRoute(match, parseParameters(search.slice(1)));
     if (isJobType(name)) type = name;
-    const end = ended(type, state);
-    const { result, error } = end;
+    const end = ended(type, state, result);
+    const { error } = end;
     const lines = [
       { id: '1-0', time: at, step: 'start', message: 'it starts' },
       { event: 'end', reason: state, time: at, result, error },
@@ -144,6 +144,12 @@ test.each(
   const { stdout, ...ends } = await gear(...args, 'web', ...(more[command] ?? []));
   expect(ends).toEqual({ status: 1, stderr: expect.stringContaining('(start_failed): exit status 1') });
   expect(documentsIn(stdout, failed(type), command)).toEqual([ended(type, 'failed')]);
+});
+
+test('the gears of a changed environment are restarted at the same api', async () => {
+  const api = await openApi('succeeded', { variables: 1, changed: true, gears: ['web', 'db'] });
+  const { stdout } = await gear('env', 'set', 'shared', 'A=1', '--api', api);
+  expect(stdout).toContain(`; gear restart web db --api ${api} makes its gears see it\n`);
 });
 
 test('of several changes each that fails is a line of its own', async () => {
