@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { GeardError } from '../../../client/client.ts';
 import { isFinal, type Job, jobStates } from '../../../jobs/job.ts';
 import { BadConfig } from '../../options/config.ts';
 import { hostOption } from '../fields.ts';
@@ -118,16 +119,28 @@ export const cancel: Row = {
   },
 };
 
-async function cancelled({ client, flags, signal, note }: Call, id: string): Promise<Job> {
+async function cancelled(call: Call, id: string): Promise<Job> {
+  const { client, flags, signal, note } = call;
   let job: Job | undefined;
   try {
-    job = await client.job.cancel({ id }, { signal });
+    job = await client.job.cancel({ id }, { signal }).catch((error: Error) => ifCancelled(call, id, error));
     while (!isFinal(job.state)) job = await client.job.read({ id, wait: 60 }, { signal });
     return job;
   } catch (error) {
     if (signal.aborted) note(`gear: ${comeBack.cancellation(flags, id, job !== undefined)}`);
     throw error;
   }
+}
+
+/**
+ * Returns a job that was cancelled before it was asked to be: when an answer is lost, the retry
+ * finds the job finished. Rejects with the error in every other case.
+ */
+async function ifCancelled({ client, signal }: Call, id: string, error: Error): Promise<Job> {
+  const isFinished = error instanceof GeardError && error.code === 'job_finished';
+  const job = isFinished ? await client.job.read({ id }, { signal }).catch(() => null) : null;
+  if (job?.state === 'cancelled') return job;
+  throw error;
 }
 
 /** `gear job log ID` */
