@@ -3,6 +3,7 @@ import { GeardError } from '../../client/client.ts';
 import { type ChangeFlags, change, placeOf } from '../client/change.ts';
 import { readPages } from '../client/pages.ts';
 import { fillRows, type Row } from '../client/row.ts';
+import { mayHaveArrived, type Session } from '../client/session.ts';
 import { addCommand } from './add.ts';
 import { joinCommand } from './join.ts';
 import { needsRepair, showDrift, showHosts, showRepair } from './show.ts';
@@ -25,6 +26,20 @@ const become = (verb: 'drain' | 'undrain', state: string, summary: string): Row<
 /** Turns the api's 400 for removing a live host into a plain failure: the usage is correct. */
 function asRefusal(error: Error): never {
   throw error instanceof GeardError && error.status === 400 ? new Error(error.message) : error;
+}
+
+/**
+ * Removes a host. Null if an attempt that had no answer has removed it: its retry finds no host.
+ */
+async function removeHost({ client, signal }: Session, h: string) {
+  let isUnanswered = false;
+  const onRetry = (error: Error) => {
+    if (mayHaveArrived(error)) isUnanswered = true;
+  };
+  return client.host.remove({ h }, { signal, onRetry }).catch((error: Error) => {
+    if (isUnanswered && error instanceof GeardError && error.code === 'host_not_found') return null;
+    return asRefusal(error);
+  });
 }
 
 /** The commands `gear host …` that call an api. */
@@ -53,7 +68,11 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
     summary: 'forget a host that is gone for good',
     async run(call) {
       const [h = ''] = call.args;
-      const answer = await call.client.host.remove({ h }, { signal: call.signal }).catch(asRefusal);
+      const answer = await removeHost(call, h);
+      if (answer === null) {
+        call.tell(`${h}: was removed; the answer was lost`);
+        return 0;
+      }
       const { names, jobs } = answer.removed;
       await call.print(
         answer,

@@ -2,8 +2,10 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cancel } from '../../../../src/cli/client/commands/jobs.ts';
 import { createOutput } from '../../../../src/cli/client/output.ts';
 import type { Row } from '../../../../src/cli/client/row.ts';
-import { GeardError } from '../../../../src/client/client.ts';
+import { hosts } from '../../../../src/cli/host/command.ts';
+import { type CallOptions, GeardError } from '../../../../src/client/client.ts';
 import type { JobState } from '../../../../src/jobs/job.ts';
+import { NotConnected } from '../../../../src/lib/http/fetch.ts';
 
 let written: { stdout: string; stderr: string };
 beforeEach(() => {
@@ -43,4 +45,28 @@ test.each<JobState | null>([
     '2a',
   ]);
   await expect(refused).rejects.toBe(finished);
+});
+
+/** Removes a host by a client whose first attempt ends with this error; the next finds no host. */
+function removedAfter(first: Error | undefined) {
+  const host = {
+    async remove(_: object, { onRetry }: CallOptions) {
+      if (first) onRetry?.(first, 0);
+      throw new GeardError('host_not_found', 'there is no host h2', { status: 404 });
+    },
+  };
+  return run(hosts['remove'], { host }, ['h2']);
+}
+
+test('a host that is gone after an attempt without an answer was removed by it', async () => {
+  expect(await removedAfter(new TypeError('lost'))).toBe(0);
+  expect(written).toEqual({ stdout: '', stderr: 'gear: h2: was removed; the answer was lost\n' });
+});
+
+test.each([
+  ['at the first attempt', undefined],
+  ['after an attempt that never arrived', new NotConnected('lost')],
+  ['after an attempt that was refused', new GeardError('queue_unavailable', 'no', { status: 503 })],
+])('a host that is not there %s is a failure', async (_, first) => {
+  await expect(removedAfter(first)).rejects.toThrow('there is no host h2');
 });
