@@ -14,6 +14,7 @@ let directory: string;
 beforeAll(async () => {
   await sampleImage();
   fleet = await openKeyedFleet();
+  await fleet.redis.redis.call('ACL', 'DELUSER', 'geard-h2'); // Of a host that no test of this file has.
   directory = await mkdtemp(join(tmpdir(), 'geard-join-'));
   await writeFile(join(directory, 'admin'), 'whoever may make users\n', { mode: 0o600 });
   await writeFile(join(directory, 'token'), await fleet.mint({ a: ['host.*'] }), { mode: 0o600 });
