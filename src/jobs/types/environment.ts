@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineJob, type ReadDefinition } from '../define.ts';
 import { Failure } from '../errors.ts';
+import { MiB } from '../fields/bytes.ts';
 import { environmentName } from '../fields/identifier.ts';
 import { text, unique } from '../fields/schema.ts';
 import { required } from '../parameters.ts';
@@ -13,6 +14,12 @@ export type EnvironmentVariable = z.infer<typeof variable>;
 
 /** More than any program reads, less than execve(2) takes. */
 export const maxVariables = 512;
+
+/**
+ * Maximum bytes of an environment as JSON. One body holds less, but merges add up, and a read sends
+ * the whole environment through Redis; see queue/rpc/rpc.ts.
+ */
+export const maxEnvironment = MiB;
 
 export const environmentVariables = z
   .array(variable)

@@ -1,6 +1,7 @@
 import { Failure } from '../../jobs/errors.ts';
+import { MiB } from '../../jobs/fields/bytes.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
-import { type EnvironmentVariable, maxVariables } from '../../jobs/types/environment.ts';
+import { type EnvironmentVariable, maxEnvironment, maxVariables } from '../../jobs/types/environment.ts';
 import { mergeVariables } from '../domain/env-file.ts';
 import { isOther, readEnvironment, writeEnvironment } from '../environment/environment-files.ts';
 import { gearsUsing, refreshEnvironment } from '../environment/refresh-environment.ts';
@@ -21,12 +22,21 @@ export const replace: Handler<'environment.replace'> = {
 export const merge: Handler<'environment.merge'> = {
   async run(params, context) {
     const merged = mergeVariables(await readEnvironment(context.services.paths, params.resource), params.env);
-    if (merged.length > maxVariables) {
-      throw new Failure('invalid_request', `an environment has at most ${maxVariables} variables`);
-    }
+    assertBounded(merged);
     return change(params, merged, context);
   },
 };
+
+/** Throws `invalid_request` when merges have made an environment larger than it may be. */
+function assertBounded(env: EnvironmentVariable[]): void {
+  if (env.length > maxVariables)
+    throw new Failure('invalid_request', `an environment has at most ${maxVariables} variables`);
+  if (Buffer.byteLength(JSON.stringify(env)) > maxEnvironment)
+    throw new Failure(
+      'invalid_request',
+      `an environment has at most ${maxEnvironment / MiB} MiB as JSON; PUT environment replaces it`,
+    );
+}
 
 async function change(
   { resource }: Params<'environment.replace'>,
