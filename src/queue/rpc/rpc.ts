@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
+import { MiB } from '../../jobs/fields/bytes.ts';
 import { payloadVersion } from '../../jobs/payload-version.ts';
 import type { Queries, Query } from '../../jobs/rpc/queries.ts';
 import { pause } from '../../lib/async/pause.ts';
@@ -53,6 +54,13 @@ const defaultTimeout = 1_800;
 
 /** Maximum timeout for an answer, in milliseconds: AbortSignal.timeout takes no infinite time. */
 const maxTimeout = 60_000;
+
+/**
+ * Maximum bytes of an answer; a list of gears needs up to 3 MiB. Redis closes a subscriber to which
+ * it has more than 32 MiB to send (client-output-buffer-limit pubsub), and an api hears all answers
+ * through one.
+ */
+const maxAnswer = 4 * MiB;
 
 export interface RpcClient {
   /** Throws the worker's error, or `host_unavailable` when no answer arrives in time. */
@@ -150,7 +158,7 @@ export async function serveQueries(
     const reply = await answerOne(answers, parsed.data, asking);
     if (reply === null) return;
     await redis
-      .publish(channels.replies(host, api), JSON.stringify({ id, ...reply }))
+      .publish(channels.replies(host, api), textOf(id, reply, asking))
       .catch((error: Error) => asking.log.warn({ reason: error.message }, 'an answer got lost'));
   };
   const take = (text: string) => {
@@ -170,6 +178,16 @@ export async function serveQueries(
       await pause(200);
     }
   }
+}
+
+/** An answer as it is sent, or in its place the failure that it is too large. */
+function textOf(id: string, reply: object, { log }: Asking): string {
+  const text = JSON.stringify({ id, ...reply });
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= maxAnswer) return text;
+  log.warn({ bytes }, 'an answer is too large to be sent');
+  const detail = `the answer of the host has ${bytes} bytes, and at most ${maxAnswer} are sent`;
+  return JSON.stringify({ id, failure: { code: 'internal', detail } });
 }
 
 async function answerOne(

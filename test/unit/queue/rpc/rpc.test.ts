@@ -77,3 +77,34 @@ test('queries that wait together are taken together, not a round trip each', asy
   stop.abort();
   await served;
 });
+
+test('an answer that is too large for Redis to hold is a failure, and the others are answered', async () => {
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const waiting = [written(), written(), written()];
+  const blocking = {
+    async brpop() {
+      const next = waiting.pop();
+      if (next === undefined) await once(stop.signal, 'abort');
+      return next === undefined ? null : ['asks', next];
+    },
+    rpop: async () => null,
+  };
+  const told: { id: string; answer?: string; failure?: { code: string; detail: string } }[] = [];
+  const redis = { publish: async (_: string, text: string) => told.push(JSON.parse(text)) };
+  const texts = ['small', 'x'.repeat(5 * 1024 * 1024), 'also small'];
+  const answers = { 'container.read': async () => texts.pop() } as unknown as QueryHandlers;
+  const parts = [redis, blocking] as unknown as [Redis, Redis];
+  const { log, lines } = keepLog();
+  const served = serveQueries(...parts, 'h1', answers, { now: Date.now }, log, stop.signal);
+  await until('all are answered', () => told.length === 3);
+  expect(told.flatMap(({ answer }) => answer ?? []).sort()).toEqual(['also small', 'small']);
+  const [failure] = told.flatMap((one) => one.failure ?? []);
+  expect(failure).toEqual({
+    code: 'internal',
+    detail: 'the answer of the host has 5242937 bytes, and at most 4194304 are sent',
+  });
+  expect(lines).toMatchObject([{ msg: 'an answer is too large to be sent', question: 'container.read' }]);
+  stop.abort();
+  await served;
+});
