@@ -54,7 +54,7 @@ export type Turn =
  */
 const unfinishedSeconds = 30 * 86_400;
 
-/** Progress lines to keep for one job; a step reports at most 101 percentages. */
+/** Progress lines to keep for one job; a step reports at most some hundred. */
 const maxLines = 5_000;
 
 export function createWorkerRecords(redis: Redis, host: string, keepSeconds: number): WorkerRecords {

@@ -11,7 +11,7 @@ import { lastLines } from '../../journald/journal-tail.ts';
 import type { UnitState } from '../../systemd/systemd.ts';
 import { foreignUnit } from '../../systemd/unit-links.ts';
 import { tooManyObjects } from '../clone-limits.ts';
-import { createGitProgress } from './git-progress.ts';
+import { createGitProgress, thinned } from './git-progress.ts';
 
 /** Milliseconds between two checks of the unit. */
 const lookInterval = 50;
@@ -135,12 +135,12 @@ function followProgress(
 ): Promise<never> {
   const { objects } = repositories.limits;
   return new Promise((_, reject) => {
-    let told = '';
-    const read = createGitProgress(({ phase, percent, total }) => {
-      if (phase === 'Receiving objects' && total > objects) reject(tooManyObjects(objects));
-      const line = `${phase} ${percent}`;
-      if (line !== told) report({ step: 'clone', message: phase.toLowerCase(), percent });
-      told = line;
+    const tell = thinned(({ phase, percent }) =>
+      report({ step: 'clone', message: phase.toLowerCase(), percent }),
+    );
+    const read = createGitProgress((progress) => {
+      if (progress.phase === 'Receiving objects' && progress.total > objects) reject(tooManyObjects(objects));
+      tell(progress);
     });
     const follow = async () => {
       const name = jobContainer(resource);

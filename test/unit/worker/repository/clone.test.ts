@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import { canonicalCloneUrl } from '../../../../src/jobs/fields/clone-url.ts';
 import { refName } from '../../../../src/jobs/fields/identifier.ts';
 import { isLoopback, isPublic, parseAllowance } from '../../../../src/worker/domain/addresses.ts';
-import { createGitProgress, type GitProgress } from '../../../../src/worker/repository/git/git-progress.ts';
+import {
+  createGitProgress,
+  type GitProgress,
+  thinned,
+} from '../../../../src/worker/repository/git/git-progress.ts';
 import { hostileRefs, hostileUrls } from '../../../support/hostile.ts';
 
 test.each([
@@ -102,4 +106,30 @@ test("git's progress is read however it comes in pieces", () => {
       { phase: 'Receiving objects', percent: 100, total: 200 },
     ]);
   }
+});
+
+test.each([
+  ['of one phase after the other', 'remote: Counting objects', 'remote: Compressing objects'],
+  ['with phases that git does not know', 'remote: Phase A', 'remote: Phase B'],
+  ["with the client's phases", 'remote: Receiving objects', 'remote: Resolving deltas'],
+])('100,000 lines of a server %s are a few hundred reports at most', (_, ...phases) => {
+  let reports = 0;
+  const read = createGitProgress(() => reports++);
+  for (let n = 0; n < 100_000; n++) read(`${phases[n % 2]}:  ${n % 101}% (${n}/100000)\r`);
+  expect(reports).toBeLessThanOrEqual(202);
+});
+
+test('progress is reported five times a second, and the end of every phase at once', () => {
+  let now = 0;
+  const told: string[] = [];
+  const tell = thinned(
+    ({ phase, percent }) => told.push(`${phase} ${percent} at ${now}`),
+    () => now,
+  );
+  for (const phase of ['a', 'b'])
+    for (const percent of [0, 40, 70, 90, 99, 100]) {
+      tell({ phase, percent, total: 1 });
+      now += 90;
+    }
+  expect(told).toEqual(['a 0 at 0', 'a 90 at 270', 'a 100 at 450', 'b 70 at 720', 'b 100 at 990']);
 });
