@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { seesJob } from '../jobs/access/scope.ts';
+import { type Scope, seesJob } from '../jobs/access/scope.ts';
 import type { Change } from '../jobs/change.ts';
 import { Failure, tokenInvalid } from '../jobs/errors.ts';
 import type { Command } from '../jobs/registry.ts';
@@ -31,7 +31,7 @@ export interface Authorizer {
   auditRejection(record: JobRecord, reason: string): void;
   /** The token in a job's request, as logs name it. Verifies nothing. */
   tokenOf(record: JobRecord): string | undefined;
-  /** Whether a sealed request asks to cancel a job, and may. */
+  /** Whether a sealed request asks to cancel a job, and may: it must see the job's own request. */
   cancels(sealed: string, record: JobRecord): Promise<boolean>;
   /** Authorizes a sealed request for an immediate answer. Its order must have this name. */
   order<N extends OrderName>(sealed: string, name: N): Promise<AuthorizedRead<N>>;
@@ -114,12 +114,18 @@ export function createAuthorizer(parts: AuthorizerParts): Authorizer {
 
     tokenOf: (record) => tokenIn(parts, record),
 
-    cancels(sealed, { job }) {
+    cancels(sealed, record) {
+      const { id } = record.job;
       const check = async (opened: Envelope) => {
         const { order } = await pass(parts, opened);
-        return order.name === 'job.cancel' && order.wants.id === job.id && seesJob(order.scope, job);
+        if (order.name !== 'job.cancel' || order.wants.id !== id) return false;
+        // Also a job whose issuer was revoked since it began.
+        if (seesAllJobs(order.scope)) return true;
+        // A writer of Redis may give the record any user and resource: the job's request counts.
+        await passChange(parts, open(parts, requestOf(record)), record);
+        return seesJob(order.scope, record.job);
       };
-      return unlessRefused(() => audited({ job: job.id }, { sealed, uses: ['cancel'], job: job.id }, check));
+      return unlessRefused(() => audited({ job: id }, { sealed, uses: ['cancel'], job: id }, check));
     },
 
     order: (sealed, name) =>
@@ -168,6 +174,9 @@ function tokenIn({ sealer, host }: AuthorizerParts, { sealed, job }: JobRecord):
   return opened ? tokenLabel(opened.token) : undefined;
 }
 
+/** Whether a scope for this host includes every job on it. */
+const seesAllJobs = ({ u, r, types }: Scope) => u === undefined && r === undefined && types === undefined;
+
 /** The user and the origin of a request, for logs. */
 const ownerOf = ({ token, origin }: Envelope, user: string | undefined) => ({
   user,
@@ -192,15 +201,21 @@ async function pass(parts: AuthorizerParts, opened: Envelope) {
   return passed;
 }
 
+/** The same, for the request of a job, whose record must say what the request does. */
+async function passChange(parts: AuthorizerParts, opened: Envelope, record: JobRecord) {
+  const { order, claims, tenant } = await pass(parts, opened);
+  if (!isJobOrder(order) || !isSame(order.wants, record, parts.host))
+    throw new Failure('token_forbids', 'the job does not match its request');
+  return { order, claims, tenant };
+}
+
 async function passJob(
   parts: AuthorizerParts,
   opened: Envelope,
   record: JobRecord,
   known: (digest: string) => Promise<boolean>,
 ): Promise<AuthorizedJob> {
-  const { order, claims, tenant } = await pass(parts, opened);
-  if (!isJobOrder(order) || !isSame(order.wants, record, parts.host))
-    throw new Failure('token_forbids', 'the job does not match its request');
+  const { order, claims, tenant } = await passChange(parts, opened, record);
   const digest = hash('sha256', JSON.stringify([opened.token, opened.request]), 'base64url');
   if (isExpired(claims, now()) && !(await known(digest))) {
     const detail = 'the token expired before the host took the job; use one with a longer lifetime';

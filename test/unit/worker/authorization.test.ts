@@ -8,6 +8,7 @@ import type { OriginalRequest } from '../../../src/requests/original.ts';
 import { matchRoute } from '../../../src/requests/routes.ts';
 import type { TokenClaims } from '../../../src/token/claims.ts';
 import type { Keyring } from '../../../src/token/keyring.ts';
+import { mintToken } from '../../../src/token/mint.ts';
 import { createSealer, type Purpose } from '../../../src/token/seal.ts';
 import { createVerifier, type Verifier } from '../../../src/token/verifier.ts';
 import { type Authorizer, createAuthorizer } from '../../../src/worker/authorization.ts';
@@ -240,14 +241,43 @@ test('a request that makes no stream opens none', async () => {
   await expect(authorizer.stream(sealed(stop))).rejects.toMatchObject({ code: 'token_forbids' });
 });
 
+/** A request to cancel a job, sealed for its worker. */
+async function cancel(id: string, claims: Partial<TokenClaims> = {}, mint = trust.mint): Promise<string> {
+  const token = await mint(claims);
+  const request: OriginalRequest = { method: 'DELETE', path: `/job/${id}`, query: '', body: '' };
+  const purpose: Purpose = { use: 'cancel', host: 'h1', job: id.padStart(32, '0') };
+  return sealer().seal({ token, request, until: null }, token, purpose);
+}
+
+test.each<[string, Partial<TokenClaims>, Parameters<typeof record>[1]]>([
+  ['another resource than its request', { r: 'team-a-*' }, { job: { resource: 'team-a-web' } }],
+  ['another user than its request', { u: 'eve' }, { job: { user: 'eve' } }],
+  ['another type than its request', { r: 'web' }, { job: { type: 'container.start' } }],
+  ['another fingerprint than its request', { r: 'web' }, { fingerprint: 'x' }],
+  ['no request', { r: 'web' }, { sealed: '' }],
+])('a token for some jobs cancels none whose record in Redis has %s', async (_, claims, forge) => {
+  const forged = await record({}, forge);
+  expect(await authorizer.cancels(await cancel('2a', claims), forged)).toBe(false);
+  expect(audit).toMatchObject([{ msg: 'refused', job: forged.job.id }]);
+});
+
+test('a job whose issuer was revoked since it began is cancelled by who sees all jobs', async () => {
+  const one = await record();
+  const other = await makeIssuer('another');
+  ring = ringOf([other], [trust.daemon]);
+  const mint = (claims: Partial<TokenClaims> = {}) =>
+    mintToken(
+      { aud: 'geard', d: now() + 900, ...claims },
+      { kid: other.kid, key: other.private },
+      { kid: trust.daemon.kid, key: trust.daemon.public },
+    );
+  expect(await authorizer.cancels(await cancel('2a', {}, mint), one)).toBe(true);
+  expect(await authorizer.cancels(await cancel('2a', { r: 'web' }, mint), one)).toBe(false);
+});
+
 test('the end of a job is asked for by a request of its own, which may be about no other job', async () => {
   const one = await record();
-  const cancel = async (id: string, claims: Partial<TokenClaims> = {}) => {
-    const token = await trust.mint(claims);
-    const request: OriginalRequest = { method: 'DELETE', path: `/job/${id}`, query: '', body: '' };
-    const purpose: Purpose = { use: 'cancel', host: 'h1', job: id.padStart(32, '0') };
-    return sealer().seal({ token, request, until: null }, token, purpose);
-  };
+  expect(await authorizer.cancels(await cancel('2a', { r: 'web', u: '0' }), one)).toBe(true);
   expect(await authorizer.cancels(await cancel('2a'), one)).toBe(true);
   expect(await authorizer.cancels(await cancel('2b'), one)).toBe(false);
   expect(await authorizer.cancels(await cancel('2a', { r: 'db' }), one)).toBe(false);
