@@ -1,8 +1,12 @@
+import pino from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { readEpoch } from '../../src/queue/redis/epoch.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
+import { openWorkerQueue, type QueryHandlers } from '../../src/queue/worker-queue.ts';
+import { diskOf, hostNamed } from '../support/queue.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { openQueueApi, type QueueApi } from '../support/test-api.ts';
+import { until } from '../support/until.ts';
 
 /** Somebody who may write into Redis, as the worker of one host may, and what clients of the api get to see of it. */
 
@@ -135,4 +139,42 @@ test.each([
   onTestFinished(() => other.close());
   await other.redis.set(keys.epoch, epoch);
   expect(await readEpoch(other.redis, { now: () => Date.now() })).toEqual({ name: epoch, age: 0 });
+});
+
+/** A gear as a host lists it. */
+const gearOf = (host: string, resource: string, image = 'image') => ({
+  ...{ resource, host, unit: `gear-${resource}.service`, image, ports: [], enabled: true },
+  systemd: { active: 'active', sub: 'running' },
+});
+
+/** Has a host join that holds one gear, and that answers every list of gears with this. */
+async function join({ redis, queue }: QueueApi, host: string, held: string, list: unknown): Promise<void> {
+  const worker = openWorkerQueue({
+    ...{ redis: { url: redis.url }, host, holder: diskOf(host) },
+    ...{ keepSeconds: 1_000, log: pino({ level: 'silent' }) },
+  });
+  onTestFinished(() => worker.close());
+  worker.open(async () => undefined, { 'container.list': async () => list } as unknown as QueryHandlers);
+  await worker.announceHeld('gear', async () => [held]);
+  await worker.announceHost(hostNamed(host), 'held');
+  await until(`${held} is known`, async () => (await queue.queue.findHolder('gear', held)) === host);
+  await until(`${host} is known`, async () => (await queue.queue.hosts()).some(({ name }) => name === host));
+}
+
+const notKnown = { image: null, ports: null, enabled: null, systemd: null };
+
+test.each<[string, unknown, object]>([
+  ['null in it', [null], notKnown],
+  ['no list', { length: 1 }, notKnown],
+  ['a gear without a state', [{ resource: 'b', host: 'h3', unit: 'x' }], notKnown],
+  ['a gear that it was not asked for', [gearOf('h2', 'a', 'forged'), gearOf('h3', 'b')], {}],
+  ['a gear of another host', [gearOf('h2', 'b')], {}],
+])('a host that answers a list of gears with %s speaks only for its own', async (_, list, shown) => {
+  const fleet = await openQueueApi();
+  onTestFinished(() => fleet.close());
+  await join(fleet, 'h2', 'a', [gearOf('h2', 'a')]);
+  await join(fleet, 'h3', 'b', list);
+  const answer = await fetch(`${fleet.api.url}/token/__test__/containers`);
+  expect(answer.status).toBe(200);
+  expect((await json(answer)).containers).toEqual([gearOf('h2', 'a'), { ...gearOf('h3', 'b'), ...shown }]);
 });

@@ -1,10 +1,11 @@
+import type { z } from 'zod';
 import { allows } from '../../jobs/access/patterns.ts';
 import type { Scope } from '../../jobs/access/scope.ts';
 import { actions } from '../../jobs/actions.ts';
 import { Failure } from '../../jobs/errors.ts';
 import type { UserLimits } from '../../jobs/limits.ts';
 import type { Answer } from '../../jobs/registry.ts';
-import type { Sealed } from '../../jobs/rpc/queries.ts';
+import { contentSchemas } from '../../jobs/rpc/queries.ts';
 import type { GearSummary } from '../../jobs/types/container-reads.ts';
 import type { ApiQueue, NamePage } from '../../queue/api-queue.ts';
 import { openAnswer } from '../../requests/envelope.ts';
@@ -40,8 +41,8 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
   return {
     async 'container.read'(_req, res, order) {
       const host = await holderOf(queue, 'gear', order.wants.resource, order.all.h);
-      const ask = (sealed: string) => queue.ask(host, 'container.read', sealed, {});
-      sendJson(res, 200, await askSealed(sealer, order, host, ask));
+      const answer = await askSealed(queue, sealer, order, host, 'container.read');
+      sendJson(res, 200, answer satisfies Answer<'container.read'>);
     },
 
     async 'container.list'(_req, res, { all: { h, after, limit = usualLimit }, scope, seal }) {
@@ -52,8 +53,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
 
     async 'environment.read'(_req, res, order) {
       const host = await holderOf(queue, 'environment', order.wants.resource, order.all.h);
-      const ask = (sealed: string) => queue.ask(host, 'environment.read', sealed, {});
-      const variables = await askSealed(sealer, order, host, ask);
+      const variables = await askSealed(queue, sealer, order, host, 'environment.read');
       // The contract's NAME="value": a JSON string also holds quotes and line breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
       sendText(res, 200, lines.join(''), 'text/plain');
@@ -110,17 +110,19 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
 
 /**
  * Asks a host for an answer that only this request opens. Throws `host_unavailable` when the answer
- * is for another one.
+ * is for another one, or makes no sense.
  */
-async function askSealed<T>(
+async function askSealed<Q extends keyof typeof contentSchemas>(
+  queue: ApiQueue,
   sealer: Sealer,
   { seal }: Pick<AuthorizedOrder<OrderName>, 'seal'>,
   host: string,
-  ask: (sealed: string) => Promise<Sealed<T>>,
-): Promise<T> {
+  question: Q,
+): Promise<z.infer<(typeof contentSchemas)[Q]>> {
   const sealed = seal({ use: 'answer', host });
-  const content = openAnswer(sealer, await ask(sealed), host, sealed);
-  if (content !== null) return content as T;
+  const content = openAnswer(sealer, await queue.ask(host, question, sealed, {}), host, sealed);
+  const parsed = contentSchemas[question].safeParse(content);
+  if (parsed.success) return parsed.data as z.infer<(typeof contentSchemas)[Q]>;
   throw new Failure(
     'host_unavailable',
     `the api cannot read the answer of the host ${host}; check that both have the same version and the same daemon keys`,
@@ -162,8 +164,9 @@ async function listGears(
 }
 
 /**
- * Returns gears in the order of their names and hosts. Queries only their hosts, and leaves out
- * gears that are not there yet, or no longer. Gears of a host that does not answer have no state.
+ * Returns gears in the order of their names. Queries only their hosts, and leaves out gears that
+ * are not there yet, or no longer. Gears of a host that does not answer have no state. Each host
+ * speaks only for itself, and for the names that it was asked for.
  */
 async function readGears(
   holders: NamePage['names'],
@@ -175,8 +178,13 @@ async function readGears(
     names.set(host, some);
     some.push(name);
   }
-  const answers = await Promise.all([...names].map(([host, some]) => ask(host, some)));
-  const gears = new Map(answers.flat().map((gear) => [gear.resource, gear]));
+  const gears = new Map<string, GearSummary>();
+  const read = async ([host, some]: [string, string[]]) => {
+    const asked = new Set(some);
+    for (const gear of await ask(host, some))
+      if (asked.has(gear.resource)) gears.set(gear.resource, { ...gear, host });
+  };
+  await Promise.all([...names].map(read));
   return holders.flatMap(([name]) => gears.get(name) ?? []);
 }
 

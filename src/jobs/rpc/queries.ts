@@ -1,6 +1,7 @@
-import type { Gear, GearSummary } from '../types/container-reads.ts';
+import { z } from 'zod';
+import { type Gear, type GearSummary, gearSummary } from '../types/container-reads.ts';
 import type { EnvironmentVariable } from '../types/environment.ts';
-import type { Drift } from './drift.ts';
+import { type Drift, driftDocument } from './drift.ts';
 
 /** Maximum number of gears in one query to a host. */
 export const maxListed = 1_000;
@@ -23,3 +24,19 @@ export interface Queries {
   'job.cancel': { args: { id: string }; answer: { aborting: boolean } };
 }
 export type Query = keyof Queries;
+
+/** What an api takes for an answer: anything may be sent in its place. */
+export const answerSchemas: { [Q in Query]: z.ZodType<Queries[Q]['answer']> } = {
+  'container.read': z.string(),
+  'container.list': z.array(gearSummary).max(maxListed),
+  'environment.read': z.string(),
+  'drift.read': driftDocument,
+  'stream.open': z.object({ head: z.unknown() }),
+  'job.cancel': z.object({ aborting: z.boolean() }),
+};
+
+/** The same for the content of a sealed answer. Another version may say more, or less. */
+export const contentSchemas = {
+  'container.read': z.custom<Gear>((said) => typeof said === 'object' && said !== null),
+  'environment.read': z.array(z.object({ name: z.string(), value: z.string() })),
+};

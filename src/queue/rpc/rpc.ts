@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { Failure, failureOf, toldFailure } from '../../jobs/errors.ts';
 import { MiB } from '../../jobs/fields/bytes.ts';
 import { payloadVersion } from '../../jobs/payload-version.ts';
-import type { Queries, Query } from '../../jobs/rpc/queries.ts';
+import { answerSchemas, type Queries, type Query } from '../../jobs/rpc/queries.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { RedisClock } from '../redis/clock.ts';
@@ -63,7 +63,7 @@ const maxTimeout = 60_000;
 const maxAnswer = 4 * MiB;
 
 export interface RpcClient {
-  /** Throws the worker's error, or `host_unavailable` when no answer arrives in time. */
+  /** Throws the worker's error, or `host_unavailable` when no valid answer arrives in time. */
   ask<Q extends Query>(
     host: string,
     question: Q,
@@ -115,7 +115,10 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
         .exec();
       const { answer, failure } = (await reply) ?? {};
       if (failure) throw failureOf(failure);
-      return answer as never;
+      const parsed = answerSchemas[question].safeParse(answer);
+      if (!parsed.success)
+        throw new Failure('host_unavailable', `the host ${host} has sent an invalid answer`);
+      return parsed.data;
     },
   };
 }
