@@ -178,3 +178,32 @@ test.each<[string, unknown, object]>([
   expect(answer.status).toBe(200);
   expect((await json(answer)).containers).toEqual([gearOf('h2', 'a'), { ...gearOf('h3', 'b'), ...shown }]);
 });
+
+test("a host lists no job of another host, and hides none of another's in its lists", async () => {
+  const id = await altered({ state: 'running' });
+  const order = Number(await redis.redis.zscore(keys.jobs('h1'), id));
+  const listed = async () => {
+    const { jobs } = await json(ask('jobs?limit=1000'));
+    return jobs.filter((one: { id: string }) => one.id === id).map(({ host }: { host: string }) => host);
+  };
+  const job = await redis.redis.hgetall(keys.job('h1', id));
+  await redis.redis.sadd(keys.hosts, 'h2');
+  await redis.redis.zadd(keys.jobs('h2'), order + 1, id);
+  await redis.redis.hset(keys.job('h2', id), { ...job, state: 'succeeded' });
+  expect(await listed()).toEqual(['h1']);
+  await redis.redis.zadd(keys.jobs('h2'), order + 1, id);
+  await redis.redis.hset(keys.job('h2', id), { ...job, host: 'h2' });
+  expect((await listed()).sort()).toEqual(['h1', 'h2']);
+  await redis.redis.srem(keys.hosts, 'h2');
+});
+
+test('a job that says that it is on another host than its id has failed, on the host of its id', async () => {
+  const id = await altered({ state: 'running' }, { host: 'h2' });
+  expect(await json(ask(`job/${id}`))).toMatchObject({
+    ...{ host: 'h1', state: 'failed' },
+    error: { code: 'internal', detail: 'the record of this job cannot be read' },
+  });
+  const record = await queue.worker.records.read(id);
+  if (!record) throw new Error('no record');
+  await queue.worker.records.drop(record.job);
+});

@@ -6,6 +6,9 @@ import { isFinal, type Job, type JobState, jobStates, type Outcome, progress } f
 import { parseJson } from '../../lib/parse-json.ts';
 import { readTraceparent } from '../../lib/tracing.ts';
 
+/** Where a job is. */
+export type JobPlace = Pick<Job, 'host' | 'id'>;
+
 /** A job as Redis keeps it: the public job, and internal fields. */
 export interface JobRecord {
   job: Job;
@@ -102,15 +105,16 @@ type Run = z.infer<typeof run>;
 
 /**
  * Reads the record of a job from its two hashes, by the api and by the worker; null when there is
- * none. Its id is the one it was found under, whatever the record contains. Anyone may have written
- * to Redis: a value that geard would not write counts as missing. A job with too little left has
- * failed with `internal`, so that its client sees the failure and its worker drops it.
+ * none. Its id and its host are those it was found under, whatever the record contains. Anyone may
+ * have written to Redis: a value that geard would not write counts as missing. A job with too
+ * little left, or of another host, has failed with `internal`, so that its client sees the failure
+ * and its worker drops it.
  */
-export function readRecord(id: string, job: Hash, written: Hash): JobRecord | null {
+export function readRecord(place: JobPlace, job: Hash, written: Hash): JobRecord | null {
   if (Object.keys(job).length === 0) return null;
   const [told, became] = [accepted.safeParse(job), run.safeParse(written)];
-  if (!told.success || !became.success) return unreadable(id, told.data);
-  return recordOf(id, told.data, became.data);
+  if (!told.success || !became.success || told.data.host !== place.host) return unreadable(place, told.data);
+  return recordOf(place.id, told.data, became.data);
 }
 
 function recordOf(id: string, told: Accepted, written: Run): JobRecord {
@@ -155,8 +159,8 @@ const nothing = accepted.parse({
   fingerprint: '',
 });
 
-function unreadable(id: string, told: Accepted = nothing): JobRecord {
-  const known = { ...told, sealed: '', cancel: null, v: 1 };
+function unreadable({ host, id }: JobPlace, told: Accepted = nothing): JobRecord {
+  const known = { ...told, host, sealed: '', cancel: null, v: 1 };
   const { job, ...record } = recordOf(id, known, run.parse({ state: 'failed' }));
   const error = problemOf('internal', 'the record of this job cannot be read', { job: id });
   return { ...record, job: { ...job, finishedAt: job.createdAt, error } };

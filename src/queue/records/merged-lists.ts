@@ -40,8 +40,10 @@ export async function readBatch(redis: Redis, lists: List[], after: Place, wante
   const pages = await Promise.all(lists.map((list) => readList(redis, list, after, each)));
   // The list that breaks off first may have more ids below that place.
   const order = pages.reduce((most, { end }) => Math.max(most, end), Number.NEGATIVE_INFINITY);
-  const listed = new Map<string, Listed>(); // One id may be in several lists.
-  for (const one of pages.flatMap((page) => page.listed)) if (one.order >= order) listed.set(one.id, one);
+  // One id may be in several lists of a host; in those of another host it hides nothing.
+  const listed = new Map<string, Listed>();
+  for (const one of pages.flatMap((page) => page.listed))
+    if (one.order >= order) listed.set(`${one.host} ${one.id}`, one);
   const all = [...listed.values()].sort((a, b) => (isBefore(a, b) ? -1 : 1));
   return firstOf({ listed: all, end: order === Number.NEGATIVE_INFINITY ? null : { order, id: '' } }, wanted);
 }

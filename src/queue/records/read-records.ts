@@ -1,20 +1,19 @@
 import type { Redis } from 'ioredis';
-import type { Job } from '../../jobs/job.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { keys } from '../redis/keys.ts';
 import { runScript } from '../scripts/run-script.ts';
 import { expireJob } from './end-job.ts';
-import { type JobRecord, readHash, readRecord, shownFields } from './job-record.ts';
+import { type JobPlace, type JobRecord, readHash, readRecord, shownFields } from './job-record.ts';
 import { hostInLedger, readJobOf } from './worker-records.ts';
-
-/** Where a job is. */
-export type JobPlace = Pick<Job, 'host' | 'id'>;
 
 /** Reads jobs for clients. */
 export interface RecordReader {
   /** A job on any host, or null. */
   job(id: string): Promise<JobRecord | null>;
-  /** Jobs without their sealed requests; null for each missing one. */
+  /**
+   * Jobs without their sealed requests; null for each missing one, and for one that says that it is
+   * of another host: a host lists only its own.
+   */
   shown(places: JobPlace[]): Promise<(JobRecord | null)[]>;
 }
 
@@ -53,6 +52,7 @@ async function readShown(redis: Redis, host: string, places: JobPlace[]) {
     const job: Record<string, string> = {};
     for (const [n, value] of (read[2 * i] ?? []).entries())
       if (value !== null) job[shownFields[n] ?? ''] = value;
-    return [place, readRecord(place.id, job, readHash((read[2 * i + 1] ?? []) as string[]))];
+    if ((job['host'] ?? host) !== host) return [place, null];
+    return [place, readRecord(place, job, readHash((read[2 * i + 1] ?? []) as string[]))];
   });
 }

@@ -73,7 +73,8 @@ export function createWorkerRecords(redis: Redis, host: string, keepSeconds: num
         unfinishedSeconds,
       ]);
       if (reply[0] === 'behind') return { turn: 'behind', first: reply[1] };
-      const record = reply[0] === 'begun' ? readRecord(id, readHash(reply[1]), readHash(reply[2])) : null;
+      const record =
+        reply[0] === 'begun' ? readRecord({ host, id }, readHash(reply[1]), readHash(reply[2])) : null;
       return record ? { turn: 'begun', record } : { turn: 'over' };
     },
 
@@ -135,7 +136,7 @@ export async function readJobOf(redis: Redis, host: string, id: string): Promise
     redis.hgetall(keys.job(host, id)),
     redis.hgetall(keys.run(host, id)),
   ]);
-  return readRecord(id, job, run);
+  return readRecord({ host, id }, job, run);
 }
 
 const progressLine = progress.extend({ time: z.iso.datetime() });

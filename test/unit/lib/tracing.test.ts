@@ -74,7 +74,7 @@ describe('a traceparent', () => {
 describe('the span in a record of a job', () => {
   const record = { type: 'container.stop', resource: 'web', host: 'h1', user: 'ann', fingerprint: 'f' };
   const read = (span: string) =>
-    readRecord(job, { ...record, createdAt: new Date(0).toISOString(), span }, {});
+    readRecord({ host: 'h1', id: job }, { ...record, createdAt: new Date(0).toISOString(), span }, {});
   const longer: [what: string, text: string] = ['something behind it', `cc${sent.slice(2)}-more`];
 
   test('is read', () => expect(read(sent)?.origin.span).toBe(sent));
