@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type Scope, seesJob } from '../jobs/access/scope.ts';
+import { type Scope, seesJob, seesResource } from '../jobs/access/scope.ts';
 import type { Change } from '../jobs/change.ts';
 import { Failure, tokenInvalid } from '../jobs/errors.ts';
 import type { Command } from '../jobs/registry.ts';
@@ -65,6 +65,8 @@ export interface AuthorizedJob {
   command: Command;
   /** The tenant whose limits it counts against; see tenantOf. */
   tenant: string;
+  /** Whether the token allows this name: its job tells of no other resource. */
+  sees(resource: string): boolean;
   /** Hash of the request and its token, to recognize them later. */
   digest: string;
 }
@@ -221,7 +223,8 @@ async function passJob(
     const detail = 'the token expired before the host took the job; use one with a longer lifetime';
     throw new Failure('expired', detail);
   }
-  return { command: order.wants.command, tenant, digest };
+  const sees = (resource: string) => seesResource({ r: claims.r }, resource);
+  return { command: order.wants.command, tenant, sees, digest };
 }
 
 /** The same, for an immediate answer: neither the request nor its token may have expired. */

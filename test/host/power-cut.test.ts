@@ -29,6 +29,7 @@ function make(resource: string, job: string) {
   const context = {
     job,
     tenant: '0',
+    sees: () => true,
     services: open.services,
     signal: new AbortController().signal,
     report: () => undefined,

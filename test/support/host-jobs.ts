@@ -47,6 +47,7 @@ export function begin<T extends JobType>({ type, params }: { type: T; params: Pa
   const context = (signal = new AbortController().signal): JobContext => ({
     job,
     tenant: '0',
+    sees: () => true,
     services: open.services,
     signal,
     report: () => undefined,

@@ -35,7 +35,9 @@ const result = z.strictObject({
   environment: z.string(),
   variables: z.number(),
   changed: z.boolean(),
-  gears: z.array(z.string()).describe('Gears that use it; they see a change at their next (re)start'),
+  gears: z
+    .array(z.string())
+    .describe('Gears that use it and that the token allows; they see a change at their next (re)start'),
 });
 
 const toEnvironment = {

@@ -38,10 +38,13 @@ function assertBounded(env: EnvironmentVariable[]): void {
     );
 }
 
+/** Names no image: it may be the one of another tenant's gear. */
+const missingImage = 'the image of a gear that uses the environment is no longer on the host';
+
 async function change(
   { resource }: Params<'environment.replace'>,
   env: EnvironmentVariable[],
-  { services, job, report, signal, checkpoint }: JobContext,
+  { services, job, sees, report, signal, checkpoint }: JobContext,
 ): Promise<Result<'environment.replace'>> {
   signal.throwIfAborted();
   report({ step: 'environment', message: `writing the environment ${resource}` });
@@ -59,9 +62,10 @@ async function change(
       .catch((error: unknown) => {
         // The other gears are to see the change all the same.
         if (!(error instanceof Failure && error.code === 'image_not_found')) throw error;
-        missing ??= error;
+        missing ??= sees(gear) ? error : new Failure('image_not_found', missingImage);
       });
   }
   if (missing !== null) throw missing;
-  return { environment: resource, variables: env.length, changed: seen !== 'same', gears };
+  const seenGears = gears.filter(sees); // Gears of other tenants may use it, too.
+  return { environment: resource, variables: env.length, changed: seen !== 'same', gears: seenGears };
 }

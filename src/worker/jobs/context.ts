@@ -9,6 +9,8 @@ export interface JobContext {
   job: string;
   /** The tenant whose limits it counts against; see tenantOf. */
   tenant: string;
+  /** Whether the job's token allows this name; the outcome tells of no other resource. */
+  sees(resource: string): boolean;
   /** Their log lines name the job and its user. */
   services: HostServices;
   /** Aborts with `HandedBack` or, when the job can be undone, with `Cancelled`. */

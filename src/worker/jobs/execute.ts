@@ -11,7 +11,7 @@ import { detailOf, undoWork } from './undo.ts';
 /** Maximum worker crashes by one job: a job that always crashes its worker must end. */
 const maxCrashes = 20;
 
-export interface Execution extends Pick<JobContext, 'tenant' | 'services' | 'checkpoint'> {
+export interface Execution extends Pick<JobContext, 'tenant' | 'sees' | 'services' | 'checkpoint'> {
   handlers: Handlers;
   /** How often the job has crashed a worker before. */
   crashes: number;
@@ -36,10 +36,18 @@ const mayEndWith = (type: JobType, code: ErrorCode) => [...always, ...jobs[type]
 
 /** Runs a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
-  const { handlers, crashes, cancelled, handedBack, services, tenant, checkpoint } = execution;
+  const { handlers, crashes, cancelled, handedBack, services, tenant, sees, checkpoint } = execution;
   const { log } = services;
   const report = (progress: Progress) => unlessLost(execution.report(progress), log);
-  const contextFor = (signal: AbortSignal) => ({ job: job.id, tenant, services, signal, report, checkpoint });
+  const contextFor = (signal: AbortSignal) => ({
+    job: job.id,
+    tenant,
+    sees,
+    services,
+    signal,
+    report,
+    checkpoint,
+  });
   const task = bind(handlers, command, contextFor);
   const run = async (signal: AbortSignal): Promise<Outcome> => {
     const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });

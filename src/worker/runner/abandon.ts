@@ -20,7 +20,8 @@ export async function abandon(
   if (!handler?.abandon || !resourceName.safeParse(resource).success)
     return 'what an earlier attempt has done stays in effect';
   const checkpoint = (look: () => Promise<string>) => look();
-  const context = { job: id, tenant: user, services, signal, report: () => {}, checkpoint };
+  const known = { job: id, tenant: user, sees: () => false, services };
+  const context = { ...known, signal, report: () => {}, checkpoint };
   const undo = async () => (await handler.abandon?.(resource, context, why)) ?? '';
   const work = () => undoWork(undo, { signal, log: services.log });
   return kindOf(type) === 'gear' ? services.gearLocks.hold(resource, work) : work();

@@ -36,7 +36,7 @@ export async function runJob(...job: Parameters<typeof run>): Promise<Outcome> {
 async function run(
   parts: RunnerParts,
   record: JobRecord,
-  { command, tenant }: AuthorizedJob,
+  { command, tenant, sees }: AuthorizedJob,
   signals: Pick<Execution, 'signal' | 'handedBack'>,
   log: Logger,
 ): Promise<Outcome> {
@@ -51,6 +51,7 @@ async function run(
       ...signals,
       services: { ...services, log },
       tenant,
+      sees,
       handlers,
       crashes: record.crashes - 1, // Not counting this attempt.
       cancelled,

@@ -80,6 +80,16 @@ test('a job whose request an issuer allows passes, with the command that the req
   expect(audit).toEqual([]);
 });
 
+test('a job sees the names that its token allows, not only its own', async () => {
+  const seen = async (r?: string) => {
+    const { sees } = await authorizer.job(await record({ claims: r === undefined ? {} : { r } }), never);
+    return ['web', 'web-2', 'db'].filter(sees);
+  };
+  expect(await seen('web')).toEqual(['web']);
+  expect(await seen('web*')).toEqual(['web', 'web-2']);
+  expect(await seen()).toEqual(['web', 'web-2', 'db']);
+});
+
 test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], string]>([
   ['is not sealed', {}, { sealed: '' }, 'token_invalid'],
   [

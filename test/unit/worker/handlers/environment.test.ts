@@ -1,22 +1,41 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { createLocks } from '../../../../src/lib/async/locks.ts';
+import { dockerCommands } from '../../../../src/worker/docker/commands.ts';
 import { hostPaths } from '../../../../src/worker/domain/paths.ts';
+import { type GearUnit, renderUnit } from '../../../../src/worker/domain/unit-file.ts';
 import { merge, replace } from '../../../../src/worker/handlers/environment.ts';
 import { makeDirectories } from '../../../../src/worker/host/files.ts';
 import type { JobContext } from '../../../../src/worker/jobs/context.ts';
+import { plainGear } from '../../../support/some-gear.ts';
 
-/** The context of a job on a host with these files and without a gear. */
-async function onHost(): Promise<JobContext> {
+/** The context of team-a's job, on a host with gears that use its environment. No image is there. */
+async function onHost(...gears: string[]): Promise<JobContext> {
   const base = await mkdtemp(join(tmpdir(), 'geard-environment-'));
   onTestFinished(() => rm(base, { recursive: true }));
   const paths = hostPaths(base);
   await makeDirectories(paths.directories);
+  const engine = {
+    ...dockerCommands,
+    image: async () => null,
+    removeImages: async () => undefined,
+  };
+  for (const resource of gears) {
+    const plain = plainGear(resource);
+    const unit: GearUnit = {
+      ...plain,
+      spec: { ...plain.spec, image: `${resource}/image`, environment: 'team-a' },
+    };
+    await writeFile(paths.unit(resource), renderUnit(unit, { paths, engine }));
+  }
+  const systemd = { state: async () => ({ needsReload: false }) };
   return {
     job: 'a'.repeat(32),
     tenant: '0',
-    services: { host: 'h1', paths },
+    sees: (resource: string) => resource.startsWith('team-a'),
+    services: { host: 'h1', paths, engine, systemd, gearLocks: createLocks() },
     signal: new AbortController().signal,
     report: () => undefined,
     checkpoint: (look: () => Promise<string>) => look(),
@@ -51,4 +70,20 @@ test('merges make an environment of no more than 512 variables', async () => {
   await replace.run({ resource: 'team-a', env: variables('V', 512, '') }, context);
   const more = { resource: 'team-a', env: variables('W', 1, '') };
   await expect(merge.run(more, context)).rejects.toMatchObject({ code: 'invalid_request' });
+});
+
+test('the result names the gears that the token allows, although others use the environment', async () => {
+  const context = await onHost('team-a-web', 'team-b-web');
+  expect(await replace.run({ resource: 'team-a', env: [] }, context)).toMatchObject({
+    gears: ['team-a-web'],
+  });
+});
+
+test.each([
+  ['team-a-web', 'the image team-a-web/image is no longer on the host'],
+  ['team-b-web', 'the image of a gear that uses the environment is no longer on the host'],
+])('where the image of %s is missing, the failure says: %s', async (gear, message) => {
+  const context = await onHost(gear);
+  const params = { resource: 'team-a', env: [{ name: 'A', value: 'a\nb' }] };
+  await expect(replace.run(params, context)).rejects.toMatchObject({ code: 'image_not_found', message });
 });

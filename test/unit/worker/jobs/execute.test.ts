@@ -34,6 +34,7 @@ function setUp(run: () => Promise<unknown> = async () => 'done', { cancelled = f
     countRetry,
     checkpoint: (look: () => Promise<string>) => look(),
     tenant: '0',
+    sees: () => true,
   };
   const command = { type: 'container.stop', params: { resource: 'a' } } as const;
   return {

@@ -70,6 +70,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
   const requestOf = ({ job: { user, resource } }: JobRecord): AuthorizedJob => ({
     command: { type: 'container.stop', params: { resource } },
     tenant: user,
+    sees: () => true,
     digest: 'digest',
   });
   const authorizer = {
