@@ -110,10 +110,14 @@ test.each([
   [
     'cgroup',
     127,
-    'runc create failed: unable to apply cgroup configuration: failed to write 1: no such file',
+    'docker: Error response from daemon: runc create failed: unable to apply cgroup configuration: failed to write 1: no such file',
   ],
   ['room', 125, 'docker: mkdir /var/lib/docker/overlay2/1f-init: no space left on device.'],
-  ['name', 125, 'Conflict. The container name "/gear-made-name" is already in use by container "1f"'],
+  [
+    'name',
+    125,
+    'docker: Error response from daemon: Conflict. The container name "/gear-made-name" is already in use by container "1f"',
+  ],
 ])('a container that Docker cannot make for once is made again: %s', async (what, status, lost) => {
   const r = `made-${what}`;
   const command = shell(`test -e /data/seen && ${serve}; : >/data/seen; echo '${lost}'; exit ${status}`);

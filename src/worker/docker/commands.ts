@@ -22,6 +22,8 @@ const sentences: Record<number, string> = {
  */
 const passing = /unable to apply cgroup configuration|container name "[^"]+" is already in use/;
 
+const isByClient = (line: string) => line.startsWith('docker: ');
+
 export const dockerCommands: EngineCommands = {
   name: 'Docker',
   service: 'docker.service',
@@ -29,12 +31,15 @@ export const dockerCommands: EngineCommands = {
   stopCommand: (name, seconds) => [client, 'stop', '--time', String(seconds), name],
   removeCommand: (name) => [client, 'rm', '--force', '--volumes', name],
 
+  isByClient,
+
   explainExit(status, said) {
     const sentence = sentences[status];
     if (sentence === undefined) return null;
-    const says = (pattern: RegExp) => said.some((line) => pattern.test(line));
+    const lines = said.filter(isByClient);
+    const says = (pattern: RegExp) => lines.some((line) => pattern.test(line));
     if (says(passing)) return hostUnavailable('Docker could not create the container');
-    if (status === refused && said.some(saysDiskIsFull)) return diskIsFull(new Error(said.join('\n')));
+    if (status === refused && lines.some(saysDiskIsFull)) return diskIsFull(new Error(lines.join('\n')));
     if (status === refused && says(/address already in use|port is already allocated/)) {
       const detail =
         'another program took an external port while the gear started; stop it, or install the gear with another port';

@@ -44,6 +44,24 @@ export async function orNull<T>(name: string, ask: () => Promise<T>, of?: string
 }
 
 /**
+ * The beginnings of the engine's messages about files of its own. A registry's text stands behind
+ * a code (`unknown: `) or behind the engine's words for an answer.
+ */
+const aboutFiles = [
+  /^(?:write|mkdir|open|rename|link|symlink|sync|fsync|truncate|chmod|lchown) \//,
+  /^failed to copy: (?:failed to send write: )?write \//,
+  /^failed to (?:register layer|extract layer|prepare extraction snapshot)\b/,
+  /^failed commit on ref /,
+];
+
+/** Whether the engine had no room for an image. What a registry says of a disk does not count. */
+function hadNoRoom(message: string): boolean {
+  const said = message.replace(/^\(HTTP code \d+\) [a-z ]+ - /, '').trimEnd();
+  const isFull = /(?:no space left on device|disk quota exceeded)(?:: unknown)?$/i.test(said);
+  return isFull && aboutFiles.some((beginning) => beginning.test(said));
+}
+
+/**
  * Classifies a failed pull by the messages of the engine and the registry. The messages stay in the
  * log: they reveal which addresses answer, and which do not.
  */
@@ -52,7 +70,7 @@ export function asPullFailure(reference: string, error: unknown): Failure {
   const failed = (what: ErrorCode, detail: string) => new Failure(what, detail, { cause: error });
   if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET' || code === 'EPIPE')
     return asDockerFailure(error);
-  if (saysDiskIsFull(message)) return diskIsFull(error);
+  if (hadNoRoom(message)) return diskIsFull(error);
   // The server there speaks HTTP but is no registry.
   if (/error parsing HTTP/i.test(message)) return registryUnreachable(reference, error);
   if (/denied|unauthorized|authentication required|no basic auth|forbidden/i.test(message))

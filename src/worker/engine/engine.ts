@@ -46,6 +46,8 @@ export interface EngineCommands {
    * process ended with this status.
    */
   explainExit(status: number, said: readonly string[]): Failure | string | null;
+  /** Whether a message is by the client itself; the process in the container writes the others. */
+  isByClient(line: string): boolean;
 }
 
 /** A container for a unit to run. Its image must exist. The engine removes it at its end. */

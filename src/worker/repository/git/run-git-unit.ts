@@ -2,7 +2,7 @@ import { Failure } from '../../../jobs/errors.ts';
 import { pause } from '../../../lib/async/pause.ts';
 import { jobContainer, jobUnit } from '../../domain/paths.ts';
 import { endUnit } from '../../engine/end-unit.ts';
-import type { ContainerRun } from '../../engine/engine.ts';
+import type { ContainerRun, EngineCommands } from '../../engine/engine.ts';
 import { runOfEngine, takenDown } from '../../engine/service.ts';
 import { diskIsFull, saysDiskIsFull } from '../../host/files.ts';
 import type { HostServices } from '../../host-services.ts';
@@ -28,8 +28,24 @@ export interface GitWork {
   assertSmall(): Promise<void>;
 }
 
-/** git's message for a full disk that does not mention the disk. */
-const outOfRoom = /failed to write new configuration file/;
+/** git's messages for a full disk; one of them does not mention the disk. */
+const outOfRoom = [
+  /^(?:fatal|error): .*: (?:No space left on device|Disk quota exceeded)$/,
+  /^(?:fatal|error): failed to write new configuration file/,
+];
+/** Here git repeats what a server says, or what is in the server's objects. */
+const byServer = /^(?:fatal|error): (?:remote error: |object [0-9a-f])/;
+
+/**
+ * Whether the engine's client or git reports a full disk in this line. git writes over its progress
+ * (the journal's carriage returns are replaced); a server's text follows `remote: `.
+ */
+export function saysNoRoom(engine: Pick<EngineCommands, 'isByClient'>, line: string): boolean {
+  if (engine.isByClient(line)) return saysDiskIsFull(line);
+  const [own = ''] = line.split('remote: ', 1);
+  const parts = own.split('\ufffd').filter((part) => !byServer.test(part));
+  return parts.some((part) => outOfRoom.some((message) => message.test(part)));
+}
 
 /** The beginning of the descriptions of our units. */
 const ours = 'geard: makes the repository ';
@@ -114,8 +130,7 @@ async function gitFailure(
   const lines = await lastLines(unit, state.invocation);
   const passing = await takenDown(services, engineBefore);
   if (passing) return passing;
-  if (lines.some((line) => saysDiskIsFull(line) || outOfRoom.test(line)))
-    return diskIsFull(new Error(lines.join('\n')));
+  if (lines.some((line) => saysNoRoom(services.engine, line))) return diskIsFull(new Error(lines.join('\n')));
   // Not git: the engine may have been unable to make the container.
   const explained = services.engine.explainExit(state.mainStatus, lines);
   if (explained instanceof Failure) return explained;

@@ -75,6 +75,7 @@ test.each([
   'failed to register layer: Error processing tar file(exit status 1): write /a: no space left on device',
   '(HTTP code 500) server error - mkdir /var/lib/docker/overlay2/1-init: no space left on device ',
   'write /var/lib/docker/tmp/GetImageBlob284: disk quota exceeded',
+  'failed to copy: failed to send write: write /var/lib/containerd/ingest/1/data: no space left on device: unknown',
 ])('the engine saying %j has a full disk, which passes', (message) => {
   const full = { code: 'host_unavailable', transient: true, message: expect.stringContaining('full; free') };
   expect(asPullFailure('a', new Error(message))).toMatchObject(full);
@@ -82,14 +83,34 @@ test.each([
 });
 
 test.each([
+  'unknown: no space left on device',
+  'unknown: write /var/lib/docker/tmp/GetImageBlob284: no space left on device',
+  '(HTTP code 500) server error - unknown: write /a: no space left on device ',
+  'received unexpected HTTP status: 500 write /a: no space left on device',
+  'failed to copy: httpReadSeeker: failed open: unexpected status code https://r/v2/: 500 - Server message: unknown: no space left on device',
+  'failed to resolve reference "r/a:1": unexpected status: write /a: disk quota exceeded',
+])('a registry that has the engine say %j has not filled the disk of the host', (message) => {
+  expect(asPullFailure('r/a', new Error(message)).code).toBe('registry_failed');
+});
+
+const endings: [status: number, line: string, expected: object][] = [
   [125, 'Conflict. The container name "/gear-a" is already in use', {}],
   [126, 'OCI runtime create failed: unable to apply cgroup configuration: no such file', {}],
   [125, 'mkdir /var/lib/docker/overlay2/1-init: no space left on device', {}],
   [125, 'Bind for 0.0.0.0:4000 failed: port is already allocated', { code: 'port_taken', transient: false }],
   [125, 'listen tcp4 0.0.0.0:4000: bind: address already in use', { code: 'port_taken', transient: false }],
-])('an exit with %i after %j is a failure of the engine', (status, line, expected) => {
+];
+
+test.each(
+  endings,
+)('an exit with %i after %j by the client is a failure of the engine', (status, line, expected) => {
+  const lines = ['first', `docker: Error response from daemon: ${line}`];
   const passing = { code: 'host_unavailable', transient: true };
-  expect(dockerCommands.explainExit(status, ['first', line])).toMatchObject({ ...passing, ...expected });
+  expect(dockerCommands.explainExit(status, lines)).toMatchObject({ ...passing, ...expected });
+});
+
+test.each(endings)('an exit with %i after %j by the gear is none', (status, line) => {
+  expect(dockerCommands.explainExit(status, [line])).toMatch(new RegExp(`\\(exit status ${status}\\)$`));
 });
 
 test.each([

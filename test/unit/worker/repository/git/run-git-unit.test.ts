@@ -1,8 +1,13 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Failure, hostUnavailable } from '../../../../../src/jobs/errors.ts';
+import { dockerCommands } from '../../../../../src/worker/docker/commands.ts';
 import type { HostServices } from '../../../../../src/worker/host-services.ts';
 import type { JobContext } from '../../../../../src/worker/jobs/context.ts';
-import { runGitUnit, stopGitUnit } from '../../../../../src/worker/repository/git/run-git-unit.ts';
+import {
+  runGitUnit,
+  saysNoRoom,
+  stopGitUnit,
+} from '../../../../../src/worker/repository/git/run-git-unit.ts';
 import { keepLog } from '../../../../support/log-lines.ts';
 
 const job = 'a'.repeat(32);
@@ -52,6 +57,22 @@ test.each([
 ])('an end of the container that the engine explains by %j is a failure of git', async (explanation) => {
   const failure = { code: 'clone_failed', transient: false, message: 'git ended with exit status 125' };
   await expect(runGit(explanation)).rejects.toMatchObject(failure);
+});
+
+test.each([
+  ['fatal: write error: No space left on device', true],
+  ['Receiving objects:  25% (13/52)\ufffdfatal: write error: No space left on device', true],
+  ["error: could not write config file '/work/repository/config': Disk quota exceeded", true],
+  ['fatal: failed to write new configuration file /work/repository/config', true],
+  ['docker: Error response from daemon: mkdir /var/lib/docker/x: no space left on device.', true],
+  ['remote: No space left on device', false],
+  ['remote: fatal: write error: No space left on device', false],
+  ['remote: x\ufffdfatal: write error: No space left on device', false],
+  ['fatal: remote error: write error: No space left on device', false],
+  ["warning: object 1f: badTagName: invalid 'tag' name: No space left on device", false],
+  ["error: object 1f: badTagName: invalid 'tag' name: No space left on device", false],
+])('the line %j says that the disk of the host is full: %j', (line, expected) => {
+  expect(saysNoRoom(dockerCommands, line)).toBe(expected);
 });
 
 test('a unit of this name that geard has not made is left alone', async () => {
