@@ -7,6 +7,7 @@ import { createLocks } from '../../../lib/async/locks.ts';
 import { timeoutSignal } from '../../../lib/async/timeout-signal.ts';
 import { effect } from '../../../lib/effect.ts';
 import { openProgram } from '../../../lib/exec.ts';
+import { withoutDirectories } from '../../engine/failures.ts';
 import type { HostServices } from '../../host-services.ts';
 import { ensureImage } from '../../image/ensure-image.ts';
 import type { JobContext } from '../../jobs/context.ts';
@@ -77,11 +78,7 @@ async function build({ services, signal, report }: JobContext): Promise<void> {
   const { status, stderr } = await program.ended;
   signal.throwIfAborted();
   if (status === 0) return;
-  // Without directories: clients must not see the host's paths.
-  const said = stderr
-    .trim()
-    .slice(-300)
-    .replace(/\/[^\s:]*\//g, '');
+  const said = withoutDirectories(stderr.trim().slice(-300));
   const why = end.aborted ? `it took longer than ${buildDeadline / 1000} s` : said;
   const detail = `the git image could not be built on this host: ${why}`;
   if (status === programMissing) throw new Failure('clone_failed', detail);
