@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import { Failure } from '../../jobs/errors.ts';
+import { namedHost } from '../../lib/http/named-host.ts';
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
 
@@ -10,9 +11,9 @@ const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
  * page that a gear on this host serves at another port. Throws `token_forbids`.
  */
 export function assertLocalOrigin(req: Request): void {
-  const { host = '', origin } = req.headers;
+  const { host, origin } = req.headers;
   const site = req.headers['sec-fetch-site'] ?? 'none';
-  const name = host.replace(/:\d*$/, '').toLowerCase();
+  const name = namedHost(host);
   if (!loopbackNames.has(name) && name !== addressOf(req))
     throw new Failure(
       'token_forbids',

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { checked } from '../../jobs/checked.ts';
@@ -6,6 +7,7 @@ import { Failure, problemOf } from '../../jobs/errors.ts';
 import { directPath, directRequest, headHeader } from '../../jobs/rpc/direct.ts';
 import { pump } from '../../lib/async/pump.ts';
 import { type Listening, listen } from '../../lib/http/listen.ts';
+import { namedHost } from '../../lib/http/named-host.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { Authorizer } from '../authorization.ts';
 import type { Sources } from './open-source.ts';
@@ -54,9 +56,22 @@ async function answer(parts: StreamServerParts, req: IncomingMessage, res: Serve
   }
 }
 
+/**
+ * Rejects a request that a web page sends: with the test token a page needs no secret, and a
+ * browser on this machine reaches loopback. Apis know a worker by its address; a name may have been
+ * pointed at it (DNS rebinding). Throws `token_forbids`.
+ */
+function assertNoPage({ headers: { host, origin } }: IncomingMessage): void {
+  const name = namedHost(host);
+  const isAddress = isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
+  if (origin === undefined && (isAddress || name === 'localhost')) return;
+  throw new Failure('token_forbids', 'this port sends streams to apis, and not to web pages');
+}
+
 async function readRequest(req: IncomingMessage): Promise<z.infer<typeof directRequest>> {
   if (req.method !== 'POST' || req.url !== directPath)
     throw new Failure('not_found', 'this port sends streams to apis only');
+  assertNoPage(req);
   const said = parseJson(await readText(req));
   return checked(directRequest, said, () => 'the request does not come from an api');
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { directPath } from '../../../../src/jobs/rpc/direct.ts';
 import type { Authorizer } from '../../../../src/worker/authorization.ts';
@@ -52,4 +53,50 @@ test('an api that leaves before the stream has begun breaks it off, which is no 
     throw signal.reason;
   }, api.signal);
   expect(line).toMatchObject({ ...owner, msg: 'a stream was broken off', level: 20 });
+});
+
+/** The status of a request with these headers, as an api or a web page may send it. */
+async function statusOf(headers: Record<string, string>): Promise<number | undefined> {
+  async function* body() {
+    yield Buffer.from('a');
+  }
+  const authorizer = { stream: async () => ({ name: 'container.log', owner }) } as unknown as Authorizer;
+  const sources: Sources = {
+    open: async () => ({ head: {}, body: body() }),
+    close: () => undefined,
+  };
+  const server = await openStreamServer(
+    { host: 'h1', sources, authorizer, log: keepLog().log },
+    { host: '127.0.0.1', port: 0 },
+  );
+  onTestFinished(() => server.close());
+  const asked = request(`http://${server.address}${directPath}`, {
+    method: 'POST',
+    headers,
+    setHost: headers['Host'] === undefined,
+  });
+  asked.end(JSON.stringify({ sealed: 'sealed', how: {} }));
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  answer.resume();
+  return answer.statusCode;
+}
+
+test.each<[Record<string, string>]>([
+  [{}],
+  [{ Host: '192.0.2.1:4000' }],
+  [{ Host: '[2001:db8::1]:4000' }],
+  [{ Host: 'localhost:4000' }],
+])('an api gets a stream by the address of the worker: %j', async (headers) => {
+  expect(await statusOf(headers)).toBe(200);
+});
+
+test.each<[Record<string, string>]>([
+  [{ Origin: 'http://127.0.0.1:4343' }],
+  [{ Origin: 'null' }],
+  [{ Host: 'evil.example' }],
+  [{ Host: 'evil.example:4000' }],
+  [{ Host: '127.0.0.1.evil.example' }],
+  [{ Host: '' }],
+])('a web page gets no stream, whatever name it has for the worker: %j', async (headers) => {
+  expect(await statusOf(headers)).toBe(403);
 });
