@@ -14,6 +14,7 @@ afterAll(() => daemon.close());
 
 const shell = (script: string) => ['/bin/sh', '-c', script];
 const serve = 'exec /bin/httpd -f -p 8080 -h /www';
+const loopback = 'exec /bin/httpd -f -p 127.0.0.1:8080 -h /www';
 const install = (r: string, body: object) =>
   daemon.change('PUT', 'container', { r, t: 'geard/sample' }, body);
 const gear = async (r: string) => (await daemon.send<Gear>('GET', 'container', { r })).body;
@@ -28,9 +29,9 @@ test('a gear that listens late has started when it listens, and not before', asy
   expect((await fetch('http://127.0.0.1:21001/')).ok).toBe(true);
 });
 
-test('a new gear that does not listen in time has not started, says so, and leaves nothing', async () => {
+test('a new gear that listens on loopback only has not started, says so, and leaves nothing', async () => {
   const i = newId();
-  const body = { ports: ports(21_002), startseconds: '4', command: shell('echo deaf; exec sleep 1000') };
+  const body = { ports: ports(21_002), startseconds: '4', command: shell(`echo deaf; ${loopback}`) };
   const send = { body, headers: { Prefer: 'wait=30' } };
   const failed = await daemon.send('PUT', 'container', { u: '0', r: 'deaf', t: 'geard/sample', i }, send);
   expect(failed).toMatchObject({ status: 500, body: { code: 'start_failed' } });

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { endianness } from 'node:os';
 
 /** The state LISTEN in /proc/net/tcp (proc(5), include/net/tcp_states.h). */
 const listen = '0A';
@@ -9,33 +10,67 @@ const listen = '0A';
  */
 const mostBytes = 1024 * 1024;
 
+interface Listener {
+  port: number;
+  /** Whether only the same network namespace reaches it. */
+  isLoopback: boolean;
+}
+
 /**
  * The TCP ports with a listener in the network namespace of a process. Sends nothing: reading the
  * kernel's table does not disturb the program as a trial connection would. Empty when the process
  * is gone.
  */
 export async function listeningPorts(pid: number): Promise<Set<number>> {
+  return new Set((await listenersOf(pid)).map(({ port }) => port));
+}
+
+/**
+ * The same without listeners on loopback: nobody reaches those of a container from outside, and the
+ * engine's own name server is one.
+ */
+export async function reachablePorts(pid: number): Promise<Set<number>> {
+  return new Set((await listenersOf(pid)).flatMap(({ port, isLoopback }) => (isLoopback ? [] : port)));
+}
+
+async function listenersOf(pid: number): Promise<Listener[]> {
   const tables = await Promise.all(
     ['tcp', 'tcp6'].map((table) => listeningIn(`/proc/${pid}/net/${table}`).catch(() => [])),
   );
-  return new Set(tables.flat());
+  return tables.flat();
 }
 
-/** Listening ports in /proc/net/tcp or tcp6. Reads up to the first socket that does not listen. */
-export async function listeningIn(path: string): Promise<number[]> {
+/** Listeners in /proc/net/tcp or tcp6. Reads up to the first socket that does not listen. */
+export async function listeningIn(path: string): Promise<Listener[]> {
   const file = await open(path);
   try {
-    const ports: number[] = [];
+    const listeners: Listener[] = [];
     let read = 0;
     for await (const line of file.readLines()) {
       const [, local = '', , state] = line.trim().split(/\s+/);
       if (state === 'st') continue; // The head of the table.
       read += line.length;
       if (state !== listen || read > mostBytes) break;
-      ports.push(Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16));
+      const [address = '', port = ''] = local.split(':');
+      listeners.push({ port: Number.parseInt(port, 16), isLoopback: isLoopback(address) });
     }
-    return ports;
+    return listeners;
   } finally {
     await file.close();
   }
+}
+
+/** ::1, and the beginning of addresses that stand for IPv4 (::ffff:0:0/96), byte by byte. */
+const loopback6 = `${'0'.repeat(31)}1`;
+const mapped4 = `${'0'.repeat(20)}ffff`;
+
+/** Whether an address in the kernel's table is in 127.0.0.0/8 or is ::1. */
+function isLoopback(address: string): boolean {
+  const bytes = Buffer.from(address, 'hex');
+  if (bytes.length % 4 !== 0) return false;
+  // The kernel prints each word of four bytes as a number of this machine.
+  if (endianness() === 'LE') bytes.swap32();
+  const text = bytes.toString('hex');
+  if (bytes.length === 4) return text.startsWith('7f');
+  return text === loopback6 || text.startsWith(`${mapped4}7f`);
 }

@@ -4,7 +4,7 @@ import { pause } from '../../../lib/async/pause.ts';
 import { containerName } from '../../domain/paths.ts';
 import type { GearUnit } from '../../domain/unit-file.ts';
 import type { ContainerEngine, ContainerState } from '../../engine/engine.ts';
-import { listeningPorts } from '../../host/listening.ts';
+import { reachablePorts } from '../../host/listening.ts';
 import type { JobContext } from '../../jobs/context.ts';
 import type { StartSymptom } from './start-failure.ts';
 
@@ -162,11 +162,12 @@ function createWaiting({ seconds, report }: Readiness) {
         message: `waiting until the gear listens on ${named(ports)} inside; ${left} s left`,
       });
     },
-    tooLong: (ports: number[]) => `nothing listens on ${named(ports)} inside after ${seconds} s`,
+    tooLong: (ports: number[]) =>
+      `nothing listens on ${named(ports)} inside after ${seconds} s, loopback aside`,
   };
 }
 
 async function silentPorts(pid: number, ports: PublishedPort[]): Promise<number[]> {
-  const open = await listeningPorts(pid);
+  const open = await reachablePorts(pid);
   return ports.map(({ internal }) => internal).filter((port) => !open.has(port));
 }
