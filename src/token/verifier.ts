@@ -53,9 +53,11 @@ export function createVerifier({ keys, fleet, lifetimes, testToken: allowed }: V
 
 /** Whether a token is valid now and its lifetime allowed. `now`: seconds since the epoch. */
 export function isCurrent(claims: Claims, now: number, { change, read }: Lifetimes): boolean {
-  const isMade = (claims.iat ?? 0) <= now + skew;
-  return isMade && !isExpired(claims, now) && !isTooLong(claims, Math.max(change, read));
+  return !isPostdated(claims, now) && !isExpired(claims, now) && !isTooLong(claims, Math.max(change, read));
 }
+
+/** Whether a token's creation is still to come. */
+export const isPostdated = ({ iat = 0 }: Claims, now: number) => iat > now + skew;
 
 export const isExpired = ({ d }: Claims, now: number) => d !== undefined && now > d + skew;
 

@@ -12,7 +12,7 @@ import { type Envelope, openRequest, sealAnswer } from '../requests/envelope.ts'
 import { isJobOrder, type Order, type OrderName, type OrderOf } from '../requests/order.ts';
 import { mayReadOn, sourceOf } from '../requests/references.ts';
 import type { Purpose } from '../token/seal.ts';
-import { isCurrent, isExpired, tenantOf, tokenLabel } from '../token/verifier.ts';
+import { isCurrent, isExpired, isPostdated, tenantOf, tokenLabel } from '../token/verifier.ts';
 import type { HostOptions } from './host-options.ts';
 
 /**
@@ -223,6 +223,7 @@ async function passJob(
     const detail = 'the token expired before the host took the job; use one with a longer lifetime';
     throw new Failure('expired', detail);
   }
+  if (isPostdated(claims, now()) && !(await known(digest))) throw tokenInvalid();
   const sees = (resource: string) => seesResource({ r: claims.r }, resource);
   return { command: order.wants.command, tenant, sees, digest };
 }
@@ -249,6 +250,7 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
   if (source === null || !isJobOrder(order)) return null;
   assertNotStale(opened);
   if (!mayReadOn(claims, parts.host)) throw forAnotherHost();
+  if (isPostdated(claims, now())) throw tokenInvalid();
   if (isExpired(claims, now()))
     throw new Failure(
       'expired',

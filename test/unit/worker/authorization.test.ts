@@ -114,6 +114,7 @@ test.each<[string, Parameters<typeof record>[0], Parameters<typeof record>[1], s
   ['has a token for another action', { claims: { a: ['*.read'] } }, {}, 'token_forbids'],
   ['has a token for another fleet', { claims: { aud: 'other' } }, {}, 'token_invalid'],
   ['has a token that was over when it was recorded', { claims: { d: now() - 70 } }, {}, 'expired'],
+  ['has a token that is made only later', { claims: { iat: now() + 300 } }, {}, 'token_invalid'],
   ['has a token that lives too long', { claims: { d: now() + 30 * 3600 } }, {}, 'token_forbids'],
 ])('a job that %s is refused, and the audit log says so without the token', async (_, made, forge, code) => {
   const one = await record(made, forge);
@@ -145,6 +146,8 @@ test('a job that was taken in time may wait longer than its token lives, one tha
   const one = await record({ claims: { d: now() - 70 } });
   expect(await codeOf(one, async () => true)).toBe('passed');
   expect(await codeOf(one)).toBe('expired');
+  const clockSetBack = await record({ claims: { iat: now() + 300 } });
+  expect(await codeOf(clockSetBack, async () => true)).toBe('passed');
 });
 
 test('a job whose issuer was revoked while it waited is refused, however it was taken', async () => {
@@ -225,9 +228,10 @@ test("what a copy reads passes at its source, which the copy's own host is not",
   await refused(copy({ a: ['content.read'] }), 'token_forbids');
   await refused(copy({ t: 'gear://team-c' }), 'token_forbids');
   await refused(copy({ d: now() - 70 }), 'expired');
+  await refused(copy({ iat: now() + 300 }), 'token_invalid');
   await refused(copy({}, null), 'token_invalid');
   await refused(copy({}, Date.now() - 1), 'token_invalid');
-  expect(audit).toHaveLength(8);
+  expect(audit).toHaveLength(9);
 });
 
 test('whether a job would pass is told without a line in the audit log (house 7.14)', async () => {
