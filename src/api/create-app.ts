@@ -1,5 +1,6 @@
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
+import { Failure } from '../jobs/errors.ts';
 import type { UserLimits } from '../jobs/limits.ts';
 import { sendMetrics } from '../lib/metrics/exposition.ts';
 import type { ApiQueue } from '../queue/api-queue.ts';
@@ -8,6 +9,7 @@ import type { Verifier } from '../token/verifier.ts';
 import { dispatch } from './dispatch.ts';
 import { problemHandler } from './errors.ts';
 import { watchFleet } from './metrics.ts';
+import { openPaths } from './openapi/open-paths.ts';
 import { requireToken } from './request/token-path.ts';
 import { createUserLimits } from './request/user-limits.ts';
 import { requestLog } from './request-log.ts';
@@ -46,6 +48,9 @@ export function createApp({ queue, verifier, sealer, version, limits, open, log 
   app.get('/openapi.json', showOpenApi(version));
   watchFleet(queue);
   app.get('/metrics', sendMetrics);
+  app.all(Object.keys(openPaths), () => {
+    throw new Failure('method_not_allowed', 'this path takes GET');
+  });
   const handlers = {
     ...changes(queue),
     ...reads(queue, limits, sealer),

@@ -33,7 +33,6 @@ export function dispatch(handlers: OrderHandlers, sealer: Sealer, lifetimes: Lif
   return async (req, res) => {
     const { log } = res.locals;
     const method = (req.method === 'HEAD' ? 'GET' : req.method) as Method;
-    // Match first: the probes' paths need no token and accept GET only.
     const match = matchRoute({ method, path: req.path });
     const [{ name, template }] = match.candidates;
     log.type = name;

@@ -2,6 +2,7 @@ import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { Failure, problemOf } from '../jobs/errors.ts';
 import { methodsOf } from '../requests/routes.ts';
+import { isOpenPath } from './openapi/open-paths.ts';
 import { sendProblem } from './respond.ts';
 
 /** Maps errors of Express's parsers, by `type` or status, to failures; others to `internal`. */
@@ -16,6 +17,8 @@ function asFailure(error: { type?: unknown; status?: unknown }): Failure {
   return new Failure('internal', 'an internal error occurred; the log of the api has the details');
 }
 
+const allowedAt = (path: string) => (isOpenPath(path) ? 'GET' : methodsOf(path).join(', '));
+
 /** Answers every error of a route with a problem document, without stack or path. */
 export function problemHandler(log: Logger): ErrorRequestHandler {
   return (error, req, res, next) => {
@@ -28,7 +31,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     const { code, message, limit } = failure;
     if (failure !== error && code === 'internal')
       log.error({ ...res.locals.log, err: error }, 'a request failed with an internal error');
-    if (code === 'method_not_allowed') res.set('Allow', methodsOf(req.path).join(', '));
+    if (code === 'method_not_allowed') res.set('Allow', allowedAt(req.path));
     const job = code === 'request_id_reused' ? res.locals.log.id : undefined;
     sendProblem(req, res, problemOf(code, message, { ...(job && { job }), ...(limit && { limit }) }));
   };

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { ask } from '../support/ask.ts';
 import { openQueueApi } from '../support/test-api.ts';
 import { until } from '../support/until.ts';
 
@@ -14,8 +15,11 @@ test('the paths of the probes take GET and HEAD without a token, and nothing els
   for (const path of ['healthz', 'readyz', 'openapi.json', 'metrics']) {
     for (const method of ['GET', 'HEAD'])
       expect((await fetch(`${api.url}/${path}`, { method })).status, method).toBe(200);
-    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-      expect((await fetch(`${api.url}/${path}`, { method })).status, `${method} ${path}`).toBe(404);
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      const { status, headers, body } = await ask(`${api.url}/${path}`, { method });
+      expect([status, headers.get('allow')], `${method} ${path}`).toEqual([405, 'GET']);
+      expect(JSON.parse(String(body))).toMatchObject({ code: 'method_not_allowed' });
+    }
   }
   expect(told).toEqual([]);
 });

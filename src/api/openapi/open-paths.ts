@@ -31,6 +31,8 @@ export const openPaths = {
   }),
 };
 
+export const isOpenPath = (path: string) => Object.hasOwn(openPaths, path);
+
 function open(operationId: string, summary: string, responses: object) {
   return { get: { operationId, tags: ['api'], summary, security: [], responses } };
 }

@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { tokenInvalid } from '../../jobs/errors.ts';
 import { testToken } from '../../token/claims.ts';
 import { tenantOf, tokenLabel, type Verifier } from '../../token/verifier.ts';
-import { openPaths } from '../openapi/open-paths.ts';
+import { isOpenPath } from '../openapi/open-paths.ts';
 import type { Caller } from './request-context.ts';
 import { assertLocalOrigin } from './test-token-origin.ts';
 import type { AccountOf } from './user-limits.ts';
@@ -31,7 +31,7 @@ export function requireToken({ verify }: Verifier, accountOf: AccountOf): Reques
   return async (req, res, next) => {
     for (const [name, value] of headers) res.setHeader(name, value);
     const [prefix = '', inPath] = prefixed.exec(req.url) ?? [];
-    if (prefix === '' && Object.hasOwn(openPaths, req.path)) {
+    if (prefix === '' && isOpenPath(req.path)) {
       next();
       return;
     }
