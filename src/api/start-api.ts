@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { Transport } from '../jobs/rpc/streams.ts';
 import { type Listening, listen } from '../lib/http/listen.ts';
+import { answerClientErrors } from './client-error.ts';
 import { type ApiParts, createApp } from './create-app.ts';
 import { serveCopies } from './streams/copies.ts';
 import { createStreamOpener } from './streams/open-stream.ts';
@@ -25,6 +26,7 @@ export async function startApi(
   const parts: ApiParts = { ...options, open: createStreamOpener(queue, transport) };
   // Without it a client that vanished while a log is idle would keep its stream.
   const server = createServer({ keepAlive: true, keepAliveInitialDelay: 15_000 }, createApp(parts));
+  answerClientErrors(server);
   server.keepAliveTimeout = 65_000; // Longer than a usual load balancer's, which then closes first.
   const { address, close } = await listen(server, place, log);
   const endCopies = serveCopies(parts);

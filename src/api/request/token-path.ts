@@ -9,7 +9,7 @@ import type { AccountOf } from './user-limits.ts';
 
 const prefixed = /^\/token\/([^/?]{0,4096})(?=[/?]|$)/;
 /** Headers of every answer: the URL may be the credential, and logs and archives are untrusted. */
-const headers = [
+export const safeHeaders = [
   ['Cache-Control', 'no-store'],
   ['Referrer-Policy', 'no-referrer'],
   ['X-Content-Type-Options', 'nosniff'],
@@ -29,7 +29,7 @@ const refusalTime = 5;
  */
 export function requireToken({ verify }: Verifier, accountOf: AccountOf): RequestHandler {
   return async (req, res, next) => {
-    for (const [name, value] of headers) res.setHeader(name, value);
+    for (const [name, value] of safeHeaders) res.setHeader(name, value);
     const [prefix = '', inPath] = prefixed.exec(req.url) ?? [];
     if (prefix === '' && isOpenPath(req.path)) {
       next();
