@@ -1,8 +1,10 @@
 import pino from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Failure } from '../../src/jobs/errors.ts';
 import { readEpoch } from '../../src/queue/redis/epoch.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { openWorkerQueue, type QueryHandlers } from '../../src/queue/worker-queue.ts';
+import { none } from '../support/no-drift.ts';
 import { diskOf, hostNamed } from '../support/queue.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { openQueueApi, type QueueApi } from '../support/test-api.ts';
@@ -148,13 +150,16 @@ const gearOf = (host: string, resource: string, image = 'image') => ({
 });
 
 /** Has a host join that holds one gear, and that answers every list of gears with this. */
-async function join({ redis, queue }: QueueApi, host: string, held: string, list: unknown): Promise<void> {
+const join = (fleet: QueueApi, host: string, held: string, list: unknown) =>
+  joinWith(fleet, host, held, { 'container.list': async () => list });
+
+async function joinWith({ redis, queue }: QueueApi, host: string, held: string, answers: object) {
   const worker = openWorkerQueue({
     ...{ redis: { url: redis.url }, host, holder: diskOf(host) },
     ...{ keepSeconds: 1_000, log: pino({ level: 'silent' }) },
   });
   onTestFinished(() => worker.close());
-  worker.open(async () => undefined, { 'container.list': async () => list } as unknown as QueryHandlers);
+  worker.open(async () => undefined, answers as QueryHandlers);
   await worker.announceHeld('gear', async () => [held]);
   await worker.announceHost(hostNamed(host), 'held');
   await until(`${held} is known`, async () => (await queue.queue.findHolder('gear', held)) === host);
@@ -206,4 +211,20 @@ test('a job that says that it is on another host than its id has failed, on the 
   const record = await queue.worker.records.read(id);
   if (!record) throw new Error('no record');
   await queue.worker.records.drop(record.job);
+});
+
+test('the drift of a host is null where it does not answer, and its reason is told where it refuses', async () => {
+  const fleet = await openQueueApi();
+  onTestFinished(() => fleet.close());
+  const refuses = async () => Promise.reject(new Failure('internal', 'the worker has no systemd'));
+  await joinWith(fleet, 'h2', 'a', { 'drift.read': refuses });
+  await joinWith(fleet, 'h3', 'b', { 'drift.read': async () => null });
+  const driftOf = async (query: string) => {
+    const answer = await fetch(`${fleet.api.url}/token/__test__/drift${query}`);
+    return [answer.status, await json(answer)];
+  };
+  expect(await driftOf('?h=h2')).toMatchObject([500, { detail: 'the worker has no systemd' }]);
+  expect(await driftOf('?h=h3')).toEqual([200, { hosts: [{ host: 'h3', drift: null }] }]);
+  const refusing = ['h2', 'h3'].map((host) => ({ host, drift: null }));
+  expect(await driftOf('')).toEqual([200, { hosts: [{ host: 'h1', drift: none }, ...refusing] }]);
 });

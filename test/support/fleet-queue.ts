@@ -11,6 +11,7 @@ import { noKeys } from '../../src/token/keyring.ts';
 import { createSealer } from '../../src/token/seal.ts';
 import { passwords } from './acl.ts';
 import { jobLimits } from './limits.ts';
+import { none } from './no-drift.ts';
 import { diskOf, hostNamed, to } from './queue.ts';
 import { until } from './until.ts';
 
@@ -68,7 +69,6 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
   const delivered: string[] = [];
   const asked: string[][] = [];
   const held: string[] = [];
-  const fail = async () => Promise.reject(new Error('nobody asks that here'));
   const plain = createSealer(noKeys, true);
   const answers: QueryHandlers = {
     'container.read': async () => Promise.reject(new Failure('container_not_found', 'h1 has no gear')),
@@ -77,7 +77,7 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
       asked.push((args as { names: string[] }).names);
       return [];
     },
-    ...{ 'drift.read': fail, 'job.cancel': async () => ({ aborting: true }) },
+    ...{ 'drift.read': async () => none, 'job.cancel': async () => ({ aborting: true }) },
     async 'stream.open'(_sealed, args) {
       const { id, how } = args as { id: string; how: { size: number } };
       const source = async function* () {

@@ -86,8 +86,14 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
 
     async 'drift.read'(_req, res, { all, seal }) {
       const asked = all.h === undefined ? await queue.hosts() : [await requireHost(queue, all.h)];
+      const orNull = (error: unknown) => {
+        // Asked for alone, a host that refuses has its reason told; the others answer all the same.
+        if (all.h === undefined || (error instanceof Failure && error.code === 'host_unavailable'))
+          return null;
+        throw error;
+      };
       const ask = (host: string) =>
-        queue.ask(host, 'drift.read', seal({ use: 'answer', host }), {}, driftDeadline).catch(() => null);
+        queue.ask(host, 'drift.read', seal({ use: 'answer', host }), {}, driftDeadline).catch(orNull);
       const hosts = await Promise.all(
         asked.map(async ({ name, state }) => ({
           host: name,

@@ -112,7 +112,9 @@ export const driftRead = {
     hosts: z.array(
       z.object({
         host: z.string(),
-        drift: driftDocument.nullable().describe('Null: the host does not answer'),
+        drift: driftDocument
+          .nullable()
+          .describe('Null: the host does not answer, or refuses; asked for by h it says why it refuses'),
       }),
     ),
   }),
