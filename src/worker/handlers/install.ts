@@ -82,7 +82,6 @@ async function assertMayInstall(
   await assertTakesNew(context);
   // Checked before the transaction, because rolling a transaction back stops the unit.
   await context.services.systemd.assertOurs(context.services.paths.unit(resource));
-  await assertContainerOurs(context.services, resource);
 }
 
 /** The unit to write. Its image, its ports and its environment are on the host afterwards. */
@@ -94,6 +93,7 @@ async function prepare(params: Install, current: StoredGear | null, context: Job
   const environment = await environmentOf(services, spec);
   await assertOwners(services, resource, spec);
   report({ step: 'image', message: `looking for ${spec.image}` });
+  if (current === null) await assertContainerOurs(services, resource);
   await ensureImage(spec.image, context);
   report({ step: 'ports', message: 'reserving ports' });
   const ports = await reservePorts(services, resource, spec.ports, current?.ports ?? []);
