@@ -27,7 +27,7 @@ fi
 
 results=$(mktemp -d)
 # All runs in the order of their starts, each with the percent of a processor that it takes: the mean of a whole run on two,
-# measured. unit and redis have as many test files side by side as there are processors.
+# measured. unit has as many test files side by side as there are processors, redis one more.
 plan=(e2e-1:55 e2e-2:55 e2e-3:55 lab-1:90 lab-2:90 host:55 nodes:100 unit:$((processors * 50)) redis:$((processors * 100))
   host-alone:200 e2e-alone:200)
 tiers=("$@")

@@ -181,12 +181,22 @@ copy_keys() {
   rm -f "$2"/*.copy
 }
 
+# is_copied FILE: whether every role here that has keys has this one
+is_copied() {
+  local role keys
+  for role in api worker; do
+    keys=$(keys_of "$role")
+    compgen -G "$keys/*.daemon.key" >/dev/null || continue
+    cmp -s "$1" "$keys/${1##*/}" || return 1
+  done
+}
+
 # Who makes tokens does not need what opens them. A new key that was made there and is not copied yet stays.
 remove_copied_keys() {
   local file
   rm -rf "$issuer/.new"
   for file in "$issuer"/*.daemon.key; do
-    ! cmp -s "$file" "$settings/keys/${file##*/}" && ! cmp -s "$file" "$settings/api/keys/${file##*/}" || rm -f "$file"
+    is_copied "$file" && rm -f "$file" || true
   done
 }
 

@@ -32,8 +32,9 @@ export function answerClientErrors(server: Server): void {
     res.once('close', () => responses.delete(res));
   });
   server.on('clientError', (error: Error & { code?: unknown }, socket: Socket) => {
-    // Text in the middle of an answer would become a part of it.
-    const isAnswering = [...(underWay.get(socket) ?? [])].some(({ headersSent }) => headersSent);
+    // Text in the middle of an answer would become a part of it; before the answer to a request
+    // that has come as a whole, it would be taken for that answer.
+    const isAnswering = [...(underWay.get(socket) ?? [])].some((res) => res.headersSent || res.req.complete);
     if (isAnswering || !socket.writable || error.code === 'ECONNRESET') {
       socket.destroy();
       return;

@@ -42,6 +42,7 @@ export type { JobRecord } from './records/job-record.ts';
 export type { ProgressLine } from './records/worker-records.ts';
 export type { RedisAccess } from './redis/connection.ts';
 export type { CopyRequest } from './rpc/copy-requests.ts';
+export { NoAnswer } from './rpc/rpc.ts';
 
 /**
  * Everything an api does with Redis. A call that Redis does not answer fails fast with

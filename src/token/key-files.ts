@@ -121,10 +121,12 @@ export async function readKeyring(directory: string): Promise<ReadKeys> {
   return { keyring: { issuers, daemons }, version: version.digest('hex'), problems, mayPass };
 }
 
+const passing = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EIO', 'ESTALE', 'ETIMEDOUT'];
+
 /** Whether a system error says nothing about the file itself, which is there and may be read. */
 function isPassing(error: Error): boolean {
-  const { errno, code = '' }: NodeJS.ErrnoException = error.cause instanceof Error ? error.cause : error;
-  return errno !== undefined && !['ENOENT', 'EACCES'].includes(code);
+  const { code = '' }: NodeJS.ErrnoException = error.cause instanceof Error ? error.cause : error;
+  return passing.includes(code);
 }
 
 /** Reads a minter's key, by default the newest one. Throws when it is missing or not valid. */

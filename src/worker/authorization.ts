@@ -223,7 +223,7 @@ async function passJob(
     const detail = 'the token expired before the host took the job; use one with a longer lifetime';
     throw new Failure('expired', detail);
   }
-  if (isPostdated(claims, now()) && !(await known(digest))) throw tokenInvalid();
+  if (isPostdated(claims, now()) && !(await known(digest))) throw ofLaterTime(claims, now());
   const sees = (resource: string) => seesResource({ r: claims.r }, resource);
   return { command: order.wants.command, tenant, sees, digest };
 }
@@ -250,7 +250,7 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
   if (source === null || !isJobOrder(order)) return null;
   assertNotStale(opened);
   if (!mayReadOn(claims, parts.host)) throw forAnotherHost();
-  if (isPostdated(claims, now())) throw tokenInvalid();
+  if (isPostdated(claims, now())) throw ofLaterTime(claims, now());
   if (isExpired(claims, now()))
     throw new Failure(
       'expired',
@@ -260,6 +260,16 @@ async function passCopy(parts: AuthorizerParts, opened: Envelope): Promise<Autho
   const send: AuthorizedStream['send'] = (body) => parts.sealer.sealStream(body, opened.token, about);
   return { name: 'repository.bundle', tenant, owner, wants: { resource: source }, send };
 }
+
+/** Seconds by which a host's clock may be behind before its time is set, as after a boot. */
+const behindAtMost = 86_400;
+
+/**
+ * The error for a token of a later time. It refuses nothing while it is more likely that the clock
+ * of this host is behind: then the job waits.
+ */
+const ofLaterTime = ({ iat = 0 }: { iat?: number | undefined }, time: number) =>
+  iat - time > behindAtMost ? tokenInvalid() : new Error('the token is of a later time: the clock is behind');
 
 function isNamed<N extends OrderName>(order: Order, name: N): order is Order & OrderOf<N> {
   return order.name === name;

@@ -351,6 +351,57 @@ test('an update that fails does not undo an installation whose job was lost, and
   expect(await ok('docker', 'exec', 'gear-orphan', 'cat', '/data/file')).toBe('kept');
 });
 
+test('a start that changes nothing does not accept an installation whose job was lost', async () => {
+  await there('unsettled', marked('old'));
+  const job = begin({ type: 'container.install', params: gear('unsettled', marked('new')) });
+  const cutShort = (point: string) => {
+    if (point === 'dbus.RestartUnit:before') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await job.end(); // Redis has lost its record.
+  await perform('container.start', { resource: 'unsettled' });
+  expect(await markOf('unsettled')).toBe('old');
+  const failure = await attempt('container.install', gear('unsettled', { ...exits }));
+  expect(failure?.code).toBe('start_failed');
+  expect(await markOf('unsettled')).toBe('old');
+});
+
+test('a start that a container of the operator stops leaves that container', async () => {
+  await there('blocked');
+  await perform('container.stop', { resource: 'blocked' });
+  const id = await ok(
+    'docker',
+    'run',
+    '--detach',
+    '--name=gear-blocked',
+    'geard/sample',
+    '/bin/sleep',
+    '1000',
+  );
+  onTestFinished(async () => {
+    await ok('docker', 'rm', '--force', 'gear-blocked');
+    await absent('blocked');
+  });
+  expect((await attempt('container.start', { resource: 'blocked' }))?.message).toContain(
+    'geard has not made',
+  );
+  expect(await ok('docker', 'inspect', '--format={{.Id}} {{.State.Running}}', 'gear-blocked')).toBe(
+    `${id} true`,
+  );
+});
+
+test('a removal that has failed in its last steps can be sent again', async () => {
+  await there('lastly');
+  const job = begin({ type: 'container.remove', params: { resource: 'lastly' } });
+  const cutShort = (point: string) => {
+    if (point === 'port.release:before') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await job.end();
+  expect(await absent('lastly')).toBeNull();
+  expect(await open.services.reservations.list('lastly')).toEqual([]);
+});
+
 test('a removal that has failed can be sent again', async () => {
   await there('halfway', { env: [{ name: 'LINES', value: 'a\nb' }] });
   const job = begin({ type: 'container.remove', params: { resource: 'halfway' } });

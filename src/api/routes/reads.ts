@@ -7,7 +7,7 @@ import type { UserLimits } from '../../jobs/limits.ts';
 import type { Answer } from '../../jobs/registry.ts';
 import { contentSchemas } from '../../jobs/rpc/queries.ts';
 import type { GearSummary } from '../../jobs/types/container-reads.ts';
-import type { ApiQueue, NamePage } from '../../queue/api-queue.ts';
+import { type ApiQueue, type NamePage, NoAnswer } from '../../queue/api-queue.ts';
 import { openAnswer } from '../../requests/envelope.ts';
 import type { OrderName } from '../../requests/order.ts';
 import type { Sealer } from '../../token/seal.ts';
@@ -88,8 +88,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
       const asked = all.h === undefined ? await queue.hosts() : [await requireHost(queue, all.h)];
       const orNull = (error: unknown) => {
         // Asked for alone, a host that refuses has its reason told; the others answer all the same.
-        if (all.h === undefined || (error instanceof Failure && error.code === 'host_unavailable'))
-          return null;
+        if (all.h === undefined || error instanceof NoAnswer) return null;
         throw error;
       };
       const ask = (host: string) =>

@@ -76,7 +76,8 @@ const resultShape = z.object({
 const outcomeOf = (job: Job) => `${job.finishedAt} ${printable(endOf(job))}`;
 
 function endOf({ state, createdAt, finishedAt, result, error }: Job): string {
-  const seconds = ((Date.parse(finishedAt ?? createdAt) - Date.parse(createdAt)) / 1000).toFixed(1);
+  const milliseconds = Date.parse(finishedAt ?? createdAt) - Date.parse(createdAt);
+  const seconds = (Math.max(0, milliseconds) / 1000).toFixed(1); // By two hosts' clocks.
   if (state === 'cancelled') return `cancelled after ${seconds} s`;
   if (state === 'failed')
     return `failed after ${seconds} s: ${error?.detail ?? 'no reason is known'} (${error?.code})`;

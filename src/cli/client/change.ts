@@ -129,8 +129,13 @@ async function tellFailure(call: Call<ChangeFlags>, error: Error, state: State):
 function wayBack(flags: Flags, error: Error, { key, id, isUnanswered }: State): string | undefined {
   if (id !== undefined) return error instanceof GeardError && error.job ? undefined : comeBack.job(flags, id);
   if (error instanceof Interrupted) return comeBack.request(flags, key);
-  // A final answer of geard is the one to all attempts: they have the same key.
-  const isFinal = error instanceof GeardError && error.code !== undefined && !passes(error);
+  // A final answer of geard is the one to all attempts: they have the same key. One of these says
+  // nothing of an earlier attempt.
+  const isFinal =
+    error instanceof GeardError &&
+    error.code !== undefined &&
+    !['token_invalid', 'internal'].includes(error.code) &&
+    !passes(error);
   const isOpen = !isFinal && (isUnanswered || mayHaveArrived(error));
   return isOpen ? comeBack.request(flags, key) : undefined;
 }

@@ -29,7 +29,8 @@ function asRefusal(error: Error): never {
 }
 
 /**
- * Removes a host. Null if an attempt that had no answer has removed it: its retry finds no host.
+ * Removes a host. Null if a retry finds no host, which an attempt that had no answer may have
+ * removed.
  */
 async function removeHost({ client, signal }: Session, h: string) {
   let isUnanswered = false;
@@ -70,8 +71,8 @@ export const hosts: Record<string, Row<ChangeFlags>> = {
       const [h = ''] = call.args;
       const answer = await removeHost(call, h);
       if (answer === null) {
-        call.tell(`${h}: was removed; the answer was lost`);
-        return 0;
+        call.tell(`${h}: is not in the fleet; an attempt that had no answer may have removed it`);
+        return 1;
       }
       const { names, jobs } = answer.removed;
       await call.print(

@@ -11,7 +11,8 @@ const pem = z.string().max(maxFileBytes);
  * Everything that a host needs to join a fleet: the address of Redis, its user there, and the keys
  * to verify with.
  */
-const invitation = z.strictObject({
+/** A later version may add fields. */
+const invitation = z.object({
   v: z.literal(1),
   host: hostName,
   fleet: optionTable.fleet.schema,

@@ -118,5 +118,5 @@ export const driftRead = {
       }),
     ),
   }),
-  errors: ['host_not_found'],
+  errors: ['host_not_found', 'host_unavailable'],
 } as const satisfies ReadDefinition;

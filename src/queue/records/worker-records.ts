@@ -50,9 +50,10 @@ export type Turn =
 
 /**
  * Seconds to keep the hash `run` of a job that its worker never ends: an api cancelled the job, or
- * removed the host, while the worker was away. Longer than any job waits or runs.
+ * removed the host, while the worker was away. As long as jobs may be kept: what a host that comes
+ * back had begun must still show.
  */
-const unfinishedSeconds = 30 * 86_400;
+const unfinishedSeconds = 3_650 * 86_400;
 
 /** Progress lines to keep for one job; a step reports at most some hundred. */
 const maxLines = 5_000;

@@ -62,6 +62,13 @@ const maxTimeout = 60_000;
  */
 const maxAnswer = 4 * MiB;
 
+/** A worker has not answered in time, or with something else. */
+export class NoAnswer extends Failure {
+  constructor(host: string, what: string) {
+    super('host_unavailable', `the host ${host} ${what}`);
+  }
+}
+
 export interface RpcClient {
   /** Throws the worker's error, or `host_unavailable` when no valid answer arrives in time. */
   ask<Q extends Query>(
@@ -100,7 +107,7 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
       const reply = said.then(
         ([answer]: z.infer<typeof answered>[]) => answer,
         () => {
-          throw new Failure('host_unavailable', `the host ${host} does not answer`);
+          throw new NoAnswer(host, 'does not answer');
         },
       );
       reply.catch(() => undefined); // It may reject before it is awaited.
@@ -116,8 +123,7 @@ export function createRpcClient(redis: Redis, subscriber: Redis, clock: RedisClo
       const { answer, failure } = (await reply) ?? {};
       if (failure) throw failureOf(failure);
       const parsed = answerSchemas[question].safeParse(answer);
-      if (!parsed.success)
-        throw new Failure('host_unavailable', `the host ${host} has sent an invalid answer`);
+      if (!parsed.success) throw new NoAnswer(host, 'has sent an invalid answer');
       return parsed.data;
     },
   };

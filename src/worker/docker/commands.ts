@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { Failure, hostUnavailable } from '../../jobs/errors.ts';
 import type { ContainerRun, EngineCommands } from '../engine/engine.ts';
+import { withoutDirectories } from '../engine/failures.ts';
 import { diskIsFull, saysDiskIsFull } from '../host/files.ts';
 import { gearLabel, jobLabel } from './labels.ts';
 
@@ -32,6 +33,9 @@ export const dockerCommands: EngineCommands = {
   removeCommand: (name) => [client, 'rm', '--force', '--volumes', name],
 
   isByClient,
+
+  // An error of the gear's own command names paths inside the container.
+  shownLine: (line) => (isByClient(line) && !line.includes(' exec: "') ? withoutDirectories(line) : line),
 
   explainExit(status, said) {
     const sentence = sentences[status];

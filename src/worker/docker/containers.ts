@@ -4,10 +4,18 @@ import { followErrors } from './attach.ts';
 import { hasStatus, orNull } from './failures.ts';
 import { gearLabel } from './labels.ts';
 
-export function dockerContainers(
-  calls: Dockerode,
-  streams: Dockerode,
-): Omit<EngineContainers, 'onContainerEvent'> {
+export interface ContainerClients {
+  calls: Dockerode;
+  streams: Dockerode;
+  /** Waits for the ends of removals. */
+  removals: Dockerode;
+}
+
+export function dockerContainers({
+  calls,
+  streams,
+  removals,
+}: ContainerClients): Omit<EngineContainers, 'onContainerEvent'> {
   return {
     async container(name) {
       const found = await orNull('container', () => calls.getContainer(name).inspect(), name);
@@ -35,7 +43,8 @@ export function dockerContainers(
       } catch (error) {
         // Another removal is in progress: its end is just as good.
         if (!hasStatus(error, 409)) throw error;
-        await orNull('waitRemoved', () => container.wait({ condition: 'removed' }), name);
+        const removed = () => removals.getContainer(name).wait({ condition: 'removed' });
+        await orNull('waitRemoved', removed, name);
       }
     },
   };

@@ -18,9 +18,11 @@ interface DockerOptions {
 
 export function createDocker({ socketPath, log, callDeadline = 15_000 }: DockerOptions): ContainerEngine {
   const calls = createCallClient(socketPath, callDeadline);
+  // For the removal of a container, which takes as long as its layer is large.
+  const removals = createCallClient(socketPath, 4 * callDeadline);
   const streams = new DockerClient({ socketPath });
   const events = followEvents(streams, log);
-  const containers = dockerContainers(calls, streams);
+  const containers = dockerContainers({ calls, streams, removals });
   return {
     ...dockerCommands,
     ...containers,

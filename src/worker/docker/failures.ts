@@ -52,6 +52,8 @@ const aboutFiles = [
   /^failed to copy: (?:failed to send write: )?write \//,
   /^failed to (?:register layer|extract layer|prepare extraction snapshot)\b/,
   /^failed commit on ref /,
+  /^error creating temporary lease: /,
+  /^apply layer error for "[^"]*": failed to extract layer\b/,
 ];
 
 /** Whether the engine had no room for an image. What a registry says of a disk does not count. */

@@ -48,6 +48,8 @@ export interface EngineCommands {
   explainExit(status: number, said: readonly string[]): Failure | string | null;
   /** Whether a message is by the client itself; the process in the container writes the others. */
   isByClient(line: string): boolean;
+  /** A line of a gear that did not start, as its user sees it: without directories of the host. */
+  shownLine(line: string): string;
 }
 
 /** A container for a unit to run. Its image must exist. The engine removes it at its end. */

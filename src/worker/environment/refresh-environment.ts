@@ -1,6 +1,6 @@
 import { Failure } from '../../jobs/errors.ts';
 import { renderUnit } from '../domain/unit-file.ts';
-import { readBefore, readGear, readUnits } from '../gear/gear-files.ts';
+import { readBefore, readGear, readUnits, writeBefore } from '../gear/gear-files.ts';
 import { writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import { carryEnvironment, environmentOf, removeStaleImages } from './environment-image.ts';
@@ -12,15 +12,17 @@ export async function gearsUsing({ paths }: HostServices, environment: string): 
 }
 
 /**
- * Makes a gear see a change of its environment, unless an installation of it is in progress, or to
- * be undone first: that one reads the environment itself.
+ * Makes a gear see a change of its environment. An installation that is in progress, or to be
+ * undone first, does that itself.
  */
 export async function refreshEnvironment(
   services: HostServices,
   resource: string,
   tag: string,
 ): Promise<void> {
-  if ((await readBefore(services.paths, resource)) === null) await applyEnvironment(services, resource, tag);
+  const before = await readBefore(services.paths, resource);
+  if (before === null) await applyEnvironment(services, resource, tag);
+  else await writeBefore(services.paths, resource, { ...before, refresh: true });
 }
 
 /**

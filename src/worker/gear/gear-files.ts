@@ -28,6 +28,8 @@ const before = z.object({
   replaced: z.string().nullable(),
   /** The engine's volumes that did not exist; the installation makes them. */
   volumes: z.array(z.string()),
+  /** The environment that the gear uses has changed since: a gear that is undone must see that. */
+  refresh: z.boolean().optional(),
 });
 export type Before = z.infer<typeof before>;
 
@@ -111,9 +113,9 @@ export async function removeStaleValues(
   }
 }
 
-/** Removes all files of a gear except its unit. */
+/** Removes all files of a gear except its unit, the record of its installation last. */
 export async function removeLeftovers(paths: HostPaths, resource: string): Promise<void> {
   await removeStaleValues(paths, resource, null);
-  for (const path of [paths.failedUpdate(resource), paths.committed(resource), paths.before(resource)])
+  for (const path of [paths.failedUpdate(resource), paths.before(resource), paths.committed(resource)])
     await removeDurably(path);
 }

@@ -99,11 +99,19 @@ export async function removeEarlier(services: HostServices, unit: GearUnit): Pro
 }
 
 /**
- * Accepts a unit that has just started if its installation was neither completed nor undone: its
- * job is not on record any more. Otherwise the next update that fails would undo that one, too.
+ * Accepts a unit that a job has just started if its installation was neither completed nor undone:
+ * that job is not on record any more. Otherwise the next update that fails would undo that one,
+ * too.
  */
-export async function settleInstallation(services: HostServices, unit: GearUnit): Promise<void> {
-  if ((await readBefore(services.paths, unit.resource)) === null) return;
+export async function settleInstallation({ services, job }: JobContext, unit: GearUnit): Promise<void> {
+  const { paths, systemd } = services;
+  const before = await readBefore(paths, unit.resource);
+  if (before === null) return;
+  const { invocation } = await systemd.activity(paths.unitName(unit.resource));
+  // Still the run before that installation, or perhaps so.
+  if (before.replaced === null || before.replaced === invocation) return;
+  // The lost request, sent again, must not find its work done.
+  await writeBefore(paths, unit.resource, { ...before, job });
   await commit(services, unit.resource);
   await removeEarlier(services, unit);
 }
@@ -165,11 +173,20 @@ async function restore(
     ? await runAgain(context, resource, old)
     : 'the earlier unit is back, stopped as it was';
   await removeStaleValues(paths, resource, old?.envTag ?? null);
-  // A job that has changed the environment meanwhile has left it to the installation.
-  if (old?.spec.environment !== undefined) await applyEnvironment(services, resource, job);
-  else await removeStaleImages(services, resource, old?.imageTag ?? null);
+  await removeStaleImages(services, resource, old?.imageTag ?? null);
   await removeDurably(paths.before(resource));
+  if (before.refresh) await applyLate(services, resource, job);
   return told;
+}
+
+/**
+ * Makes a gear that is as before see a change of its environment. A fault does not repeat the
+ * undoing, which would stop the gear again.
+ */
+async function applyLate(services: HostServices, resource: string, job: string): Promise<void> {
+  await applyEnvironment(services, resource, job).catch((error: unknown) =>
+    services.log.error({ err: error, resource }, 'a gear does not see the change of its environment'),
+  );
 }
 
 /** Starts the earlier gear again. If it does not start either, reports that instead of throwing. */

@@ -21,22 +21,28 @@ export const replace: Handler<'environment.replace'> = {
 /** Adds variables to an environment and changes existing ones. */
 export const merge: Handler<'environment.merge'> = {
   async run(params, context) {
-    const merged = mergeVariables(await readEnvironment(context.services.paths, params.resource), params.env);
-    assertBounded(merged);
+    const before = await readEnvironment(context.services.paths, params.resource);
+    const merged = mergeVariables(before, params.env);
+    assertBounded(merged, before);
     return change(params, merged, context);
   },
 };
 
-/** Throws `invalid_request` when merges have made an environment larger than it may be. */
-function assertBounded(env: EnvironmentVariable[]): void {
-  if (env.length > maxVariables)
+/**
+ * Throws `invalid_request` when a merge makes an environment larger than it may be. One that an
+ * earlier version made larger may get smaller.
+ */
+function assertBounded(env: EnvironmentVariable[], before: EnvironmentVariable[]): void {
+  if (env.length > Math.max(maxVariables, before.length))
     throw new Failure('invalid_request', `an environment has at most ${maxVariables} variables`);
-  if (Buffer.byteLength(JSON.stringify(env)) > maxEnvironment)
+  if (sizeOf(env) > Math.max(maxEnvironment, sizeOf(before)))
     throw new Failure(
       'invalid_request',
       `an environment has at most ${maxEnvironment / MiB} MiB as JSON; PUT environment replaces it`,
     );
 }
+
+const sizeOf = (env: EnvironmentVariable[]) => Buffer.byteLength(JSON.stringify(env));
 
 /** Names no image: it may be the one of another tenant's gear. */
 const missingImage = 'the image of a gear that uses the environment is no longer on the host';

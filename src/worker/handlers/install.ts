@@ -64,7 +64,11 @@ export const install: Handler<'container.install'> = {
 
   async abandon(resource, context, why) {
     const { services, job } = context;
-    if ((await readCommitted(services.paths, resource))?.job === job) return staysInEffect;
+    if ((await readCommitted(services.paths, resource))?.job === job) {
+      const unit = await readGear(services.paths, resource);
+      if (unit) await removeEarlier(services, unit);
+      return staysInEffect;
+    }
     const pending = await readBefore(services.paths, resource);
     // Without a file, removes what the job made before it wrote one and the unit does not name.
     return pending === null || pending.job === job ? rollBack(context, resource, why) : '';

@@ -72,7 +72,7 @@ async function up(
   context: JobContext,
 ): Promise<Result<'container.start'>> {
   const container = await runGear(gear, how, context);
-  await settleInstallation(context.services, gear);
+  await settleInstallation(context, gear);
   return { unit: context.services.paths.unitName(gear.resource), container, active: 'active' };
 }
 

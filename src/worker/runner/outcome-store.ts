@@ -62,7 +62,8 @@ export const errorCodeOf = (outcome: Outcome) =>
 export async function drop(parts: StageParts, record: JobRecord, stopping: AbortSignal): Promise<void> {
   const { job } = record;
   const why = new Failure('host_unavailable', 'the job has ended without its worker');
-  if (job.attempts > 0) await abandon(parts, record, why, stopping);
+  const isDone = (await parts.journal.read(job.id)) !== null; // Delivered again after its end.
+  if (job.attempts > 0 && !isDone) await abandon(parts, record, why, stopping);
   await parts.journal.clear(job.id);
   await parts.records.drop(job);
 }

@@ -77,7 +77,8 @@ async function findReplacement(
   if (!decidesWhetherItRuns(record.job) || waited < offlineAfter) return null;
   const next = await records.next(record);
   if (next?.job.state !== 'queued' || !decidesWhetherItRuns(next.job)) return null;
-  return (await authorizer.allows(next)) ? next.job.id : null;
+  const isAllowed = await authorizer.allows(next).catch(() => false);
+  return isAllowed ? next.job.id : null;
 }
 
 /** Whether the only lasting effect of a job is that its gear runs, or does not. */

@@ -138,5 +138,6 @@ export async function endRun(services: HostServices, resource: string): Promise<
   const { load, active } = await systemd.state(unit);
   if (load !== 'not-found' || active !== 'inactive')
     await endUnit(services, { unit, container, what: `the gear ${resource}` });
-  await engine.removeContainer(container);
+  // One of the operator's under this name stays.
+  if ((await engine.container(container))?.gear === resource) await engine.removeContainer(container);
 }

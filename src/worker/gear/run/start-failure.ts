@@ -1,6 +1,5 @@
 import { Failure } from '../../../jobs/errors.ts';
 import { pause } from '../../../lib/async/pause.ts';
-import { withoutDirectories } from '../../engine/failures.ts';
 import { takenDown } from '../../engine/service.ts';
 import type { HostServices } from '../../host-services.ts';
 import { lastLines } from '../../journald/journal-tail.ts';
@@ -38,7 +37,7 @@ export async function startFailure(
     engine.explainExit(mainStatus, lines) ??
     `the gear's process ended at once with exit status ${mainStatus}`;
   if (why instanceof Failure) return why;
-  const shown = lines.map((line) => (engine.isByClient(line) ? withoutDirectories(line) : line));
+  const shown = lines.map(engine.shownLine);
   const said = lines.length > 0 ? `; its last lines:\n${shown.join('\n')}` : '; it logged nothing';
   const ended = `${why}${systemdSays ? ` (systemd says ${systemdSays})` : ''}`;
   return new Failure('start_failed', `${silence ?? ended}${said}`);

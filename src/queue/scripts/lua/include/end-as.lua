@@ -9,9 +9,9 @@
 local job, run, id = KEYS[1], KEYS[2], ARGV[4]
 local function endAs(field)
   if redis.call('HEXISTS', job, field) == 1 then return false end
-  -- One that runs keeps its place: the worker of a host that was removed may come back. With older
-  -- permissions this fails, and the worker does it later.
-  if redis.call('HGET', run, 'state') ~= 'running' then
+  -- One that has begun keeps its place: the worker of a host that was removed may come back, and undo
+  -- it. With older permissions this fails, and the worker does it later.
+  if not redis.call('HGET', run, 'state') then
     redis.pcall('ZREM', KEYS[3], id)
     redis.pcall('ZREM', KEYS[4], id)
   end

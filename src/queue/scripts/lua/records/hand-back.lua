@@ -1,4 +1,4 @@
--- Returns a running job to its queue; its begin does not count as a crash. A final job stays so.
+-- Returns a running job to its line; its begin does not count as a crash. A final job stays so.
 --
 -- KEYS run
 -- RETURNS number of the job's crashes; 0 as well if it was not running

@@ -8,7 +8,10 @@ local job, run = KEYS[1], KEYS[2]
 local before = redis.call('HMGET', job, 'expiresAt', 'cancelledAt', 'expiredAt', 'abandonedAt')
 local state = redis.call('HGET', run, 'state')
 if redis.call('EXISTS', job) == 0 or isOver(state) or before[4] then return 'over' end
-if state or redis.call('HEXISTS', run, 'takenAt') == 1 then return 'taken' end
+if state or redis.call('HEXISTS', run, 'takenAt') == 1 then
+  redis.call('EXPIRE', run, ARGV[1])
+  return 'taken'
+end
 if before[2] then return 'over' end
 if before[3] then return 'expired' end
 local time = redis.call('TIME')

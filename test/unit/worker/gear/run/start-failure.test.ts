@@ -5,6 +5,7 @@ import type { HostServices } from '../../../../../src/worker/host-services.ts';
 
 const logged = [
   'docker: Error response from daemon: error mounting "/var/lib/docker/volumes/gear-a..d/_data" to rootfs: not a directory.',
+  'docker: Error response from daemon: unable to start container process: exec: "/app/serve": not found.',
   'the program reads /etc/app/config',
 ];
 vi.mock('../../../../../src/worker/journald/journal-tail.ts', () => ({ lastLines: async () => logged }));
@@ -18,6 +19,7 @@ test("a gear that does not start is told without the host's directories, and wit
   } as unknown as HostServices;
   const { message } = await startFailure(services, 'a', '2', {});
   expect(message).toContain('error mounting "_data" to rootfs: not a directory.');
+  expect(message).toContain('exec: "/app/serve"');
   expect(message).toContain('the program reads /etc/app/config');
   expect(message).not.toContain('/var/lib');
 });
