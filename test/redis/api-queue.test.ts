@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
 import { lostDeliveries } from '../../src/queue/accept/accept.ts';
 import type { JobSubmission } from '../../src/queue/accept/submission.ts';
@@ -282,59 +282,49 @@ test('nothing is delivered to a host that is offline, which finds its jobs when 
   expect(await redis.redis.keys(`${keys.queuePrefix('h1')}:${queueName}:*`)).not.toEqual([]);
 });
 
-test('a job whose delivery cannot be sent is accepted all the same, and the loss is counted', async () => {
-  await holds('a');
-  await redis.redis.call('ACL', 'SETUSER', 'mute', 'on', 'nopass', '~*', '&*', '+@all', '-lpush');
-  const access = { url: redis.url, username: 'mute', password: 'any' };
-  const mute = openApiQueue({
-    redis: access,
+/** An api whose user in Redis lacks one command. */
+async function apiWithout(command: string): Promise<ApiQueue> {
+  await redis.redis.call('ACL', 'SETUSER', 'lacking', 'on', 'nopass', '~*', '&*', '+@all', `-${command}`);
+  const lacking = openApiQueue({
+    redis: { url: redis.url, username: 'lacking', password: 'any' },
     limits: jobLimits(),
     keepSeconds: 1_000,
     expected: ['h1'],
     log,
   });
-  try {
-    await connected(mute);
-    const lost = () => [...lostDeliveries.samples()][0]?.[2] ?? 0;
-    const before = lost();
-    const one = request(stop('a'));
-    expect((await mute.accept(one, to('h1'))).verdict).toBe('accepted');
-    expect(lost()).toBe(before + 1);
-    expect(await worker.records.open()).toEqual([one.id]);
-  } finally {
-    await mute.close();
-  }
+  onTestFinished(() => lacking.close());
+  await connected(lacking);
+  return lacking;
+}
+
+test('a job whose delivery cannot be sent is accepted all the same, and the loss is counted', async () => {
+  await holds('a');
+  const mute = await apiWithout('lpush');
+  const lost = () => [...lostDeliveries.samples()][0]?.[2] ?? 0;
+  const before = lost();
+  const one = request(stop('a'));
+  expect((await mute.accept(one, to('h1'))).verdict).toBe('accepted');
+  expect(lost()).toBe(before + 1);
+  expect(await worker.records.open()).toEqual([one.id]);
 });
 
 test('an api with older permissions cancels all the same, and leaves the places of the job to the worker', async () => {
   await holds('a');
-  await redis.redis.call('ACL', 'SETUSER', 'older', 'on', 'nopass', '~*', '&*', '+@all', '-zrem');
-  const access = { url: redis.url, username: 'older', password: 'any' };
-  const older = openApiQueue({
-    redis: access,
-    limits: jobLimits(),
-    keepSeconds: 1_000,
-    expected: ['h1'],
-    log,
-  });
-  try {
-    await connected(older);
-    const one = request(stop('a'));
-    await queue.accept(one, to('h1'));
-    expect(await cancel(one.id, older)).toBe('queued');
-    expect((await queue.job(one.id))?.job.state).toBe('cancelled');
-    expect(await worker.records.open()).toEqual([one.id]);
-  } finally {
-    await older.close();
-  }
+  const older = await apiWithout('zrem');
+  const one = request(stop('a'));
+  await queue.accept(one, to('h1'));
+  expect(await cancel(one.id, older)).toBe('queued');
+  expect((await queue.job(one.id))?.job.state).toBe('cancelled');
+  expect(await worker.records.open()).toEqual([one.id]);
 });
 
-test('a running job whose host is removed keeps its place for the worker that may come back', async () => {
+test('a job that had begun, and whose host is removed, keeps its place for the worker that may come back', async () => {
   await holds('a');
   const one = request(stop('a'));
   await queue.accept(one, to('h1'));
   const record = await worker.records.read(one.id);
   if (record) await worker.records.begin(record);
+  await worker.records.handBack(one.id); // As a worker does that stops.
   expect(await queue.removeHost('h1')).toMatchObject({ jobs: 1 });
   expect(await worker.records.open()).toEqual([one.id]);
   expect(await redis.redis.zrange(keys.line('h1', 'gear', 'a'), '0', '-1')).toEqual([one.id]);
