@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -202,11 +202,15 @@ test('a host with cgroup v2 only boots and runs containers', async () => {
   }
 });
 
+/** The processes that are to hold the namespaces of a host. */
+const begun = async (host: string) =>
+  (await run('pgrep', '-f', `^unshare .*/run/geard-lab-own/${host} `)).stdout.split('\n').filter(Boolean);
+
 /** Has `up` interrupted as Ctrl-C does, as soon as it has begun to boot a host. */
 async function interruptUp(host: string): Promise<void> {
   const child = spawn('contrib/lab', ['up', host.slice(1), '--bare'], { detached: true, stdio: 'ignore' });
   const exited = once(child, 'exit');
-  await until(`${host} is being booted`, () => existsSync(`/run/geard-lab-own/${host}/boot`));
+  await until(`${host} is being booted`, async () => (await begun(host)).length > 0);
   process.kill(-(child.pid ?? 0), 'SIGINT');
   await exited;
 }
@@ -214,8 +218,6 @@ async function interruptUp(host: string): Promise<void> {
 test('what an up that was interrupted has begun is finished by the next one, and taken down', async () => {
   await interruptUp('h2');
   await interruptUp('h3'); // After it has booted h2.
-  const begun = async (host: string) =>
-    (await run('pgrep', '-f', `^unshare .*/run/geard-lab-own/${host} `)).stdout.split('\n').filter(Boolean);
   expect(await begun('h2')).toHaveLength(1);
   expect(await onHost('h2', 'ip', '-brief', 'address', 'show', 'eth0')).toContain('10.77.0.2/24');
   expect(await begun('h3')).toHaveLength(1);
