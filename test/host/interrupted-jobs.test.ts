@@ -240,7 +240,8 @@ test('a change of an environment that was interrupted before systemd has read th
   expect(await images()).toEqual([]);
 });
 
-const operators = '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n';
+const operators =
+  '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n';
 const unitsOfOperators: Record<string, (unit: string) => Promise<string>> = {
   'a file': async (unit) => `/etc/systemd/system/${unit}`,
   'a file of a package': async (unit) => {
@@ -250,7 +251,7 @@ const unitsOfOperators: Record<string, (unit: string) => Promise<string>> = {
   'a link': async (unit) => {
     const directory = await mkdtemp(join(tmpdir(), 'geard-units-'));
     await ok('ln', '-s', `${directory}/${unit}`, `/etc/systemd/system/${unit}`);
-    onTestFinished(() => ok('rm', '-r', directory, `/etc/systemd/system/${unit}`).then(() => undefined));
+    onTestFinished(() => ok('rm', '-rf', directory, `/etc/systemd/system/${unit}`).then(() => undefined));
     return `${directory}/${unit}`;
   },
 };
@@ -262,14 +263,15 @@ test.each(
   const file = (await unitsOfOperators[how]?.(unit)) ?? '';
   await writeFile(file, operators);
   onTestFinished(async () => {
-    await ok('systemctl', 'stop', unit);
+    await ok('systemctl', 'disable', '--now', unit);
     await ok('rm', file);
     await ok('systemctl', 'daemon-reload');
   });
-  await ok('systemctl', 'start', unit);
+  await ok('systemctl', 'enable', '--now', unit);
   const failure = await attempt('container.install', gear('foreign'));
   expect(failure?.message).toContain('that geard has not made');
   expect(await ok('systemctl', 'is-active', unit)).toBe('active');
+  expect(await ok('systemctl', 'is-enabled', unit)).toBe('enabled');
   expect(await readFile(file, 'utf8')).toBe(operators);
   expect(await readFile(open.paths.unit('foreign'), 'utf8').catch(() => null)).toBeNull();
 });
