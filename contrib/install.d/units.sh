@@ -181,14 +181,16 @@ copy_keys() {
   rm -f "$2"/*.copy
 }
 
-# is_copied FILE: whether every role here that has keys has this one
+# is_copied FILE: whether every role here that has keys has this one, and there is such a role
 is_copied() {
-  local role keys
+  local role keys copied=no
   for role in api worker; do
     keys=$(keys_of "$role")
     compgen -G "$keys/*.daemon.key" >/dev/null || continue
     cmp -s "$1" "$keys/${1##*/}" || return 1
+    copied=yes
   done
+  [ $copied = yes ]
 }
 
 # Who makes tokens does not need what opens them. A new key that was made there and is not copied yet stays.
@@ -196,7 +198,7 @@ remove_copied_keys() {
   local file
   rm -rf "$issuer/.new"
   for file in "$issuer"/*.daemon.key; do
-    is_copied "$file" && rm -f "$file" || true
+    ! is_copied "$file" || rm -f "$file"
   done
 }
 

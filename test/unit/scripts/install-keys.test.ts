@@ -161,3 +161,23 @@ test('in a fleet keys are brought, and what was brought first is not spread', as
   await host.make('api worker');
   expect([host.api(), host.issuer()]).toEqual([[], ['2.daemon.key']]);
 });
+
+test('a private half stays where it was made until a role has it, whatever is installed', async () => {
+  const host = await newHost();
+  const made = ['1.issuer.key', '1.issuer.pub', '2.daemon.key', '2.daemon.pub'];
+  for (const name of made) host.write(`issuer/${name}`, name);
+  await host.make('redis');
+  expect(host.issuer()).toEqual(made);
+});
+
+test('a new private half stays until every role has it', async () => {
+  const host = await newHost();
+  await host.make('redis api worker');
+  host.write('issuer/9.daemon.key', '9');
+  host.write('etc/keys/9.daemon.key', '9');
+  await host.make('redis api worker');
+  expect(host.issuer()).toContain('9.daemon.key');
+  host.write('etc/api/keys/9.daemon.key', '9');
+  await host.make('redis api worker');
+  expect(host.issuer()).not.toContain('9.daemon.key');
+});
