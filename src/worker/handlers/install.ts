@@ -10,7 +10,7 @@ import { refreshEnvironment } from '../environment/refresh-environment.ts';
 import { type Before, readBefore, readCommitted, readGear } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
 import { publishesAlike, reloadNetworkRules, reservePorts } from '../gear/published-ports.ts';
-import { assertContainerOurs, runGear } from '../gear/run/run-gear.ts';
+import { hasOwnContainer, runGear } from '../gear/run/run-gear.ts';
 import {
   commit,
   openTransaction,
@@ -97,7 +97,7 @@ async function prepare(params: Install, current: StoredGear | null, context: Job
   const environment = await environmentOf(services, spec);
   await assertOwners(services, resource, spec);
   report({ step: 'image', message: `looking for ${spec.image}` });
-  if (current === null) await assertContainerOurs(services, resource);
+  if (current === null) await hasOwnContainer(services, resource); // Throws for a foreign one.
   await ensureImage(spec.image, context);
   report({ step: 'ports', message: 'reserving ports' });
   const ports = await reservePorts(services, resource, spec.ports, current?.ports ?? []);

@@ -72,16 +72,17 @@ async function prepareStart(services: HostServices, gear: Startable): Promise<vo
   const activity = await systemd.activity(unit);
   if (isUp(activity) || activity.pending) return;
   await assertPortsFree(gear);
-  await assertContainerOurs(services, gear.resource);
   // A container of this name that no unit runs any more would block the new one.
-  await engine.removeContainer(containerName(gear.resource));
+  if (await hasOwnContainer(services, gear.resource))
+    await engine.removeContainer(containerName(gear.resource));
 }
 
-/** Throws when the name of the gear's container belongs to one that geard has not made. */
-export async function assertContainerOurs({ engine }: HostServices, resource: string): Promise<void> {
+/** Whether there is a container of the gear. Throws when geard has not made the one of its name. */
+export async function hasOwnContainer({ engine }: HostServices, resource: string): Promise<boolean> {
   const name = containerName(resource);
   const found = await engine.container(name);
-  if (found === null || found.gear === resource) return;
+  if (found === null) return false;
+  if (found.gear === resource) return true;
   const detail = `${engine.name} has a container ${name} that geard has not made; remove it from the host first`;
   throw new Failure('internal', detail);
 }
