@@ -194,11 +194,16 @@ test('keys are added, retired and revoked without a restart, on the api and on t
   expect(stateOf(await start(id))).toBe('succeeded');
 });
 
-test("a revoked issuer's queued jobs do not run", { timeout: 120_000 }, async () => {
-  const [third] = await makeKeys(fleet.keys, ['issuer']);
-  const revoked = third?.kid ?? '';
+/** An issuer that a test is to revoke, handed out to api and worker, and a client with a token of it. */
+async function passingIssuer() {
+  const [made] = await makeKeys(fleet.keys, ['issuer']);
+  const revoked = made?.kid ?? '';
   await fleet.handOut();
-  const client = await fleet.as({}, revoked);
+  return { revoked, client: await fleet.as({}, revoked) };
+}
+
+test("a revoked issuer's queued jobs do not run", { timeout: 120_000 }, async () => {
+  const { revoked, client } = await passingIssuer();
   await until('the new issuer counts', async () => (await client.send('GET', 'jobs')).status === 200, 60_000);
   const before = await startsOf('one-time');
   await fleet.stop('worker');
@@ -220,10 +225,7 @@ test("a revoked issuer's queued jobs do not run", { timeout: 120_000 }, async ()
 test('an installation that its worker began is undone when its issuer is revoked before it resumes', {
   timeout: 120_000,
 }, async () => {
-  const [passing] = await makeKeys(fleet.keys, ['issuer']);
-  const revoked = passing?.kid ?? '';
-  await fleet.handOut();
-  const client = await fleet.as({}, revoked);
+  const { revoked, client } = await passingIssuer();
   await until('the new issuer counts', async () => (await client.send('GET', 'jobs')).status === 200, 60_000);
   const installed = await until(
     'the new issuer counts for the worker, too',
@@ -279,10 +281,7 @@ async function untilBroken(response: Response): Promise<string> {
 test('a stream that is open when its token comes to its end, or its issuer is revoked, is broken (security L5)', {
   timeout: 120_000,
 }, async () => {
-  const [passing] = await makeKeys(fleet.keys, ['issuer']);
-  const revoked = passing?.kid ?? '';
-  await fleet.handOut();
-  const follower = await fleet.as({}, revoked);
+  const { revoked, client: follower } = await passingIssuer();
   const follow = ({ url }: { url: string }) =>
     askForStream(`${url}/container/log?r=one-time&lines=0&for=3600`);
   const followed = async () => {
