@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -82,43 +81,61 @@ async function writeNew(path: string, jwk: JWK, mode: number): Promise<void> {
   }
 }
 
+interface ReadKey extends DaemonKey {
+  role: KeyRole;
+  kid: string;
+  /** Its public value. */
+  x: string;
+}
+
 export interface ReadKeys {
   keyring: Keyring;
+  keys: readonly ReadKey[];
   /** Changes when any key changes. */
   version: string;
-  /** The problems of keys that are left out, one sentence each. */
+  /** The problems of keys that could not be read, one sentence each. */
   problems: string[];
   /** Whether one of the problems is not about a key and may pass, such as too many open files. */
   mayPass: boolean;
 }
 
-/** Reads the keys that a daemon needs from a directory. */
-export async function readKeyring(directory: string): Promise<ReadKeys> {
-  const issuers = new Map<string, CryptoKey>();
-  const daemons = new Map<string, DaemonKey>();
-  const version = createHash('sha256');
+/**
+ * Reads the keys that a daemon needs from a directory. Where a problem may pass, the former key stays;
+ * all former keys stay where the directory itself cannot be read.
+ */
+export async function readKeyring(directory: string, former: readonly ReadKey[] = []): Promise<ReadKeys> {
+  const keys: ReadKey[] = [];
   const problems: string[] = [];
   let mayPass = false;
-  const note = (error: Error) => {
+  const note = (error: Error, affected: readonly ReadKey[]) => {
     problems.push(error.message);
-    mayPass ||= isPassing(error);
-  };
-  const add = async (role: KeyRole, path: string, kid: string) => {
-    const { key, secret, jwk } = await readKey(path, role, role === 'issuer' ? 'pub' : 'key', kid);
-    if (role === 'issuer') issuers.set(kid, key);
-    else daemons.set(kid, { open: key, secret });
-    version.update(`${role} ${kid} ${jwk.x}\n`);
+    if (!isPassing(error)) return;
+    mayPass = true;
+    keys.push(...affected);
   };
   try {
     await assertOwned(directory);
     for (const [name, kid, role, half] of await keyNames(directory)) {
       if ((role === 'issuer') !== (half === 'pub')) continue;
-      await add(role, join(directory, name), kid).catch(note);
+      const affected = former.filter((key) => key.role === role && key.kid === kid);
+      await readKey(join(directory, name), role, half, kid).then(
+        (key) => keys.push(key),
+        (error) => note(error, affected),
+      );
     }
   } catch (error) {
-    note(error as Error);
+    note(error as Error, former);
   }
-  return { keyring: { issuers, daemons }, version: version.digest('hex'), problems, mayPass };
+  const version = keys.map(({ role, kid, x }) => `${role} ${kid} ${x}`).join('\n');
+  return { keyring: keyringOf(keys), keys, version, problems, mayPass };
+}
+
+function keyringOf(keys: readonly ReadKey[]): Keyring {
+  const of = (wanted: KeyRole) => keys.filter(({ role }) => role === wanted);
+  return {
+    issuers: new Map(of('issuer').map(({ kid, open }) => [kid, open])),
+    daemons: new Map(of('daemon').map(({ kid, open, secret }) => [kid, { open, secret }])),
+  };
 }
 
 const passing = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EIO', 'ESTALE', 'ETIMEDOUT'];
@@ -139,7 +156,7 @@ export async function readMinterKey(directory: string, role: KeyRole, wanted?: s
     const what = kid === undefined ? `no file <kid>.${role}.${half}` : `no ${kid}.${role}.${half}`;
     throw new Error(`there is ${what} in ${directory}; gear token keygen makes keys`);
   }
-  const { key } = await readKey(join(directory, `${kid}.${role}.${half}`), role, half, kid);
+  const { open: key } = await readKey(join(directory, `${kid}.${role}.${half}`), role, half, kid);
   return { kid, key };
 }
 
@@ -151,7 +168,7 @@ export async function keyNames(directory: string): Promise<KeyName[]> {
   return names.flatMap((match) => (match ? [[...match] as unknown as KeyName] : []));
 }
 
-async function readKey(path: string, role: KeyRole, half: Half, kid: string) {
+async function readKey(path: string, role: KeyRole, half: Half, kid: string): Promise<ReadKey> {
   const text = await readTrusted(path, half === 'key');
   const parsed = keyFile.safeParse(text.length > maxFileLength ? null : parseJson(text));
   const { kty, crv, alg } = roles[role];
@@ -169,5 +186,5 @@ async function readKey(path: string, role: KeyRole, half: Half, kid: string) {
     throw new Error(`${path}: the parts of the key do not match`);
   });
   // The secret of a public key is empty.
-  return { key: key as CryptoKey, secret: Buffer.from(jwk.d ?? '', 'base64url'), jwk };
+  return { role, kid, x: jwk.x, open: key as CryptoKey, secret: Buffer.from(jwk.d ?? '', 'base64url') };
 }

@@ -14,8 +14,8 @@ export interface WatchedKeys {
 /**
  * Reads a directory of keys and follows its changes. Throws when a key is unusable at the
  * start. Later such a key counts as missing, and the log gives the reason: a key that is gone, or
- * that others had access to, is no key. A fault that may pass, such as too many open files, changes
- * nothing.
+ * that others had access to, is no key. Where a fault may pass, such as too many open files, the key
+ * that is in use stays.
  */
 export async function watchKeys(
   directory: string,
@@ -26,19 +26,19 @@ export async function watchKeys(
   const [fault] = keyFaults(directory, first);
   if (fault !== undefined) throw new Error(fault);
   log.info(idsOf(first.keyring), 'keys are in use');
-  let { keyring, version } = first;
+  let last = first;
   let told = '';
   const look = async () => {
-    const now = await readKeyring(directory);
+    const now = await readKeyring(directory, last.keys);
     const said = now.problems.join('\n');
-    const what = now.mayPass ? 'the keys cannot be read; those in use stay' : 'a key is not used';
+    const what = now.mayPass ? 'a key cannot be read; the one in use stays' : 'a key is not used';
     if (said !== told) for (const reason of now.problems) log.error({ reason }, what);
     told = said;
-    if (now.mayPass || now.version === version) return;
-    ({ keyring, version } = now);
-    log.info(idsOf(keyring), 'keys have changed');
+    if (now.version === last.version) return;
+    last = now;
+    log.info(idsOf(now.keyring), 'keys have changed');
   };
-  return { current: () => keyring, close: every(interval, look, log) };
+  return { current: () => last.keyring, close: every(interval, look, log) };
 }
 
 /** The faults that keep a role from starting with these keys; each line names a remedy. */

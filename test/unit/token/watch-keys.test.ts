@@ -49,12 +49,26 @@ test.each(passing)('keys stay in use while $call fails with $code', async (fault
   const before = current();
   faults.push(fault);
   const said = (msg: string) => lines.find((line) => line['msg'] === msg);
-  await until('the fault is in the log', () => said('the keys cannot be read; those in use stay'));
+  await until('the fault is in the log', () => said('a key cannot be read; the one in use stays'));
   expect(current()).toBe(before);
   expect(before.daemons.size + before.issuers.size).toBe(2);
   await makeKeys(directory, ['daemon']);
   await until('the keys are read again', () => said('keys have changed'));
   expect(current().daemons.size).toBe(2);
+});
+
+test('a key that is taken away is not used, even while another cannot be read', async () => {
+  const { log, lines } = keepLog();
+  const [revoked] = await makeKeys(directory, ['issuer']);
+  const file = `${revoked?.kid}.issuer.pub`;
+  const { current, close } = await watchKeys(directory, log, 10);
+  onTestFinished(close);
+  const [kept] = [...current().issuers.keys()].filter((kid) => kid !== revoked?.kid);
+  for (let i = 0; i < 1_000; i++) faults.push({ call: 'readFile', end: `${kept}.issuer.pub`, code: 'EIO' });
+  await rm(join(directory, file));
+  const changed = () => lines.find((line) => line['msg'] === 'keys have changed');
+  expect(await until('the key is not used', changed)).toMatchObject({ issuers: [kept] });
+  expect(current().daemons.size).toBe(1);
 });
 
 test.each(passing)('no program starts while $call fails with $code', async (fault) => {
