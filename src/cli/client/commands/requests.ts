@@ -6,8 +6,9 @@ import { inTime } from '../../../client/send.ts';
 import { type Method, methods } from '../../../jobs/define.ts';
 import { fetchOnce } from '../../../lib/http/fetch.ts';
 import { BadConfig } from '../../options/config.ts';
-import type { Call, Row } from '../row.ts';
-import { pairs } from '../show.ts';
+import { type Call, type Row, tellError } from '../row.ts';
+import { Interrupted, mayHaveArrived } from '../session.ts';
+import { comeBack, pairs } from '../show.ts';
 
 /** `gear whoami` */
 export const whoami: Row = {
@@ -41,17 +42,30 @@ const request = (method: Method): Row<ApiFlags> => ({
   json: false,
   ...(method !== 'GET' && { changes: 'at once', options: [data, key] }),
   async run(call) {
-    const response = await send(call, method);
+    const ownKey = call.flags.key ?? `gear-${randomUUID()}`;
+    const response = await send(call, method, ownKey).catch((error: Error) => {
+      if (method !== 'GET' && (error instanceof Interrupted || mayHaveArrived(error)))
+        return tellUnanswered(call, error, ownKey);
+      throw error;
+    });
+    if (typeof response === 'number') return response;
     for await (const chunk of response.body ?? []) await call.write(chunk);
     if (response.ok) return 0;
     return response.status === 400 ? 2 : 1;
   },
 });
 
-async function send(call: Call<ApiFlags>, method: Method): Promise<Response> {
+/** Says how to send a change again whose answer is lost. Returns the exit code. */
+function tellUnanswered(call: Call<ApiFlags>, error: Error, ownKey: string): number {
+  const back = comeBack.request(call.flags, ownKey);
+  if (error instanceof Interrupted) call.note(`gear: ${back}`);
+  return tellError(call, error, undefined, back);
+}
+
+async function send(call: Call<ApiFlags>, method: Method, ownKey: string): Promise<Response> {
   const { connection, flags, signal } = call;
   const body = flags.data === '-' ? await text(process.stdin) : flags.data;
-  const keyed = method === 'GET' ? {} : { 'Idempotency-Key': flags.key ?? `gear-${randomUUID()}` };
+  const keyed = method === 'GET' ? {} : { 'Idempotency-Key': ownKey };
   return inTime(signal, (either) =>
     fetchOnce(addressOf(call, method), {
       method,

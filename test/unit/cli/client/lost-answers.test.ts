@@ -1,7 +1,12 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { cancel } from '../../../../src/cli/client/commands/jobs.ts';
+import { anyRequest } from '../../../../src/cli/client/commands/requests.ts';
 import { createOutput } from '../../../../src/cli/client/output.ts';
 import type { Row } from '../../../../src/cli/client/row.ts';
+import { Interrupted } from '../../../../src/cli/client/session.ts';
 import { hosts } from '../../../../src/cli/host/command.ts';
 import { type CallOptions, GeardError } from '../../../../src/client/client.ts';
 import type { JobState } from '../../../../src/jobs/job.ts';
@@ -70,4 +75,39 @@ test.each([
   ['after an attempt that was refused', new GeardError('queue_unavailable', 'no', { status: 503 })],
 ])('a host that is not there %s is a failure', async (_, first) => {
   await expect(removedAfter(first)).rejects.toThrow('there is no host h2');
+});
+
+/** Runs `gear api METHOD /container` against a server that reads the request and ends the connection. */
+async function unanswered(method: 'GET' | 'PUT', flags: object, interrupt = false) {
+  const interrupted = new AbortController();
+  const server = createServer((request) => {
+    if (interrupt) interrupted.abort(new Interrupted());
+    else request.socket.destroy();
+  });
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const connection = { api: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: 'none' };
+  const session = { ...createOutput({}), connection, signal: interrupted.signal };
+  return anyRequest[method]?.run({ ...session, args: ['/container'], flags } as never);
+}
+
+test('a change by gear api whose answer is lost names the key that joins it', async () => {
+  expect(await unanswered('PUT', { data: '{}' })).toBe(1);
+  expect(written.stderr).toMatch(
+    /^gear: the api at .*\ngear: the api may have accepted it; the same command with --key gear-[0-9a-f-]{36} joins it\n$/,
+  );
+  expect(await unanswered('PUT', { key: 'mine', context: 'far' })).toBe(1);
+  expect(written.stderr).toContain('--key mine --context far joins it\n');
+});
+
+test('a change by gear api that is interrupted names the key that joins it', async () => {
+  expect(await unanswered('PUT', { key: 'mine' }, true)).toBe(130);
+  expect(written.stderr).toBe(
+    'gear: the api may have accepted it; the same command with --key mine joins it\n',
+  );
+});
+
+test('a read by gear api whose answer is lost is a failure without a key', async () => {
+  await expect(unanswered('GET', {})).rejects.toThrow(TypeError);
+  expect(written.stderr).toBe('');
 });
