@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from './free-port.ts';
-import { redisOfMachine, type ServerProcess, startRedis } from './redis-server.ts';
+import { redisOfMachine, removeData, type ServerProcess, startRedis } from './redis-server.ts';
 import { until } from './until.ts';
 
 export interface TestCluster {
@@ -50,7 +50,7 @@ export async function openTestCluster(program = redisOfMachine): Promise<TestClu
     async close() {
       for (const node of nodes) node.disconnect();
       for (const server of servers) await server.kill();
-      await rm(directory, { recursive: true });
+      await removeData(directory);
     },
   };
 }

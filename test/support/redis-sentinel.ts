@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from './free-port.ts';
-import { redisOfMachine, type ServerProcess, startRedis, startServer } from './redis-server.ts';
+import { redisOfMachine, removeData, type ServerProcess, startRedis, startServer } from './redis-server.ts';
 import { until } from './until.ts';
 
 export interface TestSentinels {
@@ -70,7 +70,7 @@ export async function openTestSentinels(program = redisOfMachine): Promise<TestS
     async close() {
       watch.disconnect();
       for (const server of [...sentinels, master, replica]) await server.kill();
-      await rm(directory, { recursive: true });
+      await removeData(directory);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** The Redis that the machine has; others lie where scripts/lib/engines.sh has put them. */
@@ -20,6 +20,9 @@ export const startRedis: typeof startServer = (program, directory, args) => {
   const keeping = ['--appendonly', 'yes', '--save', '', '--loglevel', 'warning'];
   return startServer(program, directory, [...args, ...keeping, '--dir', directory]);
 };
+
+/** Removes the directory of servers that were killed. A child of one that saves may write there for another moment. */
+export const removeData = (directory: string) => rm(directory, { recursive: true, maxRetries: 20 });
 
 /** Starts a server with a directory of its own. */
 export async function startServer(

@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { defineScripts } from '../../src/queue/scripts/run-script.ts';
-import { redisOfMachine, startRedis } from './redis-server.ts';
+import { redisOfMachine, removeData, startRedis } from './redis-server.ts';
 
 export interface TestRedis {
   url: string;
@@ -33,14 +33,14 @@ export async function openTestRedis(options: string[] = [], program = redisOfMac
     },
     async restart() {
       await server.kill();
-      await rm(data, { recursive: true });
+      await removeData(data);
       await server.start();
       await redis.ping();
     },
     async close() {
       redis.disconnect();
       await server.kill();
-      await rm(directory, { recursive: true });
+      await removeData(directory);
     },
   };
 }
