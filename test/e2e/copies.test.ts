@@ -48,11 +48,11 @@ beforeAll(async () => {
   direct = await openKeyedFleet('direct');
   other = (await direct.addHost()).base;
   await source(direct, direct.base, 'direct', 2);
-}, 180_000);
+});
 afterAll(async () => {
   await fleet.close();
   await direct.close();
-}, 60_000);
+});
 
 const copy = (r: string, from: string, more: Record<string, string> = {}) =>
   client.change('PUT', 'repository', { r, t: `gear://${from}`, h: 'h2', ...more });
@@ -328,7 +328,7 @@ test('a copy that is cancelled leaves nothing on either host', async () => {
   expect(existsSync(`${bases.h2}/git/unwanted`)).toBe(false);
 });
 
-test('a source whose host is gone is waited for, and then told', { timeout: 180_000 }, async () => {
+test('a source whose host is gone is waited for, and then told', async () => {
   await fleet.stop('worker');
   const i = newId();
   await client.send('PUT', 'repository', { u: '0', i, r: 'lost', t: 'gear://site', h: 'h2' });

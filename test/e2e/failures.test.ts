@@ -204,7 +204,7 @@ test('a gear whose process ignores SIGTERM is stopped, and inactive', async () =
   await install('stubborn', shell("trap '' TERM; while true; do sleep 1; done"));
   expect(await daemon.change('PUT', 'container/stopped', { r: 'stubborn' })).toMatchObject({ status: 200 });
   expect(await activeState('stubborn')).toBe('inactive');
-}, 60_000);
+});
 
 let registry: ChildProcess;
 let forbidding: Server;

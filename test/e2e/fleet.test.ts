@@ -46,9 +46,7 @@ test('a second worker under the same name refuses to start and says which one is
   expect(status).toBe(1);
 });
 
-test('while a host is gone its jobs wait for it, too long ones fail as expired, and the newest stop or start wins', {
-  timeout: 120_000,
-}, async () => {
+test('while a host is gone its jobs wait for it, too long ones fail as expired, and the newest stop or start wins', async () => {
   await fleet.change('PUT', 'container', { r: 'away', t: 'geard/sample' });
   await fleet.kill('worker');
   const gone = async () =>
@@ -70,9 +68,7 @@ test('while a host is gone its jobs wait for it, too long ones fail as expired, 
   expect(await activeState('away')).toBe('active');
 });
 
-test('two apis behind one address: no difference is to be seen, streams included', {
-  timeout: 120_000,
-}, async () => {
+test('two apis behind one address: no difference is to be seen, streams included', async () => {
   const port = 12_690;
   const args = ['bin/gear', 'api', '--test-token', '--redis', fleet.redis.url, '--stream', 'relay'];
   const second = await startNode([...args, '--listen', `127.0.0.1:${port}`], /api listens/);

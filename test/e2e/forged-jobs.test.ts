@@ -79,9 +79,7 @@ async function write(jobs: Hash[]): Promise<void> {
   await pipeline.exec();
 }
 
-test('1,000 jobs written into Redis that no issuer has allowed have no effect, and each is in the audit log', {
-  timeout: 240_000,
-}, async () => {
+test('1,000 jobs written into Redis that no issuer has allowed have no effect, and each is in the audit log', async () => {
   const installed = await (await fleet.as({})).change('PUT', 'container', { r: 'target', t: 'geard/sample' });
   expect(installed.body.state).toBe('succeeded');
   const before = await doneBefore();

@@ -85,7 +85,7 @@ test('a job that finds no room for a minute fails with words that mend it, and t
   expect(await daemon.change('PUT', 'container', { r: 'none', t: 'geard/sample' })).toMatchObject({
     status: 200,
   });
-}, 180_000);
+});
 
 test('jobs wait while the worker has no room to note them, say so, and run once there is (reliability 4)', async () => {
   const disk = await openOn('jobs');

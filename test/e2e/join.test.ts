@@ -82,7 +82,7 @@ test('a host joins with the one command that gear host add prints, and does what
     worker.kill('SIGKILL');
     await rm(base, { recursive: true });
   }
-}, 120_000);
+});
 
 test('what is no invitation, and one for another name, is refused and changes nothing', async () => {
   const before = await readFile(join(settings(), 'worker.env'), 'utf8');

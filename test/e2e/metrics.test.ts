@@ -14,9 +14,7 @@ afterAll(() => daemon.close());
 
 const scrape = async () => String((await ask(daemon.url.replace(/\/token\/.*/, '/metrics'))).body);
 
-test('a daemon shows what its api and its worker have done, and names nothing', {
-  timeout: 120_000,
-}, async () => {
+test('a daemon shows what its api and its worker have done, and names nothing', async () => {
   const installed = await daemon.change(
     'PUT',
     'container',
@@ -57,9 +55,7 @@ test('promtool has nothing to say of them', async () => {
   expect(await promtool(['check', 'metrics'], await scrape())).toEqual({ status: 0, said: '' });
 });
 
-test('a worker of a fleet shows its own at --metrics-listen, and an api tells that Redis does not answer', {
-  timeout: 120_000,
-}, async () => {
+test('a worker of a fleet shows its own at --metrics-listen, and an api tells that Redis does not answer', async () => {
   const address = '127.0.0.1:12964';
   const fleet = await openKeyedFleet('relay', [], { worker: ['--metrics-listen', address] });
   onTestFinished(fleet.close);

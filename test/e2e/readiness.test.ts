@@ -149,7 +149,7 @@ test('systemd re-executed in the middle of jobs fails none of them (reliability 
       expect(body, JSON.stringify(body.error)).toMatchObject({ state: 'succeeded' });
     }
   }
-}, 180_000);
+});
 
 /** A gear that is running and whose stop takes seconds; a restart of it that is cancelled in the middle. */
 async function cancelledRestart(r: string): Promise<void> {

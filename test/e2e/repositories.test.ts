@@ -356,9 +356,7 @@ test('a link in an archive is a link and not what it points to', async () => {
   await rm('/tmp/geard-linked.tar.gz');
 });
 
-test('a repository that is too large, has too many objects or takes too long is refused and leaves nothing', {
-  timeout: 300_000,
-}, async () => {
+test('a repository that is too large, has too many objects or takes too long is refused and leaves nothing', async () => {
   await serve('too-large', { big: randomBytes(12 * 1024 * 1024) });
   const large = await clone('too-large');
   expect(large.body.code, JSON.stringify(large.body)).toBe('clone_failed');

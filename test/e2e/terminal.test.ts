@@ -36,13 +36,13 @@ beforeAll(async () => {
   const address = slow.address();
   image = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}/team/big:1`;
   await pushBigImage(`${at}/team/big:1`);
-}, 120_000);
+});
 afterAll(async () => {
   await daemon.close();
   registry.kill();
   slow.close();
   await rm(directory, { recursive: true });
-}, 60_000);
+});
 
 /** The sample with 24 MiB that cannot be compressed. */
 async function pushBigImage(name: string): Promise<void> {
@@ -107,7 +107,7 @@ test('a pull is shown with rising percent, and its step stays when it is over', 
   expect(percents).toEqual(percents.toSorted((one, other) => one - other));
   expect(seen).toMatch(/pulled {2}\S*✓\S* pull .* \d+\.\d s\r\n/);
   expect(seen).toMatch(/\r\n?pulled runs on h1: 8080 is reached at \d+, in [\d.]+ s/);
-}, 120_000);
+});
 
 test('a failed install shows the last lines of the gear', async () => {
   const { child, text } = record(
@@ -119,7 +119,7 @@ test('a failed install shows the last lines of the gear', async () => {
   expect(status, seen).toBe(1);
   expect(seen).toMatch(/fails {2}\S*✗\S* start /);
   expect(seen).toMatch(/\(start_failed\).*no database/s);
-}, 60_000);
+});
 
 test('a followed log goes on in the terminal while the daemon is restarted', async () => {
   // The journal of the host may hold lines of an earlier run.
@@ -139,4 +139,4 @@ test('a followed log goes on in the terminal while the daemon is restarted', asy
   child.kill();
   await once(child, 'exit');
   expect(await lines()).toEqual((await lines()).map((_, i) => i + 1));
-}, 180_000);
+});

@@ -67,9 +67,7 @@ const headers = {
   baggage: 'secret=bag',
 };
 
-test('a request, its job, the steps and the effects reach a collector, and nothing secret does', {
-  timeout: 240_000,
-}, async () => {
+test('a request, its job, the steps and the effects reach a collector, and nothing secret does', async () => {
   const client = await fleet.as();
   const token = new URL(client.url).pathname.split('/').pop() ?? '';
   const parameters = { u: 'secret-user', r: 'secret-gear', t: 'geard/sample' };

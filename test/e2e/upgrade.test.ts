@@ -44,9 +44,7 @@ async function replace(role: 'api' | 'worker', program?: string): Promise<void> 
   await fleet.restart(role, program);
 }
 
-test('a worker replaced by the next release in the middle of jobs finishes or hands over each, and each takes effect once', {
-  timeout: 120_000,
-}, async () => {
+test('a worker replaced by the next release in the middle of jobs finishes or hands over each, and each takes effect once', async () => {
   await makeServed(join(fleet.base, 'source'), { 'a.txt': 'one\n' });
   const source = await openSlowServer(fleet.base);
   const long = await send('repository', { r: 'long', t: `http://127.0.0.1:${source.port}/source` });
@@ -74,9 +72,7 @@ test('an api of this release has a worker of the next one do its jobs and answer
   });
 });
 
-test('jobs of the next release stay queued until a worker comes that knows them, and questions are refused kindly', {
-  timeout: 60_000,
-}, async () => {
+test('jobs of the next release stay queued until a worker comes that knows them, and questions are refused kindly', async () => {
   await replace('worker');
   await replace('api', next.program);
   const id = await send('container/started', { r: first });

@@ -140,9 +140,7 @@ test('an update runs what it says, also where systemd was still at a restart by 
 test.each([
   'container.stop',
   'container.remove',
-] as const)('what %s has stopped stays so, also where Docker is restarted meanwhile', {
-  timeout: 180_000,
-}, async (type) => {
+] as const)('what %s has stopped stays so, also where Docker is restarted meanwhile', async (type) => {
   await there('quiet');
   await run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
   const job = begin({ type, params: { resource: 'quiet' } });

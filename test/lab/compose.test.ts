@@ -37,11 +37,11 @@ beforeAll(async () => {
   await onHost('mkdir', clone);
   const copy = 'tar -C "$1" --exclude=./.git --exclude=./node_modules -cf - . | tar -C "$2" -xf -';
   await onHost('sh', '-c', copy, 'sh', project, clone);
-}, 480_000);
+});
 afterAll(async () => {
   await run('contrib/lab', 'down');
   await rm(cache, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** What docker-compose.yml says is to be done before it. */
 const preparations = readFileSync('docker-compose.yml', 'utf8')
@@ -61,7 +61,7 @@ test('docker-compose.yml brings up an api and a Redis that become healthy', asyn
     const container = await compose('ps', '-q', service);
     await until(`${service} is healthy`, async () => (await healthOf(container)) === 'healthy', 60_000);
   }
-}, 480_000);
+});
 
 test('a worker on the host joins it, and a real token makes a gear', async () => {
   const fleet = `${clone}/fleet`;
@@ -81,10 +81,10 @@ test('a worker on the host joins it, and a real token makes a gear', async () =>
   const body = '{"ports":[{"external":4343,"internal":8080}]}';
   expect(JSON.parse(await curl('-X', 'PUT', put, '-d', body))).toMatchObject({ state: 'succeeded' });
   expect(await curl('http://127.0.0.1:4343/')).toContain('I am a gear');
-}, 120_000);
+});
 
 test('down takes api and Redis away, and the gear goes on', async () => {
   await compose('down', '--volumes');
   expect(await onHost('docker', 'ps', '--all', '--format', '{{.Names}}')).toBe('gear-web');
   expect(await onHost('curl', '-sS', 'http://127.0.0.1:4343/')).toContain('I am a gear');
-}, 60_000);
+});

@@ -13,9 +13,7 @@ const rounds = '11';
 /** What it may take from the first boot to the last, on a machine that has nothing else to do. */
 const mostSeconds = 90;
 
-test('a host that crashes in every way keeps its promises: nothing lost, doubled, wrong or left behind', {
-  timeout: 600_000,
-}, async () => {
+test('a host that crashes in every way keeps its promises: nothing lost, doubled, wrong or left behind', async () => {
   const { status, stdout, stderr } = await run(
     ...['env', 'GEARD_CRASH_DIR=/run/geard-crash-test', 'scripts/crash.sh'],
     ...['--rounds', rounds, '--seed', seed, '--in-turn'],
@@ -28,9 +26,7 @@ test('a host that crashes in every way keeps its promises: nothing lost, doubled
   expect(Number(seconds), stdout).toBeLessThanOrEqual(mostSeconds * crowding);
 });
 
-test('Ctrl-C in the middle of a round ends with what the rounds came to, a sentence and 130, and leaves nothing', {
-  timeout: 600_000,
-}, async () => {
+test('Ctrl-C in the middle of a round ends with what the rounds came to, a sentence and 130, and leaves nothing', async () => {
   const directory = '/run/geard-crash-ended';
   const command = [`GEARD_CRASH_DIR=${directory}`, 'scripts/crash.sh', '--rounds', '50', '--seed', seed];
   // Of a group of its own, as what a shell runs in the foreground.

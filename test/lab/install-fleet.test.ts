@@ -8,8 +8,8 @@ let host: InstalledHost;
 beforeAll(async () => {
   host = await openInstalledHost('install-fleet');
   await host.ok(`${process.cwd()}/contrib/sample/image`);
-}, 180_000);
-afterAll(() => host.close(), 60_000);
+});
+afterAll(() => host.close());
 
 /** A Redis with a user for each role, as an administrator makes it with the command of ours. */
 async function startRedis(): Promise<void> {

@@ -6,8 +6,8 @@ let host: InstalledHost;
 beforeAll(async () => {
   host = await openInstalledHost('install');
   await host.ok(`${process.cwd()}/contrib/sample/image`);
-}, 180_000);
-afterAll(() => host.close(), 60_000);
+});
+afterAll(() => host.close());
 
 const ready = () =>
   until(

@@ -95,11 +95,11 @@ beforeAll(async () => {
   await install('team-b-web', { ports: [{ internal: 8080, external: 4200 }], command: withSecret });
   await install('team-b-1', { network: 'team-b', command: withSecret });
   await install('team-b-2', { network: 'team-b', command: withSecret });
-}, 240_000);
+});
 afterAll(async () => {
   elsewhere?.kill();
   await host.close();
-}, 60_000);
+});
 
 type Target = [address: string, port: number];
 

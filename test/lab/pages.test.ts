@@ -19,10 +19,10 @@ beforeAll(async () => {
   await onHost('mkdir', clone);
   const copy = 'tar -C "$1" --exclude=./.git --exclude=./node_modules/.cache -cf - . | tar -C "$2" -xf -';
   await onHost('sh', '-c', copy, 'sh', project, clone);
-}, 120_000);
+});
 afterAll(async () => {
   await lab('down');
-}, 60_000);
+});
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
@@ -66,7 +66,7 @@ test('every line of the README that begins with $ does what the page says', asyn
     expect(await onHost('unzip', '-p', `${clone}/git1.zip`, 'index.html')).toBe('hello');
     await onHost('systemctl', 'stop', 'gear-1');
   });
-}, 240_000);
+});
 
 test('every line of docs/cli.md that begins with $ does what the page says', async () => {
   await withDaemon(async () => {
@@ -76,7 +76,7 @@ test('every line of docs/cli.md that begins with $ does what the page says', asy
     expect(said).toContain('web is removed on h1');
     expect(said).toContain('* here');
   });
-}, 240_000);
+});
 
 test('every line of docs/operations.md that begins with $ does what the page says', async () => {
   expect(linesOf('docs/operations.md').length).toBeGreaterThan(10);
@@ -97,7 +97,7 @@ test('every line of docs/operations.md that begins with $ does what the page say
   expect(said).toContain('h1: is draining');
   expect(said).toContain('h1: nothing to repair');
   expect((await lab('exec', 'h1', '--', 'which', 'gear')).status).toBe(1);
-}, 240_000);
+});
 
 test('every line of docs/reliability.md that begins with $ breaks geard and mends it as the page says', async () => {
   expect(linesOf('docs/reliability.md').length).toBeGreaterThan(20);
@@ -105,4 +105,4 @@ test('every line of docs/reliability.md that begins with $ breaks geard and mend
   expect(said).toContain('the queue cannot be reached; send the request again a little later');
   expect(said).toContain('redis-check-aof --fix');
   expect(await onHost('docker', 'ps', '--all', '--quiet')).toBe('');
-}, 240_000);
+});

@@ -34,7 +34,7 @@ test('npm start -- --once performs the tour and ends with 0, leaving nothing', a
   expect(await Promise.race([ended, waited]), said()).toBe(0);
   expect(said()).toContain('every step was as it should be');
   expect(nothingLeft()).toBe(true);
-}, 240_000);
+});
 
 test('every line it prints works as printed, and Ctrl-C cleans up', async () => {
   const { said, ended } = start();
@@ -58,7 +58,7 @@ test('every line it prints works as printed, and Ctrl-C cleans up', async () => 
   process.kill(-(child?.pid ?? 0), 'SIGINT');
   expect(await ended).toBe(0);
   expect(nothingLeft()).toBe(true);
-}, 180_000);
+});
 
 test('on a machine that is a host, Ctrl-C while the gear is being installed leaves no gear', async () => {
   process.env['GEARD_LAB_DIR'] = '/run/geard-lab-start';
@@ -84,7 +84,7 @@ test('on a machine that is a host, Ctrl-C while the gear is being installed leav
     'gear-1.*',
   );
   expect(left, said()).toBe('');
-}, 240_000);
+});
 
 test('npm start refuses what it does not know', async () => {
   const { said, ended } = start('--twice');

@@ -159,7 +159,7 @@ async function live(): Promise<void> {
   await host.close();
 }
 
-test('api and worker do all they have to under the rules made for them', { timeout: 30_000 }, async () => {
+test('api and worker do all they have to under the rules made for them', async () => {
   await redis.redis.call('ACL', 'LOG', 'RESET');
   const outcome = await live().catch((error: Error) => error.message);
   expect(await redis.redis.call('ACL', 'LOG')).toEqual([]);

@@ -25,9 +25,7 @@ async function untilAccepted(resource: string, refused: string[] = []): Promise<
   });
 }
 
-test('connections that fall silent are replaced; what comes meanwhile is refused in time, what waited goes on', {
-  timeout: 90_000,
-}, async () => {
+test('connections that fall silent are replaced; what comes meanwhile is refused in time, what waited goes on', async () => {
   const redis = await openTestRedis();
   onTestFinished(redis.close);
   const proxy = await openSilentProxy(redis.url.slice('unix:'.length));
