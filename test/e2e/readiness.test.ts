@@ -153,7 +153,7 @@ test('systemd re-executed in the middle of jobs fails none of them (reliability 
 
 /** A gear that is running and whose stop takes seconds; a restart of it that is cancelled in the middle. */
 async function cancelledRestart(r: string): Promise<void> {
-  const command = shell('trap "sleep 2; exit 0" TERM; while :; do sleep 0.1; done');
+  const command = shell('trap "sleep 6; exit 0" TERM; while :; do sleep 0.1; done');
   await install(r, { command, env: [{ name: 'MARK', value: 'old' }] });
   const i = newId();
   await daemon.send('PUT', 'container/restarted', { u: '0', r, i });

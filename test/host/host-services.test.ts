@@ -82,15 +82,19 @@ test('a unit that systemd has forgotten is stopped', async () => {
 
 test('a unit that is to start is pending, also while it is inactive still', async () => {
   const [slow, behind] = ['gear-room-slow.service', 'gear-room-behind.service'];
-  const once = '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 0.5\n';
-  await writeDurably(`/run/systemd/system/${slow}`, once, 0o644);
-  await writeDurably(`/run/systemd/system/${behind}`, `[Unit]\nAfter=${slow}\n${once}`, 0o644);
+  const go = '/run/gear-room-go';
+  const once = (script: string) =>
+    `[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c "${script}"\n`;
+  const waiting = once(`until [ -e ${go} ]; do sleep 0.1; done`);
+  await writeDurably(`/run/systemd/system/${slow}`, waiting, 0o644);
+  await writeDurably(`/run/systemd/system/${behind}`, `[Unit]\nAfter=${slow}\n${once('true')}`, 0o644);
   await ok('systemctl', 'start', '--no-block', slow, behind);
   expect(await systemd.activity(behind)).toMatchObject({ active: 'inactive', pending: true });
+  await ok('touch', go);
   await until('it has run', async () => !(await systemd.activity(behind)).pending);
   expect(await systemd.activity(behind)).toMatchObject({ active: 'active', pending: false });
   await ok('systemctl', 'stop', slow, behind);
-  await ok('rm', `/run/systemd/system/${slow}`, `/run/systemd/system/${behind}`);
+  await ok('rm', go, `/run/systemd/system/${slow}`, `/run/systemd/system/${behind}`);
 });
 
 test('a call in flight when the bus goes away is told so, and the bus comes back by itself', async () => {

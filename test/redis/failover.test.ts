@@ -15,10 +15,10 @@ let queue: FleetQueue;
 async function untilAccepted(resource: string, refused: string[] = []): Promise<string> {
   return until('a request is accepted', async () => {
     const submission = stopping(resource);
-    const { code, took } = await refusal(async () => {
+    const { code, isLate } = await refusal(async () => {
       expect((await queue.queue.accept(submission, to('h1'))).verdict).toBe('accepted');
     });
-    expect(took).toBeLessThan(2_000);
+    expect(isLate).toBe(false);
     if (code === null) return submission.id;
     refused.push(code);
     return null;
@@ -119,8 +119,8 @@ describe('a node of a Cluster', () => {
     const pending = queue.execute(before);
     const refused: string[] = [];
     await until('requests are refused', async () => {
-      const { code, took } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
-      expect(took).toBeLessThan(2_000);
+      const { code, isLate } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
+      expect(isLate).toBe(false);
       if (code !== null) refused.push(code);
       return refused.length >= 3;
     });
@@ -144,9 +144,9 @@ describe('a node of a Cluster', () => {
   test('all of them are killed and started again: everything goes on', async () => {
     const before = await queue.accepted('a');
     for (const server of cluster.servers) await server.kill();
-    const { code, took } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
+    const { code, isLate } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
     expect(code).toBe('queue_unavailable');
-    expect(took).toBeLessThan(2_000);
+    expect(isLate).toBe(false);
     for (const server of cluster.servers) await server.start();
     const refused: string[] = [];
     const after = await untilAccepted('a', refused);
@@ -159,10 +159,10 @@ describe('a node of a Cluster', () => {
 
   test('hangs: what needs it is refused within two seconds, and everything goes on when it does', async () => {
     for (const { pid } of cluster.servers) process.kill(pid, 'SIGSTOP');
-    const { code, took } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
+    const { code, isLate } = await refusal(() => queue.queue.accept(stopping('a'), to('h1')));
     for (const { pid } of cluster.servers) process.kill(pid, 'SIGCONT');
     expect(code).toBe('queue_unavailable');
-    expect(took).toBeLessThan(2_000);
+    expect(isLate).toBe(false);
     await untilAccepted('a');
   });
 });

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { gearSpec } from '../../src/jobs/types/container.ts';
@@ -70,12 +70,16 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
           await carryOut(engine.runCommand(shell('exit 0')));
           return events.length > 0;
         });
-        const container = shell('sleep 1; exit 3');
+        expect((await run('mkfifo', join(opened.directory, 'end'))).status).toBe(0);
+        const container = shell('read line </host/end; exit 3', {
+          volumes: [{ from: opened.directory, path: '/host' }],
+        });
         const { ended, state } = await start(container);
         expect(state.imageId).toBe((await engine.image(opened.local))?.id);
         expect(await engine.containersNamed(container.name)).toEqual([
           { name: container.name, gear: container.name.replace('gear-', '') },
         ]);
+        await writeFile(join(opened.directory, 'end'), 'now\n');
         expect((await ended).status).toBe(3);
         expect(await engine.container(container.name)).toBeNull();
         const ofIt = () => events.filter((event) => event.id === state.id);
@@ -144,10 +148,11 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
       });
 
       test('are heard on stderr, whole and nothing of stdout', async () => {
-        const container = shell('read line </host/go; echo out; echo "märz" >&2; echo "$line" >&2', {
+        // It does not say when it listens: what comes before that is not heard.
+        const untilHeard = 'until [ -e /host/go ]; do echo . >&2; sleep 0.1; done';
+        const container = shell(`${untilHeard}; echo out; echo "märz" >&2; cat /host/go >&2`, {
           volumes: [{ from: opened.directory, path: '/host' }],
         });
-        expect((await run('mkfifo', join(opened.directory, 'go'))).status).toBe(0);
         await start(container);
         let heard = '';
         const following = engine.followErrors(
@@ -157,10 +162,11 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
           },
           AbortSignal.timeout(20_000),
         );
-        await new Promise((resolve) => setTimeout(resolve, 500)); // It does not say when it listens.
-        await writeFile(join(opened.directory, 'go'), `${'x'.repeat(200)}\n`);
+        await until('it listens', () => heard.includes('.\n'));
+        await writeFile(join(opened.directory, 'line'), `${'x'.repeat(200)}\n`);
+        await rename(join(opened.directory, 'line'), join(opened.directory, 'go'));
         await following;
-        expect(heard).toBe(`märz\n${'x'.repeat(200)}\n`);
+        expect(heard.replace(/^(?:\.\n)+/, '')).toBe(`märz\n${'x'.repeat(200)}\n`);
       });
     });
 
