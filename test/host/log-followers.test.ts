@@ -111,7 +111,7 @@ test('a host without a free inotify instance still has its logs followed, to the
     greedy.stdout.once('data', (text) => resolve(Number(text))),
   );
   expect(taken).toBeGreaterThan(0);
-  const one = follow(gear, 20);
+  const one = follow(gear, 12);
   await have('begun', [one], 'ready');
   await say(gear, 'heard all the same');
   await have('the line', [one], 'heard all the same');
@@ -123,7 +123,7 @@ test('a host without a free inotify instance still has its logs followed, to the
 test('a follower of a gear of which much more is said than is kept for it misses nothing (security M1)', async () => {
   const gear = gears[2] as string;
   await begun(gear);
-  const one = follow(gear, 30);
+  const one = follow(gear, 20);
   await have('begun', [one], 'ready');
   const lines = Array.from({ length: 8_000 }, (_, n) => `${n} ${'-'.repeat(200)}`);
   for (let at = 0; at < lines.length; at += 200) await say(gear, lines.slice(at, at + 200).join('\n'));
