@@ -15,7 +15,7 @@ const tier = (name: string, testTimeout: number, files = 1) => ({
   name,
   include: [`test/${name}/**/*.test.ts`],
   testTimeout,
-  hookTimeout: Math.max(60_000, testTimeout),
+  hookTimeout: testTimeout,
   fileParallelism: files !== 1,
   maxWorkers: files,
   maxConcurrency: 4,
@@ -45,8 +45,8 @@ const shared = (tests: ReturnType<typeof tier>) => {
 export default defineConfig({
   test: {
     projects: [
-      ...shared(tier('unit', 10_000, processors)),
-      { test: tier('nodes', 30_000) },
+      ...shared(tier('unit', 120_000, processors)),
+      { test: tier('nodes', 180_000) },
       // These wait more than they compute.
       ...shared(tier('redis', 120_000, processors + 1)),
       ...shared(tier('host', 240_000)),

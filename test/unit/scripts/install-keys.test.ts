@@ -110,7 +110,7 @@ test('a run that is interrupted, wherever that is, is finished by the next one',
     expectToFit(`step ${stop}`, host.issuer(), host.api(), host.worker());
   }
   expect(stop).toBeGreaterThan(15);
-}, 60_000);
+});
 
 test('what was rotated is copied as a whole by the run after one that was interrupted', async () => {
   let stop = 0;
@@ -124,7 +124,7 @@ test('what was rotated is copied as a whole by the run after one that was interr
     expect(host.api(), `step ${stop}`).toEqual(host.worker());
   }
   expect(stop).toBeGreaterThan(8);
-}, 60_000);
+});
 
 test('what an earlier version has left behind when it was interrupted is put in order', async () => {
   const host = await newHost();

@@ -246,9 +246,7 @@ test('one token is one text: its parts cannot be written in a second way', async
   await refused([...parts.slice(0, 4), last.slice(0, -1) + next].join('.'));
 });
 
-test('5,000 mutations of valid tokens: none is accepted, none takes more than 5 milliseconds of a processor', {
-  timeout: 60_000,
-}, async () => {
+test('5,000 mutations of valid tokens: none is accepted, none takes more than 5 milliseconds of a processor', async () => {
   const valid = await Promise.all(Array.from({ length: 20 }, (_, i) => trust.mint({ r: `gear${i}` })));
   const jws = await sign();
   const strangers = {

@@ -73,7 +73,7 @@ test.each([
     ['api', 'P'],
     ['PUT', 'PATCH'],
   ],
-])('for %j it offers %j', { timeout: 60_000 }, async (words, expected) => {
+])('for %j it offers %j', async (words, expected) => {
   expect(await offered(words)).toEqual(expected);
 });
 
@@ -89,9 +89,7 @@ function keepFresh(cache: string): void {
   for (const file of readdirSync(join(cache, 'geard'))) utimesSync(join(cache, 'geard', file), soon, soon);
 }
 
-test('names of gears come from the api, which is asked once in five seconds', {
-  timeout: 120_000,
-}, async () => {
+test('names of gears come from the api, which is asked once in five seconds', async () => {
   const { asked, GEARD_API } = await apiWith(['web', 'web-2', 'db']);
   const cache = temporary();
   const env = { GEARD_API, XDG_CACHE_HOME: cache };
@@ -107,9 +105,7 @@ test('names of gears come from the api, which is asked once in five seconds', {
   ).rejects.toThrow();
 });
 
-test('names that are kept for one token are not those of another one in the same file', {
-  timeout: 60_000,
-}, async () => {
+test('names that are kept for one token are not those of another one in the same file', async () => {
   const { GEARD_API } = await apiWith(['web']);
   const [cache, token] = [temporary(), join(temporary(), 'token')];
   const env = { GEARD_API, GEARD_TOKEN_FILE: token, XDG_CACHE_HOME: cache };
@@ -121,7 +117,7 @@ test('names that are kept for one token are not those of another one in the same
   expect(kept()).toBe(2);
 });
 
-test('a file named undefined in the working directory holds no token', { timeout: 60_000 }, async () => {
+test('a file named undefined in the working directory holds no token', async () => {
   const { asked, GEARD_API } = await apiWith(['web']);
   const [cache, before] = [temporary(), process.cwd()];
   const env = { GEARD_API, XDG_CACHE_HOME: cache };
@@ -135,9 +131,7 @@ test('a file named undefined in the working directory holds no token', { timeout
   expect(asked).toHaveLength(count);
 });
 
-test('names that were kept more than a day ago are removed when others are kept', {
-  timeout: 60_000,
-}, async () => {
+test('names that were kept more than a day ago are removed when others are kept', async () => {
   const { GEARD_API } = await apiWith(['web']);
   const cache = temporary();
   const kept = (name: string, hoursAgo: number) => {
@@ -153,7 +147,7 @@ test('names that were kept more than a day ago are removed when others are kept'
   expect([existsSync(recent), existsSync(old)]).toEqual([true, false]);
 });
 
-test('where no api answers nothing is offered, and nothing is said', { timeout: 60_000 }, async () => {
+test('where no api answers nothing is offered, and nothing is said', async () => {
   expect(await gear(['__complete', '--', 'logs', ''], { GEARD_API: 'http://127.0.0.1:1' })).toBe('');
 });
 
@@ -174,16 +168,16 @@ function shell(name: keyof typeof scripts, args: string[]): Promise<string> {
   return outputOf(name, args, { cwd, env });
 }
 
-test('gear completion prints the script of a shell', { timeout: 60_000 }, async () => {
+test('gear completion prints the script of a shell', async () => {
   expect(await gear(['completion', 'fish'])).toBe(scripts.fish);
 });
 
-test('bash completes by it', { timeout: 60_000 }, async () => {
+test('bash completes by it', async () => {
   const script = `source \${PATH%%:*}/completion; COMP_WORDS=(gear host d); COMP_CWORD=2; _gear; echo "\${COMPREPLY[*]}"`;
   expect(await shell('bash', ['-c', script])).toBe('drain drift\n');
 });
 
-test('zsh completes by it, and offers files where nothing else fits', { timeout: 60_000 }, async () => {
+test('zsh completes by it, and offers files where nothing else fits', async () => {
   // zsh hands what it is offered to compadd and _files.
   const script = `compdef() { :; }; source $path[1]/completion
     compadd() { print -r -- $found; }; _files() { print -r -- *; }
@@ -191,7 +185,7 @@ test('zsh completes by it, and offers files where nothing else fits', { timeout:
   expect(await shell('zsh', ['-fc', script])).toBe('drain drift\na-file\n');
 });
 
-test('fish completes by it, and offers files where nothing else fits', { timeout: 60_000 }, async () => {
+test('fish completes by it, and offers files where nothing else fits', async () => {
   const script = `source $PATH[1]/completion; complete -C 'gear host d'; complete -C 'gear archive x -o '`;
   expect(await shell('fish', ['--no-config', '-c', script])).toBe('drain\ndrift\na-file\n');
 });
