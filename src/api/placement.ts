@@ -1,8 +1,17 @@
 import { type ErrorCode, Failure, hostDraining } from '../jobs/errors.ts';
+import { MiB } from '../jobs/fields/bytes.ts';
 import type { Kind, LineKind } from '../jobs/fields/resource.ts';
 import { beyondLimits } from '../jobs/limits.ts';
 import type { Command } from '../jobs/registry.ts';
-import { type ApiQueue, type Candidate, type HostEntry, type Placement, roomOf } from '../queue/api-queue.ts';
+import {
+  type ApiQueue,
+  type Candidate,
+  type GearMemory,
+  type HostEntry,
+  type Placement,
+  type Room,
+  roomOf,
+} from '../queue/api-queue.ts';
 
 /** The part of the queue needed to choose a host. */
 export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
@@ -16,18 +25,20 @@ export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
 export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
   const hosts = wanted === undefined ? await queue.hosts() : [await requireHost(queue, wanted)];
   const gone = hosts.filter(({ state }) => state === 'gone').map(({ name }) => name);
+  const gearMemory = gearMemoryOf(hosts);
   const [only] = hosts;
   if (only && (wanted !== undefined || (hosts.length === 1 && only.state === 'live'))) {
     hostsGranting(hosts, command);
-    return { ...onlyTo(only), gone };
+    return { ...onlyTo(only), gearMemory, gone };
   }
   const holder = await holderOfEnvironment(queue, command);
   const possible = holder === null ? hosts : hosts.filter(({ name }) => name === holder);
   const fitting = hostsGranting(possible, command).filter(({ state, draining }) =>
     holder === null ? state === 'live' : !draining,
   );
-  const asked = roomOf(command);
-  return { only: null, candidates: fitting.map((host) => candidateFor(asked, host)), gone };
+  const asked = roomOf(command, gearMemory);
+  const candidates = fitting.map((host) => candidateFor(asked, host));
+  return { only: null, candidates, gearMemory, gone };
 }
 
 /**
@@ -43,6 +54,23 @@ function hostsGranting(hosts: HostEntry[], command: Command): HostEntry[] {
   return granting;
 }
 
+/**
+ * Returns the memory of gears whose specs name none. The most frequent number stands for all hosts
+ * that announced it, because each request to Redis carries this.
+ */
+function gearMemoryOf(hosts: HostEntry[]): GearMemory {
+  const all = new Map<string, number>();
+  const hostsWith = new Map<number, number>();
+  for (const { name, limits } of hosts) {
+    if (limits === null) continue;
+    const memory = Math.ceil(limits.gearMemory / MiB);
+    all.set(name, memory);
+    hostsWith.set(memory, (hostsWith.get(memory) ?? 0) + 1);
+  }
+  const [[usual] = [0]] = [...hostsWith].sort(([, a], [, b]) => b - a);
+  return { usual, others: new Map([...all].filter(([, memory]) => memory !== usual)) };
+}
+
 /** Returns a placement on one host. A draining host accepts nothing new. */
 const onlyTo = ({ name, memory, draining }: HostEntry) => ({
   only: name,
@@ -53,9 +81,10 @@ const onlyTo = ({ name, memory, draining }: HostEntry) => ({
  * Rates a host by the memory and ports that its worker announced; the directory adds later
  * assignments.
  */
-function candidateFor(asked: ReturnType<typeof roomOf>, host: HostEntry): Candidate {
+function candidateFor(asked: Room, host: HostEntry): Candidate {
   const conflicts = asked.ports.filter((port) => host.ports.includes(port)).length;
-  const tooLittle = asked.memory > 0 && host.memoryTaken + asked.memory > host.memory;
+  const memory = asked.memoryOn.get(host.name) ?? asked.memory;
+  const tooLittle = memory > 0 && host.memoryTaken + memory > host.memory;
   return { host: host.name, memory: host.memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };
 }
 

@@ -34,8 +34,8 @@ import { type CopyRequest, sendCopy, subscribeToCopyRequests } from './rpc/copy-
 import { createRpcClient, type RpcClient } from './rpc/rpc.ts';
 import { openFrames } from './rpc/stream-relay.ts';
 
-export { roomOf } from './accept/record-request.ts';
-export type { Accepted, Candidate, JobSubmission, Placement } from './accept/submission.ts';
+export { type Room, roomOf } from './accept/record-request.ts';
+export type { Accepted, Candidate, GearMemory, JobSubmission, Placement } from './accept/submission.ts';
 export type { NamePage } from './directory/entries.ts';
 export type { HostEntry } from './directory/hosts.ts';
 export type { JobRecord } from './records/job-record.ts';

@@ -7,6 +7,7 @@ import { createHostPredictor, type HostPredictor } from '../../src/queue/accept/
 import type { Accepted, JobSubmission } from '../../src/queue/accept/submission.ts';
 import { type ApiQueue, openApiQueue } from '../../src/queue/api-queue.ts';
 import {
+  deleteEntry,
   findHolder,
   insertEntryIfAbsent,
   readEntry,
@@ -195,6 +196,71 @@ test.each(
 
 test.each(
   ways,
+)('%s: a gear that names no memory is charged what its host gives it, and that is given back', async (_, atOnce) => {
+  const gearMemory = { usual: 512, others: new Map([['h2', 100]]) };
+  const go = async (name: string, more: object, ...among: string[]) =>
+    hostOf(await accept(parts(atOnce), request(install(name, more)), { ...anyOf(...among), gearMemory }));
+  const charged = async () => {
+    const spread = await redis.redis.hgetall(keys.spread);
+    return ['h1', 'h2'].map((host) => Number(spread[`memory:${host}`] ?? 0));
+  };
+  await go('a', {}, 'h1');
+  await go('b', {}, 'h2');
+  expect(await charged()).toEqual([512, 100]);
+  // Each has one gear, and h1 has too little left for another one.
+  expect(await go('c', {}, 'h1', 'h2')).toBe('h2');
+  expect(await go('d', {}, 'h1', 'h2')).toBe('h2');
+  expect(await charged()).toEqual([512, 300]);
+  // An update is charged by the gear's own host, even if that is not among those compared.
+  await go('a', { memory: 64 * 1024 * 1024 }, 'h2');
+  expect(await charged()).toEqual([64, 300]);
+  await go('a', {}, 'h2');
+  expect(await charged()).toEqual([512, 300]);
+  for (const [name, host] of Object.entries({ a: 'h1', b: 'h2', c: 'h2', d: 'h2' })) {
+    await redis.redis.del(keys.line(host, 'gear', name));
+    const entry = await readEntry(redis.redis, 'gear', name);
+    expect(entry && (await deleteEntry(redis.redis, 'gear', name, entry, 0))).toBe(true);
+  }
+  expect(await charged()).toEqual([0, 0]);
+});
+
+test.each([
+  ['was announced', 1, 0],
+  ['is news to the directory', 0, 1],
+])('a fleet is compared as a whole for want of memory only if that %s', async (_, avoid, times) => {
+  const all = Array.from({ length: 20 }, (_, i) => ({ host: `h${i}`, memory: 100, avoid }));
+  const gearMemory = { usual: 512, others: new Map<string, number>() };
+  let compared = 0;
+  const counting = new Proxy(redis.redis, {
+    get(target, name) {
+      if (name === 'geard:claimName') compared++;
+      return Reflect.get(target, name);
+    },
+  });
+  const placement = { ...anyOf(), candidates: all, gearMemory };
+  await accept({ ...parts(true), redis: counting }, request(install('web')), placement);
+  expect(compared).toBe(times);
+});
+
+test.each(ways)('%s: an entry of an earlier version gives back what it was charged', async (_, atOnce) => {
+  const gearMemory = { usual: 512, others: new Map<string, number>() };
+  await insertEntryIfAbsent(redis.redis, 'gear', 'old', 'h1'); // As a version did that charged nothing.
+  await redis.redis.sadd(keys.held('h1', 'gear'), 'old');
+  await accept(parts(atOnce), request(install('old')), { ...to('h1'), gearMemory });
+  expect(await redis.redis.hget(keys.spread, 'memory:h1')).toBe('512');
+  await accept(parts(atOnce), request(install('old')), to('h1')); // An api of that version.
+  expect(await redis.redis.hget(keys.spread, 'memory:h1')).toBe('0');
+});
+
+test.each(ways)('%s: repositories and environments need no memory', async (_, atOnce) => {
+  const gearMemory = { usual: 512, others: new Map<string, number>() };
+  const replace: Command = { type: 'environment.replace', params: { resource: 'shared', env: [] } };
+  await accept(parts(atOnce), request(replace), { ...anyOf('h1'), gearMemory });
+  expect(await redis.redis.hget(keys.spread, 'memory:h1')).toBe('0');
+});
+
+test.each(
+  ways,
 )('%s: an old entry for a name that its host does not have does not bind it there', async (_, atOnce) => {
   await insertEntryIfAbsent(redis.redis, 'gear', 'stale', 'h9');
   expect(hostOf(await accept(parts(atOnce), request(install('stale')), anyOf('h1')))).toBe('h1');
@@ -213,7 +279,7 @@ test.each(
 )('%s: a host that takes nothing new can still be asked to change what it has', async (_, atOnce) => {
   await insertEntryIfAbsent(redis.redis, 'gear', 'there', 'h1');
   await redis.redis.sadd(keys.held('h1', 'gear'), 'there');
-  const draining = { only: 'h1', candidates: [], gone: [] };
+  const draining = { ...to('h1'), candidates: [] };
   expect(hostOf(await accept(parts(atOnce), request(install('there')), draining))).toBe('h1');
   expect(await accept(parts(atOnce), request(install('new')), draining)).toEqual({ verdict: 'nowhere' });
   const undrain: Command = { type: 'host.undrain', params: { resource: 'h1' } };

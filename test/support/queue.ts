@@ -24,10 +24,14 @@ export const hostNamed = (name: string, more: Partial<Announcement> = {}): Annou
 /** The worker of a disk. */
 export const diskOf = (identity: string): Holder => ({ identity, place: `on the disk ${identity}` });
 
+/** No gear gets memory that its spec does not name. */
+const gearMemory = { usual: 0, others: new Map<string, number>() };
+
 /** A request that may go to one host only. */
 export const to = (host: string): Placement => ({
   only: host,
   candidates: [{ host, memory: 1_000, avoid: 0 }],
+  gearMemory,
   gone: [],
 });
 
@@ -35,6 +39,7 @@ export const to = (host: string): Placement => ({
 export const anyOf = (...hosts: string[]): Placement => ({
   only: null,
   candidates: hosts.map((host) => ({ host, memory: 1_000, avoid: 0 })),
+  gearMemory,
   gone: [],
 });
 

@@ -6,7 +6,7 @@ import { commandTimeout } from '../redis/connection.ts';
 import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
 import { type ClaimVerdict, type Reply, runScript } from '../scripts/run-script.ts';
 import type { AcceptParts, Attempt } from './attempt.ts';
-import type { JobSubmission } from './submission.ts';
+import type { GearMemory, JobSubmission } from './submission.ts';
 
 /** The outcome of a request: the script's verdict, and its details. */
 export interface Recorded {
@@ -74,6 +74,7 @@ export function creates({ command }: JobSubmission): boolean {
 export function claimArgument({ id, submission, placement, candidates, epoch }: Attempt): string {
   if (!needsName(submission)) return '';
   const { command } = submission;
+  const { memory, memoryOn, ports } = roomOf(command, placement.gearMemory);
   return JSON.stringify({
     id: submission.id,
     attempt: id,
@@ -82,20 +83,30 @@ export function claimArgument({ id, submission, placement, candidates, epoch }: 
     kind: jobs[command.type].on,
     resource: command.params.resource,
     creates: creates(submission),
-    ...roomOf(command),
+    memory,
+    memoryOn: Object.fromEntries(memoryOn),
+    ports,
     ...(placement.only === null ? { settled: entrySettled } : { only: placement.only }),
     some: candidates.length < placement.candidates.length,
   });
 }
 
-/** The room on a host that a command requests: MiB of memory, and external ports. */
-export function roomOf(command: Command): { memory: number; ports: number[] } {
-  if (command.type !== 'container.install') return { memory: 0, ports: [] };
-  const { memory = 0, ports } = command.params.spec;
-  return {
-    memory: Math.ceil(memory / MiB),
-    ports: ports.flatMap(({ external }) => (external ? [external] : [])),
-  };
+/** The room that a command needs on its host. */
+export interface Room {
+  /** MiB, except on the hosts in `memoryOn`. */
+  memory: number;
+  memoryOn: GearMemory['others'];
+  /** External ports. */
+  ports: number[];
+}
+
+/** The room that a command needs. A gear whose spec names no memory gets its host's default. */
+export function roomOf(command: Command, { usual, others }: GearMemory): Room {
+  if (command.type !== 'container.install') return { memory: 0, memoryOn: new Map(), ports: [] };
+  const { memory, ports } = command.params.spec;
+  const external = ports.flatMap(({ external }) => (external ? [external] : []));
+  if (memory === undefined) return { memory: usual, memoryOn: others, ports: external };
+  return { memory: Math.ceil(memory / MiB), memoryOn: new Map(), ports: external };
 }
 
 /**

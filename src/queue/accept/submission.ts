@@ -21,12 +21,21 @@ export interface Candidate {
   avoid: number;
 }
 
+/** MiB that a host gives a gear whose spec names none (limit gearMemory). */
+export interface GearMemory {
+  /** On most hosts. */
+  usual: number;
+  /** On the hosts that differ. */
+  others: ReadonlyMap<string, number>;
+}
+
 /** Where a request may go. */
 export interface Placement {
   /** The only host allowed: the requested one, or the only one in the fleet. */
   only: string | null;
   /** Hosts that may take the name if no host has it. */
   candidates: Candidate[];
+  gearMemory: GearMemory;
   /** Offline hosts: their workers find the jobs among their open jobs when they come back. */
   gone: readonly string[];
 }

@@ -74,6 +74,26 @@ test('what speaks against a host is said: ports that are taken, and too little m
   expect(candidates.map(({ avoid }) => avoid)).toEqual([2, 1, 0]);
 });
 
+test('a gear that names no memory needs what its host gives it', async () => {
+  const giving = (gearMemory: number, memoryTaken: number) => ({
+    state: 'live' as const,
+    memoryTaken,
+    limits: hostLimits({ gearMemory: gearMemory * 1024 * 1024 }),
+  });
+  const hosts: Hosts = {
+    h1: giving(512, 600),
+    h2: giving(512, 400),
+    h3: giving(256, 600),
+    h4: { state: 'live' },
+  };
+  const { candidates, gearMemory } = await placementFor(directoryOf(hosts), install);
+  expect(candidates.map(({ avoid }) => avoid)).toEqual([1, 0, 0, 0]);
+  expect(gearMemory).toEqual({ usual: 512, others: new Map([['h3', 256]]) });
+  const replace: Command = { type: 'environment.replace', params: { resource: 'shared', env: [] } };
+  const others = await placementFor(directoryOf(hosts), replace);
+  expect(others.candidates.map(({ avoid }) => avoid)).toEqual([0, 0, 0, 0]);
+});
+
 test('a gear goes where it is granted what it asks for, and is refused where no host grants that', async () => {
   const spec = { ports: [], memory: 900 };
   const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;

@@ -11,13 +11,13 @@
 local function claim(d, a)
   if (redis.call('GET', d.epoch) or '') ~= a.epoch then return 'lost' end
   local text = redis.call('HGET', d.holders, a.resource)
-  local entry = {at = now(), by = a.id, attempt = a.attempt, memory = a.memory, ports = a.ports}
+  local entry = {at = now(), by = a.id, attempt = a.attempt, ports = a.ports}
   if not text then
     if not a.creates then return 'missing' end
-    local host, crowded, room = choose(d.spread, a.kind, a.memory, a.ports, a.candidates)
+    local host, crowded, room = choose(d.spread, a)
     if not host then return 'nowhere' end
     if crowded and a.some then return 'crowded' end
-    entry.host = host
+    entry.host, entry.memory = host, memoryOn(a, host)
     return 'claimed', host, putEntry(d, a.kind, a.resource, entry), room
   end
   local before = cjson.decode(text)
@@ -26,6 +26,6 @@ local function claim(d, a)
     return verdict, before.host, text
   end
   count(d.spread, a.kind, before, -1)
-  entry.host = before.host
+  entry.host, entry.memory = before.host, memoryOn(a, before.host)
   return verdict, entry.host, putEntry(d, a.kind, a.resource, entry)
 end
