@@ -58,10 +58,23 @@ test('the daemon may do what the worker may, and no more', () => {
   expect(sandbox('contrib/geard.service')).toBe(sandbox('contrib/systemd/geard-worker.service'));
 });
 
-test('after a change of geard.env, its head has every unit that reads it restarted', () => {
+/** The comment at the head of geard.env, and the files of all services. */
+function headAndServices() {
   const [head = ''] = readFileSync('contrib/systemd/geard.env', 'utf8').split('\n\n');
   const services = readdirSync('contrib/systemd').filter((name) => name.endsWith('.service'));
-  const paths = ['contrib/geard.service', ...services.map((name) => `contrib/systemd/${name}`)];
+  return { head, paths: ['contrib/geard.service', ...services.map((name) => `contrib/systemd/${name}`)] };
+}
+
+test('the head of geard.env names every unit that must be allowed to write to another base', () => {
+  const { head, paths } = headAndServices();
+  const writers = paths.filter((path) => readFileSync(path, 'utf8').includes('ReadWritePaths=/srv/gears\n'));
+  const named = [...head.matchAll(/systemctl edit ([a-z-]+)/g)].map(([, unit]) => `${unit}.service`);
+  expect(named.sort()).toEqual(writers.map((path) => basename(path)).sort());
+  expect(head).toMatch(/make the directory, then/);
+});
+
+test('after a change of geard.env, its head has every unit that reads it restarted', () => {
+  const { head, paths } = headAndServices();
   const readers = paths.filter((path) => readFileSync(path, 'utf8').includes('/etc/geard/geard.env\n'));
   expect(readers.length).toBeGreaterThan(3);
   const isRestarted = (path: string) =>
