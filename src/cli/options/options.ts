@@ -149,7 +149,7 @@ export const optionTable = namedOptions({
   registryAllow: allowance(
     'private addresses, networks and host names of registries from which pulls are allowed, separated by commas',
   ),
-  cloneSeconds: count('900', '<seconds>', 86_400, 'how long a clone may take'),
+  cloneSeconds: count('900', '<seconds>', 86_400, 'how long each step of a clone or a copy may take'),
   cloneMegabytes: megabytes('4096', 'how large a cloned repository may be'),
   cloneObjects: count('5000000', '<number>', 1_000_000_000, 'how many objects a cloned repository may hold'),
   startSeconds: count(
