@@ -100,8 +100,8 @@ export interface ReadKeys {
 }
 
 /**
- * Reads the keys that a daemon needs from a directory. Where a problem may pass, the former key stays;
- * all former keys stay where the directory itself cannot be read.
+ * Reads the keys that a daemon needs from a directory. Where a problem may pass, the former key
+ * stays; all former keys stay where the directory itself cannot be read.
  */
 export async function readKeyring(directory: string, former: readonly ReadKey[] = []): Promise<ReadKeys> {
   const keys: ReadKey[] = [];

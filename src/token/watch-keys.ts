@@ -14,8 +14,8 @@ export interface WatchedKeys {
 /**
  * Reads a directory of keys and follows its changes. Throws when a key is unusable at the
  * start. Later such a key counts as missing, and the log gives the reason: a key that is gone, or
- * that others had access to, is no key. Where a fault may pass, such as too many open files, the key
- * that is in use stays.
+ * that others had access to, is no key. Where a fault may pass, such as too many open files, the
+ * key that is in use stays.
  */
 export async function watchKeys(
   directory: string,
