@@ -13,7 +13,6 @@ import { createGearIndex } from './gear/gear-index.ts';
 import { tidyNetworks } from './gear/networks.ts';
 import { handlers } from './handlers/handlers.ts';
 import { makeDirectories, sweepTemporaryFiles } from './host/files.ts';
-import { lockHost } from './host/host-lock.ts';
 import { createReservations } from './host/ports.ts';
 import type { HostOptions } from './host-options.ts';
 import type { HostServices, RepositorySettings } from './host-services.ts';
@@ -47,8 +46,8 @@ const busDeadline = 25_000;
 const longestCooldown = 5_000;
 
 /**
- * Opens the worker of this host. Rejects when another one is open. Resolves when it has announced
- * itself.
+ * Opens the worker of this host, whose lock the caller holds (host-lock.ts). Resolves when it has
+ * announced itself.
  */
 export async function openWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { host, base, limits, log } = options;
@@ -56,7 +55,6 @@ export async function openWorker(options: WorkerOptions): Promise<RunningWorker>
   const closers = createClosers();
   try {
     await makeDirectories(paths.directories);
-    closers.push(await lockHost(base, paths.lock));
     await openRepositories(paths, log);
     for (const directory of paths.directories) await sweepTemporaryFiles(directory);
     const bus = await openBus({ log, deadlineMs: busDeadline });

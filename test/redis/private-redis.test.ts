@@ -5,12 +5,17 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { readConfig } from '../../src/cli/options/config.ts';
+import { openRole } from '../../src/cli/roles/open-role.ts';
+import { createClosers } from '../../src/lib/async/closers.ts';
 import { lastFile } from '../../src/queue/private-redis/append-only-file.ts';
 import {
   openPrivateRedis,
   type PrivateRedis,
   untilLoaded,
 } from '../../src/queue/private-redis/private-redis.ts';
+import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { lockHost } from '../../src/worker/host/host-lock.ts';
 import { listening } from '../support/listening.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -195,4 +200,15 @@ test('a Redis that is still starting is ended where its daemon stops', async () 
   await expect(started).rejects.toThrow("the daemon's own redis cannot run");
   await closed;
   await expect(using((redis) => redis.ping())).rejects.toThrow();
+});
+
+test('a second daemon is refused and leaves the Redis of the first alone', async () => {
+  onTestFinished(await lockHost(base, hostPaths(base).lock)); // As the first daemon holds it.
+  await start();
+  await write('a');
+  const config = readConfig('daemon', { base, testToken: true }, {});
+  const second = openRole('daemon', config, () => undefined, log, createClosers());
+  await expect(second).rejects.toThrow(`(process ${process.pid}); stop it first`);
+  expect(await names()).toEqual(['a', 'a-too']);
+  expect(told).toEqual([]);
 });

@@ -32,6 +32,8 @@ export async function openRole(
   try {
     if (!(await leaveNoCoreFile())) log.warn('core files cannot be turned off: prlimit failed');
     const tokens = await openTokenParts(config, log, closers);
+    // First of all: a second daemon must not touch the Redis of the first.
+    if (role !== 'api') closers.push(await lockBase(config));
     const redis = await redisAccess(config.redis ?? (await privateRedis(config, log, closers)), config);
     if (config.redis !== null) {
       const { preflight } = await import('../../queue/redis/preflight.ts');
@@ -120,6 +122,15 @@ async function serveMetrics(
 function streamPlace(role: Role, { stream, streamListen }: Config) {
   if (stream === 'relay') return null;
   return streamListen ?? (role === 'daemon' ? { host: '127.0.0.1', port: 0 } : null);
+}
+
+/** Rejects when another worker runs with the same base directory. */
+async function lockBase({ base }: Config): Promise<() => Promise<void>> {
+  const [{ lockHost }, { hostPaths }] = await Promise.all([
+    import('../../worker/host/host-lock.ts'),
+    import('../../worker/domain/paths.ts'),
+  ]);
+  return lockHost(base, hostPaths(base).lock);
 }
 
 async function privateRedis({ base }: Config, log: Logger, closers: Closers): Promise<string> {

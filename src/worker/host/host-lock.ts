@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { exec } from '../../lib/exec.ts';
+import { makeDirectories } from './files.ts';
 
 /** Timeout for flock, in milliseconds. */
 const deadline = 5_000;
@@ -8,10 +9,12 @@ const taken = 9;
 
 /**
  * Makes this process the only worker of a base directory, by a lock (flock(2)) on a file that only
- * root can open. The kernel releases it when the process ends, however it ends. Returns a function
- * that releases it; rejects with a sentence when another worker has it.
+ * root can open. Creates the directory if it does not exist. The kernel releases the lock when the
+ * process ends, however it ends. Returns a function that releases it; rejects with a sentence when
+ * another worker has it.
  */
 export async function lockHost(base: string, path: string): Promise<() => Promise<void>> {
+  await makeDirectories([base]);
   const file = await open(path, 'a+', 0o600);
   try {
     await lock(file, base);
