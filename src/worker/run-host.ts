@@ -48,7 +48,7 @@ export async function runHost(options: HostOptions, parts: HostParts): Promise<R
   closers.push(sources.close);
   const server = streamListen && (await openStreamServer({ host, authorizer, sources, log }, streamListen));
   if (server) closers.push(server.close);
-  const live = announcer.keep(server?.address ?? null);
+  const live = announcer.keep(server?.address ?? null, runner.inWork);
   closers.push(live.stop);
   await live.ready;
   await sweepDrafts(services, await records.open());

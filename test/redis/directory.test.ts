@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Command } from '../../src/jobs/registry.ts';
@@ -18,7 +21,11 @@ import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
 import { createDeliveries } from '../../src/queue/records/deliveries.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
-import { jobLimits } from '../support/limits.ts';
+import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { createGearIndex } from '../../src/worker/gear/gear-index.ts';
+import { makeDirectories } from '../../src/worker/host/files.ts';
+import { createAnnouncer } from '../../src/worker/host-state/announcer.ts';
+import { hostLimits, jobLimits } from '../support/limits.ts';
 import { anyOf, connected, diskOf, hostNamed, to } from '../support/queue.ts';
 import { openTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -556,4 +563,43 @@ test('after a loss a heartbeat does not count as what a host has: nothing is abs
   };
   await until('the heartbeat is heard', isHeard);
   await expect(queue.findHolder('gear', 'here')).rejects.toMatchObject({ code: 'queue_unavailable' });
+});
+
+/** A host with nothing on its disk that announces itself as a worker does, with what its jobs may make. */
+async function openAnnouncedHost(host: string, inWork: () => string[]) {
+  const base = await mkdtemp(join(tmpdir(), 'geard-directory-'));
+  closers.push(() => rm(base, { recursive: true }));
+  const paths = hostPaths(base);
+  await makeDirectories(paths.directories);
+  const queue = openHost(host);
+  const announcer = createAnnouncer({
+    ...{ queue, paths, gears: createGearIndex(paths), host, version: '1', limits: hostLimits() },
+    ...{ onFatal: () => undefined, log },
+  });
+  const live = announcer.keep(null, (kind) => (kind === 'gear' ? inWork() : []));
+  closers.push(live.stop);
+  await live.ready;
+  return queue;
+}
+
+test('a request sent again after a loss goes to the host that still runs its job, whose end frees the name', async () => {
+  let inWork: string[] = [];
+  const worker = await openAnnouncedHost('h1', () => inWork);
+  const queue = openApi(['h1']);
+  await connected(queue);
+  const sent = request(install('web'));
+  await queue.accept(sent, anyOf('h1'));
+  const record = await worker.records.read(sent.id);
+  if (!record) throw new Error('there is no record');
+  await worker.records.begin(record);
+  inWork = ['web']; // It pulls its image; nothing is on the disk.
+  await redis.redis.flushall();
+  const again = () => queue.accept(sent, anyOf('h2')).catch(() => null);
+  const accepted = await until('the directory is reliable', again, 20_000);
+  expect(hostOf(accepted)).toBe('h1');
+
+  await redis.redis.flushall(); // This time nobody sends the request again.
+  await until('the name is known', async () => (await redis.redis.hlen(keys.holders('gear'))) === 1, 20_000);
+  await worker.records.finish(record, { state: 'cancelled' }, false);
+  await until('it is free', async () => (await redis.redis.hlen(keys.holders('gear'))) === 0, 10_000);
 });

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import { MiB } from '../../jobs/fields/bytes.ts';
-import { kinds } from '../../jobs/fields/resource.ts';
+import { type Kind, kinds } from '../../jobs/fields/resource.ts';
 import { every } from '../../lib/async/every.ts';
 import { createLocks } from '../../lib/async/locks.ts';
 import { pause } from '../../lib/async/pause.ts';
@@ -11,16 +11,23 @@ import type { HostOptions } from '../host-options.ts';
 import { isDraining } from './draining.ts';
 import { listOnDisk } from './on-disk.ts';
 
-/** Announces this host and the resources on its disk, so that the fleet can find them. */
+/**
+ * Announces this host, the resources on its disk and those that its jobs may be about to make, so
+ * that the fleet can find them.
+ */
 export interface Announcer {
-  /** Reads the disk and announces its resources, and the host itself unless it has withdrawn. */
+  /** Announces its resources, and the host itself unless it has withdrawn. */
   everything(): Promise<void>;
   /**
    * Announces everything repeatedly, and whenever Redis or an api comes back. `address`: where apis
-   * can fetch streams. `ready` resolves after the first announcement, and rejects with `NameTaken`
-   * when another worker has the host's name.
+   * can fetch streams. `inWork`: the resources of a kind that have a running job. `ready` resolves
+   * after the first announcement, and rejects with `NameTaken` when another worker has the host's
+   * name.
    */
-  keep(address: string | null): { ready: Promise<void>; stop(): Promise<void> };
+  keep(
+    address: string | null,
+    inWork: (kind: Kind) => string[],
+  ): { ready: Promise<void>; stop(): Promise<void> };
 }
 
 export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'limits' | 'onFatal' | 'log'> {
@@ -37,6 +44,7 @@ const withdrawTimeout = 1_000;
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
   const { queue, paths, gears, host, version, limits, onFatal, log } = parts;
   let address: string | null = null;
+  let inWork: (kind: Kind) => string[] = () => [];
   let withdrawn = false;
   /** Serializes announcements of the host: an older one must not come after the last one. */
   const turns = createLocks();
@@ -52,9 +60,13 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     turns.hold(host, async () => {
       if (!withdrawn) await queue.announceHost(await announcement(), said);
     });
+  // After a loss Redis knows nothing of a running job, whose resource may not be on the disk yet:
+  // its name must not go to another host. The jobs come first, because the disk has the resource of
+  // one that ends in the meantime.
+  const list = async (kind: Kind) => [...inWork(kind), ...(await listOnDisk(paths, kind))];
   const everything = async () => {
     await gears.readAll();
-    for (const kind of kinds) await queue.announceHeld(kind, () => listOnDisk(paths, kind));
+    for (const kind of kinds) await queue.announceHeld(kind, () => list(kind));
     await say('held');
   };
   const beat = () => say('');
@@ -66,8 +78,9 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     });
   return {
     everything,
-    keep(from) {
+    keep(from, ofJobs) {
       address = from;
+      inWork = ofJobs;
       // First the name: otherwise Redis would list the resources of two hosts under it.
       const ready = gears.readAll().then(beat).then(everything);
       queue.onAsked(() => {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { JobRecord } from '../../queue/worker-queue.ts';
 import { running } from '../metrics.ts';
 
 /** The stages of a job in this process, and the stages that may follow each. */
@@ -34,6 +35,8 @@ export class ActiveJob {
   before: string | null = null;
   /** The cancel request that was refused, which is not looked at again; null: none. */
   refusedCancel: string | null = null;
+  /** Null until it is read. */
+  record: JobRecord | null = null;
   /** Its lines name the job, and its user once the record is read. */
   log: Logger;
   #stage: Stage = 'admitting';
@@ -53,8 +56,12 @@ export class ActiveJob {
     this.wake();
   }
 
+  isRunning(): boolean {
+    return this.#stage === 'running';
+  }
+
   canBeCancelled(): boolean {
-    return this.#stage === 'running' && !this.abort.signal.aborted;
+    return this.isRunning() && !this.abort.signal.aborted;
   }
 
   /** Throws when the stage may not follow the current one. */

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import { problemOf } from '../../jobs/errors.ts';
 import { requestId } from '../../jobs/fields/request-id.ts';
+import type { Kind } from '../../jobs/fields/resource.ts';
 import { isFinal, type Outcome } from '../../jobs/job.ts';
 import { payloadVersion } from '../../jobs/payload-version.ts';
 import { kindOf } from '../../jobs/registry.ts';
@@ -85,6 +86,14 @@ export class Runner {
     return job !== undefined;
   };
 
+  /** The resources of a kind on which a job works now. */
+  inWork = (kind: Kind): string[] => {
+    const jobs = [...this.#line.active.values()].filter((job) => job.isRunning());
+    return jobs.flatMap(({ record }) =>
+      record && kindOf(record.job.type) === kind ? record.job.resource : [],
+    );
+  };
+
   /**
    * Delivers the host's open jobs, because a crash may have lost their deliveries. Lets go of jobs
    * that wait here and are open no more, because an api has ended them.
@@ -149,7 +158,10 @@ export class Runner {
   /** The record of an unfinished job; null when there is none. */
   async #read(id: string, job: ActiveJob): Promise<JobRecord | null> {
     const record = await this.#parts.records.read(id);
-    if (record) job.log = this.#logOf(record);
+    if (record) {
+      job.record = record;
+      job.log = this.#logOf(record);
+    }
     if (!record) await this.#parts.records.forget(id);
     else if (isFinal(record.job.state)) await drop(this.#parts, record, this.#stopping.signal);
     else if (record.version > payloadVersion)

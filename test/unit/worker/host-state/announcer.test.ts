@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Kind } from '../../../../src/jobs/fields/resource.ts';
 import { gearSpec } from '../../../../src/jobs/types/container.ts';
 import { type HostReport, heartbeatInterval, maxPorts } from '../../../../src/queue/directory/hosts.ts';
 import { hostPaths } from '../../../../src/worker/domain/paths.ts';
@@ -42,8 +43,13 @@ async function anAnnouncer(...units: GearUnit[]) {
   const said: string[] = [];
   const hosts: HostReport[] = [];
   const holdUp = { held: async () => {}, host: async () => {} };
+  const held = new Map<Kind, string[]>();
+  const inWork = { gear: [] as string[], repository: [] as string[], environment: [] as string[] };
   const queue = {
-    announceHeld: () => holdUp.held(),
+    async announceHeld(kind: Kind, list: () => Promise<string[]>) {
+      await holdUp.held();
+      held.set(kind, await list());
+    },
     async announceHost(report: HostReport, what: string) {
       await holdUp.host();
       hosts.push(report);
@@ -59,10 +65,10 @@ async function anAnnouncer(...units: GearUnit[]) {
   const announcer = createAnnouncer({
     ...{ queue, paths, gears, host: 'h1', version: '1', limits, onFatal, log },
   });
-  const live = announcer.keep(null);
+  const live = announcer.keep(null, (kind) => inWork[kind]);
   await live.ready;
   expect(said).toEqual(['beat', 'held']);
-  return { announcer, gears, live, said, hosts, holdUp, paths, write };
+  return { announcer, gears, live, said, hosts, held, inWork, holdUp, paths, write };
 }
 
 test('a host that has withdrawn is not announced again by what was about to be said (house 7.14)', async () => {
@@ -145,5 +151,18 @@ test('a host whose gears have more ports than an announcement may have announces
   );
   expect(hosts.at(-1)).toMatchObject({ gears: 79 });
   expect(hosts.at(-1)?.ports).toEqual(Array.from({ length: maxPorts }, (_, i) => 4_000 + i));
+  await live.stop();
+});
+
+test('what running jobs may be about to make is announced beside what is on the disk', async () => {
+  const { announcer, held, inWork, live } = await anAnnouncer(gear('a', 100, 4_001));
+  inWork.gear = ['a', 'web'];
+  inWork.repository = ['git1'];
+  await announcer.everything();
+  expect(new Set(held.get('gear'))).toEqual(new Set(['a', 'web']));
+  expect(held.get('repository')).toEqual(['git1']);
+  inWork.gear = [];
+  await announcer.everything();
+  expect(held.get('gear')).toEqual(['a']);
   await live.stop();
 });

@@ -444,6 +444,21 @@ test('a job is cancelled only where it is', async () => {
   expect(records.outcomes.get(id)).toEqual({ state: 'cancelled' });
 });
 
+test('the resource of a job is in work while the job runs, not while it waits', async () => {
+  const { runner, accept, isRunning, end, stagesOf } = setUp({ maxParallelJobs: 2 });
+  const [web, db] = [accept('web'), accept('db')]; // One user has half of the slots.
+  const delivered = [web, db].map((id) => runner.deliver(id));
+  await isRunning(web);
+  await until('the other waits', () => stagesOf(db).includes('waiting'));
+  expect([runner.inWork('gear'), runner.inWork('repository')]).toEqual([['web'], []]);
+  end(web);
+  await isRunning(db);
+  expect(runner.inWork('gear')).toEqual(['db']);
+  end(db);
+  await Promise.all(delivered);
+  expect(runner.inWork('gear')).toEqual([]);
+});
+
 test('an id without a record is forgotten, and one that is none is not looked up', async () => {
   const { runner, records } = setUp();
   const id = 'a'.repeat(32);
