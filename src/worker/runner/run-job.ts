@@ -66,8 +66,8 @@ async function run(
 }
 
 /**
- * Finds the start or stop right after one that waited for its offline host: only the newest takes
- * effect. Null: there is none.
+ * Finds the start or stop right after one that waited for its offline host: only the newest that
+ * can still run takes effect. Null: there is none.
  */
 async function findReplacement(
   { records, authorizer }: RunnerParts,
@@ -76,9 +76,10 @@ async function findReplacement(
   const waited = (record.takenAt ?? 0) - Date.parse(record.job.createdAt);
   if (!decidesWhetherItRuns(record.job) || waited < offlineAfter) return null;
   const next = await records.next(record);
-  if (next?.job.state !== 'queued' || !decidesWhetherItRuns(next.job)) return null;
-  const isAllowed = await authorizer.allows(next).catch(() => false);
-  return isAllowed ? next.job.id : null;
+  if (next?.job.state !== 'queued' || next.cancel !== null || !decidesWhetherItRuns(next.job)) return null;
+  if (!(await authorizer.allows(next).catch(() => false))) return null;
+  // It may have expired, too. Taking it now decides that, by Redis's clock.
+  return (await records.take(next.job.id)) === 'taken' ? next.job.id : null;
 }
 
 /** Whether the only lasting effect of a job is that its gear runs, or does not. */

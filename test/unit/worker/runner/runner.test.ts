@@ -486,6 +486,34 @@ test('the newest of starts and stops that have waited for the host takes effect'
   expect(ran).toEqual([`${newest} web`]);
 });
 
+/** What keeps the newer of two jobs from running. */
+const hindrances = {
+  'has expired': async ({ records }: ReturnType<typeof setUp>, newer: string) => {
+    const take = records.take.bind(records);
+    vi.spyOn(records, 'take').mockImplementation(
+      async (id) => (id === newer ? 'expired' : take(id)) as never,
+    );
+  },
+  'is cancelled': async ({ records }: ReturnType<typeof setUp>, newer: string) => {
+    const record = await records.read(newer);
+    if (record) record.cancel = 'by ann';
+  },
+};
+
+test.each(
+  Object.entries(hindrances),
+)('of starts and stops that have waited for the host an older one takes effect where the newer %s', async (_, hinder) => {
+  const all = setUp();
+  const createdAt = new Date(Date.now() - 3_600_000).toISOString();
+  const [old, newer] = [all.accept('web', { createdAt }), all.accept('web', { createdAt })];
+  await hinder(all, newer);
+  const delivered = all.runner.deliver(old);
+  await all.isRunning(old);
+  all.end(old);
+  await delivered;
+  expect(all.records.outcomes.get(old)).toMatchObject({ state: 'succeeded' });
+});
+
 test('metrics tell of a job what it is, how it ends and how long it waited, and whether it runs', async () => {
   const { runner, accept, isRunning, end } = setUp();
   const values = (metric: Metric) =>
