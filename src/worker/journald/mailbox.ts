@@ -22,6 +22,24 @@ export interface Mailbox {
 /** Maximum bytes kept, and the bytes of a record besides its message. */
 const maxBytes = 256 * 1024;
 const recordBytes = 400;
+const sizeOf = ({ message }: JournalRecord) => message.length + recordBytes;
+
+/** Maximum bytes of records that are formatted at once: nothing else runs meanwhile. */
+const pieceBytes = 64 * 1024;
+
+/** Divides records into pieces of at most `pieceBytes`; a larger record is a piece of its own. */
+export function* piecesOf(records: JournalRecord[]): Generator<JournalRecord[]> {
+  let begin = 0;
+  let bytes = 0;
+  for (const [at, record] of records.entries()) {
+    bytes += sizeOf(record);
+    if (bytes <= pieceBytes || at === begin) continue;
+    yield records.slice(begin, at);
+    begin = at;
+    bytes = sizeOf(record);
+  }
+  if (begin < records.length) yield records.slice(begin);
+}
 
 export function createMailbox(close: () => void): Mailbox {
   let records: JournalRecord[] = [];
@@ -54,7 +72,7 @@ export function createMailbox(close: () => void): Mailbox {
   return {
     put(record) {
       if (behind) return;
-      bytes += record.message.length + recordBytes;
+      bytes += sizeOf(record);
       records.push(record);
       if (bytes > maxBytes) {
         behind = true;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import type { Notice } from '../../jobs/types/container-reads.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
@@ -16,7 +17,7 @@ import {
 } from '../journald/journal.ts';
 import { isLater, type JournalRecord } from '../journald/journal-export.ts';
 import type { JournalFeed } from '../journald/journal-feed.ts';
-import type { Mailbox } from '../journald/mailbox.ts';
+import { type Mailbox, piecesOf } from '../journald/mailbox.ts';
 import { syncJournal } from '../journald/sync-journal.ts';
 
 type LogArgs = StreamArgs<'container.log'>;
@@ -165,13 +166,23 @@ async function* follow(log: Log, mailbox: Mailbox, until: number): AsyncGenerato
   return !behind;
 }
 
-/** Passes on records from the mailbox that were not read from the journal before. */
-async function* passOn(log: Log, records: JournalRecord[]): AsyncGenerator<Buffer> {
+/**
+ * Passes on records from the mailbox that were not read from the journal before. Others have a turn
+ * before each further piece: a gear may have many followers, and lines that are slow to format.
+ */
+export async function* passOn(
+  log: Pick<Log, 'cursor' | 'writer'>,
+  records: JournalRecord[],
+): AsyncGenerator<Buffer> {
   const { cursor } = log;
   const news = cursor === null ? records : records.filter((record) => isLater(record.cursor, cursor));
-  if (news.length === 0) return;
-  yield log.writer.records(news);
-  log.cursor = news.at(-1)?.cursor ?? cursor;
+  let isFirst = true;
+  for (const piece of piecesOf(news)) {
+    if (!isFirst) await setImmediate();
+    isFirst = false;
+    yield log.writer.records(piece);
+    log.cursor = piece.at(-1)?.cursor ?? log.cursor;
+  }
 }
 
 /** Streams the unit's records from the journal. Returns false if the time was up before the end. */
