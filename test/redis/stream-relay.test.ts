@@ -109,6 +109,23 @@ test('a slow reader slows the source: neither Redis nor the sender holds more th
   await sent;
 });
 
+test('a source of large chunks is sent in frames of at most 64 KiB', async () => {
+  const parts = Array.from({ length: 12 }, (_, at) => randomBytes(1024 * 1024 + at * 1_000));
+  async function* body() {
+    yield* parts;
+  }
+  const frames = await open();
+  const sent = sendFrames(workers, keyOf(frames.id), body(), noAbort);
+  const read: Uint8Array[] = [];
+  for await (const chunk of frames.body) {
+    read.push(chunk);
+    expect(await redis.redis.xlen(keyOf(frames.id))).toBeLessThanOrEqual(64 + 8 + 1);
+  }
+  await sent;
+  expect(Math.max(...read.map(({ length }) => length))).toBe(64 * 1024);
+  expect(Buffer.concat(read).equals(Buffer.concat(parts))).toBe(true);
+});
+
 test('many small pieces are gathered while there is no room, and all of them arrive', async () => {
   async function* body() {
     for (let i = 0; i < 20_000; i++) yield Buffer.from(`${i}\n`);

@@ -31,7 +31,7 @@ const window = 64;
 /** Milliseconds between two heartbeats of an idle sender, and of the reader. */
 const senderBeat = 500;
 const readerBeat = 700;
-/** Size in bytes at which a frame takes no more chunks. */
+/** Maximum bytes of a frame. */
 const frameSize = 64 * 1024;
 /** Maximum number of XADDs in flight. */
 const maxInFlight = 8;
@@ -86,13 +86,16 @@ export async function sendFrames(
       sending = null;
     };
     for await (const chunk of body) {
-      if (chunk.length === 0) continue;
-      gathered.push(chunk);
-      size += chunk.length;
-      // Chunks that arrive while there is no room share one frame, up to `frameSize`.
-      sending ??= sendGathered();
-      sending.catch(abort);
-      if (size >= frameSize) await sending;
+      for (let at = 0; at < chunk.length; ) {
+        const part = chunk.subarray(at, at + frameSize - size);
+        at += part.length;
+        gathered.push(part);
+        size += part.length;
+        // What arrives while there is no room shares one frame, up to `frameSize`.
+        sending ??= sendGathered();
+        sending.catch(abort);
+        if (size === frameSize) await sending;
+      }
     }
     await sending;
     await frames.end();
