@@ -30,6 +30,7 @@ export const isolated = [
   'test/unit/lib/metrics/metrics.test.ts',
   'test/unit/token/watch-keys.test.ts',
   'test/unit/worker/gear/run/start-failure.test.ts',
+  'test/unit/worker/journald/journal.test.ts',
   'test/unit/worker/streams/paced-body.test.ts',
 ];
 

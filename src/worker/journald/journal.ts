@@ -60,7 +60,12 @@ const lookInTurn = (args: string[], { tenant, signal }: Looking) =>
 
 async function look(args: string[], signal?: AbortSignal): Promise<string> {
   const options = { deadline: lookDeadline, ...(signal && { signal }) };
-  const { status, stdout, stderr } = await exec('journalctl', ['--quiet', '--no-pager', ...args], options);
+  const run = exec('journalctl', ['--quiet', '--no-pager', ...args], options);
+  const { status, stdout, stderr } = await run.catch((error: Error) => {
+    const isLate = error.name === 'AbortError' && !signal?.aborted;
+    throw isLate ? journalAway(error) : error;
+  });
+  if (status === null) throw wasKilled();
   // journalctl exits with 1 when it finds nothing.
   if (status !== 0 && stderr !== '') throw journalAway(new Error(stderr.trim()));
   return stdout;
@@ -68,6 +73,8 @@ async function look(args: string[], signal?: AbortSignal): Promise<string> {
 
 export const journalAway = (cause: unknown) =>
   new Failure('host_unavailable', 'the journal cannot be read', { cause });
+
+const wasKilled = () => journalAway(new Error('journalctl was killed'));
 
 /**
  * Reads to the end, beginning when the user's turn comes. The turn ends with the first result. When
@@ -148,7 +155,7 @@ function reader<T>(
       yield* source;
       const { status, stderr } = await program.ended;
       if (status !== null && status !== 0 && stderr !== '') throw journalAway(new Error(stderr.trim()));
-      if (status === null && !mayBeKilled) throw journalAway(new Error('journalctl was killed'));
+      if (status === null && !mayBeKilled) throw wasKilled();
     } finally {
       await program.kill();
     }
