@@ -27,28 +27,109 @@ const newline = 0x0a;
 const equals = 0x3d;
 
 /**
+ * Any local user may log a record of many megabytes: what exceeds these bytes of a message is
+ * dropped, and so is any name of a unit that is longer than systemd permits.
+ */
+const maxMessage = 1024 * 1024;
+const maxUnitName = 255;
+/** Maximum bytes kept of a part: a message with its name. */
+const maxKept = maxMessage + 64;
+
+/**
  * Parses the Journal Export Format (https://systemd.io/JOURNAL_EXPORT_FORMATS/): one field per
  * line, an empty line after each record. A value that is not plain text comes as NAME, 64 bits of
  * length (little-endian) and the bytes. Returns a function that takes the next bytes and returns
  * the complete records.
  */
 export function createExportParser(): (chunk: Buffer) => JournalRecord[] {
-  let rest: Buffer = Buffer.alloc(0);
-  return (chunk) => {
-    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-    const records: JournalRecord[] = [];
-    let from = 0;
-    for (;;) {
-      const parsed = parseRecord(bytes, from);
-      if (!parsed) break;
-      if (parsed.record) records.push(parsed.record);
-      from = parsed.end;
+  const take = partTaker();
+  let fields = noFields();
+  /** The field whose length, and then whose value, comes next; null: a line comes next. */
+  let name: string | null = null;
+  let length: number | null = null;
+
+  /** Takes a line and returns the record that it ends. */
+  const takeLine = ({ bytes, start, end }: Part): JournalRecord | null => {
+    if (end === start + 1) {
+      const record = recordOf(fields);
+      fields = noFields();
+      return record;
     }
-    // A copy, so that a short rest does not keep its whole chunk in memory.
-    rest = from === bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(from));
+    const split = bytes.indexOf(equals, start);
+    if (split < 0 || split >= end) name = bytes.toString('latin1', start, end - 1);
+    else
+      setField(fields, bytes.toString('latin1', start, split), bytes, split + 1, withoutNewline(bytes, end));
+    return null;
+  };
+
+  return (chunk) => {
+    const records: JournalRecord[] = [];
+    for (let at = 0; at < chunk.length; ) {
+      const size = name === null ? null : length === null ? 8 : length + 1;
+      const part = take(chunk, at, size);
+      if (part === null) break;
+      const { bytes, start, end } = part;
+      if (name === null) {
+        const record = takeLine(part);
+        if (record) records.push(record);
+      } else if (length === null) {
+        length = Number(bytes.readBigUInt64LE(start));
+      } else {
+        setField(fields, name, bytes, start, Math.min(start + length, end));
+        name = null;
+        length = null;
+      }
+      at = part.next;
+    }
     return records;
   };
 }
+
+/** A whole part of the format: a line, a length or a value, with the newline that ends it. */
+interface Part {
+  bytes: Buffer;
+  start: number;
+  /** Before `start + size` if more than `maxKept` bytes came. */
+  end: number;
+  /** Where the next part begins in the chunk. */
+  next: number;
+}
+
+/**
+ * Returns a function that takes the part of `size` bytes, or of a line for null, that begins in a
+ * chunk or continues there; null while it is incomplete.
+ */
+function partTaker(): (chunk: Buffer, at: number, size: number | null) => Part | null {
+  let kept: Buffer[] = [];
+  let keptBytes = 0;
+  /** Bytes of an incomplete part that have come, kept or not. */
+  let passed = 0;
+  const keep = (bytes: Buffer) => {
+    passed += bytes.length;
+    if (keptBytes === maxKept) return;
+    // A copy, so that a short one does not keep its whole chunk in memory.
+    const copy = Buffer.from(bytes.subarray(0, maxKept - keptBytes));
+    kept.push(copy);
+    keptBytes += copy.length;
+  };
+  return (chunk, at, size) => {
+    const next = size === null ? chunk.indexOf(newline, at) + 1 : at + size - passed;
+    if (next === 0 || next > chunk.length) {
+      keep(chunk.subarray(at));
+      return null;
+    }
+    if (passed === 0) return { bytes: chunk, start: at, end: next, next };
+    keep(chunk.subarray(at, next));
+    const bytes = Buffer.concat(kept);
+    kept = [];
+    keptBytes = 0;
+    passed = 0;
+    return { bytes, start: 0, end: bytes.length, next };
+  };
+}
+
+/** The end of a line of which the newline may have been dropped. */
+const withoutNewline = (bytes: Buffer, end: number) => (bytes[end - 1] === newline ? end - 1 : end);
 
 interface Fields extends JournalRecord {
   uid: string;
@@ -58,37 +139,16 @@ interface Fields extends JournalRecord {
 
 const noMessage = Buffer.alloc(0);
 
-/** The record that begins here, and its end; null while it is incomplete. */
-function parseRecord(bytes: Buffer, from: number): { record: JournalRecord | null; end: number } | null {
-  const fields: Fields = {
-    cursor: '',
-    time: '',
-    message: noMessage,
-    pid: '',
-    continues: false,
-    units: [],
-    uid: '',
-    about: [],
-  };
-  let at = from;
-  for (;;) {
-    const end = bytes.indexOf(newline, at);
-    if (end < 0) return null;
-    if (end === at) return { record: recordOf(fields), end: end + 1 };
-    const split = bytes.indexOf(equals, at);
-    if (split >= 0 && split < end) {
-      setField(fields, bytes.toString('latin1', at, split), bytes, split + 1, end);
-      at = end + 1;
-    } else {
-      if (bytes.length < end + 9) return null;
-      const start = end + 9;
-      const stop = start + Number(bytes.readBigUInt64LE(end + 1));
-      if (bytes.length <= stop) return null;
-      setField(fields, bytes.toString('latin1', at, end), bytes, start, stop);
-      at = stop + 1;
-    }
-  }
-}
+const noFields = (): Fields => ({
+  cursor: '',
+  time: '',
+  message: noMessage,
+  pid: '',
+  continues: false,
+  units: [],
+  uid: '',
+  about: [],
+});
 
 function recordOf({ uid, about, ...record }: Fields): JournalRecord | null {
   if (record.cursor === '') return null;
@@ -97,14 +157,15 @@ function recordOf({ uid, about, ...record }: Fields): JournalRecord | null {
 }
 
 function setField(record: Fields, name: string, bytes: Buffer, start: number, end: number): void {
-  if (name === 'MESSAGE') record.message = bytes.subarray(start, end);
+  if (name === 'MESSAGE') record.message = bytes.subarray(start, Math.min(end, start + maxMessage));
   else if (name === '__CURSOR') record.cursor = bytes.toString('latin1', start, end);
   else if (name === '__REALTIME_TIMESTAMP') record.time = bytes.toString('latin1', start, end);
   else if (name === '_PID') record.pid = bytes.toString('latin1', start, end);
   else if (name === '_LINE_BREAK') record.continues = bytes.toString('latin1', start, end) === 'line-max';
   else if (name === '_SYSTEMD_UNIT') record.units.push(bytes.toString('utf8', start, end));
   else if (name === '_UID') record.uid = bytes.toString('latin1', start, end);
-  else if (aboutUnit.includes(name)) record.about.push(bytes.toString('utf8', start, end));
+  else if (aboutUnit.includes(name) && end - start <= maxUnitName)
+    record.about.push(bytes.toString('utf8', start, end));
 }
 
 /**

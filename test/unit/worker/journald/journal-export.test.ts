@@ -57,6 +57,49 @@ test('every record comes out as it was written, wherever the bytes are cut', () 
   );
 });
 
+const MiB = 1024 * 1024;
+const first = { cursor: 's=1', time: '1', pid: '2', continues: false, units: [] };
+const next = { ...first, cursor: 's=2', message: Buffer.from('next') };
+
+test.each([
+  ['plain', 'x'],
+  ['binary', '\xff'],
+])('of a message above 1 MiB the first one is read, and the records after it: %s', (_, character) => {
+  for (const length of [MiB - 1, MiB, MiB + 1, MiB + 100, 3 * MiB]) {
+    const message = Buffer.alloc(length, character, 'latin1');
+    const bytes = Buffer.concat([write({ ...first, message }), write(next)]);
+    for (const size of [4_096, 65_537, bytes.length]) {
+      const parse = createExportParser();
+      const read: JournalRecord[] = [];
+      for (let at = 0; at < bytes.length; at += size) read.push(...parse(bytes.subarray(at, at + size)));
+      expect(read.map(({ cursor, pid }) => [cursor, pid])).toEqual([
+        ['s=1', '2'],
+        ['s=2', '2'],
+      ]);
+      expect(read[0]?.message.equals(message.subarray(0, MiB))).toBe(true);
+      expect(read[1]?.message.toString()).toBe('next');
+    }
+  }
+});
+
+test.each(['plain', 'binary'])('a record of 256 MiB costs no more memory than 1 MiB of it: %s', (kind) => {
+  const chunk = Buffer.alloc(64 * 1024, 'x');
+  const count = 4_096;
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(count * chunk.length));
+  const parse = createExportParser();
+  const before = process.memoryUsage().arrayBuffers;
+  const name = kind === 'plain' ? [Buffer.from('MESSAGE=')] : [Buffer.from('MESSAGE\n'), size];
+  parse(Buffer.concat([Buffer.from('__CURSOR=s=1\n'), ...name]));
+  for (let n = 0; n < count; n++) parse(chunk);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * MiB);
+  const read = parse(Buffer.concat([Buffer.from('\n_PID=2\n\n'), write(next)]));
+  expect(read.map(({ cursor, message, pid }) => [cursor, message.length, pid])).toEqual([
+    ['s=1', MiB, '2'],
+    ['s=2', 4, '2'],
+  ]);
+});
+
 test('a record that was cut off at the end is not taken for a whole one', () => {
   const whole = write({
     cursor: 's=1',
