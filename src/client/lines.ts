@@ -10,6 +10,19 @@ const longOpen = 10_000;
 const beforeOpening = 250;
 
 /**
+ * The notice in a log that was asked for without history and reopened before its first line: it has
+ * no line to continue after.
+ */
+export const reopened = {
+  event: 'missed',
+  reason: 'the log was reopened before its first line: lines in between may be missing',
+} as const satisfies Line;
+
+/** Whether a log begins with the lines logged from now on. */
+const beginsNow = ({ url, headers }: Sent) =>
+  /[?&]lines=0+(&|$)/.test(url) && !new Headers(headers).has('Last-Event-ID');
+
+/**
  * Yields the lines of a log up to its end. Reopens a broken stream after the last line received.
  */
 export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
@@ -21,8 +34,9 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
     const response = await send({ ...request, headers }, (answer) => answer);
     const { url, ...again } = patiently(first);
     const opened = performance.now();
+    const isGap = request !== first && last === undefined && beginsNow(first);
     try {
-      for await (const line of parsedLines(response)) {
+      for await (const line of parsedLines(response, isGap ? [reopened] : [])) {
         yield line;
         if ('event' in line && line.event === 'end') return;
         if ('event' in line) continue;
@@ -50,12 +64,13 @@ const withoutPast = (url: string, past: number) =>
     (_, name: string, seconds: string) => name + Math.max(1, Math.ceil(Number(seconds) - past / 1000)),
   );
 
-/** Yields every complete line. Closes the stream when the reader stops. */
-async function* parsedLines(response: Response): AsyncGenerator<Line, void, void> {
+/** Yields notices and every complete line. Closes the stream when the reader stops. */
+async function* parsedLines(response: Response, notices: Line[]): AsyncGenerator<Line, void, void> {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
   let rest = '';
   try {
+    yield* notices;
     for (;;) {
       const { done, value } = (await reader?.read()) ?? { done: true };
       if (done) break;

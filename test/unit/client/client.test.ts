@@ -227,6 +227,45 @@ test('what can never be sent is not tried again', async () => {
   expect(sent).toEqual([]);
 });
 
+test.each([
+  ['', undefined, []],
+  ['', 5, []],
+  ['', 0, ['missed', 'missed']],
+  ['{"cursor":"s=1","message":"one"}\n', 0, []],
+])('a log without history that is reopened tells what may be missing, unless it had a line: %j, %j', async (line, lines, told) => {
+  const cut = () => new Response(line);
+  const sent = answering(cut(), cut(), new Response('{"event":"end","reason":"the time is up"}\n'));
+  const events: string[] = [];
+  for await (const one of geard.container.log({ r: 'web', for: 60, lines }))
+    if ('event' in one) events.push(one.event);
+  expect(sent).toHaveLength(3);
+  expect(events).toEqual([...told, 'end']);
+});
+
+test('a log that continues after a known line has no gap when it is reopened', async () => {
+  const sent = answering(new Response(''), new Response('{"event":"end","reason":"the time is up"}\n'));
+  const headers = { 'Last-Event-ID': 's=1' };
+  for await (const line of geard.container.log({ r: 'web', lines: 0 }, { headers }))
+    expect(line).toMatchObject({ event: 'end' });
+  expect(sent.map((request) => request.headers.get('last-event-id'))).toEqual(['s=1', 's=1']);
+});
+
+test('a reader that leaves a reopened log at its notice closes the connection', async () => {
+  let isOpen = true;
+  const silent = new ReadableStream({
+    cancel() {
+      isOpen = false;
+    },
+  });
+  const answers = [new Response(''), new Response(silent)];
+  vi.stubGlobal('fetch', async () => answers.shift());
+  for await (const line of geard.container.log({ r: 'web', lines: 0 })) {
+    expect(line).toMatchObject({ event: 'missed' });
+    break;
+  }
+  expect(isOpen).toBe(false);
+});
+
 test('a log that is cut off is followed for what is left of its time, and not for all of it again', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());

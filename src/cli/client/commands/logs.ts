@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { Option } from 'commander';
+import { reopened } from '../../../client/lines.ts';
 import type { Answer } from '../../../jobs/registry.ts';
 import { maxFollow } from '../../../jobs/rpc/streams.ts';
 import { BadConfig } from '../../options/config.ts';
@@ -58,7 +59,9 @@ async function printLog(call: Call<LogFlags>, name: string, prefix: string): Pro
   };
   let last: string | undefined;
   let isBegun = false; // Whether the last record is the beginning of a line.
-  for (let reason = timeIsUp; reason === timeIsUp; ) {
+  for (let reason = ''; ; ) {
+    if (reason === timeIsUp && last === undefined && asked.lines === 0)
+      await printLine(call, reopened, prefix);
     reason = '';
     const resume = last !== undefined && { headers: { 'Last-Event-ID': last } };
     for await (const line of client.container.log(asked, { signal, ...resume })) {
@@ -67,6 +70,7 @@ async function printLog(call: Call<LogFlags>, name: string, prefix: string): Pro
       await printLine(call, line, isBegun ? '' : prefix);
       isBegun = 'continues' in line && line.continues === true;
     }
+    if (reason !== timeIsUp) return;
   }
 }
 
