@@ -16,6 +16,7 @@ interface LogFlags {
 }
 
 type Line = Answer<'container.log'>;
+type Notice = Extract<Line, { event: string }>;
 
 /** `gear logs NAME…` */
 export const logs: Row<LogFlags> = {
@@ -31,13 +32,13 @@ export const logs: Row<LogFlags> = {
     const { args: names, json } = call;
     if (json && names.length > 1)
       throw new BadConfig(['--json: name only one gear, because the lines do not name it']);
-    const width = Math.max(...names.map((name) => name.length));
-    const prefix = (name: string) => (names.length > 1 ? `${name.padEnd(width)} | ` : '');
+    const printer = createPrinter(call);
     const print = async (name: string) => {
       try {
-        await printLog(call, name, prefix(name));
+        await printLog(call, name, (line) => printer.print(name, line));
         return 0;
       } catch (error) {
+        await printer.endLine().catch(() => undefined); // Standard output may be closed.
         return tellError(call, error as Error, names.length > 1 ? name : undefined);
       }
     };
@@ -48,7 +49,11 @@ export const logs: Row<LogFlags> = {
 /** The reason of a stream whose time has expired: a follower continues after the last record. */
 const timeIsUp = 'the time is up';
 
-async function printLog(call: Call<LogFlags>, name: string, prefix: string): Promise<void> {
+async function printLog(
+  call: Call<LogFlags>,
+  name: string,
+  print: (line: Line) => Promise<void>,
+): Promise<void> {
   const { client, flags, signal } = call;
   const { follow, number, host, for: duration } = flags;
   const asked = {
@@ -58,17 +63,14 @@ async function printLog(call: Call<LogFlags>, name: string, prefix: string): Pro
     lines: number === undefined ? undefined : Number(number),
   };
   let last: string | undefined;
-  let isBegun = false; // Whether the last record is the beginning of a line.
   for (let reason = ''; ; ) {
-    if (reason === timeIsUp && last === undefined && asked.lines === 0)
-      await printLine(call, reopened, prefix);
+    if (reason === timeIsUp && last === undefined && asked.lines === 0) await print(reopened);
     reason = '';
     const resume = last !== undefined && { headers: { 'Last-Event-ID': last } };
     for await (const line of client.container.log(asked, { signal, ...resume })) {
       if ('cursor' in line) last = line.cursor;
       if (follow && 'event' in line && line.event === 'end') reason = line.reason;
-      await printLine(call, line, isBegun ? '' : prefix);
-      isBegun = 'continues' in line && line.continues === true;
+      await print(line);
     }
     if (reason !== timeIsUp) return;
   }
@@ -80,17 +82,41 @@ function secondsOf(duration = '0s'): number {
   throw new BadConfig(['--for: must be a number and s, m, h or d, such as 30s or 1h']);
 }
 
-async function printLine(call: Call<LogFlags>, line: Line, prefix: string): Promise<void> {
-  if (call.json) return call.print(line, '');
-  if ('event' in line) {
-    const lines = line.lines === undefined ? '' : ` (${line.lines} lines)`;
-    if (line.event === 'missed') call.tell(`${prefix}${line.reason}${lines}`);
-    return;
-  }
-  const end = line.continues ? '' : '\n';
-  const message = line.encoding === 'base64' ? Buffer.from(line.message, 'base64') : line.message;
-  const shown = process.stdout.isTTY ? printable(String(message)) : message;
-  await call.write(Buffer.concat([Buffer.from(prefix), Buffer.from(shown), Buffer.from(end)]));
+/**
+ * Prints the lines of all gears of a command. A line that journald has cut comes in several
+ * records: nothing else is printed into it, so that no gear can begin a line as another one.
+ */
+function createPrinter(call: Call<LogFlags>) {
+  const { args: names } = call;
+  const width = Math.max(...names.map((name) => name.length));
+  const prefix = (name: string) => (names.length > 1 ? `${name.padEnd(width)} | ` : '');
+  /** The gear whose line is not complete yet. */
+  let unfinished: string | null = null;
+
+  const endLine = async () => {
+    if (unfinished === null) return;
+    unfinished = null;
+    await call.write('\n');
+  };
+  const tell = async (name: string, { event, reason, lines }: Notice) => {
+    if (event !== 'missed') return;
+    const ended = endLine(); // Waiting for it first would let another line begin.
+    call.tell(`${prefix(name)}${reason}${lines === undefined ? '' : ` (${lines} lines)`}`);
+    await ended;
+  };
+  return {
+    endLine,
+    async print(name: string, line: Line): Promise<void> {
+      if (call.json) return call.print(line, '');
+      if ('event' in line) return tell(name, line);
+      const begin = unfinished === name ? '' : `${unfinished === null ? '' : '\n'}${prefix(name)}`;
+      unfinished = line.continues ? name : null;
+      const message = line.encoding === 'base64' ? Buffer.from(line.message, 'base64') : line.message;
+      const shown = process.stdout.isTTY ? printable(String(message)) : message;
+      const end = line.continues ? '' : '\n';
+      await call.write(Buffer.concat([Buffer.from(begin), Buffer.from(shown), Buffer.from(end)]));
+    },
+  };
 }
 
 /** Replaces or removes all terminal control characters: the output of a gear is untrusted. */
