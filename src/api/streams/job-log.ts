@@ -9,11 +9,11 @@ import type { ApiQueue, JobRecord, ProgressLine } from '../../queue/api-queue.ts
 /** Milliseconds between two reads of a job without news. */
 const lookAgain = 2_000;
 
-/** The id of a line, as Redis assigns it. */
+/** The id of a line, as Redis assigns it; Redis refuses numbers of more than 64 bits. */
 export const jobEventId = z
   .string()
   .max(40)
-  .regex(/^\d{1,20}-\d{1,18}$/, 'Last-Event-ID must be an id from this stream');
+  .regex(/^\d{1,19}-\d{1,18}$/, 'Last-Event-ID must be an id from this stream');
 
 /** Yields a job's progress from the first line, or after a given one, to the outcome. */
 export async function* jobLog(
