@@ -54,15 +54,22 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
   }
 }
 
+/** Seconds for which the api follows the log of a gear without `for`. */
+export const defaultFollow = 30;
+
 /**
  * Shortens the time for which a log is followed (`for`) by the milliseconds that have passed, down
  * to one second: with 0 seconds a log is not followed.
  */
-const withoutPast = (url: string, past: number) =>
-  url.replace(
+function withoutPast(url: string, past: number): string {
+  const left = (seconds: number) => Math.max(1, Math.ceil(seconds - past / 1000));
+  if (/\/container\/log\?/.test(url) && !/[?&]for=/.test(url))
+    return `${url}${url.endsWith('?') ? '' : '&'}for=${left(defaultFollow)}`;
+  return url.replace(
     /([?&]for=)([1-9]\d*)/,
-    (_, name: string, seconds: string) => name + Math.max(1, Math.ceil(Number(seconds) - past / 1000)),
+    (_, name: string, seconds: string) => name + left(Number(seconds)),
   );
+}
 
 /** Yields notices and every complete line. Closes the stream when the reader stops. */
 async function* parsedLines(response: Response, notices: Line[]): AsyncGenerator<Line, void, void> {

@@ -3,6 +3,7 @@ import { afterEach, expect, expectTypeOf, onTestFinished, test, vi } from 'vites
 import { arrowsOf, readTree } from '../../../scripts/measure/tree.ts';
 import { clientOperations } from '../../../scripts/reference/client-operations.ts';
 import { createClient, GeardError, type OperationName } from '../../../src/client/client.ts';
+import { defaultFollow } from '../../../src/client/lines.ts';
 import { operations } from '../../../src/client/operations.ts';
 import type { Job } from '../../../src/jobs/job.ts';
 import { parseParameters } from '../../../src/jobs/parameters.ts';
@@ -266,7 +267,11 @@ test('a reader that leaves a reopened log at its notice closes the connection', 
   expect(isOpen).toBe(false);
 });
 
-test('a log that is cut off is followed for what is left of its time, and not for all of it again', async () => {
+test.each([
+  [120, ['120', '102', '1']],
+  [undefined, [null, '12', '1']],
+  [0, ['0', '0', '0']],
+])('a log that is cut off is followed for what is left of its time, and not for all of it again: %s', async (seconds, expected) => {
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const cut = (seconds: number) =>
@@ -282,14 +287,29 @@ test('a log that is cut off is followed for what is left of its time, and not fo
       ),
     );
   const sent: string[] = [];
-  const answers = [cut(60), cut(70), new Response('{"event":"end","reason":"the time is up"}\n')];
+  const answers = [cut(18), cut(200), new Response('{"event":"end","reason":"the time is up"}\n')];
   vi.stubGlobal('fetch', async (url: string) => {
     sent.push(new URL(url).search);
     return answers.shift();
   });
-  for await (const line of geard.container.log({ r: 'web', for: 120, lines: 5 }))
+  for await (const line of geard.container.log({ r: 'web', for: seconds, lines: 5 }))
     expect(line).toMatchObject({ event: 'end' });
   const asked = sent.map((query) => new URLSearchParams(query));
-  expect(asked.map((query) => query.get('for'))).toEqual(['120', '60', '1']);
+  expect(asked.map((query) => query.get('for'))).toEqual(expected);
   expect(new Set(asked.map((query) => query.get('lines')))).toEqual(new Set(['5']));
+});
+
+test('the client knows how long the api follows a log without a time', () => {
+  const { seconds } = reads['container.log'].wants({ all: { r: 'web' } } as never) as { seconds: number };
+  expect(seconds).toBe(defaultFollow);
+});
+
+test.each([
+  ['job.log', { id: '2a' }, '/job/2a/log?'],
+  ['container.log', {}, '/container/log?for=30'],
+])('%s is reopened with a time only if it is the log of a gear', async (name, asked, target) => {
+  const sent = answering(new Response(''), new Response('{"event":"end","reason":"the end"}\n'));
+  const kind = geard[name.split('.')[0] as 'job'];
+  for await (const line of kind.log(asked as { id: string })) expect(line).toMatchObject({ event: 'end' });
+  expect(sent[1]?.url).toBe(`http://geard.example/under${target}`);
 });
