@@ -18,6 +18,10 @@ export const reopened = {
   reason: 'the log was reopened before its first line: lines in between may be missing',
 } as const satisfies Line;
 
+/** The notices at the beginning of the stream that a request has opened after this line. */
+const noticesOf = (request: Sent, first: Sent, last: string | undefined): Line[] =>
+  request !== first && last === undefined && beginsNow(first) ? [reopened] : [];
+
 /** Whether a log begins with the lines logged from now on. */
 const beginsNow = ({ url, headers }: Sent) =>
   /[?&]lines=0+(&|$)/.test(url) && !new Headers(headers).has('Last-Event-ID');
@@ -34,9 +38,8 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
     const response = await send({ ...request, headers }, (answer) => answer);
     const { url, ...again } = patiently(first);
     const opened = performance.now();
-    const isGap = request !== first && last === undefined && beginsNow(first);
     try {
-      for await (const line of parsedLines(response, isGap ? [reopened] : [])) {
+      for await (const line of parsedLines(response, noticesOf(request, first, last))) {
         yield line;
         if ('event' in line && line.event === 'end') return;
         if ('event' in line) continue;

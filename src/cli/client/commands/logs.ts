@@ -55,13 +55,8 @@ async function printLog(
   print: (line: Line) => Promise<void>,
 ): Promise<void> {
   const { client, flags, signal } = call;
-  const { follow, number, host, for: duration } = flags;
-  const asked = {
-    r: name,
-    for: follow ? maxFollow : secondsOf(duration),
-    h: host,
-    lines: number === undefined ? undefined : Number(number),
-  };
+  const { follow } = flags;
+  const asked = askedBy(flags, name);
   let last: string | undefined;
   for (let reason = ''; ; ) {
     if (reason === timeIsUp && last === undefined && asked.lines === 0) await print(reopened);
@@ -75,6 +70,13 @@ async function printLog(
     if (reason !== timeIsUp) return;
   }
 }
+
+const askedBy = ({ follow, number, host, for: duration }: LogFlags, name: string) => ({
+  r: name,
+  for: follow ? maxFollow : secondsOf(duration),
+  h: host,
+  lines: number === undefined ? undefined : Number(number),
+});
 
 function secondsOf(duration = '0s'): number {
   const seconds = parseDuration(duration);
