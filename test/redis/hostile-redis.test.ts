@@ -1,6 +1,10 @@
 import pino from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
+import { insertEntryIfAbsent } from '../../src/queue/directory/entries.ts';
+import { createHostsReader, readHost } from '../../src/queue/directory/hosts.ts';
+import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
+import type { JobFilter } from '../../src/queue/records/list-jobs.ts';
 import { readEpoch } from '../../src/queue/redis/epoch.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { openWorkerQueue, type QueryHandlers } from '../../src/queue/worker-queue.ts';
@@ -227,4 +231,136 @@ test('the drift of a host is null where it does not answer, and its reason is to
   expect(await driftOf('?h=h3')).toEqual([200, { hosts: [{ host: 'h3', drift: null }] }]);
   const refusing = ['h2', 'h3'].map((host) => ({ host, drift: null }));
   expect(await driftOf('')).toEqual([200, { hosts: [{ host: 'h1', drift: none }, ...refusing] }]);
+});
+
+/** What a worker may write into the keys of its own host, h2, where other types belong. */
+const malformed: [string, (redis: QueueApi['redis']['redis']) => Promise<unknown>][] = [
+  ['a list of jobs that is none', (redis) => redis.set(keys.jobs('h2'), 'x')],
+  [
+    'lists of a user, a state and names that are none',
+    (redis) =>
+      redis.mset(
+        ...['user:0', 'state:failed'].flatMap((list) => [`${keys.jobs('h2')}:${list}`, 'x']),
+        ...[keys.open('h2'), 'x', keys.resources('h2'), 'x'],
+      ),
+  ],
+  [
+    'a job that is none',
+    async (redis) => {
+      await redis.set(keys.job('h2', 'a'.repeat(32)), 'x');
+      await redis.zadd(keys.jobs('h2'), 1, 'a'.repeat(32));
+    },
+  ],
+  [
+    'a state of a job that is none',
+    async (redis) => {
+      const job = await redis.hgetall(
+        keys.job('h1', (await redis.zrange(keys.jobs('h1'), '0', '0'))[0] ?? ''),
+      );
+      await redis.hset(keys.job('h2', 'a'.repeat(32)), { ...job, host: 'h2' });
+      await redis.set(keys.run('h2', 'a'.repeat(32)), 'x');
+      await redis.zadd(keys.jobs('h2'), 1, 'a'.repeat(32));
+    },
+  ],
+];
+
+/** A fleet of h1, which has jobs, and h2, whose worker is hostile. */
+async function openHostileFleet(): Promise<QueueApi & { ids: string[] }> {
+  const fleet = await openQueueApi();
+  onTestFinished(() => fleet.close());
+  await fleet.queue.hold('web');
+  await fleet.redis.redis.sadd(keys.hosts, 'h2');
+  const ids: string[] = [];
+  for (let i = 0; i < 5; i++) ids.unshift(await fleet.queue.accepted('web'));
+  return { ...fleet, ids };
+}
+
+/** Ids of jobs of h1 in a list, and where it goes on. */
+async function listed({ queue: { queue } }: QueueApi, filter: JobFilter = {}, limit = 100, after?: string) {
+  const { jobs, next } = await queue.listJobs(filter, limit, after);
+  return { ids: jobs.filter(({ host }) => host === 'h1').map(({ id }) => id), next };
+}
+
+test.each(malformed)('%s on one host leaves out nothing of another', async (_, write) => {
+  const fleet = await openHostileFleet();
+  await write(fleet.redis.redis);
+  const queued = { state: 'queued' as const };
+  for (const filter of [{}, queued, { u: '0', ...queued }, { r: 'we*' }, { u: '0', r: 'we*' }])
+    expect((await listed(fleet, filter)).ids).toEqual(fleet.ids);
+  for (const filter of [{ state: 'failed' as const }, { u: '0', state: 'failed' as const }])
+    expect((await listed(fleet, filter)).ids).toEqual([]);
+  expect(await fleet.queue.queue.removeHost('h2')).toMatchObject({ names: 0 });
+});
+
+test.each([
+  '1e300',
+  'inf',
+  '9007199254740991',
+  '-1',
+  '0.5',
+  '-inf',
+])('ids of one host with the order %s, or that are none, keep nobody from the next page', async (order) => {
+  const fleet = await openHostileFleet();
+  const { redis } = fleet.redis;
+  const job = await redis.hgetall(keys.job('h1', fleet.ids[0] ?? ''));
+  const newest = Number(job['order']);
+  for (let i = 0; i < 300; i++) {
+    const id = i.toString(16).padStart(32, 'b');
+    await redis.zadd(keys.jobs('h2'), order === '0.5' ? newest - 1 + (i + 1) / 400 : order, id);
+    await redis.hset(keys.job('h2', id), { ...job, id, host: 'h2' });
+  }
+  await redis.zadd(keys.jobs('h2'), newest + 1, 'no id');
+  await redis.hset(keys.job('h2', 'no id'), { ...job, id: 'no id', host: 'h2' });
+  const seen: string[] = [];
+  let after: string | undefined;
+  for (let pages = 0; pages < 10; pages++) {
+    const { ids, next } = await listed(fleet, {}, 2, after);
+    seen.push(...ids);
+    if (next === null) break;
+    after = next;
+  }
+  expect(seen).toEqual(fleet.ids);
+});
+
+test.each<[string, (redis: QueueApi['redis']['redis']) => Promise<unknown>]>([
+  ['no number', (redis) => redis.hset(keys.charged('h2'), 'bytes', 'x')],
+  ['no hash', (redis) => redis.set(keys.charged('h2'), 'x')],
+])('a job of one host that has waited too long, and cannot be ended because its charge is %s, breaks no list', async (_, write) => {
+  const fleet = await openHostileFleet();
+  const { redis } = fleet.redis;
+  const id = 'a'.repeat(32);
+  const job = await redis.hgetall(keys.job('h1', fleet.ids[0] ?? ''));
+  await redis.hset(keys.job('h2', id), { ...job, id, host: 'h2', expiresAt: '1' });
+  await redis.zadd(keys.jobs('h2'), 1, id);
+  await redis.hset(keys.charges('h2'), id, '5 0');
+  await write(redis);
+  expect((await listed(fleet)).ids).toEqual(fleet.ids);
+});
+
+test('what a host holds, where it is no set, breaks neither the sweep of the directory nor a list of gears', async () => {
+  const fleet = await openHostileFleet();
+  const { redis } = fleet.redis;
+  await joinWith(fleet, 'h2', 'theirs', { 'container.list': async () => Promise.reject(new Error('no')) });
+  await insertEntryIfAbsent(redis, 'gear', 'nobodys', 'h1');
+  await redis.set(keys.held('h2', 'gear'), 'x');
+  await sweepDirectory(redis);
+  expect(await redis.hkeys(keys.holders('gear'))).toEqual(['web']);
+  await insertEntryIfAbsent(redis, 'gear', 'theirs', 'h2');
+  const answer = await fetch(`${fleet.api.url}/token/__test__/containers`);
+  expect(answer.status).toBe(200);
+  await redis.set(keys.holders('gear'), 'x');
+  await expect(sweepDirectory(redis)).rejects.toThrow('WRONGTYPE'); // The directory is of no host.
+});
+
+test('in a Cluster an announcement of another type hides its own host only', async () => {
+  const fleet = await openHostileFleet();
+  const { redis } = fleet.redis;
+  await redis.del(keys.host('h2'));
+  await redis.hset(keys.host('h2'), 'x', 'x');
+  const clock = { now: Date.now };
+  const cluster = new Proxy(redis, {
+    get: (target, name) => (name === 'isCluster' ? true : Reflect.get(target, name)),
+  });
+  expect((await createHostsReader(cluster, clock)()).map(({ name }) => name)).toEqual(['h1']);
+  expect(await readHost(redis, clock, 'h2')).toBeNull();
 });

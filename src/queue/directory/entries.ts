@@ -7,6 +7,7 @@ import { parseJson } from '../../lib/parse-json.ts';
 import { readHash } from '../records/job-record.ts';
 import { commandTimeout } from '../redis/connection.ts';
 import { keys } from '../redis/keys.ts';
+import { unlessMalformed } from '../redis/malformed.ts';
 import { runScript } from '../scripts/run-script.ts';
 import { readHeld } from './hosts.ts';
 
@@ -43,8 +44,8 @@ export async function readEntry(redis: Redis, kind: LineKind, resource: string):
 /** Whether a host holds a resource or has been asked to. */
 export async function isHeld(redis: Redis, host: string, kind: LineKind, resource: string): Promise<boolean> {
   const [held, waiting] = await Promise.all([
-    redis.sismember(keys.held(host, kind), resource),
-    redis.zcard(keys.line(host, kind, resource)),
+    unlessMalformed(redis.sismember(keys.held(host, kind), resource), 0),
+    unlessMalformed(redis.zcard(keys.line(host, kind, resource)), 0),
   ]);
   return held === 1 || waiting > 0;
 }

@@ -7,6 +7,7 @@ import type { HostState } from '../../jobs/types/host.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { channels, keys } from '../redis/keys.ts';
+import { unlessMalformed } from '../redis/malformed.ts';
 import { runScript } from '../scripts/run-script.ts';
 
 /** Milliseconds between two heartbeats of a worker. */
@@ -79,13 +80,16 @@ export function createHostsReader(redis: Redis, clock: RedisClock): () => Promis
 
 async function readTexts(redis: Redis, names: string[]): Promise<(string | null)[]> {
   const all = names.map(keys.host);
-  if (redis.isCluster) return Promise.all(all.map((key) => redis.get(key)));
+  if (redis.isCluster) return Promise.all(all.map((key) => unlessMalformed(redis.get(key), null)));
   return all.length > 0 ? redis.mget(all) : [];
 }
 
 /** One host, or null if no worker of that name ever announced itself or the host was removed. */
 export async function readHost(redis: Redis, clock: RedisClock, name: string): Promise<HostEntry | null> {
-  const [text, known] = await Promise.all([redis.get(keys.host(name)), redis.sismember(keys.hosts, name)]);
+  const [text, known] = await Promise.all([
+    unlessMalformed(redis.get(keys.host(name)), null),
+    redis.sismember(keys.hosts, name),
+  ]);
   const host = known === 0 ? null : parseAnnouncement(name, text);
   return host && entryOf(host, clock);
 }
@@ -107,7 +111,8 @@ export async function readHeld(redis: Redis, host: string, kind: Kind): Promise<
 
 /** The names among `names` that a host holds, as of its last announcement. */
 export async function heldAmong(redis: Redis, host: string, kind: Kind, names: string[]): Promise<string[]> {
-  const held = names.length > 0 ? await redis.smismember(keys.held(host, kind), ...names) : [];
+  if (names.length === 0) return [];
+  const held = await unlessMalformed(redis.smismember(keys.held(host, kind), ...names), []);
   return names.filter((_, i) => held[i] === 1);
 }
 

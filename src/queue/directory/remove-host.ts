@@ -3,6 +3,7 @@ import { kinds } from '../../jobs/fields/resource.ts';
 import { abandonJob } from '../records/end-job.ts';
 import { readJobOf } from '../records/worker-records.ts';
 import { keys } from '../redis/keys.ts';
+import { unlessMalformed } from '../redis/malformed.ts';
 import { deleteEntry, scanEntries } from './entries.ts';
 
 /** The effects of removing a host. */
@@ -19,10 +20,12 @@ export interface Removed {
  */
 export async function removeHost(redis: Redis, host: string, keepSeconds: number): Promise<Removed> {
   const removed: Removed = { names: 0, jobs: 0 };
-  for (const id of await redis.zrange(keys.open(host), '0', '-1')) {
+  const abandon = async (id: string) => {
     const record = await readJobOf(redis, host, id);
-    if (record && (await abandonJob(redis, { ...record.job, host }, keepSeconds))) removed.jobs++;
-  }
+    return record !== null && abandonJob(redis, { ...record.job, host }, keepSeconds);
+  };
+  for (const id of await unlessMalformed(redis.zrange(keys.open(host), '0', '-1'), []))
+    if (await unlessMalformed(abandon(id), false)) removed.jobs++;
   for (const kind of kinds) {
     for await (const entries of scanEntries(redis, kind)) {
       for (const [name, entry] of entries)

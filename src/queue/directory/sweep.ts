@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type Kind, kinds } from '../../jobs/fields/resource.ts';
+import { unlessMalformed } from '../redis/malformed.ts';
 import { releaseEntry, scanEntries } from './entries.ts';
 import { readHeld } from './hosts.ts';
 
@@ -15,7 +16,7 @@ async function sweepKind(redis: Redis, kind: Kind): Promise<void> {
   const held = new Map<string, Set<string>>();
   for await (const entries of scanEntries(redis, kind)) {
     for (const host of new Set([...entries.values()].map((entry) => entry.host)))
-      if (!held.has(host)) held.set(host, new Set(await readHeld(redis, host, kind)));
+      if (!held.has(host)) held.set(host, new Set(await unlessMalformed(readHeld(redis, host, kind), [])));
     for (const [resource, entry] of entries)
       if (!held.get(entry.host)?.has(resource)) await releaseEntry(redis, kind, resource, entry);
   }

@@ -4,7 +4,8 @@ import { parseRequestId } from '../../jobs/fields/request-id.ts';
 import { isFinal, type Job, type JobState } from '../../jobs/job.ts';
 import { rangeOf } from '../directory/entries.ts';
 import { keys } from '../redis/keys.ts';
-import { type List, type Listed, newest, type Place, readBatch } from './merged-lists.ts';
+import { unlessMalformed } from '../redis/malformed.ts';
+import { isOrder, type List, type Listed, newest, type Place, readBatch } from './merged-lists.ts';
 import type { RecordReader } from './read-records.ts';
 import { hostInLedger } from './worker-records.ts';
 
@@ -86,8 +87,13 @@ async function placeOf(
   const bound = await redis.get(keys.id(id));
   if (bound === null) return null;
   const host = hostInLedger(bound);
-  const [[record], score] = await Promise.all([read([{ host, id }]), redis.zscore(keys.jobs(host), id)]);
-  return record && score !== null && seesJob(scope, record.job) ? { order: Number(score), id } : null;
+  const [[record], score] = await Promise.all([
+    read([{ host, id }]),
+    unlessMalformed(redis.zscore(keys.jobs(host), id), null),
+  ]);
+  if (!record || score === null || !seesJob(scope, record.job)) return null;
+  const place = { order: Number(score), id };
+  return isOrder(place.order) ? place : null;
 }
 
 /** Chooses lists that hold every job passing the filter: those with the fewest ids. */
@@ -111,9 +117,10 @@ async function listsOn(redis: Redis, hosts: string[], pattern: string): Promise<
   if (!pattern.endsWith('*')) return hosts.map((host) => on(host, pattern));
   const range = [...rangeOf(pattern), 'LIMIT', 0, maxNamed + 1] as const;
   const lists = await Promise.all(
-    hosts.map(async (host) =>
-      (await redis.zrangebylex(keys.resources(host), ...range)).map((name) => on(host, name)),
-    ),
+    hosts.map(async (host) => {
+      const names = await unlessMalformed(redis.zrangebylex(keys.resources(host), ...range), []);
+      return names.map((name) => on(host, name));
+    }),
   );
   return lists.flat().length > maxNamed ? null : lists.flat();
 }
@@ -129,7 +136,7 @@ function listsIn(state: JobState): ((host: string) => string)[] {
 }
 
 async function sizeOf(redis: Redis, lists: List[]): Promise<number> {
-  const sizes = await Promise.all(lists.map(({ key }) => redis.zcard(key)));
+  const sizes = await Promise.all(lists.map(({ key }) => unlessMalformed(redis.zcard(key), 0)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
@@ -138,7 +145,7 @@ async function sweep(redis: Redis, gone: Listed[]): Promise<void> {
   const ids = new Map<string, string[]>();
   for (const { host, key, id } of gone)
     if (key !== keys.open(host)) ids.set(key, [...(ids.get(key) ?? []), id]);
-  await Promise.all([...ids].map(([key, some]) => redis.zrem(key, ...some)));
+  await Promise.all([...ids].map(([key, some]) => unlessMalformed(redis.zrem(key, ...some), 0)));
 }
 
 function takes({ state, ...scope }: JobFilter, job: Job): boolean {

@@ -1,4 +1,6 @@
 import type { Redis } from 'ioredis';
+import { requestId } from '../../jobs/fields/request-id.ts';
+import { unlessMalformed } from '../redis/malformed.ts';
 
 /** A list of a host's jobs by the order of their acceptance; see scripts/lua/include/lists.lua. */
 export interface List {
@@ -17,6 +19,9 @@ export interface Place {
 
 /** An id in a list. */
 export type Listed = Place & List;
+
+/** A worker may give its ids any order; accept.lua gives microseconds since the epoch. */
+export const isOrder = (order: number) => Number.isSafeInteger(order) && order >= 0;
 
 export const newest: Place = { order: Number.POSITIVE_INFINITY, id: '' };
 
@@ -62,7 +67,8 @@ function firstOf({ listed, end }: Batch, most: number): Batch {
 
 /**
  * The next ids of a list, and the order of the last one when there may be more. Orders are unique
- * within a host.
+ * within a host. Skips what accept.lua does not write: a page could not end there, because
+ * `placeOf` refuses such a place.
  */
 async function readList(
   redis: Redis,
@@ -70,13 +76,17 @@ async function readList(
   after: Place,
   count: number,
 ): Promise<{ listed: Listed[]; end: number }> {
-  const from = after === newest ? '+inf' : `${after.id === '' ? '(' : ''}${after.order}`;
-  const flat = await redis.zrevrangebyscore(list.key, from, '-inf', 'WITHSCORES', 'LIMIT', 0, count + 1);
+  const order = Math.min(after.order, Number.MAX_SAFE_INTEGER);
+  const from = `${after.id === '' ? '(' : ''}${order}`;
+  const range = [from, 0, 'WITHSCORES', 'LIMIT', 0, count + 1] as const;
+  const flat = await unlessMalformed(redis.zrevrangebyscore(list.key, ...range), []);
   const read: Listed[] = [];
   for (let i = 0; i + 1 < flat.length; i += 2)
     read.push({ ...list, id: String(flat[i]), order: Number(flat[i + 1]) });
   return {
-    listed: read.filter((one) => isBefore(after, one)),
-    end: read.length > count ? (read.at(-1)?.order ?? 0) : Number.NEGATIVE_INFINITY,
+    listed: read.filter(
+      (one) => isOrder(one.order) && requestId.safeParse(one.id).success && isBefore(after, one),
+    ),
+    end: read.length > count ? Math.floor(read.at(-1)?.order ?? 0) : Number.NEGATIVE_INFINITY,
   };
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { RedisClock } from '../redis/clock.ts';
 import { keys } from '../redis/keys.ts';
+import { unlessMalformed } from '../redis/malformed.ts';
 import { runScript } from '../scripts/run-script.ts';
 import { expireJob } from './end-job.ts';
 import { type JobPlace, type JobRecord, readHash, readRecord, shownFields } from './job-record.ts';
@@ -39,7 +40,11 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
       const on = (host: string) => places.filter((place) => place.host === host);
       const found = await Promise.all(hosts.map((host) => readShown(redis, host, on(host))));
       const records = new Map(found.flat());
-      return Promise.all(places.map((place) => endLate(place, records.get(place) ?? null)));
+      const shown = async (place: JobPlace) => {
+        const record = records.get(place) ?? null;
+        return unlessMalformed(endLate(place, record), record);
+      };
+      return Promise.all(places.map(shown));
     },
   };
 }
