@@ -269,6 +269,39 @@ test('what a worker has written about a job expires, also when it never hears of
   expect(await life()).toBeGreaterThan(86_400);
 });
 
+test('what a worker has written about a job that an api ended goes with the record of the job', async () => {
+  await holds('a');
+  const [cancelled, expired, lost] = [request(stop('a')), request(stop('a')), request(stop('a'))];
+  for (const one of [cancelled, expired, lost]) {
+    await queue.accept(one, to('h1'));
+    expect(await worker.records.take(one.id)).toBe('taken');
+  }
+  const { job } = (await worker.records.read(cancelled.id)) ?? {};
+  if (!job) throw new Error('no record');
+  expect(await cancel(cancelled.id)).toBe('queued');
+  await worker.records.drop(job); // As the worker does that finds it over.
+  const life = await redis.redis.ttl(keys.run('h1', cancelled.id));
+  expect(life).toBeGreaterThan(0);
+  expect(life).toBeLessThanOrEqual(1_000);
+  // An id that is used again does not find what became of its first job.
+  for (const { id } of [expired, lost]) await redis.redis.del(keys.job('h1', id));
+  await worker.records.drop({ ...job, id: expired.id });
+  await worker.records.forget(lost.id);
+  for (const { id } of [expired, lost]) expect(await redis.redis.exists(keys.run('h1', id))).toBe(0);
+});
+
+test('a job that is dropped by mistake keeps what its worker has written', async () => {
+  await holds('a');
+  const one = request(stop('a'));
+  await queue.accept(one, to('h1'));
+  await worker.records.take(one.id);
+  const record = await worker.records.read(one.id);
+  if (!record) throw new Error('no record');
+  await worker.records.drop(record.job);
+  await worker.records.forget(one.id);
+  expect((await worker.records.read(one.id))?.takenAt).not.toBeNull();
+});
+
 test('nothing is delivered to a host that is offline, which finds its jobs when it comes back', async () => {
   await holds('a');
   const offline = { ...to('h1'), gone: ['h1'] };

@@ -39,7 +39,10 @@ export interface WorkerRecords {
    * that line drops it.
    */
   forget(id: string): Promise<void>;
-  /** Removes an ended job from the queue and its line, or an id without a record. */
+  /**
+   * Removes an ended job from the queue and its line, or an id without a record. What the worker
+   * has written about the job then expires with it.
+   */
   drop(job: Pick<Job, 'id' | 'type' | 'resource'>): Promise<void>;
 }
 
@@ -49,8 +52,8 @@ export type Turn =
   | { turn: 'begun'; record: JobRecord };
 
 /**
- * Seconds to keep the hash `run` of a job that its worker never ends: an api cancelled the job, or
- * removed the host, while the worker was away. As long as jobs may be kept: what a host that comes
+ * Seconds to keep the hash `run` of a job that its worker neither ends nor drops: an api cancelled
+ * the job, or removed the host, while the worker was away. As long as jobs may be kept: what a host that comes
  * back had begun must still show.
  */
 const unfinishedSeconds = 3_650 * 86_400;
@@ -118,12 +121,14 @@ export function createWorkerRecords(redis: Redis, host: string, keepSeconds: num
     },
 
     async forget(id) {
-      await runScript(redis, 'forgetId', [keys.job(host, id), keys.open(host), ...chargeKeys(host)], [id]);
+      const mine = [keys.job(host, id), keys.run(host, id), keys.open(host)];
+      await runScript(redis, 'forgetId', [...mine, ...chargeKeys(host)], [id]);
     },
 
     async drop({ id, type, resource }) {
-      const line = keys.line(host, kindOf(type), resource);
-      await runScript(redis, 'drop', [keys.open(host), line, ...chargeKeys(host)], [id]);
+      const [open, line] = [keys.open(host), keys.line(host, kindOf(type), resource)];
+      const mine = [keys.job(host, id), keys.run(host, id), open, line];
+      await runScript(redis, 'drop', [...mine, ...chargeKeys(host)], [id]);
     },
   };
 }

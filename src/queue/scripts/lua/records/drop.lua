@@ -1,8 +1,13 @@
--- Removes the id of an ended job, or an id without a record, from a host's queue.
+-- Removes the id of an ended job, or an id without a record, from a host's queue. What the worker
+-- has written about the job lives as long as the job itself from now on.
 --
--- KEYS open, line, charges, charged
+-- KEYS job, run, open, line, charges, charged
 -- ARGV id
 -- @include "include/charges.lua"
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
-release(KEYS[3], KEYS[4], ARGV[1])
+local job, run, open, line, charges, charged = unpack(KEYS)
+local life = redis.call('PTTL', job) -- -1: unlimited; -2: there is no job.
+if life >= 0 then redis.call('PEXPIRE', run, life) end
+if life == -2 then redis.call('DEL', run) end
+redis.call('ZREM', open, ARGV[1])
+redis.call('ZREM', line, ARGV[1])
+release(charges, charged, ARGV[1])

@@ -1,8 +1,11 @@
--- Removes an id without a record from a host's queue; an id recorded in the meantime stays.
+-- Removes an id without a record from a host's queue, and what the worker has written about it; an
+-- id recorded in the meantime stays.
 --
--- KEYS job, open, charges, charged
+-- KEYS job, run, open, charges, charged
 -- ARGV id
 -- @include "include/charges.lua"
-if redis.call('EXISTS', KEYS[1]) == 1 then return end
-redis.call('ZREM', KEYS[2], ARGV[1])
-release(KEYS[3], KEYS[4], ARGV[1])
+local job, run, open, charges, charged = unpack(KEYS)
+if redis.call('EXISTS', job) == 1 then return end
+redis.call('DEL', run)
+redis.call('ZREM', open, ARGV[1])
+release(charges, charged, ARGV[1])
