@@ -363,6 +363,29 @@ test('what is removed from a host is soon out of the directory', async () => {
   await until('the entry is gone', async () => (await redis.redis.hlen(keys.holders('gear'))) === 0, 10_000);
 });
 
+test('what is removed from a host is there no longer where the jobs behind its removal were cancelled', async () => {
+  const queue = openApi(['h1']);
+  const worker = openHost('h1');
+  await connected(queue);
+  await worker.announceHeld('gear', async () => ['brief']);
+  await worker.announceHost(hostNamed('h1'), 'held');
+  await until('the name is known', async () => (await queue.findHolder('gear', 'brief')) === 'h1');
+  const [removal, follower] = [request(stop('brief')), request(stop('brief'))];
+  for (const one of [removal, follower]) await queue.accept(one, to('h1'));
+  const [first, second] = await Promise.all([removal, follower].map(({ id }) => worker.records.read(id)));
+  if (!first || !second) throw new Error('there is no record');
+  await worker.records.begin(first);
+  const finished = worker.records.finish(first, { state: 'succeeded', result: {} }, false);
+  expect(await finished).toBe(follower.id);
+  expect(await queue.cancel(second, 'sealed')).toBe('queued');
+  expect(await queue.findHolder('gear', 'brief')).toBeNull(); // Also for a host that is offline.
+  await worker.records.drop(second.job);
+  await until('the entry is gone', async () => (await redis.redis.hlen(keys.holders('gear'))) === 0, 10_000);
+  const again = install('brief', {});
+  Object.assign(again.params, { createOnly: true });
+  expect((await queue.accept(request(again), to('h1'))).verdict).toBe('accepted');
+});
+
 /** A host with the gear `here`, which an api knows, and a way to keep it from saying so again when it is asked. */
 async function openSpeakingHost() {
   const worker = openHost('h1');

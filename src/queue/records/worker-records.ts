@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import type { LineKind } from '../../jobs/fields/resource.ts';
 import { type Job, type Outcome, type Progress, progress } from '../../jobs/job.ts';
 import { kindOf } from '../../jobs/registry.ts';
 import { effect } from '../../lib/effect.ts';
@@ -53,8 +54,8 @@ export type Turn =
 
 /**
  * Seconds to keep the hash `run` of a job that its worker neither ends nor drops: an api cancelled
- * the job, or removed the host, while the worker was away. As long as jobs may be kept: what a host that comes
- * back had begun must still show.
+ * the job, or removed the host, while the worker was away. As long as jobs may be kept: what a host
+ * that comes back had begun must still show.
  */
 const unfinishedSeconds = 3_650 * 86_400;
 
@@ -62,6 +63,16 @@ const unfinishedSeconds = 3_650 * 86_400;
 const maxLines = 5_000;
 
 export function createWorkerRecords(redis: Redis, host: string, keepSeconds: number): WorkerRecords {
+  /** The keys of a job, and of its places on the host. */
+  const placeKeys = (id: string, kind: LineKind, resource: string) => [
+    keys.job(host, id),
+    keys.run(host, id),
+    keys.open(host),
+    keys.line(host, kind, resource),
+    keys.held(host, kind),
+  ];
+  /** What the host says when a name is free; see channels.here. */
+  const freeMessage = (kind: LineKind, resource: string) => [channels.here(host), `free ${kind} ${resource}`];
   return {
     read: (id) => readJobOf(redis, host, id),
     readCancel: (id) => redis.hget(keys.job(host, id), 'cancel'),
@@ -110,12 +121,10 @@ export function createWorkerRecords(redis: Redis, host: string, keepSeconds: num
 
     async finish({ job: { id, type, resource, user } }, outcome, present) {
       const kind = kindOf(type);
-      const [open, line] = [keys.open(host), keys.line(host, kind, resource)];
-      const mine = [keys.job(host, id), keys.run(host, id), open, line, keys.held(host, kind)];
       const lists = listKeys(host, { user, resource }, outcome.state);
-      const scriptKeys = [...mine, ...chargeKeys(host), ...lists];
+      const scriptKeys = [...placeKeys(id, kind, resource), ...chargeKeys(host), ...lists];
       const fields = outcomeFields(outcome, new Date().toISOString());
-      const told = [channels.news(host), channels.here(host), `free ${kind} ${resource}`];
+      const told = [channels.news(host), ...freeMessage(kind, resource)];
       const args = [id, resource, present ? 1 : 0, keepSeconds, ...told, ...fields];
       return runScript(redis, 'finish', scriptKeys, args);
     },
@@ -126,9 +135,9 @@ export function createWorkerRecords(redis: Redis, host: string, keepSeconds: num
     },
 
     async drop({ id, type, resource }) {
-      const [open, line] = [keys.open(host), keys.line(host, kindOf(type), resource)];
-      const mine = [keys.job(host, id), keys.run(host, id), open, line];
-      await runScript(redis, 'drop', [...mine, ...chargeKeys(host)], [id]);
+      const kind = kindOf(type);
+      const scriptKeys = [...placeKeys(id, kind, resource), ...chargeKeys(host)];
+      await runScript(redis, 'drop', scriptKeys, [id, resource, ...freeMessage(kind, resource)]);
     },
   };
 }

@@ -9,6 +9,7 @@
 -- @include "include/is-over.lua"
 -- @include "include/lists.lua"
 -- @include "include/charges.lua"
+-- @include "include/tell-if-free.lua"
 local job, run, open, line, held, charges, charged = unpack(KEYS)
 local id, resource = ARGV[1], ARGV[2]
 local state = redis.call('HGET', run, 'state')
@@ -22,12 +23,8 @@ end
 redis.call('ZREM', open, id)
 redis.call('ZREM', line, id)
 release(charges, charged, id)
-local first = redis.call('ZRANGE', line, 0, 0)[1]
-if ARGV[3] == '1' then
-  redis.call('SADD', held, resource)
-elseif not first then
-  redis.call('SREM', held, resource)
-  redis.call('PUBLISH', ARGV[6], ARGV[7])
-end
+-- Also while other jobs wait: an api may cancel them, and then nobody else would remove the name.
+redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', held, resource)
+tellIfFree(held, line, resource, ARGV[6], ARGV[7])
 redis.call('PUBLISH', ARGV[5], id)
-return first
+return redis.call('ZRANGE', line, 0, 0)[1]
