@@ -136,6 +136,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     redis,
     clock,
     deliveries,
+    records,
     directorySync,
     limits,
     keepSeconds,

@@ -159,6 +159,23 @@ test.each(endings)('the charge of a job that %s is given back, once', async (_, 
   if (_ !== 'was on a host that was removed') expect(left['jobs:bob']).toBe(1);
 });
 
+test.each<[string, Partial<JobLimits>]>([
+  ['the host', { maxJobs: 3 }],
+  ['the gear', { maxJobsPerGear: 3 }],
+  ['the user', { userJobs: 3 }],
+])('jobs that have waited too long leave the room of %s to others, although nobody has read them', async (_, limits) => {
+  await open(limits);
+  const late = [1, 2].map(() => submission('alice', { expires: 0 }));
+  for (const one of [...late, submission('alice')]) expect(verdictOf(await send(one))).toBe('accepted');
+  const expiry = async () => Number(await redis.redis.hget(keys.job('h1', late[1]?.id ?? ''), 'expiresAt'));
+  await until('their time is up', async () => Date.now() > (await expiry()) + 1_000); // Redis compares seconds.
+  expect(verdictOf(await send(submission('alice')))).toBe('accepted');
+  expect((await queue.job(late[0]?.id ?? ''))?.job.error?.code).toBe('expired');
+  expect(verdictOf(await send(submission('alice')))).toBe('accepted');
+  expect(verdictOf(await send(submission('alice')))).toBe(Object.keys(limits)[0]);
+  expect((await charged())['jobs:alice']).toBe(3);
+});
+
 test('after 300 jobs of five users that end in all ways nothing is charged', async () => {
   await open({ userJobs: 100 });
   const sent = Array.from({ length: 300 }, (_, n) => submission(`user-${n % 5}`, { size: n * 10 }));

@@ -19,6 +19,7 @@ import {
 import { createHostsReader, readHost } from '../../src/queue/directory/hosts.ts';
 import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
 import { createDeliveries } from '../../src/queue/records/deliveries.ts';
+import { createRecordReader } from '../../src/queue/records/read-records.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { openWorkerQueue, type WorkerQueue } from '../../src/queue/worker-queue.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
@@ -62,9 +63,10 @@ const request = (command: Command, more: Partial<JobSubmission> = {}): JobSubmis
 function parts(atOnce: boolean): AcceptParts {
   const deliveries = createDeliveries(redis.redis);
   const settled = async () => undefined;
+  const clock = { now: () => Date.now() };
   return {
-    ...{ redis: redis.redis, deliveries, atOnce, keepSeconds: 1_000 },
-    clock: { now: () => Date.now() },
+    ...{ redis: redis.redis, deliveries, atOnce, keepSeconds: 1_000, clock },
+    records: createRecordReader(redis.redis, clock, 1_000),
     predictor: createHostPredictor(),
     directorySync: { settled, confirmed: settled, epoch: () => '', close: () => undefined },
     limits: jobLimits({ maxJobsPerGear: 3 }),
@@ -460,6 +462,45 @@ test('a job that no worker takes in time fails as expired, for clients and for a
   const record = await worker.records.read(late.id);
   expect(record && (await worker.records.begin(record)).turn).toBe('over');
   expect((await queue.job(taken.id))?.job.state).toBe('queued');
+});
+
+test.each(
+  ways,
+)('%s: the same request again is told that its job has expired, also where nobody has read that', async (_, atOnce) => {
+  await redis.redis.sadd(keys.held('h1', 'gear'), 'web');
+  await insertEntryIfAbsent(redis.redis, 'gear', 'web', 'h1');
+  const late = request(stop('web'), { expires: 0 });
+  await accept(parts(atOnce), late, to('h1'));
+  const expired = {
+    verdict: 'known',
+    record: { job: { state: 'failed', error: { code: 'expired' } } },
+  };
+  await until('its time is up', () => isOver(late.id));
+  expect(await accept(parts(atOnce), late, to('h1'))).toMatchObject(expired);
+  const undrain: Command = { type: 'host.undrain', params: { resource: 'h1' } };
+  const other = request(undrain, { expires: 0 });
+  await accept(parts(atOnce), other, to('h1'));
+  await until('its time is up', () => isOver(other.id));
+  expect(await accept(parts(atOnce), other, to('h2'))).toMatchObject(expired); // By the ledger.
+});
+
+/** Whether the time of a job to wait is up; Redis compares seconds. */
+const isOver = async (job: string) =>
+  Date.now() > Number(await redis.redis.hget(keys.job('h1', job), 'expiresAt')) + 1_000;
+
+test('only a request for which there is no room looks for jobs that have waited too long, once', async () => {
+  const looks: number[] = [];
+  const shown = async (places: unknown[]) => {
+    looks.push(places.length);
+    return [];
+  };
+  const one = parts(true); // Three jobs for each gear.
+  const looking = { ...one, records: { ...one.records, shown } };
+  for (let i = 0; i < 3; i++)
+    expect((await accept(looking, request(install('web')), to('h1'))).verdict).toBe('accepted');
+  expect(looks).toEqual([]);
+  expect((await accept(looking, request(install('web')), to('h1'))).verdict).toBe('full');
+  expect(looks).toEqual([3]);
 });
 
 test.each([

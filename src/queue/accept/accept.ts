@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Failure } from '../../jobs/errors.ts';
+import { isFinal, type Job } from '../../jobs/job.ts';
 import { jobLimits } from '../../jobs/limits.ts';
-import { jobs } from '../../jobs/registry.ts';
+import { jobs, kindOf } from '../../jobs/registry.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { Counter } from '../../lib/metrics/metric.ts';
 import { deleteEntry, entrySettled, type NameEntry, readEntry, releaseEntry } from '../directory/entries.ts';
 import type { JobRecord } from '../records/job-record.ts';
-import { hostInLedger, readJobOf } from '../records/worker-records.ts';
+import { hostInLedger } from '../records/worker-records.ts';
+import { keys } from '../redis/keys.ts';
 import { type ClaimVerdict, runScript } from '../scripts/run-script.ts';
 import type { AcceptParts, Attempt } from './attempt.ts';
 import type { PredictedHost } from './host-predictor.ts';
@@ -24,6 +26,9 @@ const retryInterval = 100;
  * IEEE TPDS 12(10), 2001).
  */
 const sampleSize = 8;
+
+/** Maximum number of unfinished jobs to look at when there is no room for another one. */
+const maxLate = 100;
 
 const predictions = new Counter(
   'geard_accept_guesses_total',
@@ -64,6 +69,7 @@ export async function accept(
     settled: false,
     voidBinding: '',
     made: null,
+    hasLooked: false,
   };
   const until = performance.now() + retryTimeout;
   const first = firstHost(attempt);
@@ -165,10 +171,10 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
       return entered(attempt, name, { host: more, text });
     case 'free':
       return moveAway(attempt);
-    case 'known': {
-      const known = await readJobOf(parts.redis, host, submission.id);
-      return known ? joined(attempt, known) : { host };
-    }
+    case 'known':
+      return known(attempt, host);
+    case 'full':
+      return full(attempt, job, more);
     default:
       return refused(attempt, verdict, more);
   }
@@ -191,7 +197,7 @@ async function deliverTo({ parts, submission, placement }: Attempt, host: string
 async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string): Promise<Step> {
   const { parts, submission } = attempt;
   const host = hostInLedger(bound);
-  const record = await readJobOf(parts.redis, host, submission.id);
+  const record = await parts.records.at({ host, id: submission.id });
   if (record) return joined(attempt, record);
   const onItsWay = parts.clock.now() <= Number(bound.split(' ')[1]);
   if (!onItsWay) attempt.voidBinding = bound;
@@ -209,6 +215,28 @@ async function moveAway(attempt: Attempt): Promise<Step> {
   const entry = await readEntry(parts.redis, on, resource);
   if (entry?.attempt === attempt.id) await deleteEntry(parts.redis, on, resource, entry, 0);
   return { host: null };
+}
+
+/** The id has a job on the host. */
+async function known(attempt: Attempt, host: string): Promise<Step> {
+  const { parts, submission } = attempt;
+  const record = await parts.records.at({ host, id: submission.id });
+  return record ? joined(attempt, record) : { host };
+}
+
+/**
+ * The host has no room. Jobs that have waited too long take room until somebody reads them, because
+ * their host is offline: reads the oldest ones once, and tries again if one has ended.
+ */
+async function full(attempt: Attempt, { host, type, resource }: Job, limit: string): Promise<Step> {
+  const { redis, records } = attempt.parts;
+  if (attempt.hasLooked) return refused(attempt, 'full', limit);
+  attempt.hasLooked = true;
+  const line = limit === 'maxJobsPerGear' ? keys.line(host, kindOf(type), resource) : keys.open(host);
+  const oldest = await redis.zrange(line, '0', String(maxLate - 1));
+  const read = await records.shown(oldest.map((id) => ({ host, id })));
+  if (!read.some((record) => record && isFinal(record.job.state))) return refused(attempt, 'full', limit);
+  return { host };
 }
 
 /** The id already has a job. If that is about another name, undoes the claim on ours. */

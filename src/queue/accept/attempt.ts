@@ -3,6 +3,7 @@ import type { JobLimits } from '../../jobs/limits.ts';
 import type { NameEntry } from '../directory/entries.ts';
 import type { DirectorySync } from '../directory/sync.ts';
 import type { Deliveries } from '../records/deliveries.ts';
+import type { RecordReader } from '../records/read-records.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import type { HostPredictor } from './host-predictor.ts';
 import type { Candidate, JobSubmission, Placement } from './submission.ts';
@@ -11,6 +12,7 @@ export interface AcceptParts {
   redis: Redis;
   clock: RedisClock;
   deliveries: Deliveries;
+  records: Pick<RecordReader, 'at' | 'shown'>;
   directorySync: DirectorySync;
   predictor: HostPredictor;
   limits: JobLimits;
@@ -37,4 +39,6 @@ export interface Attempt {
   voidBinding: string;
   /** The directory's entry, if this request made it. */
   made: NameEntry | null;
+  /** Whether jobs that waited too long have been looked for, because the host was full. */
+  hasLooked: boolean;
 }

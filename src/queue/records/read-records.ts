@@ -11,6 +11,8 @@ import { hostInLedger, readJobOf } from './worker-records.ts';
 export interface RecordReader {
   /** A job on any host, or null. */
   job(id: string): Promise<JobRecord | null>;
+  /** The job at a place, or null. */
+  at(place: JobPlace): Promise<JobRecord | null>;
   /**
    * Jobs without their sealed requests; null for each missing one, and for one that says that it is
    * of another host: a host lists only its own.
@@ -28,12 +30,12 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
     if (job?.state !== 'queued' || waitsUntil === null || clock.now() <= waitsUntil) return record;
     return (await expireJob(redis, { ...job, host }, keepSeconds)) ? readJobOf(redis, host, id) : record;
   }
+  const at = async (place: JobPlace) => endLate(place, await readJobOf(redis, place.host, place.id));
   return {
+    at,
     async job(id) {
       const bound = await redis.get(keys.id(id));
-      if (bound === null) return null;
-      const host = hostInLedger(bound);
-      return endLate({ host, id }, await readJobOf(redis, host, id));
+      return bound === null ? null : at({ host: hostInLedger(bound), id });
     },
     async shown(places) {
       const hosts = [...new Set(places.map(({ host }) => host))];
