@@ -536,6 +536,7 @@ test('a job whose host was removed is over, also for who wants to cancel it, run
     expect(ended?.job).toMatchObject({ state: 'failed', error: { code: 'host_unavailable' } });
     expect(ended && (await queue.cancel(ended, 'sealed'))).toBe('final');
   }
+  expect((await queue.listJobs({ h: 'h1' }, 9)).jobs.map(({ id }) => id)).toEqual([queued.id, running.id]);
 });
 
 test('jobs of many hosts are listed as one list, newest first', async () => {
