@@ -488,7 +488,7 @@ test.each(
 const isOver = async (job: string) =>
   Date.now() > Number(await redis.redis.hget(keys.job('h1', job), 'expiresAt')) + 1_000;
 
-test('only a request for which there is no room looks for jobs that have waited too long, once', async () => {
+test('only a request for which an offline host has no room looks for jobs that have waited too long, once', async () => {
   const looks: number[] = [];
   const shown = async (places: unknown[]) => {
     looks.push(places.length);
@@ -500,6 +500,9 @@ test('only a request for which there is no room looks for jobs that have waited 
     expect((await accept(looking, request(install('web')), to('h1'))).verdict).toBe('accepted');
   expect(looks).toEqual([]);
   expect((await accept(looking, request(install('web')), to('h1'))).verdict).toBe('full');
+  expect(looks).toEqual([]);
+  const offline = { ...to('h1'), gone: ['h1'] };
+  expect((await accept(looking, request(install('web')), offline)).verdict).toBe('full');
   expect(looks).toEqual([3]);
 });
 

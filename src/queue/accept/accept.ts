@@ -225,12 +225,13 @@ async function known(attempt: Attempt, host: string): Promise<Step> {
 }
 
 /**
- * The host has no room. Jobs that have waited too long take room until somebody reads them, because
- * their host is offline: reads the oldest ones once, and tries again if one has ended.
+ * The host has no room. Jobs that have waited too long for an offline host take room until somebody
+ * reads them: reads the oldest ones once, and tries again if one has ended. A live host's worker
+ * ends its own.
  */
 async function full(attempt: Attempt, { host, type, resource }: Job, limit: string): Promise<Step> {
   const { redis, records } = attempt.parts;
-  if (attempt.hasLooked) return refused(attempt, 'full', limit);
+  if (attempt.hasLooked || !attempt.placement.gone.includes(host)) return refused(attempt, 'full', limit);
   attempt.hasLooked = true;
   const line = limit === 'maxJobsPerGear' ? keys.line(host, kindOf(type), resource) : keys.open(host);
   const oldest = await redis.zrange(line, '0', String(maxLate - 1));
