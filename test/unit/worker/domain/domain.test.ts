@@ -110,6 +110,26 @@ describe('external ports', () => {
     ]);
   });
 
+  test('stay with the internal ports that had them, in whatever order these are listed', () => {
+    const listed = fc.uniqueArray(fc.integer({ min: 1, max: 65535 }), { minLength: 1, maxLength: 20 });
+    const orders = listed.chain((ports) =>
+      fc.tuple(
+        fc.constant(ports),
+        fc.shuffledSubarray(ports, { minLength: ports.length }),
+        fc.nat(ports.length),
+      ),
+    );
+    const wanted = (ports: number[]) => ports.map((internal) => ({ internal }));
+    fc.assert(
+      fc.property(orders, ([ports, reordered, count]) => {
+        const current = choosePorts(wanted(ports.slice(0, count)), [], () => false);
+        const chosen = choosePorts(wanted(reordered), current, () => false);
+        expect(chosen.map(({ internal }) => internal)).toEqual(reordered);
+        expect(chosen).toEqual(expect.arrayContaining(current));
+      }),
+    );
+  });
+
   test('are never given twice', () => {
     const wanted = fc
       .uniqueArray(fc.integer({ min: 1, max: 65535 }), { maxLength: 20 })
