@@ -116,6 +116,34 @@ test('a restart that systemd has begun, and of which the worker was not told, is
   await tidy();
 });
 
+test.each([
+  'active',
+  'inactive',
+])('a restart works after systemctl disable, of a gear that is %s, which still does not run after a reboot', async (state) => {
+  await there('disabled');
+  if (state === 'inactive') await ok('systemctl', 'stop', 'gear-disabled');
+  await ok('systemctl', 'disable', 'gear-disabled');
+  expect(await countingStarts('disabled', () => perform('container.restart', { resource: 'disabled' }))).toBe(
+    1,
+  );
+  expect(await ok('systemctl', 'is-active', 'gear-disabled')).toBe('active');
+  expect((await run('systemctl', 'is-enabled', 'gear-disabled')).stdout.trim()).toBe('linked');
+});
+
+test('a restart of a gear that the operator has masked is refused, and it stays masked', async () => {
+  await there('veiled');
+  const link = '/etc/systemd/system/gear-veiled.service';
+  await ok('ln', '-sfn', '/dev/null', link);
+  await ok('systemctl', 'daemon-reload');
+  onTestFinished(async () => {
+    await ok('rm', link);
+    await absent('veiled');
+  });
+  const failure = await attempt('container.restart', { resource: 'veiled' });
+  expect(failure?.message).toContain('that geard has not made');
+  expect(await readlink(link)).toBe('/dev/null');
+});
+
 /** Tells one installation of a gear from another, and which one runs. */
 const marked = (value: string) => ({ env: [{ name: 'MARK', value }] });
 const markOf = (name: string) => ok('docker', 'exec', `gear-${name}`, '/bin/sh', '-c', 'echo $MARK');

@@ -33,6 +33,9 @@ export const restart: Handler<'container.restart'> = {
     const { systemd, paths } = context.services;
     const look = () => systemd.activity(paths.unitName(resource));
     const before = await context.checkpoint(async () => (await untilIdle(context, resource)).invocation);
+    // `systemctl disable` removes the link by which systemd finds the unit. A mask stays.
+    await systemd.assertOurs(paths.unit(resource));
+    await systemd.link(paths.unit(resource), await systemd.isEnabled(paths.unitName(resource)));
     // An earlier run may have restarted it already, or made systemd begin to: once is enough.
     const { active, pending, invocation } = await look();
     const untouched = active === 'active' && !pending && invocation === before;

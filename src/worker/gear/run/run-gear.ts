@@ -65,8 +65,9 @@ async function prepareStart(services: HostServices, gear: Startable): Promise<vo
   const unit = paths.unitName(gear.resource);
   const { load, needsReload } = await systemd.state(unit);
   // systemd finds a new unit by the time at which its directory has changed. Before Linux 6.13 two
-  // changes within some milliseconds have the same one.
-  if (needsReload || load === 'not-found') await systemd.reload();
+  // changes within some milliseconds have the same one. A running unit whose link was removed and
+  // is back is in error until a reload.
+  if (needsReload || load !== 'loaded') await systemd.reload();
   // A cleanup of the engine (`docker network prune`) removes the networks of stopped gears.
   await ensureNetwork(services, gear);
   const activity = await systemd.activity(unit);
