@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
+import { parseUnit } from '../../src/worker/domain/unit-file.ts';
 import { showGear } from '../../src/worker/gear/read-gear.ts';
 import {
   absent,
@@ -455,6 +456,16 @@ test('an installation that no attempt follows leaves neither an image with its v
   expect(await open.services.reservations.list('refused')).toEqual([]);
 });
 
+/** The value of the variable of an environment in the process of a gear, once it runs. */
+async function sharedOf(name: string): Promise<string> {
+  const read = () => run('docker', 'exec', `gear-${name}`, '/bin/sh', '-c', 'echo "$SHARED"');
+  await until('it runs', async () => (await read()).status === 0);
+  return (await read()).stdout;
+}
+
+const outdated = async (name: string) =>
+  (await showGear(open.services, name, true)).environment?.outdated ?? null;
+
 test('an environment that is changed while an update is under way that is undone then reaches the earlier version', async () => {
   const value = (text: string) => environment('reverted', `two\n${text}`);
   await perform('environment.replace', value('old'));
@@ -468,27 +479,77 @@ test('an environment that is changed while an update is under way that is undone
   await perform('environment.replace', value('new'));
   await apart(() => job.undo(new Failure('start_failed', 'it does not start')));
   await job.end();
-  await ok('systemctl', 'restart', 'gear-reverting');
-  const read = () => run('docker', 'exec', 'gear-reverting', '/bin/sh', '-c', 'echo "$SHARED"');
-  await until('it runs again', async () => (await read()).status === 0);
-  expect((await read()).stdout).toBe('two\nnew\n');
+  expect(await sharedOf('reverting')).toBe('two\nnew\n');
 });
 
-test('an environment that is changed while a gear that will use it is installed reaches it at its next start', async () => {
-  const value = (text: string) => environment('raced', `two\n${text}`);
-  await absent('racing');
+test('an update to another environment that is undone starts the earlier version with its own as it is then', async () => {
+  const value = (text: string) => environment('former', `two\n${text}`);
   await perform('environment.replace', value('old'));
+  await perform('environment.replace', environment('latter', 'other'));
+  await there('moving', { environment: 'former' });
+  const job = begin({
+    type: 'container.install',
+    params: gear('moving', { environment: 'latter', ...exits }),
+  });
+  const cutShort = (point: string) => {
+    if (point === 'dbus.Reload:before') throw new Injected(); // The unit names the other environment.
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await perform('environment.replace', value('new'));
+  const undo = () => job.undo(new Failure('start_failed', 'it does not start'));
+  const starts = await countingStarts('moving', async () => {
+    const late = (point: string) => {
+      if (point === 'docker.imagesOfGear:before') throw new Injected(); // It runs again.
+    };
+    await expect(interrupted.run(late, undo)).rejects.toThrow(Injected);
+    await apart(undo);
+  });
+  expect(starts).toBe(1);
+  expect(await sharedOf('moving')).toBe('two\nnew\n');
+  expect(await outdated('moving')).toBe(false);
+  const { failedUpdate } = await showGear(open.services, 'moving', true);
+  expect(parseUnit(failedUpdate?.unitText ?? '')?.spec.environment).toBe('latter');
+  await job.end();
+});
+
+test('an environment that is changed while an update to another one is under way reaches the gear in the end', async () => {
+  const value = (text: string) => environment('waited-for', `two\n${text}`);
+  await perform('environment.replace', value('old'));
+  await there('waited', { environment: 'waited-for' });
+  const job = begin({ type: 'container.install', params: gear('waited', { ...exits }) });
+  let change: Promise<void> | undefined;
+  const meanwhile = (point: string) => {
+    if (point === 'dbus.RestartUnit:before') change ??= perform('environment.replace', value('new'));
+  };
+  // As the worker does, which holds the lock until the installation is undone.
+  await open.services.gearLocks.hold('waited', async () => {
+    await expect(interrupted.run(meanwhile, () => job.run())).rejects.toThrow();
+    await job.undo(new Failure('start_failed', 'it does not start'));
+  });
+  await change;
+  await job.end();
+  await perform('container.restart', { resource: 'waited' });
+  expect(await sharedOf('waited')).toBe('two\nnew\n');
+});
+
+test.each([
+  'two\nnew',
+  'new',
+])('an environment that is changed while a gear that will use it is installed reaches it at its next start, with a value like %j', async (changedTo) => {
+  await absent('racing');
+  await perform('environment.replace', environment('raced', 'two\nold'));
   const job = begin({ type: 'container.install', params: gear('racing', { environment: 'raced' }) });
   let changed = false;
   const meanwhile = async (point: string) => {
     if (point !== 'docker.commit:after' || changed) return; // The image that carries the values is made.
     changed = true;
-    await perform('environment.replace', value('new'));
+    await perform('environment.replace', environment('raced', changedTo));
   };
   await interrupted.run(meanwhile, () => job.run());
   await job.end();
-  await ok('systemctl', 'restart', 'gear-racing');
-  const read = () => run('docker', 'exec', 'gear-racing', '/bin/sh', '-c', 'echo "$SHARED"');
-  await until('it runs again', async () => (await read()).status === 0);
-  expect((await read()).stdout).toBe('two\nnew\n');
+  expect(await sharedOf('racing')).toBe('two\nold\n');
+  expect(await outdated('racing')).toBe(true);
+  await perform('container.restart', { resource: 'racing' });
+  expect(await sharedOf('racing')).toBe(`${changedTo}\n`);
+  expect(await outdated('racing')).toBe(false);
 });

@@ -75,7 +75,8 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
           volumes: [{ from: opened.directory, path: '/host' }],
         });
         const { ended, state } = await start(container);
-        expect(state.imageId).toBe((await engine.image(opened.local))?.id);
+        const imageId = (await engine.image(opened.local))?.id;
+        expect(state).toMatchObject({ imageId, image: container.image });
         expect(await engine.containersNamed(container.name)).toEqual([
           { name: container.name, gear: container.name.replace('gear-', '') },
         ]);

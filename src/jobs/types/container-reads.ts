@@ -43,9 +43,7 @@ export const gearDocument = z.object({
   environment: z
     .object({ name: z.string(), changedAt: z.iso.datetime(), outdated: z.boolean() })
     .nullable()
-    .describe(
-      'The environment that it uses; outdated: the environment has changed since the process started',
-    ),
+    .describe('The environment that it uses; outdated: the running process has an earlier version of it'),
   failedUpdate: failedUpdate.nullable(),
 });
 export type Gear = z.infer<typeof gearDocument>;

@@ -22,7 +22,8 @@ export function dockerContainers({
       if (!found) return null;
       const { Id, State, Image, Config } = found;
       const gear = Config.Labels?.[gearLabel] ?? null;
-      return { id: Id, running: State.Running, pid: State.Pid, imageId: Image, gear };
+      const { Running: running, Pid: pid } = State;
+      return { id: Id, running, pid, imageId: Image, image: Config.Image, gear };
     },
 
     async containersNamed(beginning) {

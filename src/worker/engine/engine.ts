@@ -115,8 +115,9 @@ export interface ContainerState {
   running: boolean;
   /** PID of its first process on the host; 0 when it does not run. */
   pid: number;
-  /** The image that it was made from. */
+  /** The image that it was made from, and the name by which it was run. */
   imageId: string;
+  image: string;
   /** The gear that it was made for; null: it is not of ours. */
   gear: string | null;
 }

@@ -1,14 +1,24 @@
 import { Failure } from '../../jobs/errors.ts';
-import { renderUnit } from '../domain/unit-file.ts';
-import { readBefore, readGear, readUnits, writeBefore } from '../gear/gear-files.ts';
+import { type GearUnit, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
+import { listGears, readBefore, readGear, readUnit, writeBefore } from '../gear/gear-files.ts';
 import { writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import { carryEnvironment, environmentOf, removeStaleImages } from './environment-image.ts';
 
-/** Names of the gears that use an environment. */
+/**
+ * Names of the gears that use an environment, or use it again when an unfinished update is undone.
+ */
 export async function gearsUsing({ paths }: HostServices, environment: string): Promise<string[]> {
-  const gears = await readUnits(paths);
-  return gears.filter(({ spec }) => spec.environment === environment).map(({ resource }) => resource);
+  const uses = (unit: GearUnit | null) => unit?.spec.environment === environment;
+  const names = await listGears(paths);
+  const using = await Promise.all(
+    names.map(async (name) => {
+      // Read before the unit: an update that begins in between sees the change when it is undone.
+      const before = await readBefore(paths, name);
+      return uses(parseUnit(before?.text ?? '')) || uses(await readUnit(paths, name));
+    }),
+  );
+  return names.filter((_, i) => using[i]);
 }
 
 /**
@@ -34,10 +44,8 @@ export async function applyEnvironment(services: HostServices, resource: string,
   const { paths, systemd } = services;
   const gear = await readGear(paths, resource);
   if (!gear) return;
-  const environment = await environmentOf(services, gear.spec);
-  const imageTag = await carryEnvironment(services, gear, environment, tag);
-  if (imageTag !== gear.imageTag)
-    await writeDurably(paths.unit(resource), renderUnit({ ...gear, imageTag }, services), 0o644);
+  const { imageTag, text } = await withEnvironment(services, gear, tag);
+  if (text !== gear.text) await writeDurably(paths.unit(resource), text, 0o644);
   // An interrupted attempt may have written the unit without a reload.
   const { needsReload } = await systemd.state(paths.unitName(resource));
   if (needsReload) await systemd.reload();
@@ -46,4 +54,19 @@ export async function applyEnvironment(services: HostServices, resource: string,
     // Most gears have none, and need no engine for a change of their environment.
     if (hasImages || !(error instanceof Failure && error.transient)) throw error;
   });
+}
+
+/**
+ * A gear with the unit that makes it see its environment as it is now. The image that the unit
+ * names is on the host.
+ */
+export async function withEnvironment(
+  services: HostServices,
+  gear: StoredGear,
+  tag: string,
+): Promise<StoredGear> {
+  const environment = await environmentOf(services, gear.spec);
+  const imageTag = await carryEnvironment(services, gear, environment, tag);
+  if (imageTag === gear.imageTag) return gear;
+  return { ...gear, imageTag, text: renderUnit({ ...gear, imageTag }, services) };
 }

@@ -45,7 +45,12 @@ export async function readUnit(paths: HostPaths, resource: string): Promise<Stor
 /** The gear's unit with the values of its environment, or null. */
 export async function readGear(paths: HostPaths, resource: string): Promise<StoredGear | null> {
   const unit = await readUnit(paths, resource);
-  return unit && { ...unit, spec: { ...unit.spec, env: await readValues(paths, unit) } };
+  return unit && withValues(paths, unit);
+}
+
+/** A gear with the values of its inline variables. */
+export async function withValues(paths: HostPaths, unit: StoredGear): Promise<StoredGear> {
+  return { ...unit, spec: { ...unit.spec, env: await readValues(paths, unit) } };
 }
 
 /** Throws `container_not_found` when the gear does not exist. */

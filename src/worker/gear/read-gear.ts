@@ -1,5 +1,7 @@
 import type { Gear, GearSummary } from '../../jobs/types/container-reads.ts';
-import { containerName } from '../domain/paths.ts';
+import { containerName, environmentImage } from '../domain/paths.ts';
+import { runImage, type StoredGear } from '../domain/unit-file.ts';
+import type { ContainerState } from '../engine/engine.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
 import { hideValues } from '../environment/hidden-values.ts';
 import type { HostServices } from '../host-services.ts';
@@ -23,6 +25,8 @@ export async function showGear(services: HostServices, resource: string, values:
       readFailedUpdate(paths, resource),
       spec.environment === undefined ? null : environmentChangedAt(paths, spec.environment),
     ]);
+  const running = active === 'active' ? since : null;
+  const isOther = running !== null && container !== null && (await carriesOther(services, gear, container));
   return {
     resource,
     host,
@@ -33,20 +37,37 @@ export async function showGear(services: HostServices, resource: string, values:
     systemd: { active, sub, result, restarts, since },
     spec: { ...spec, env: values ? spec.env : hideValues(spec.env, hashKey) },
     container: container?.id ?? null,
-    environment: usedEnvironment(spec.environment, active === 'active' ? since : null, changedAt),
+    environment: usedEnvironment(spec.environment, changedAt, running, isOther),
     unitText: gear.text,
     failedUpdate,
   };
 }
 
-/** `since`: when the running process started. It has the environment of that time. */
+/**
+ * Whether the image of a container carries another environment than its unit now does: the gear may
+ * have started after the change of the environment and before that of the unit.
+ */
+async function carriesOther(
+  { engine }: HostServices,
+  gear: StoredGear,
+  { image, imageId }: ContainerState,
+): Promise<boolean> {
+  if (gear.imageTag === null) return image.startsWith(environmentImage(gear.resource, ''));
+  return imageId !== (await engine.image(runImage(gear)))?.id;
+}
+
+/**
+ * `since`: when the running process started. It has the environment of that time, unless its image
+ * carries another one.
+ */
 function usedEnvironment(
   name: string | undefined,
-  since: string | null,
   changedAt: number | null,
+  since: string | null,
+  isOther: boolean,
 ): Gear['environment'] {
   if (name === undefined || changedAt === null) return null;
-  const outdated = since !== null && Date.parse(since) < changedAt;
+  const outdated = isOther || (since !== null && Date.parse(since) < changedAt);
   return { name, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 

@@ -1,8 +1,8 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import { renderEnvFile } from '../domain/env-file.ts';
-import { type GearUnit, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
+import { type GearUnit, parseStored, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
 import { removeStaleImages } from '../environment/environment-image.ts';
-import { applyEnvironment } from '../environment/refresh-environment.ts';
+import { applyEnvironment, withEnvironment } from '../environment/refresh-environment.ts';
 import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import type { JobContext } from '../jobs/context.ts';
@@ -14,6 +14,7 @@ import {
   readGear,
   removeLeftovers,
   removeStaleValues,
+  withValues,
   writeBefore,
   writeFailedUpdate,
 } from './gear-files.ts';
@@ -159,9 +160,13 @@ async function restore(
     const error = problemOf(why.code, why.message, { job, host: services.host });
     await writeFailedUpdate(paths, resource, { job, at, error, unitText: failed.text });
   }
-  const old = parseUnit(before.text);
+  // A unit that was not replaced is among those that a change of its environment finds.
+  const text = failed?.text === before.text ? before.text : await earlierText(context, resource, before.text);
+  // Must come before the unit, so that another run recognizes it.
+  if (text !== before.text) await writeBefore(paths, resource, { ...before, text });
+  const old = parseUnit(text);
   await releaseNetwork(services, resource, failed?.network, old?.network);
-  await writeDurably(paths.unit(resource), before.text, 0o644);
+  await writeDurably(paths.unit(resource), text, 0o644);
   await services.gears.read(resource);
   await systemd.link(paths.unit(resource), before.enabled);
   await systemd.reload();
@@ -177,6 +182,24 @@ async function restore(
   await removeDurably(paths.before(resource));
   if (before.refresh) await applyLate(services, resource, job);
   return told;
+}
+
+/**
+ * The text of an earlier unit, with its environment as it is now. A fault does not keep an
+ * installation from being undone: the unit then has the environment that it had.
+ */
+async function earlierText({ services, job }: JobContext, resource: string, text: string): Promise<string> {
+  const unit = parseStored(resource, text);
+  if (unit === null) return text;
+  try {
+    return (await withEnvironment(services, await withValues(services.paths, unit), job)).text;
+  } catch (error) {
+    services.log.error(
+      { err: error, resource },
+      'an earlier gear does not see the change of its environment',
+    );
+    return text;
+  }
 }
 
 /**
