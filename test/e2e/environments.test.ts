@@ -136,6 +136,17 @@ test('a value that comes to need another way is there after a restart by hand, a
   );
 });
 
+test('a change is applied also where the clock was set back since the unit was written', async () => {
+  await put('rewound', [{ name: 'A', value: 'first\nline' }]);
+  await install('rewinds', { environment: 'rewound' });
+  await ok('touch', '-d', '+1 hour', `${daemon.base}/units/gear-rewinds.service`);
+  await ok('systemctl', 'daemon-reload');
+  await patch('rewound', [{ name: 'A', value: 'second\nline' }]);
+  await ok('systemctl', 'restart', 'gear-rewinds');
+  const value = () => valueIn('rewinds', 'A').catch(() => null);
+  await until('its container is there', async () => (await value()) === 'second\nline');
+});
+
 test('an image that Docker has lost the name of goes with the gear that it was made for, and no other does', async () => {
   await install('loses', { env: [{ name: 'A', value: 'two\nlines' }] });
   await install('plain', {});

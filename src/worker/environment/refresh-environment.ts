@@ -45,9 +45,11 @@ export async function applyEnvironment(services: HostServices, resource: string,
   const gear = await readGear(paths, resource);
   if (!gear) return;
   const { imageTag, text } = await withEnvironment(services, gear, tag);
-  if (text !== gear.text) await writeDurably(paths.unit(resource), text, 0o644);
-  // An interrupted attempt may have written the unit without a reload.
-  const { needsReload } = await systemd.state(paths.unitName(resource));
+  const isNew = text !== gear.text;
+  if (isNew) await writeDurably(paths.unit(resource), text, 0o644);
+  // An interrupted attempt may have written the unit without a reload. systemd tells by the file's
+  // time, which is earlier after the clock was set back.
+  const needsReload = isNew || (await systemd.state(paths.unitName(resource))).needsReload;
   if (needsReload) await systemd.reload();
   const hasImages = needsReload || imageTag !== null || gear.imageTag !== null;
   await removeStaleImages(services, resource, imageTag).catch((error: unknown) => {
