@@ -300,6 +300,8 @@ export function describeEngine(name: string, open: () => Promise<OpenEngine>): v
         onTestFinished(() => engine.removeNetwork(name));
         expect(await engine.createNetwork(wanted)).toBe(true);
         expect(await engine.createNetwork({ ...wanted, subnet: '10.251.8.0/26' })).toBe(false);
+        const again = { ...wanted, subnet: '10.251.8.0/26', bridge: 'gear-suite3' };
+        expect(await engine.createNetwork(again)).toBe(false);
         expect(await ours()).toEqual([{ name, subnets: [wanted.subnet], ours: true }]);
         const taken = { ...wanted, name: `${name}-other`, bridge: 'gear-suite2' };
         expect(await engine.createNetwork(taken)).toBe(false);

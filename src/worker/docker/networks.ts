@@ -18,6 +18,7 @@ export function dockerNetworks(calls: Dockerode): EngineNetworks {
     async createNetwork({ name, bridge, subnet }) {
       const options = {
         Name: name,
+        CheckDuplicate: true, // Before API 1.44, Docker makes a second network of the same name.
         Driver: 'bridge',
         EnableIPv6: false,
         IPAM: { Driver: 'default', Config: [{ Subnet: subnet }] },

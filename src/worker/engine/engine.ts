@@ -161,8 +161,8 @@ export interface PullProgress {
 export interface EngineNetworks {
   networks(): Promise<EngineNetwork[]>;
   /**
-   * Makes a network, with a bridge of this name; returns false when the engine uses the addresses
-   * or the name for another one.
+   * Makes a network, with a bridge of this name; returns false when the engine has a network of
+   * this name, or uses the addresses or the bridge's name for another one.
    */
   createNetwork(wanted: { name: string; bridge: string; subnet: string }): Promise<boolean>;
   /** Removes a network of ours if it exists; a network that a container uses stays. */

@@ -46,6 +46,8 @@ async function makeNetwork(
     const subnet = freeNetwork(networks.pool, taken);
     if (subnet === null) break;
     if (await engine.createNetwork({ name, bridge: bridgeOf(name, attempt), subnet })) return;
+    // The engine may still have been making it for an earlier call, whose answer was lost.
+    if ((await engine.networks()).some((network) => network.name === name && network.ours)) return;
     const range = parseNetwork(subnet);
     if (range !== null) taken.push(range);
   }
