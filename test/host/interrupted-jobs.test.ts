@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
+import type { JobType, Params } from '../../src/jobs/registry.ts';
 import { parseUnit } from '../../src/worker/domain/unit-file.ts';
 import { showGear } from '../../src/worker/gear/read-gear.ts';
 import {
@@ -131,7 +132,11 @@ test.each([
   expect((await run('systemctl', 'is-enabled', 'gear-disabled')).stdout.trim()).toBe('linked');
 });
 
-test('a restart of a gear that the operator has masked is refused, and it stays masked', async () => {
+test.each<[string, JobType, object]>([
+  ['a start', 'container.start', {}],
+  ['a restart', 'container.restart', {}],
+  ['an update', 'container.install', gear('veiled', { env: [{ name: 'A', value: 'b' }] })],
+])('%s of a gear that the operator has masked is refused, and it stays masked', async (_, type, more) => {
   await there('veiled');
   const link = '/etc/systemd/system/gear-veiled.service';
   await ok('ln', '-sfn', '/dev/null', link);
@@ -140,7 +145,7 @@ test('a restart of a gear that the operator has masked is refused, and it stays 
     await ok('rm', link);
     await absent('veiled');
   });
-  const failure = await attempt('container.restart', { resource: 'veiled' });
+  const failure = await attempt(type, { resource: 'veiled', ...more } as Params<typeof type>);
   expect(failure?.message).toContain('that geard has not made');
   expect(await readlink(link)).toBe('/dev/null');
 });
@@ -454,6 +459,20 @@ test('an installation that no attempt follows leaves neither an image with its v
   await job.end();
   expect(await docker.listImages({ filters: { label: ['geard.gear=refused'] } })).toEqual([]);
   expect(await open.services.reservations.list('refused')).toEqual([]);
+});
+
+test('a start that accepts an installation whose job was lost sees the change of its environment meanwhile', async () => {
+  await perform('environment.replace', environment('lost', 'two\nold'));
+  const job = begin({ type: 'container.install', params: gear('accepting', { environment: 'lost' }) });
+  const cutShort = (point: string) => {
+    if (point === 'dbus.StartUnit:before') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await job.end(); // Redis has lost its record: no attempt follows.
+  await perform('environment.replace', environment('lost', 'two\nnew'));
+  await perform('container.start', { resource: 'accepting' });
+  await perform('container.restart', { resource: 'accepting' });
+  expect(await sharedOf('accepting')).toBe('two\nnew\n');
 });
 
 /** The value of the variable of an environment in the process of a gear, once it runs. */

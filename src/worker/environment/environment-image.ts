@@ -57,6 +57,18 @@ export async function carryEnvironment(
   return freshTag;
 }
 
+/** Whether the image that carries a gear's environment, if one does, is made from the one that its name means now. */
+export async function isMadeFromNamed(
+  { engine }: HostServices,
+  { resource, spec, imageTag }: GearUnit,
+): Promise<boolean> {
+  if (imageTag === null) return true;
+  const [base, made] = await Promise.all(
+    [spec.image, environmentImage(resource, imageTag)].map(engine.image),
+  );
+  return made?.madeFrom === base?.id;
+}
+
 /**
  * Removes the images of a gear's environment that its unit does not name. An image that still runs
  * stays until later.

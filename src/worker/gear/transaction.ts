@@ -1,7 +1,7 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import { renderEnvFile } from '../domain/env-file.ts';
 import { type GearUnit, parseStored, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
-import { removeStaleImages } from '../environment/environment-image.ts';
+import { isMadeFromNamed, removeStaleImages } from '../environment/environment-image.ts';
 import { applyEnvironment, withEnvironment } from '../environment/refresh-environment.ts';
 import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
@@ -115,6 +115,7 @@ export async function settleInstallation({ services, job }: JobContext, unit: Ge
   await writeBefore(paths, unit.resource, { ...before, job });
   await commit(services, unit.resource);
   await removeEarlier(services, unit);
+  if (before.refresh) await applyLate(services, unit.resource, job);
 }
 
 /**
@@ -192,6 +193,8 @@ async function earlierText({ services, job }: JobContext, resource: string, text
   const unit = parseStored(resource, text);
   if (unit === null) return text;
   try {
+    // Its image may be made from one that has lost its name since: another would not be the earlier.
+    if (!(await isMadeFromNamed(services, unit))) return text;
     return (await withEnvironment(services, await withValues(services.paths, unit), job)).text;
   } catch (error) {
     services.log.error(

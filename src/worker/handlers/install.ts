@@ -82,8 +82,7 @@ async function assertMayInstall(
   context: JobContext,
 ): Promise<void> {
   if (createOnly && current !== null && pending?.text !== null) throw gearExists(resource);
-  if (current !== null) return;
-  await assertTakesNew(context);
+  if (current === null) await assertTakesNew(context);
   // Checked before the transaction, because rolling a transaction back stops the unit.
   await context.services.systemd.assertOurs(context.services.paths.unit(resource));
 }

@@ -12,8 +12,9 @@ import type { Handler, JobContext } from '../jobs/context.ts';
 export const start: Handler<'container.start'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
-    await stateBefore(resource, context);
     const { systemd, paths } = context.services;
+    await systemd.assertOurs(paths.unit(resource));
+    await stateBefore(resource, context);
     await systemd.link(paths.unit(resource), true);
     return up(gear, 'start', context);
   },
@@ -33,8 +34,8 @@ export const restart: Handler<'container.restart'> = {
     const { systemd, paths } = context.services;
     const look = () => systemd.activity(paths.unitName(resource));
     const before = await context.checkpoint(async () => (await untilIdle(context, resource)).invocation);
-    // `systemctl disable` removes the link by which systemd finds the unit. A mask stays.
     await systemd.assertOurs(paths.unit(resource));
+    // `systemctl disable` removes the link by which systemd finds the unit.
     await systemd.link(paths.unit(resource), await systemd.isEnabled(paths.unitName(resource)));
     // An earlier run may have restarted it already, or made systemd begin to: once is enough.
     const { active, pending, invocation } = await look();
