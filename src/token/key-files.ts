@@ -95,8 +95,8 @@ export interface ReadKeys {
   version: string;
   /** The problems of keys that could not be read, one sentence each. */
   problems: string[];
-  /** Whether one of the problems is not about a key and may pass, such as too many open files. */
-  mayPass: boolean;
+  /** Those of the problems that may pass, such as too many open files: the former keys stay. */
+  passing: ReadonlySet<string>;
 }
 
 /**
@@ -106,11 +106,11 @@ export interface ReadKeys {
 export async function readKeyring(directory: string, former: readonly ReadKey[] = []): Promise<ReadKeys> {
   const keys: ReadKey[] = [];
   const problems: string[] = [];
-  let mayPass = false;
+  const passing = new Set<string>();
   const note = (error: Error, affected: readonly ReadKey[]) => {
     problems.push(error.message);
-    if (!isPassing(error)) return;
-    mayPass = true;
+    if (!mayPass(error) || affected.length === 0) return;
+    passing.add(error.message);
     keys.push(...affected);
   };
   try {
@@ -127,7 +127,7 @@ export async function readKeyring(directory: string, former: readonly ReadKey[] 
     note(error as Error, former);
   }
   const version = keys.map(({ role, kid, x }) => `${role} ${kid} ${x}`).join('\n');
-  return { keyring: keyringOf(keys), keys, version, problems, mayPass };
+  return { keyring: keyringOf(keys), keys, version, problems, passing };
 }
 
 function keyringOf(keys: readonly ReadKey[]): Keyring {
@@ -138,12 +138,12 @@ function keyringOf(keys: readonly ReadKey[]): Keyring {
   };
 }
 
-const passing = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EIO', 'ESTALE', 'ETIMEDOUT'];
+const passingCodes = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EIO', 'ESTALE', 'ETIMEDOUT'];
 
 /** Whether a system error says nothing about the file itself, which is there and may be read. */
-function isPassing(error: Error): boolean {
+function mayPass(error: Error): boolean {
   const { code = '' }: NodeJS.ErrnoException = error.cause instanceof Error ? error.cause : error;
-  return passing.includes(code);
+  return passingCodes.includes(code);
 }
 
 /** Reads a minter's key, by default the newest one. Throws when it is missing or not valid. */

@@ -31,8 +31,9 @@ export async function watchKeys(
   const look = async () => {
     const now = await readKeyring(directory, last.keys);
     const said = now.problems.join('\n');
-    const what = now.mayPass ? 'a key cannot be read; the one in use stays' : 'a key is not used';
-    if (said !== told) for (const reason of now.problems) log.error({ reason }, what);
+    const what = (reason: string) =>
+      now.passing.has(reason) ? 'a key cannot be read; the one in use stays' : 'a key is not used';
+    if (said !== told) for (const reason of now.problems) log.error({ reason }, what(reason));
     told = said;
     if (now.version === last.version) return;
     last = now;
