@@ -43,7 +43,9 @@ const request = (method: Method): Row<ApiFlags> => ({
   ...(method !== 'GET' && { changes: 'at once', options: [data, key] }),
   async run(call) {
     const ownKey = call.flags.key ?? `gear-${randomUUID()}`;
-    const response = await send(call, method, ownKey).catch((error: Error) => {
+    const headers = new Headers({ Authorization: `Bearer ${call.connection.token}` });
+    if (method !== 'GET') headers.set('Idempotency-Key', ownKey);
+    const response = await send(call, method, headers).catch((error: Error) => {
       if (method !== 'GET' && (error instanceof Interrupted || mayHaveArrived(error)))
         return tellUnanswered(call, error, ownKey);
       throw error;
@@ -62,14 +64,13 @@ function tellUnanswered(call: Call<ApiFlags>, error: Error, ownKey: string): num
   return tellError(call, error, undefined, back);
 }
 
-async function send(call: Call<ApiFlags>, method: Method, ownKey: string): Promise<Response> {
-  const { connection, flags, signal } = call;
+async function send(call: Call<ApiFlags>, method: Method, headers: Headers): Promise<Response> {
+  const { flags, signal } = call;
   const body = flags.data === '-' ? await text(process.stdin) : flags.data;
-  const keyed = method === 'GET' ? {} : { 'Idempotency-Key': ownKey };
   return inTime(signal, (either) =>
     fetchOnce(addressOf(call, method), {
       method,
-      headers: { Authorization: `Bearer ${connection.token}`, ...keyed },
+      headers,
       ...(body !== undefined && { body }),
       signal: either,
     }),

@@ -107,6 +107,11 @@ test('a change by gear api that is interrupted names the key that joins it', asy
   );
 });
 
+test('a change by gear api whose key cannot be sent does not say that it may have arrived', async () => {
+  await expect(unanswered('PUT', { key: '€' })).rejects.toThrow(TypeError);
+  expect(written.stderr).toBe('');
+});
+
 test('a read by gear api whose answer is lost is a failure without a key', async () => {
   await expect(unanswered('GET', {})).rejects.toThrow(TypeError);
   expect(written.stderr).toBe('');
