@@ -1,5 +1,5 @@
 import { type ErrorCode, Failure, hostDraining } from '../jobs/errors.ts';
-import { MiB } from '../jobs/fields/bytes.ts';
+import { MiB, maxMemory } from '../jobs/fields/bytes.ts';
 import type { Kind, LineKind } from '../jobs/fields/resource.ts';
 import { beyondLimits } from '../jobs/limits.ts';
 import type { Command } from '../jobs/registry.ts';
@@ -55,15 +55,15 @@ function hostsGranting(hosts: HostEntry[], command: Command): HostEntry[] {
 }
 
 /**
- * Returns the memory of gears whose specs name none. The most frequent number stands for all hosts
- * that announced it, because each request to Redis carries this.
+ * Returns the memory of gears whose specs name none, which is no more than a spec may name. The most
+ * frequent number stands for all hosts that announced it, because each request to Redis carries this.
  */
 function gearMemoryOf(hosts: HostEntry[]): GearMemory {
   const all = new Map<string, number>();
   const hostsWith = new Map<number, number>();
   for (const { name, limits } of hosts) {
     if (limits === null) continue;
-    const memory = Math.ceil(limits.gearMemory / MiB);
+    const memory = Math.ceil(Math.min(limits.gearMemory, maxMemory) / MiB);
     all.set(name, memory);
     hostsWith.set(memory, (hostsWith.get(memory) ?? 0) + 1);
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineJob, emptyBody } from '../define.ts';
-import { MiB } from '../fields/bytes.ts';
+import { MiB, maxMemory } from '../fields/bytes.ts';
 import { containerPath, imageReference, resourceName, volumeName } from '../fields/identifier.ts';
 import { text, unique, wholeNumber } from '../fields/schema.ts';
 import { environmentVariables } from './environment.ts';
@@ -58,12 +58,12 @@ export const memory = z
     const suffix = given.replace(/\d+/, '').toLowerCase() as keyof typeof unitOf;
     return Number.parseInt(given, 10) * unitOf[suffix];
   })
-  .refine((n) => Number.isInteger(n) && n >= 6 * MiB && n <= 2 ** 50, 'memory must be at least 6m (6 MiB)')
+  .refine((n) => Number.isInteger(n) && n >= 6 * MiB && n <= maxMemory, 'memory must be at least 6m (6 MiB)')
   .meta({
     plain: {
       type: 'integer',
       minimum: 6 * MiB,
-      maximum: 2 ** 50,
+      maximum: maxMemory,
       description: 'Bytes; in requests also as "64m" or "1g"',
     },
   });

@@ -54,7 +54,7 @@ export async function listJobs(
   let wanted = limit + 1; // One more, to know whether there is a next page.
   for (let looked = 0; looked < maxScanned; wanted *= 2) {
     signal?.throwIfAborted();
-    const { listed, end } = await readBatch(redis, lists, place, Math.min(wanted, maxAtOnce));
+    const { listed, end, skipped } = await readBatch(redis, lists, place, Math.min(wanted, maxAtOnce));
     const records = await read(listed);
     const gone = listed.filter((_, i) => !records[i]);
     await sweep(redis, gone);
@@ -67,7 +67,7 @@ export async function listJobs(
     }
     if (end === null) return { jobs, next: null };
     place = end;
-    looked += Math.max(listed.length, 1); // Ends the loop, whatever Redis holds.
+    looked += Math.max(listed.length + skipped, 1); // Ends the loop, whatever Redis holds.
   }
   return { jobs, next: textOf(place) };
 }

@@ -34,6 +34,8 @@ interface Batch {
   listed: Listed[];
   /** The batch is complete down to this place; null when there are no more ids. */
   end: Place | null;
+  /** How many members were read that accept.lua does not write. */
+  skipped: number;
 }
 
 /**
@@ -50,14 +52,16 @@ export async function readBatch(redis: Redis, lists: List[], after: Place, wante
   for (const one of pages.flatMap((page) => page.listed))
     if (one.order >= order) listed.set(`${one.host} ${one.id}`, one);
   const all = [...listed.values()].sort((a, b) => (isBefore(a, b) ? -1 : 1));
-  return firstOf({ listed: all, end: order === Number.NEGATIVE_INFINITY ? null : { order, id: '' } }, wanted);
+  const end = order === Number.NEGATIVE_INFINITY ? null : { order, id: '' };
+  const skipped = pages.reduce((sum, page) => sum + page.skipped, 0);
+  return { ...firstOf({ listed: all, end }, wanted), skipped };
 }
 
 /**
  * Cuts a batch to about `most` ids, since one of many lists may have many more. Ids of the same
  * order stay together.
  */
-function firstOf({ listed, end }: Batch, most: number): Batch {
+function firstOf({ listed, end }: Omit<Batch, 'skipped'>, most: number): Omit<Batch, 'skipped'> {
   let count = Math.min(most, listed.length);
   while (count > 0 && listed[count]?.order === listed[count - 1]?.order) count++;
   const last = listed[count - 1];
@@ -75,7 +79,7 @@ async function readList(
   list: List,
   after: Place,
   count: number,
-): Promise<{ listed: Listed[]; end: number }> {
+): Promise<{ listed: Listed[]; end: number; skipped: number }> {
   const order = Math.min(after.order, Number.MAX_SAFE_INTEGER);
   const from = `${after.id === '' ? '(' : ''}${order}`;
   const range = [from, 0, 'WITHSCORES', 'LIMIT', 0, count + 1] as const;
@@ -83,10 +87,10 @@ async function readList(
   const read: Listed[] = [];
   for (let i = 0; i + 1 < flat.length; i += 2)
     read.push({ ...list, id: String(flat[i]), order: Number(flat[i + 1]) });
+  const valid = read.filter((one) => isOrder(one.order) && requestId.safeParse(one.id).success);
   return {
-    listed: read.filter(
-      (one) => isOrder(one.order) && requestId.safeParse(one.id).success && isBefore(after, one),
-    ),
+    listed: valid.filter((one) => isBefore(after, one)),
+    skipped: read.length - valid.length,
     end: read.length > count ? Math.floor(read.at(-1)?.order ?? 0) : Number.NEGATIVE_INFINITY,
   };
 }

@@ -89,6 +89,8 @@ test('a gear that names no memory needs what its host gives it', async () => {
   const { candidates, gearMemory } = await placementFor(directoryOf(hosts), install);
   expect(candidates.map(({ avoid }) => avoid)).toEqual([1, 0, 0, 0]);
   expect(gearMemory).toEqual({ usual: 512, others: new Map([['h3', 256]]) });
+  const lying = await placementFor(directoryOf({ h1: giving(1e300, 0) }), install);
+  expect(lying.gearMemory.usual).toBe(2 ** 30);
   const replace: Command = { type: 'environment.replace', params: { resource: 'shared', env: [] } };
   const others = await placementFor(directoryOf(hosts), replace);
   expect(others.candidates.map(({ avoid }) => avoid)).toEqual([0, 0, 0, 0]);
