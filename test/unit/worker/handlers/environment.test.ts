@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -6,6 +6,7 @@ import { createLocks } from '../../../../src/lib/async/locks.ts';
 import { dockerCommands } from '../../../../src/worker/docker/commands.ts';
 import { hostPaths } from '../../../../src/worker/domain/paths.ts';
 import { type GearUnit, renderUnit } from '../../../../src/worker/domain/unit-file.ts';
+import { readBefore, writeBefore } from '../../../../src/worker/gear/gear-files.ts';
 import { merge, replace } from '../../../../src/worker/handlers/environment.ts';
 import { makeDirectories } from '../../../../src/worker/host/files.ts';
 import type { JobContext } from '../../../../src/worker/jobs/context.ts';
@@ -77,6 +78,19 @@ test('the result names the gears that the token allows, although others use the 
   expect(await replace.run({ resource: 'team-a', env: [] }, context)).toMatchObject({
     gears: ['team-a-web'],
   });
+});
+
+test('a gear whose update to another environment may still be undone counts as a user of its former one', async () => {
+  const context = await onHost('team-a-web');
+  const { paths, engine } = context.services;
+  const text = await readFile(paths.unit('team-a-web'), 'utf8');
+  const earlier = { job: context.job, text, enabled: true, active: true, replaced: null, volumes: [] };
+  await writeBefore(paths, 'team-a-web', earlier);
+  await writeFile(paths.unit('team-a-web'), renderUnit(plainGear('team-a-web'), { paths, engine }));
+  expect(await replace.run({ resource: 'team-a', env: [] }, context)).toMatchObject({
+    gears: ['team-a-web'],
+  });
+  expect(await readBefore(paths, 'team-a-web')).toMatchObject({ refresh: true });
 });
 
 test.each([
