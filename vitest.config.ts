@@ -13,6 +13,8 @@ import { defineConfig } from 'vitest/config';
  */
 const tier = (name: string, testTimeout: number, files = 1) => ({
   name,
+  // Tiers of different numbers of files side by side come one after the other, as vitest demands.
+  sequence: { groupOrder: files },
   include: [`test/${name}/**/*.test.ts`],
   testTimeout,
   hookTimeout: testTimeout,

@@ -282,7 +282,7 @@ describe('an image of B is run by nobody else, whatever it is called (security H
       expectNothing(tried);
     });
     await Promise.all(tries);
-  }, 180_000);
+  });
 });
 
 describe('volumes of B (security H3)', () => {
