@@ -531,6 +531,28 @@ test('an update to another environment that is undone starts the earlier version
   await job.end();
 });
 
+test('an update that fails returns to the image that carried the values, although its base has lost its name', async () => {
+  const base = `geard/moved-${process.pid}`;
+  const params = (more: object) => {
+    const { spec, ...rest } = gear('based', { env: [{ name: 'SHARED', value: 'two\nlines' }], ...more });
+    return { ...rest, spec: { ...spec, image: base } };
+  };
+  const imageOf = () => ok('docker', 'inspect', '--format', '{{.Image}}', 'gear-based');
+  await ok('docker', 'tag', 'geard/sample', base);
+  onTestFinished(async () => {
+    await absent('based');
+    await ok('docker', 'rmi', base);
+  });
+  await perform('container.install', params({}));
+  const earlier = await imageOf();
+  const container = await ok('docker', 'create', 'geard/sample', 'true');
+  await ok('docker', 'commit', '--change', 'LABEL moved=yes', container, base);
+  await ok('docker', 'rm', container);
+  expect((await attempt('container.install', params(exits)))?.code).toBe('start_failed');
+  expect(await sharedOf('based')).toBe('two\nlines\n');
+  expect(await imageOf()).toBe(earlier);
+});
+
 test('an environment that is changed while an update to another one is under way reaches the gear in the end', async () => {
   const value = (text: string) => environment('waited-for', `two\n${text}`);
   await perform('environment.replace', value('old'));
