@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { text } from 'node:stream/consumers';
-import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import { type JobType, jobs, type Params } from '../../src/jobs/registry.ts';
@@ -120,8 +119,14 @@ export const gear = (
     createOnly,
   });
 
-/** What runs side by side is not to share the ports that are allocated. */
-const portOf = (resource: string) => 20_000 + (crc32(resource) % 10_000);
+const ports = new Map<string, number>();
+
+/** The external port of a gear. No two names have the same: tests run side by side and leave gears. */
+function portOf(resource: string): number {
+  const port = ports.get(resource) ?? 20_000 + ports.size;
+  ports.set(resource, port);
+  return port;
+}
 
 export const absent = (resource: string) => attempt('container.remove', { resource });
 export const there = (resource: string, more: object = {}) =>
