@@ -55,8 +55,9 @@ function hostsGranting(hosts: HostEntry[], command: Command): HostEntry[] {
 }
 
 /**
- * Returns the memory of gears whose specs name none, which is no more than a spec may name. The most
- * frequent number stands for all hosts that announced it, because each request to Redis carries this.
+ * Returns the memory of gears whose specs name none, which is no more than a spec may name. The
+ * most frequent number stands for all hosts that announced it, because each request to Redis
+ * carries this.
  */
 function gearMemoryOf(hosts: HostEntry[]): GearMemory {
   const all = new Map<string, number>();

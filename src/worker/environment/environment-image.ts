@@ -57,7 +57,10 @@ export async function carryEnvironment(
   return freshTag;
 }
 
-/** Whether the image that carries a gear's environment, if one does, is made from the one that its name means now. */
+/**
+ * Whether the image that carries a gear's environment, if one does, is made from the image that the
+ * gear's `t` names now.
+ */
 export async function isMadeFromNamed(
   { engine }: HostServices,
   { resource, spec, imageTag }: GearUnit,

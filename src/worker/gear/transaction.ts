@@ -193,7 +193,7 @@ async function earlierText({ services, job }: JobContext, resource: string, text
   const unit = parseStored(resource, text);
   if (unit === null) return text;
   try {
-    // Its image may be made from one that has lost its name since: another would not be the earlier.
+    // Its image may be made from one whose tag has moved since: a new one would not be the same.
     if (!(await isMadeFromNamed(services, unit))) return text;
     return (await withEnvironment(services, await withValues(services.paths, unit), job)).text;
   } catch (error) {
