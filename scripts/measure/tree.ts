@@ -5,11 +5,12 @@ import { type Import, measureLua, measureSource, type SourceFigures } from './so
 /** Files by their paths from the root of a tree, with slashes. */
 export type Tree = Map<string, SourceFigures>;
 
-/** Reads all TypeScript and Lua below a folder of a tree. */
+/** Reads all TypeScript and Lua below a folder of a tree, except that of installed packages. */
 export function readTree(root: string, folder: string): Tree {
   const tree: Tree = new Map();
   for (const entry of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort()) {
     const path = posix.join(folder, entry);
+    if (path.split('/').includes('node_modules')) continue;
     if (path.endsWith('.ts')) tree.set(path, measureSource(path, readFileSync(join(root, path), 'utf8')));
     if (path.endsWith('.lua')) tree.set(path, measureLua(readFileSync(join(root, path), 'utf8')));
   }

@@ -1,4 +1,7 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { percentile } from '../../../bench/table.ts';
 import {
   assertionRate,
@@ -88,6 +91,15 @@ const text = "test('d', () => expect(1))"; // expect(1)`;
 
 test('a file that does not parse is named', () => {
   expect(() => measureSource('broken.ts', 'const = 1')).toThrow(/^broken\.ts: /);
+});
+
+test('the files of installed packages belong to no tree', () => {
+  const root = mkdtempSync(join(tmpdir(), 'geard-measure-'));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  mkdirSync(join(root, 'test/client/node_modules/some'), { recursive: true });
+  for (const file of ['test/a.test.ts', 'test/client/node_modules/some/b.test.ts'])
+    writeFileSync(join(root, file), "test('a', () => {});\n");
+  expect([...readTree(root, 'test').keys()]).toEqual(['test/a.test.ts']);
 });
 
 test('a cycle is counted once however many ways lead round, and a chain is none', () => {
