@@ -25,7 +25,8 @@ export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
 export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
   const hosts = wanted === undefined ? await queue.hosts() : [await requireHost(queue, wanted)];
   const gone = hosts.filter(({ state }) => state === 'gone').map(({ name }) => name);
-  const gearMemory = gearMemoryOf(hosts);
+  // Only an installation may need it: other changes need not count the fleet.
+  const gearMemory = gearMemoryOf(command.type === 'container.install' ? hosts : []);
   const [only] = hosts;
   if (only && (wanted !== undefined || (hosts.length === 1 && only.state === 'live'))) {
     hostsGranting(hosts, command);
