@@ -3,7 +3,8 @@ import type { GearSpec } from '../../jobs/types/container.ts';
 import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { entryOf, fitsEnvFile, mergeVariables } from '../domain/env-file.ts';
 import { environmentImage } from '../domain/paths.ts';
-import type { GearUnit } from '../domain/unit-file.ts';
+import { type GearUnit, runImage } from '../domain/unit-file.ts';
+import type { ContainerState } from '../engine/engine.ts';
 import type { HostServices } from '../host-services.ts';
 import { readEnvironment } from './environment-files.ts';
 
@@ -71,6 +72,13 @@ export async function isMadeFromNamed(
   );
   return made?.madeFrom === base?.id;
 }
+
+/** Whether a container was made from the image that its gear's unit names now. */
+export const hasNamedImage = async (
+  { engine }: HostServices,
+  unit: GearUnit,
+  { imageId }: Pick<ContainerState, 'imageId'>,
+): Promise<boolean> => imageId === (await engine.image(runImage(unit)))?.id;
 
 /**
  * Removes the images of a gear's environment that its unit does not name. An image that still runs

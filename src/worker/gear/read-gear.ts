@@ -1,8 +1,9 @@
 import type { Gear, GearSummary } from '../../jobs/types/container-reads.ts';
 import { containerName, environmentImage } from '../domain/paths.ts';
-import { runImage, type StoredGear } from '../domain/unit-file.ts';
+import type { StoredGear } from '../domain/unit-file.ts';
 import type { ContainerState } from '../engine/engine.ts';
 import { environmentChangedAt } from '../environment/environment-files.ts';
+import { hasNamedImage } from '../environment/environment-image.ts';
 import { hideValues } from '../environment/hidden-values.ts';
 import type { HostServices } from '../host-services.ts';
 import type { UnitState } from '../systemd/systemd.ts';
@@ -48,12 +49,12 @@ export async function showGear(services: HostServices, resource: string, values:
  * have started after the change of the environment and before that of the unit.
  */
 async function carriesOther(
-  { engine }: HostServices,
+  services: HostServices,
   gear: StoredGear,
-  { image, imageId }: ContainerState,
+  container: ContainerState,
 ): Promise<boolean> {
-  if (gear.imageTag === null) return image.startsWith(environmentImage(gear.resource, ''));
-  return imageId !== (await engine.image(runImage(gear)))?.id;
+  if (gear.imageTag === null) return container.image.startsWith(environmentImage(gear.resource, ''));
+  return !(await hasNamedImage(services, gear, container));
 }
 
 /**

@@ -4,8 +4,8 @@ import { beyondLimits, type HostLimits } from '../../jobs/limits.ts';
 import type { Params, Result } from '../../jobs/registry.ts';
 import { networkOf } from '../domain/networks.ts';
 import { containerName } from '../domain/paths.ts';
-import { type GearUnit, parseUnit, renderUnit, runImage, type StoredGear } from '../domain/unit-file.ts';
-import { carryEnvironment, environmentOf } from '../environment/environment-image.ts';
+import { type GearUnit, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
+import { carryEnvironment, environmentOf, hasNamedImage } from '../environment/environment-image.ts';
 import { refreshEnvironment } from '../environment/refresh-environment.ts';
 import { type Before, readBefore, readCommitted, readGear } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
@@ -168,6 +168,5 @@ async function runsAsWritten(services: HostServices, unit: GearUnit, outdated: s
   if (active !== 'active') return true; // Nothing runs: a plain start is enough.
   if (outdated === invocation) return false;
   const container = await engine.container(containerName(unit.resource));
-  const image = await engine.image(runImage(unit));
-  return container === null || container.imageId === image?.id;
+  return container === null || hasNamedImage(services, unit, container);
 }
