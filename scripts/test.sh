@@ -3,7 +3,7 @@
 # npm test -- --changed [COMMIT]: the tests of unit and redis, and that of a generated client, that load a file that differs
 # from a commit (default: HEAD).
 # A tier is one run or several. Runs go side by side as far as there are processors for them: GEARD_TEST_PROCESSORS (default:
-# all). The last ones measure times or keep two processors busy: on two processors they go alone.
+# all). The last one keeps two processors busy, and looks at what happens meanwhile: it goes alone.
 # Each line of output starts with its run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,9 +27,9 @@ fi
 
 results=$(mktemp -d)
 # All runs in the order of their starts, each with the percent of a processor that it takes: the mean of a whole run on two,
-# measured. unit has as many test files side by side as there are processors, redis one more.
-plan=(e2e-1:55 e2e-2:55 e2e-3:55 lab-1:90 lab-2:90 host:55 nodes:100 unit:$((processors * 50)) redis:$((processors * 100))
-  host-alone:200 e2e-alone:200)
+# measured. unit has as many test files side by side as there are processors.
+plan=(e2e-1:55 e2e-2:55 e2e-3:55 lab-1:90 lab-2:90 host:55 redis:70 unit:$((processors * 50)) nodes:80 host-faults:120
+  e2e-alone:200)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
 for tier in "${tiers[@]}"; do
@@ -60,7 +60,7 @@ vitest() {
   local run=$1 files=()
   case $run in
   host) files=("--exclude=$faults") ;;
-  host-alone) files=("$faults") ;;
+  host-faults) files=("$faults") ;;
   e2e-alone) files=("${alone[@]}") ;;
   e2e-*) files=("${alone[@]/#/--exclude=}" "--shard=${run#*-}/3") ;;
   lab-1) files=("${with_api[@]}") ;;
