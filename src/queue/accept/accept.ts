@@ -95,34 +95,32 @@ function firstHost({ parts, submission, placement, candidates }: Attempt): Predi
 
 /** Asks the directory for the host that has the name or is to have it. */
 async function claim(attempt: Attempt): Promise<Step> {
-  const { parts, submission, placement } = attempt;
+  const { parts, submission } = attempt;
   const reply = await runScript(parts.redis, 'claimName', directoryKeys(submission), [
     claimArgument(attempt),
   ]);
-  switch (reply[0]) {
-    case 'lost':
-      return lookAgain(attempt, null);
-    case 'crowded':
-      return compareAll(attempt);
-    case 'missing':
-    case 'nowhere':
-      return refused(attempt, reply[0]);
-    default: {
-      const [verdict, host, text] = reply;
-      if (placement.only !== null && placement.only !== host) return movedOn(attempt, { host, text });
-      return entered(attempt, verdict, { host, text });
-    }
-  }
+  if (reply.length === 1) return withoutHost(attempt, reply[0], null);
+  const [verdict, host, text] = reply;
+  return entered(attempt, verdict, { host, text });
 }
 
 /** The directory has the name on a host. */
-function entered(attempt: Attempt, verdict: ClaimVerdict, entry: NameEntry): Step {
+async function entered(attempt: Attempt, verdict: ClaimVerdict, entry: NameEntry): Promise<Step> {
+  const { only } = attempt.placement;
+  if (only !== null && only !== entry.host) return movedOn(attempt, entry);
   if (verdict === 'claimed') attempt.made = entry;
   attempt.settled = verdict === 'settled';
   return { host: entry.host };
 }
 
-function compareAll(attempt: Attempt): Step {
+/** The directory has no host for the request, or the host does not accept it. */
+async function withoutHost(
+  attempt: Attempt,
+  verdict: 'lost' | 'crowded' | Refusal,
+  tried: string | null,
+): Promise<Step> {
+  if (verdict === 'lost') return lookAgain(attempt, tried);
+  if (verdict !== 'crowded') return refused(attempt, verdict);
   attempt.candidates = attempt.placement.candidates;
   return { host: null };
 }
@@ -149,7 +147,7 @@ async function movedOn(
 
 /** Records the request on a host. */
 async function record(attempt: Attempt, host: string): Promise<Step> {
-  const { parts, submission, placement } = attempt;
+  const { parts, submission } = attempt;
   const job = newJob(submission, host, parts.clock.now());
   const { command } = submission;
   const recorded = recordRequest(attempt, job);
@@ -160,14 +158,9 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
       if (!parts.atOnce) await deliver();
       parts.predictor.see(jobs[command.type].on, job.resource, host);
       return { verdict, job };
-    case 'lost':
-      return lookAgain(attempt, host);
-    case 'crowded':
-      return compareAll(attempt);
     case 'taken':
       return elsewhereInLedger(attempt, host, more);
     case 'elsewhere':
-      if (placement.only !== null) return movedOn(attempt, { host: more, text });
       return entered(attempt, name, { host: more, text });
     case 'free':
       return moveAway(attempt);
@@ -176,7 +169,7 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
     case 'full':
       return full(attempt, job, more);
     default:
-      return refused(attempt, verdict, more);
+      return withoutHost(attempt, verdict, host);
   }
 }
 
@@ -250,12 +243,10 @@ async function takeBack({ parts: { redis }, submission: { command }, made }: Att
   if (made) await deleteEntry(redis, jobs[command.type].on, command.params.resource, made, 0);
 }
 
+type Refusal = 'missing' | 'exists' | 'nowhere' | 'late';
+
 /** Rejects a request, and undoes its claim. `limit`: for `full`. */
-async function refused(
-  attempt: Attempt,
-  verdict: 'missing' | 'exists' | 'nowhere' | 'full' | 'late',
-  limit?: string,
-): Promise<Step> {
+async function refused(attempt: Attempt, verdict: Refusal | 'full', limit?: string): Promise<Step> {
   await takeBack(attempt);
   if (verdict === 'late')
     throw new Failure('queue_unavailable', 'the queue answered too late; send the request again');
