@@ -5,7 +5,7 @@ import { jobLimits } from '../../jobs/limits.ts';
 import { jobs, kindOf } from '../../jobs/registry.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { Counter } from '../../lib/metrics/metric.ts';
-import { deleteEntry, entrySettled, type NameEntry, readEntry, releaseEntry } from '../directory/entries.ts';
+import { deleteEntry, type Entry, entrySettled, releaseEntry } from '../directory/entries.ts';
 import type { JobRecord } from '../records/job-record.ts';
 import { hostInLedger } from '../records/worker-records.ts';
 import { keys } from '../redis/keys.ts';
@@ -66,7 +66,7 @@ export async function accept(
     placement,
     candidates: sample(placement.candidates, sampleSize),
     epoch: parts.directorySync.epoch(),
-    settled: false,
+    settled: null,
     voidBinding: '',
     made: null,
     hasLooked: false,
@@ -105,11 +105,11 @@ async function claim(attempt: Attempt): Promise<Step> {
 }
 
 /** The directory has the name on a host. */
-async function entered(attempt: Attempt, verdict: ClaimVerdict, entry: NameEntry): Promise<Step> {
+async function entered(attempt: Attempt, verdict: ClaimVerdict, entry: Entry): Promise<Step> {
   const { only } = attempt.placement;
   if (only !== null && only !== entry.host) return movedOn(attempt, entry);
-  if (verdict === 'claimed') attempt.made = entry;
-  attempt.settled = verdict === 'settled';
+  if (verdict === 'claimed') attempt.made = entry.text;
+  attempt.settled = verdict === 'settled' ? entry.text : null;
   return { host: entry.host };
 }
 
@@ -136,10 +136,7 @@ async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
 /**
  * The directory names another host than the only one allowed: it may be stale, or about to change.
  */
-async function movedOn(
-  { parts: { redis }, submission: { command } }: Attempt,
-  entry: NameEntry,
-): Promise<Step> {
+async function movedOn({ parts: { redis }, submission: { command } }: Attempt, entry: Entry): Promise<Step> {
   const state = await releaseEntry(redis, jobs[command.type].on, command.params.resource, entry);
   if (state === 'held') return { verdict: 'elsewhere', host: entry.host };
   return { host: null, again: state === 'busy' };
@@ -163,7 +160,10 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
     case 'elsewhere':
       return entered(attempt, name, { host: more, text });
     case 'free':
-      return moveAway(attempt);
+      // The host of an old entry does not have the name, so it may go to the host with the most
+      // room. The entry stays if another request has relied on it since.
+      await takeBack(attempt, text || attempt.settled);
+      return { host: null };
     case 'known':
       return known(attempt, host);
     case 'full':
@@ -197,19 +197,6 @@ async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string)
   return { host: tried, again: onItsWay };
 }
 
-/**
- * The host of an old entry does not have the name, so it may go to the host with the most room. The
- * entry stays if another request has relied on it since.
- */
-async function moveAway(attempt: Attempt): Promise<Step> {
-  const { parts, submission } = attempt;
-  const { on } = jobs[submission.command.type];
-  const { resource } = submission.command.params;
-  const entry = await readEntry(parts.redis, on, resource);
-  if (entry?.attempt === attempt.id) await deleteEntry(parts.redis, on, resource, entry, 0);
-  return { host: null };
-}
-
 /** The id has a job on the host. */
 async function known(attempt: Attempt, host: string): Promise<Step> {
   const { parts, submission } = attempt;
@@ -235,19 +222,24 @@ async function full(attempt: Attempt, { host, type, resource }: Job, limit: stri
 
 /** The id already has a job. If that is about another name, undoes the claim on ours. */
 async function joined(attempt: Attempt, record: JobRecord): Promise<Step> {
-  if (record.job.resource !== attempt.submission.command.params.resource) await takeBack(attempt);
+  const { made, submission } = attempt;
+  if (record.job.resource !== submission.command.params.resource) await takeBack(attempt, made);
   return { verdict: 'known', record };
 }
 
-async function takeBack({ parts: { redis }, submission: { command }, made }: Attempt): Promise<void> {
-  if (made) await deleteEntry(redis, jobs[command.type].on, command.params.resource, made, 0);
+/** Deletes the name's entry, unless another request has changed it. */
+async function takeBack(
+  { parts: { redis }, submission: { command } }: Attempt,
+  text: string | null,
+): Promise<void> {
+  if (text !== null) await deleteEntry(redis, jobs[command.type].on, command.params.resource, { text }, 0);
 }
 
 type Refusal = 'missing' | 'exists' | 'nowhere' | 'late';
 
 /** Rejects a request, and undoes its claim. `limit`: for `full`. */
 async function refused(attempt: Attempt, verdict: Refusal | 'full', limit?: string): Promise<Step> {
-  await takeBack(attempt);
+  await takeBack(attempt, attempt.made);
   if (verdict === 'late')
     throw new Failure('queue_unavailable', 'the queue answered too late; send the request again');
   return verdict === 'full' ? { verdict, limit: jobLimits.keyof().parse(limit) } : { verdict };

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
 import type { JobLimits } from '../../jobs/limits.ts';
-import type { NameEntry } from '../directory/entries.ts';
 import type { DirectorySync } from '../directory/sync.ts';
 import type { Deliveries } from '../records/deliveries.ts';
 import type { RecordReader } from '../records/read-records.ts';
@@ -33,12 +32,15 @@ export interface Attempt {
   candidates: Candidate[];
   /** The epoch of the directory that this attempt relies on; see epoch.ts. */
   epoch: string;
-  /** The name's entry is older than any request that could rely on it. */
-  settled: boolean;
+  /**
+   * The text of the directory's entry, if the one that it replaced was older than any request that
+   * could rely on it.
+   */
+  settled: string | null;
   /** The ledger's entry for the id, if that is void. */
   voidBinding: string;
-  /** The directory's entry, if this request made it. */
-  made: NameEntry | null;
+  /** The text of the directory's entry, if this request made it. */
+  made: string | null;
   /** Whether jobs that waited too long have been looked for, because the host was full. */
   hasLooked: boolean;
 }

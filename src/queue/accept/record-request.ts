@@ -38,7 +38,7 @@ export async function recordRequest(attempt: Attempt, job: Job): Promise<Recorde
     if (bound !== null) return { verdict: 'taken', more: bound, text: '', name: 'held' };
   }
   const fleetKeys = atOnce ? [...directoryKeys(submission), ledger] : [];
-  const what = recordArgument(submission, parts, deadline, settled);
+  const what = recordArgument(submission, parts, deadline, settled !== null);
   const reply = await runScript(
     redis,
     'accept',

@@ -20,14 +20,10 @@ import { readHeld } from './hosts.ts';
 /** Milliseconds after which no request that relied on an entry is still in flight. */
 export const entrySettled = commandTimeout + 700;
 
-/** `attempt`: the one that last asked for the name; see accept.ts. */
-const entry = z.object({ host: z.string(), attempt: z.string().default('') });
+const entry = z.object({ host: z.string() });
 
-/** An entry of the directory, as it was read. */
+/** An entry of the directory; `text` is what lies there. */
 export type Entry = z.infer<typeof entry> & { text: string };
-
-/** The part of an entry that a script returns. */
-export type NameEntry = Pick<Entry, 'host' | 'text'>;
 
 /** The keys with which a script changes the directory. */
 export const entryKeys = (kind: LineKind) => [keys.holders(kind), keys.names(kind), keys.spread];
@@ -78,7 +74,7 @@ export async function releaseEntry(
   redis: Redis,
   kind: LineKind,
   resource: string,
-  known: NameEntry,
+  known: Entry,
 ): Promise<'free' | 'held' | 'busy'> {
   if (await isHeld(redis, known.host, kind, resource)) return 'held';
   return (await deleteEntry(redis, kind, resource, known)) ? 'free' : 'busy';
