@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Failure } from '../../jobs/errors.ts';
 import { isFinal, type Job } from '../../jobs/job.ts';
 import { jobLimits } from '../../jobs/limits.ts';
-import { jobs, kindOf } from '../../jobs/registry.ts';
+import { kindOf } from '../../jobs/registry.ts';
 import { pause } from '../../lib/async/pause.ts';
 import { Counter } from '../../lib/metrics/metric.ts';
 import { deleteEntry, type Entry, entrySettled, releaseEntry } from '../directory/entries.ts';
@@ -90,7 +90,7 @@ function firstHost({ parts, submission, placement, candidates }: Attempt): Predi
   if (needsName(submission) && !parts.atOnce) return null;
   if (only !== null) return { host: only, settle: () => undefined };
   const { type, params } = submission.command;
-  return parts.predictor.predict(jobs[type].on, params.resource, creates(submission) ? candidates : []);
+  return parts.predictor.predict(kindOf(type), params.resource, creates(submission) ? candidates : []);
 }
 
 /** Asks the directory for the host that has the name or is to have it. */
@@ -137,7 +137,7 @@ async function lookAgain(attempt: Attempt, host: string | null): Promise<Step> {
  * The directory names another host than the only one allowed: it may be stale, or about to change.
  */
 async function movedOn({ parts: { redis }, submission: { command } }: Attempt, entry: Entry): Promise<Step> {
-  const state = await releaseEntry(redis, jobs[command.type].on, command.params.resource, entry);
+  const state = await releaseEntry(redis, kindOf(command.type), command.params.resource, entry);
   if (state === 'held') return { verdict: 'elsewhere', host: entry.host };
   return { host: null, again: state === 'busy' };
 }
@@ -153,7 +153,7 @@ async function record(attempt: Attempt, host: string): Promise<Step> {
   switch (verdict) {
     case 'accepted':
       if (!parts.atOnce) await deliver();
-      parts.predictor.see(jobs[command.type].on, job.resource, host);
+      parts.predictor.see(kindOf(command.type), job.resource, host);
       return { verdict, job };
     case 'taken':
       return elsewhereInLedger(attempt, host, more);
@@ -232,7 +232,7 @@ async function takeBack(
   { parts: { redis }, submission: { command } }: Attempt,
   text: string | null,
 ): Promise<void> {
-  if (text !== null) await deleteEntry(redis, jobs[command.type].on, command.params.resource, { text }, 0);
+  if (text !== null) await deleteEntry(redis, kindOf(command.type), command.params.resource, { text }, 0);
 }
 
 type Refusal = 'missing' | 'exists' | 'nowhere' | 'late';

@@ -1,6 +1,6 @@
 import { MiB } from '../../jobs/fields/bytes.ts';
 import type { Job } from '../../jobs/job.ts';
-import { type Command, jobs } from '../../jobs/registry.ts';
+import { type Command, jobs, kindOf } from '../../jobs/registry.ts';
 import { entryKeys, entrySettled } from '../directory/entries.ts';
 import { commandTimeout } from '../redis/connection.ts';
 import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
@@ -48,7 +48,7 @@ export async function recordRequest(attempt: Attempt, job: Job): Promise<Recorde
   const [verdict, more = '', text = '', name = 'held', compared = []] = reply;
   if (name === 'claimed') {
     const chosen = verdict === 'elsewhere' ? more : host;
-    predictor.learn(jobs[submission.command.type].on, candidates, compared, chosen);
+    predictor.learn(kindOf(submission.command.type), candidates, compared, chosen);
   }
   if (!atOnce && verdict !== 'accepted' && verdict !== 'known')
     await runScript(redis, 'freeId', [ledger], [value, host]);
@@ -80,7 +80,7 @@ export function claimArgument({ id, submission, placement, candidates, epoch }: 
     attempt: id,
     epoch,
     candidates,
-    kind: jobs[command.type].on,
+    kind: kindOf(command.type),
     resource: command.params.resource,
     creates: creates(submission),
     memory,
@@ -134,19 +134,19 @@ function needsOf(command: Command): string {
 }
 
 export function directoryKeys({ command }: JobSubmission): string[] {
-  return [...entryKeys(jobs[command.type].on), keys.epoch];
+  return [...entryKeys(kindOf(command.type)), keys.epoch];
 }
 
 export function recordKeys({ command, id, user }: JobSubmission, host: string): string[] {
-  const { on } = jobs[command.type];
+  const kind = kindOf(command.type);
   const { resource } = command.params;
-  const line = keys.line(host, on, resource);
+  const line = keys.line(host, kind, resource);
   return [
     keys.job(host, id),
     keys.sequence(host),
     keys.open(host),
     line,
-    keys.held(host, on),
+    keys.held(host, kind),
     ...chargeKeys(host),
     ...listKeys(host, { user, resource }),
   ];
