@@ -73,13 +73,13 @@ export async function accept(
   };
   const until = performance.now() + retryTimeout;
   const first = firstHost(attempt);
-  let step: Step = await (first ? record(attempt, first.host).finally(first.settle) : claim(attempt));
+  let step: Step = await (first ? recordOn(attempt, first.host).finally(first.settle) : claim(attempt));
   if (first && placement.only === null) predictions.add({ result: 'verdict' in step ? 'right' : 'wrong' });
   while (!('verdict' in step)) {
     if (performance.now() > until)
       throw new Failure('queue_unavailable', 'the name is moving; send the request again');
     if (step.again) await pause(retryInterval);
-    step = step.host === null ? await claim(attempt) : await record(attempt, step.host);
+    step = step.host === null ? await claim(attempt) : await recordOn(attempt, step.host);
   }
   return step;
 }
@@ -143,7 +143,7 @@ async function movedOn({ parts: { redis }, submission: { command } }: Attempt, e
 }
 
 /** Records the request on a host. */
-async function record(attempt: Attempt, host: string): Promise<Step> {
+async function recordOn(attempt: Attempt, host: string): Promise<Step> {
   const { parts, submission } = attempt;
   const job = newJob(submission, host, parts.clock.now());
   const { command } = submission;

@@ -50,7 +50,7 @@ export async function listJobs(
   const jobs: Job[] = [];
   if (place === null) return { jobs, next: null };
   let shown: Place = place;
-  const lists = await fewest(redis, hosts, filter);
+  const lists = await shortestLists(redis, hosts, filter);
   let wanted = limit + 1; // One more, to know whether there is a next page.
   for (let looked = 0; looked < maxScanned; wanted *= 2) {
     signal?.throwIfAborted();
@@ -60,7 +60,7 @@ export async function listJobs(
     await sweep(redis, gone);
     for (const [i, { order, id }] of listed.entries()) {
       const job = records[i]?.job;
-      if (!job || !takes(filter, job)) continue;
+      if (!job || !passes(filter, job)) continue;
       if (jobs.length === limit) return { jobs, next: textOf(shown) };
       jobs.push(job);
       shown = { order, id };
@@ -97,7 +97,7 @@ async function placeOf(
 }
 
 /** Chooses lists that hold every job passing the filter: those with the fewest ids. */
-async function fewest(redis: Redis, hosts: string[], { u, r, state }: JobFilter): Promise<List[]> {
+async function shortestLists(redis: Redis, hosts: string[], { u, r, state }: JobFilter): Promise<List[]> {
   const of = (...names: ((host: string) => string)[]) =>
     hosts.flatMap((host) => names.map((name) => ({ host, key: name(host) })));
   const choices = [
@@ -148,6 +148,6 @@ async function sweep(redis: Redis, gone: Listed[]): Promise<void> {
   await Promise.all([...ids].map(([key, some]) => unlessMalformed(redis.zrem(key, ...some), 0)));
 }
 
-function takes({ state, ...scope }: JobFilter, job: Job): boolean {
+function passes({ state, ...scope }: JobFilter, job: Job): boolean {
   return (state === undefined || job.state === state) && seesJob(scope, job);
 }
