@@ -7,8 +7,7 @@ import { pause } from '../../lib/async/pause.ts';
 import { Counter } from '../../lib/metrics/metric.ts';
 import { deleteEntry, type Entry, entrySettled, releaseEntry } from '../directory/entries.ts';
 import type { JobRecord } from '../records/job-record.ts';
-import { hostInLedger } from '../records/worker-records.ts';
-import { keys } from '../redis/keys.ts';
+import { keys, readBinding } from '../redis/keys.ts';
 import { type ClaimVerdict, runScript } from '../scripts/run-script.ts';
 import type { AcceptParts, Attempt } from './attempt.ts';
 import type { PredictedHost } from './host-predictor.ts';
@@ -189,10 +188,10 @@ async function deliverTo({ parts, submission, placement }: Attempt, host: string
  */
 async function elsewhereInLedger(attempt: Attempt, tried: string, bound: string): Promise<Step> {
   const { parts, submission } = attempt;
-  const host = hostInLedger(bound);
+  const { host, until } = readBinding(bound);
   const record = await parts.records.at({ host, id: submission.id });
   if (record) return joined(attempt, record);
-  const onItsWay = parts.clock.now() <= Number(bound.split(' ')[1]);
+  const onItsWay = parts.clock.now() <= until;
   if (!onItsWay) attempt.voidBinding = bound;
   return { host: tried, again: onItsWay };
 }

@@ -3,11 +3,10 @@ import { type Scope, seesJob } from '../../jobs/access/scope.ts';
 import { parseRequestId } from '../../jobs/fields/request-id.ts';
 import { isFinal, type Job, type JobState } from '../../jobs/job.ts';
 import { rangeOf } from '../directory/entries.ts';
-import { keys } from '../redis/keys.ts';
+import { keys, readBinding } from '../redis/keys.ts';
 import { unlessMalformed } from '../redis/malformed.ts';
 import { isOrder, type List, type Listed, newest, type Place, readBatch } from './merged-lists.ts';
 import type { RecordReader } from './read-records.ts';
-import { hostInLedger } from './worker-records.ts';
 
 export interface JobFilter extends Scope {
   state?: JobState | undefined;
@@ -86,7 +85,7 @@ async function placeOf(
   const id = parseRequestId(after);
   const bound = await redis.get(keys.id(id));
   if (bound === null) return null;
-  const host = hostInLedger(bound);
+  const { host } = readBinding(bound);
   const [[record], score] = await Promise.all([
     read([{ host, id }]),
     unlessMalformed(redis.zscore(keys.jobs(host), id), null),

@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
 import type { RedisClock } from '../redis/clock.ts';
-import { keys } from '../redis/keys.ts';
+import { keys, readBinding } from '../redis/keys.ts';
 import { unlessMalformed } from '../redis/malformed.ts';
 import { runScript } from '../scripts/run-script.ts';
 import { expireJob } from './end-job.ts';
 import { type JobPlace, type JobRecord, readHash, readRecord, shownFields } from './job-record.ts';
-import { hostInLedger, readJobOf } from './worker-records.ts';
+import { readJobOf } from './worker-records.ts';
 
 /** Reads jobs for clients. */
 export interface RecordReader {
@@ -35,7 +35,7 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
     at,
     async job(id) {
       const bound = await redis.get(keys.id(id));
-      return bound === null ? null : at({ host: hostInLedger(bound), id });
+      return bound === null ? null : at({ host: readBinding(bound).host, id });
     },
     async shown(places) {
       const hosts = [...new Set(places.map(({ host }) => host))];

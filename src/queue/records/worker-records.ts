@@ -142,9 +142,6 @@ export function createWorkerRecords(redis: Redis, host: string, keepSeconds: num
   };
 }
 
-/** The host in an entry of the ledger: `<host> <ms until which the job may be in flight>`. */
-export const hostInLedger = (bound: string) => bound.split(' ', 1)[0] ?? '';
-
 /** The record of a job of a host, or null. */
 export async function readJobOf(redis: Redis, host: string, id: string): Promise<JobRecord | null> {
   const [job, run] = await Promise.all([

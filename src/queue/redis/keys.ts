@@ -81,6 +81,12 @@ export const keys = {
   queuePrefix: (host: string) => `geard:{${host}}`,
 } as const;
 
+/** Reads a value of the ledger: `<host> <ms until which the job may be in flight>`. */
+export function readBinding(bound: string): { host: string; until: number } {
+  const [host = '', until] = bound.split(' ');
+  return { host, until: Number(until) };
+}
+
 /** The keys of the charges for a host's unfinished jobs. */
 export const chargeKeys = (host: string) => [keys.charges(host), keys.charged(host)];
 
