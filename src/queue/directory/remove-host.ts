@@ -22,7 +22,7 @@ export async function removeHost(redis: Redis, host: string, keepSeconds: number
   const removed: Removed = { names: 0, jobs: 0 };
   const abandon = async (id: string) => {
     const record = await readJobOf(redis, host, id);
-    return record !== null && abandonJob(redis, { ...record.job, host }, keepSeconds);
+    return record !== null && abandonJob(redis, record.job, keepSeconds);
   };
   for (const id of await unlessMalformed(redis.zrange(keys.open(host), '0', '-1'), []))
     if (await unlessMalformed(abandon(id), false)) removed.jobs++;

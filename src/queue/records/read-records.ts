@@ -25,12 +25,13 @@ export interface RecordReader {
  * and cannot. When the host comes back, it finds that it is too late.
  */
 export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds: number): RecordReader {
-  async function endLate({ host, id }: JobPlace, record: JobRecord | null): Promise<JobRecord | null> {
-    const { waitsUntil, job } = record ?? { waitsUntil: null, job: null };
-    if (job?.state !== 'queued' || waitsUntil === null || clock.now() <= waitsUntil) return record;
-    return (await expireJob(redis, { ...job, host }, keepSeconds)) ? readJobOf(redis, host, id) : record;
+  async function endLate(record: JobRecord | null): Promise<JobRecord | null> {
+    if (record?.job.state !== 'queued') return record;
+    const { job, waitsUntil } = record;
+    if (waitsUntil === null || clock.now() <= waitsUntil) return record;
+    return (await expireJob(redis, job, keepSeconds)) ? readJobOf(redis, job.host, job.id) : record;
   }
-  const at = async (place: JobPlace) => endLate(place, await readJobOf(redis, place.host, place.id));
+  const at = async ({ host, id }: JobPlace) => endLate(await readJobOf(redis, host, id));
   return {
     at,
     async job(id) {
@@ -44,7 +45,7 @@ export function createRecordReader(redis: Redis, clock: RedisClock, keepSeconds:
       const records = new Map(found.flat());
       const shown = async (place: JobPlace) => {
         const record = records.get(place) ?? null;
-        return unlessMalformed(endLate(place, record), record);
+        return unlessMalformed(endLate(record), record);
       };
       return Promise.all(places.map(shown));
     },
