@@ -63,7 +63,7 @@ export async function deleteEntry(
   { text }: Pick<Entry, 'text'>,
   age = entrySettled,
 ): Promise<boolean> {
-  return (await runScript(redis, 'deleteEntry', entryKeys(kind), [kind, resource, text, age])) === 1;
+  return runScript(redis, 'deleteEntry', entryKeys(kind), [kind, resource, text, age]);
 }
 
 /**

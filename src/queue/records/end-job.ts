@@ -32,9 +32,9 @@ export const cancelJob = (redis: Redis, job: Job, sealed: string, keepSeconds: n
 /**
  * Ends a job that no worker took in time; false when a worker has it, or its time is not up yet.
  */
-export const expireJob = async (redis: Redis, job: Job, keepSeconds: number) =>
-  (await runScript(redis, 'expire', endKeys(job, 'failed'), endArguments(job, keepSeconds))) === 1;
+export const expireJob = (redis: Redis, job: Job, keepSeconds: number) =>
+  runScript(redis, 'expire', endKeys(job, 'failed'), endArguments(job, keepSeconds));
 
 /** Ends a job whose host will not come back; false when it has already ended. */
-export const abandonJob = async (redis: Redis, job: Job, keepSeconds: number) =>
-  (await runScript(redis, 'abandon', endKeys(job, 'failed'), endArguments(job, keepSeconds))) === 1;
+export const abandonJob = (redis: Redis, job: Job, keepSeconds: number) =>
+  runScript(redis, 'abandon', endKeys(job, 'failed'), endArguments(job, keepSeconds));

@@ -4,7 +4,7 @@ import { effect } from '../../lib/effect.ts';
 import { loadScript } from './load-script.ts';
 
 const text = z.string();
-const flag = z.union([z.literal(0), z.literal(1)]);
+const flag = z.literal([0, 1]).transform((said) => said === 1);
 /** The reply of HGETALL: field, value, … The reader parses each value. */
 const hash = z.custom<string[]>(Array.isArray);
 /** Names and memory of each candidate that the directory compared; null: it knows none. */
