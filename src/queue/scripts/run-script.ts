@@ -33,8 +33,7 @@ const scripts = {
     file: 'accept/claim-name.lua',
     reply: z.union([
       z.tuple([z.enum(notClaimed)]),
-      z.tuple([z.enum(claimed), text, text]),
-      z.tuple([z.enum(claimed), text, text, candidates]),
+      z.tuple([z.enum(claimed), text, text, candidates.optional()]),
     ]),
   },
   insertEntry: { file: 'directory/insert-entry.lua', reply: flag },
