@@ -2,9 +2,7 @@
 --
 -- KEYS holders, names, spread
 -- ARGV kind, resource, host
--- RETURNS 1 if this entered it, 0 if it had one
 -- @include "include/directory.lua"
 local entry = {host = ARGV[3], at = 0, by = '', memory = 0, ports = {}}
-if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then return 0 end
+if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then return end
 putEntry(directory(1), ARGV[1], ARGV[2], entry)
-return 1
