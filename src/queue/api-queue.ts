@@ -110,9 +110,6 @@ export interface ApiQueueOptions {
   log: Logger;
 }
 
-/** Milliseconds for which a list of hosts stays fresh. */
-const hostsFresh = 500;
-
 export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   const { redis: access, limits, keepSeconds, expected, log } = options;
   const redis = failFastConnection(access, log);
@@ -130,7 +127,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   const hosts = remembered(async () => {
     await directorySync.settled();
     return readHosts();
-  }, hostsFresh);
+  });
   const connect = () => readingConnection(access, quiet);
   const parts: AcceptParts = {
     redis,
@@ -207,20 +204,15 @@ async function relay(
   return { head, body };
 }
 
-interface Remembered<T> {
-  read(): Promise<T>;
-  /** Drops the shared answer: the next read gets a new one. */
-  forget(): void;
-}
+/** Milliseconds for which a list of hosts stays fresh. */
+const hostsFresh = 500;
 
-/**
- * Shares the answer of a read among all calls within `milliseconds`. Does not remember failures.
- */
-function remembered<T>(read: () => Promise<T>, milliseconds: number): Remembered<T> {
+/** Shares the answer of a read among all calls while it is fresh. Does not remember failures. */
+function remembered<T>(read: () => Promise<T>) {
   let last: { at: number; answer: Promise<T> } | null = null;
   return {
     read() {
-      if (last && performance.now() - last.at < milliseconds) return last.answer;
+      if (last && performance.now() - last.at < hostsFresh) return last.answer;
       const fresh = { at: performance.now(), answer: read() };
       last = fresh;
       fresh.answer.catch(() => {
@@ -228,6 +220,7 @@ function remembered<T>(read: () => Promise<T>, milliseconds: number): Remembered
       });
       return fresh.answer;
     },
+    /** Drops the shared answer: the next read gets a new one. */
     forget() {
       last = null;
     },
