@@ -53,12 +53,10 @@ export function createHostPredictor(): HostPredictor {
     predict(kind, resource, candidates) {
       const holder = holders.get(`${kind} ${resource}`);
       if (holder !== undefined) return { host: holder, settle: () => undefined };
-      let best: Ranked | null = null;
-      for (const candidate of candidates) {
-        const ranked = { candidate, known: of(kind, candidate.host) };
-        if (best === null || byRank(ranked, best) < 0) best = ranked;
-      }
-      if (best === null) return null;
+      const [best] = candidates
+        .map((candidate) => ({ candidate, known: of(kind, candidate.host) }))
+        .sort(byRank);
+      if (best === undefined) return null;
       const { candidate, known } = best;
       known.onTheirWay += 1;
       return {
