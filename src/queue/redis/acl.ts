@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { channels, keys, queueName } from './keys.ts';
+import { channels, deliveryId, keys, queueName } from './keys.ts';
 
 /**
  * The permissions of each role in Redis, as lines of an ACL file
@@ -47,7 +47,7 @@ export function apiAcl(name: string, password: string): string {
     rules(words`lpush ltrim expire`, { write: [keys.asks(any)] }),
     rules(words`xadd xtrim pexpire del`, { write: [keys.frames(any, any)] }),
     // For BullMQ to add a job: its hash, the list it waits in, the marker that wakes the worker.
-    rules(words`hmset hset`, { write: [queue('r-*'), queue('meta')] }),
+    rules(words`hmset hset`, { write: [queue(deliveryId(any)), queue('meta')] }),
     rules(words`lpush rpush`, { write: [queue('wait'), queue('paused')] }),
     rules(words`zadd`, { write: [queue('marker')] }),
     rules(words`incr`, { write: [queue('id')] }),
