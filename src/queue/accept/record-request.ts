@@ -76,7 +76,6 @@ export function claimArgument({ id, submission, placement, candidates, epoch }: 
   const { command } = submission;
   const { memory, memoryOn, ports } = roomOf(command, placement.gearMemory);
   return JSON.stringify({
-    id: submission.id,
     attempt: id,
     epoch,
     candidates,

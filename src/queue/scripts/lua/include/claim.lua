@@ -11,7 +11,7 @@
 local function claim(d, a)
   if (redis.call('GET', d.epoch) or '') ~= a.epoch then return 'lost' end
   local text = redis.call('HGET', d.holders, a.resource)
-  local entry = {at = now(), by = a.id, attempt = a.attempt, ports = a.ports}
+  local entry = {at = now(), attempt = a.attempt, ports = a.ports}
   if not text then
     if not a.creates then return 'missing' end
     local host, crowded, room = choose(d.spread, a)

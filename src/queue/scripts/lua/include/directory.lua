@@ -1,10 +1,9 @@
--- The directory: which host has a name. An entry is JSON: `host`; `at` and `by`: time (ms) and id
--- of the last request to create the name there; `memory` (MiB) and `ports`: its demand; `attempt`:
--- a UUID that distinguishes calls of accept for the same request. An entry is deleted only if it is
--- unchanged since it was read and no request in flight could rely on it. `spread` totals the
--- entries of each host; `names` has their names in order. Both change together with the entries, so
--- that simultaneous requests for new names see each other. An entry leaves the totals by its own
--- `memory`, whichever version of geard made it.
+-- The directory: which host has a name. An entry is JSON: `host`; `at` and `attempt`: time (ms) and
+-- call of accept (a UUID) of the last request to create the name there; `memory` (MiB) and `ports`:
+-- its demand. An entry is deleted only if it is unchanged since it was read and no request in
+-- flight could rely on it. `spread` totals the entries of each host; `names` has their names in
+-- order. Both change together with the entries, so that simultaneous requests for new names see
+-- each other. An entry leaves the totals by its own `memory`, whichever version of geard made it.
 --
 -- `directory(first)` names the keys from KEYS[first] on: holders, names, spread, epoch (if given).
 local function now()
