@@ -75,7 +75,7 @@ const accepted = z.object({
 });
 type Accepted = z.infer<typeof accepted>;
 
-/** All fields except those for the worker only: sealed requests may be a hundred times as large. */
+/** The fields that a list of jobs needs: sealed requests may be a hundred times as large. */
 export const shownFields = Object.keys(
   accepted.omit({ sealed: true, cancel: true, trace: true, peer: true, span: true }).shape,
 );

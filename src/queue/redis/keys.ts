@@ -109,7 +109,10 @@ export const listKeys = (
 /** The name of the BullMQ queue below each host's prefix. */
 export const queueName = 'jobs';
 
-/** Pub/sub channels. They only wake subscribers up: a look finds the news of a lost message. */
+/**
+ * Pub/sub channels. Except for `replies`, which carry answers, they only wake subscribers up: a
+ * look finds the news of a lost message.
+ */
 export const channels = {
   /** Ids of a host's jobs that made progress or finished; for all hosts with a star. */
   news: (host: string) => `geard:{${host}}:news`,

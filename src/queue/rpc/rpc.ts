@@ -37,7 +37,10 @@ const answered = z.object({
   failure: toldFailure.optional(),
 });
 
-/** Maximum length of a host's query list. Older queries have timed out by then. */
+/**
+ * Maximum number of queries on a host's list, and of those that its worker holds. Beyond it the
+ * list drops its oldest ones, whose callers time out.
+ */
 const maxWaiting = 1_000;
 
 /**
@@ -62,7 +65,7 @@ const maxTimeout = 60_000;
  */
 const maxAnswer = 4 * MiB;
 
-/** A worker has not answered in time, or with something else. */
+/** A worker has not answered in time, or its answer is invalid. */
 export class NoAnswer extends Failure {
   constructor(host: string, what: string) {
     super('host_unavailable', `the host ${host} ${what}`);

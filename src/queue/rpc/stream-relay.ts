@@ -11,10 +11,10 @@ import { keys } from '../redis/keys.ts';
  * A stream of bytes through a Redis stream: from a worker to an api, or from an api to a worker
  * (copy-requests.ts).
  *
- * The reader creates the key and keeps it alive. The sender only adds to an existing key
- * (NOMKSTREAM), so a missing key means that the reader has left. The reader removes the frames it
- * has passed on, and the sender adds at most `window` frames beyond those removed: memory is
- * bounded on both sides and in Redis.
+ * The reader creates the key, with an entry `o` that nobody reads, and keeps it alive. The sender
+ * only adds to an existing key (NOMKSTREAM), so a missing key means that the reader has left. The
+ * reader removes the frames it has passed on, and the sender adds at most `window` frames beyond
+ * those removed: memory is bounded on both sides and in Redis.
  *
  * Frames, as fields of an entry: `n` its number counted from 0, and one of
  *   d  bytes
