@@ -75,24 +75,29 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   // A heartbeat may be older than the loss: it does not say that the host's resources are in Redis.
   const readUnknown = hostReader(() => undefined);
 
-  async function look(): Promise<void> {
-    const { name, age } = await readEpoch(redis, clock);
-    if (name === epoch) return;
-    if (epoch !== '')
-      log.warn('Redis was replaced or has lost its data; asking all hosts to announce their resources');
-    const first = epoch === '';
-    epoch = name;
-    readiness.begin(first ? age : 0);
+  /** Asks all hosts to announce their resources. */
+  async function ask(): Promise<void> {
     known = new Set();
     await redis.publish(channels.who, '');
   }
 
+  /** Checks the epoch, and asks all hosts if it is a new one. Returns whether it is. */
+  async function look(): Promise<boolean> {
+    const { name, age } = await readEpoch(redis, clock);
+    if (name === epoch) return false;
+    const isFirst = epoch === '';
+    if (!isFirst)
+      log.warn('Redis was replaced or has lost its data; asking all hosts to announce their resources');
+    epoch = name;
+    readiness.begin(isFirst ? age : 0);
+    await ask();
+    return true;
+  }
+
   async function start(): Promise<void> {
     await subscriber.psubscribe(everywhere);
-    await look();
-    known = new Set();
+    if (!(await look())) await ask();
     for (const host of await redis.smembers(keys.hosts)) void readAnnounced(host);
-    await redis.publish(channels.who, '');
   }
 
   /** Frees a name; tries once more later if a request in flight may rely on it. */
@@ -113,11 +118,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   // Redis may be another one, or may have lost everything.
   onReady([redis, subscriber], () => quietly('hosts could not be asked', start));
   const looking = setInterval(() => quietly('the epoch could not be read', look), epochInterval);
-  const sweeping = setInterval(() => {
-    sweepDirectory(redis).catch((error: Error) =>
-      log.warn({ reason: error.message }, 'the directory could not be swept'),
-    );
-  }, sweepInterval);
+  const sweeping = setInterval(() => sweep(redis, log), sweepInterval);
   return {
     settled: readiness.settled,
     epoch: () => epoch,
@@ -129,6 +130,12 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
       clearInterval(sweeping);
     },
   };
+}
+
+function sweep(redis: Redis, log: Logger): void {
+  sweepDirectory(redis).catch((error: Error) =>
+    log.warn({ reason: error.message }, 'the directory could not be swept'),
+  );
 }
 
 /** Calls back at every connect, once all of these connections are ready. */
