@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nullIfAbsent } from '../../lib/files/if-there.ts';
@@ -17,7 +18,7 @@ export async function trimUnwritten(directory: string): Promise<boolean> {
   try {
     const { size } = await file.stat();
     const written = await lengthWritten(file, size);
-    if (written === size) return false;
+    if (written === size || (await mayEndSnapshot(file, written))) return false;
     await file.truncate(written);
     await file.sync();
     return true;
@@ -36,7 +37,20 @@ export async function lastFile(directory: string): Promise<string | null> {
     .filter((name) => name.endsWith('.incr.aof'))
     .sort((one, other) => one.localeCompare(other, 'en', { numeric: true }))
     .at(-1);
-  return last === undefined ? null : join(files, last);
+  if (last !== undefined) return join(files, last);
+  const only = join(directory, 'appendonly.aof'); // Before Redis 7.0.
+  return existsSync(only) ? only : null;
+}
+
+/**
+ * Whether zeros after what is written may belong to a snapshot, which a Redis before 7.0 puts in
+ * front of its commands: it ends with ff and a checksum of eight bytes.
+ */
+async function mayEndSnapshot(file: FileHandle, written: number): Promise<boolean> {
+  const [head, tail] = [Buffer.alloc(5), Buffer.alloc(8)];
+  await file.read(head, 0, head.length, 0);
+  await file.read(tail, 0, tail.length, Math.max(0, written - tail.length));
+  return head.toString('latin1') === 'REDIS' && tail.includes(0xff);
 }
 
 /** The length of a file without the zeros at its end. */
