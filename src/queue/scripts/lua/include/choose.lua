@@ -9,13 +9,20 @@ local function worse(a, b)
   return false
 end
 
+-- Fields to read at a time: Lua unpacks fewer than 8,000 values.
+local slice = 1000
+
 local function spreadOf(spread, kind, candidates)
-  local fields = {}
+  local fields, values = {}, {}
   for i, candidate in ipairs(candidates) do
     fields[2 * i - 1] = kind .. ':' .. candidate.host
     fields[2 * i] = 'memory:' .. candidate.host
   end
-  return #fields > 0 and redis.call('HMGET', spread, unpack(fields)) or {}
+  for from = 1, #fields, slice do
+    local read = redis.call('HMGET', spread, unpack(fields, from, math.min(from + slice - 1, #fields)))
+    for i, value in ipairs(read) do values[from + i - 1] = value end
+  end
+  return values
 end
 
 -- MiB that the request needs on a host.
