@@ -149,7 +149,7 @@ async function live(): Promise<void> {
   for (const scope of [{}, { h: 'h1' }])
     expect(await queue.listNames('gear', scope, 9)).toEqual({ names: [['a', 'h1']], next: null });
   await until('an api has asked who is there', () => heard.length > 0);
-  await redis.redis.hset(keys.holders('gear'), 'gone', '{"host":"h1","at":0,"by":"","memory":0,"ports":[]}');
+  await redis.redis.hset(keys.holders('gear'), 'gone', '{"host":"h1","at":0,"memory":0,"ports":[]}');
   const sweeper = await connect('geard-api');
   defineScripts(sweeper);
   await sweepDirectory(sweeper); // As an api does every few minutes.

@@ -112,7 +112,10 @@ async function entered(attempt: Attempt, verdict: ClaimVerdict, entry: Entry): P
   return { host: entry.host };
 }
 
-/** The directory has no host for the request, or the host does not accept it. */
+/**
+ * Neither the directory nor the host takes the request as it is: looks again, compares all hosts, or
+ * refuses it.
+ */
 async function withoutHost(
   attempt: Attempt,
   verdict: 'lost' | 'crowded' | Refusal,

@@ -33,8 +33,8 @@ export interface Attempt {
   /** The epoch of the directory that this attempt relies on; see epoch.ts. */
   epoch: string;
   /**
-   * The text of the directory's entry, if the one that it replaced was older than any request that
-   * could rely on it.
+   * The text of the directory's entry, if the name's entry was older than any request that could
+   * rely on it when it was claimed.
    */
   settled: string | null;
   /** The ledger's entry for the id, if that is void. */

@@ -9,7 +9,7 @@ const pieceBytes = 64 * 1024;
  * Removes the zeros from the end of the append-only file that a Redis wrote last; it must not be
  * running. After a power cut, a file system may give a file the length of a write whose bytes never
  * reached the disk. Redis takes that for damage, but it never acknowledged that write, and no
- * command ends with a zero. `directory` is Redis's own. Returns whether there were any zeros.
+ * command ends with a zero. `directory` is Redis's own. Returns whether it removed any.
  */
 export async function trimUnwritten(directory: string): Promise<boolean> {
   const last = await lastFile(directory);
@@ -17,9 +17,9 @@ export async function trimUnwritten(directory: string): Promise<boolean> {
   const file = await open(last, 'r+');
   try {
     const { size } = await file.stat();
-    const written = await lengthWritten(file, size);
-    if (written === size || (await mayEndSnapshot(file, written))) return false;
-    await file.truncate(written);
+    const end = Math.min(size, await endOfData(file, await lengthWritten(file, size)));
+    if (end === size) return false;
+    await file.truncate(end);
     await file.sync();
     return true;
   } finally {
@@ -43,14 +43,14 @@ export async function lastFile(directory: string): Promise<string | null> {
 }
 
 /**
- * Whether zeros after what is written may belong to a snapshot, which a Redis before 7.0 puts in
- * front of its commands: it ends with ff and a checksum of eight bytes.
+ * Up to where zeros after what is written may belong to a snapshot, which a Redis before 7.0 puts
+ * in front of its commands: it ends with ff and a checksum of eight bytes.
  */
-async function mayEndSnapshot(file: FileHandle, written: number): Promise<boolean> {
+async function endOfData(file: FileHandle, written: number): Promise<number> {
   const [head, tail] = [Buffer.alloc(5), Buffer.alloc(8)];
   await file.read(head, 0, head.length, 0);
   await file.read(tail, 0, tail.length, Math.max(0, written - tail.length));
-  return head.toString('latin1') === 'REDIS' && tail.includes(0xff);
+  return written + (head.toString('latin1') === 'REDIS' ? tail.lastIndexOf(0xff) + 1 : 0);
 }
 
 /** The length of a file without the zeros at its end. */

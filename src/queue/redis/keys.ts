@@ -110,8 +110,8 @@ export const listKeys = (
 export const queueName = 'jobs';
 
 /**
- * Pub/sub channels. Except for `replies`, which carry answers, they only wake subscribers up: a
- * look finds the news of a lost message.
+ * Pub/sub channels. `replies` carry answers, and `fetch` requests, which are repeated when nothing
+ * arrives. The others only wake subscribers up: a look finds the news of a lost message.
  */
 export const channels = {
   /** Ids of a host's jobs that made progress or finished; for all hosts with a star. */

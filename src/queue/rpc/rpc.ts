@@ -38,8 +38,8 @@ const answered = z.object({
 });
 
 /**
- * Maximum number of queries on a host's list, and of those that its worker holds. Beyond it the
- * list drops its oldest ones, whose callers time out.
+ * Maximum number of queries on a host's list: beyond it the oldest ones are dropped, and their
+ * callers time out. A worker that holds as many takes no more.
  */
 const maxWaiting = 1_000;
 

@@ -36,6 +36,7 @@ test('zeros stay where they may be part of the checksum that ends a snapshot', a
     const checksum = Buffer.alloc(8).fill('c', 0, 8 - end);
     const snapshot = Buffer.concat([Buffer.from('REDIS0009 and values'), Buffer.from([0xff]), checksum]);
     expect(await trimmed(ofRedis6, snapshot)).toEqual({ was: false, left: snapshot });
+    expect(await trimmed(ofRedis6, snapshot, zeros)).toEqual({ was: true, left: snapshot });
     expect(await trimmed(ofRedis6, snapshot, command, zeros)).toEqual({
       was: true,
       left: Buffer.concat([snapshot, command]),
