@@ -17,9 +17,8 @@ export interface Route {
   summary: string;
 }
 
-/** The parsed parts of a request, from which a job's parameters are made. */
+/** The parsed parts of a request, besides the name, from which a job's parameters are made. */
 export interface JobInput<Body, T> {
-  resource: string;
   t: T;
   body: Body;
   /** The client sent `If-None-Match: *`. Only if the definition accepts it. */
@@ -44,8 +43,8 @@ export interface JobDefinition<
   /** Whether it accepts `If-None-Match: *`. Default: it is ignored. */
   ifNoneMatch?: true;
   /**
-   * Makes the parameters for the worker's handler. The fields of the body also distinguish requests
-   * with the same id.
+   * Makes the parameters for the worker's handler; the name of the resource joins them. The fields
+   * of the body also distinguish requests with the same id.
    */
   paramsOf(input: JobInput<z.infer<Body>, z.infer<T>>): Params;
   /** The `result` of a succeeded job. Checked when the job ends. */

@@ -54,7 +54,8 @@ export const reads = {
 export const aliases: readonly [ReadName, ReadDefinition][] = [['container.log', containerLogPut]];
 
 export type JobType = keyof typeof jobs;
-export type Params<T extends JobType> = ReturnType<(typeof jobs)[T]['paramsOf']>;
+/** The parameters of a handler: the name of the resource, and those that the definition makes. */
+export type Params<T extends JobType> = { resource: string } & ReturnType<(typeof jobs)[T]['paramsOf']>;
 export type Result<T extends JobType> = z.infer<(typeof jobs)[T]['result']>;
 
 export type ReadName = keyof typeof reads;

@@ -105,7 +105,7 @@ function changeRoute(type: JobType): Route {
     const t = typeOf(definition, all);
     const resource = required(all, nameParameter(on));
     const createOnly = definition.ifNoneMatch === true && isCreateOnly(request);
-    const params = definition.paramsOf({ resource, t, body, createOnly });
+    const params = { ...definition.paramsOf({ t, body, createOnly }), resource };
     const id = requestIdOf(all, request.key);
     const user = required(all, 'u');
     // In an array, JSON writes undefined as null.

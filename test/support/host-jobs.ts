@@ -111,13 +111,14 @@ export const gear = (
   resource: string,
   more: object = {},
   { start = true, createOnly = false } = {},
-): Params<'container.install'> =>
-  jobs['container.install'].paramsOf({
-    resource,
+): Params<'container.install'> => ({
+  resource,
+  ...jobs['container.install'].paramsOf({
     t: 'geard/sample',
     body: gearBody.parse({ ports: [{ internal: 8080, external: portOf(resource) }], start, ...more }),
     createOnly,
-  });
+  }),
+});
 
 const ports = new Map<string, number>();
 

@@ -132,7 +132,7 @@ const gearState = z.strictObject({ unit: z.string(), container: z.string().nulla
 
 const onGear = {
   body: emptyBody,
-  paramsOf: ({ resource }: { resource: string }) => ({ resource }),
+  paramsOf: () => ({}),
   on: 'gear',
   needs: 'presence',
   since: 1,
@@ -145,8 +145,7 @@ export const containerInstall = defineJob({
   body: gearBody.meta({ examples: [exampleBody] }),
   t: imageReference.meta({ description: 'The image', examples: ['nginx:1.27'] }),
   ifNoneMatch: true,
-  paramsOf: ({ resource, t: image, body: { start, ...spec }, createOnly }) => ({
-    resource,
+  paramsOf: ({ t: image, body: { start, ...spec }, createOnly }) => ({
     spec: { ...spec, image },
     start,
     createOnly,

@@ -42,10 +42,7 @@ const result = z.strictObject({
 
 const toEnvironment = {
   body: environmentBody,
-  paramsOf: ({ resource, body }: { resource: string; body: z.infer<typeof environmentBody> }) => ({
-    resource,
-    ...body,
-  }),
+  paramsOf: ({ body }: { body: z.infer<typeof environmentBody> }) => body,
   result,
   on: 'environment',
   since: 1,

@@ -13,7 +13,7 @@ const drained = z.strictObject({
 const onHost = {
   method: 'PUT',
   body: emptyBody,
-  paramsOf: ({ resource }: { resource: string }) => ({ resource }),
+  paramsOf: () => ({}),
   on: 'host',
   needs: 'host',
   since: 1,

@@ -16,7 +16,7 @@ export const repositoryCreate = defineJob({
     examples: ['https://git.example/site.git'],
   }),
   /** `url`: where to clone or copy from; null: an empty repository. */
-  paramsOf: ({ resource, t: url = null }) => ({ resource, url }),
+  paramsOf: ({ t: url = null }) => ({ url }),
   result: z.strictObject({
     unit: z.string(),
     path: z.string(),
