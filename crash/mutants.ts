@@ -58,8 +58,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'api/routes/changes.js',
-        find: 'const placed = await queue.accept(submission, await placementFor(queue, command, wanted));',
-        replace: `const placement = await placementFor(queue, command, wanted);
+        find: 'const placed = await queue.accept(submission, await placementFor(queue, wanted, specOf(command)));',
+        replace: `const placement = await placementFor(queue, wanted, specOf(command));
         const known = await queue.job(id);
         if (known) return { verdict: 'known', record: known };
         queue.accept(submission, placement).catch(() => undefined);

@@ -2,7 +2,7 @@ import { type ErrorCode, Failure, hostDraining } from '../jobs/errors.ts';
 import { MiB, maxMemory } from '../jobs/fields/bytes.ts';
 import type { Kind, LineKind } from '../jobs/fields/resource.ts';
 import { beyondLimits } from '../jobs/limits.ts';
-import type { Command } from '../jobs/registry.ts';
+import type { GearSpec } from '../jobs/types/container.ts';
 import {
   type ApiQueue,
   type Candidate,
@@ -17,27 +17,30 @@ import {
 export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
 
 /**
- * Returns where a request may go: to the requested host, to the host that holds the name, or to the
- * live host with the most room (choose.lua). The directory chooses among the candidates, for one
- * request after another. Throws `host_not_found`, or `invalid_request` when no host's limits allow
- * the request.
+ * Returns where a request may go: to the requested host or the fleet's only one, to the host of the
+ * gear's environment, or to any live host. The directory sends a name that a host holds there, and
+ * otherwise chooses among the candidates (choose.lua), for one request after another. Throws
+ * `host_not_found`, or `invalid_request` when no host's limits allow the gear.
+ *
+ * `spec`: the gear that the request installs, if it does.
  */
-export async function placementFor(queue: Directory, command: Command, wanted?: string): Promise<Placement> {
+export async function placementFor(queue: Directory, wanted?: string, spec?: GearSpec): Promise<Placement> {
   const hosts = wanted === undefined ? await queue.hosts() : [await requireHost(queue, wanted)];
   const gone = hosts.filter(({ state }) => state === 'gone').map(({ name }) => name);
   // Only an installation may need it: other changes need not count the fleet.
-  const gearMemory = gearMemoryOf(command.type === 'container.install' ? hosts : []);
+  const gearMemory = gearMemoryOf(spec === undefined ? [] : hosts);
   const [only] = hosts;
   if (only && (wanted !== undefined || (hosts.length === 1 && only.state === 'live'))) {
-    hostsGranting(hosts, command);
+    hostsGranting(hosts, spec);
     return { ...onlyTo(only), gearMemory, gone };
   }
-  const holder = await holderOfEnvironment(queue, command);
+  const environment = spec?.environment;
+  const holder = environment === undefined ? null : await queue.findHolder('environment', environment);
   const possible = holder === null ? hosts : hosts.filter(({ name }) => name === holder);
-  const fitting = hostsGranting(possible, command).filter(({ state, draining }) =>
+  const fitting = hostsGranting(possible, spec).filter(({ state, draining }) =>
     holder === null ? state === 'live' : !draining,
   );
-  const asked = roomOf(command, gearMemory);
+  const asked = roomOf(spec, gearMemory);
   const candidates = fitting.map((host) => candidateFor(asked, host));
   return { only: null, candidates, gearMemory, gone };
 }
@@ -45,9 +48,8 @@ export async function placementFor(queue: Directory, command: Command, wanted?: 
 /**
  * Returns the hosts whose limits allow a gear's spec. Throws `invalid_request` when no host's do.
  */
-function hostsGranting(hosts: HostEntry[], command: Command): HostEntry[] {
-  if (command.type !== 'container.install') return hosts;
-  const { spec } = command.params;
+function hostsGranting(hosts: HostEntry[], spec: GearSpec | undefined): HostEntry[] {
+  if (spec === undefined) return hosts;
   const beyond = hosts.map(({ limits }) => limits && beyondLimits(spec, limits));
   const granting = hosts.filter((_, i) => beyond[i] === null);
   const why = beyond.find((one) => one !== null);
@@ -102,12 +104,6 @@ export async function requireHost(queue: Directory, name: string): Promise<HostE
   const host = await queue.host(name);
   if (!host) throw new Failure('host_not_found', `there is no host ${name}`);
   return host;
-}
-
-/** Returns the host of a gear's environment, where the gear must run; null if there is none. */
-async function holderOfEnvironment(queue: Directory, command: Command): Promise<string | null> {
-  if (command.type !== 'container.install' || command.params.spec.environment === undefined) return null;
-  return queue.findHolder('environment', command.params.spec.environment);
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   containerRestart,
   containerStart,
   containerStop,
+  type GearSpec,
 } from './types/container.ts';
 import { containerList, containerLog, containerLogPut, containerRead } from './types/container-reads.ts';
 import { environmentMerge, environmentRead, environmentReplace } from './types/environment.ts';
@@ -67,6 +68,10 @@ export type ReadWants = { [N in ReadName]: ReturnType<(typeof reads)[N]['wants']
 
 /** One request made ready for a host: the type and its checked parameters. */
 export type Command = { [T in JobType]: { type: T; params: Params<T> } }[JobType];
+
+/** The gear that a command installs; undefined for any other command. */
+export const specOf = ({ type, params }: Command): GearSpec | undefined =>
+  type === 'container.install' ? params.spec : undefined;
 
 /** The kind that a type of job works on; an unknown type counts as one on gears. */
 export const kindOf = (type: string): LineKind => (isJobType(type) ? jobs[type].on : 'gear');

@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { Failure, gearExists, limitReached, repositoryExists } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
 import type { JobLimits } from '../../jobs/limits.ts';
-import { type Command, type JobType, jobs } from '../../jobs/registry.ts';
+import { type Command, type JobType, jobs, specOf } from '../../jobs/registry.ts';
 import type { Accepted, ApiQueue, JobSubmission } from '../../queue/api-queue.ts';
 import type { AuthorizedOrder, OrderHandler } from '../dispatch.ts';
 import { accepted, replayed } from '../metrics.ts';
@@ -58,7 +58,7 @@ async function place(
 ): Promise<Extract<Accepted, { verdict: 'accepted' | 'known' }>> {
   const { id, command } = submission;
   try {
-    const placed = await queue.accept(submission, await placementFor(queue, command, wanted));
+    const placed = await queue.accept(submission, await placementFor(queue, wanted, specOf(command)));
     if (placed.verdict === 'accepted' || placed.verdict === 'known') return placed;
     throw placed.verdict === 'nowhere' ? await noHost(queue, wanted) : refusal(placed, command, wanted);
   } catch (error) {

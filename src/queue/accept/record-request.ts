@@ -1,6 +1,7 @@
 import { MiB } from '../../jobs/fields/bytes.ts';
 import type { Job } from '../../jobs/job.ts';
-import { type Command, jobs, kindOf } from '../../jobs/registry.ts';
+import { type Command, jobs, kindOf, specOf } from '../../jobs/registry.ts';
+import type { GearSpec } from '../../jobs/types/container.ts';
 import { entryKeys, entrySettled } from '../directory/entries.ts';
 import { commandTimeout } from '../redis/connection.ts';
 import { chargeKeys, keys, listKeys } from '../redis/keys.ts';
@@ -74,7 +75,7 @@ export function creates({ command }: JobSubmission): boolean {
 export function claimArgument({ id, submission, placement, candidates, epoch }: Attempt): string {
   if (!needsName(submission)) return '';
   const { command } = submission;
-  const { memory, memoryOn, ports } = roomOf(command, placement.gearMemory);
+  const { memory, memoryOn, ports } = roomOf(specOf(command), placement.gearMemory);
   return JSON.stringify({
     attempt: id,
     epoch,
@@ -90,7 +91,7 @@ export function claimArgument({ id, submission, placement, candidates, epoch }: 
   });
 }
 
-/** The room that a command needs on its host. */
+/** The room that a new gear needs on its host. */
 export interface Room {
   /** MiB, except on the hosts in `memoryOn`. */
   memory: number;
@@ -99,10 +100,13 @@ export interface Room {
   ports: number[];
 }
 
-/** The room that a command needs. A gear whose spec names no memory gets its host's default. */
-export function roomOf(command: Command, { usual, others }: GearMemory): Room {
-  if (command.type !== 'container.install') return { memory: 0, memoryOn: new Map(), ports: [] };
-  const { memory, ports } = command.params.spec;
+/**
+ * The room that a gear needs; without a spec, none. A gear whose spec names no memory gets its
+ * host's default.
+ */
+export function roomOf(spec: GearSpec | undefined, { usual, others }: GearMemory): Room {
+  if (spec === undefined) return { memory: 0, memoryOn: new Map(), ports: [] };
+  const { memory, ports } = spec;
   const external = ports.flatMap(({ external }) => (external ? [external] : []));
   if (memory === undefined) return { memory: usual, memoryOn: others, ports: external };
   return { memory: Math.ceil(memory / MiB), memoryOn: new Map(), ports: external };

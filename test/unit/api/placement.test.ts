@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Directory, noHost, placementFor } from '../../../src/api/placement.ts';
-import type { Command } from '../../../src/jobs/registry.ts';
+import { type GearSpec, gearSpec } from '../../../src/jobs/types/container.ts';
 import type { HostEntry } from '../../../src/queue/api-queue.ts';
 import { hostLimits } from '../../support/limits.ts';
 import { hostNamed } from '../../support/queue.ts';
@@ -20,18 +20,12 @@ function directoryOf(hosts: Hosts, holders: Record<string, string> = {}): Direct
   };
 }
 
-const install = {
-  type: 'container.install',
-  params: { resource: 'web', spec: { ports: [] } },
-} as unknown as Command;
-const beside = {
-  type: 'container.install',
-  params: { resource: 'web', spec: { ports: [], environment: 'shared' } },
-} as unknown as Command;
+const plain = gearSpec.parse({ image: 'geard/sample' });
+const beside = { ...plain, environment: 'shared' };
 
 /** The hosts to choose from, or the only one there is; what that one takes nothing new. */
-async function placement(queue: Directory, command: Command, wanted?: string): Promise<string> {
-  const { only, candidates } = await placementFor(queue, command, wanted);
+async function placement(queue: Directory, spec: GearSpec, wanted?: string): Promise<string> {
+  const { only, candidates } = await placementFor(queue, wanted, spec);
   const hosts = candidates.map(({ host }) => host).join(' or ') || 'nobody';
   return only === null ? hosts : `only ${only}${hosts === 'nobody' ? ', nothing new' : ''}`;
 }
@@ -43,14 +37,14 @@ test('a host that is draining or gone gets nothing new, however empty it is', as
     h3: { state: 'gone' },
     h4: { state: 'live' },
   };
-  expect(await placement(directoryOf(hosts), install)).toBe('h2 or h4');
-  expect(await placement(directoryOf(hosts), install, 'h1')).toBe('only h1, nothing new');
-  expect(await placement(directoryOf(hosts), install, 'h2')).toBe('only h2');
-  expect(await placement(directoryOf({ h1: { state: 'draining' } }), install)).toBe('nobody');
+  expect(await placement(directoryOf(hosts), plain)).toBe('h2 or h4');
+  expect(await placement(directoryOf(hosts), plain, 'h1')).toBe('only h1, nothing new');
+  expect(await placement(directoryOf(hosts), plain, 'h2')).toBe('only h2');
+  expect(await placement(directoryOf({ h1: { state: 'draining' } }), plain)).toBe('nobody');
 });
 
 test('a request for a host that is gone waits for it', async () => {
-  expect(await placement(directoryOf({ h1: { state: 'gone' }, h2: { state: 'live' } }), install, 'h1')).toBe(
+  expect(await placement(directoryOf({ h1: { state: 'gone' }, h2: { state: 'live' } }), plain, 'h1')).toBe(
     'only h1',
   );
 });
@@ -63,14 +57,13 @@ test('a gear that uses an environment goes where that is, unless that drains', a
 });
 
 test('what speaks against a host is said: ports that are taken, and too little memory', async () => {
-  const spec = { ports: [{ internal: 1, external: 4343 }], memory: 900 * 1024 * 1024 };
-  const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
+  const asked = { ...plain, ports: [{ internal: 1, external: 4343 }], memory: 900 * 1024 * 1024 };
   const queue = directoryOf({
     h1: { state: 'live', ports: [4343] },
     h2: { state: 'live', memoryTaken: 200 },
     h3: { state: 'live' },
   });
-  const { candidates } = await placementFor(queue, asked);
+  const { candidates } = await placementFor(queue, undefined, asked);
   expect(candidates.map(({ avoid }) => avoid)).toEqual([2, 1, 0]);
 });
 
@@ -86,19 +79,17 @@ test('a gear that names no memory needs what its host gives it', async () => {
     h3: giving(256, 600),
     h4: { state: 'live' },
   };
-  const { candidates, gearMemory } = await placementFor(directoryOf(hosts), install);
+  const { candidates, gearMemory } = await placementFor(directoryOf(hosts), undefined, plain);
   expect(candidates.map(({ avoid }) => avoid)).toEqual([1, 0, 0, 0]);
   expect(gearMemory).toEqual({ usual: 512, others: new Map([['h3', 256]]) });
-  const lying = await placementFor(directoryOf({ h1: giving(1e300, 0) }), install);
+  const lying = await placementFor(directoryOf({ h1: giving(1e300, 0) }), undefined, plain);
   expect(lying.gearMemory.usual).toBe(2 ** 30);
-  const replace: Command = { type: 'environment.replace', params: { resource: 'shared', env: [] } };
-  const others = await placementFor(directoryOf(hosts), replace);
+  const others = await placementFor(directoryOf(hosts));
   expect(others.candidates.map(({ avoid }) => avoid)).toEqual([0, 0, 0, 0]);
 });
 
 test('a gear goes where it is granted what it asks for, and is refused where no host grants that', async () => {
-  const spec = { ports: [], memory: 900 };
-  const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
+  const asked = { ...plain, memory: 900 };
   const granting = (maxGearMemory: number) => ({
     state: 'live' as const,
     limits: hostLimits({ maxGearMemory }),
@@ -127,8 +118,7 @@ test('who can take nothing new is named', async () => {
 });
 
 test('a spec beyond the limits of the host that has its environment is refused, whatever others allow', async () => {
-  const spec = { ports: [], memory: 1024 ** 3, environment: 'shared' };
-  const asked = { type: 'container.install', params: { resource: 'web', spec } } as unknown as Command;
+  const asked = { ...beside, memory: 1024 ** 3 };
   const hosts: Hosts = {
     h1: { state: 'live', limits: hostLimits({ maxGearMemory: 512 * 1024 ** 2 }) },
     h2: { state: 'live' },
@@ -140,7 +130,7 @@ test('a spec beyond the limits of the host that has its environment is refused, 
 
 test('where a request may go is said with the hosts that are offline', async () => {
   const queue = directoryOf({ h1: { state: 'live' }, h2: { state: 'gone' } });
-  expect((await placementFor(queue, install)).gone).toEqual(['h2']);
-  expect((await placementFor(queue, install, 'h2')).gone).toEqual(['h2']);
-  expect((await placementFor(queue, install, 'h1')).gone).toEqual([]);
+  expect((await placementFor(queue, undefined, plain)).gone).toEqual(['h2']);
+  expect((await placementFor(queue, 'h2', plain)).gone).toEqual(['h2']);
+  expect((await placementFor(queue, 'h1', plain)).gone).toEqual([]);
 });
