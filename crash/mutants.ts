@@ -58,8 +58,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'api/routes/changes.js',
-        find: 'const placed = await queue.accept(submission, await placementFor(queue, wanted, specOf(command)));',
-        replace: `const placement = await placementFor(queue, wanted, specOf(command));
+        find: 'const placed = await queue.accept(submission, await placementFor(queue, wanted, spec));',
+        replace: `const placement = await placementFor(queue, wanted, spec);
         const known = await queue.job(id);
         if (known) return { verdict: 'known', record: known };
         queue.accept(submission, placement).catch(() => undefined);

@@ -34,8 +34,7 @@ export async function placementFor(queue: Directory, wanted?: string, spec?: Gea
     hostsGranting(hosts, spec);
     return { ...onlyTo(only), gearMemory, gone };
   }
-  const environment = spec?.environment;
-  const holder = environment === undefined ? null : await queue.findHolder('environment', environment);
+  const holder = await holderOfEnvironment(queue, spec);
   const possible = holder === null ? hosts : hosts.filter(({ name }) => name === holder);
   const fitting = hostsGranting(possible, spec).filter(({ state, draining }) =>
     holder === null ? state === 'live' : !draining,
@@ -92,9 +91,14 @@ function candidateFor(asked: Room, host: HostEntry): Candidate {
   return { host: host.name, memory: host.memory, avoid: 2 * conflicts + (tooLittle ? 1 : 0) };
 }
 
+/** Returns the host of a gear's environment, where the gear must run; null if there is none. */
+const holderOfEnvironment = async (queue: Directory, { environment }: Partial<GearSpec> = {}) =>
+  environment === undefined ? null : queue.findHolder('environment', environment);
+
 /** Returns the failure for a request that no host accepts, with the reason. */
-export async function noHost(queue: Directory, wanted: string | undefined): Promise<Failure> {
-  const draining = (await queue.hosts()).find((host) => host.draining && (wanted ?? host.name) === host.name);
+export async function noHost(queue: Directory, wanted?: string, spec?: GearSpec): Promise<Failure> {
+  const needed = wanted ?? (await holderOfEnvironment(queue, spec));
+  const draining = (await queue.hosts()).find((host) => host.draining && (needed ?? host.name) === host.name);
   if (draining) return hostDraining(draining.name);
   return new Failure('no_host', 'no live host accepts anything new; start a worker');
 }

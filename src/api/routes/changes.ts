@@ -57,10 +57,11 @@ async function place(
   wanted: string | undefined,
 ): Promise<Extract<Accepted, { verdict: 'accepted' | 'known' }>> {
   const { id, command } = submission;
+  const spec = specOf(command);
   try {
-    const placed = await queue.accept(submission, await placementFor(queue, wanted, specOf(command)));
+    const placed = await queue.accept(submission, await placementFor(queue, wanted, spec));
     if (placed.verdict === 'accepted' || placed.verdict === 'known') return placed;
-    throw placed.verdict === 'nowhere' ? await noHost(queue, wanted) : refusal(placed, command, wanted);
+    throw placed.verdict === 'nowhere' ? await noHost(queue, wanted, spec) : refusal(placed, command, wanted);
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'queue_unavailable') throw error;
     const record = await queue.job(id);

@@ -117,6 +117,13 @@ test('who can take nothing new is named', async () => {
   expect((await noHost(directoryOf({}), undefined)).message).toContain('no live host');
 });
 
+test('of several draining hosts the one that the gear needs is named', async () => {
+  const holders = { 'environment:shared': 'h2' };
+  const drained = directoryOf({ h1: { state: 'draining' }, h2: { state: 'draining' } }, holders);
+  expect((await noHost(drained, undefined, beside)).message).toContain('the host h2 is draining');
+  expect((await noHost(drained, 'h1', beside)).message).toContain('the host h1 is draining');
+});
+
 test('a spec beyond the limits of the host that has its environment is refused, whatever others allow', async () => {
   const asked = { ...beside, memory: 1024 ** 3 };
   const hosts: Hosts = {
