@@ -52,7 +52,7 @@ export type ParameterName = keyof Parameters;
 
 /** Parses the parameters of a query, each given at most once. Throws `invalid_request`. */
 export function parseParameters(query: string): Parameters {
-  const given = parse(query);
+  const given = parse(query, '&', '=', { maxKeys: 0 }); // By default it drops what follows 1,000 pairs.
   for (const name in given) {
     if (Array.isArray(given[name]))
       throw new Failure('invalid_request', `${shorten(name)} is given more than once`);
