@@ -8,8 +8,11 @@ import { wholeNumber } from './fields/schema.ts';
 import { jobStates } from './job.ts';
 import { archiveFormats, maxFollow, maxLines } from './rpc/streams.ts';
 
+/** Maximum number of seconds that a client may wait for a job to finish. */
+export const maxWait = 60;
+
 /** Maximum number of seconds that a job may wait for its host. */
-const maxWait = 30 * 24 * 60 * 60;
+const maxExpires = 30 * 24 * 60 * 60;
 
 /** All parameters of a query. The token's verification enforces `d`; here it is only parsed. */
 export const parameters = z.strictObject({
@@ -30,7 +33,7 @@ export const parameters = z.strictObject({
       'The host. Without it: the host of the resource, the fleet chooses for a new one, lists cover all',
     examples: ['h1'],
   }),
-  wait: wholeNumber(0, 60, 'wait').optional().describe('Seconds to wait for the job to finish'),
+  wait: wholeNumber(0, maxWait, 'wait').optional().describe('Seconds to wait for the job to finish'),
   limit: wholeNumber(1, 1000, 'limit').optional().describe('Maximum number of items on a page; default: 100'),
   after: z.string().max(64).optional().describe('The `next` of the previous page, or an item to start after'),
   lines: wholeNumber(0, maxLines, 'lines').optional().describe('Lines of history; default: 100'),
@@ -39,7 +42,7 @@ export const parameters = z.strictObject({
     .enum(archiveFormats, `format must be one of ${archiveFormats.join(', ')}`)
     .optional()
     .describe('The format of the archive; default: zip'),
-  expires: wholeNumber(1, maxWait, 'expires')
+  expires: wholeNumber(1, maxExpires, 'expires')
     .optional()
     .describe('How many seconds the job may wait for its host; default: one day'),
   state: z

@@ -1,10 +1,8 @@
 import type { Request } from 'express';
 import type { z } from 'zod';
 import { checked } from '../../jobs/checked.ts';
+import { maxWait } from '../../jobs/parameters.ts';
 import { type LogFormat, logFormats } from '../../jobs/rpc/streams.ts';
-
-/** Longest wait that a client may ask for, in seconds. */
-const maxWait = 60;
 
 /**
  * Returns N of `Prefer: wait=N` (RFC 7240), at most `maxWait`, or null. Ignores other preferences,
