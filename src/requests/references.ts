@@ -50,13 +50,12 @@ function* referencesOf(order: Order): Generator<Reference> {
 export function assertReferencesAllowed(claims: Claims, order: Order): void {
   for (const { kind, resource, action, namedBy } of referencesOf(order)) {
     if (claims[namedBy] !== undefined) continue; // A request with another value has already failed.
-    const { r } = claims;
     if (action !== undefined && !allows(claims, action))
       throw new Failure(
         'token_forbids',
         `the token does not allow ${action}, which the ${kind} ${resource} needs`,
       );
-    if (r !== undefined && !allowsResource(r, resource))
+    if (!allowsResource(claims.r, resource))
       throw new Failure('token_forbids', `the token does not allow the ${kind} ${resource}`);
   }
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { type Scope, seesJob, seesResource } from '../jobs/access/scope.ts';
+import { allowsResource } from '../jobs/access/patterns.ts';
+import { type Scope, seesJob } from '../jobs/access/scope.ts';
 import type { Change } from '../jobs/change.ts';
 import { Failure, tokenInvalid } from '../jobs/errors.ts';
 import type { Command } from '../jobs/registry.ts';
@@ -224,7 +225,7 @@ async function passJob(
     throw new Failure('expired', detail);
   }
   if (isPostdated(claims, now()) && !(await known(digest))) throw ofLaterTime(claims, now());
-  const sees = (resource: string) => seesResource({ r: claims.r }, resource);
+  const sees = (resource: string) => allowsResource(claims.r, resource);
   return { command: order.wants.command, tenant, sees, digest };
 }
 

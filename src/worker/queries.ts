@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { seesResource } from '../jobs/access/scope.ts';
+import { allowsResource } from '../jobs/access/patterns.ts';
 import { checked } from '../jobs/checked.ts';
 import { resourceName } from '../jobs/fields/identifier.ts';
 import { requestId } from '../jobs/fields/request-id.ts';
@@ -66,7 +66,7 @@ export function createQueryHandlers(parts: QueryHandlerParts): QueryHandlers {
     ),
     'container.list': inTurn('container.list', async ({ order: { scope } }, args) => {
       const { names } = checked(listed, args, notValid);
-      const visible = names.filter((name) => seesResource(scope, name));
+      const visible = names.filter((name) => allowsResource(scope.r, name));
       return showGears(services, visible, await unitStates());
     }),
     'environment.read': inTurn('environment.read', async ({ order: { wants }, seal }) =>

@@ -21,12 +21,8 @@ export function seesJob(
 ): boolean {
   return (
     (u === undefined || job.user === u) &&
-    (r === undefined || (kindOf(job.type) !== 'host' && seesResource({ r }, job.resource))) &&
+    (r === undefined || (kindOf(job.type) !== 'host' && allowsResource(r, job.resource))) &&
     (h === undefined || job.host === h) &&
     (types === undefined || types.some((pattern) => allowsAction(pattern, job.type)))
   );
-}
-
-export function seesResource({ r }: Scope, resource: string): boolean {
-  return r === undefined || allowsResource(r, resource);
 }
