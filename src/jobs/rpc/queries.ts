@@ -26,7 +26,6 @@ export interface Queries {
 export type Query = keyof Queries;
 
 const port = z.object({ internal: z.number(), external: z.number() });
-const named = z.object({ kind: z.enum(['unit', 'container']), name: z.string() });
 
 /**
  * What an api takes for an answer: anything may be sent in its place. A worker of a later version
@@ -36,7 +35,7 @@ export const answerSchemas: { [Q in Query]: z.ZodType<Queries[Q]['answer']> } = 
   'container.read': z.string(),
   'container.list': z.array(gearSummary.extend({ ports: z.array(port).nullable() })).max(maxListed),
   'environment.read': z.string(),
-  'drift.read': driftDocument.extend({ foreign: z.array(named) }),
+  'drift.read': driftDocument,
   'stream.open': z.object({ head: z.unknown() }),
   'job.cancel': z.object({ aborting: z.boolean() }),
 };
