@@ -1,4 +1,4 @@
-import { errorCodes, problemOf } from '../jobs/errors.ts';
+import { errorCodes, errorTable } from '../jobs/errors.ts';
 import { jobs, reads } from '../jobs/registry.ts';
 import { streams } from '../jobs/rpc/streams.ts';
 import { hostStates } from '../jobs/types/host.ts';
@@ -10,7 +10,7 @@ import type { ApiQueue } from '../queue/api-queue.ts';
 
 const types = Object.keys(jobs);
 const action = [...types, ...Object.keys(reads)];
-const status = ['200', '202', '304', ...errorCodes.map((code) => String(problemOf(code, '').status))];
+const status = ['200', '202', '304', ...errorCodes.map((code) => String(errorTable[code].status))];
 const stream = ['job.log', ...Object.keys(streams)];
 
 export const requests = new Counter(

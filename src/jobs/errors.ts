@@ -6,7 +6,7 @@ import { type LimitName, limitNames } from './limits.ts';
  * The table of all error codes with their HTTP status and title. A test compares docs/errors.md
  * with it.
  */
-const table = {
+export const errorTable = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   token_invalid: { status: 401, title: 'The token is not valid' },
   token_forbids: { status: 403, title: 'The token does not allow this' },
@@ -41,8 +41,8 @@ const table = {
   timeout: { status: 504, title: 'The operation timed out' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
-export type ErrorCode = keyof typeof table;
-export const errorCodes = Object.keys(table) as ErrorCode[];
+export type ErrorCode = keyof typeof errorTable;
+export const errorCodes = Object.keys(errorTable) as ErrorCode[];
 
 /**
  * A failure as one process sends it to another; the status and the title always come from the table
@@ -128,6 +128,6 @@ export function problemOf(
   detail: string,
   where: Pick<Problem, 'job' | 'host' | 'limit'> = {},
 ): Problem {
-  const { status, title } = table[code];
+  const { status, title } = errorTable[code];
   return { type: `urn:geard:${code}`, title, status, detail, code, ...where };
 }

@@ -1,8 +1,6 @@
-import { type ErrorCode, problemOf } from '../../jobs/errors.ts';
+import { type ErrorCode, errorTable } from '../../jobs/errors.ts';
 import type { Operation } from './operations.ts';
 import { answerName, refTo, schemaRef } from './schemas.ts';
-
-const statusOf = (code: ErrorCode) => problemOf(code, '').status;
 
 /** Named headers, as references. */
 const headers = (...names: string[]) => ({
@@ -20,8 +18,8 @@ export function responsesOf(sharing: readonly Operation[], problems: Record<stri
   for (const status of sharing.flatMap(({ statuses }) => statuses))
     responses[status] = success(status, sharing);
   const codes = [...new Set(sharing.flatMap(({ errors }) => errors))];
-  for (const status of codes.map(statusOf)) {
-    const those = codes.filter((code) => statusOf(code) === status);
+  for (const status of codes.map((code) => errorTable[code].status)) {
+    const those = codes.filter((code) => errorTable[code].status === status);
     const name = those.join('.');
     problems[name] = problem(status, those);
     responses[status] = refTo('responses', name);
@@ -51,7 +49,7 @@ function contentOf(operation: Operation) {
 function problem(status: number, codes: readonly ErrorCode[]) {
   const schema = { allOf: [schemaRef('Problem'), { properties: { code: { enum: codes } } }] };
   return {
-    description: codes.map((code) => `${problemOf(code, '').title} (\`${code}\`)`).join('; '),
+    description: codes.map((code) => `${errorTable[code].title} (\`${code}\`)`).join('; '),
     ...((status === 429 || status === 503) && headers('Retry-After')),
     content: { 'application/problem+json': { schema }, 'text/plain': { schema: { type: 'string' } } },
   };
