@@ -13,7 +13,7 @@ const maxRemembered = 1_000;
 export interface Lifetimes {
   /** For requests that change something. */
   change: number;
-  /** For everything else, if it is longer than `change`. */
+  /** For everything else; at least `change`. */
   read: number;
 }
 
@@ -52,8 +52,8 @@ export function createVerifier({ keys, fleet, lifetimes, testToken: allowed }: V
 }
 
 /** Whether a token is valid now and its lifetime allowed. `now`: seconds since the epoch. */
-export function isCurrent(claims: Claims, now: number, { change, read }: Lifetimes): boolean {
-  return !isPostdated(claims, now) && !isExpired(claims, now) && !isTooLong(claims, Math.max(change, read));
+export function isCurrent(claims: Claims, now: number, { read }: Lifetimes): boolean {
+  return !isPostdated(claims, now) && !isExpired(claims, now) && !isTooLong(claims, read);
 }
 
 /** Whether a token's creation is still to come. */

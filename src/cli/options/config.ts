@@ -60,8 +60,11 @@ export function complete(settings: Partial<Settings>): Config {
 const hour = 60 * 60;
 
 /** Returns the maximum lifetimes of tokens, in seconds. */
-export function lifetimesOf(config: Pick<Config, 'tokenHours' | 'tokenReadHours'>): Lifetimes {
-  return { change: config.tokenHours * hour, read: config.tokenReadHours * hour };
+export function lifetimesOf({
+  tokenHours,
+  tokenReadHours,
+}: Pick<Config, 'tokenHours' | 'tokenReadHours'>): Lifetimes {
+  return { change: tokenHours * hour, read: Math.max(tokenHours, tokenReadHours) * hour };
 }
 
 /**

@@ -64,7 +64,6 @@ interface RoleParts {
 async function openHost(parts: RoleParts, onFatal: (error: Error) => void): Promise<void> {
   const { role, config, tokens, redis, keepSeconds, log, closers } = parts;
   const { openWorker } = await import('../../worker/open-worker.ts');
-  const { change, read } = lifetimesOf(config);
   const worker = await openWorker({
     ...config,
     ...tokens,
@@ -74,7 +73,7 @@ async function openHost(parts: RoleParts, onFatal: (error: Error) => void): Prom
     keepSeconds,
     // The journal knows a job that is written into Redis a second time: it keeps jobs as long as
     // their tokens could be valid.
-    journalSeconds: keepSeconds + Math.max(change, read),
+    journalSeconds: keepSeconds + lifetimesOf(config).read,
     streamListen: streamPlace(role, config),
     cloneLimits: {
       seconds: config.cloneSeconds,

@@ -89,7 +89,7 @@ function known(pattern: string): Action[] {
 
 function assertLifetime({ d, iat }: TokenClaims, lifetimes: Lifetimes, allowed: Action[]): void {
   const changing = allowed.some(changesSomething);
-  const longest = changing ? lifetimes.change : Math.max(lifetimes.change, lifetimes.read);
+  const longest = changing ? lifetimes.change : lifetimes.read;
   if (d - iat <= longest) return;
   const what = changing ? 'a token that changes something' : 'a token that reads';
   throw new BadConfig([

@@ -41,7 +41,7 @@ const said = (accepted: boolean, lines: string[]) => ({ accepted, text: `${lines
 function whyNot({ aud, d, iat }: TokenClaims, now: number, { fleet, lifetimes }: TokenSettings) {
   if (aud !== fleet) return `it is for the fleet ${aud}, not for ${fleet}`;
   if (isExpired({ d }, now)) return 'it has expired';
-  if (isTooLong({ d, iat }, Math.max(lifetimes.change, lifetimes.read))) return 'its lifetime is too long';
+  if (isTooLong({ d, iat }, lifetimes.read)) return 'its lifetime is too long';
   if (!isCurrent({ d, iat }, now, lifetimes)) return 'its creation time is in the future';
   return null;
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { type BadConfig, readConfig } from '../../../../src/cli/options/config.ts';
+import { type BadConfig, lifetimesOf, readConfig } from '../../../../src/cli/options/config.ts';
 import { optionTable } from '../../../../src/cli/options/options.ts';
 
 const lines = (...args: Parameters<typeof readConfig>): string[] => {
@@ -56,6 +56,15 @@ test('without a way to verify tokens nothing starts', () => {
     expect(others).toEqual([]);
   }
   expect(lines('daemon', { keys: '/etc/geard/keys', listen: '0.0.0.0:2223' }, {})).toEqual([]);
+});
+
+test('a token that only reads may live at least as long as one that changes something', () => {
+  const hours = (tokenHours: number, tokenReadHours: number) =>
+    Object.values(lifetimesOf({ tokenHours, tokenReadHours })).map((seconds) => seconds / 3600);
+  expect([hours(24, 168), hours(48, 24)]).toEqual([
+    [24, 168],
+    [48, 48],
+  ]);
 });
 
 test('api and worker do not start without a Redis to meet in', () => {
