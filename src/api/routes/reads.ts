@@ -9,7 +9,6 @@ import { contentSchemas } from '../../jobs/rpc/queries.ts';
 import type { GearSummary } from '../../jobs/types/container-reads.ts';
 import { type ApiQueue, type NamePage, NoAnswer } from '../../queue/api-queue.ts';
 import { openAnswer } from '../../requests/envelope.ts';
-import type { OrderName } from '../../requests/order.ts';
 import type { Sealer } from '../../token/seal.ts';
 import type { AuthorizedOrder, OrderHandlers } from '../dispatch.ts';
 import { holderOf, requireHost } from '../placement.ts';
@@ -34,14 +33,14 @@ const driftDeadline = 15_000;
 const usualLimit = 100;
 
 /**
- * Handlers that read gears, hosts and the token. They query the workers, which look at systemd and
- * Docker, so the answer shows the current state.
+ * Handlers that read gears, environments, hosts and the token, and forget hosts. For gears,
+ * environments and drift they query the workers, so the answer shows the current state.
  */
 export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Reads {
   return {
     async 'container.read'(_req, res, order) {
       const host = await holderOf(queue, 'gear', order.wants.resource, order.all.h);
-      const answer = await askSealed(queue, sealer, order, host, 'container.read');
+      const answer = await askSealed(queue, sealer, order, host);
       sendJson(res, 200, answer satisfies Answer<'container.read'>);
     },
 
@@ -53,7 +52,7 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
 
     async 'environment.read'(_req, res, order) {
       const host = await holderOf(queue, 'environment', order.wants.resource, order.all.h);
-      const variables = await askSealed(queue, sealer, order, host, 'environment.read');
+      const variables = await askSealed(queue, sealer, order, host);
       // The contract's NAME="value": a JSON string also holds quotes and line breaks.
       const lines = variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}\n`);
       sendText(res, 200, lines.join(''), 'text/plain');
@@ -120,13 +119,12 @@ export function reads(queue: ApiQueue, limits: UserLimits, sealer: Sealer): Read
 async function askSealed<Q extends keyof typeof contentSchemas>(
   queue: ApiQueue,
   sealer: Sealer,
-  { seal }: Pick<AuthorizedOrder<OrderName>, 'seal'>,
+  { name, seal }: { name: Q; seal: AuthorizedOrder<Q>['seal'] },
   host: string,
-  question: Q,
 ): Promise<z.infer<(typeof contentSchemas)[Q]>> {
   const sealed = seal({ use: 'answer', host });
-  const content = openAnswer(sealer, await queue.ask(host, question, sealed, {}), host, sealed);
-  const parsed = contentSchemas[question].safeParse(content);
+  const content = openAnswer(sealer, await queue.ask(host, name, sealed, {}), host, sealed);
+  const parsed = contentSchemas[name].safeParse(content);
   if (parsed.success) return parsed.data as z.infer<(typeof contentSchemas)[Q]>;
   throw new Failure(
     'host_unavailable',
