@@ -37,7 +37,7 @@ export function authorize(
   if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');
   const values = allows(claims, 'environment.read');
   const scope: Scope = { u: all.u, h: all.h, r: all.r ?? claims.r, values, types };
-  const order = { name: route.name, action: route.action, all, scope, wants } as Order;
+  const order = { name: route.name, all, scope, wants } as Order;
   assertReferencesAllowed(claims, order);
   return order;
 }

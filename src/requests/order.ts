@@ -1,5 +1,4 @@
 import type { Scope } from '../jobs/access/scope.ts';
-import type { Action } from '../jobs/actions.ts';
 import type { Change } from '../jobs/change.ts';
 import type { Parameters } from '../jobs/parameters.ts';
 import { isJobType, type JobType, type ReadWants } from '../jobs/registry.ts';
@@ -10,7 +9,7 @@ export type OrderName = keyof Wants;
 
 /** An authorized request. */
 export type OrderOf<N extends OrderName> = {
-  [K in N]: { name: K; action: Action | null; all: Parameters; scope: Scope; wants: Wants[K] };
+  [K in N]: { name: K; all: Parameters; scope: Scope; wants: Wants[K] };
 }[N];
 export type Order = OrderOf<OrderName>;
 

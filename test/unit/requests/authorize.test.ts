@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { allowsAction, allowsResource } from '../../../src/jobs/access/patterns.ts';
 import { actions, changesSomething } from '../../../src/jobs/actions.ts';
 import { Failure } from '../../../src/jobs/errors.ts';
+import { isJobType, reads } from '../../../src/jobs/registry.ts';
 import { authorize } from '../../../src/requests/authorize.ts';
 import type { OriginalRequest } from '../../../src/requests/original.ts';
 import { sourceOf } from '../../../src/requests/references.ts';
@@ -277,7 +278,7 @@ test('a change of a host is about that host, and each host is another request', 
   const drain = (h: string) =>
     ask({}, `PUT /host/draining?u=0&i=1&h=${h}`) as { wants: { fingerprint: string } };
   expect(drain('h1')).toMatchObject({
-    action: 'host.drain',
+    name: 'host.drain',
     wants: { command: { type: 'host.drain', params: { resource: 'h1' } } },
   });
   expect(drain('h1').wants.fingerprint).not.toBe(drain('h2').wants.fingerprint);
@@ -344,7 +345,8 @@ test('whatever the claims and the request: what comes out lies within the claims
       const order = ask(claims, `${line}?${new URLSearchParams(query)}`);
       if (typeof order === 'string') return;
       passed++;
-      const { all, action, scope, wants } = order;
+      const { name: kind, all, scope, wants } = order;
+      const action = isJobType(kind) ? kind : reads[kind].action;
       for (const name of ['u', 't', 'h'] as const) if (claims[name]) expect(all[name]).toBe(claims[name]);
       if (claims.r) {
         expect(scope.r).toBeDefined();
