@@ -18,8 +18,8 @@ export const maxToken = 2_048;
 const maxHeader = 512;
 
 const keyId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
-/** 32 bytes. */
-const point = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+/** A public or private key: 32 bytes in base64url. */
+export const point = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 
 const outerHeader = z.strictObject({
   alg: z.literal(agreement),

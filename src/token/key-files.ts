@@ -11,7 +11,7 @@ import {
 import { z } from 'zod';
 import { assertOwned, readTrusted } from '../lib/files/trusted-files.ts';
 import { parseJson } from '../lib/parse-json.ts';
-import { agreement, signing } from './format.ts';
+import { agreement, point, signing } from './format.ts';
 import type { DaemonKey, Keyring } from './keyring.ts';
 import type { NamedKey } from './mint.ts';
 
@@ -31,7 +31,6 @@ const roles = {
 export type KeyRole = keyof typeof roles;
 type Half = 'key' | 'pub';
 
-const point = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const keyFile = z.strictObject({
   kty: z.string(),
   crv: z.string(),
