@@ -1,5 +1,5 @@
 import { errorCodes, errorTable } from '../jobs/errors.ts';
-import { jobs, reads } from '../jobs/registry.ts';
+import { jobTypes, readNames } from '../jobs/registry.ts';
 import { streams } from '../jobs/rpc/streams.ts';
 import { hostStates } from '../jobs/types/host.ts';
 import { succeeds } from '../lib/async/succeeds.ts';
@@ -8,8 +8,7 @@ import type { ApiQueue } from '../queue/api-queue.ts';
 
 /** The metrics of an api. docs/metrics.md lists them all. */
 
-const types = Object.keys(jobs);
-const action = [...types, ...Object.keys(reads)];
+const action = [...jobTypes, ...readNames];
 const status = ['200', '202', '304', ...errorCodes.map((code) => String(errorTable[code].status))];
 const stream = ['job.log', ...Object.keys(streams)];
 
@@ -35,10 +34,10 @@ export const problems = new Counter('geard_problems_total', 'Error answers, by c
 // Starts at 0: Prometheus sees no increase in a series that appears with the value 1.
 for (const code of errorCodes) problems.add({ code }, 0);
 export const accepted = new Counter('geard_jobs_accepted_total', 'Requests that became jobs', {
-  type: types,
+  type: jobTypes,
 });
 export const replayed = new Counter('geard_jobs_replayed_total', 'Requests that joined the job of their id', {
-  type: types,
+  type: jobTypes,
 });
 export const openStreams = new Gauge('geard_streams_open', 'Streams that clients are reading', { stream });
 export const streamOpenings = new Counter(

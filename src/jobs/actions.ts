@@ -1,8 +1,7 @@
-import { type JobType, jobs, type ReadAction, reads } from './registry.ts';
+import { type JobType, jobTypes, type ReadAction, reads } from './registry.ts';
 
 export type Action = JobType | ReadAction;
 
-const jobTypes = Object.keys(jobs) as JobType[];
 const definitions = Object.values(reads);
 
 /** Everything a token can allow. */

@@ -55,11 +55,13 @@ export const reads = {
 export const aliases: readonly [ReadName, ReadDefinition][] = [['container.log', containerLogPut]];
 
 export type JobType = keyof typeof jobs;
+export const jobTypes = Object.keys(jobs) as JobType[];
 /** The parameters of a handler: the name of the resource, and those that the definition makes. */
 export type Params<T extends JobType> = { resource: string } & ReturnType<(typeof jobs)[T]['paramsOf']>;
 export type Result<T extends JobType> = z.infer<(typeof jobs)[T]['result']>;
 
 export type ReadName = keyof typeof reads;
+export const readNames = Object.keys(reads) as ReadName[];
 export type ReadAction = NonNullable<(typeof reads)[ReadName]['action']>;
 /** The document that a read answers with. */
 export type Answer<N extends ReadName> = z.infer<(typeof reads)[N]['answer']>;

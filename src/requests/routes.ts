@@ -11,7 +11,16 @@ import {
 } from '../jobs/define.ts';
 import { Failure } from '../jobs/errors.ts';
 import { type Parameters, requestIdOf, required } from '../jobs/parameters.ts';
-import { aliases, type Command, type JobType, jobs, type ReadName, reads } from '../jobs/registry.ts';
+import {
+  aliases,
+  type Command,
+  type JobType,
+  jobs,
+  jobTypes,
+  type ReadName,
+  readNames,
+  reads,
+} from '../jobs/registry.ts';
 import { parseBody } from './body.ts';
 import type { OrderName, Wants } from './order.ts';
 import type { OriginalRequest } from './original.ts';
@@ -46,8 +55,8 @@ export interface Route<N extends OrderName = OrderName> {
 
 /** All routes, from the definitions. */
 export const routes: readonly Route[] = [
-  ...(Object.keys(jobs) as JobType[]).map(changeRoute),
-  ...(Object.keys(reads) as ReadName[]).map((name) => readRoute(name, reads[name])),
+  ...jobTypes.map(changeRoute),
+  ...readNames.map((name) => readRoute(name, reads[name])),
   ...aliases.map(([name, definition]) => readRoute(name, definition)),
 ];
 

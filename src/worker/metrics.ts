@@ -1,12 +1,11 @@
 import { errorCodes } from '../jobs/errors.ts';
 import { jobStates } from '../jobs/job.ts';
-import { jobs } from '../jobs/registry.ts';
+import { jobTypes } from '../jobs/registry.ts';
 import { Counter, Gauge, Histogram } from '../lib/metrics/metric.ts';
 import { beginStep } from '../lib/tracing.ts';
 
 /** Metrics of a worker. docs/metrics.md lists all of them. */
 
-const type = Object.keys(jobs);
 const seconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
 
 /** Steps that jobs report. A test compares the handlers with this list. */
@@ -34,18 +33,18 @@ export const steps = [
 export const finished = new Counter(
   'geard_jobs_finished_total',
   'Finished jobs; code: the error code of failed jobs',
-  { type, state: jobStates, code: errorCodes },
+  { type: jobTypes, state: jobStates, code: errorCodes },
 );
 export const waitSeconds = new Histogram(
   'geard_job_wait_seconds',
   'Time from the acceptance of a job until its first start',
-  { type },
+  { type: jobTypes },
   seconds,
 );
 export const jobSeconds = new Histogram(
   'geard_job_duration_seconds',
   'Time from the start or restart of a job to its outcome',
-  { type, state: jobStates },
+  { type: jobTypes, state: jobStates },
   seconds,
 );
 export const stepSeconds = new Histogram(

@@ -1,7 +1,15 @@
 import type { z } from 'zod';
 import { emptyBody, type JobDefinition, neededBy, type ReadDefinition } from '../../jobs/define.ts';
 import { jobDocument } from '../../jobs/job.ts';
-import { aliases, type JobType, jobs, type ReadName, reads } from '../../jobs/registry.ts';
+import {
+  aliases,
+  type JobType,
+  jobs,
+  jobTypes,
+  type ReadName,
+  readNames,
+  reads,
+} from '../../jobs/registry.ts';
 
 type Described = Omit<ReadDefinition, 'select' | 'wants' | 'changes' | 'ofHost'>;
 
@@ -77,7 +85,7 @@ const readOperation = (name: ReadName, { select, errors, ...rest }: ReadDefiniti
 
 /** All requests that need a token. */
 export const operations = (): Operation[] => [
-  ...(Object.keys(jobs) as JobType[]).map(changeOperation),
-  ...(Object.keys(reads) as ReadName[]).map((name) => readOperation(name, reads[name])),
+  ...jobTypes.map(changeOperation),
+  ...readNames.map((name) => readOperation(name, reads[name])),
   ...aliases.map(([name, definition]) => ({ ...readOperation(name, definition), deprecated: true as const })),
 ];

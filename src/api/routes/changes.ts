@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { Failure, gearExists, limitReached, repositoryExists } from '../../jobs/errors.ts';
 import { isFinal } from '../../jobs/job.ts';
 import type { JobLimits } from '../../jobs/limits.ts';
-import { type Command, type JobType, jobs, specOf } from '../../jobs/registry.ts';
+import { type Command, type JobType, jobs, jobTypes, specOf } from '../../jobs/registry.ts';
 import type { Accepted, ApiQueue, JobSubmission } from '../../queue/api-queue.ts';
 import type { AuthorizedOrder, OrderHandler } from '../dispatch.ts';
 import { accepted, replayed } from '../metrics.ts';
@@ -14,7 +14,7 @@ import { unlessLost, waitForJob } from './job-routes.ts';
 /** Handlers of requests that become jobs. */
 export function changes(queue: ApiQueue): { [T in JobType]: OrderHandler<JobType> } {
   const handler: OrderHandler<JobType> = (req, res, order) => submit(queue, req, res, order);
-  return Object.fromEntries(Object.keys(jobs).map((type) => [type, handler])) as ReturnType<typeof changes>;
+  return Object.fromEntries(jobTypes.map((type) => [type, handler])) as ReturnType<typeof changes>;
 }
 
 /**
