@@ -9,7 +9,7 @@ export function createLocks(): Locks {
   return {
     async hold(key, work) {
       const before = tails.get(key) ?? Promise.resolve();
-      const mine = before.then(work, work);
+      const mine = before.then(work);
       const tail = mine.catch(() => undefined);
       tails.set(key, tail);
       try {
