@@ -50,8 +50,8 @@ export async function sendStream(
     await pump(metered(body, stream), res, signal);
     log.outcome = 'streamed';
   } catch (error) {
-    const byUs = log.reason === undefined ? 'source' : 'token';
-    brokenStreams.add({ stream, reason: byUs === 'source' && signal.aborted ? 'client' : byUs });
+    const reason = log.reason !== undefined ? 'token' : signal.aborted ? 'client' : 'source';
+    brokenStreams.add({ stream, reason });
     if (signal.aborted) return; // The client has left, or the api is stopping.
     log.outcome = brokenOff;
     log.reason = (error as Error).message;
