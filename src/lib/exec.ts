@@ -57,10 +57,9 @@ function options({ env, user }: ProgramOptions): Omit<SpawnOptions, 'stdio'> {
  */
 export function exec(program: string, args: string[], wanted: ExecOptions): Promise<ExecResult> {
   return traced('exec', program, async () => {
-    const signals = [timeoutSignal(wanted.deadline), ...(wanted.signal ? [wanted.signal] : [])];
     const child = spawn(program, args, {
       ...options(wanted),
-      signal: AbortSignal.any(signals),
+      signal: timeoutSignal(wanted.deadline, wanted.signal),
       killSignal: 'SIGKILL',
       stdio: ['ignore', 'pipe', 'pipe', ...(wanted.descriptor === undefined ? [] : [wanted.descriptor])],
     });

@@ -1,13 +1,11 @@
 /**
- * Returns a signal that aborts after some milliseconds, for AbortSignal.any: Node.js 20 may collect
- * an AbortSignal.timeout() that is only part of another signal, which then never aborts (compare
- * nodejs/node#65995). The timer does not keep the process running.
- *
- * @example const inTime = AbortSignal.any([signal, timeoutSignal(5_000)]);
+ * Returns a signal that aborts after some milliseconds, or with another signal. It is not made of
+ * an AbortSignal.timeout(): Node.js 20 may collect one that is only part of another signal, which
+ * then never aborts (compare nodejs/node#65995). The timer does not keep the process running.
  */
-export function timeoutSignal(milliseconds: number): AbortSignal {
+export function timeoutSignal(milliseconds: number, signal?: AbortSignal): AbortSignal {
   const controller = new AbortController();
   const abort = () => controller.abort(new DOMException('the time is up', 'TimeoutError'));
   setTimeout(abort, milliseconds).unref();
-  return controller.signal;
+  return signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
 }

@@ -207,7 +207,7 @@ const journalBusy: Notice = { event: 'missed', reason: 'the journal is busy: the
 /** Whether the mailbox has everything that is in the journal now. */
 async function isUpToDate(mailbox: Mailbox, signal: AbortSignal): Promise<boolean> {
   const newest = await newestCursor();
-  const soon = AbortSignal.any([signal, timeoutSignal(usualDelay)]);
+  const soon = timeoutSignal(usualDelay, signal);
   return newest === null || (await mailbox.passes(newest, soon));
 }
 

@@ -45,7 +45,7 @@ export function createSources(services: HostServices): Sources {
   /** Waits for a slot: each stream has its own process, and making an archive needs memory. */
   const waitForSlot = (name: StreamName, tenant: string, signal: AbortSignal) => {
     const isLog = name === 'container.log';
-    const inTime = AbortSignal.any([signal, timeoutSignal(turnTimeout)]);
+    const inTime = timeoutSignal(turnTimeout, signal);
     return (isLog ? logs : archives).wait(tenant, inTime).catch(() => {
       signal.throwIfAborted();
       throw isLog

@@ -82,7 +82,7 @@ export async function followJobs(bus: Bus, log: Logger) {
       const known = early.get(path);
       if (known !== undefined) return known;
       if (timesLost !== before) throw lost();
-      const inTime = AbortSignal.any([timeoutSignal(jobDeadline), ...(signal ? [signal] : [])]);
+      const inTime = timeoutSignal(jobDeadline, signal);
       try {
         const [result] = await once(ended, path, { signal: inTime });
         return result;

@@ -72,7 +72,7 @@ async function build({ services, signal, report }: JobContext): Promise<void> {
   const program = openProgram(script, [builtImage, await sourcesDigest()], {
     env: services.engine.clientEnv,
   });
-  const end = AbortSignal.any([signal, timeoutSignal(buildDeadline)]);
+  const end = timeoutSignal(buildDeadline, signal);
   end.addEventListener('abort', () => void program.kill());
   program.stdout.resume();
   const { status, stderr } = await program.ended;

@@ -9,9 +9,11 @@ import { timeoutSignal } from '../../../../src/lib/async/timeout-signal.ts';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-test('a signal that is part of another one aborts that one in time, whatever was collected before', async () => {
-  const never = new AbortController();
-  const inTime = AbortSignal.any([never.signal, timeoutSignal(1_000)]);
+test.each<[string, (never: AbortSignal) => AbortSignal]>([
+  ['is part of another one', (never) => AbortSignal.any([never, timeoutSignal(1_000)])],
+  ['is made with another one', (never) => timeoutSignal(1_000, never)],
+])('a signal that %s aborts in time, whatever was collected before', async (_, make) => {
+  const inTime = make(new AbortController().signal);
   const aborted = new Promise((resolve) => {
     inTime.addEventListener('abort', () => resolve((inTime.reason as Error).name));
   });
@@ -21,6 +23,14 @@ test('a signal that is part of another one aborts that one in time, whatever was
   }
   expect(inTime.aborted).toBe(false);
   expect(await aborted).toBe('TimeoutError');
+});
+
+test('a signal that is made with another one aborts with that one, with its reason', () => {
+  const other = new AbortController();
+  const inTime = timeoutSignal(1_000, other.signal);
+  other.abort(new Error('no more'));
+  expect(inTime.aborted).toBe(true);
+  expect(inTime.reason).toEqual(new Error('no more'));
 });
 
 test('no signal of src is made of a timeout of the platform, which may be collected', () => {
