@@ -104,7 +104,7 @@ export interface ReadInput {
   found: string;
 }
 
-/** A request that makes no job: a read, a stream, or a change of something but a resource. */
+/** A request that makes no job: a read, a stream, cancelling a job, or forgetting a host. */
 export interface ReadDefinition extends Route {
   /** The action that a token must allow; null: any valid token will do. */
   action: string | null;

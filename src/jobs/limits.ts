@@ -1,9 +1,8 @@
 import { z } from 'zod';
 
 /**
- * All limits of one user or one host, by the name of their option: settings, GET hosts, problem
- * documents and docs/limits.md use the same name. A user is the claim `u` of a token, or the token
- * if it has none.
+ * All limits of a user, a host and the queue, by the name of their option: settings, GET hosts,
+ * problem documents and docs/limits.md use the same name. A user is a tenant; see tenantOf.
  */
 
 /** A limit that is a number. */
