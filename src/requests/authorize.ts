@@ -28,13 +28,14 @@ export function authorize(
   const all = fix(claims, parseParameters(request.query));
   const { found } = match;
   const route = selectRoute(match, all);
-  const types = assertAllowed(claims, route);
+  const types = allowedTypes(claims, route);
   if (route.ofHost && claims.r !== undefined)
     throw new Failure('token_forbids', 'the token is for named resources, not for hosts');
   if (route.action !== null && changesSomething(route.action))
     assertChangeAllowed(claims, request, lifetimes);
   const wants = route.wants({ request, all, found });
-  if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i)) throw fixes('i');
+  if (claims.i !== undefined && 'id' in wants && wants.id !== parseRequestId(claims.i))
+    throw fixedByToken('i');
   const values = allows(claims, 'environment.read');
   const scope: Scope = { u: all.u, h: all.h, r: all.r ?? claims.r, values, types };
   const order = { name: route.name, all, scope, wants } as Order;
@@ -71,7 +72,7 @@ function fix(claims: Claims, given: Parameters): Parameters {
         );
       continue; // The claim leaves open which name it is.
     }
-    if (value !== undefined && !isSame(name, value, String(claim))) throw fixes(name);
+    if (value !== undefined && !isSame(name, value, String(claim))) throw fixedByToken(name);
     fixed[name] = String(claim);
   }
   return fixed;
@@ -82,14 +83,15 @@ function isSame(name: (typeof fixable)[number], value: string, claim: string): b
   return name === 'i' ? parseRequestId(value) === parseRequestId(claim) : value === claim;
 }
 
-const fixes = (name: string) =>
+const fixedByToken = (name: string) =>
   new Failure('token_forbids', `the token fixes ${name} to another value; leave ${name} out`);
 
 /**
- * Rejects an action that `a` does not cover. A token for jobs of some types may also watch those,
- * or its client could not follow the Location of an answer; only then it returns the types.
+ * The types of jobs that a request may see; undefined: no limit. A token for jobs of some types may
+ * also watch those, or its client could not follow the Location of an answer. Throws
+ * `token_forbids` for any other action that `a` does not cover.
  */
-function assertAllowed(claims: Claims, { action }: Route): string[] | undefined {
+function allowedTypes(claims: Claims, { action }: Route): string[] | undefined {
   if (action === null || allows(claims, action)) return undefined;
   const { a = [] } = claims;
   if (action === 'job.read' || action === 'job.log') {
