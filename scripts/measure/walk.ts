@@ -31,11 +31,9 @@ const presentLayout: readonly string[] = [
   'src/jobs/checked.ts',
   'src/jobs/fields/identifier.ts',
   'src/jobs/access/patterns.ts',
-  'src/jobs/types/container.ts',
   'src/requests/references.ts',
   // The api finds a host.
   'src/api/routes/changes.ts',
-  'src/api/placement.ts',
   'src/queue/api-queue.ts',
   // The queue accepts the job.
   'src/queue/accept/accept.ts',
