@@ -24,7 +24,11 @@ export type Directory = Pick<ApiQueue, 'hosts' | 'host' | 'findHolder'>;
  *
  * `spec`: the gear that the request installs, if it does.
  */
-export async function placementFor(queue: Directory, wanted?: string, spec?: GearSpec): Promise<Placement> {
+export async function placementFor(
+  queue: Directory,
+  wanted: string | undefined,
+  spec: GearSpec | undefined,
+): Promise<Placement> {
   const hosts = wanted === undefined ? await queue.hosts() : [await requireHost(queue, wanted)];
   const gone = hosts.filter(({ state }) => state === 'gone').map(({ name }) => name);
   // Only an installation may need it: other changes need not count the fleet.
@@ -92,11 +96,15 @@ function candidateFor(asked: Room, host: HostEntry): Candidate {
 }
 
 /** Returns the host of a gear's environment, where the gear must run; null if there is none. */
-const holderOfEnvironment = async (queue: Directory, { environment }: Partial<GearSpec> = {}) =>
-  environment === undefined ? null : queue.findHolder('environment', environment);
+const holderOfEnvironment = async (queue: Directory, spec: GearSpec | undefined) =>
+  spec?.environment === undefined ? null : queue.findHolder('environment', spec.environment);
 
 /** Returns the failure for a request that no host accepts, with the reason. */
-export async function noHost(queue: Directory, wanted?: string, spec?: GearSpec): Promise<Failure> {
+export async function noHost(
+  queue: Directory,
+  wanted: string | undefined,
+  spec: GearSpec | undefined,
+): Promise<Failure> {
   const needed = wanted ?? (await holderOfEnvironment(queue, spec));
   const draining = (await queue.hosts()).find((host) => host.draining && (needed ?? host.name) === host.name);
   if (draining) return hostDraining(draining.name);

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
 /**
- * All limits of a user, a host and the queue, by the name of their option: settings, GET hosts,
- * problem documents and docs/limits.md use the same name. A user is a tenant; see tenantOf.
+ * All limits of a user, a host and the queue, by the name of their option: settings, problem
+ * documents, docs/limits.md and, except for the queue's, GET hosts use the same name. A user is the
+ * claim `u` of a token, or the token if it has none.
  */
 
 /** A limit that is a number. */

@@ -8,7 +8,10 @@ import { wholeNumber } from './fields/schema.ts';
 import { jobStates } from './job.ts';
 import { archiveFormats, maxFollow, maxLines } from './rpc/streams.ts';
 
-/** Maximum number of seconds that a client may wait for a job to finish. */
+/**
+ * Maximum number of seconds that a client may wait for a job to finish. The pattern of Prefer in the
+ * OpenAPI document and the client repeat it.
+ */
 export const maxWait = 60;
 
 /** Maximum number of seconds that a job may wait for its host. */

@@ -91,7 +91,7 @@ export function claimArgument({ id, submission, placement, candidates, epoch }: 
   });
 }
 
-/** The room that a new gear needs on its host. */
+/** The room that a gear needs on its host. */
 export interface Room {
   /** MiB, except on the hosts in `memoryOn`. */
   memory: number;

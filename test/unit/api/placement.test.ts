@@ -84,7 +84,7 @@ test('a gear that names no memory needs what its host gives it', async () => {
   expect(gearMemory).toEqual({ usual: 512, others: new Map([['h3', 256]]) });
   const lying = await placementFor(directoryOf({ h1: giving(1e300, 0) }), undefined, plain);
   expect(lying.gearMemory.usual).toBe(2 ** 30);
-  const others = await placementFor(directoryOf(hosts));
+  const others = await placementFor(directoryOf(hosts), undefined, undefined);
   expect(others.candidates.map(({ avoid }) => avoid)).toEqual([0, 0, 0, 0]);
 });
 
@@ -108,13 +108,13 @@ test('a gear goes where it is granted what it asks for, and is refused where no 
 
 test('who can take nothing new is named', async () => {
   const drained = directoryOf({ h1: { state: 'draining' }, h2: { state: 'gone' } });
-  expect((await noHost(drained, undefined)).message).toBe(
+  expect((await noHost(drained, undefined, undefined)).message).toBe(
     'the host h1 is draining; PUT host/live lets it accept something new again',
   );
-  expect((await noHost(directoryOf({ h1: { state: 'gone', draining: true } }), 'h1')).message).toBe(
-    'the host h1 is draining; PUT host/live lets it accept something new again',
-  );
-  expect((await noHost(directoryOf({}), undefined)).message).toContain('no live host');
+  expect(
+    (await noHost(directoryOf({ h1: { state: 'gone', draining: true } }), 'h1', undefined)).message,
+  ).toBe('the host h1 is draining; PUT host/live lets it accept something new again');
+  expect((await noHost(directoryOf({}), undefined, undefined)).message).toContain('no live host');
 });
 
 test('of several draining hosts the one that the gear needs is named', async () => {
