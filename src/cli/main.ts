@@ -5,15 +5,15 @@ for (const stream of [process.stdout, process.stderr])
     if (error.code !== 'EPIPE') throw error;
   });
 const words = process.argv.slice(2);
-const createProgram = async (used?: readonly string[]) => (await import('./program.ts')).createProgram(used);
 // Shells complete at every Tab, and scripts ask for the version: no time to load commander.
 if (words[0] === '__complete') {
   const { printWords } = await import('./completion/complete.ts');
-  await printWords(words.slice(1), createProgram);
+  await printWords(words.slice(1));
 } else if (words.join() === '--version') {
   const { version } = await import('./version.ts');
   process.stdout.write(`${version}\n`);
 } else {
+  const { createProgram } = await import('./program.ts');
   await (await createProgram(words)).parseAsync();
 }
 // Open handles must not keep a closed role alive.

@@ -1,17 +1,13 @@
-import type { Command } from 'commander';
 import type { Flags } from '../options/config.ts';
 import type { OptionWords, Words } from './collect-words.ts';
 import { namesOf } from './names.ts';
 import { readWords } from './words.ts';
 
 /** `gear __complete -- WORD…`: prints the candidates for the last word. */
-export async function printWords(
-  words: readonly string[],
-  wholeProgram: () => Promise<Command>,
-): Promise<void> {
+export async function printWords(words: readonly string[]): Promise<void> {
   const given = words[0] === '--' ? words.slice(1) : words;
   // Pressing Tab never shows an error.
-  const found = await complete(given, wholeProgram).catch(() => []);
+  const found = await complete(given).catch(() => []);
   process.stdout.write(found.map((word) => `${word}\n`).join(''));
 }
 
@@ -19,13 +15,10 @@ export async function printWords(
  * Returns the candidates for the last of the words after `gear`. Returns none where a file is
  * possible: shells complete files themselves.
  */
-export async function complete(
-  words: readonly string[],
-  wholeProgram: () => Promise<Command>,
-): Promise<string[]> {
+export async function complete(words: readonly string[]): Promise<string[]> {
   const last = words.at(-1) ?? '';
   const before = words.slice(0, -1);
-  const command = findCommand(await readWords(wholeProgram), before);
+  const command = findCommand(await readWords(), before);
   const asked = optionThatTakes(command, before.at(-1));
   const flags = connectionIn(before);
   const all = asked ? await valuesOf(asked, flags) : await wordsFor(command, last, flags);

@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { readIfThere } from '../../lib/files/if-there.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import type { Words } from './collect-words.ts';
@@ -8,9 +7,12 @@ import type { Words } from './collect-words.ts';
 const builtFile = fileURLToPath(new URL('words.json', import.meta.url));
 
 /** Returns the words that may follow `gear`: those of the build, or else of the whole program. */
-export async function readWords(wholeProgram: () => Promise<Command>): Promise<Words> {
+export async function readWords(): Promise<Words> {
   const built = await readIfThere(builtFile);
   if (built !== null) return parseJson(built) as Words;
-  const { collectWords } = await import('./collect-words.ts');
-  return collectWords(await wholeProgram());
+  const [{ collectWords }, { createProgram }] = await Promise.all([
+    import('./collect-words.ts'),
+    import('../program.ts'),
+  ]);
+  return collectWords(await createProgram());
 }

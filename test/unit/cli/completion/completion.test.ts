@@ -9,7 +9,6 @@ import { promisify } from 'node:util';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { complete } from '../../../../src/cli/completion/complete.ts';
 import { scripts } from '../../../../src/cli/completion/scripts.ts';
-import { createProgram } from '../../../../src/cli/program.ts';
 
 afterEach(() => void vi.unstubAllEnvs());
 
@@ -38,7 +37,7 @@ function offered(words: string[], env: Record<string, string> = {}): Promise<str
   const settings = temporary();
   for (const [name, value] of Object.entries({ XDG_CACHE_HOME: settings, XDG_CONFIG_HOME: settings, ...env }))
     vi.stubEnv(name, value);
-  return complete(words, createProgram);
+  return complete(words);
 }
 
 function temporary(): string {
