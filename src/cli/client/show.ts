@@ -23,11 +23,15 @@ export function pairs(values: Readonly<Record<string, string | null | undefined>
 export const shortId = (id: string) => id.replace(/^0+(?=.)/, '');
 
 /** The options that name an api and its token, and the flags that commander makes of them. */
-const ofApi = { '--context': 'context', '--api': 'api', '--token-file': 'tokenFile' };
+export const connectionFlags: ReadonlyMap<string, string> = new Map([
+  ['--context', 'context'],
+  ['--api', 'api'],
+  ['--token-file', 'tokenFile'],
+]);
 
 /** Returns those of a command as they were given, each behind a space. */
 function apiOptions(flags: Flags): string {
-  const given = Object.entries(ofApi).flatMap(([option, name]) =>
+  const given = [...connectionFlags].flatMap(([option, name]) =>
     flags[name] === undefined ? [] : [` ${option} ${quote(String(flags[name]))}`],
   );
   return given.join('');

@@ -1,3 +1,4 @@
+import { connectionFlags } from '../client/show.ts';
 import type { Flags } from '../options/config.ts';
 import type { OptionWords, Words } from './collect-words.ts';
 import { namesOf } from './names.ts';
@@ -34,12 +35,6 @@ function findCommand(program: Words, words: readonly string[]): Words {
 
 const optionThatTakes = ({ options }: Words, word = '') =>
   options.find(({ names, takesValue }) => takesValue && names.includes(word));
-
-const connectionFlags = new Map([
-  ['--api', 'api'],
-  ['--token-file', 'tokenFile'],
-  ['--context', 'context'],
-]);
 
 /** Returns the flags that select the api. */
 const connectionIn = (words: readonly string[]): Flags =>
