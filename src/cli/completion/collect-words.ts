@@ -5,7 +5,7 @@ import { type NameKind, rowOf } from '../client/row.ts';
 export interface Words {
   commands: Record<string, Words>;
   /** The kind of names that its arguments are. */
-  names?: NameKind;
+  nameKind?: NameKind;
   options: OptionWords[];
 }
 
@@ -18,10 +18,10 @@ export interface OptionWords {
 
 /** Collects the words that may follow a command. All its subcommands must be loaded. */
 export function collectWords(command: Command): Words {
-  const names = rowOf(command)?.names;
+  const nameKind = rowOf(command)?.names;
   return {
     commands: Object.fromEntries(command.commands.map((child) => [child.name(), collectWords(child)])),
-    ...(names && { names }),
+    ...(nameKind && { nameKind }),
     options: command.options.flatMap(optionWords),
   };
 }

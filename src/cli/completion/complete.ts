@@ -54,7 +54,7 @@ async function valuesOf({ choices, names }: OptionWords, flags: Flags): Promise<
   return names.includes('--host') ? namesOf('host', flags) : [];
 }
 
-async function wordsFor({ options, commands, names }: Words, last: string, given: Flags): Promise<string[]> {
+async function wordsFor({ options, commands, nameKind }: Words, last: string, given: Flags) {
   if (last.startsWith('-')) return [...options.flatMap((option) => option.names[0] ?? []), '--help'];
-  return [...Object.keys(commands), ...(names ? await namesOf(names, given) : [])];
+  return [...Object.keys(commands), ...(nameKind ? await namesOf(nameKind, given) : [])];
 }
