@@ -26,16 +26,16 @@ export function fillRedisAcl(command: Command): void {
 
 async function aclLine(role: string, host: string | undefined, passwordFile: string): Promise<string> {
   if (!['api', 'worker', 'admin'].includes(role))
-    throw new BadConfig(['the role must be api, worker or admin']);
+    throw new BadConfig('the role must be api, worker or admin');
   if ((role === 'worker') !== (host !== undefined))
-    throw new BadConfig(['--host names the host of the worker: only for worker, and required there']);
+    throw new BadConfig('--host names the host of the worker: only for worker, and required there');
   if (host !== undefined && !hostName.safeParse(host).success)
-    throw new BadConfig(['--host: must be a host name, the same as the --host of the worker']);
+    throw new BadConfig('--host: must be a host name, the same as the --host of the worker');
   const password = await readSecret(passwordFile);
   if (password.length < fewest)
-    throw new BadConfig([
+    throw new BadConfig(
       `--password-file: the password must have at least ${fewest} characters; openssl rand -hex 32`,
-    ]);
+    );
   if (role === 'admin') return adminAcl(password);
   return role === 'api' ? apiAcl('geard-api', password) : workerAcl(`geard-${host}`, password, String(host));
 }

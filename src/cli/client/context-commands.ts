@@ -33,7 +33,7 @@ export function fillContext(context: Command): void {
 
 async function addContext(name: string, flags: Flags): Promise<number> {
   if (!contextName.safeParse(name).success)
-    throw new BadConfig(['a context is named with letters, digits, _, . and -']);
+    throw new BadConfig('a context is named with letters, digits, _, . and -');
   const { contexts } = await readContexts();
   // Only flags: the environment variables may be for another api.
   const { tokenFile, ...context } = readSettings(named, flags, {});

@@ -32,7 +32,7 @@ export async function readContexts(path = contextsPath()): Promise<Contexts> {
   if (text === null) return { current: null, contexts: {} };
   const parsed = contextsFile.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
-  throw new BadConfig([`${path} does not have the format that gear context writes; fix or remove it`]);
+  throw new BadConfig(`${path} does not have the format that gear context writes; fix or remove it`);
 }
 
 /** Writes the contexts. No other user may read the file: it shows where tokens are. */
@@ -48,5 +48,5 @@ export async function findContext(name: string | undefined): Promise<Context | u
   if (chosen === null) return undefined;
   const found = Object.hasOwn(contexts, chosen) ? contexts[chosen] : undefined;
   if (found) return found;
-  throw new BadConfig([`there is no context ${chosen.slice(0, 70)}; gear context ls lists all`]);
+  throw new BadConfig(`there is no context ${chosen.slice(0, 70)}; gear context ls lists all`);
 }

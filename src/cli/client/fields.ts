@@ -17,7 +17,7 @@ export function variableOf(text: string): EnvironmentVariable {
   if (equals > 0) return { name: text.slice(0, equals), value: text.slice(equals + 1) };
   const value = equals < 0 ? environment[text] : undefined;
   if (value !== undefined) return { name: text, value };
-  throw new BadConfig([`${shown(text)}: a variable is NAME=value; NAME alone only where it is set here`]);
+  throw new BadConfig(`${shown(text)}: a variable is NAME=value; NAME alone only where it is set here`);
 }
 
 /**
@@ -49,7 +49,7 @@ const port = /^(?:(\d{1,5}):)?(\d{1,5})$/;
 export function portOf(text: string): { internal: number; external?: number } {
   const [, external, internal] = port.exec(text) ?? [];
   if (internal === undefined)
-    throw new BadConfig([`${shown(text)}: a port is EXTERNAL:INTERNAL or INTERNAL, such as 8080:80`]);
+    throw new BadConfig(`${shown(text)}: a port is EXTERNAL:INTERNAL or INTERNAL, such as 8080:80`);
   return { internal: Number(internal), ...(external !== undefined && { external: Number(external) }) };
 }
 
@@ -57,7 +57,7 @@ export function portOf(text: string): { internal: number; external?: number } {
 export function volumeOf(text: string): { name: string; path: string; of?: string } {
   const [name = '', path, of, ...more] = text.split(':');
   if (path === undefined || more.length > 0)
-    throw new BadConfig([`${shown(text)}: a volume is NAME:PATH or NAME:PATH:GEAR, such as data:/data`]);
+    throw new BadConfig(`${shown(text)}: a volume is NAME:PATH or NAME:PATH:GEAR, such as data:/data`);
   return { name, path, ...(of !== undefined && { of }) };
 }
 

@@ -50,7 +50,7 @@ async function variablesFor(flags: Flags): Promise<NodeJS.ProcessEnv> {
   const { api, context } = flags as { api?: string; context?: string };
   const own = environment['GEARD_API'];
   if (context !== undefined && api !== undefined)
-    throw new BadConfig(['--context says where the api is; leave out --api']);
+    throw new BadConfig('--context says where the api is; leave out --api');
   if (api !== undefined) return own === undefined || own === api ? environment : {};
   if (context === undefined && own !== undefined) return environment;
   const found = await findContext(context);
@@ -71,7 +71,7 @@ export async function settleUser({ connection, client, signal }: Session): Promi
 async function readToken(file: string): Promise<string> {
   const token = (await readSecret(file)).trim();
   if (/^[\x21-\x7e]{1,4096}$/.test(token)) return token;
-  throw new BadConfig([`--token-file: there is no token in the first line of ${file}`]);
+  throw new BadConfig(`--token-file: there is no token in the first line of ${file}`);
 }
 
 /** The user has pressed Ctrl-C. The api continues accepted work. */

@@ -74,10 +74,10 @@ function settingsFor(host: string, flags: AddFlags) {
     '--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)':
       flags.adminPasswordFile === undefined && flags.aclFile === undefined,
   });
-  if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong);
+  if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong.join('\n'));
   const ofWorker = { ...given, redisUser: userOf(host), redisPasswordFile: 'redis.password' };
   const refused = contradictions('worker', ofWorker);
-  if (refused.length > 0) throw new BadConfig(refused);
+  if (refused.length > 0) throw new BadConfig(refused.join('\n'));
   return { ...given, redis, keys };
 }
 
@@ -85,14 +85,14 @@ function settingsFor(host: string, flags: AddFlags) {
 async function keysForHosts(directory: string): Promise<Record<string, string>> {
   const { keyNames, readKeyring } = await import('../../token/key-files.ts');
   const { problems } = await readKeyring(directory);
-  if (problems[0] !== undefined) throw new BadConfig([problems[0]]);
+  if (problems[0] !== undefined) throw new BadConfig(problems[0]);
   const files: Record<string, string> = {};
   for (const [file, , role, half] of await keyNames(directory)) {
     if ((role === 'issuer') === (half === 'pub')) files[file] = await readTrusted(join(directory, file));
   }
   const has = (end: string) => Object.keys(files).some((file) => file.endsWith(end));
   if (has('.daemon.key') && has('.issuer.pub')) return files;
-  throw new BadConfig([`--keys: ${directory} must have a daemon.key and an issuer.pub; gear token keygen`]);
+  throw new BadConfig(`--keys: ${directory} must have a daemon.key and an issuer.pub; gear token keygen`);
 }
 
 /** Creates the user as an administrator. Says so when Redis would lose it. */
@@ -115,8 +115,6 @@ async function addToRedis(
 async function addToFile(file: string, user: string, line: string): Promise<void> {
   const text = await readFile(file, 'utf8');
   if (text.split('\n').some((one) => one.startsWith(`user ${user} `)))
-    throw new BadConfig([
-      `--acl-file: ${user} is in ${file} already; remove that line to add the host again`,
-    ]);
+    throw new BadConfig(`--acl-file: ${user} is in ${file} already; remove that line to add the host again`);
   await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${line}\n`);
 }

@@ -30,9 +30,9 @@ export function joinCommand(): Command {
 async function joinFleet(settings: string, start: boolean): Promise<number> {
   const invitation = readInvitation(await readText(process.stdin));
   if (!invitation)
-    throw new BadConfig([
+    throw new BadConfig(
       'standard input is not the output of "gear host add"; paste all of it, including END',
-    ]);
+    );
   await assertNameKept(settings, invitation);
   const keys = join(settings, 'keys');
   await mkdir(keys, { recursive: true, mode: 0o700 });
@@ -53,9 +53,9 @@ async function assertNameKept(settings: string, { host }: Invitation): Promise<v
     const name = [...((await readIfThere(file)) ?? '').matchAll(/^GEARD_HOST=(.*)$/gm)].at(-1)?.[1];
     if (name === host) return;
     if (name === undefined) continue;
-    throw new BadConfig([
+    throw new BadConfig(
       `this host has joined as ${name}; remove GEARD_HOST from ${file} if it should be ${host}`,
-    ]);
+    );
   }
 }
 

@@ -23,15 +23,9 @@ export type Config = Pick<Settings, AlwaysSet> & {
 /** Flags of a command by name, as commander passes them. */
 export type Flags = Readonly<Record<string, unknown>>;
 
-/** Invalid settings, one readable line for each. */
+/** Invalid settings, or wrong usage: its message has a readable line for each fault. */
 export class BadConfig extends Error {
-  readonly lines: string[];
-
-  constructor(lines: string[]) {
-    super(lines.join('\n'));
-    this.name = 'BadConfig';
-    this.lines = lines;
-  }
+  override readonly name = 'BadConfig';
 }
 
 /** Returns the lines whose conditions hold. */
@@ -45,7 +39,7 @@ export const linesWhere = (rules: Readonly<Record<string, boolean>>): string[] =
 export function readConfig(role: Role, flags: Flags, variables: NodeJS.ProcessEnv = environment): Config {
   const settings = readSettings(roleOptions[role], flags, variables) as Partial<Settings>;
   const wrong = contradictions(role, settings);
-  if (wrong.length > 0) throw new BadConfig(wrong);
+  if (wrong.length > 0) throw new BadConfig(wrong.join('\n'));
   return complete(settings);
 }
 
@@ -86,7 +80,7 @@ export function readSettings<N extends OptionName>(
     if (parsed.success) settings[name] = parsed.data;
     else wrong.push(`${source}: ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
   }
-  if (wrong.length > 0) throw new BadConfig(wrong);
+  if (wrong.length > 0) throw new BadConfig(wrong.join('\n'));
   return settings as never;
 }
 

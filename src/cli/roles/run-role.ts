@@ -67,8 +67,7 @@ export async function runRole(role: Role, flags: Flags): Promise<number> {
     log.info('stopped');
     return why instanceof Error ? 1 : 0;
   } catch (error) {
-    const lines = error instanceof BadConfig ? error.lines : (error as Error).message.split('\n');
-    for (const line of lines) process.stderr.write(`gear ${role}: ${line}\n`);
+    for (const line of (error as Error).message.split('\n')) process.stderr.write(`gear ${role}: ${line}\n`);
     if (!(error instanceof BadConfig)) return 1;
     process.stderr.write(`"gear ${role} --help" shows all options\n`);
     return 2;

@@ -37,7 +37,7 @@ function settingsOf(flags: Flags) {
   const settings = readSettings(named, flags);
   const { keys, fleet, ...hours } = settings;
   if (keys === undefined)
-    throw new BadConfig(['--keys is missing: the directory with the keys; gear token keygen creates one']);
+    throw new BadConfig('--keys is missing: the directory with the keys; gear token keygen creates one');
   return { keys, fleet, lifetimes: lifetimesOf(hours) };
 }
 

@@ -36,7 +36,7 @@ export async function createToken(flags: CreateFlags, settings: TokenSettings): 
   const hash = body === undefined ? undefined : await hashOf(body);
   const { api } = readSettings(['api'], flags);
   if (patterns.length === 0)
-    throw new BadConfig([`--action is missing: one of ${actions.join(', ')}, or *.* for all`]);
+    throw new BadConfig(`--action is missing: one of ${actions.join(', ')}, or *.* for all`);
   const claims = claimsOf(flags, settings.fleet, hash);
   const allowed = patterns.flatMap((pattern) => known(pattern));
   assertLifetime(claims, settings.lifetimes, allowed);
@@ -56,25 +56,25 @@ const newId = () => randomBytes(16).toString('hex');
 
 async function hashOf(file: string): Promise<string> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new BadConfig([`--body: ${file} cannot be read (${error.code})`]);
+    throw new BadConfig(`--body: ${file} cannot be read (${error.code})`);
   });
   if (bytes.length > maxBody)
-    throw new BadConfig([`--body: ${file} exceeds 100 KiB, the maximum that an api accepts`]);
+    throw new BadConfig(`--body: ${file} exceeds 100 KiB, the maximum that an api accepts`);
   return createHash('sha256').update(bytes).digest('base64url');
 }
 
 function claimsOf(flags: CreateFlags, fleet: string, hash: string | undefined): TokenClaims {
   const { action: a, u, t, r, h, once } = flags;
   const span = parseDuration(flags.expires);
-  if (!span) throw new BadConfig(['--expires: must be a time span such as 90s, 15m, 24h or 7d']);
-  if (once && flags.i !== undefined) throw new BadConfig(['--once makes up a request id; leave out --i']);
+  if (!span) throw new BadConfig('--expires: must be a time span such as 90s, 15m, 24h or 7d');
+  if (once && flags.i !== undefined) throw new BadConfig('--once makes up a request id; leave out --i');
   const i = once ? newId() : flags.i;
   const iat = Math.floor(Date.now() / 1000);
   const given = { aud: fleet, iat, d: iat + span, u, i, t, r, h, a, b: hash };
   const claims = tokenClaims.safeParse(
     Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   );
-  if (!claims.success) throw new BadConfig([explain(claims.error)]);
+  if (!claims.success) throw new BadConfig(explain(claims.error));
   return claims.data;
 }
 
@@ -82,9 +82,9 @@ function claimsOf(flags: CreateFlags, fleet: string, hash: string | undefined): 
 function known(pattern: string): Action[] {
   const meant = actions.filter((action) => allowsAction(pattern, action));
   if (meant.length > 0) return meant;
-  throw new BadConfig([
+  throw new BadConfig(
     `--action: there is no ${pattern}; there are ${actions.join(', ')}, and patterns such as *.read`,
-  ]);
+  );
 }
 
 function assertLifetime({ d, iat }: TokenClaims, lifetimes: Lifetimes, allowed: Action[]): void {
@@ -92,23 +92,21 @@ function assertLifetime({ d, iat }: TokenClaims, lifetimes: Lifetimes, allowed: 
   const longest = changing ? lifetimes.change : lifetimes.read;
   if (d - iat <= longest) return;
   const what = changing ? 'a token that changes something' : 'a token that reads';
-  throw new BadConfig([
+  throw new BadConfig(
     `--expires: ${what} is accepted for ${sayDuration(longest)} at most; ask for less, or run every daemon, api and ` +
       `worker with another ${changing ? '--token-hours' : '--token-read-hours'}, and use it here too`,
-  ]);
+  );
 }
 
 /** Returns the only allowed action. Throws `BadConfig` for several, or for a missing claim. */
 function theOnlyAction(flag: '--url' | '--curl', allowed: Action[], claims: TokenClaims): Action {
   const [action, ...others] = allowed;
   if (action === undefined || others.length > 0)
-    throw new BadConfig([`${flag} needs exactly one --action, because the address depends on it`]);
+    throw new BadConfig(`${flag} needs exactly one --action, because the address depends on it`);
   const missing = missingFor(action, claims);
   if (missing.length > 0) {
     const flags = missing.map((name) => `--${name}`).join(' and ');
-    throw new BadConfig([
-      `${flag}: ${action} needs ${flags}; give ${missing.length > 1 ? 'them' : 'it'} here`,
-    ]);
+    throw new BadConfig(`${flag}: ${action} needs ${flags}; give ${missing.length > 1 ? 'them' : 'it'} here`);
   }
   return action;
 }

@@ -37,7 +37,7 @@ async function given({ args, flags }: Call<Flags>): Promise<EnvironmentVariable[
   const [, ...texts] = args;
   const variables = await variablesFrom(flags.file, texts);
   if (variables.length > 0 || flags.file !== undefined) return variables;
-  throw new BadConfig(['name a variable, such as GREETING=hello, or a file of them with -f']);
+  throw new BadConfig('name a variable, such as GREETING=hello, or a file of them with -f');
 }
 
 /** Creates a command that sends the variables given to it. */

@@ -28,7 +28,7 @@ export const list: Row<ListFlags> = {
   ],
   async run(call) {
     const { state, gear, host, user, number } = call.flags;
-    if (!/^[1-9]\d{0,6}$/.test(number)) throw new BadConfig(['--number: must be a whole number above 0']);
+    if (!/^[1-9]\d{0,6}$/.test(number)) throw new BadConfig('--number: must be a whole number above 0');
     const jobs = await readPages(
       (asked) =>
         call.client.job.list({ state, r: gear, h: host, u: user, ...asked }, { signal: call.signal }),

@@ -31,7 +31,7 @@ export const logs: Row<LogFlags> = {
   async run(call) {
     const { args: names, json } = call;
     if (json && names.length > 1)
-      throw new BadConfig(['--json: name only one gear, because the lines do not name it']);
+      throw new BadConfig('--json: name only one gear, because the lines do not name it');
     const printer = createPrinter(call);
     const print = async (name: string) => {
       try {
@@ -81,7 +81,7 @@ const askedBy = ({ follow, number, host, for: duration }: LogFlags, name: string
 function secondsOf(duration = '0s'): number {
   const seconds = parseDuration(duration);
   if (seconds !== null) return seconds;
-  throw new BadConfig(['--for: must be a number and s, m, h or d, such as 30s or 1h']);
+  throw new BadConfig('--for: must be a number and s, m, h or d, such as 30s or 1h');
 }
 
 /**

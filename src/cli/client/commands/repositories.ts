@@ -48,7 +48,7 @@ export const archive: Row<ArchiveFlags> = {
     const [r = '', ref] = call.args;
     const { output = '-', host } = call.flags;
     if (output === '-' && process.stdout.isTTY)
-      throw new BadConfig(['an archive is not for a terminal; name a file with -o']);
+      throw new BadConfig('an archive is not for a terminal; name a file with -o');
     const format = call.flags.format ?? archiveFormats.find((one) => output.endsWith(`.${one}`));
     const response = await call.client.content.archive({ r, ref, format, h: host }, { signal: call.signal });
     if (output !== '-') await writeWhole(output, response);

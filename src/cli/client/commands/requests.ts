@@ -81,7 +81,7 @@ async function send(call: Call<ApiFlags>, method: Method, headers: Headers): Pro
 function addressOf({ args, connection: { api, user } }: Call<ApiFlags>, method: Method): URL {
   const [path = ''] = args;
   const address = `${api}/${path.replace(/^\//, '')}`;
-  if (!URL.canParse(address)) throw new BadConfig([`${path.slice(0, 70)} is not a path, such as /hosts`]);
+  if (!URL.canParse(address)) throw new BadConfig(`${path.slice(0, 70)} is not a path, such as /hosts`);
   const url = new URL(address);
   const makesJob = Object.values(operations).some(
     (one) => one.answer === 'job' && one.method === method && url.pathname.endsWith(one.path),
