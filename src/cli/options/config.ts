@@ -37,7 +37,7 @@ export const linesWhere = (rules: Readonly<Record<string, boolean>>): string[] =
  * and nowhere else. Throws `BadConfig` with all problems.
  */
 export function readConfig(role: Role, flags: Flags, variables: NodeJS.ProcessEnv = environment): Config {
-  const settings = readSettings(roleOptions[role], flags, variables) as Partial<Settings>;
+  const settings = readSettings(roleOptions[role], flags, variables);
   const wrong = contradictions(role, settings);
   if (wrong.length > 0) throw new BadConfig(wrong.join('\n'));
   return complete(settings);
