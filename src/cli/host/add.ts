@@ -83,16 +83,17 @@ function settingsFor(host: string, flags: AddFlags) {
 
 /** Returns the keys that a worker needs: those that open tokens, and those that verify them. */
 async function keysForHosts(directory: string): Promise<Record<string, string>> {
-  const { keyNames, readKeyring } = await import('../../token/key-files.ts');
-  const { problems } = await readKeyring(directory);
-  if (problems[0] !== undefined) throw new BadConfig(problems[0]);
+  const [{ keyNames, readKeyring }, { keyFaults }] = await Promise.all([
+    import('../../token/key-files.ts'),
+    import('../../token/watch-keys.ts'),
+  ]);
+  const faults = keyFaults(directory, await readKeyring(directory));
+  if (faults.length > 0) throw new BadConfig(faults.join('\n'));
   const files: Record<string, string> = {};
   for (const [file, , role, half] of await keyNames(directory)) {
     if ((role === 'issuer') === (half === 'pub')) files[file] = await readTrusted(join(directory, file));
   }
-  const has = (end: string) => Object.keys(files).some((file) => file.endsWith(end));
-  if (has('.daemon.key') && has('.issuer.pub')) return files;
-  throw new BadConfig(`--keys: ${directory} must have a daemon.key and an issuer.pub; gear token keygen`);
+  return files;
 }
 
 /** Creates the user as an administrator. Says so when Redis would lose it. */

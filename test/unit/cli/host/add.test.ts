@@ -54,6 +54,15 @@ test('a Redis with TLS needs no such switch', async () => {
   expect(invitationIn(stdout)).not.toHaveProperty('insecureRedis');
 });
 
+test('keys that would let no worker start are refused before a user is made', async () => {
+  await rm(directory, { recursive: true });
+  await makeKeys(directory, ['issuer']);
+  await writeFile(acl, '');
+  const { status, stderr } = await added('--redis', 'rediss://10.0.0.1', '--acl-file', acl);
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/daemon\.key .*gear token keygen/)]);
+  expect(await readFile(acl, 'utf8')).toBe('');
+});
+
 test('a user that Redis does not save is told with the reason of Redis and the way by --acl-file', async () => {
   const admin = join(directory, 'admin');
   await writeFile(admin, 'a-password\n', { mode: 0o600 });
