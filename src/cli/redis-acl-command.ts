@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { hostName } from '../jobs/fields/identifier.ts';
 import { readSecret } from '../lib/files/trusted-files.ts';
 import { adminAcl, apiAcl, workerAcl } from '../queue/redis/acl.ts';
@@ -7,16 +7,19 @@ import { BadConfig } from './options/config.ts';
 
 const fewest = 16;
 
+const roles = ['api', 'worker', 'admin'] as const;
+type AclRole = (typeof roles)[number];
+
 /** `gear redis-acl`: prints the line of Redis's ACL file for a role. */
 export function fillRedisAcl(command: Command): void {
   command
-    .argument('<role>', 'api, worker or admin')
+    .addArgument(new Argument('<role>', 'who logs in with it').choices(roles))
     .option('--host <name>', 'the host of the worker')
     .requiredOption(
       '--password-file <file>',
       'file whose first line is the password; the ACL contains only its SHA-256',
     )
-    .action((role: string, { host, passwordFile }: { host?: string; passwordFile: string }) =>
+    .action((role: AclRole, { host, passwordFile }: { host?: string; passwordFile: string }) =>
       act(async () => {
         process.stdout.write(`${await aclLine(role, host, passwordFile)}\n`);
         return 0;
@@ -24,9 +27,7 @@ export function fillRedisAcl(command: Command): void {
     );
 }
 
-async function aclLine(role: string, host: string | undefined, passwordFile: string): Promise<string> {
-  if (!['api', 'worker', 'admin'].includes(role))
-    throw new BadConfig('the role must be api, worker or admin');
+async function aclLine(role: AclRole, host: string | undefined, passwordFile: string): Promise<string> {
   if ((role === 'worker') !== (host !== undefined))
     throw new BadConfig('--host names the host of the worker: only for worker, and required there');
   if (host !== undefined && !hostName.safeParse(host).success)
