@@ -38,5 +38,5 @@ async function aclLine(role: AclRole, host: string | undefined, passwordFile: st
       `--password-file: the password must have at least ${fewest} characters; openssl rand -hex 32`,
     );
   if (role === 'admin') return adminAcl(password);
-  return role === 'api' ? apiAcl('geard-api', password) : workerAcl(`geard-${host}`, password, String(host));
+  return role === 'api' ? apiAcl(password) : workerAcl(password, String(host));
 }

@@ -34,10 +34,7 @@ async function connect(username: string): Promise<Redis> {
 
 beforeAll(async () => {
   redis = await openTestRedis();
-  const lines = [
-    apiAcl('geard-api', 'geard-api'),
-    ...['h1', 'h2'].map((h) => workerAcl(`geard-${h}`, `geard-${h}`, h)),
-  ];
+  const lines = [apiAcl('geard-api'), ...['h1', 'h2'].map((h) => workerAcl(`geard-${h}`, h))];
   for (const line of lines) await redis.redis.call('ACL', ['SETUSER', ...rulesOf(line)]);
   api = await connect('geard-api');
   worker = await connect('geard-h1');

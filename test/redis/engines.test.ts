@@ -135,7 +135,7 @@ describe.each(places)('%s', (_, open) => {
 test('a user that is made in a Cluster is there on every node', async () => {
   const cluster = await openTestCluster();
   try {
-    const make = () => makeUser({ url: cluster.url }, workerAcl('geard-h7', 'a-password-of-h7', 'h7'));
+    const make = () => makeUser({ url: cluster.url }, workerAcl('a-password-of-h7', 'h7'));
     expect(await make()).toContain('not configured to use an ACL file');
     for (const node of cluster.nodes) expect(await node.call('ACL', ['USERS'])).toContain('geard-h7');
     await expect(make()).rejects.toThrow('ACL DELUSER geard-h7');

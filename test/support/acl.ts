@@ -10,10 +10,7 @@ export const passwords = { 'geard-api': 'the-password-of-apis', 'geard-h1': 'the
 
 /** Gives an api and the worker of h1 users of their own, on every server that may come to be a master. */
 export async function makeUsers(servers: Redis[]): Promise<void> {
-  const lines = [
-    apiAcl('geard-api', passwords['geard-api']),
-    workerAcl('geard-h1', passwords['geard-h1'], 'h1'),
-  ];
+  const lines = [apiAcl(passwords['geard-api']), workerAcl(passwords['geard-h1'], 'h1')];
   for (const server of servers)
     for (const line of lines) await server.call('ACL', ['SETUSER', ...rulesOf(line)]);
 }

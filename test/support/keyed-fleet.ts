@@ -147,9 +147,9 @@ export async function openKeyedFleet(
 /** An ACL file as `gear redis-acl` prints it, and a file with the password of each user. */
 async function writeAcl(directory: string): Promise<string> {
   const users = {
-    'geard-api': (password: string) => apiAcl('geard-api', password),
-    'geard-h1': (password: string) => workerAcl('geard-h1', password, 'h1'),
-    'geard-h2': (password: string) => workerAcl('geard-h2', password, 'h2'),
+    'geard-api': apiAcl,
+    'geard-h1': (password: string) => workerAcl(password, 'h1'),
+    'geard-h2': (password: string) => workerAcl(password, 'h2'),
   };
   const lines = ['user default on nopass ~* &* +@all'];
   for (const [user, acl] of Object.entries(users)) {

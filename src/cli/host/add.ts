@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { hostName } from '../../jobs/fields/identifier.ts';
 import { readSecret, readTrusted } from '../../lib/files/trusted-files.ts';
-import { workerAcl } from '../../queue/redis/acl.ts';
+import { workerAcl, workerUser } from '../../queue/redis/acl.ts';
 import { act } from '../act.ts';
 import { BadConfig, contradictions, type Flags, linesWhere, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
@@ -38,12 +38,10 @@ export function addCommand(): Command {
     .action((name: string, flags: AddFlags) => act(() => add(name, flags)));
 }
 
-const userOf = (host: string) => `geard-${host}`;
-
 async function add(host: string, flags: AddFlags): Promise<number> {
   const { redis, redisCa, insecureRedis, keys, fleet } = settingsFor(host, flags);
   const password = randomBytes(32).toString('hex');
-  const user = userOf(host);
+  const user = workerUser(host);
   const text = writeInvitation({
     v: 1,
     host,
@@ -55,7 +53,7 @@ async function add(host: string, flags: AddFlags): Promise<number> {
     ...(redisCa !== undefined && { ca: await readTrusted(redisCa) }),
     ...(insecureRedis && { insecureRedis }),
   });
-  const line = workerAcl(user, password, host);
+  const line = workerAcl(password, host);
   if (flags.aclFile !== undefined) await addToFile(flags.aclFile, user, line);
   else await addToRedis({ redis, redisCa, flags }, user, line);
   process.stderr.write(`gear: ${user} is made; run this as root on the host, where geard is installed:\n`);
@@ -75,7 +73,7 @@ function settingsFor(host: string, flags: AddFlags) {
       flags.adminPasswordFile === undefined && flags.aclFile === undefined,
   });
   if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong.join('\n'));
-  const ofWorker = { ...given, redisUser: userOf(host), redisPasswordFile: 'redis.password' };
+  const ofWorker = { ...given, redisUser: workerUser(host), redisPasswordFile: 'redis.password' };
   const refused = contradictions('worker', ofWorker);
   if (refused.length > 0) throw new BadConfig(refused.join('\n'));
   return { ...given, redis, keys };

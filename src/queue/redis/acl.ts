@@ -27,9 +27,9 @@ const dataCommands = words`@read @write -@admin -@dangerous -@scripting -scan -r
  * The line for an api: it adds requests, reads everything of geard, and changes nothing that
  * belongs to a worker.
  */
-export function apiAcl(name: string, password: string): string {
+export function apiAcl(password: string): string {
   const queue = (part: string) => `${keys.queuePrefix(any)}:${queueName}:${part}`;
-  return line(name, password, [
+  return line('geard-api', password, [
     rules(always),
     rules(reading, { read: ['geard:*'] }),
     rules(scripts, { write: ['geard:*'] }),
@@ -59,10 +59,13 @@ export function apiAcl(name: string, password: string): string {
   ]);
 }
 
+/** The user of the worker of a host. */
+export const workerUser = (host: string) => `geard-${host}`;
+
 /** The line for the worker of a host: everything of that host, and nothing else. */
-export function workerAcl(name: string, password: string, host: string): string {
+export function workerAcl(password: string, host: string): string {
   const own = `geard:{${host}}:*`;
-  return line(name, password, [
+  return line(workerUser(host), password, [
     rules([...dataCommands, ...always, ...scripts], { write: [own] }),
     rules(words`publish subscribe unsubscribe`, { channels: [own] }),
     rules(words`subscribe unsubscribe`, { channels: [channels.who] }),

@@ -4,7 +4,7 @@ import { makeUser } from '../../../../src/queue/redis/acl-user.ts';
 import { openAclServer } from '../../../support/acl-server.ts';
 import { freePort } from '../../../support/free-port.ts';
 
-const line = workerAcl('geard-h2', 'a-password-of-h2', 'h2');
+const line = workerAcl('a-password-of-h2', 'h2');
 
 test('a user is made with the rules of its line, and saved', async () => {
   const { url, sent } = await openAclServer();
