@@ -104,7 +104,7 @@ export const optionTable = namedOptions({
   },
   redisUser: optional(
     '<name>',
-    z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ and -'),
+    z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, 'must be 1 to 128 letters, digits, _ and -'),
     'the Redis user to log in as; see gear redis-acl',
   ),
   redisPasswordFile: file('file whose first line is the Redis password; no other user may read it'),

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Invitation, writeInvitation } from '../../../../src/cli/host/invitation.ts';
 import { joinCommand, startWorker } from '../../../../src/cli/host/join.ts';
+import { workerUser } from '../../../../src/queue/redis/acl.ts';
 
 let settings: string;
 beforeEach(async () => {
@@ -44,6 +45,12 @@ test.each(['geard.env', 'worker.env'])('a host that has another name by %s keeps
   await given(file, '#GEARD_HOST=h3\nGEARD_HOST=h2\n');
   const stderr = `gear: this host has joined as h2; remove GEARD_HOST from ${join(settings, file)} if it should be h1\n`;
   expect(await joined()).toEqual({ status: 2, stderr });
+});
+
+test('a host with the longest name joins as the user that gear host add has made for it', async () => {
+  const host = 'h'.repeat(63);
+  expect(await joined({ ...invitation, host, user: workerUser(host) })).toEqual({ status: 0, stderr: '' });
+  expect(await worker()).toContain(`GEARD_REDIS_USER=geard-${host}\n`);
 });
 
 test('a name in worker.env overrides the one in geard.env', async () => {
