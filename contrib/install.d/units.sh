@@ -87,7 +87,6 @@ make_redis() {
     new_password >"$settings/api/redis.password"
     new_password >"$settings/redis.password"
     redis_settings geard-api "$settings/api/redis.password" >>"$settings/api.env"
-    redis_settings "geard-$host" "$settings/redis.password" >>"$settings/worker.env"
     grep -qs '^GEARD_HOST=' "$settings"/{geard,worker}.env || echo "GEARD_HOST=$host" >>"$settings/worker.env"
     {
       # Not `default off`: by that user's rights Redis loads its own append-only file.
@@ -95,6 +94,7 @@ make_redis() {
       "$link" redis-acl api --password-file "$settings/api/redis.password"
       "$link" redis-acl worker --host "$host" --password-file "$settings/redis.password"
     } >"$acl.new"
+    redis_settings "$(sed -n '3s/^user \([^ ]*\) .*/\1/p' "$acl.new")" "$settings/redis.password" >>"$settings/worker.env"
     mv "$acl.new" "$acl"
   )
   systemd-tmpfiles --create geard.conf

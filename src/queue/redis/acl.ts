@@ -59,8 +59,8 @@ export function apiAcl(password: string): string {
   ]);
 }
 
-/** The user of the worker of a host. */
-export const workerUser = (host: string) => `geard-${host}`;
+/** The user of the worker of a host; a host that is named api does not get the user of apis. */
+export const workerUser = (host: string) => (host === 'api' ? 'geard-api_worker' : `geard-${host}`);
 
 /** The line for the worker of a host: everything of that host, and nothing else. */
 export function workerAcl(password: string, host: string): string {
