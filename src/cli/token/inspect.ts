@@ -1,7 +1,7 @@
 import type { TokenClaims } from '../../token/claims.ts';
 import { readKeyring } from '../../token/key-files.ts';
 import { openToken } from '../../token/open-token.ts';
-import { isCurrent, isExpired, isTooLong, type Lifetimes, tokenLabel } from '../../token/verifier.ts';
+import { isExpired, isPostdated, isTooLong, type Lifetimes, tokenLabel } from '../../token/verifier.ts';
 import { sayDuration } from './duration.ts';
 
 /** The settings that tokens depend on. */
@@ -42,7 +42,7 @@ function whyNot({ aud, d, iat }: TokenClaims, now: number, { fleet, lifetimes }:
   if (aud !== fleet) return `it is for the fleet ${aud}, not for ${fleet}`;
   if (isExpired({ d }, now)) return 'it has expired';
   if (isTooLong({ d, iat }, lifetimes.read)) return 'its lifetime is too long';
-  if (!isCurrent({ d, iat }, now, lifetimes)) return 'its creation time is in the future';
+  if (isPostdated({ iat }, now)) return 'its creation time is in the future';
   return null;
 }
 
