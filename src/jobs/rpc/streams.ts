@@ -19,6 +19,9 @@ export type Transport = (typeof transports)[number];
 export const maxLines = 10_000_000;
 export const maxFollow = 3_600;
 
+/** Why a log ends whose seconds have passed: a client may follow it on. */
+export const timeIsUp = 'the time is up';
+
 /**
  * All streams of a worker: the arguments from the api, checked on both sides, and the head, known
  * before the first byte.

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
+import { type OpenStream, type StreamArgs, timeIsUp } from '../../jobs/rpc/streams.ts';
 import type { Notice } from '../../jobs/types/container-reads.ts';
 import { timeoutSignal } from '../../lib/async/timeout-signal.ts';
 import { createLogWriter, type LogWriter } from '../domain/log-format.ts';
@@ -107,7 +107,7 @@ async function* historyAndNews(log: Log, until: number, feed: JournalFeed): Asyn
   } finally {
     mailbox.close();
   }
-  yield writer.notice({ event: 'end', reason: 'the time is up' });
+  yield writer.notice({ event: 'end', reason: timeIsUp });
 }
 
 /**

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { Option } from 'commander';
 import { reopened } from '../../../client/lines.ts';
 import type { Answer } from '../../../jobs/registry.ts';
-import { maxFollow } from '../../../jobs/rpc/streams.ts';
+import { maxFollow, timeIsUp } from '../../../jobs/rpc/streams.ts';
 import { BadConfig } from '../../options/config.ts';
 import { parseDuration } from '../../token/duration.ts';
 import { hostOption } from '../fields.ts';
@@ -45,9 +45,6 @@ export const logs: Row<LogFlags> = {
     return Math.max(...(await Promise.all(names.map(print))));
   },
 };
-
-/** The reason of a stream whose time has expired: a follower continues after the last record. */
-const timeIsUp = 'the time is up';
 
 async function printLog(
   call: Call<LogFlags>,
