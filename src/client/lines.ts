@@ -24,7 +24,7 @@ const noticesOf = (request: Sent, first: Sent, last: string | undefined): Line[]
 
 /** Whether a log begins with the lines logged from now on. */
 const beginsNow = ({ url, headers }: Sent) =>
-  /[?&]lines=0+(&|$)/.test(url) && !new Headers(headers).has('Last-Event-ID');
+  /^0+$/.test(new URL(url).searchParams.get('lines') ?? '') && !new Headers(headers).has('Last-Event-ID');
 
 /**
  * Yields the lines of a log up to its end. Reopens a broken stream after the last line received.
@@ -64,14 +64,12 @@ export const defaultFollow = 30;
  * Shortens the time for which a log is followed (`for`) by the milliseconds that have passed, down
  * to one second: with 0 seconds a log is not followed.
  */
-function withoutPast(url: string, past: number): string {
-  const left = (seconds: number) => Math.max(1, Math.ceil(seconds - past / 1000));
-  if (/\/container\/log\?/.test(url) && !/[?&]for=/.test(url))
-    return `${url}${url.endsWith('?') ? '' : '&'}for=${left(defaultFollow)}`;
-  return url.replace(
-    /([?&]for=)([1-9]\d*)/,
-    (_, name: string, seconds: string) => name + left(Number(seconds)),
-  );
+function withoutPast(address: string, past: number): string {
+  const url = new URL(address);
+  const preset = url.pathname.endsWith('/container/log') ? defaultFollow : 0;
+  const seconds = Number(url.searchParams.get('for') ?? preset);
+  if (seconds > 0) url.searchParams.set('for', String(Math.max(1, Math.ceil(seconds - past / 1000))));
+  return url.href;
 }
 
 /** Yields notices and every complete line. Closes the stream when the reader stops. */
