@@ -1,6 +1,6 @@
 import type { Answer } from '../jobs/registry.ts';
 import { parsed } from './error.ts';
-import { passes, patiently, pause, type Sent, send } from './send.ts';
+import { isRetryable, type PreparedRequest, patiently, pause, send } from './send.ts';
 
 type Line = Answer<'job.log' | 'container.log'>;
 
@@ -19,17 +19,17 @@ export const reopened = {
 } as const satisfies Line;
 
 /** The notices at the beginning of the stream that a request has opened after this line. */
-const noticesOf = (request: Sent, first: Sent, last: string | undefined): Line[] =>
+const noticesOf = (request: PreparedRequest, first: PreparedRequest, last: string | undefined): Line[] =>
   request !== first && last === undefined && beginsNow(first) ? [reopened] : [];
 
 /** Whether a log begins with the lines logged from now on. */
-const beginsNow = ({ url, headers }: Sent) =>
+const beginsNow = ({ url, headers }: PreparedRequest) =>
   /^0+$/.test(new URL(url).searchParams.get('lines') ?? '') && !new Headers(headers).has('Last-Event-ID');
 
 /**
  * Yields the lines of a log up to its end. Reopens a broken stream after the last line received.
  */
-export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
+export async function* linesOf(first: PreparedRequest): AsyncGenerator<Line, void, void> {
   let last: string | undefined;
   const began = performance.now();
   for (let cuts = 0, request = first; ; cuts++) {
@@ -50,7 +50,7 @@ export async function* linesOf(first: Sent): AsyncGenerator<Line, void, void> {
     } catch (error) {
       // A proxy may end a stream that is silent for long: that is no failure of the api.
       if (performance.now() - opened > longOpen) cuts = 0;
-      if (cuts >= request.retries || !passes(error)) throw error;
+      if (cuts >= request.retries || !isRetryable(error)) throw error;
     }
     await pause(beforeOpening, first.signal);
     request = { ...again, url: withoutPast(url, performance.now() - began) };

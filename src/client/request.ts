@@ -1,5 +1,5 @@
 import { operations } from './operations.ts';
-import type { Sent } from './send.ts';
+import type { PreparedRequest } from './send.ts';
 import type { CallOptions, OperationName } from './types.ts';
 
 export interface ClientOptions {
@@ -27,7 +27,7 @@ export function requestOf(
   name: OperationName,
   { body, ...given }: Asked,
   { signal, headers, onRetry: ofCall }: CallOptions,
-): Sent {
+): PreparedRequest {
   const { method, path, answer, ...fixed } = operations[name];
   const parameters = { ...(answer === 'job' && { u: user }), ...given, ...fixed };
   return {

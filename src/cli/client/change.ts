@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type CallOptions, type Change, GeardError, type Succeeded } from '../../client/client.ts';
-import { passes } from '../../client/send.ts';
+import { isRetryable } from '../../client/send.ts';
 import type { JobType } from '../../jobs/registry.ts';
 import type { Flags } from '../options/config.ts';
 import { createProgress, type ProgressDisplay, secondsSince } from './progress.ts';
@@ -135,7 +135,7 @@ function wayBack(flags: Flags, error: Error, { key, id, isUnanswered }: State): 
     error instanceof GeardError &&
     error.code !== undefined &&
     !['token_invalid', 'internal'].includes(error.code) &&
-    !passes(error);
+    !isRetryable(error);
   const isOpen = !isFinal && (isUnanswered || mayHaveArrived(error));
   return isOpen ? comeBack.request(flags, key) : undefined;
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { Option } from 'commander';
 import { operations } from '../../../client/operations.ts';
-import { inTime } from '../../../client/send.ts';
+import { withDeadline } from '../../../client/send.ts';
 import { type Method, methods } from '../../../jobs/define.ts';
 import { fetchOnce } from '../../../lib/http/fetch.ts';
 import { BadConfig } from '../../options/config.ts';
@@ -67,7 +67,7 @@ function tellUnanswered(call: Call<ApiFlags>, error: Error, ownKey: string): num
 async function send(call: Call<ApiFlags>, method: Method, headers: Headers): Promise<Response> {
   const { flags, signal } = call;
   const body = flags.data === '-' ? await text(process.stdin) : flags.data;
-  return inTime(signal, (either) =>
+  return withDeadline(signal, (either) =>
     fetchOnce(addressOf(call, method), {
       method,
       headers,
