@@ -5,7 +5,7 @@ import type { EnvironmentVariable } from '../../jobs/types/environment.ts';
 import { BadConfig } from '../options/config.ts';
 import { environment } from '../options/environment.ts';
 
-/** An option that may be given several times, or take several values. */
+/** An option that may be given several times. */
 export const collect = (flags: string, help: string): Option =>
   new Option(flags, help).argParser((value: string, before: string[] = []) => [...before, value]);
 

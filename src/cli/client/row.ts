@@ -4,7 +4,7 @@ import { act } from '../act.ts';
 import { BadConfig, type Flags } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
 import { OutputClosed } from './output.ts';
-import { explain, openSession, type Session, settleUser } from './session.ts';
+import { describeError, openSession, type Session, settleUser } from './session.ts';
 
 /** One invocation of a command: the session, its flags, and its arguments in order. */
 export interface Call<F = Flags> extends Session {
@@ -90,7 +90,7 @@ export function tellError(session: Session, error: Error, name?: string, back?: 
   if (error instanceof OutputClosed) return 0;
   const prefix = name === undefined ? 'gear' : `gear: ${name}`;
   const lines =
-    error instanceof BadConfig ? error.message.split('\n') : [explain(error, session.connection, back)];
+    error instanceof BadConfig ? error.message.split('\n') : [describeError(error, session.connection, back)];
   for (const line of back === undefined ? lines : [...lines, back]) session.note(`${prefix}: ${line}`);
   const isWrongUse = error instanceof BadConfig || (error instanceof GeardError && error.status === 400);
   return isWrongUse ? 2 : 1;

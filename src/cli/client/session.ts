@@ -96,7 +96,7 @@ export function mayHaveArrived(error: Error): boolean {
 }
 
 /** Describes an error and how to fix it. `back`: how to come back to the request, told apart. */
-export function explain(error: Error, connection: ClientOptions, back?: string): string {
+export function describeError(error: Error, connection: ClientOptions, back?: string): string {
   if (error instanceof BrokenOff)
     return `${reasonOf(error, connection)}${back === undefined ? '; run the command again' : ''}`;
   if (error instanceof TypeError)

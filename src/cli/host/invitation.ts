@@ -4,14 +4,13 @@ import { parseJson } from '../../lib/parse-json.ts';
 import { optionTable } from '../options/options.ts';
 
 /** Maximum length of a file in an invitation, in characters. */
-const maxFileBytes = 65_536;
-const pem = z.string().max(maxFileBytes);
+const maxFileLength = 65_536;
+const pem = z.string().max(maxFileLength);
 
 /**
  * Everything that a host needs to join a fleet: the address of Redis, its user there, and the keys
- * to verify with.
+ * to verify with. A later version may add fields.
  */
-/** A later version may add fields. */
 const invitation = z.object({
   v: z.literal(1),
   host: hostName,
@@ -28,7 +27,7 @@ const invitation = z.object({
       .string()
       .max(80)
       .regex(/^[A-Za-z0-9_-]{1,64}\.(?:issuer\.pub|daemon\.key)$/),
-    z.string().max(maxFileBytes),
+    z.string().max(maxFileLength),
   ),
 });
 export type Invitation = z.infer<typeof invitation>;

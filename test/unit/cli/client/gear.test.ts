@@ -21,7 +21,7 @@ import {
 import { createOutput } from '../../../../src/cli/client/output.ts';
 import { createProgress } from '../../../../src/cli/client/progress.ts';
 import { fillRow, type Row } from '../../../../src/cli/client/row.ts';
-import { explain, openSession } from '../../../../src/cli/client/session.ts';
+import { describeError, openSession } from '../../../../src/cli/client/session.ts';
 import { columns, comeBack, nextCommand, pairs, shortId } from '../../../../src/cli/client/show.ts';
 import { commands } from '../../../../src/cli/commands.ts';
 import { hosts } from '../../../../src/cli/host/command.ts';
@@ -259,20 +259,22 @@ test('an api that cannot be reached is named with the reason, and with the optio
   const refused = new TypeError('fetch failed', {
     cause: Object.assign(new Error('no'), { code: 'ECONNREFUSED' }),
   });
-  expect(explain(refused, connection)).toBe(
+  expect(describeError(refused, connection)).toBe(
     'the api at http://127.0.0.1:1 cannot be reached (ECONNREFUSED); is gear daemon running there? --api names another address',
   );
 });
 
 test('a refused token is told with the way to another one', () => {
   const refused = new GeardError('token_invalid', 'refused', { status: 401 });
-  expect(explain(refused, connection)).toContain('--token-file, see docs/tokens.md');
-  expect(explain(refused, { ...connection, token: 'x' })).toContain('gear token inspect');
+  expect(describeError(refused, connection)).toContain('--token-file, see docs/tokens.md');
+  expect(describeError(refused, { ...connection, token: 'x' })).toContain('gear token inspect');
   vi.stubEnv('GEARD_TOKEN_FILE', '/root/token');
   onTestFinished(() => void vi.unstubAllEnvs());
-  expect(explain(refused, connection)).toContain('GEARD_TOKEN_FILE is not read beside a context in use');
+  expect(describeError(refused, connection)).toContain(
+    'GEARD_TOKEN_FILE is not read beside a context in use',
+  );
   const foreign = new GeardError(undefined, 'the answer is 502', { status: 502 });
-  expect(explain(foreign, connection)).toContain('--api names another address');
+  expect(describeError(foreign, connection)).toContain('--api names another address');
 });
 
 test('an option behind the name of a command is that command’s, also where the one above has it too', async () => {
@@ -332,7 +334,7 @@ test('nothing that a gear prints moves the cursor of a terminal or sets its titl
 
 test('an answer that breaks off is not told as an api that cannot be reached', () => {
   const cause = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
-  expect(explain(new BrokenOff('lost', { cause }), connection)).toBe(
+  expect(describeError(new BrokenOff('lost', { cause }), connection)).toBe(
     'the api at http://127.0.0.1:1 has broken off its answer (ECONNRESET); run the command again',
   );
 });
