@@ -8,7 +8,7 @@ import { workerAcl, workerUser } from '../../queue/redis/acl.ts';
 import { act } from '../act.ts';
 import { BadConfig, contradictions, type Flags, linesWhere, readSettings } from '../options/config.ts';
 import { optionFor } from '../options/options.ts';
-import { writeInvitation } from './invitation.ts';
+import { maxFileLength, writeInvitation } from './invitation.ts';
 
 const named = ['redis', 'redisCa', 'insecureRedis', 'keys', 'fleet'] as const;
 
@@ -50,7 +50,7 @@ async function add(host: string, flags: AddFlags): Promise<number> {
     user,
     password,
     keys: await keysForHosts(keys),
-    ...(redisCa !== undefined && { ca: await readTrusted(redisCa) }),
+    ...(redisCa !== undefined && { ca: await readCertificates(redisCa) }),
     ...(insecureRedis && { insecureRedis }),
   });
   const line = workerAcl(password, host);
@@ -77,6 +77,13 @@ function settingsFor(host: string, flags: AddFlags) {
   const refused = contradictions('worker', ofWorker);
   if (refused.length > 0) throw new BadConfig(refused.join('\n'));
   return { ...given, redis, keys };
+}
+
+async function readCertificates(file: string): Promise<string> {
+  const text = await readTrusted(file);
+  if (text.length <= maxFileLength) return text;
+  const mend = 'name a file with only the certificates that this Redis needs';
+  throw new BadConfig(`--redis-ca: ${file} has more than ${maxFileLength} characters; ${mend}`);
 }
 
 /** Returns the keys that a worker needs: those that open tokens, and those that verify them. */

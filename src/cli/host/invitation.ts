@@ -4,7 +4,7 @@ import { parseJson } from '../../lib/parse-json.ts';
 import { optionTable } from '../options/options.ts';
 
 /** Maximum length of a file in an invitation, in characters. */
-const maxFileLength = 65_536;
+export const maxFileLength = 65_536;
 const pem = z.string().max(maxFileLength);
 
 /**

@@ -63,6 +63,14 @@ test('keys that would let no worker start are refused before a user is made', as
   expect(await readFile(acl, 'utf8')).toBe('');
 });
 
+test('certificates that the host could not take from an invitation are refused before a user is made', async () => {
+  const ca = join(directory, 'ca.pem');
+  await writeFile(ca, 'x'.repeat(65_537));
+  const { status, stderr } = await added('--redis', 'rediss://10.0.0.1', '--redis-ca', ca, '--acl-file', acl);
+  expect([status, stderr]).toEqual([2, expect.stringContaining(`--redis-ca: ${ca} has more than 65536`)]);
+  expect(await readFile(acl, 'utf8')).not.toContain('geard-h2');
+});
+
 test('a user that Redis does not save is told with the reason of Redis and the way by --acl-file', async () => {
   const admin = join(directory, 'admin');
   await writeFile(admin, 'a-password\n', { mode: 0o600 });
