@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { execute } from '../../../scripts/tour/execute.ts';
 import type { Place } from '../../../scripts/tour/place.ts';
 import { takeTour } from '../../../scripts/tour/steps.ts';
 import { createClosers } from '../../../src/lib/async/closers.ts';
@@ -38,6 +39,11 @@ async function fakeApi(slow: string) {
   const read = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') : '');
   return { file, read, has: (name: string) => existsSync(file(name)) };
 }
+
+test('a character of which a program prints a half at a time is whole', async () => {
+  const script = "printf '\\303'; sleep 0.3; printf '\\251'";
+  expect(await execute('sh', ['-c', script])).toEqual({ status: 0, output: 'é' });
+});
 
 test.each([
   'container',
