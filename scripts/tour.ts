@@ -26,7 +26,7 @@ const interrupted = new Promise<'interrupted'>((resolve) => {
 });
 
 async function tour(): Promise<void> {
-  const place: Place = (await machineIsAHost()) ? await openHere(closers) : await openLabHost(closers);
+  const place: Place = (await machineIsAHost()) ? await openHere() : await openLabHost(closers);
   await startDaemon(place, closers);
   await takeTour(place, closers);
   await printLines(place);

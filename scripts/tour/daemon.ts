@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import type { Closers } from '../../src/lib/async/closers.ts';
 import { pause } from '../../src/lib/async/pause.ts';
 import { fetchOnce } from '../../src/lib/http/fetch.ts';
-import { apiPort } from './addresses.ts';
+import { apiPort, base, gear, keys } from './addresses.ts';
 import { must, type Place } from './place.ts';
 import { say } from './say.ts';
 
@@ -15,11 +15,11 @@ const askDeadline = 2_000;
 export async function startDaemon(place: Place, closers: Closers): Promise<void> {
   if (place.prefix === '' && (await answers()))
     throw new Error(`port ${apiPort} is taken; stop what listens there`);
-  say(`making keys for tokens in ${place.keys}`);
-  closers.push(() => must(place, 'rm', '-rf', place.keys));
-  await must(place, 'rm', '-rf', place.keys);
-  await must(place, place.node, `${place.project}/bin/gear`, 'token', 'keygen', place.keys);
-  say(`starting gear daemon on 127.0.0.1:${apiPort}, with its own Redis below ${place.base}`);
+  say(`making keys for tokens in ${keys}`);
+  closers.push(() => must(place, 'rm', '-rf', keys));
+  await must(place, 'rm', '-rf', keys);
+  await must(place, ...gear, 'token', 'keygen', keys);
+  say(`starting gear daemon on 127.0.0.1:${apiPort}, with its own Redis below ${base}`);
   await place.run('systemctl', 'reset-failed', unit);
   await must(
     place,
@@ -27,14 +27,13 @@ export async function startDaemon(place: Place, closers: Closers): Promise<void>
     `--unit=${unit}`,
     '--property=KillMode=mixed',
     '--',
-    place.node,
-    `${place.project}/bin/gear`,
+    ...gear,
     'daemon',
     '--test-token',
     '--keys',
-    place.keys,
+    keys,
     '--base',
-    place.base,
+    base,
     '--listen',
     `127.0.0.1:${apiPort}`,
   );

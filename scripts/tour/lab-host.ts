@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Closers } from '../../src/lib/async/closers.ts';
-import { apiPort, samplePort, tourKeys } from './addresses.ts';
+import { apiPort, project, samplePort } from './addresses.ts';
 import { execute } from './execute.ts';
 import { must, type Place } from './place.ts';
 import { say } from './say.ts';
@@ -12,7 +12,6 @@ const labDirectory = '/run/geard-start';
 /** A host booted in namespaces, with its ports to be reached from this machine's loopback. */
 export async function openLabHost(closers: Closers): Promise<Place> {
   process.env['GEARD_LAB_DIR'] = labDirectory;
-  const project = process.cwd();
   const lab = `${project}/contrib/lab`;
   say('this machine is no host (systemd is not PID 1, or Docker does not answer): booting one in namespaces');
   closers.push(async () => {
@@ -23,10 +22,6 @@ export async function openLabHost(closers: Closers): Promise<Place> {
   const place: Place = {
     run: (program, ...args) => execute(lab, ['exec', 'h1', '--', program, ...args]),
     prefix: `GEARD_LAB_DIR=${labDirectory} ${lab} exec h1 -- `,
-    node: process.execPath,
-    project,
-    base: '/var/lib/gears',
-    keys: tourKeys,
   };
   await must(place, `${project}/contrib/sample/image`);
   forward(lab, closers);

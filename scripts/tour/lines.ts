@@ -1,4 +1,4 @@
-import { apiUrl, sampleImage, samplePort, tokenUrl } from './addresses.ts';
+import { apiUrl, gear, keys, project, sampleImage, samplePort, tokenUrl } from './addresses.ts';
 import { must, type Place } from './place.ts';
 import { say } from './say.ts';
 
@@ -24,21 +24,19 @@ export async function printLines(place: Place): Promise<void> {
   say('it is your turn; these lines work in any shell of this machine:');
   print(lines);
   say('the same by gear; --help behind any of its commands tells more:');
-  const gear = `${prefix}${place.project}/bin/gear`;
+  const program = `${prefix}${project}/bin/gear`;
   const named = `--api ${apiUrl}`;
   print([
-    `${gear} install web ${sampleImage} -p 8080 ${named}`,
-    `${gear} ls ${named}`,
-    `${gear} logs web --for 3s ${named}`,
-    `${gear} install web ${sampleImage} -p 8080 -e GREETING=hello ${named}`,
-    `${gear} remove web ${named}`,
+    `${program} install web ${sampleImage} -p 8080 ${named}`,
+    `${program} ls ${named}`,
+    `${program} logs web --for 3s ${named}`,
+    `${program} install web ${sampleImage} -p 8080 -e GREETING=hello ${named}`,
+    `${program} remove web ${named}`,
   ]);
   say(
     'the same with real tokens: one that installs once, one that only reads, one that only removes. To make your own:',
   );
-  print([
-    `${prefix}${place.project}/bin/gear token create --keys ${place.keys} --action '*.read' --expires 1h`,
-  ]);
+  print([`${program} token create --keys ${keys} --action '*.read' --expires 1h`]);
   print(await realLines(place));
 }
 
@@ -47,8 +45,8 @@ const print = (lines: string[]) => process.stdout.write(`\n${lines.map((line) =>
 /** Lines with tokens that were made for them and for nothing else. */
 async function realLines(place: Place): Promise<string[]> {
   const create = (...args: string[]) => {
-    const where = ['--keys', place.keys, '--api', apiUrl, '--expires', '12h', '--r', 'mine'];
-    return must(place, place.node, `${place.project}/bin/gear`, 'token', 'create', ...where, ...args);
+    const where = ['--keys', keys, '--api', apiUrl, '--expires', '12h', '--r', 'mine'];
+    return must(place, ...gear, 'token', 'create', ...where, ...args);
   };
   return (
     await Promise.all([

@@ -4,12 +4,6 @@ export interface Place {
   run(program: string, ...args: string[]): Promise<{ status: number; output: string }>;
   /** What a person puts before a command to have it run on the host; empty where that is this machine. */
   prefix: string;
-  /** Node and the project as the host sees them. */
-  node: string;
-  project: string;
-  base: string;
-  /** Where the keys are that tokens are made and verified with, for as long as the tour lasts. */
-  keys: string;
 }
 
 /** Runs a program on a place and returns its output; throws when it fails. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Job } from '../../src/jobs/job.ts';
 import type { Closers } from '../../src/lib/async/closers.ts';
-import { sampleImage, samplePort, tokenUrl } from './addresses.ts';
+import { base, sampleImage, samplePort, tokenUrl } from './addresses.ts';
 import { execute } from './execute.ts';
 import { must, type Place } from './place.ts';
 import { say, showCommand, showOutput } from './say.ts';
@@ -79,7 +79,7 @@ async function logHas(line: string): Promise<void> {
 /** Makes a repository, commits to it on the host as anybody with git would, and fetches its archive. */
 async function repositoryGivesArchive(place: Place, closers: Closers): Promise<void> {
   const name = `tour-${newId()}`;
-  const repository = `${place.base}/git/${name}`;
+  const repository = `${base}/git/${name}`;
   await undoneByClosers(
     closers,
     ['-X', 'PUT', `${tokenUrl}/repository?u=0&d=1&r=${name}&i=${newId()}`],

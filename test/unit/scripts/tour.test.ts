@@ -58,10 +58,6 @@ test.each([
       return { status: 0, output: read('state').includes('container/stopped') ? 'inactive' : 'active' };
     },
     prefix: '',
-    node: 'node',
-    project: '/project',
-    base: '/base',
-    keys: '/keys',
   };
   const closers = createClosers();
   const tour = takeTour(place, closers).catch(() => undefined);
