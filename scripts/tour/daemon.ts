@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Closers } from '../../src/lib/async/closers.ts';
 import { pause } from '../../src/lib/async/pause.ts';
+import { succeeds } from '../../src/lib/async/succeeds.ts';
 import { fetchOnce } from '../../src/lib/http/fetch.ts';
 import { apiPort, base, gear, keys } from './addresses.ts';
 import { must, type Place } from './place.ts';
@@ -21,22 +23,9 @@ export async function startDaemon(place: Place, closers: Closers): Promise<void>
   await must(place, ...gear, 'token', 'keygen', keys);
   say(`starting gear daemon on 127.0.0.1:${apiPort}, with its own Redis below ${base}`);
   await place.run('systemctl', 'reset-failed', unit);
-  await must(
-    place,
-    'systemd-run',
-    `--unit=${unit}`,
-    '--property=KillMode=mixed',
-    '--',
-    ...gear,
-    'daemon',
-    '--test-token',
-    '--keys',
-    keys,
-    '--base',
-    base,
-    '--listen',
-    `127.0.0.1:${apiPort}`,
-  );
+  const transient = [`--unit=${unit}`, '--property=KillMode=mixed'];
+  const settings = ['--test-token', '--keys', keys, '--base', base, '--listen', `127.0.0.1:${apiPort}`];
+  await must(place, 'systemd-run', ...transient, '--', ...gear, 'daemon', ...settings);
   closers.push(() => must(place, 'systemctl', 'stop', unit));
   await untilItAnswers(place);
 }
@@ -48,16 +37,8 @@ async function untilItAnswers(place: Place): Promise<void> {
     if ((await place.run('systemctl', 'is-active', unit)).output.trim() === 'failed') break;
     await pause(100);
   }
-  const { output } = await place.run(
-    'journalctl',
-    '--unit',
-    unit,
-    '--output',
-    'cat',
-    '--lines',
-    '20',
-    '--no-pager',
-  );
+  const last = [`--unit=${unit}`, '--output=cat', '--lines=20', '--no-pager'];
+  const { output } = await place.run('journalctl', ...last);
   throw new Error(`the daemon does not answer; its last lines:\n${output.trimEnd()}`);
 }
 
@@ -71,13 +52,9 @@ async function ready(): Promise<boolean> {
 }
 
 /** Whether anything listens on the api's port. */
-function answers(): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(apiPort, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
+async function answers(): Promise<boolean> {
+  const socket = connect(apiPort, '127.0.0.1');
+  const isTaken = await succeeds(once(socket, 'connect'));
+  socket.destroy();
+  return isTaken;
 }
