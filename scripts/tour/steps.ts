@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { quote } from '../../src/cli/quote.ts';
 import type { Job } from '../../src/jobs/job.ts';
 import type { Closers } from '../../src/lib/async/closers.ts';
 import { base, sampleImage, samplePort, tokenUrl } from './addresses.ts';
@@ -55,7 +56,7 @@ async function undoneByClosers(closers: Closers, args: string[], undo: () => unk
 }
 
 /** Sends a change and follows its job's log to the end. */
-async function change(args: string[]): Promise<Job> {
+async function change(args: string[]): Promise<void> {
   showCommand(`curl ${args.map(quote).join(' ')}`);
   const { id } = parseJob(await curl(['-sS', ...args]));
   showCommand(`curl -N ${tokenUrl}/job/${id}/log`);
@@ -63,7 +64,6 @@ async function change(args: string[]): Promise<Job> {
   const job = parseJob(await curl(['-sS', `${tokenUrl}/job/${id}`]));
   if (job.state !== 'succeeded')
     throw new Error(`the job ended ${job.state}: ${job.error?.detail ?? 'without a reason'}`);
-  return job;
 }
 
 async function logHas(line: string): Promise<void> {
@@ -131,5 +131,3 @@ function parseJob(text: string): Job {
   if (typeof value?.id !== 'string') throw new Error(`this is no job: ${text.trim()}`);
   return value;
 }
-
-const quote = (text: string) => (/^[\w./:=-]+$/.test(text) ? text : `'${text}'`);
