@@ -1,4 +1,5 @@
 import type { CommandHelp } from './commands.ts';
+import { table } from './page.ts';
 
 const introduction = `# Reference of the command line
 
@@ -10,12 +11,7 @@ export function cliPage(all: readonly CommandHelp[]): string {
 }
 
 function sectionOf({ name, usage, summary, options }: CommandHelp): string {
-  const rows = options.map(
-    ({ flags, text }) => `| \`${inCell(flags)}\` | ${inCell(text).replaceAll('<', '&lt;')} |`,
-  );
-  const table = ['| option | meaning |', '| --- | --- |', ...rows].join('\n');
-  return [`## ${name}`, `    ${usage}`, summary, ...(rows.length > 0 ? [table] : [])].join('\n\n');
+  const rows = options.map(({ flags, text }) => [`\`${flags}\``, text.replaceAll('<', '&lt;')]);
+  const all = rows.length > 0 ? [table(['option', 'meaning'], rows)] : [];
+  return [`## ${name}`, `    ${usage}`, summary, ...all].join('\n\n');
 }
-
-/** A bar ends a cell, also one in code. */
-const inCell = (text: string) => text.replaceAll('|', '\\|');

@@ -12,11 +12,9 @@ export interface Schema {
   const?: string;
   pattern?: string;
   format?: string;
-  minLength?: number;
   maxLength?: number;
   minimum?: number;
   maximum?: number;
-  maxItems?: number;
   default?: unknown;
   examples?: unknown[];
 }

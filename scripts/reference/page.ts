@@ -126,7 +126,7 @@ const linkTo = (name: string) => `[${name}](#${name.toLowerCase()})`;
 /** A bar within a cell would end it. */
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
-function table(head: string[], rows: string[][]): string {
+export function table(head: string[], rows: string[][]): string {
   const line = (cells: string[]) => `| ${cells.map(cell).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
