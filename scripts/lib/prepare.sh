@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What npm start, npm test and npm run bench need, installed where it is missing. Sourced, with the project as the
-# working directory. The second time everything is there and it takes well under a second.
+# What npm start, npm test and the other scripts here need, installed where it is missing. Sourced, with the project as
+# the working directory. The second time everything is there and it takes well under a second.
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
