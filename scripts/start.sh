@@ -4,4 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/prepare.sh
 prepare
-exec node --import tsx scripts/tour.ts "$@"
+if machine_is_a_host; then where=here; else where=lab; fi
+exec node --import tsx scripts/tour.ts $where "$@"

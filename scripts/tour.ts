@@ -8,17 +8,18 @@ import { startDaemon } from './tour/daemon.ts';
 import { openHere } from './tour/here.ts';
 import { openLabHost } from './tour/lab-host.ts';
 import { printLines } from './tour/lines.ts';
-import { machineIsAHost } from './tour/machine.ts';
 import type { Place } from './tour/place.ts';
 import { say } from './tour/say.ts';
 import { takeTour } from './tour/steps.ts';
 
-const wrongUse = process.argv.slice(2).filter((argument) => argument !== '--once');
+// scripts/start.sh says where: `here` or `lab`.
+const [where, ...given] = process.argv.slice(2);
+const wrongUse = given.filter((argument) => argument !== '--once');
 if (wrongUse.length > 0) {
   process.stderr.write(`npm start takes --once and nothing else, not ${wrongUse.join(' ')}\n`);
   process.exit(2);
 }
-const once = process.argv.includes('--once');
+const once = given.includes('--once');
 
 const closers = createClosers();
 const interrupted = new Promise<'interrupted'>((resolve) => {
@@ -26,7 +27,7 @@ const interrupted = new Promise<'interrupted'>((resolve) => {
 });
 
 async function tour(): Promise<void> {
-  const place: Place = (await machineIsAHost()) ? await openHere() : await openLabHost(closers);
+  const place: Place = where === 'here' ? await openHere() : await openLabHost(closers);
   await startDaemon(place, closers);
   await takeTour(place, closers);
   await printLines(place);
