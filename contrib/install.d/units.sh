@@ -48,8 +48,7 @@ put() {
 install_units() {
   local unit from=$versions/current/contrib
   for unit in "${unit_files[@]}"; do
-    [ "$unit" != geard.service ] || put 644 "$from/geard.service" "$lib/systemd/system/geard.service"
-    [ "$unit" = geard.service ] || put 644 "$from/systemd/$unit" "$lib/systemd/system/$unit"
+    put 644 "$from/systemd/$unit" "$lib/systemd/system/$unit"
     [ ! -e "/etc/systemd/system/$unit" ] || say "note: /etc/systemd/system/$unit goes before ours; remove it if that is not meant"
   done
   put 644 "$from/systemd/sysusers.conf" $lib/sysusers.d/geard.conf

@@ -4,7 +4,10 @@ import { clockEnvironment } from '../../test/support/clock.ts';
 import type { LabHost } from './lab-host.ts';
 import { realTime } from './real-time.ts';
 
-/** geard on a host: a unit that systemd starts again when it was killed, as contrib/geard.service has it. */
+/**
+ * geard on a host: a unit that systemd starts again when it was killed, as
+ * contrib/systemd/geard.service has it.
+ */
 export interface Program {
   role: 'daemon' | 'worker';
   unit: string;

@@ -33,7 +33,7 @@ test('contrib/systemd/geard.env has every option with its roles, help and defaul
 
 test('units, compose file and image name no variable that there is not', () => {
   const units = readdirSync('contrib/systemd').map((name) => `contrib/systemd/${name}`);
-  for (const file of [...units, 'contrib/geard.service', 'docker-compose.yml', 'Dockerfile']) {
+  for (const file of [...units, 'docker-compose.yml', 'Dockerfile']) {
     const named = readFileSync(file, 'utf8').match(/\bGEARD_\w+/g) ?? [];
     expect(
       named.filter((name) => !variables.has(name)),
@@ -55,14 +55,14 @@ test('every stage of the image begins with one Node.js, of a release with long-t
 test('the daemon may do what the worker may, and no more', () => {
   const sandbox = (path: string) =>
     readFileSync(path, 'utf8').match(/^CapabilityBoundingSet=[\s\S]*?(?=\n\n)/m)?.[0];
-  expect(sandbox('contrib/geard.service')).toBe(sandbox('contrib/systemd/geard-worker.service'));
+  expect(sandbox('contrib/systemd/geard.service')).toBe(sandbox('contrib/systemd/geard-worker.service'));
 });
 
 /** The comment at the head of geard.env, and the files of all services. */
 function headAndServices() {
   const [head = ''] = readFileSync('contrib/systemd/geard.env', 'utf8').split('\n\n');
   const services = readdirSync('contrib/systemd').filter((name) => name.endsWith('.service'));
-  return { head, paths: ['contrib/geard.service', ...services.map((name) => `contrib/systemd/${name}`)] };
+  return { head, paths: services.map((name) => `contrib/systemd/${name}`) };
 }
 
 test('the head of geard.env names every unit that must be allowed to write to another base', () => {
