@@ -20,7 +20,7 @@ usage: contrib/install.sh [api|worker|redis|daemon]… [--start] [--node PROGRAM
 
   api, worker      the HTTP API, as an unprivileged user, and the worker, which runs the jobs; one of them or both
   redis            a Redis for api and worker if both are on this host; a fleet brings its own
-  daemon           all of these in one process, run by root
+  daemon           api and worker in one process, with a Redis of its own, run by root
   --start          start them now and at every boot
   --node PROGRAM   the Node.js to run with, 20.19 or later (default: the one in PATH)
   --uninstall      remove program, units and user; gears keep running, their files, settings and keys stay
