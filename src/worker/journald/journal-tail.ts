@@ -20,14 +20,28 @@ export async function lastLines(unit: string, invocation: string): Promise<strin
     await syncJournal(deadline / 2).catch(() => undefined);
     const args = ['--no-pager', '--all', '--output=cat', `--lines=${maxLines}`, ...run];
     const { stdout } = await exec('journalctl', args, { deadline });
-    return readable(stdout);
+    return readableLines(stdout);
   } catch {
     return [];
   }
 }
 
-function readable(text: string): string[] {
+/** The last lines of a text that fit, each from its beginning. */
+export function readableLines(text: string): string[] {
   const clean = text.replace(/\x1b\[[0-9;?]*[ -/]*[@-~]/g, '').replace(/[^\P{Cc}\n\t]/gu, '�');
-  const lines = clean.split('\n').map((line) => line.slice(0, maxLine).trimEnd());
-  return lines.join('\n').slice(-maxText).split('\n').filter(Boolean);
+  const lines = clean.split('\n').map(shorten).filter(Boolean);
+  const fitting: string[] = [];
+  let room = maxText;
+  for (const line of lines.reverse()) {
+    room -= line.length + 1;
+    if (room < 0) break;
+    fitting.unshift(line);
+  }
+  return fitting;
+}
+
+/** Cuts a long line, but not within a character, and shows that it was cut. */
+function shorten(text: string): string {
+  const line = text.trimEnd();
+  return line.length > maxLine ? `${line.slice(0, maxLine).replace(/[\ud800-\udbff]$/, '')}…` : line;
 }
