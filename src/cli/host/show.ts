@@ -24,6 +24,8 @@ export function needsRepair({ drift }: DriftOfHost): boolean {
   return [unitsWithoutEntry, entriesWithoutUnit, mended, withoutNetwork].flat().length > 0;
 }
 
+const faults = { missing: 'is missing', wrong: 'leads to another file' } as const;
+
 /** Formats the drift of a host, one line for each difference. */
 export function showDrift({ host, drift }: DriftOfHost): string {
   if (drift === null) return `${host}: does not answer\n`;
@@ -32,7 +34,7 @@ export function showDrift({ host, drift }: DriftOfHost): string {
     ...drift.entriesWithoutUnit.map((gear) => `${gear}: the directory has it, but the host has no unit`),
     ...drift.changedUnits.flatMap(({ resource, text, link }) => [
       ...(text ? [`${resource}: the unit was changed`] : []),
-      ...(link === 'fine' ? [] : [`${resource}: the link below /etc/systemd/system is ${link}`]),
+      ...(link === 'fine' ? [] : [`${resource}: the link below /etc/systemd/system ${faults[link]}`]),
     ]),
     ...drift.withoutNetwork.map((gear) => `${gear}: its Docker network is gone`),
     ...drift.foreign.map(({ kind, name }) => `${name}: a ${kind} that geard did not make`),
@@ -42,8 +44,8 @@ export function showDrift({ host, drift }: DriftOfHost): string {
 
 /** Formats the outcome of a repair, one line for each kind. */
 export function showRepair(host: string, result: Result<'host.repair'>): string {
-  const { foreign, ...done } = result;
-  const lines = Object.entries(done)
+  const { foreign, networks, ...done } = result;
+  const lines = Object.entries({ ...done, 'created the networks of': networks })
     .filter(([, names]) => names.length > 0)
     .map(([what, names]) => `${host}: ${what} ${names.join(', ')}\n`);
   const kept = foreign.map(

@@ -26,6 +26,14 @@ test('drift is shown a line for each, and so is a host that does not answer', ()
   expect(showDrift({ host: 'h1', drift: null })).toBe('h1: does not answer\n');
 });
 
+test('a link that leads elsewhere is told apart from one that is missing', () => {
+  const changedUnits = (['missing', 'wrong'] as const).map((link) => ({ resource: link, text: false, link }));
+  expect(showDrift({ host: 'h1', drift: { ...none, changedUnits } })).toBe(
+    'h1: missing: the link below /etc/systemd/system is missing\n' +
+      'h1: wrong: the link below /etc/systemd/system leads to another file\n',
+  );
+});
+
 /** The exit code of `gear host drift` where hosts differ so. */
 function driftCode(...drifts: (Drift | null)[]) {
   const answer = { hosts: drifts.map((drift, i) => ({ host: `h${i}`, drift })) };
@@ -63,4 +71,5 @@ test('a repair tells what it has done and what it has left alone', () => {
   expect(showRepair('h1', { ...nothing, rewritten: ['a', 'b'], released: [4000], foreign })).toBe(
     'h1: rewritten a, b\nh1: released 4000\nh1: gear-x is a container that geard did not make; untouched\n',
   );
+  expect(showRepair('h1', { ...nothing, networks: ['a', 'b'] })).toBe('h1: created the networks of a, b\n');
 });
