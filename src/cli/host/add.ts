@@ -66,7 +66,7 @@ function settingsFor(host: string, flags: AddFlags) {
   const given = readSettings(named, flags);
   const { redis, keys } = given;
   const wrong = linesWhere({
-    'a host is named with lower-case letters, digits and -': !hostName.safeParse(host).success,
+    'a host is named with up to 63 lower-case letters, digits and -': !hostName.safeParse(host).success,
     '--redis is missing: the address at which the host reaches the Redis of the fleet': redis === undefined,
     '--keys is missing: the directory with the keys of the fleet': keys === undefined,
     '--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)':
