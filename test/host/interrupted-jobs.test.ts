@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import type { JobType, Params } from '../../src/jobs/registry.ts';
+import { engineVolume } from '../../src/worker/domain/paths.ts';
 import { parseUnit } from '../../src/worker/domain/unit-file.ts';
 import { showGear } from '../../src/worker/gear/read-gear.ts';
 import {
@@ -383,6 +384,20 @@ test('an update that fails does not undo an installation whose job was lost, and
   expect(failure?.code).toBe('start_failed');
   expect(await ok('systemctl', 'is-active', 'gear-orphan')).toBe('active');
   expect(await ok('docker', 'exec', 'gear-orphan', 'cat', '/data/file')).toBe('kept');
+});
+
+test('an installation that fails removes the volumes that it made, also after one whose job was lost', async () => {
+  const lost = [{ name: 'faults-lost', path: '/lost' }];
+  const job = begin({ type: 'container.install', params: gear('forgetful', { volumes: lost }) });
+  const cutShort = (point: string) => {
+    if (point === 'dbus.StartUnit:before') throw new Injected();
+  };
+  await expect(interrupted.run(cutShort, () => job.run())).rejects.toThrow(Injected);
+  await job.end(); // Redis has lost its record: no attempt follows.
+  const volume = { name: 'faults-new', path: '/new' };
+  const failure = await attempt('container.install', gear('forgetful', { ...exits, volumes: [volume] }));
+  expect(failure?.code).toBe('start_failed');
+  expect(await open.services.engine.hasVolume(engineVolume('forgetful', volume))).toBe(false);
 });
 
 test('a start that changes nothing does not accept an installation whose job was lost', async () => {

@@ -24,8 +24,9 @@ import { runGear, settleStopped, stopGear, untilIdle } from './run/run-gear.ts';
 import { missingVolumes, removeVolumes } from './volumes.ts';
 
 /**
- * Records the state before a change of the gear. After a crash the first record stays: it is the
- * last state known to be good. Only the outdated run of the unit is determined again.
+ * Records the state before a change of the gear. After a crash, or an installation that could not
+ * be undone, the first record stays: it is the last state known to be good. Only the outdated run
+ * of the unit is determined again, and volumes that this installation makes are added.
  */
 export async function openTransaction(
   context: JobContext,
@@ -41,15 +42,16 @@ export async function openTransaction(
   const unread = current === null ? activity.invocation : null;
   const last = pending ?? (await readCommitted(paths, unit.resource));
   const replaced = isNew ? unread : last ? last.replaced : '';
+  const missing = await missingVolumes(services, unit);
   const before: Before = pending
-    ? { ...pending, job, replaced }
+    ? { ...pending, job, replaced, volumes: [...new Set([...pending.volumes, ...missing])] }
     : {
         job,
         text: current?.text ?? null,
         enabled: current !== null && (await systemd.isEnabled(paths.unitName(unit.resource))),
         active: current !== null && isUp(activity),
         replaced,
-        volumes: await missingVolumes(services, unit),
+        volumes: missing,
       };
   await writeBefore(paths, unit.resource, before);
   return before;
