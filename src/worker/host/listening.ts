@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { endianness } from 'node:os';
+import { addressBytes } from './address-bytes.ts';
 
 /** The state LISTEN in /proc/net/tcp (proc(5), include/net/tcp_states.h). */
 const listen = '0A';
@@ -66,11 +66,7 @@ const mapped4 = `${'0'.repeat(20)}ffff`;
 
 /** Whether an address in the kernel's table is in 127.0.0.0/8 or is ::1. */
 function isLoopback(address: string): boolean {
-  const bytes = Buffer.from(address, 'hex');
-  if (bytes.length % 4 !== 0) return false;
-  // The kernel prints each word of four bytes as a number of this machine.
-  if (endianness() === 'LE') bytes.swap32();
-  const text = bytes.toString('hex');
-  if (bytes.length === 4) return text.startsWith('7f');
+  const text = addressBytes(address).toString('hex');
+  if (text.length === 8) return text.startsWith('7f');
   return text === loopback6 || text.startsWith(`${mapped4}7f`);
 }

@@ -1,16 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type { AddressRange } from '../domain/networks.ts';
+import { addressBytes } from './address-bytes.ts';
 
 /** The IPv4 networks that the host has a route to, except the default route. */
 export async function routedNetworks(): Promise<AddressRange[]> {
   return parseRoutes(await readFile('/proc/net/route', 'utf8'));
 }
 
-/**
- * Parses networks from the text of /proc/net/route, which has addresses and masks in host byte
- * order.
- */
-export function parseRoutes(text: string): AddressRange[] {
+/** Parses networks from the text of /proc/net/route. `order`: the byte order of the machine. */
+export function parseRoutes(text: string, order?: 'LE' | 'BE'): AddressRange[] {
+  const numberOf = (hex: string) => addressBytes(hex, order).readUInt32BE();
   return text
     .split('\n')
     .slice(1)
@@ -21,5 +20,3 @@ export function parseRoutes(text: string): AddressRange[] {
       return [{ first, last: first + (2 ** 32 - 1 - numberOf(mask)) }];
     });
 }
-
-const numberOf = (hex: string) => Buffer.from(hex, 'hex').readUInt32LE();

@@ -112,3 +112,10 @@ test('routes of the host are read from the kernel’s table, but for the default
   ].join('\n');
   expect(parseRoutes(table)).toEqual([range('10.77.0.0/24')]);
 });
+
+test('the addresses of routes have the byte order of the machine', () => {
+  const route = (address: string, mask: string) =>
+    `\neth0\t${address}\t00000000\t0001\t0\t0\t0\t${mask}\t0\t0\t0`;
+  expect(parseRoutes(route('00004D0A', '00FFFFFF'), 'LE')).toEqual([range('10.77.0.0/24')]);
+  expect(parseRoutes(route('0A4D0000', 'FFFFFF00'), 'BE')).toEqual([range('10.77.0.0/24')]);
+});
