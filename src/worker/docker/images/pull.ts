@@ -1,16 +1,22 @@
+import { createInterface } from 'node:readline';
 import type Dockerode from 'dockerode';
+import { z } from 'zod';
 import { Failure } from '../../../jobs/errors.ts';
 import { imageName } from '../../../jobs/fields/image-name.ts';
+import { parseJson } from '../../../lib/parse-json.ts';
 import type { PullProgress } from '../../engine/engine.ts';
 import { asPullFailure } from '../failures.ts';
 
 /** One line of the engine's progress report (Docker API, POST /images/create). */
-interface PullEvent {
-  id?: string;
-  status?: string;
-  error?: string;
-  progressDetail?: { current?: number; total?: number };
-}
+const pullEvent = z.object({
+  id: z.string().exactOptional(),
+  status: z.string().exactOptional(),
+  error: z.string().exactOptional(),
+  progressDetail: z
+    .object({ current: z.number().exactOptional(), total: z.number().exactOptional() })
+    .exactOptional(),
+});
+type PullEvent = z.infer<typeof pullEvent>;
 
 /**
  * Timeouts in milliseconds: for the whole pull; for the next line of the engine's report; and for
@@ -35,14 +41,17 @@ export async function pullImage(
     const abortSignal = AbortSignal.any([signal, timer.late]);
     const stream = await docker.pull(imageName(reference), { abortSignal });
     const layers = followLayers(onProgress);
-    await new Promise<void>((resolve, reject) => {
-      const ended = (error: Error | null) => (error ? reject(error) : resolve());
-      docker.modem.followProgress(stream, ended, (event: PullEvent) => {
-        timer.heard(event);
-        if (event.error) reject(new Error(event.error));
-        else layers(event);
-      });
-    });
+    let failed: string | undefined;
+    // Reads on after an error, which is the last line: left early, the reader would throw an error
+    // of the stream where nothing catches it.
+    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+      const parsed = pullEvent.safeParse(parseJson(line));
+      if (!parsed.success) continue;
+      timer.heard(parsed.data);
+      failed ||= parsed.data.error;
+      layers(parsed.data);
+    }
+    if (failed) throw new Error(failed);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (timer.late.aborted) throw new Failure('timeout', `${reference}: the registry sends too slowly`);

@@ -198,6 +198,46 @@ test.each<[string, RequestListener]>([
   await expect(network).rejects.toMatchObject(passing);
 });
 
+/** Pulls an image from an engine that answers like this. */
+async function pullFrom(
+  answers: RequestListener,
+  onProgress: Parameters<typeof pullImage>[2] = () => undefined,
+  deadlines?: Parameters<typeof pullImage>[4],
+): Promise<void> {
+  const [host, port] = (await listening(createServer(answers))).split(':');
+  const { signal } = new AbortController();
+  return pullImage(new Dockerode({ host, port }), 'a:1', onProgress, signal, deadlines);
+}
+
+test('a line of an engine that is not JSON does not end a pull, nor the worker', async () => {
+  const seen: number[] = [];
+  const line = (event: object) => `${JSON.stringify(event)}\r\n`;
+  const layer = line({ id: 'a', status: 'Downloading', progressDetail: { current: 50, total: 100 } });
+  const pulled = pullFrom(
+    (_req, res) =>
+      res.end(`{"id":"a","status"\n\n"text"\nnull\n${layer}${line({ id: 'a', status: 'Pull complete' })}`),
+    ({ percent }) => seen.push(percent),
+  );
+  await expect(pulled).resolves.toBeUndefined();
+  expect(seen).toEqual([35, 100]);
+});
+
+test('an engine that breaks off its answer to a pull is a fault that passes', async () => {
+  const pulled = pullFrom((_req, res) => {
+    res.write(`${JSON.stringify({ id: 'a', status: 'Downloading' })}\n`);
+    setTimeout(() => res.socket?.destroy(), 50);
+  });
+  await expect(pulled).rejects.toMatchObject({ code: 'host_unavailable', transient: true });
+});
+
+test('an engine that breaks off its answer after an error does not end the worker', async () => {
+  const pulled = pullFrom((_req, res) => {
+    res.write(`${JSON.stringify({ error: 'manifest unknown' })}\n`);
+    setTimeout(() => res.socket?.destroy(), 50);
+  });
+  await expect(pulled).rejects.toThrow();
+});
+
 const never = 60_000;
 test.each([
   ['says nothing any more', { whole: never, next: 500, queued: never }, ['Downloading'], never],
@@ -215,18 +255,15 @@ test.each([
   ],
   ['goes on and on', { whole: 2_000, next: never, queued: never }, ['Downloading'], 20],
 ])('a pull whose registry %s ends with a timeout', async (_, deadlines, said, interval) => {
-  const server = createServer((_req, res) => {
+  const answers: RequestListener = (_req, res) => {
     res.writeHead(200, { 'Content-Type': 'application/json' });
     const tell = () => said.map((status, id) => res.write(`${JSON.stringify({ id: String(id), status })}\n`));
     tell();
     const timer = setInterval(tell, interval);
     res.once('close', () => clearInterval(timer));
-  });
-  const [host, port] = (await listening(server)).split(':');
-  const docker = new Dockerode({ host, port });
-  const { signal } = new AbortController();
+  };
   const began = performance.now();
-  const pulled = pullImage(docker, 'a:1', () => undefined, signal, deadlines);
+  const pulled = pullFrom(answers, undefined, deadlines);
   await expect(pulled).rejects.toMatchObject({
     code: 'timeout',
     message: 'a:1: the registry sends too slowly',
