@@ -117,10 +117,3 @@ export async function removeStaleValues(
     if (path === join(paths.units, name)) await removeDurably(path);
   }
 }
-
-/** Removes all files of a gear except its unit, the record of its installation last. */
-export async function removeLeftovers(paths: HostPaths, resource: string): Promise<void> {
-  await removeStaleValues(paths, resource, null);
-  for (const path of [paths.failedUpdate(resource), paths.before(resource), paths.committed(resource)])
-    await removeDurably(path);
-}

@@ -12,7 +12,6 @@ import {
   readBefore,
   readCommitted,
   readGear,
-  removeLeftovers,
   removeStaleValues,
   withValues,
   writeBefore,
@@ -247,5 +246,7 @@ export async function removeGear(services: HostServices, resource: string): Prom
   await services.gears.read(resource);
   if ((await services.reservations.list(resource)).length > 0) await reloadNetworkRules(services);
   await releaseOthers(services, resource, []);
-  await removeLeftovers(paths, resource);
+  // The records go last: while one is there, a removal finds something to do.
+  for (const path of [paths.failedUpdate(resource), paths.before(resource), paths.committed(resource)])
+    await removeDurably(path);
 }
