@@ -8,7 +8,7 @@ import { readIfThere } from '../../lib/files/if-there.ts';
 import { parseEnvFile } from '../domain/env-file.ts';
 import { type HostPaths, resourceOfUnit } from '../domain/paths.ts';
 import { type GearUnit, parseStored, type StoredGear } from '../domain/unit-file.ts';
-import { removeDurably, writeDurably } from '../host/files.ts';
+import { readJson, removeDurably, writeJson } from '../host/files.ts';
 
 /**
  * The state before an unfinished installation. While this file exists, it is not certain that the
@@ -97,13 +97,6 @@ export const readFailedUpdate = (paths: HostPaths, resource: string) =>
 
 export const writeFailedUpdate = (paths: HostPaths, resource: string, failed: FailedUpdate) =>
   writeJson(paths.failedUpdate(resource), failed);
-
-async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
-  const text = await readIfThere(path);
-  return text === null ? null : schema.parse(JSON.parse(text));
-}
-
-const writeJson = (path: string, content: object) => writeDurably(path, JSON.stringify(content), 0o600);
 
 /** Removes a gear's value files that its unit does not name. */
 export async function removeStaleValues(

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { z } from 'zod';
 import { type Failure, hostUnavailable } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
 import { exec } from '../../lib/exec.ts';
@@ -58,6 +59,16 @@ export async function readOrMake(path: string, make: () => string | Promise<stri
   await writeDurably(path, made, 0o600);
   return made;
 }
+
+/** Reads a file of `writeJson`; null when there is none. */
+export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
+  const text = await readIfThere(path);
+  return text === null ? null : schema.parse(JSON.parse(text));
+}
+
+/** Writes JSON as `writeDurably` does, for the file's owner only. */
+export const writeJson = (path: string, content: object) =>
+  writeDurably(path, JSON.stringify(content), 0o600);
 
 /**
  * The failure for an error of the file system that passes when an operator makes room or repairs

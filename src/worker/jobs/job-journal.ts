@@ -5,7 +5,7 @@ import type { Outcome } from '../../jobs/job.ts';
 import { effect } from '../../lib/effect.ts';
 import { nullIfAbsent, readIfThere } from '../../lib/files/if-there.ts';
 import type { HostPaths } from '../domain/paths.ts';
-import { readOrMake, removeDurably, writeComplete, writeDurably } from '../host/files.ts';
+import { readJson, readOrMake, removeDurably, writeComplete, writeJson } from '../host/files.ts';
 
 /**
  * The worker's own record of finished jobs. A job in it never runs again, whatever happens to
@@ -39,11 +39,8 @@ export type JournalEntry = z.infer<typeof journalEntry>;
 export function createJobJournal(paths: HostPaths): JobJournal {
   const wasTaken = async (id: string, digest: string) => (await readIfThere(paths.taken(id))) === digest;
   return {
-    async read(id) {
-      const text = await readIfThere(paths.journal(id));
-      return text === null ? null : journalEntry.parse(JSON.parse(text));
-    },
-    write: (id, entry) => writeDurably(paths.journal(id), JSON.stringify(entry), 0o600),
+    read: (id) => readJson(paths.journal(id), journalEntry),
+    write: (id, entry) => writeJson(paths.journal(id), entry),
     async clear(id) {
       for (const path of [paths.taken(id), paths.checkpoint(id)])
         await effect('file.remove', () => rm(path, { force: true }), path);
