@@ -3,13 +3,13 @@ import { listenToFailpoints } from '../../src/lib/effect.ts';
 import { readUnitStates, showGears } from '../../src/worker/gear/read-gear.ts';
 import { writeUnit } from '../../src/worker/gear/transaction.ts';
 import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
-import { plainGear } from '../support/some-gear.ts';
+import { storedGear } from '../support/some-gear.ts';
 
 let open: OpenHostServices;
 const all = Array.from({ length: 150 }, (_, n) => `listed-${n}`);
 beforeAll(async () => {
   open = await openHostServices();
-  for (const resource of all) await writeUnit(open.services, plainGear(resource));
+  for (const resource of all) await writeUnit(open.services, storedGear(resource, open.services));
 });
 afterAll(() => open.close());
 

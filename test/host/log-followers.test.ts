@@ -6,7 +6,7 @@ import { containerLog } from '../../src/worker/streams/container-log.ts';
 import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
 import { behindStreams } from '../support/leftovers.ts';
 import { ok, run } from '../support/run.ts';
-import { plainGear } from '../support/some-gear.ts';
+import { storedGear } from '../support/some-gear.ts';
 import { until } from '../support/until.ts';
 
 // Gears as files and units only: what they log comes from a process that systemd runs under the name of their unit.
@@ -17,7 +17,7 @@ const pipe = (gear: string) => `${open.paths.base}/${gear}.fifo`;
 beforeAll(async () => {
   open = await openHostServices();
   for (const resource of gears) {
-    await writeUnit(open.services, plainGear(resource));
+    await writeUnit(open.services, storedGear(resource, open.services));
     await ok('mkfifo', pipe(resource));
     const talk = `exec cat <>${pipe(resource)}`;
     await ok('systemd-run', '--quiet', `--unit=gear-${resource}`, '/bin/sh', '-c', talk);

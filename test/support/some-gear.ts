@@ -3,7 +3,13 @@ import { gearSpec } from '../../src/jobs/types/container.ts';
 import { dockerCommands } from '../../src/worker/docker/commands.ts';
 import { networkOf } from '../../src/worker/domain/networks.ts';
 import { hostPaths } from '../../src/worker/domain/paths.ts';
-import { containerOf, type GearUnit, type UnitHost } from '../../src/worker/domain/unit-file.ts';
+import {
+  containerOf,
+  type GearUnit,
+  renderUnit,
+  type StoredGear,
+  type UnitHost,
+} from '../../src/worker/domain/unit-file.ts';
 
 /** Words that have meant something to some parser somewhere. */
 const nasty = fc.constantFrom(
@@ -103,6 +109,12 @@ export const plainGear = (resource: string): GearUnit => ({
   addresses: [],
   network: null,
 });
+
+/** The same as it is on a host's disk. */
+export function storedGear(resource: string, host: UnitHost): StoredGear {
+  const gear = plainGear(resource);
+  return { ...gear, text: renderUnit(gear, host) };
+}
 
 /** What the texts of units depend on, on a host with Docker. */
 export const unitHost = (base = '/var/lib/gears'): UnitHost => ({

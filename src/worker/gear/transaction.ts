@@ -1,6 +1,6 @@
 import { Failure, problemOf } from '../../jobs/errors.ts';
 import { renderEnvFile } from '../domain/env-file.ts';
-import { type GearUnit, parseStored, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
+import { type GearUnit, parseStored, parseUnit, type StoredGear } from '../domain/unit-file.ts';
 import { isMadeFromNamed, removeStaleImages } from '../environment/environment-image.ts';
 import { applyEnvironment, withEnvironment } from '../environment/refresh-environment.ts';
 import { removeDurably, renameDurably, writeDurably } from '../host/files.ts';
@@ -29,30 +29,30 @@ import { missingVolumes, removeVolumes } from './volumes.ts';
  */
 export async function openTransaction(
   context: JobContext,
-  unit: GearUnit,
+  gear: StoredGear,
   current: StoredGear | null,
   pending: Before | null,
 ): Promise<Before> {
   const { services, job } = context;
   const { paths, systemd } = services;
   // At a boot, or when the engine comes up, gears that ran before are about to start.
-  const activity = await untilIdle(context, unit.resource);
-  const isNew = commandOf(current?.text ?? '') !== commandOf(renderUnit(unit, services));
+  const activity = await untilIdle(context, gear.resource);
+  const isNew = commandOf(current?.text ?? '') !== commandOf(gear.text);
   const unread = current === null ? activity.invocation : null;
-  const last = pending ?? (await readCommitted(paths, unit.resource));
+  const last = pending ?? (await readCommitted(paths, gear.resource));
   const replaced = isNew ? unread : last ? last.replaced : '';
-  const missing = await missingVolumes(services, unit);
+  const missing = await missingVolumes(services, gear);
   const before: Before = pending
     ? { ...pending, job, replaced, volumes: [...new Set([...pending.volumes, ...missing])] }
     : {
         job,
         text: current?.text ?? null,
-        enabled: current !== null && (await systemd.isEnabled(paths.unitName(unit.resource))),
+        enabled: current !== null && (await systemd.isEnabled(paths.unitName(gear.resource))),
         active: current !== null && isUp(activity),
         replaced,
         volumes: missing,
       };
-  await writeBefore(paths, unit.resource, before);
+  await writeBefore(paths, gear.resource, before);
   return before;
 }
 
@@ -71,14 +71,14 @@ export async function outdatedRun(context: JobContext, resource: string, before:
 /** The command in a unit's text. */
 const commandOf = (text: string) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '';
 
-/** Writes a unit and the values of its environment. */
-export async function writeUnit(services: HostServices, unit: GearUnit): Promise<void> {
+/** Writes the unit of a gear and the values of its environment. */
+export async function writeUnit(services: HostServices, gear: StoredGear): Promise<void> {
   const { paths, gears } = services;
   // Written before the unit, because the unit names this file.
-  if (unit.envTag !== null)
-    await writeDurably(paths.envFile(unit.resource, unit.envTag), renderEnvFile(unit.spec.env), 0o600);
-  await writeDurably(paths.unit(unit.resource), renderUnit(unit, services), 0o644);
-  await gears.read(unit.resource);
+  if (gear.envTag !== null)
+    await writeDurably(paths.envFile(gear.resource, gear.envTag), renderEnvFile(gear.spec.env), 0o600);
+  await writeDurably(paths.unit(gear.resource), gear.text, 0o644);
+  await gears.read(gear.resource);
 }
 
 /** Accepts the unit as it is: its installation can no longer be undone. */

@@ -42,20 +42,20 @@ export const install: Handler<'container.install'> = {
     const pending = await readBefore(services.paths, resource);
     await assertMayInstall(params, current, pending, context);
     const unit = await prepare(params, current, context);
-    const text = renderUnit(unit, services);
+    const gear: StoredGear = { ...unit, text: renderUnit(unit, services) };
     signal.throwIfAborted();
-    const before = await openTransaction(context, unit, current, pending);
-    if (current?.text !== text) {
+    const before = await openTransaction(context, gear, current, pending);
+    if (current?.text !== gear.text) {
       report({ step: 'unit', message: `writing ${services.paths.unitName(resource)}` });
-      await writeUnit(services, unit);
+      await writeUnit(services, gear);
     }
-    if (!publishesAlike(parseUnit(before.text ?? ''), unit)) await reloadNetworkRules(services);
-    await ensureNetwork(services, unit);
+    if (!publishesAlike(parseUnit(before.text ?? ''), gear)) await reloadNetworkRules(services);
+    await ensureNetwork(services, gear);
     await services.systemd.link(services.paths.unit(resource), start);
     const outdated = await outdatedRun(context, resource, before);
-    const container = start ? await bringUp(unit, outdated, context) : null;
+    const container = start ? await bringUp(gear, outdated, context) : null;
     await commit(services, resource);
-    return finish(services, { ...unit, text }, before, container);
+    return finish(services, gear, before, container);
   },
 
   isCommitted: async ({ resource }, { services, job }) =>
