@@ -32,13 +32,12 @@ export const restart: Handler<'container.restart'> = {
   async run({ resource }, context) {
     const gear = await existing(resource, context);
     const { systemd, paths } = context.services;
-    const look = () => systemd.activity(paths.unitName(resource));
     const before = await context.checkpoint(async () => (await untilIdle(context, resource)).invocation);
     await systemd.assertOurs(paths.unit(resource));
     // `systemctl disable` removes the link by which systemd finds the unit.
     await systemd.link(paths.unit(resource), await systemd.isEnabled(paths.unitName(resource)));
     // An earlier run may have restarted it already, or made systemd begin to: once is enough.
-    const { active, pending, invocation } = await look();
+    const { active, pending, invocation } = await systemd.activity(paths.unitName(resource));
     const untouched = active === 'active' && !pending && invocation === before;
     return up(gear, untouched ? 'restart' : 'start', context);
   },
