@@ -1,9 +1,8 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Drift } from '../../jobs/rpc/drift.ts';
 import { readIfThere } from '../../lib/files/if-there.ts';
 import { findDrift } from '../domain/drift.ts';
-import { containerName, resourceOfUnit } from '../domain/paths.ts';
+import { containerName, type HostPaths } from '../domain/paths.ts';
+import { listGears } from '../gear/gear-files.ts';
 import type { HostServices } from '../host-services.ts';
 import { isUp } from '../systemd/systemd.ts';
 
@@ -18,7 +17,7 @@ export async function detectDrift(services: HostServices): Promise<Drift> {
     engine.containersNamed(containerName('')),
     engine.networks(),
     directory.held('gear'),
-    readUnits(paths.units),
+    unitTexts(paths),
   ]);
   const busy = new Set([...before, ...services.busy]);
   const strangers = loaded.filter(({ name }) => !units.has(name) && !links.has(name));
@@ -36,8 +35,9 @@ async function isThere({ systemd }: HostServices, unit: { name: string; active: 
   return path !== '' && (await readIfThere(path)) !== null;
 }
 
-async function readUnits(directory: string): Promise<Map<string, string>> {
-  const names = (await readdir(directory)).filter((name) => resourceOfUnit(name) !== null);
-  const texts = await Promise.all(names.map((name) => readIfThere(join(directory, name))));
-  return new Map(names.map((name, i) => [name, texts[i] ?? '']));
+/** The texts of the unit files of gears, by the names of the units. */
+async function unitTexts(paths: HostPaths): Promise<Map<string, string>> {
+  const gears = await listGears(paths);
+  const texts = await Promise.all(gears.map((gear) => readIfThere(paths.unit(gear))));
+  return new Map(gears.map((gear, i) => [paths.unitName(gear), texts[i] ?? '']));
 }
