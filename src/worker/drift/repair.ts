@@ -2,7 +2,7 @@ import type { Result } from '../../jobs/registry.ts';
 import type { Drift } from '../../jobs/rpc/drift.ts';
 import { changeOf } from '../domain/drift.ts';
 import { renderUnit } from '../domain/unit-file.ts';
-import { readGear, readUnit } from '../gear/gear-files.ts';
+import { readUnit } from '../gear/gear-files.ts';
 import { ensureNetwork, removeUnusedNetworks } from '../gear/networks.ts';
 import { writeDurably } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
@@ -33,7 +33,7 @@ export async function repairHost(context: JobContext): Promise<Result<'host.repa
   const networks: string[] = [];
   for (const resource of drift.withoutNetwork) {
     signal.throwIfAborted();
-    const gear = await readGear(services.paths, resource);
+    const gear = await readUnit(services.paths, resource);
     if (!gear) continue;
     await ensureNetwork(services, gear);
     networks.push(resource);

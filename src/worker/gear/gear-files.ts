@@ -53,11 +53,11 @@ export async function withValues(paths: HostPaths, unit: StoredGear): Promise<St
   return { ...unit, spec: { ...unit.spec, env: await readValues(paths, unit) } };
 }
 
-/** Throws `container_not_found` when the gear does not exist. */
+/** The gear's unit, as `readUnit`. Throws `container_not_found` when the gear does not exist. */
 export async function requireGear(paths: HostPaths, resource: string): Promise<StoredGear> {
-  const gear = await readGear(paths, resource);
-  if (!gear) throw noGear(resource);
-  return gear;
+  const unit = await readUnit(paths, resource);
+  if (!unit) throw noGear(resource);
+  return unit;
 }
 
 export const noGear = (resource: string) =>

@@ -7,7 +7,7 @@ import { hasNamedImage } from '../environment/environment-image.ts';
 import { hideValues } from '../environment/hidden-values.ts';
 import type { HostServices } from '../host-services.ts';
 import type { UnitState } from '../systemd/systemd.ts';
-import { readFailedUpdate, requireGear } from './gear-files.ts';
+import { readFailedUpdate, requireGear, withValues } from './gear-files.ts';
 
 /**
  * The current state of a gear. `values`: whether to include the values of its variables. Throws
@@ -15,7 +15,7 @@ import { readFailedUpdate, requireGear } from './gear-files.ts';
  */
 export async function showGear(services: HostServices, resource: string, values: boolean): Promise<Gear> {
   const { host, paths, systemd, engine, hashKey } = services;
-  const gear = await requireGear(paths, resource);
+  const gear = await withValues(paths, await requireGear(paths, resource));
   const { spec, ports } = gear;
   const unit = paths.unitName(resource);
   const [{ active, sub, result, restarts, since }, enabled, container, failedUpdate, changedAt] =

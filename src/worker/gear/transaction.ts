@@ -11,7 +11,7 @@ import {
   type Before,
   readBefore,
   readCommitted,
-  readGear,
+  readUnit,
   removeStaleValues,
   withValues,
   writeBefore,
@@ -130,12 +130,12 @@ export async function rollBack(context: JobContext, resource: string, why: Failu
   if (!before) {
     // Undoes the steps before the unit's change: reservations, and an image with the environment's
     // values.
-    const current = await readGear(services.paths, resource);
+    const current = await readUnit(services.paths, resource);
     await releaseOthers(services, resource, current?.ports ?? []);
     await removeStaleImages(services, resource, current?.imageTag ?? null);
     return '';
   }
-  const failed = await readGear(services.paths, resource);
+  const failed = await readUnit(services.paths, resource);
   // If the text is unchanged, the old process still runs, or an earlier run of this has already
   // restarted it.
   if ((failed?.text ?? null) !== before.text || !before.active) await stopGear(services, resource);
@@ -237,7 +237,7 @@ async function runAgain({ services }: JobContext, resource: string, old: GearUni
  */
 export async function removeGear(services: HostServices, resource: string): Promise<void> {
   const { paths, systemd } = services;
-  await releaseNetwork(services, resource, (await readGear(paths, resource))?.network);
+  await releaseNetwork(services, resource, (await readUnit(paths, resource))?.network);
   await systemd.unlink(paths.unitName(resource));
   await settleStopped(services, resource);
   await removeStaleImages(services, resource, null);

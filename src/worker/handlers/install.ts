@@ -7,7 +7,7 @@ import { containerName } from '../domain/paths.ts';
 import { type GearUnit, parseUnit, renderUnit, type StoredGear } from '../domain/unit-file.ts';
 import { carryEnvironment, environmentOf, hasNamedImage } from '../environment/environment-image.ts';
 import { refreshEnvironment } from '../environment/refresh-environment.ts';
-import { type Before, readBefore, readCommitted, readGear } from '../gear/gear-files.ts';
+import { type Before, readBefore, readCommitted, readGear, readUnit } from '../gear/gear-files.ts';
 import { ensureNetwork } from '../gear/networks.ts';
 import { publishesAlike, reloadNetworkRules, reservePorts } from '../gear/published-ports.ts';
 import { hasOwnContainer, runGear } from '../gear/run/run-gear.ts';
@@ -65,7 +65,7 @@ export const install: Handler<'container.install'> = {
   async abandon(resource, context, why) {
     const { services, job } = context;
     if ((await readCommitted(services.paths, resource))?.job === job) {
-      const unit = await readGear(services.paths, resource);
+      const unit = await readUnit(services.paths, resource);
       if (unit) await removeEarlier(services, unit);
       return staysInEffect;
     }

@@ -1,4 +1,4 @@
-import { noGear, readBefore, readCommitted, readGear } from '../gear/gear-files.ts';
+import { noGear, readBefore, readCommitted, readUnit } from '../gear/gear-files.ts';
 import { endRun } from '../gear/run/run-gear.ts';
 import { removeGear } from '../gear/transaction.ts';
 import type { Handler } from '../jobs/context.ts';
@@ -12,7 +12,7 @@ export const remove: Handler<'container.remove'> = {
     const found = await checkpoint(async () => {
       // An attempt that failed in its last steps has left the record of the installation.
       const there =
-        (await readGear(services.paths, resource)) ??
+        (await readUnit(services.paths, resource)) ??
         (await readBefore(services.paths, resource)) ??
         (await readCommitted(services.paths, resource));
       return there ? 'there' : 'absent';

@@ -1,6 +1,6 @@
 import type { Result } from '../../jobs/registry.ts';
 import type { StoredGear } from '../domain/unit-file.ts';
-import { readGear, requireGear } from '../gear/gear-files.ts';
+import { readUnit, requireGear } from '../gear/gear-files.ts';
 import { runGear, stopGear, untilIdle } from '../gear/run/run-gear.ts';
 import { settleInstallation } from '../gear/transaction.ts';
 import type { Handler, JobContext } from '../jobs/context.ts';
@@ -20,7 +20,7 @@ export const start: Handler<'container.start'> = {
   },
 
   async undo({ resource }, context) {
-    if (!(await readGear(context.services.paths, resource))) return '';
+    if (!(await readUnit(context.services.paths, resource))) return '';
     if ((await stateBefore(resource, context)) === 'running') return '';
     await stopGear(context.services, resource);
     return 'it is stopped again';
