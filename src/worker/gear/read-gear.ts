@@ -18,16 +18,12 @@ export async function showGear(services: HostServices, resource: string, values:
   const gear = await withValues(paths, await requireGear(paths, resource));
   const { spec, ports } = gear;
   const unit = paths.unitName(resource);
-  const [{ active, sub, result, restarts, since }, enabled, container, failedUpdate, changedAt] =
-    await Promise.all([
-      systemd.state(unit),
-      systemd.isEnabled(unit),
-      engine.container(containerName(resource)),
-      readFailedUpdate(paths, resource),
-      spec.environment === undefined ? null : environmentChangedAt(paths, spec.environment),
-    ]);
-  const running = active === 'active' ? since : null;
-  const isOther = running !== null && container !== null && (await carriesOther(services, gear, container));
+  const [{ active, sub, result, restarts, since }, enabled, container, failedUpdate] = await Promise.all([
+    systemd.state(unit),
+    systemd.isEnabled(unit),
+    engine.container(containerName(resource)),
+    readFailedUpdate(paths, resource),
+  ]);
   return {
     resource,
     host,
@@ -38,10 +34,28 @@ export async function showGear(services: HostServices, resource: string, values:
     systemd: { active, sub, result, restarts, since },
     spec: { ...spec, env: values ? spec.env : hideValues(spec.env, hashKey) },
     container: container?.id ?? null,
-    environment: usedEnvironment(spec.environment, changedAt, running, isOther),
+    environment: await usedEnvironment(services, gear, container, active === 'active' ? since : null),
     unitText: gear.text,
     failedUpdate,
   };
+}
+
+/**
+ * The environment that a gear uses; null: none. `since`: when its process started, which has the
+ * environment of that time, unless its image carries another one; null: it does not run.
+ */
+async function usedEnvironment(
+  services: HostServices,
+  gear: StoredGear,
+  container: ContainerState | null,
+  since: string | null,
+): Promise<Gear['environment']> {
+  const { environment: name } = gear.spec;
+  const changedAt = name === undefined ? null : await environmentChangedAt(services.paths, name);
+  if (name === undefined || changedAt === null) return null;
+  const outdated =
+    since !== null && (Date.parse(since) < changedAt || (await carriesOther(services, gear, container)));
+  return { name, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
 /**
@@ -51,25 +65,11 @@ export async function showGear(services: HostServices, resource: string, values:
 async function carriesOther(
   services: HostServices,
   gear: StoredGear,
-  container: ContainerState,
+  container: ContainerState | null,
 ): Promise<boolean> {
+  if (container === null) return false;
   if (gear.imageTag === null) return container.image.startsWith(environmentImage(gear.resource, ''));
   return !(await hasNamedImage(services, gear, container));
-}
-
-/**
- * `since`: when the running process started. It has the environment of that time, unless its image
- * carries another one.
- */
-function usedEnvironment(
-  name: string | undefined,
-  changedAt: number | null,
-  since: string | null,
-  isOther: boolean,
-): Gear['environment'] {
-  if (name === undefined || changedAt === null) return null;
-  const outdated = isOther || (since !== null && Date.parse(since) < changedAt);
-  return { name, changedAt: new Date(changedAt).toISOString(), outdated };
 }
 
 /** systemd's view of all gears together. */
