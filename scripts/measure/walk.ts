@@ -15,8 +15,9 @@ const fromNetworkToFile: readonly string[] = [
 
 /**
  * The files to read to follow the parameter `r` of `PUT container` from the URL to the unit file on disk, in the order in
- * which they first come up. A file is listed if its code receives, checks, changes or passes on the name while a
- * request is accepted and succeeds. Files that hold types only are not listed.
+ * which they first come up. A file is listed if what it does with the name decides the text of the unit, its place, or
+ * what is reserved for it. Files that only look whether systemd or the engine knows the name are not listed, and
+ * neither are files that hold types only.
  *
  * The lists are kept by hand, one for each layout: a route finds its handler by data, so following imports would find
  * the files of every route. A test fails if no list fits the tree.
@@ -63,7 +64,6 @@ const presentLayout: readonly string[] = [
   'src/worker/environment/environment-image.ts',
   'src/worker/docker/images/images.ts',
   'src/worker/docker/commands.ts',
-  'src/worker/domain/networks.ts',
   ...fromNetworkToFile,
 ];
 

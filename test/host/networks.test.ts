@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { listenToFailpoints } from '../../src/lib/effect.ts';
-import { bridgeOf } from '../../src/worker/domain/networks.ts';
+import { bridgeOf } from '../../src/worker/domain/paths.ts';
 import { ensureNetwork } from '../../src/worker/gear/networks.ts';
 import { type OpenHostServices, openHostServices } from '../support/host-services.ts';
 import { ok, run } from '../support/run.ts';

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { gearSpec } from '../../src/jobs/types/container.ts';
 import { dockerCommands } from '../../src/worker/docker/commands.ts';
-import { networkOf } from '../../src/worker/domain/networks.ts';
-import { hostPaths } from '../../src/worker/domain/paths.ts';
+import { hostPaths, networkOf } from '../../src/worker/domain/paths.ts';
 import {
   containerOf,
   type GearUnit,

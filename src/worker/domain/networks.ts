@@ -1,21 +1,4 @@
-import { hash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
-import type { GearSpec } from '../../jobs/types/container.ts';
-
-/** The network of a gear: a common one that its spec names, or one of its own. */
-export const networkOf = (resource: string, { network }: Pick<GearSpec, 'network'>) =>
-  network === undefined ? ownNetwork(resource) : `geard-network-${network}`;
-
-export const ownNetwork = (resource: string) => `gear-${resource}`;
-
-/**
- * The interface of a network on the host. The rules of geard-network.service recognize gears'
- * interfaces by this prefix; the kernel allows 15 characters (IFNAMSIZ). Each attempt has another
- * name: after a power cut while making a network, an engine may keep the name for a network that it
- * does not list.
- */
-export const bridgeOf = (network: string, attempt = 0) =>
-  `gear-${hash('sha256', attempt === 0 ? network : `${network}/${attempt}`).slice(0, 10)}`;
 
 /** IPv4 addresses as numbers, the first and the last of a network. */
 export interface AddressRange {

@@ -1,6 +1,7 @@
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { ownRegistry } from '../../jobs/fields/image-name.ts';
-import type { Volume } from '../../jobs/types/container.ts';
+import type { GearSpec, Volume } from '../../jobs/types/container.ts';
 
 export const unitName = (resource: string) => `gear-${resource}.service`;
 export const containerName = (resource: string) => `gear-${resource}`;
@@ -18,6 +19,21 @@ export const environmentImage = (resource: string, tag: string) =>
  */
 export const engineVolume = (resource: string, { name, of = resource }: Volume) =>
   `${containerName(of)}..${name}`;
+
+/** The network of a gear: a common one that its spec names, or one of its own. */
+export const networkOf = (resource: string, { network }: Pick<GearSpec, 'network'>) =>
+  network === undefined ? ownNetwork(resource) : `geard-network-${network}`;
+
+export const ownNetwork = (resource: string) => `gear-${resource}`;
+
+/**
+ * The interface of a network on the host. The rules of geard-network.service recognize gears'
+ * interfaces by this prefix; the kernel allows 15 characters (IFNAMSIZ). Each attempt has another
+ * name: after a power cut while making a network, an engine may keep the name for a network that it
+ * does not list.
+ */
+export const bridgeOf = (network: string, attempt = 0) =>
+  `gear-${hash('sha256', attempt === 0 ? network : `${network}/${attempt}`).slice(0, 10)}`;
 
 /** The transient unit that makes a repository, and its container. */
 export const jobUnit = (resource: string) => `job-${resource}.service`;

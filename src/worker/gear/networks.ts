@@ -1,5 +1,6 @@
 import { Failure } from '../../jobs/errors.ts';
-import { bridgeOf, freeNetwork, networkRules, ownNetwork, parseNetwork } from '../domain/networks.ts';
+import { freeNetwork, networkRules, parseNetwork } from '../domain/networks.ts';
+import { bridgeOf, ownNetwork } from '../domain/paths.ts';
 import type { GearUnit } from '../domain/unit-file.ts';
 import { routedNetworks } from '../host/routes.ts';
 import type { HostServices } from '../host-services.ts';

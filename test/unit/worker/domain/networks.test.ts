@@ -4,12 +4,11 @@ import { readConfig } from '../../../../src/cli/options/config.ts';
 import { gearBody } from '../../../../src/jobs/types/container.ts';
 import {
   type AddressRange,
-  bridgeOf,
   freeNetwork,
-  networkOf,
   parseNetwork,
   parsePool,
 } from '../../../../src/worker/domain/networks.ts';
+import { bridgeOf, networkOf } from '../../../../src/worker/domain/paths.ts';
 import { parseUnit, renderUnit } from '../../../../src/worker/domain/unit-file.ts';
 import { parseRoutes } from '../../../../src/worker/host/routes.ts';
 import { runCommand, someGear, unitHost } from '../../../support/some-gear.ts';
