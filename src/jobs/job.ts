@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Problem, problemDocument } from './errors.ts';
+import { type ErrorCode, problemDocument } from './errors.ts';
 import { type RequestId, requestId } from './fields/request-id.ts';
 import { saidText } from './fields/schema.ts';
 
@@ -45,6 +45,6 @@ export function isFinal(state: JobState): boolean {
 /** How a job ended. */
 export type Outcome =
   | { state: 'succeeded'; result: unknown }
-  | { state: 'failed'; error: Problem }
+  | { state: 'failed'; error: { code: ErrorCode; detail: string } }
   /** A client asked for it, or a later request superseded it. */
   | { state: 'cancelled'; result?: { supersededBy: RequestId } };

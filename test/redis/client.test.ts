@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createClient } from '../../src/client/client.ts';
-import { problemOf } from '../../src/jobs/errors.ts';
 import type { Outcome } from '../../src/jobs/job.ts';
 import { openFaultyProxy } from '../support/faulty-proxy.ts';
 import { openQueueApi, type QueueApi } from '../support/test-api.ts';
@@ -52,7 +51,7 @@ test('a job that fails is its problem, and one that is cancelled says so', async
     ...{ name: 'GeardError', code: 'start_failed', problem: { detail: 'exit status 1' } },
     job: { state: 'failed', resource: 'web' },
   });
-  await work((await fails).id, { state: 'failed', error: problemOf('start_failed', 'exit status 1') });
+  await work((await fails).id, { state: 'failed', error: { code: 'start_failed', detail: 'exit status 1' } });
   await failure;
   const cancelled = geard.container.install(install);
   const cancellation = expect(cancelled.done()).rejects.toMatchObject({ code: 'cancelled' });

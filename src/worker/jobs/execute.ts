@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { type ErrorCode, Failure, problemOf } from '../../jobs/errors.ts';
+import { type ErrorCode, Failure } from '../../jobs/errors.ts';
 import type { Job, Outcome, Progress } from '../../jobs/job.ts';
 import { type Command, type JobType, jobs, type Params } from '../../jobs/registry.ts';
 import { explain } from '../../lib/explain.ts';
@@ -76,8 +76,7 @@ export async function execute(job: Job, command: Command, execution: Execution):
     const told = await takeBack(task, failure, execution);
     if (failure === null) return { state: 'cancelled' };
     if (!mayEndWith(command.type, failure.code)) log.error({ problem: failure.code }, undefinedEnd);
-    const where = { job: job.id, host: services.host };
-    return { state: 'failed', error: problemOf(failure.code, detailOf(failure, told), where) };
+    return { state: 'failed', error: { code: failure.code, detail: detailOf(failure, told) } };
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Failure, problemOf } from '../../jobs/errors.ts';
+import type { Failure } from '../../jobs/errors.ts';
 import type { JobRecord } from '../../queue/worker-queue.ts';
 import { detailOf } from '../jobs/undo.ts';
 import { abandon } from './abandon.ts';
@@ -17,7 +17,6 @@ export async function refuse(
   { earlier, stopping }: { earlier: number; stopping: AbortSignal },
 ): Promise<string | null> {
   const told = earlier > 0 ? await abandon(parts, record, failure, stopping) : '';
-  const where = { job: record.job.id, host: parts.services.host };
-  const error = problemOf(failure.code, detailOf(failure, told), where);
+  const error = { code: failure.code, detail: detailOf(failure, told) };
   return finish(parts, record, { state: 'failed', error }, stopping);
 }

@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
-import { problemOf } from '../../jobs/errors.ts';
 import { requestId } from '../../jobs/fields/request-id.ts';
 import type { Kind } from '../../jobs/fields/resource.ts';
 import { isFinal, type Outcome } from '../../jobs/job.ts';
@@ -256,6 +255,6 @@ export class Runner {
     job.enter('storing');
     if (fingerprint === record.fingerprint) return outcome;
     const detail = 'this request id was used for another request on this host';
-    return { state: 'failed', error: problemOf('request_id_reused', detail, { job: record.job.id }) };
+    return { state: 'failed', error: { code: 'request_id_reused', detail } };
   }
 }
