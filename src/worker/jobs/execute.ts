@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { type ErrorCode, Failure } from '../../jobs/errors.ts';
-import type { Job, Outcome, Progress } from '../../jobs/job.ts';
+import type { Job, Outcome } from '../../jobs/job.ts';
 import { type Command, type JobType, jobs, type Params } from '../../jobs/registry.ts';
 import { explain } from '../../lib/explain.ts';
 import type { Handler, Handlers, JobContext } from './context.ts';
@@ -11,8 +11,10 @@ import { detailOf, undoWork } from './undo.ts';
 /** Maximum worker crashes by one job: a job that always crashes its worker must end. */
 const maxCrashes = 20;
 
-export interface Execution extends Pick<JobContext, 'tenant' | 'sees' | 'services' | 'checkpoint'> {
+export interface Execution {
   handlers: Handlers;
+  /** Its handler's context, without a signal: running and undoing have signals of their own. */
+  context: Omit<JobContext, 'signal'>;
   /** How often the job has crashed a worker before. */
   crashes: number;
   /** A client asked to cancel the job before this attempt began. */
@@ -21,9 +23,8 @@ export interface Execution extends Pick<JobContext, 'tenant' | 'sees' | 'service
   signal: AbortSignal;
   /** Also stops undoing the work: aborts with `HandedBack`. */
   handedBack: AbortSignal;
-  report(progress: Progress): Promise<void>;
   /** Counts another attempt in the job's record. */
-  countRetry(): Promise<void>;
+  countRetry(): void;
 }
 
 /** Logged only: the work is done, and the client gets the outcome. Tests fail when it is logged. */
@@ -36,19 +37,9 @@ const mayEndWith = (type: JobType, code: ErrorCode) => [...always, ...jobs[type]
 
 /** Runs a job to its end, by the command in its request. Rejects only with `HandedBack`. */
 export async function execute(job: Job, command: Command, execution: Execution): Promise<Outcome> {
-  const { handlers, crashes, cancelled, handedBack, services, tenant, sees, checkpoint } = execution;
-  const { log } = services;
-  const report = (progress: Progress) => unlessLost(execution.report(progress), log);
-  const contextFor = (signal: AbortSignal) => ({
-    job: job.id,
-    tenant,
-    sees,
-    services,
-    signal,
-    report,
-    checkpoint,
-  });
-  const task = bind(handlers, command, contextFor);
+  const { handlers, context, crashes, cancelled, handedBack } = execution;
+  const { log } = context.services;
+  const task = bind(handlers, command, context);
   const run = async (signal: AbortSignal): Promise<Outcome> => {
     const result = await withRetries(() => task.run(signal), { signal, onRetry: onRetry(execution) });
     const checked = jobs[command.type].result.safeParse(result);
@@ -91,31 +82,27 @@ interface Task {
 function bind<T extends JobType>(
   handlers: Handlers,
   { type, params }: { type: T; params: Params<T> },
-  contextFor: (signal: AbortSignal) => JobContext,
+  context: Execution['context'],
 ): Task {
   const handler: Handler<T> = handlers[type];
-  const context = contextFor(new AbortController().signal); // Undoing has its own signals.
+  const undoing = { ...context, signal: new AbortController().signal }; // Undoing has its own signals.
   return {
     canUndo: handler.undo !== undefined,
-    run: (signal) => handler.run(params, contextFor(signal)),
-    undo: async (why) => (await handler.undo?.(params, context, why)) ?? '',
-    isCommitted: async () => (await handler.isCommitted?.(params, context)) ?? false,
+    run: (signal) => handler.run(params, { ...context, signal }),
+    undo: async (why) => (await handler.undo?.(params, undoing, why)) ?? '',
+    isCommitted: async () => (await handler.isCommitted?.(params, undoing)) ?? false,
   };
 }
 
-/** Progress is lost while Redis accepts no writes; the job goes on without waiting for it. */
-function unlessLost(told: Promise<void>, log: Logger): void {
-  told.catch((error: Error) => log.debug({ reason: error.message }, 'progress was not recorded'));
-}
-
 const onRetry =
-  ({ report, countRetry, services: { log } }: Execution) =>
+  ({ context: { report, services }, countRetry }: Execution) =>
   (failure: Failure, delay: number) => {
     const { code, message, cause } = failure;
     const level = code === 'host_unavailable' ? 'warn' : 'info'; // Others run the registries.
-    log[level]({ code, reason: message, cause: cause && String(cause) }, 'a job will be retried later');
-    unlessLost(report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` }), log);
-    unlessLost(countRetry(), log);
+    const fault = { code, reason: message, cause: cause && String(cause) };
+    services.log[level](fault, 'a job will be retried later');
+    report({ step: 'retry', message: `${message}; trying again in ${delay / 1000} s` });
+    countRetry();
   };
 
 /**
@@ -123,13 +110,13 @@ const onRetry =
  * undone anyway.
  */
 async function takeBack(task: Task, failure: Failure | null, execution: Execution): Promise<string> {
-  const { handedBack: signal, services } = execution;
+  const { handedBack: signal, context } = execution;
   const undo = async () => {
     if (failure?.transient && (!task.canUndo || (await task.isCommitted())))
       return 'the completed steps stay in effect; to continue, send the same request with a new id';
     return task.undo(failure);
   };
-  return undoWork(undo, { signal, log: services.log });
+  return undoWork(undo, { signal, log: context.services.log });
 }
 
 /** Converts an error to a failure for the client. Only the log gets an internal error's stack. */

@@ -46,21 +46,28 @@ async function run(
   if (replacedBy !== null) return { state: 'cancelled', result: { supersededBy: replacedBy } };
   const cancelled = record.cancel !== null && (await authorizer.cancels(record.cancel, record));
   const enter = followSteps();
+  // Progress is lost while Redis accepts no writes; the job goes on without waiting for it.
+  const unlessLost = (told: Promise<void>) =>
+    void told.catch((error: Error) => log.debug({ reason: error.message }, 'progress was not recorded'));
+  const context: Execution['context'] = {
+    job: id,
+    tenant,
+    sees,
+    services: { ...services, log },
+    report(progress) {
+      enter(progress.step);
+      unlessLost(records.progress(id, progress));
+    },
+    checkpoint: (look) => journal.checkpoint(id, look),
+  };
   const work = () =>
     execute(record.job, command, {
       ...signals,
-      services: { ...services, log },
-      tenant,
-      sees,
       handlers,
+      context,
       crashes: record.crashes - 1, // Not counting this attempt.
       cancelled,
-      report: (progress) => {
-        enter(progress.step);
-        return records.progress(id, progress);
-      },
-      countRetry: () => records.retried(id),
-      checkpoint: (look) => journal.checkpoint(id, look),
+      countRetry: () => unlessLost(records.retried(id)),
     }).finally(() => enter(null));
   return kindOf(type) === 'gear' ? services.gearLocks.hold(resource, work) : work();
 }

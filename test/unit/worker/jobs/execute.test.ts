@@ -22,26 +22,30 @@ function job(more: Partial<Job> = {}): Job {
 function setUp(run: () => Promise<unknown> = async () => 'done', { cancelled = false, crashes = 0 } = {}) {
   const stop = { run: vi.fn(run), undo: vi.fn(async () => 'taken back') };
   const [abort, handBack] = [new AbortController(), new AbortController()];
-  const countRetry = vi.fn(async () => undefined);
-  const execution = {
+  const countRetry = vi.fn(() => undefined);
+  const context = {
+    job: 'a'.repeat(32),
     services: { host: 'h1', log: pino({ level: 'silent' }) } as never,
+    report: () => undefined,
+    checkpoint: (look: () => Promise<string>) => look(),
+    tenant: '0',
+    sees: () => true,
+  };
+  const execution = {
+    context,
     handlers: { 'container.stop': stop } as unknown as Handlers,
     crashes,
     cancelled,
     signal: abort.signal,
     handedBack: handBack.signal,
-    report: vi.fn(async () => undefined),
     countRetry,
-    checkpoint: (look: () => Promise<string>) => look(),
-    tenant: '0',
-    sees: () => true,
   };
   const command = { type: 'container.stop', params: { resource: 'a' } } as const;
   return {
     stop,
     abort,
     handBack,
-    execution,
+    context,
     countRetry,
     go: (one = job()) => execute(one, command, execution),
   };
@@ -123,18 +127,6 @@ test('a fault that passes is a retry and no crash (house 7.7)', async () => {
   expect(countRetry).toHaveBeenCalledTimes(2);
 });
 
-test('a wait is waited to its end while Redis takes no writes or does not answer', async () => {
-  const refused = () => Promise.reject(new Error('MISCONF Redis is configured to save RDB snapshots'));
-  for (const redis of [refused, () => new Promise<undefined>(() => undefined)]) {
-    let tries = 0;
-    const { stop, execution, countRetry, go } = setUp(async () => (++tries < 3 ? away() : 'done'));
-    execution.report.mockImplementation(redis);
-    countRetry.mockImplementation(redis);
-    expect(await go()).toEqual({ state: 'succeeded', result: 'done' });
-    expect(stop.undo).not.toHaveBeenCalled();
-  }
-});
-
 test('a full disk is waited for, and both client and operator are told to free space', async () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device, open'), { code: 'ENOSPC' });
   let tries = 0;
@@ -185,10 +177,10 @@ test.each([
   ],
   ['an error that it has', () => Promise.reject(new Failure('timeout', 'no')), false],
 ])('a job that ends with %s: whether its definition is said not to know that', async (_, run, isTold) => {
-  const { go, execution } = setUp(run);
+  const { go, context } = setUp(run);
   const told: string[] = [];
   const log = pino({ level: 'error' }, { write: (line: string) => void told.push(line) });
-  execution.services = { host: 'h1', log } as never;
+  context.services = { host: 'h1', log } as never;
   await go();
   expect(told.some((line) => line.includes(undefinedEnd))).toBe(isTold);
 });

@@ -61,7 +61,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
           settle(() => reject(signal.reason)),
         );
       }),
-    undo: async () => '',
+    undo: vi.fn(async () => ''),
     abandon: vi.fn(
       async (_resource: string, _context: JobContext, _why: Failure) => 'it is as it was before',
     ),
@@ -109,6 +109,7 @@ function setUp({ maxParallelJobs = 16 } = {}) {
     requestOf,
     running,
     ran,
+    stop,
     abandon: stop.abandon,
     logged,
     accept: (resource: string, more: Partial<Job> = {}, version = payloadVersion) =>
@@ -484,6 +485,23 @@ test('the newest of starts and stops that have waited for the host takes effect'
   end(newest);
   await delivered;
   expect(ran).toEqual([`${newest} web`]);
+});
+
+test('a wait is waited to its end while Redis takes no writes or does not answer', async () => {
+  const refused = () => Promise.reject(new Error('MISCONF Redis is configured to save RDB snapshots'));
+  const away = () => Promise.reject(new Failure('host_unavailable', 'away', { transient: true }));
+  for (const redis of [refused, () => new Promise<undefined>(() => undefined)]) {
+    const { runner, records, accept, stop } = setUp();
+    let tries = 0;
+    stop.run = async () => (++tries < 3 ? away() : 'done');
+    const written = [vi.spyOn(records, 'progress'), vi.spyOn(records, 'retried')];
+    for (const write of written) write.mockImplementation(redis);
+    const id = accept('web');
+    await runner.deliver(id);
+    expect(records.outcomes.get(id)).toEqual({ state: 'succeeded', result: 'done' });
+    expect(stop.undo).not.toHaveBeenCalled();
+    for (const write of written) expect(write).toHaveBeenCalledTimes(2);
+  }
 });
 
 /** What keeps the newer of two jobs from running. */
