@@ -16,13 +16,12 @@ export async function abandon(
   why: Failure,
   signal: AbortSignal,
 ): Promise<string> {
-  const handler = isJobType(type) ? handlers[type] : undefined;
-  if (!handler?.abandon || !resourceName.safeParse(resource).success)
+  const undo = isJobType(type) ? handlers[type].abandon : undefined;
+  if (!undo || !resourceName.safeParse(resource).success)
     return 'what an earlier attempt has done stays in effect';
   const checkpoint = (look: () => Promise<string>) => look();
   const known = { job: id, tenant: user, sees: () => false, services };
   const context = { ...known, signal, report: () => {}, checkpoint };
-  const undo = async () => (await handler.abandon?.(resource, context, why)) ?? '';
-  const work = () => undoWork(undo, { signal, log: services.log });
+  const work = () => undoWork(() => undo(resource, context, why), { signal, log: services.log });
   return kindOf(type) === 'gear' ? services.gearLocks.hold(resource, work) : work();
 }
