@@ -17,29 +17,18 @@ interface ContainerUnit {
  * `host_unavailable` when that takes too long.
  */
 export async function endUnit(
-  services: Pick<HostServices, 'systemd' | 'engine'>,
-  ending: ContainerUnit,
-): Promise<void> {
-  const { systemd } = services;
-  const { unit } = ending;
-  await containerIsMade(services, ending);
-  const result = await systemd.stop(unit);
-  if (result !== 'done') throw hostUnavailable(`systemd has not stopped ${unit} (${result})`);
-  await systemd.resetFailed(unit);
-}
-
-/**
- * Waits for the container of a unit that has just started. The engine makes it even if its client
- * stops meanwhile, and it would outlive the removal, with the values of a gear.
- */
-async function containerIsMade(
   { systemd, engine }: Pick<HostServices, 'systemd' | 'engine'>,
   { unit, container, what }: ContainerUnit,
 ): Promise<void> {
-  const look = async () => {
+  // The engine makes the container of a unit that has just started even if its client stops
+  // meanwhile, and it would outlive the removal, with the values of a gear.
+  const isMade = async () => {
     const { sub } = await systemd.activity(unit);
     const starts = /^(start|running)$/.test(sub);
     return !starts || (await engine.container(container)) ? true : null;
   };
-  await waitFor(look, engineDeadline, `${engine.name} is still making the container of ${what}`);
+  await waitFor(isMade, engineDeadline, `${engine.name} is still making the container of ${what}`);
+  const result = await systemd.stop(unit);
+  if (result !== 'done') throw hostUnavailable(`systemd has not stopped ${unit} (${result})`);
+  await systemd.resetFailed(unit);
 }
