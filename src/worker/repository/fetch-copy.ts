@@ -60,14 +60,14 @@ async function write(
   try {
     await file.chmod(0o644); // git's own user must read it, whatever the umask.
     let head: CopyHead | null = null;
-    let before: Uint8Array = Buffer.alloc(0);
+    let before = Buffer.alloc(0);
     let written = 0;
     let reported = Number.NEGATIVE_INFINITY;
     for await (const chunk of body) {
       let rest = chunk;
       if (head === null) {
         before = Buffer.concat([before, chunk]);
-        const end = before.indexOf('\n'.charCodeAt(0));
+        const end = before.indexOf('\n');
         if (end < 0 && before.length <= maxCopyHead) continue;
         head = parseHead(before.subarray(0, Math.max(end, 0)));
         rest = before.subarray(end + 1);
@@ -86,8 +86,8 @@ async function write(
   }
 }
 
-function parseHead(line: Uint8Array): CopyHead {
-  const parsed = copyHead.safeParse(parseJson(Buffer.from(line).toString('utf8')));
+function parseHead(line: Buffer): CopyHead {
+  const parsed = copyHead.safeParse(parseJson(line.toString('utf8')));
   if (!parsed.success) throw notOfOurs();
   return parsed.data;
 }
