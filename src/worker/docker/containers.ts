@@ -4,18 +4,12 @@ import { followErrors } from './attach.ts';
 import { hasStatus, orNull } from './failures.ts';
 import { gearLabel } from './labels.ts';
 
-export interface ContainerClients {
-  calls: Dockerode;
-  streams: Dockerode;
-  /** Waits for the ends of removals. */
-  removals: Dockerode;
-}
-
-export function dockerContainers({
-  calls,
-  streams,
-  removals,
-}: ContainerClients): Omit<EngineContainers, 'onContainerEvent'> {
+/** `streams`: for calls without a timeout; `removals`: for waits for the ends of removals. */
+export function dockerContainers(
+  calls: Dockerode,
+  streams: Dockerode,
+  removals: Dockerode,
+): EngineContainers {
   return {
     async container(name) {
       const found = await orNull('container', () => calls.getContainer(name).inspect(), name);

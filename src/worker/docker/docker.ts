@@ -22,7 +22,7 @@ export function createDocker({ socketPath, log, callDeadline = 15_000 }: DockerO
   const removals = createCallClient(socketPath, 4 * callDeadline);
   const streams = new DockerClient({ socketPath });
   const events = followEvents(streams, log);
-  const containers = dockerContainers({ calls, streams, removals });
+  const containers = dockerContainers(calls, streams, removals);
   return {
     ...dockerCommands,
     ...containers,

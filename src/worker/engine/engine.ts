@@ -10,6 +10,8 @@ export interface ContainerEngine extends EngineCommands, EngineContainers, Engin
   /** Variables that lead the engine's own client, run by our programs, to this engine. */
   readonly clientEnv: Record<string, string>;
   about(): Promise<EngineFacts>;
+  /** Listens for events of gears' containers. Returns a function that stops it. */
+  onContainerEvent(listener: (event: ContainerEvent) => void): () => void;
   hasVolume(name: string): Promise<boolean>;
   /** Removes a volume if it exists; a volume that a container uses stays. */
   removeVolume(name: string): Promise<void>;
@@ -106,8 +108,6 @@ export interface EngineContainers {
    * this resolves.
    */
   removeContainer(name: string): Promise<void>;
-  /** Listens for events of gears' containers. Returns a function that stops it. */
-  onContainerEvent(listener: (event: ContainerEvent) => void): () => void;
 }
 
 export interface ContainerState {
