@@ -21,7 +21,7 @@ export async function followErrors(
   const options = { stream: true, stdout: false, stderr: true, abortSignal: signal };
   const attach = () => docker.getContainer(name).attach(options);
   const stream = (await effect('docker.attach', attach)) as unknown as Readable;
-  let rest: Buffer = Buffer.alloc(0);
+  let rest = Buffer.alloc(0);
   for await (const chunk of stream) {
     rest = Buffer.concat([rest, chunk as Buffer]);
     while (rest.length >= headerLength) {

@@ -21,7 +21,7 @@ const sentences: Record<number, string> = {
  * made; or Docker finished making a container after an interrupted start, and the unit removes that
  * container as it ends.
  */
-const passing = /unable to apply cgroup configuration|container name "[^"]+" is already in use/;
+const transient = /unable to apply cgroup configuration|container name "[^"]+" is already in use/;
 
 const isByClient = (line: string) => line.startsWith('docker: ');
 
@@ -42,7 +42,7 @@ export const dockerCommands: EngineCommands = {
     if (sentence === undefined) return null;
     const lines = said.filter(isByClient);
     const says = (pattern: RegExp) => lines.some((line) => pattern.test(line));
-    if (says(passing)) return hostUnavailable('Docker could not create the container');
+    if (says(transient)) return hostUnavailable('Docker could not create the container');
     if (status === refused && lines.some(saysDiskIsFull)) return diskIsFull(new Error(lines.join('\n')));
     if (status === refused && says(/address already in use|port is already allocated/)) {
       const detail =

@@ -11,7 +11,7 @@ export function dockerNetworks(calls: Dockerode): EngineNetworks {
       return (found ?? []).map(({ Name, IPAM, Labels }) => ({
         name: Name,
         subnets: (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
-        ours: isOurs({ Labels }, Name),
+        ours: isOurs(Labels, Name),
       }));
     },
 
@@ -37,10 +37,11 @@ export function dockerNetworks(calls: Dockerode): EngineNetworks {
     async removeNetwork(name) {
       const network = calls.getNetwork(name);
       const found = await orNull('network', () => network.inspect(), name);
-      if (isOurs(found ?? {}, name)) await unlessInUse(orNull('removeNetwork', () => network.remove(), name));
+      if (isOurs(found?.Labels, name))
+        await unlessInUse(orNull('removeNetwork', () => network.remove(), name));
     },
   };
 }
 
-const isOurs = ({ Labels }: { Labels?: Record<string, string> | null | undefined }, name: string) =>
-  Labels?.[networkLabel] === name;
+const isOurs = (labels: Record<string, string> | null | undefined, name: string) =>
+  labels?.[networkLabel] === name;
