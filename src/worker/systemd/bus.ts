@@ -61,7 +61,7 @@ const connectDeadline = 5_000;
  * halt (a unit that must stop cannot start), or cannot load a unit whose cgroup it is still
  * removing.
  */
-const passingErrors = new Set([
+const transientErrors = new Set([
   'org.freedesktop.DBus.Error.NoReply',
   'org.freedesktop.DBus.Error.ServiceUnknown',
   'org.freedesktop.DBus.Error.NameHasNoOwner',
@@ -113,14 +113,13 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
       throw error;
     }
     current = fresh;
-    fresh.events.once('lost', () => lost(fresh));
+    fresh.events.once('lost', lost);
     state.emit('connected');
   }
 
-  function lost(was: Connection): void {
-    if (current !== was) return;
-    current = null;
+  function lost(): void {
     if (closed) return;
+    current = null;
     log.warn('the D-Bus connection is lost; reconnecting');
     reconnect();
   }
@@ -233,7 +232,7 @@ async function callOn({ bus, events }: Connection, request: BusCall, deadlineMs:
 
 function failureOf(error: unknown): Error {
   if (error instanceof Failure) return error;
-  if (!(error instanceof DBusError) || passingErrors.has(error.type)) return busAway(error);
+  if (!(error instanceof DBusError) || transientErrors.has(error.type)) return busAway(error);
   return new BusError(error.type, error.text);
 }
 
