@@ -8,6 +8,9 @@ export interface LoadedUnit {
   sub: string;
 }
 
+/** The beginning of an entry of ListUnitsByPatterns. */
+type ListedUnit = [name: string, description: string, load: string, active: string, sub: string];
+
 /**
  * Lists gears' units, also while systemd reloads. systemd answers no call then, for 40 to 160 ms on
  * a host of two cores, and runs no job. So the list from just before the reload is the answer until
@@ -25,11 +28,7 @@ export function createGearUnits(bus: Bus) {
 
   async function list(): Promise<LoadedUnit[]> {
     const [units] = await manager('ListUnitsByPatterns', 'asas', [[], ['gear-*.service']]);
-    return (units as string[][]).map(([name, , , active, sub]) => ({
-      name: String(name),
-      active: String(active),
-      sub: String(sub),
-    }));
+    return (units as ListedUnit[]).map(([name, , , active, sub]) => ({ name, active, sub }));
   }
 
   return {

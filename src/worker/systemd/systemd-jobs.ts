@@ -34,7 +34,8 @@ const maxEarlyResults = 1_000;
 
 /**
  * Follows systemd's jobs to their end. JobRemoved may arrive before the reply that names the job,
- * so results without a waiting caller are kept for a while.
+ * so results without a waiting caller are kept for a while. Returns a function that makes systemd
+ * begin a job and waits for its end. It throws `timeout`, or the signal's reason.
  */
 export async function followJobs(bus: Bus, log: Logger) {
   const early = new BoundedMap<string, JobResult>(maxEarlyResults);
@@ -70,27 +71,22 @@ export async function followJobs(bus: Bus, log: Logger) {
     );
   });
 
-  return {
-    /**
-     * Makes systemd begin a job and waits for its end. Throws `timeout`, or the signal's reason.
-     */
-    async run(begin: () => Promise<unknown[]>, signal?: AbortSignal): Promise<JobResult> {
+  return async (begin: () => Promise<unknown[]>, signal?: AbortSignal): Promise<JobResult> => {
+    signal?.throwIfAborted();
+    const before = timesLost;
+    const [reply] = await begin();
+    const path = String(reply);
+    const known = early.get(path);
+    if (known !== undefined) return known;
+    if (timesLost !== before) throw lost();
+    const inTime = timeoutSignal(jobDeadline, signal);
+    try {
+      const [result] = await once(ended, path, { signal: inTime });
+      return result;
+    } catch (error) {
       signal?.throwIfAborted();
-      const before = timesLost;
-      const [reply] = await begin();
-      const path = String(reply);
-      const known = early.get(path);
-      if (known !== undefined) return known;
-      if (timesLost !== before) throw lost();
-      const inTime = timeoutSignal(jobDeadline, signal);
-      try {
-        const [result] = await once(ended, path, { signal: inTime });
-        return result;
-      } catch (error) {
-        signal?.throwIfAborted();
-        throw inTime.aborted ? tooSlow() : error;
-      }
-    },
+      throw inTime.aborted ? tooSlow() : error;
+    }
   };
 }
 

@@ -108,15 +108,13 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
   const links = createUnitLinks(wantedBy);
   const manager = managerOf(bus);
   const propertiesOf = readerOf(bus);
-  const jobs = await followJobs(bus, log);
+  const runToEnd = await followJobs(bus, log);
 
   const gearUnits = createGearUnits(bus);
   const { reload, settle, change } = createReloads(gearUnits.reload);
 
   const runJob = (member: string, unit: string, signal?: AbortSignal) =>
-    jobs.run(() => manager(member, 'ss', [unit, 'replace']), signal);
-
-  const fragmentOf = async (unit: string) => String((await propertiesOf(unit, 'FragmentPath'))[0]);
+    runToEnd(() => manager(member, 'ss', [unit, 'replace']), signal);
 
   const reloadNetworkRules = shareCalls<JobResult | 'absent'>(async () => {
     const [active] = await propertiesOf(networkRules, 'ActiveState');
@@ -158,7 +156,7 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
 
     loaded: gearUnits.loaded,
 
-    fragment: fragmentOf,
+    fragment: async (unit) => String((await propertiesOf(unit, 'FragmentPath'))[0]),
 
     async version() {
       const said = await propertyOf(bus, managerObject.path, managerObject.interface, 'Version');
@@ -224,7 +222,7 @@ async function propertyOf(bus: Bus, path: string, from: string, name: string): P
 const readerOf =
   (bus: Bus) =>
   async (unit: string, ...names: string[]): Promise<unknown[]> => {
-    const [path] = await bus.call({ ...managerObject, member: 'LoadUnit', signature: 's', body: [unit] });
+    const [path] = await managerOf(bus)('LoadUnit', 's', [unit]);
     const get = (name: string) =>
       propertyOf(bus, String(path), ofService.has(name) ? serviceInterface : unitInterface, name);
     return Promise.all(names.map(get));

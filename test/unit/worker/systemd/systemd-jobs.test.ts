@@ -13,7 +13,7 @@ async function openJobs() {
     onConnect: (task) => task(bus.call),
     close: () => undefined,
   };
-  const { run } = await followJobs(bus, keepLog().log);
+  const run = await followJobs(bus, keepLog().log);
   const signal = (member: string, ...body: unknown[]) => listeners.get(member)?.(body);
   return {
     run,
