@@ -134,14 +134,14 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
       const files = [fragment ?? '', path].map((file) => nullIfAbsent(realpath(file)));
       const [known, ours] = await Promise.all(files);
       // The file may lie where this process sees nothing, such as /root (ProtectHome=).
-      const isHidden = known === null && load !== 'not-found' && (await links.leadElsewhere(unit));
+      const isHidden = known === null && load !== 'not-found' && (await links.isLinkedElsewhere(unit));
       if (isHidden || (known !== null && known !== ours)) throw foreignUnit(unit);
     },
     disable: (unit) => change(links.disable(unit)),
     unlink: (unit) => change(links.remove(unit)),
     links: links.read,
-    isEnabled: links.isWanted,
-    enabled: links.wanted,
+    isEnabled: async (unit) => (await links.enabled()).has(unit),
+    enabled: links.enabled,
     reload,
     reloadNetworkRules,
     settle,

@@ -48,13 +48,8 @@ export function createUnitLinks(wantedBy: readonly string[], systemUnits = units
       return { links, wanted: new Set(wanted.keys()), halfWanted: new Set(halfWanted) };
     },
 
-    async isWanted(unit: string): Promise<boolean> {
-      const targets = await Promise.all(places.map((place) => targetOf(join(place, unit))));
-      return targets.some((target) => target !== undefined);
-    },
-
     /** All units that are enabled in the same places as gears. */
-    async wanted(): Promise<Set<string>> {
+    async enabled(): Promise<Set<string>> {
       const names = await Promise.all(places.map((place) => nullIfAbsent(readdir(place))));
       return new Set(names.flatMap((all) => all ?? []));
     },
@@ -74,7 +69,7 @@ export function createUnitLinks(wantedBy: readonly string[], systemUnits = units
     },
 
     /** Whether a unit has a link that does not lead to a base directory of geard. */
-    async leadElsewhere(unit: string): Promise<boolean> {
+    async isLinkedElsewhere(unit: string): Promise<boolean> {
       const target = await targetOf(join(systemUnits, unit));
       return typeof target === 'string' && !target.endsWith(`/units/${unit}`);
     },
