@@ -92,7 +92,7 @@ function openSource(
     for (;;) {
       closed.signal.throwIfAborted();
       reader = followJournal(await position);
-      for await (const records of reader.read) {
+      for await (const records of reader.output) {
         deliver(records);
         const cursor = records.at(-1)?.cursor;
         if (cursor !== undefined) position = Promise.resolve(cursor);

@@ -29,8 +29,11 @@ export interface JournalRange {
 
 /** A running journalctl. */
 export interface JournalReader<T> {
-  /** Output of journalctl, as it arrives. Ends when journalctl ends; throws when it failed. */
-  read: AsyncIterable<T>;
+  /**
+   * Output of journalctl, as it arrives. Ends when journalctl ends; throws when it failed. Leaving
+   * it ends journalctl.
+   */
+  output: AsyncIterable<T>;
   /** Ends journalctl at once. */
   close(): Promise<void>;
 }
@@ -91,7 +94,7 @@ export async function* readInTurn<T>(
   try {
     signal.throwIfAborted();
     reader = open();
-    for await (const found of reader.read) {
+    for await (const found of reader.output) {
       release();
       yield found;
     }
@@ -160,5 +163,5 @@ function reader<T>(
       await program.kill();
     }
   }
-  return { read: read(), close: () => program.kill() };
+  return { output: read(), close: () => program.kill() };
 }

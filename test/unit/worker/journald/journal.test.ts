@@ -31,7 +31,7 @@ function someLogs() {
       yield name;
       await ended;
     }
-    return { read: read(), close: async () => end.get(name)?.() };
+    return { output: read(), close: async () => end.get(name)?.() };
   };
   const begin = (tenant: string, ...names: string[]) => {
     const leaving = new AbortController();
