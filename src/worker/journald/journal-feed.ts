@@ -90,7 +90,6 @@ function openSource(
   let reader: JournalReader<JournalRecord[]> | null = null;
   const run = async () => {
     for (;;) {
-      closed.signal.throwIfAborted();
       reader = followJournal(await position);
       for await (const records of reader.output) {
         deliver(records);

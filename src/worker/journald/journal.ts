@@ -104,7 +104,6 @@ export async function* readInTurn<T>(
   } finally {
     release();
     signal.removeEventListener('abort', aborted);
-    await reader?.close();
   }
 }
 
