@@ -10,7 +10,7 @@ import {
   rm,
   writeFile,
 } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Failure, repositoryExists } from '../../jobs/errors.ts';
 import { effect } from '../../lib/effect.ts';
@@ -38,7 +38,7 @@ export async function openDraft(draft: string): Promise<void> {
 }
 
 export async function hasDraft(draft: string): Promise<boolean> {
-  return (await readdir(dirname(draft))).includes(basename(draft));
+  return (await nullIfAbsent(lstat(draft))) !== null;
 }
 
 export async function removeDraft(draft: string): Promise<void> {
