@@ -1,5 +1,5 @@
 import { Failure } from '../../jobs/errors.ts';
-import { askGit, headOf } from './git/git.ts';
+import { askGit, hashOf, headOf } from './git/git.ts';
 
 /**
  * Resolves a ref to a commit: a branch, then a tag, then a hash. Without a ref: the repository's
@@ -22,7 +22,7 @@ export async function resolveRef(repository: string, ref: string | null): Promis
 async function named(repository: string, ref: string): Promise<string | null> {
   const hash = /^[0-9a-f]{4,64}$/.test(ref) ? [ref] : [];
   for (const candidate of [`refs/heads/${ref}`, `refs/tags/${ref}`, ...hash]) {
-    const commit = await askGit(repository, ['rev-parse', '--verify', '--quiet', `${candidate}^{commit}`]);
+    const commit = await hashOf(repository, `${candidate}^{commit}`);
     if (commit) return commit;
   }
   return null;

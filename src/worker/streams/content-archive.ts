@@ -2,7 +2,7 @@ import { Failure } from '../../jobs/errors.ts';
 import type { OpenStream, StreamArgs } from '../../jobs/rpc/streams.ts';
 import type { HostServices } from '../host-services.ts';
 import { requireRepository } from '../host-state/on-disk.ts';
-import { askGit, openGit } from '../repository/git/git.ts';
+import { hashOf, openGit } from '../repository/git/git.ts';
 import { outputOf } from '../repository/git/git-output.ts';
 import { resolveRef } from '../repository/resolve-ref.ts';
 
@@ -17,7 +17,7 @@ export async function contentArchive(
 ): Promise<OpenStream<'content.archive'>> {
   const repository = await requireRepository(paths, resource);
   const commit = await resolveRef(repository, ref);
-  const tree = await askGit(repository, ['rev-parse', '--verify', '--quiet', `${commit}^{tree}`]);
+  const tree = await hashOf(repository, `${commit}^{tree}`);
   if (!tree) throw new Failure('internal', 'the commit has no tree');
   const entity = `${tree}-${format}`;
   const head = {

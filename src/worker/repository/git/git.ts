@@ -101,6 +101,8 @@ export function openGit(repository: string, args: string[], megabytes: number): 
 }
 
 /** The commit HEAD names; null while there is none. */
-export function headOf(repository: string): Promise<string | null> {
-  return askGit(repository, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
-}
+export const headOf = (repository: string) => hashOf(repository, 'HEAD^{commit}');
+
+/** The hash of an object, named as in gitrevisions(7); null when there is none. */
+export const hashOf = (repository: string, revision: string) =>
+  askGit(repository, ['rev-parse', '--verify', '--quiet', revision]);
