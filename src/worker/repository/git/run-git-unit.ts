@@ -8,7 +8,6 @@ import { diskIsFull, saysDiskIsFull } from '../../host/files.ts';
 import type { HostServices } from '../../host-services.ts';
 import type { JobContext } from '../../jobs/context.ts';
 import { lastLines } from '../../journald/journal-tail.ts';
-import type { UnitState } from '../../systemd/systemd.ts';
 import { foreignUnit } from '../../systemd/unit-links.ts';
 import { tooManyObjects } from '../clone-limits.ts';
 import { createGitProgress, thinned } from './git-progress.ts';
@@ -61,16 +60,14 @@ export async function runGitUnit(
   resource: string,
   work: GitWork,
 ): Promise<void> {
-  const unit = jobUnit(resource);
   const watching = new AbortController();
   try {
     const engineBefore = await runOfEngine(services);
     await begin(services, resource, job, work);
-    const tooMany = followProgress(services, resource, report, watching.signal);
     await Promise.race([
-      untilOver(services, unit, engineBefore, AbortSignal.any([signal, watching.signal])),
+      untilOver(services, jobUnit(resource), engineBefore, AbortSignal.any([signal, watching.signal])),
       growsTooLarge(work, watching.signal),
-      tooMany,
+      followProgress(services, resource, report, watching.signal),
     ]);
   } finally {
     watching.abort();
@@ -124,7 +121,7 @@ async function gitFailure(
   unit: string,
   engineBefore: string | null,
 ): Promise<Failure> {
-  const state: UnitState = await services.systemd.state(unit);
+  const state = await services.systemd.state(unit);
   if (state.result === 'timeout')
     return new Failure('timeout', `git took longer than ${services.repositories.limits.seconds} s`);
   const lines = await lastLines(unit, state.invocation);
