@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { ownRegistry } from '../../jobs/fields/image-name.ts';
 import type { GearSpec, Volume } from '../../jobs/types/container.ts';
 
+/** The slice of gears and of git's containers; contrib/install.sh installs it. */
+export const gearSlice = 'gear-small.slice';
+
 export const unitName = (resource: string) => `gear-${resource}.service`;
 export const containerName = (resource: string) => `gear-${resource}`;
 

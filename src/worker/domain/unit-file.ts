@@ -4,7 +4,7 @@ import { imageName } from '../../jobs/fields/image-name.ts';
 import { requestId } from '../../jobs/fields/request-id.ts';
 import { gearSpec, publishedPort } from '../../jobs/types/container.ts';
 import type { ContainerRun, EngineCommands } from '../engine/engine.ts';
-import { containerName, engineVolume, environmentImage, type HostPaths } from './paths.ts';
+import { containerName, engineVolume, environmentImage, gearSlice, type HostPaths } from './paths.ts';
 import { quoteWord } from './quote.ts';
 
 /**
@@ -93,7 +93,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-Slice=gear-small.slice
+Slice=${gearSlice}
 ExecStart=:${commandLine(engine.runCommand(containerOf(unit, paths)))}
 ExecStop=-${commandLine(engine.stopCommand(name, stopTimeout))}
 ExecStopPost=-${commandLine(engine.removeCommand(name))}

@@ -1,6 +1,6 @@
 import { Failure } from '../../../jobs/errors.ts';
 import { pause } from '../../../lib/async/pause.ts';
-import { jobContainer, jobUnit } from '../../domain/paths.ts';
+import { gearSlice, jobContainer, jobUnit } from '../../domain/paths.ts';
 import { endUnit } from '../../engine/end-unit.ts';
 import type { ContainerRun, EngineCommands } from '../../engine/engine.ts';
 import { runOfEngine, takenDown } from '../../engine/service.ts';
@@ -16,7 +16,6 @@ import { createGitProgress, thinned } from './git-progress.ts';
 const lookInterval = 50;
 /** Milliseconds between two looks at the size of what git makes. */
 const sizeInterval = 2_000;
-const slice = 'gear-small.slice';
 
 export interface GitWork {
   /** Returns the container. Not called when joining a unit of an earlier attempt. */
@@ -98,7 +97,7 @@ async function begin(services: HostServices, resource: string, job: string, work
   const afterwards = engine.removeCommand(jobContainer(resource));
   const { seconds } = repositories.limits;
   const command = engine.runCommand(await work.prepare());
-  await systemd.runOnce(unit, { description, slice, command, afterwards, seconds });
+  await systemd.runOnce(unit, { description, slice: gearSlice, command, afterwards, seconds });
 }
 
 /** A oneshot unit is pending until its program has ended, and active once that succeeded. */
