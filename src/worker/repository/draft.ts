@@ -19,7 +19,7 @@ import type { HostPaths } from '../domain/paths.ts';
 import { codeOf, syncDirectory, syncFileSystem } from '../host/files.ts';
 import type { HostServices } from '../host-services.ts';
 import { assertNotTooLarge, type CloneLimits, tooManyObjects } from './clone-limits.ts';
-import { draftName } from './git/git-container.ts';
+import { repositoryName } from './git/git-container.ts';
 import { gitUser } from './git/git-user.ts';
 import { stopGitUnit } from './git/run-git-unit.ts';
 
@@ -56,7 +56,7 @@ const parts = new Set(['HEAD', 'objects', 'refs', 'packed-refs', 'shallow']);
  * limits. Throws `clone_failed`.
  */
 export async function adoptDraft(draft: string, job: string, limits: CloneLimits): Promise<string> {
-  const repository = join(draft, draftName);
+  const repository = join(draft, repositoryName);
   // First of all: from here on no other user can change the files. `takeOver` then refuses pipes
   // and links.
   await effect('draft.adopt', () => chown(draft, 0, gitUser.gid), draft);
@@ -93,7 +93,7 @@ export async function assertStillSmall(draft: string, limits: CloneLimits): Prom
       if (++files > limits.objects + otherFiles) throw tooManyObjects(limits.objects);
     }
   };
-  await count(join(draft, draftName));
+  await count(join(draft, repositoryName));
 }
 
 /** Gives a tree to root and returns its size in bytes. */

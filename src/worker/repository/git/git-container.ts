@@ -6,7 +6,7 @@ import { gitUser } from './git-user.ts';
 
 /** The container's working directory, and the name of the repository that git makes in it. */
 const inside = '/work';
-export const draftName = 'repository';
+export const repositoryName = 'repository';
 /** The bundle in the working directory that a copy is made from. */
 export const bundleName = 'bundle';
 
@@ -73,7 +73,7 @@ function protocol(task: GitTask): string {
 function words(task: GitTask): string[] {
   switch (task.make) {
     case 'empty':
-      return [...head(task.branch), 'init', '--bare', '--quiet', '--template=', draftName];
+      return [...head(task.branch), 'init', '--bare', '--quiet', '--template=', repositoryName];
     case 'copy':
       return clone(task.branch, '--mirror', `${inside}/${bundleName}`);
     case 'clone':
@@ -98,5 +98,5 @@ const cloneSettings = [
 
 function clone(branch: string, how: '--bare' | '--mirror', url: string): string[] {
   const settings = [...head(branch), ...cloneSettings.flatMap((setting) => ['-c', setting])];
-  return [...settings, 'clone', how, '--progress', '--no-local', '--template=', '--', url, draftName];
+  return [...settings, 'clone', how, '--progress', '--no-local', '--template=', '--', url, repositoryName];
 }

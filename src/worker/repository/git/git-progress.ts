@@ -32,7 +32,7 @@ export function createGitProgress(onProgress: (progress: GitProgress) => void): 
   let rest = '';
   return (text) => {
     const lines = (rest + text).split(/[\r\n]/);
-    // The unfinished line; git has no longer lines.
+    // The unfinished line; no line of git's is longer than this.
     rest = (lines.pop() ?? '').slice(-1_000);
     for (const line of lines) {
       const [, remote, phase = '', percent, total] = part.exec(line) ?? [];
@@ -46,7 +46,7 @@ export function createGitProgress(onProgress: (progress: GitProgress) => void): 
 }
 
 /** Passes on at most one report per interval, and the last one of every phase. */
-export function thinned(
+export function throttled(
   report: (progress: GitProgress) => void,
   now = () => performance.now(),
 ): (progress: GitProgress) => void {

@@ -10,7 +10,7 @@ import type { JobContext } from '../../jobs/context.ts';
 import { lastLines } from '../../journald/journal-tail.ts';
 import { foreignUnit } from '../../systemd/unit-links.ts';
 import { tooManyObjects } from '../clone-limits.ts';
-import { createGitProgress, thinned } from './git-progress.ts';
+import { createGitProgress, throttled } from './git-progress.ts';
 
 /** Milliseconds between two checks of the unit. */
 const lookInterval = 50;
@@ -146,7 +146,7 @@ function followProgress(
 ): Promise<never> {
   const { objects } = repositories.limits;
   return new Promise((_, reject) => {
-    const tell = thinned(({ phase, percent }) =>
+    const tell = throttled(({ phase, percent }) =>
       report({ step: 'clone', message: phase.toLowerCase(), percent }),
     );
     const read = createGitProgress((progress) => {

@@ -5,7 +5,7 @@ import { isLoopback, isPublic, parseAllowance } from '../../../../src/worker/dom
 import {
   createGitProgress,
   type GitProgress,
-  thinned,
+  throttled,
 } from '../../../../src/worker/repository/git/git-progress.ts';
 import { hostileRefs, hostileUrls } from '../../../support/hostile.ts';
 
@@ -122,7 +122,7 @@ test.each([
 test('progress is reported five times a second, and the end of every phase at once', () => {
   let now = 0;
   const told: string[] = [];
-  const tell = thinned(
+  const tell = throttled(
     ({ phase, percent }) => told.push(`${phase} ${percent} at ${now}`),
     () => now,
   );
