@@ -88,12 +88,10 @@ async function readText(req: IncomingMessage): Promise<string> {
 }
 
 function refuse(host: string, log: Logger, res: ServerResponse, error: unknown): void {
-  if (!(error instanceof Failure) || error.code === 'internal')
-    log.error({ err: error }, 'a stream could not be opened');
-  const problem =
-    error instanceof Failure
-      ? problemOf(error.code, error.message, { host, ...(error.limit && { limit: error.limit }) })
-      : problemOf('internal', 'the worker could not open the stream', { host });
+  const unexpected = new Failure('internal', 'the worker could not open the stream');
+  const { code, message, limit } = error instanceof Failure ? error : unexpected;
+  if (code === 'internal') log.error({ err: error }, 'a stream could not be opened');
+  const problem = problemOf(code, message, { host, ...(limit && { limit }) });
   res.writeHead(problem.status, { 'Content-Type': 'application/problem+json' });
   res.end(JSON.stringify(problem));
 }
