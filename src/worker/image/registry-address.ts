@@ -1,7 +1,7 @@
 import { isRegistryHost } from '../../jobs/fields/image-name.ts';
 import type { AddressAllowance } from '../domain/addresses.ts';
 import { registryUnreachable } from '../engine/failures.ts';
-import { reachableAddresses } from '../host-state/reachable-addresses.ts';
+import { reachableAddresses } from '../host/reachable-addresses.ts';
 
 /**
  * Refuses an image whose registry has an address that is not public, unless it is allowed: the

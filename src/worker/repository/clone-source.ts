@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { Failure } from '../../jobs/errors.ts';
 import { type AddressAllowance, isLoopback } from '../domain/addresses.ts';
-import { reachableAddresses } from '../host-state/reachable-addresses.ts';
+import { reachableAddresses } from '../host/reachable-addresses.ts';
 
 /** The source of a clone, resolved once: git gets these addresses and cannot find others. */
 export interface CloneSource {
