@@ -105,6 +105,7 @@ export async function openBus({ log, deadlineMs }: { log: Logger; deadlineMs: nu
     const fresh = await connectBus((signal) => passOn(signal, listeners, log));
     try {
       const call = callOf(fresh);
+      // The rules come first: a systemd that is re-executed during the tasks must be noticed.
       for (const rule of rules) await call(addMatch(rule));
       for (const task of connectTasks) await task(call);
       if (closed) throw busAway();
