@@ -24,6 +24,7 @@ export interface Authorizer {
   /**
    * Authorizes the client's own request in a job and returns its change. Throws `token_invalid`,
    * `token_forbids` or, when only the token has expired and the job is not `known`, `expired`.
+   * Rejects with another error while the clock of this host seems to be behind: the job waits.
    */
   job(record: JobRecord, known: (digest: string) => Promise<boolean>): Promise<AuthorizedJob>;
   /** Whether a job would pass. Writes nothing to the audit log. */

@@ -21,7 +21,7 @@ export interface HostServices {
   engine: ContainerEngine;
   reservations: Reservations;
   gears: GearIndex;
-  /** Held during work on a gear's unit, by the gear's own jobs and by those of its environment. */
+  /** Held during work on a gear's unit: by its own jobs, those of its environment, and repairs. */
   gearLocks: Locks;
   /** Gears with a running job; the runner keeps it up to date. */
   busy: Set<string>;

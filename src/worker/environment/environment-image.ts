@@ -29,6 +29,7 @@ export async function environmentOf({ paths }: HostServices, spec: GearSpec): Pr
   const shared = spec.environment === undefined ? [] : await readEnvironment(paths, spec.environment);
   return {
     variables: mergeVariables(shared, spec.env),
+    // Also for a value that the gear overrides: as a comment, it may be too long a line.
     needsImage: ![...shared, ...spec.env].every(fitsEnvFile),
   };
 }

@@ -28,7 +28,10 @@ const before = z.object({
   replaced: z.string().nullable(),
   /** The engine's volumes that did not exist; the installation makes them. */
   volumes: z.array(z.string()),
-  /** The environment that the gear uses has changed since: a gear that is undone must see that. */
+  /**
+   * The environment that the gear uses has changed since: a gear that is undone, or accepted late,
+   * must see that.
+   */
   refresh: z.boolean().optional(),
 });
 export type Before = z.infer<typeof before>;

@@ -11,7 +11,7 @@ export interface JobContext {
   tenant: string;
   /** Whether the job's token allows this name; the outcome tells of no other resource. */
   sees(resource: string): boolean;
-  /** Their log lines name the job and its user. */
+  /** Lines of their log name the job and its user. */
   services: HostServices;
   /** Aborts with `HandedBack` or, when the job can be undone, with `Cancelled`. */
   signal: AbortSignal;

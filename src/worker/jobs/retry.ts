@@ -11,7 +11,7 @@ const retryTimes: Partial<Record<ErrorCode, number>> = {
 /**
  * An attempt that fails with `host_unavailable` after this time (milliseconds) starts the time of
  * `retryTimes` again, at most `maxLongAttempts` times. No single call to systemd or Docker takes as
- * long.
+ * long, except the wait for a container's removal.
  */
 const longAttempt = 30_000;
 const maxLongAttempts = 3;

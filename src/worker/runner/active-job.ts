@@ -8,7 +8,7 @@ const stages = {
   admitting: ['waiting', 'left'],
   /** It waits for one of the host's slots; users take turns. */
   waiting: ['beginning', 'left'],
-  /** It has a slot and asks Redis whether it is first in its gear's line. */
+  /** It has a slot and asks Redis whether it is first in the line of its resource. */
   beginning: ['behind', 'running', 'storing', 'left'],
   /** It has given its slot back and waits for the job before it. */
   behind: ['waiting', 'left'],

@@ -2,7 +2,7 @@ import { isFinal } from '../../jobs/job.ts';
 import type { JobRecord, WorkerRecords } from '../../queue/worker-queue.ts';
 import type { ActiveJob } from './active-job.ts';
 
-/** Makes jobs wait for the job before them in their gear's line, and wakes them. */
+/** Makes jobs wait for the job before them in the line of their resource, and wakes them. */
 export interface Line {
   records: Pick<WorkerRecords, 'read' | 'drop'>;
   /** The jobs in this process, by id. */

@@ -20,12 +20,12 @@ import type { RunnerParts, StageParts } from './runner-parts.ts';
 import { createStallLog } from './stall-log.ts';
 
 /**
- * Runs the jobs of a host. Jobs of one gear run in the order of their acceptance, jobs of different
- * gears in parallel. active-job.ts defines the stages of a job.
+ * Runs the jobs of a host. Jobs on one resource run in the order of their acceptance, jobs on
+ * different ones in parallel. active-job.ts defines the stages of a job.
  *
  * Invariants, each with a test of its number:
  * 1. A job is in this process at most once, and one process is the worker of this host (lockHost).
- * 2. A job begins only when it is first in its gear's line in Redis.
+ * 2. A job begins only when it is first in the line of its resource in Redis.
  * 3. At most `maxParallelJobs` jobs run in parallel, at most half of them for one user.
  * 4. The work comes from the client's own request, authorized a moment ago; never from Redis.
  * 5. A job is authorized once, and again only if it has waited since.
