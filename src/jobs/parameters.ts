@@ -9,8 +9,8 @@ import { jobStates } from './job.ts';
 import { archiveFormats, maxFollow, maxLines } from './rpc/streams.ts';
 
 /**
- * Maximum number of seconds that a client may wait for a job to finish. The pattern of Prefer in the
- * OpenAPI document and the client repeat it.
+ * Maximum number of seconds that a client may wait for a job to finish. The pattern of Prefer in
+ * the OpenAPI document and the client repeat it.
  */
 export const maxWait = 60;
 

@@ -113,8 +113,8 @@ async function entered(attempt: Attempt, verdict: ClaimVerdict, entry: Entry): P
 }
 
 /**
- * Neither the directory nor the host takes the request as it is: looks again, compares all hosts, or
- * refuses it.
+ * Neither the directory nor the host takes the request as it is: looks again, compares all hosts,
+ * or refuses it.
  */
 async function withoutHost(
   attempt: Attempt,
