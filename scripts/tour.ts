@@ -15,6 +15,7 @@ import { takeTour } from './tour/steps.ts';
 // scripts/start.sh says where: `here` or `lab`.
 const [where, ...given] = process.argv.slice(2);
 const wrongUse = given.filter((argument) => argument !== '--once');
+if (where !== 'here' && where !== 'lab') throw new Error('run it by scripts/start.sh, which says where');
 if (wrongUse.length > 0) {
   process.stderr.write(`npm start takes --once and nothing else, not ${wrongUse.join(' ')}\n`);
   process.exit(2);

@@ -93,6 +93,7 @@ make_redis() {
       "$link" redis-acl api --password-file "$settings/api/redis.password"
       "$link" redis-acl worker --host "$host" --password-file "$settings/redis.password"
     } >"$acl.new"
+    # The user of the worker, in the third line, is not always geard-$host.
     redis_settings "$(sed -n '3s/^user \([^ ]*\) .*/\1/p' "$acl.new")" "$settings/redis.password" >>"$settings/worker.env"
     mv "$acl.new" "$acl"
   )

@@ -24,7 +24,7 @@ export function needsRepair({ drift }: DriftOfHost): boolean {
   return [unitsWithoutEntry, entriesWithoutUnit, mended, withoutNetwork].flat().length > 0;
 }
 
-const faults = { missing: 'is missing', wrong: 'leads to another file' } as const;
+const faults = { missing: 'is missing', wrong: 'is a file, or leads elsewhere' } as const;
 
 /** Formats the drift of a host, one line for each difference. */
 export function showDrift({ host, drift }: DriftOfHost): string {

@@ -9,7 +9,7 @@ const changedUnit = z.object({
   text: z.boolean().describe('The text differs from the one that its own Spec produces'),
   link: z
     .enum(['fine', 'missing', 'wrong'])
-    .describe('The link through which systemd finds it; wrong: it points to another file'),
+    .describe('The link through which systemd finds it; wrong: a file is there, or it leads elsewhere'),
 });
 export type ChangedUnit = z.infer<typeof changedUnit>;
 

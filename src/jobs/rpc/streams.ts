@@ -19,7 +19,10 @@ export type Transport = (typeof transports)[number];
 export const maxLines = 10_000_000;
 export const maxFollow = 3_600;
 
-/** Why a log ends whose seconds have passed: a client may follow it on. */
+/**
+ * The reason of a log whose seconds have passed. By these words gear logs -f follows it on, also
+ * that of another version.
+ */
 export const timeIsUp = 'the time is up';
 
 /**

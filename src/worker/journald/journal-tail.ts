@@ -2,7 +2,7 @@ import { exec } from '../../lib/exec.ts';
 import { syncJournal } from './sync-journal.ts';
 
 const maxLines = 10;
-/** Maximum characters of one line, and of all lines. */
+/** Maximum characters of one line, without the `…`, and of all lines. */
 const maxLine = 500;
 const maxText = 4_000;
 /** Timeout for reading them from the journal, in milliseconds. */
@@ -31,7 +31,7 @@ export function readableLines(text: string): string[] {
   const clean = text.replace(/\x1b\[[0-9;?]*[ -/]*[@-~]/g, '').replace(/[^\P{Cc}\n\t]/gu, '�');
   const lines = clean.split('\n').map(shorten).filter(Boolean);
   const fitting: string[] = [];
-  let room = maxText;
+  let room = maxText + 1; // No line break follows the last one.
   for (const line of lines.reverse()) {
     room -= line.length + 1;
     if (room < 0) break;

@@ -30,7 +30,7 @@ test('a link that leads elsewhere is told apart from one that is missing', () =>
   const changedUnits = (['missing', 'wrong'] as const).map((link) => ({ resource: link, text: false, link }));
   expect(showDrift({ host: 'h1', drift: { ...none, changedUnits } })).toBe(
     'h1: missing: the link below /etc/systemd/system is missing\n' +
-      'h1: wrong: the link below /etc/systemd/system leads to another file\n',
+      'h1: wrong: the link below /etc/systemd/system is a file, or leads elsewhere\n',
   );
 });
 

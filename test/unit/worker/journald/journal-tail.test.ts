@@ -15,6 +15,8 @@ test('a line of the maximum length is whole', () => {
 test('of more text than fits there are the last lines, each from its beginning', () => {
   const lines = Array.from({ length: 10 }, (_, i) => `${i}${'x'.repeat(480)}`);
   expect(readableLines(`${lines.join('\n')}\n`)).toEqual(lines.slice(2));
+  const fitting = [...Array.from({ length: 7 }, () => 'y'.repeat(499)), 'y'.repeat(500)];
+  expect(readableLines(fitting.join('\n'))).toEqual(fitting);
 });
 
 test('escape sequences are removed, and control characters replaced', () => {
