@@ -1,5 +1,4 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { problemOf } from '../src/jobs/errors.ts';
 import type { Outcome } from '../src/jobs/job.ts';
 import { gearSpec } from '../src/jobs/types/container.ts';
 import { newJob, recordArgument, recordFields, recordKeys } from '../src/queue/accept/record-request.ts';
@@ -94,7 +93,7 @@ async function writeJobs({ redis: { redis } }: KeyedFleet): Promise<void> {
     const args = ['h1', what, '', '', '', 0, ...recordFields(job, submission)];
     const [verdict] = await runScript(redis, 'accept', recordKeys(submission, 'h1'), args);
     if (verdict !== 'accepted') throw new Error(verdict);
-    const error = problemOf('internal', 'it broke', { job: submission.id });
+    const error = { code: 'internal', detail: 'it broke' } as const;
     const result = { unit: `gear-${resource}.service`, changed: true };
     const outcome: Outcome =
       n % failsEvery === 0 ? { state: 'failed', error } : { state: 'succeeded', result };

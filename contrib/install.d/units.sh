@@ -77,7 +77,7 @@ check_redis() {
 # Users of the host's Redis for api and worker, each with a password in a file that only it reads. What is made last tells that
 # all of it is there.
 make_redis() {
-  local host
+  local host user
   makes_redis || return 0
   host=$(host_name)
   (
@@ -93,8 +93,9 @@ make_redis() {
       "$link" redis-acl api --password-file "$settings/api/redis.password"
       "$link" redis-acl worker --host "$host" --password-file "$settings/redis.password"
     } >"$acl.new"
-    # The user of the worker, in the third line, is not always geard-$host.
-    redis_settings "$(sed -n '3s/^user \([^ ]*\) .*/\1/p' "$acl.new")" "$settings/redis.password" >>"$settings/worker.env"
+    user=$(sed -n '$s/^user \([^ ]*\) .*/\1/p' "$acl.new") # The worker's, for a host named api not geard-$host.
+    [ -n "$user" ] || die "gear redis-acl worker has not printed a user"
+    redis_settings "$user" "$settings/redis.password" >>"$settings/worker.env"
     mv "$acl.new" "$acl"
   )
   systemd-tmpfiles --create geard.conf

@@ -140,7 +140,7 @@ export async function createSystemd(bus: Bus, wantedBy: readonly string[], log: 
     disable: (unit) => change(links.disable(unit)),
     unlink: (unit) => change(links.remove(unit)),
     links: links.read,
-    isEnabled: async (unit) => (await links.enabled()).has(unit),
+    isEnabled: links.isEnabled,
     enabled: links.enabled,
     reload,
     reloadNetworkRules,

@@ -48,6 +48,12 @@ export function createUnitLinks(wantedBy: readonly string[], systemUnits = units
       return { links, wanted: new Set(wanted.keys()), halfWanted: new Set(halfWanted) };
     },
 
+    /** Whether a unit is enabled in one of these places, which may list thousands. */
+    async isEnabled(unit: string): Promise<boolean> {
+      const targets = await Promise.all(places.map((place) => targetOf(join(place, unit))));
+      return targets.some((target) => target !== undefined);
+    },
+
     /** All units that are enabled in the same places as gears. */
     async enabled(): Promise<Set<string>> {
       const names = await Promise.all(places.map((place) => nullIfAbsent(readdir(place))));

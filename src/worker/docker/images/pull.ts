@@ -37,11 +37,11 @@ export async function pullImage(
   limits = deadlines,
 ): Promise<void> {
   const timer = createTimer(limits);
+  let failed: string | undefined;
   try {
     const abortSignal = AbortSignal.any([signal, timer.late]);
     const stream = await docker.pull(imageName(reference), { abortSignal });
     const layers = followLayers(onProgress);
-    let failed: string | undefined;
     // Reads on after an error, which is the last line: left early, the reader would throw an error
     // of the stream where nothing catches it.
     for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -54,6 +54,7 @@ export async function pullImage(
     if (failed) throw new Error(failed);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    if (failed) throw asPullFailure(reference, new Error(failed)); // However the report ends after it.
     if (timer.late.aborted) throw new Failure('timeout', `${reference}: the registry sends too slowly`);
     throw asPullFailure(reference, error);
   } finally {

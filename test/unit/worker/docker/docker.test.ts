@@ -230,12 +230,12 @@ test('an engine that breaks off its answer to a pull is a fault that passes', as
   await expect(pulled).rejects.toMatchObject({ code: 'host_unavailable', transient: true });
 });
 
-test('an engine that breaks off its answer after an error does not end the worker', async () => {
+test('the error of an engine that then breaks off its answer is told', async () => {
   const pulled = pullFrom((_req, res) => {
     res.write(`${JSON.stringify({ error: 'manifest unknown' })}\n`);
     setTimeout(() => res.socket?.destroy(), 50);
   });
-  await expect(pulled).rejects.toThrow();
+  await expect(pulled).rejects.toMatchObject({ code: 'image_not_found' });
 });
 
 const never = 60_000;
