@@ -80,7 +80,7 @@ test('each thing that is wrong is a problem with what mends it, and none hides a
   await chmod(join(base, 'keys', `${daemon?.kid}.daemon.key`), 0o640);
   await mkdir(join(base, 'units'));
   await ok('mount', '-t', 'tmpfs', '-o', 'size=64k,mode=777', 'full-disk', join(base, 'units'));
-  onTestFinished(() => void run('umount', '--lazy', join(base, 'units')));
+  onTestFinished(async () => void (await run('umount', '--lazy', join(base, 'units'))));
   const port = await freePort();
   await keepSilent(port);
   const args = ['--base', base, '--keys', join(base, 'keys'), '--listen', `127.0.0.1:${port}`];
