@@ -1,8 +1,6 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import pLimit from 'p-limit';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { commands } from '../../src/cli/commands.ts';
@@ -52,6 +50,26 @@ const builtFiles = () =>
     .map((file) => `./dist/${file}`);
 const loadAll = () => `for (const file of ${JSON.stringify(builtFiles())}) await import(file);`;
 
+/**
+ * Has a program of its own, made as src/cli/main.ts makes it, tell the help of each command, and
+ * how it would end then.
+ */
+const askForHelps = (all: string[][]) => `const { createProgram } = await import('./dist/cli/program.js');
+  const { exit, stdout } = process;
+  const { write } = stdout;
+  const helps = [];
+  process.exit = (status) => { throw status; };
+  for (const words of ${JSON.stringify(all)}) {
+    let said = '';
+    stdout.write = (text) => { said += text; return true; };
+    const asked = [...words, '--help'];
+    const parsed = (await createProgram(asked)).parseAsync(asked, { from: 'user' });
+    helps.push({ words, status: await parsed.then(() => 'goes on', (thrown) => thrown), said });
+  }
+  Object.assign(stdout, { write });
+  Object.assign(process, { exit });
+  console.log(JSON.stringify(helps));`;
+
 describe.each(['20', '22', '24'])('on Node %s', (major) => {
   const node = join(process.cwd(), 'node_modules/.cache/nodes', major);
   const gear = (...args: string[]) => ok(node, 'bin/gear', ...args);
@@ -68,9 +86,9 @@ describe.each(['20', '22', '24'])('on Node %s', (major) => {
   test('every command shows its help', async () => {
     const all = await allCommands();
     expect(all).toContainEqual(['host', 'list']);
-    const side = pLimit(availableParallelism());
-    const helps = await side.map(all, (words) => gear(...words, '--help'));
-    for (const [i, words] of all.entries()) expect(helps[i]).toContain(`Usage: gear ${words.join(' ')}`);
+    const helps: unknown[] = JSON.parse(await ok(node, ...script(askForHelps(all))));
+    const usage = (words: string[]) => expect.stringContaining(`Usage: gear ${words.join(' ')}`);
+    expect(helps).toEqual(all.map((words) => ({ words, status: 0, said: usage(words) })));
   });
 
   test('every file that is built can be loaded', async () => {
