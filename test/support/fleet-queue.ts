@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { expect } from 'vitest';
 import { Failure } from '../../src/jobs/errors.ts';
 import type { Command } from '../../src/jobs/registry.ts';
 import { pause } from '../../src/lib/async/pause.ts';
@@ -27,6 +28,11 @@ export interface FleetQueue {
   hold(...resources: string[]): Promise<void>;
   /** A request to stop a gear, accepted. */
   accepted(resource: string): Promise<string>;
+  /**
+   * Requests until one is accepted; each refusal, kept in `refused`, must be one that a client can
+   * do something with, in time.
+   */
+  untilAccepted(resource: string, refused?: string[]): Promise<string>;
   /** Executes nothing, and says that it was. */
   execute(id: string): Promise<'succeeded' | 'behind' | 'over'>;
   close(): Promise<void>;
@@ -123,6 +129,17 @@ export async function openFleetQueue(url: string, roles = false): Promise<FleetQ
       if (answer.verdict !== 'accepted') throw new Error(JSON.stringify(answer));
       return submission.id;
     },
+    untilAccepted: (resource, refused = []) =>
+      until('a request is accepted', async () => {
+        const submission = stopping(resource);
+        const { code, isLate } = await refusal(async () => {
+          expect((await queue.accept(submission, to('h1'))).verdict).toBe('accepted');
+        });
+        expect(isLate).toBe(false);
+        if (code === null) return submission.id;
+        refused.push(code);
+        return null;
+      }),
     async execute(id) {
       const record = await worker.records.read(id);
       if (!record) throw new Error('no record');
