@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readIfThere } from '../../src/lib/files/if-there.ts';
 import { newId } from '../support/client.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -16,8 +17,17 @@ const cache = join(project, 'node_modules', '.cache', 'npm-offline');
 const onHost = (...command: string[]) => ok('contrib/lab', 'exec', 'h1', '--', ...command);
 const compose = (...args: string[]) => onHost('env', '-C', clone, 'docker-compose', ...args);
 
-/** Fetches every package of the lock file into a cache of its own. */
+/**
+ * Fetches every package of the lock file into a cache of its own, which is kept until the lock file
+ * changes.
+ */
 async function fillCache(): Promise<void> {
+  const filledFor = join(cache, 'package-lock.json');
+  const lock = await readFile('package-lock.json', 'utf8');
+  if ((await readIfThere(filledFor)) === lock) return;
+  // This file is the first to go and the last to come: where it is, the cache is whole.
+  await rm(filledFor, { force: true });
+  await rm(cache, { recursive: true, force: true });
   const work = `${cache}-work`;
   await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true });
@@ -25,6 +35,7 @@ async function fillCache(): Promise<void> {
   const quiet = ['--no-audit', '--no-fund', '--ignore-scripts'];
   await ok('npm', 'ci', ...quiet, '--prefix', work, '--cache', cache);
   await rm(work, { recursive: true });
+  await writeFile(filledFor, lock);
 }
 
 beforeAll(async () => {
@@ -40,7 +51,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await run('contrib/lab', 'down');
-  await rm(cache, { recursive: true, force: true });
 });
 
 /** What docker-compose.yml says is to be done before it. */
