@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readIfThere } from '../../src/lib/files/if-there.ts';
 import { newId } from '../support/client.ts';
+import { okOn } from '../support/lab-exec.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
@@ -14,7 +15,7 @@ const nodeImage = 'geard/node';
 /** The clone on the host in which somebody brings it up. */
 const clone = '/root/clone';
 const cache = join(project, 'node_modules', '.cache', 'npm-offline');
-const onHost = (...command: string[]) => ok('contrib/lab', 'exec', 'h1', '--', ...command);
+const onHost = (...command: string[]) => okOn('h1', ...command);
 const compose = (...args: string[]) => onHost('env', '-C', clone, 'docker-compose', ...args);
 
 /**

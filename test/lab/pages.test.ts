@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ok, run } from '../support/run.ts';
+import { okOn, tryOn } from '../support/lab-exec.ts';
+import { run } from '../support/run.ts';
 import { until } from '../support/until.ts';
 
 const project = process.cwd();
 /** A copy of the clone on the host, for the pages leave things in it. */
 const clone = '/root/clone';
 const lab = (...args: string[]) => run('contrib/lab', ...args);
-const onHost = (...command: string[]) => ok('contrib/lab', 'exec', 'h1', '--', ...command);
+const onHost = (...command: string[]) => okOn('h1', ...command);
 
 beforeAll(async () => {
   process.env['GEARD_LAB_DIR'] = '/run/geard-lab-pages';
@@ -36,8 +37,9 @@ const linesOf = (page: string) =>
 /** Runs the lines of a page one after the other in one shell, as somebody would who reads only that one. */
 async function perform(page: string): Promise<string> {
   const script = linesOf(page).flatMap((line) => [`printf '\\n$ %s\\n' ${quoted(line)}`, line]);
-  const { status, stdout, stderr } = await lab(
-    ...['exec', 'h1', '--', 'env', '-C', clone, `XDG_CONFIG_HOME=/root/settings/${page}`, 'bash', '-c'],
+  const { status, stdout, stderr } = await tryOn(
+    'h1',
+    ...['env', '-C', clone, `XDG_CONFIG_HOME=/root/settings/${page}`, 'bash', '-c'],
     ['set -euo pipefail', 'exec 2>&1', `gear() { ${clone}/bin/gear "$@"; }`, ...script].join('\n'),
   );
   expect(status, `${page}:${stdout.slice(-3_000)}${stderr}`).toBe(0);
@@ -50,7 +52,7 @@ const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 async function withDaemon(work: () => Promise<void>): Promise<void> {
   const daemon = [process.execPath, `${project}/bin/gear`, 'daemon', '--test-token'];
   await onHost('systemd-run', '--quiet', '--unit=geard-readme', '--property=KillMode=mixed', ...daemon);
-  const ready = () => lab('exec', 'h1', '--', 'curl', '-fsS', 'http://127.0.0.1:2223/readyz');
+  const ready = () => tryOn('h1', 'curl', '-fsS', 'http://127.0.0.1:2223/readyz');
   await until('the daemon answers', async () => (await ready()).status === 0);
   await work();
   await onHost('systemctl', 'stop', 'geard-readme');
@@ -92,11 +94,11 @@ test('every line of docs/operations.md that begins with $ does what the page say
     `${clone}/geard-0.0.1.tgz`,
   );
   const said = await perform('docs/operations.md');
-  expect((await lab('exec', 'h1', '--', 'test', '-e', stale)).status).toBe(1);
+  expect((await tryOn('h1', 'test', '-e', stale)).status).toBe(1);
   expect(said).toMatch(/h1 +live/);
   expect(said).toContain('h1: is draining');
   expect(said).toContain('h1: nothing to repair');
-  expect((await lab('exec', 'h1', '--', 'which', 'gear')).status).toBe(1);
+  expect((await tryOn('h1', 'which', 'gear')).status).toBe(1);
 });
 
 test('every line of docs/reliability.md that begins with $ breaks geard and mends it as the page says', async () => {

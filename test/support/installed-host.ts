@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Problem } from '../../src/jobs/errors.ts';
 import type { Job } from '../../src/jobs/job.ts';
 import { newId } from './client.ts';
+import { okOn, tryOn } from './lab-exec.ts';
 import { ok, type Ran, run } from './run.ts';
 
 /** A lab host with the release's tarball unpacked on it, driven from outside. */
@@ -36,8 +37,8 @@ export async function openInstalledHost(name: string): Promise<InstalledHost> {
   await run('contrib/lab', 'down');
   await ok('contrib/lab', 'up', '1', '--bare');
 
-  const attempt = (...command: string[]) => run('contrib/lab', 'exec', 'h1', '--', ...command);
-  const must = (...command: string[]) => ok('contrib/lab', 'exec', 'h1', '--', ...command);
+  const attempt = (...command: string[]) => tryOn('h1', ...command);
+  const must = (...command: string[]) => okOn('h1', ...command);
   await must('mkdir', unpacked);
   await must('tar', '-xf', tarball, '-C', unpacked);
 

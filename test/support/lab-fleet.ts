@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Job } from '../../src/jobs/job.ts';
 import { type Client, createClient } from './client.ts';
+import { okOn } from './lab-exec.ts';
 import { ok, run } from './run.ts';
 import { until } from './until.ts';
 
@@ -33,7 +34,6 @@ export async function openLabFleet(directory: string, count: number): Promise<La
   const hosts = Array.from({ length: count }, (_, i) => `h${i + 1}`);
   const project = process.cwd();
   const lab = (...args: string[]) => ok('contrib/lab', ...args);
-  const onHost = (host: string, ...command: string[]) => lab('exec', host, '--', ...command);
   const inSwitch = (...command: string[]) => ok('ip', 'netns', 'exec', name, ...command);
   const client = createClient(apiUrl);
   const states = async () => {
@@ -45,10 +45,10 @@ export async function openLabFleet(directory: string, count: number): Promise<La
   const fleet: LabFleet = {
     ...client,
     hosts,
-    onHost,
+    onHost: okOn,
     async kill(part) {
       if (typeof part !== 'string') {
-        await onHost(part.worker, 'systemctl', 'kill', '--signal=KILL', '--kill-who=all', 'geard-worker');
+        await okOn(part.worker, 'systemctl', 'kill', '--signal=KILL', '--kill-who=all', 'geard-worker');
         return;
       }
       const pid = Number(readFileSync(`${directory}/${part}.pid`, 'utf8').split(' ')[0]);
@@ -92,7 +92,7 @@ export async function openLabFleet(directory: string, count: number): Promise<La
   };
   await run('contrib/lab', 'down');
   await fleet.restore();
-  for (const host of hosts) await onHost(host, `${project}/contrib/sample/image`);
+  await Promise.all(hosts.map((host) => okOn(host, `${project}/contrib/sample/image`)));
   await fleet.live();
   return fleet;
 }
