@@ -158,6 +158,7 @@ test('a key copied to the api counts after a reload, without a restart', async (
   const pid = () => host.ok('systemctl', 'show', '--property=MainPID', '--value', 'geard-api');
   const before = await pid();
   await makeKeys();
+  host.renewToken();
   await host.ok('systemctl', 'reload', 'geard-api');
   for (const unit of ['geard-api', 'geard-worker'])
     await until(`${unit} uses the new keys`, () => usesAllKeys(unit));

@@ -20,10 +20,15 @@ export interface InstalledHost {
   install(...args: string[]): Promise<Ran>;
   /** A token made with the keys that the installation has made on the host. */
   token(...args: string[]): Promise<string>;
-  /** Sends a request to the api with curl, with a token that is good for everything unless another one is given. */
+  /**
+   * Sends a request to the api with curl, with a token that is good for everything unless another
+   * one is given. It is made for the first request after an installation.
+   */
   curl(method: string, path: string, body?: unknown, token?: string): Promise<string>;
   /** Sends a change under a new request id and returns how its job has ended. */
   change(method: string, path: string, query: string, body?: unknown): Promise<Problem & Job>;
+  /** Has the next request carry a token made anew, with the newest keys. */
+  renewToken(): void;
   close(): Promise<void>;
 }
 
@@ -41,6 +46,7 @@ export async function openInstalledHost(name: string): Promise<InstalledHost> {
   const must = (...command: string[]) => okOn('h1', ...command);
   await must('mkdir', unpacked);
   await must('tar', '-xf', tarball, '-C', unpacked);
+  let forEverything: Promise<string> | null = null;
 
   const host: InstalledHost = {
     tarball,
@@ -49,17 +55,24 @@ export async function openInstalledHost(name: string): Promise<InstalledHost> {
     async write(path, text, mode = '600') {
       await must('sh', '-c', 'umask 077; printf %s "$1" >"$2"; chmod "$3" "$2"', 'sh', text, path, mode);
     },
-    install: (...args) =>
-      attempt('sh', '-c', 'umask 077; exec "$@"', 'sh', `${unpacked}/package/contrib/install.sh`, ...args),
+    install(...args) {
+      host.renewToken();
+      const script = `${unpacked}/package/contrib/install.sh`;
+      return attempt('sh', '-c', 'umask 077; exec "$@"', 'sh', script, ...args);
+    },
     token: (...args) => must('gear', 'token', 'create', '--keys', issuer, ...args),
     async curl(method, path, body, token) {
-      const good = token ?? (await host.token('--action', '*.*'));
+      if (token === undefined) forEverything ??= host.token('--action', '*.*', '--expires', '1h');
+      const good = token ?? (await forEverything);
       const data = body === undefined ? [] : ['-d', JSON.stringify(body)];
       const url = `http://127.0.0.1:2223/token/${good}/${path}`;
       return must('curl', '-sS', '-X', method, '-H', 'Prefer: wait=60', ...data, url);
     },
     change: async (method, path, query, body) =>
       JSON.parse(await host.curl(method, `${path}?u=0&i=${newId()}&${query}`, body)),
+    renewToken() {
+      forEverything = null;
+    },
     close: async () => void (await run('contrib/lab', 'down')),
   };
   return host;
