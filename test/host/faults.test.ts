@@ -1,10 +1,13 @@
+import { readdirSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Failure } from '../../src/jobs/errors.ts';
 import type { JobType, Params } from '../../src/jobs/registry.ts';
 import { succeeds } from '../../src/lib/async/succeeds.ts';
 import { handlers } from '../../src/worker/handlers/handlers.ts';
 import { Cancelled, HandedBack } from '../../src/worker/jobs/interruptions.ts';
+import { managerObject, managerOf } from '../../src/worker/systemd/systemd-jobs.ts';
 import {
   absent,
   apart,
@@ -142,7 +145,7 @@ const ofTheHost: Case[] = [
 ];
 
 /** What Docker has of a name, over its socket: its command line takes longer to start than most jobs do. */
-async function ofDocker(resource: string): Promise<string> {
+async function ofDocker(resource: string): Promise<string[]> {
   const [containers, images, networks, { Volumes: volumes }] = await Promise.all([
     docker.listContainers({ all: true, filters: { name: [resource] } }),
     docker.listImages({ filters: { label: [`geard.gear=${resource}`] } }),
@@ -154,35 +157,67 @@ async function ofDocker(resource: string): Promise<string> {
     ...images.flatMap(({ RepoTags }) => RepoTags ?? []),
     ...networks.map(({ Name }) => Name),
     ...volumes.map(({ Name }) => Name),
-  ].join('\n');
+  ];
+}
+
+/** What is below a directory: its paths, and where links lead. What jobs and repositories consist of is left out. */
+function pathsBelow(directory: string, within = ''): string[] {
+  return readdirSync(join(directory, within), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(within, entry.name);
+    if (entry.isSymbolicLink()) return `${path} ${targetOf(join(directory, path))}`;
+    const isEntered = entry.isDirectory() && path !== 'jobs' && within !== 'git';
+    return isEntered ? [path, ...pathsBelow(directory, path)] : path;
+  });
+}
+
+/** Where a link leads; other cases take theirs away meanwhile. */
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return 'nowhere';
+  }
+}
+
+/** What a unit wants, as systemd has it in memory. */
+async function wantsOf(unit: string): Promise<string[]> {
+  const [path] = await managerOf(open.bus)('GetUnit', 's', [unit]);
+  const properties = { ...managerObject, path: String(path), interface: 'org.freedesktop.DBus.Properties' };
+  const body = ['org.freedesktop.systemd1.Unit', 'Wants'];
+  const [wants] = await open.bus.call({ ...properties, member: 'Get', signature: 'ss', body });
+  return (wants as { value: string[] }).value;
+}
+
+/** The units of a name in systemd's memory, with their jobs, and whether Docker's start and a boot start its gear. */
+async function ofSystemd(resource: string): Promise<string[]> {
+  const gear = `gear-${resource}.service`;
+  const patterns = [gear, `job-${resource}.service`];
+  const [units] = await managerOf(open.bus)('ListUnitsByPatterns', 'asas', [[], patterns]);
+  const states = (units as unknown[][]).map((fields) => [...fields.slice(0, 5), fields[8]].join(' '));
+  const wants = await Promise.all(['docker.service', 'multi-user.target'].map(wantsOf));
+  return [...states.sort(), ...wants.map((names) => `wanted: ${names.includes(gear)}`)];
 }
 
 /** Everything of one name on the host that a job could change; ids of jobs and containers are left out. */
 async function stateOf({ params: { resource } }: Case): Promise<string> {
-  const { base } = open.paths;
-  const name = `gear-${resource}.service`;
-  const pruned = ['jobs', 'git/*/*'].flatMap((path) => ['-path', `${base}/${path}`, '-prune', '-o']);
-  const wanting = ['docker.service', 'multi-user.target'];
-  const isWanted = async () =>
-    (await ok('systemctl', 'show', '--value', '--property=Wants', ...wanting))
-      .split('\n\n')
-      .map((wants) => wants.split(/\s+/).includes(name));
-  const seen = await Promise.all([
-    ok('find', base, ...pruned, '-printf', '%P %l|\n'),
-    ok('find', '/etc/systemd/system', '-name', `*gear-${resource}.*`, '-printf', '%p %l\n'),
-    ok('systemctl', 'list-units', '--all', '--plain', '--no-legend', name, `job-${resource}.service`),
-    isWanted(),
+  const isMine = (path: string) =>
+    path.includes(resource) || (resource === 'h1' && path.startsWith('draining'));
+  const isOfMyUnit = (path: string) => path.includes(`gear-${resource}.`);
+  const [units, things, text] = await Promise.all([
+    ofSystemd(resource),
     ofDocker(resource),
     readFile(open.paths.unit(resource), 'utf8').catch(() => 'no unit'),
   ]);
-  const [files = '', ...others] = seen.map(String);
-  const mine = files
-    .split('\n')
-    .filter((line) => line.includes(resource) || (resource === 'h1' && line.startsWith('draining')));
-  const text = [mine.sort().join('\n'), ...others.map((part) => part.split('\n').sort().join('\n'))].join(
-    '\n',
-  );
-  return text.replace(/Spec=.*/g, 'Spec=').replace(/\b[0-9a-f]{32}\b/g, '<job>');
+  return [
+    ...pathsBelow(open.paths.base).filter(isMine).sort(),
+    ...pathsBelow('/etc/systemd/system').filter(isOfMyUnit).sort(),
+    ...units,
+    ...things.sort(),
+    text,
+  ]
+    .join('\n')
+    .replace(/Spec=.*/g, 'Spec=')
+    .replace(/\b[0-9a-f]{32}\b/g, '<job>');
 }
 
 /** What a job tells, without the ids of jobs and containers. */

@@ -12,7 +12,7 @@ import { createReservations } from '../../src/worker/host/ports.ts';
 import type { HostServices } from '../../src/worker/host-services.ts';
 import { createJournalFeed } from '../../src/worker/journald/journal-feed.ts';
 import { openRepositories } from '../../src/worker/repository/draft.ts';
-import { openBus } from '../../src/worker/systemd/bus.ts';
+import { type Bus, openBus } from '../../src/worker/systemd/bus.ts';
 import { createSystemd } from '../../src/worker/systemd/systemd.ts';
 import { makeBase, removeGearsOf } from './daemon.ts';
 import { hostLimits } from './limits.ts';
@@ -21,6 +21,8 @@ import { ok } from './run.ts';
 export interface OpenHostServices {
   services: HostServices;
   paths: HostPaths;
+  /** By which the services control systemd. */
+  bus: Bus;
   /** The gears on which the test has a job run. */
   busy: Set<string>;
   /** Takes away every gear that was made. */
@@ -66,6 +68,7 @@ export async function openHostServices(base?: string): Promise<OpenHostServices>
   return {
     services,
     paths,
+    bus,
     busy,
     async close() {
       await removeGearsOf(paths.base);
