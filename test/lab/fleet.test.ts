@@ -42,7 +42,7 @@ const traces = async (host: string) =>
 async function startsOfGears(): Promise<(gear: string) => number> {
   const counts = new Map<string, number>();
   const read = ['journalctl', '--quiet', '--output=json', '--output-fields=UNIT,MESSAGE', '_PID=1'];
-  for (const host of fleet.hosts) {
+  const count = async (host: string) => {
     await fleet.onHost(host, 'journalctl', '--sync');
     const lines = (await fleet.onHost(host, ...read)).split('\n').filter((line) => line !== '');
     for (const { UNIT = '', MESSAGE } of lines.map((line): Record<string, string> => JSON.parse(line))) {
@@ -50,7 +50,8 @@ async function startsOfGears(): Promise<(gear: string) => number> {
       if (gear !== undefined && MESSAGE?.startsWith('Started '))
         counts.set(gear, (counts.get(gear) ?? 0) + 1);
     }
-  }
+  };
+  await Promise.all(fleet.hosts.map(count));
   return (gear) => counts.get(gear) ?? 0;
 }
 
@@ -150,29 +151,31 @@ async function mustBeOnce(accepted: { id: string; r: string; path: string }[], b
   expect(new Map([...wanted.keys()].map((r) => [r, starts(r)]))).toEqual(wanted);
 }
 
-/** Gears to work on, some on each host, and how often they were started. */
-async function someGears(name: string): Promise<{ gears: string[]; before: Map<string, number> }> {
-  const gears = all(6, name);
+/** Gears to work on, for one test after the other. */
+const worked = all(6, 'worked');
+
+/** Has these gears run, some on each host, and tells how often they were started until now. */
+async function someGears(): Promise<{ gears: string[]; before: Map<string, number> }> {
   const jobs = await Promise.all(
-    (await Promise.all(gears.map(install))).map((answer) => fleet.ended(idOf(answer))),
+    (await Promise.all(worked.map(install))).map((answer) => fleet.ended(idOf(answer))),
   );
   expect(new Set(jobs.map(({ host }) => host)).size).toBe(3);
   const starts = await startsOfGears();
-  return { gears, before: new Map(gears.map((gear) => [gear, starts(gear)])) };
+  return { gears: worked, before: new Map(worked.map((gear) => [gear, starts(gear)])) };
 }
 
-async function removeAll(): Promise<void> {
+/** Removes all gears but those. */
+async function removeOthers(): Promise<void> {
   const { body: list } = await fleet.send<{ containers: { resource: string }[] }>('GET', 'containers', {
     limit: '1000',
   });
-  const ids = (
-    await Promise.all(list.containers.map(({ resource }) => change('DELETE', 'container', resource)))
-  ).map(idOf);
+  const others = list.containers.map(({ resource }) => resource).filter((name) => !worked.includes(name));
+  const ids = (await Promise.all(others.map((name) => change('DELETE', 'container', name)))).map(idOf);
   for (const id of ids) await fleet.ended(id, 120_000);
 }
 
 test('a host that is cut off for a minute holds up nobody; when it is back every accepted job took effect once', async () => {
-  const { gears, before } = await someGears('cut');
+  const { gears, before } = await someGears();
   await fleet.cut('h2');
   const { accepted, refused, slow } = await mixedRequests({ name: 'during', gears, count: 120, seconds: 60 });
   expect(slow).toEqual([]);
@@ -188,7 +191,7 @@ test('a host that is cut off for a minute holds up nobody; when it is back every
   await fleet.join('h2');
   await fleet.live();
   await mustBeOnce(accepted, before);
-  await removeAll();
+  await removeOthers();
 });
 
 test.each<[string, () => Promise<void>]>([
@@ -214,16 +217,16 @@ test.each<[string, () => Promise<void>]>([
   ],
 ])('%s: every job that was accepted is brought to its end and took effect once', async (what, happens) => {
   const name = what.replace(/\W+/g, '').toLowerCase();
-  const { gears, before } = await someGears(name);
+  const { gears, before } = await someGears();
   const { accepted } = await mixedRequests({ name: `${name}-new`, gears, count: 80, seconds: 12 }, happens);
   await fleet.live();
   expect(accepted.length).toBeGreaterThan(10);
   await mustBeOnce(accepted, before);
-  await removeAll();
+  await removeOthers();
 });
 
 test('Redis is emptied: no gear stops, nothing is told to be absent, and the fleet goes on', async () => {
-  const { gears } = await someGears('emptied');
+  const { gears } = await someGears();
   const pids = async () =>
     (
       await Promise.all(
@@ -249,5 +252,4 @@ test('Redis is emptied: no gear stops, nothing is told to be absent, and the fle
   expect(await pids()).toBe(before);
   const restarted = await change('PUT', 'container/restarted', gears[0] ?? '');
   expect((await fleet.ended(idOf(restarted))).state).toBe('succeeded');
-  await removeAll();
 });
