@@ -266,19 +266,19 @@ test('after a reboot, and after the plug was pulled, just those gears run that a
 });
 
 test('24 gears removed at once are removed, and systemd has read its units for many of them at once', async () => {
-  // A reload takes as long as with the generators of an ordinary Debian, which the lab goes without.
-  const generator = '/run/systemd/system-generators/slow';
-  const slow = `mkdir -p ${dirname(generator)} && printf '#!/bin/sh\\nsleep 0.3\\n' >${generator} && chmod +x ${generator}`;
-  await onHost('sh', '-c', slow);
-  onTestFinished(async () => void (await onHost('rm', generator)));
   const names = Array.from({ length: 24 }, (_, i) => `many-${i}`);
   await Promise.all(names.map((name) => install(name, { command: ['/bin/sh', '-c', 'exec sleep 1000'] })));
   await until('systemd knows all', async () => {
     const { byDocker } = await knownToSystemd();
     return names.every((name) => byDocker.includes(name));
   });
+  // A reload takes as long as with the generators of an ordinary Debian, which the lab goes without.
+  const generator = '/run/systemd/system-generators/slow';
+  const slow = `mkdir -p ${dirname(generator)} && printf '#!/bin/sh\\nsleep 0.3\\n' >${generator} && chmod +x ${generator}`;
+  await onHost('sh', '-c', slow);
+  onTestFinished(async () => void (await onHost('rm', generator)));
   await onHost('journalctl', '--sync');
-  const since = await onHost('date', '+%s');
+  const since = await onHost('date', '+%s.%N');
   await Promise.all(names.map((name) => change('DELETE', 'container', name)));
   await isKnownAsItIs('24 removals');
   await onHost('journalctl', '--sync');
