@@ -31,6 +31,24 @@ import { until } from '../support/until.ts';
 /** Interruptions at one point each, and what others do to the host meanwhile. faults.test.ts tries every point. */
 onThisHost();
 
+// First: Docker, coming up, starts every gear that there is.
+test.each([
+  'container.stop',
+  'container.remove',
+] as const)('what %s has stopped stays so, also where Docker is restarted meanwhile', async (type) => {
+  await there('quiet');
+  await run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
+  const job = begin({ type, params: { resource: 'quiet' } });
+  // systemd starts with Docker what Docker wants, unless it has read that this is no longer so.
+  const meanwhile = async (point: string) => {
+    if (point === 'dbus.ResetFailedUnit:after') await ok('systemctl', 'restart', 'docker');
+  };
+  await interrupted.run(meanwhile, () => job.run());
+  expect((await run('systemctl', 'is-active', 'gear-quiet')).stdout.trim()).toBe('inactive');
+  expect(await open.services.engine.container('gear-quiet')).toBeNull();
+  await job.end();
+});
+
 test('an update that is taken back again starts the earlier gear once', async () => {
   await there('twice');
   const job = begin({ type: 'container.install', params: gear('twice', { ...exits }) });
@@ -169,23 +187,6 @@ test('an update runs what it says, also where systemd was still at a restart by 
   };
   await interrupted.run(late, () => job.run());
   expect(await markOf('taken')).toBe('new');
-  await job.end();
-});
-
-test.each([
-  'container.stop',
-  'container.remove',
-] as const)('what %s has stopped stays so, also where Docker is restarted meanwhile', async (type) => {
-  await there('quiet');
-  await run('systemctl', 'reset-failed', 'docker.service', 'docker.socket');
-  const job = begin({ type, params: { resource: 'quiet' } });
-  // systemd starts with Docker what Docker wants, unless it has read that this is no longer so.
-  const meanwhile = async (point: string) => {
-    if (point === 'dbus.ResetFailedUnit:after') await ok('systemctl', 'restart', 'docker');
-  };
-  await interrupted.run(meanwhile, () => job.run());
-  expect((await run('systemctl', 'is-active', 'gear-quiet')).stdout.trim()).toBe('inactive');
-  expect(await open.services.engine.container('gear-quiet')).toBeNull();
   await job.end();
 });
 
