@@ -20,12 +20,13 @@ const compose = (...args: string[]) => onHost('env', '-C', clone, 'docker-compos
 
 /**
  * Fetches every package of the lock file into a cache of its own, which is kept until the lock file
- * changes.
+ * or the registry changes.
  */
 async function fillCache(): Promise<void> {
-  const filledFor = join(cache, 'package-lock.json');
+  const filledFor = join(cache, 'filled-for');
   const lock = await readFile('package-lock.json', 'utf8');
-  if ((await readIfThere(filledFor)) === lock) return;
+  const source = `${await ok('npm', 'config', 'get', 'registry')}\n${lock}`;
+  if ((await readIfThere(filledFor)) === source) return;
   // This file is the first to go and the last to come: where it is, the cache is whole.
   await rm(filledFor, { force: true });
   await rm(cache, { recursive: true, force: true });
@@ -36,7 +37,7 @@ async function fillCache(): Promise<void> {
   const quiet = ['--no-audit', '--no-fund', '--ignore-scripts'];
   await ok('npm', 'ci', ...quiet, '--prefix', work, '--cache', cache);
   await rm(work, { recursive: true });
-  await writeFile(filledFor, lock);
+  await writeFile(filledFor, source);
 }
 
 beforeAll(async () => {

@@ -252,4 +252,8 @@ test('Redis is emptied: no gear stops, nothing is told to be absent, and the fle
   expect(await pids()).toBe(before);
   const restarted = await change('PUT', 'container/restarted', gears[0] ?? '');
   expect((await fleet.ended(idOf(restarted))).state).toBe('succeeded');
+  for (const gear of gears) {
+    const removed = await fleet.ended(idOf(await change('DELETE', 'container', gear)), 120_000);
+    expect(removed.state).toBe('succeeded');
+  }
 });

@@ -48,6 +48,10 @@ export async function openInstalledHost(name: string): Promise<InstalledHost> {
   await must('tar', '-xf', tarball, '-C', unpacked);
   let forEverything: Promise<string> | null = null;
 
+  const again = (error: unknown) => {
+    forEverything = null;
+    throw error;
+  };
   const host: InstalledHost = {
     tarball,
     try: attempt,
@@ -62,7 +66,8 @@ export async function openInstalledHost(name: string): Promise<InstalledHost> {
     },
     token: (...args) => must('gear', 'token', 'create', '--keys', issuer, ...args),
     async curl(method, path, body, token) {
-      if (token === undefined) forEverything ??= host.token('--action', '*.*', '--expires', '1h');
+      if (token === undefined)
+        forEverything ??= host.token('--action', '*.*', '--expires', '1h').catch(again);
       const good = token ?? (await forEverything);
       const data = body === undefined ? [] : ['-d', JSON.stringify(body)];
       const url = `http://127.0.0.1:2223/token/${good}/${path}`;
