@@ -390,15 +390,17 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const slow = curl('--limit-rate', '10K', '-o', '/dev/null', archive());
     const source = await until('it is made', async () => (await run('pgrep', '-f', '^git .*archive')).stdout);
     const peak = [...before];
-    let [written, same] = ['', 0];
-    await until('the source has waited for a second', () => {
+    const watch = setInterval(() => {
       memory().forEach((value, i) => {
         peak[i] = Math.max(peak[i] as number, value);
       });
+    }, 25);
+    onTestFinished(() => clearInterval(watch));
+    let [written, since] = ['', Date.now()];
+    await until('the source has waited for a second', () => {
       const now = readFileSync(`/proc/${source.trim()}/io`, 'utf8');
-      same = now === written ? same + 1 : 0;
-      written = now;
-      return same >= 40; // Looked at every 25 ms.
+      if (now !== written) [written, since] = [now, Date.now()];
+      return Date.now() - since >= 1_000;
     });
     expect(slow.child.exitCode).toBeNull();
     slow.child.kill('SIGKILL');
