@@ -46,3 +46,6 @@ const isNumbered = / a line as long as lines of a log are-*$/;
 /** The numbers of those lines that a burst has logged. */
 export const numbersIn = (body: Buffer): number[] =>
   linesOf(body).flatMap((line) => (isNumbered.test(line) ? [Number.parseInt(line, 10)] : []));
+
+/** Whether these are the numbers of a burst from the first on, none left out and none twice. */
+export const isSequence = (numbers: number[]): boolean => numbers.every((number, i) => number === i + 1);
