@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { keys } from '../../src/queue/redis/keys.ts';
 import { ask } from '../support/ask.ts';
 import { createClient, newId } from '../support/client.ts';
-import { curl } from '../support/curl.ts';
+import { type Curl, curl } from '../support/curl.ts';
 import { makeBase, removeGearsOf, sampleImage } from '../support/daemon.ts';
 import { assertDocumented } from '../support/documented.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
@@ -280,16 +280,26 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     log: () => curl(wanted.log()),
     archive: () => curl('--limit-rate', '1M', wanted.archive()),
   };
-  const begun = (stream: ReturnType<typeof curl>) =>
-    until('bytes have come', () => stream.received().length > 0 && behindStreams().length > 0);
+  /** What is behind each of them on the host. */
+  const sources = { log: /^\S*journalctl .*--follow/, archive: /^\S*git .*archive/ };
+  /** Begins a stream, and resolves when bytes of it have come. */
+  const begin = async (kind: keyof typeof streams): Promise<Curl> => {
+    const stream = streams[kind]();
+    const isBehind = () => behindStreams().some((line) => sources[kind].test(line));
+    await until('bytes have come', () => stream.received().length > 0 && isBehind());
+    return stream;
+  };
+  const beginBoth = async () => ({ log: await begin('log'), archive: await begin('archive') });
+  const areBroken = async (both: Record<keyof typeof streams, Curl>) => {
+    for (const [kind, { done }] of Object.entries(both)) expect((await done).code, kind).not.toBe(0);
+  };
 
   test.each([
     'log',
     'archive',
   ] as const)('a client that goes away in the middle of a %s leaves nothing', async (kind) => {
     const resting = descriptors(fleet);
-    const stream = streams[kind]();
-    await begun(stream);
+    const stream = await begin(kind);
     stream.child.kill('SIGKILL');
     await nothingLeft(fleet, resting);
   });
@@ -321,50 +331,46 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     await nothingLeft(fleet, resting);
   });
 
-  test.each(['log', 'archive'] as const)('an api that dies breaks a %s, and leaves nothing', async (kind) => {
+  test('an api that dies breaks a log and an archive, and leaves nothing', async () => {
     const resting = { ...descriptors(fleet), api: 0 };
-    const stream = streams[kind]();
-    await begun(stream);
+    const both = await beginBoth();
     await fleet.kill('api');
-    expect((await stream.done).code).not.toBe(0);
+    await areBroken(both);
     await nothingLeft(fleet, resting, afterDeath);
     await fleet.restart('api');
   });
 
-  test.each([
-    'log',
-    'archive',
-  ] as const)('a worker that dies breaks a %s, and leaves nothing', async (kind) => {
+  test('a worker that dies breaks a log and an archive, and leaves nothing', async () => {
     const resting = { ...descriptors(fleet), worker: 0 };
     const before = outputOf(fleet.api).length;
-    const stream = streams[kind]();
-    await begun(stream);
+    const both = await beginBoth();
     await fleet.kill('worker');
     await nothingLeft(fleet, resting, afterDeath);
     // What is on its way to a slow client still arrives; it ends broken all the same.
-    stream.child.kill('SIGCONT');
-    expect((await stream.done).code).not.toBe(0);
+    await areBroken(both);
     await fleet.restart('worker');
     const said = () => outputOf(fleet.api).slice(before);
-    await until('the api has told of it', () => said().includes('"outcome":"broken off"'));
+    const broken = () => [...said().matchAll(/"type":"([\w.]+)"[^\n]*"outcome":"broken off"/g)];
+    await until('the api has told of both', () => new Set(broken().map(([, type]) => type)).size === 2);
   });
 
-  test.each([
-    'log',
-    'archive',
-  ] as const)('a Redis that is restarted never gives a %s a clean end before its time', async (kind) => {
+  test('a Redis that is restarted never gives a log or an archive a clean end before its time', async () => {
     const resting = descriptors(fleet);
-    const stream = streams[kind]();
-    await begun(stream);
+    const both = await beginBoth();
     await fleet.redis.restart();
-    if (transport === 'relay') expect((await stream.done).code).not.toBe(0);
+    if (transport === 'relay') await areBroken(both);
     else {
-      const before = stream.received().length;
-      if (kind === 'log') await say('echo what does not come through Redis goes on');
-      const more = kind === 'log' ? 10 : 1_000_000;
-      await until('more has come', () => stream.received().length > before + more);
-      expect(stream.child.exitCode).toBeNull();
-      stream.child.kill('SIGKILL');
+      const before = { log: both.log.received().length, archive: both.archive.received().length };
+      await say('echo what does not come through Redis goes on');
+      await until('more of the log has come', () => both.log.received().length > before.log + 10);
+      await until(
+        'more of the archive has come',
+        () => both.archive.received().length > before.archive + 1_000_000,
+      );
+      for (const { child } of Object.values(both)) {
+        expect(child.exitCode).toBeNull();
+        child.kill('SIGKILL');
+      }
     }
     await nothingLeft(fleet, resting);
     await until('the worker has announced its gears again', async () => {
@@ -374,8 +380,7 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   });
 
   test('a worker that is stopped breaks a log that it has not finished', async () => {
-    const stream = streams.log();
-    await begun(stream);
+    const stream = await begin('log');
     fleet.worker.kill('SIGTERM');
     expect((await stream.done).code).not.toBe(0);
     await until('it has ended', () => fleet.worker.exitCode !== null);
