@@ -455,40 +455,41 @@ describe('streams by auto', () => {
       await ok('iptables', '-w', '-D', ...rule);
     }
   });
-});
 
-test('any api finds the host that holds a repository or an environment', async () => {
-  const fleet = await openFleet('auto');
-  const base = await makeBase();
-  const shared = ['--test-token', '--redis', fleet.redis.url];
-  const second = await startNode(
-    ['bin/gear', 'worker', ...shared, '--base', base, '--host', 'h2'],
-    /worker is ready/,
-  );
-  const other = await startNode(['bin/gear', 'api', ...shared, '--listen', '127.0.0.1:12590'], /api listens/);
-  const client = createClient('http://127.0.0.1:12590/token/__test__');
-  try {
-    await fleet.change('PUT', 'repository', { r: 'far', h: 'h2' });
-    await fleet.change('PUT', 'environment', { r: 'far', h: 'h2' }, { env: [{ name: 'A', value: 'b' }] });
-    await pushFiles(`${base}/git/far`, 'main', { a: 'b' });
-    const { code, body } = await curl('-f', `${client.url}/content?t=gitarchive&r=far&format=tar.gz`).done;
-    expect([code, body.length > 0]).toEqual([0, true]);
-    expect((await client.send('GET', 'content', { t: 'env', r: 'far' })).body).toBe('A="b"\n');
-    // A gear that uses an environment goes where that is; asked for on another host it is told.
-    const placed = await client.change(
-      'PUT',
-      'container',
-      { r: 'near', t: 'geard/sample' },
-      { environment: 'far' },
+  test('any api finds the host that holds a repository or an environment', async () => {
+    const base = await makeBase();
+    const shared = ['--test-token', '--redis', fleet.redis.url];
+    const second = await startNode(
+      ['bin/gear', 'worker', ...shared, '--base', base, '--host', 'h2'],
+      /worker is ready/,
     );
-    expect(placed.body).toMatchObject({ state: 'succeeded', host: 'h2' });
-    const conflict = await client.send('GET', 'content', { t: 'gitarchive', r: 'far', h: 'h1' });
-    expect(conflict.body.code).toBe('host_conflict');
-  } finally {
-    await end(other);
-    await end(second);
-    await fleet.close();
-    await removeGearsOf(base);
-    await rm(base, { recursive: true });
-  }
+    const other = await startNode(
+      ['bin/gear', 'api', ...shared, '--listen', '127.0.0.1:12590'],
+      /api listens/,
+    );
+    const client = createClient('http://127.0.0.1:12590/token/__test__');
+    try {
+      await fleet.change('PUT', 'repository', { r: 'far', h: 'h2' });
+      await fleet.change('PUT', 'environment', { r: 'far', h: 'h2' }, { env: [{ name: 'A', value: 'b' }] });
+      await pushFiles(`${base}/git/far`, 'main', { a: 'b' });
+      const { code, body } = await curl('-f', `${client.url}/content?t=gitarchive&r=far&format=tar.gz`).done;
+      expect([code, body.length > 0]).toEqual([0, true]);
+      expect((await client.send('GET', 'content', { t: 'env', r: 'far' })).body).toBe('A="b"\n');
+      // A gear that uses an environment goes where that is; asked for on another host it is told.
+      const placed = await client.change(
+        'PUT',
+        'container',
+        { r: 'near', t: 'geard/sample' },
+        { environment: 'far' },
+      );
+      expect(placed.body).toMatchObject({ state: 'succeeded', host: 'h2' });
+      const conflict = await client.send('GET', 'content', { t: 'gitarchive', r: 'far', h: 'h1' });
+      expect(conflict.body.code).toBe('host_conflict');
+    } finally {
+      await end(other);
+      await end(second);
+      await removeGearsOf(base);
+      await rm(base, { recursive: true });
+    }
+  });
 });
