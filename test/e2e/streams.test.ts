@@ -44,7 +44,8 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
   const archive = (parameters: Record<string, string> = {}, ref = '') =>
     `${fleet.url}/content${ref}?${new URLSearchParams({ t: 'gitarchive', r: repository, ...parameters })}`;
 
-  test('a log has its history, then what comes, and closes by itself when its time is up', async () => {
+  // These two mostly wait, each for a log of its own.
+  test.concurrent('a log has its history, then what comes, and closes by itself when its time is up', async () => {
     await say('echo before');
     await ok('journalctl', '--sync');
     const started = Date.now();
@@ -58,15 +59,8 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(Date.now() - started).toBeLessThan(25_000); // Not the default of 30 seconds.
   });
 
-  test('a line that begins with a priority is a line like any other, and reaches no terminal', async () => {
-    await say("echo '<0>everybody'");
-    const { body } = await curl(log({ lines: '1', for: '0' })).done;
-    expect(linesOf(body)).toEqual(['<0>everybody']);
-    const kept = await ok('journalctl', '--quiet', '--lines=1', '--output=json', `--unit=gear-${gear}`);
-    expect(JSON.parse(kept)).toMatchObject({ MESSAGE: '<0>everybody', PRIORITY: '6' });
-  });
-
-  test('what is logged until the very end of the time is in the log', async () => {
+  test.concurrent('what is logged until the very end of the time is in the log', async () => {
+    const { log, say } = await installLoudGear(fleet, `ends-${transport}`);
     const mark = newId();
     const marked = (body: Buffer) => linesOf(body).filter((line) => line.startsWith(mark));
     const kept = async () => marked((await curl(log({ lines: '200', for: '0' })).done).body);
@@ -79,6 +73,14 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     expect(seen.length).toBeGreaterThan(1);
     const first = all.indexOf(seen[0] ?? '');
     expect(seen).toEqual(all.slice(first, first + seen.length));
+  });
+
+  test('a line that begins with a priority is a line like any other, and reaches no terminal', async () => {
+    await say("echo '<0>everybody'");
+    const { body } = await curl(log({ lines: '1', for: '0' })).done;
+    expect(linesOf(body)).toEqual(['<0>everybody']);
+    const kept = await ok('journalctl', '--quiet', '--lines=1', '--output=json', `--unit=gear-${gear}`);
+    expect(JSON.parse(kept)).toMatchObject({ MESSAGE: '<0>everybody', PRIORITY: '6' });
   });
 
   test('a log of a gear that is not there is 404 before the first byte, and bad parameters are 400', async () => {
