@@ -24,8 +24,13 @@ export interface KeyedFleet {
   /** The directory with all keys, of which api and worker have what they need. */
   keys: string;
   directories: Record<Role, string>;
+  /** The issuers that api and worker began with. */
+  issuers: string[];
   processes: Record<Role, ChildProcess>;
-  /** A token that is valid for a quarter of an hour unless something else is said. */
+  /**
+   * A token by the first issuer that is valid for a quarter of an hour, unless something else is
+   * said.
+   */
   mint(claims?: Partial<TokenClaims>, issuer?: string): Promise<string>;
   /** A client with a token. */
   as(claims?: Partial<TokenClaims>, issuer?: string): Promise<Client>;
@@ -49,12 +54,13 @@ let nextPort = 12_900;
 export async function openKeyedFleet(
   transport: Transport = 'relay',
   redisOptions: string[] = [],
-  more: { api?: string[]; worker?: string[] } = {},
+  more: { api?: string[]; worker?: string[]; issuers?: number } = {},
 ): Promise<KeyedFleet> {
   const base = await makeBase();
   const directory = await mkdtemp(join(tmpdir(), 'geard-fleet-'));
   const keys = join(directory, 'all');
-  await makeKeys(keys, ['issuer', 'daemon']);
+  const made = await makeKeys(keys, [...Array<KeyRole>(more.issuers ?? 1).fill('issuer'), 'daemon']);
+  const issuers = made.flatMap(({ role, kid }) => (role === 'issuer' ? kid : []));
   const acl = await writeAcl(directory);
   const redis = await openTestRedis(['--aclfile', acl, ...redisOptions]);
   const [apiPort, workerPort, otherPort] = [nextPort++, nextPort++, nextPort++];
@@ -96,7 +102,7 @@ export async function openKeyedFleet(
     worker: () => startWorker('worker', 'h1', workerPort),
     other: () => startWorker('other', 'h2', otherPort),
   };
-  const mint = async (claims: Partial<TokenClaims> = {}, issuer?: string) =>
+  const mint = async (claims: Partial<TokenClaims> = {}, issuer = issuers[0]) =>
     mintToken(
       { aud: 'geard', d: now() + 900, ...claims },
       await readMinterKey(keys, 'issuer', issuer),
@@ -107,7 +113,7 @@ export async function openKeyedFleet(
   await handOut();
   const [worker, opened] = await Promise.all([starts.worker(), starts.api()]);
   const fleet: KeyedFleet = {
-    ...{ base, redis, api, keys, directories, mint, handOut },
+    ...{ base, redis, api, keys, directories, issuers, mint, handOut },
     processes: { worker, api: opened } as Record<Role, ChildProcess>,
     as: async (claims, issuer) => createClient(`${api}/token/${await mint(claims, issuer)}`),
     async revoke(role, kid) {
