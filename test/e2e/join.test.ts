@@ -33,8 +33,10 @@ const add = (name: string, ...more: string[]) => {
   return gear(['host', 'add', name, ...where, '--admin-password-file', join(directory, 'admin'), ...more]);
 };
 const settings = () => join(directory, 'settings');
-const states = () => JSON.parse(host('list', '--json').stdout).hosts as { name: string; state: string }[];
-const stateOf = (name: string) => states().find((one) => one.name === name)?.state;
+interface Listed {
+  hosts: { name: string; state: string }[];
+}
+const states = () => (JSON.parse(host('list', '--json').stdout) as Listed).hosts;
 
 /** What is between the first and the last line of the printed command: its standard input. */
 const inputOf = (command: string) => command.split('\n').slice(1, -2).join('\n');
@@ -51,13 +53,18 @@ test('a host joins with the one command that gear host add prints, and does what
   const env = Object.fromEntries(
     [...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
   );
+  const watcher = await fleet.as({ a: ['host.*'] });
+  const stateIs = async (state: string) => {
+    const { body } = await watcher.send<Listed>('GET', 'hosts');
+    return body.hosts.some((one) => one.name === 'h2' && one.state === state);
+  };
   const base = await makeBase();
   const worker = spawn(process.execPath, ['bin/gear', 'worker', '--base', base], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: 'ignore',
   });
   try {
-    await until('it is live', () => stateOf('h2') === 'live');
+    await until('it is live', () => stateIs('live'));
     const client = await fleet.as({});
     const parameters = { r: 'joined', h: 'h2' };
     const made = await client.change('PUT', 'environment', parameters, { env: [] });
@@ -69,7 +76,7 @@ test('a host joins with the one command that gear host add prints, and does what
     await exited;
     const waiting = await client.send('PUT', 'environment', { u: '0', i: newId(), ...parameters });
     expect(waiting.body.state).toBe('queued');
-    await until('it is gone', () => stateOf('h2') === 'gone', 30_000);
+    await until('it is gone', () => stateIs('gone'), 30_000);
     const removed = host('remove', 'h2');
     expect(removed, removed.stderr).toMatchObject({ status: 0 });
     expect(removed.stdout).toBe('h2: removed; 1 names are free, 1 unfinished jobs have failed\n');
