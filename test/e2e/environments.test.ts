@@ -48,7 +48,8 @@ const values: [string, string][] = [
   ['70 KiB', `🦊${'y'.repeat(32_000)}`],
 ];
 
-test('values of every kind arrive in the container byte for byte, inline and from an environment', async () => {
+// Each has gears of its own.
+test.concurrent('values of every kind arrive in the container byte for byte, inline and from an environment', async () => {
   const plain = values.filter(([, value]) => !/[\r\n]/.test(value));
   for (const [kind, some] of [
     ['plain', plain],
@@ -56,12 +57,13 @@ test('values of every kind arrive in the container byte for byte, inline and fro
   ] as const) {
     const env = some.map(([, value], i) => ({ name: `VALUE_${i}`, value }));
     expect((await put(`env-${kind}`, env)).body).toMatchObject({ state: 'succeeded' });
-    for (const [r, body] of [
+    const gears = [
       [`inline-${kind}`, { env }],
       [`uses-${kind}`, { environment: `env-${kind}` }],
-    ] as const) {
-      const installed = await install(r, body);
-      expect(installed.body, JSON.stringify(installed.body.error)).toMatchObject({ state: 'succeeded' });
+    ] as const;
+    const all = await Promise.all(gears.map(async ([r, body]) => ({ r, ...(await install(r, body)) })));
+    for (const { r, body } of all) {
+      expect(body, JSON.stringify(body.error)).toMatchObject({ state: 'succeeded' });
       const inside = await environOf(r);
       for (const [i, [what, value]] of some.entries())
         expect(inside.get(`VALUE_${i}`), `${r}: ${what}`).toBe(value);
@@ -69,7 +71,7 @@ test('values of every kind arrive in the container byte for byte, inline and fro
   }
 });
 
-test('the same installation with such values again changes nothing', async () => {
+test.concurrent('the same installation with such values again changes nothing', async () => {
   const body = { env: [{ name: 'KEY', value: 'a\nb' }] };
   expect((await install('again', body)).body.result).toMatchObject({ changed: true });
   const first = await gear('again');
@@ -77,7 +79,7 @@ test('the same installation with such values again changes nothing', async () =>
   expect((await gear('again')).container).toBe(first.container);
 });
 
-test("a gear's own variables count over those of its environment, whatever is in them", async () => {
+test.concurrent("a gear's own variables count over those of its environment, whatever is in them", async () => {
   await put('shared', [
     { name: 'A', value: 'shared' },
     { name: 'B', value: 'shared' },
