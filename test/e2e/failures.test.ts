@@ -49,13 +49,14 @@ const withoutJournal = (state: string) =>
     .filter((line) => !/^(jobs\/|jobs {2}|redis|units {2})/.test(line))
     .join('\n');
 
-test('a process that ends well at once has not started either', async () => {
+// From here to the pulls each test has gears and ports of its own, and they mostly wait.
+test.concurrent('a process that ends well at once has not started either', async () => {
   const failed = await install('ends', shell('echo done'));
   expect(failed).toMatchObject({ status: 500, body: { code: 'start_failed' } });
   expect(failed.body.detail).toContain('exit status 0');
 });
 
-test('an update that does not start says so, and the gear runs as before', async () => {
+test.concurrent('an update that does not start says so, and the gear runs as before', async () => {
   await install('update', { ports: [{ internal: 8080, external: 5050 }] });
   const before = await gear('update');
   const failed = await install('update', { ports: [{ internal: 8080, external: 5051 }], ...shell('exit 7') });
@@ -74,7 +75,7 @@ test('an update that does not start says so, and the gear runs as before', async
   expect(await ok('ls', `${daemon.base}/ports`)).not.toContain('5051');
 });
 
-test('ports: kept over re-installs, taken ones refused with 409 and nothing changed', async () => {
+test.concurrent('ports: kept over re-installs, taken ones refused with 409 and nothing changed', async () => {
   const first = await install('ports', { ports: [{ internal: 8080 }] });
   const [{ external }] = (first.body.result as { ports: { external: number }[] }).ports as [
     { external: number },
@@ -96,7 +97,7 @@ test('ports: kept over re-installs, taken ones refused with 409 and nothing chan
   });
 });
 
-test('the same installation again changes nothing and restarts nothing', async () => {
+test.concurrent('the same installation again changes nothing and restarts nothing', async () => {
   const body = { ports: [{ internal: 8080 }], env: [{ name: 'GREETING', value: 'a "quoted" $value %n' }] };
   await install('same', body);
   const before = await gear('same');
@@ -111,7 +112,7 @@ test('the same installation again changes nothing and restarts nothing', async (
   expect(daemon.log()).not.toMatch(/quoted|__test__/);
 });
 
-test('If-None-Match: * creates and never updates', async () => {
+test.concurrent('If-None-Match: * creates and never updates', async () => {
   const i = newId();
   const create = () =>
     daemon.send(
@@ -131,7 +132,7 @@ test('If-None-Match: * creates and never updates', async () => {
   expect(other).toMatchObject({ status: 412, body: { code: 'precondition_failed' } });
 });
 
-test('removing a gear leaves nothing of it and everything of the others', async () => {
+test.concurrent('removing a gear leaves nothing of it and everything of the others', async () => {
   await install('leaves', { ports: [{ internal: 8080, external: 5660 }], env: [{ name: 'A', value: '1' }] });
   await install('leaves.not', {
     ports: [{ internal: 8080, external: 5661 }],
@@ -157,7 +158,7 @@ test('removing a gear leaves nothing of it and everything of the others', async 
   expect((await daemon.change('DELETE', 'container', { r: 'leaves' })).status).toBe(404);
 });
 
-test('start: false installs a gear that neither runs nor is to run after a reboot', async () => {
+test.concurrent('start: false installs a gear that neither runs nor is to run after a reboot', async () => {
   expect(await install('later', { start: false })).toMatchObject({
     status: 200,
     body: { result: { container: null } },
@@ -174,7 +175,7 @@ test('start: false installs a gear that neither runs nor is to run after a reboo
   );
 });
 
-test('a restart starts the process anew and leaves the gear enabled as it was', async () => {
+test.concurrent('a restart starts the process anew and leaves the gear enabled as it was', async () => {
   await install('again');
   const before = await gear('again');
   expect(await daemon.change('PUT', 'container/restarted', { r: 'again' })).toMatchObject({ status: 200 });
@@ -183,7 +184,7 @@ test('a restart starts the process anew and leaves the gear enabled as it was', 
   expect(after).toMatchObject({ enabled: true, systemd: { active: 'active' } });
 });
 
-test('a cancelled update is taken back and the gear runs as before', async () => {
+test.concurrent('a cancelled update is taken back and the gear runs as before', async () => {
   await install('cancel', { ports: [{ internal: 8080 }] });
   const before = await gear('cancel');
   const i = newId();
@@ -200,7 +201,7 @@ test('a cancelled update is taken back and the gear runs as before', async () =>
   expect((await daemon.send('DELETE', `job/${i}`)).status).toBe(409);
 });
 
-test('a gear whose process ignores SIGTERM is stopped, and inactive', async () => {
+test.concurrent('a gear whose process ignores SIGTERM is stopped, and inactive', async () => {
   await install('stubborn', shell("trap '' TERM; while true; do sleep 1; done"));
   expect(await daemon.change('PUT', 'container/stopped', { r: 'stubborn' })).toMatchObject({ status: 200 });
   expect(await activeState('stubborn')).toBe('inactive');
@@ -242,7 +243,7 @@ afterAll(async () => {
   await rm(registryFiles, { recursive: true });
 });
 
-test('an image that is not there is pulled, and what a registry answers is told apart', async () => {
+test.concurrent('an image that is not there is pulled, and what a registry answers is told apart', async () => {
   expect(await install('pulled', {}, '127.0.0.1:5000/team/sample:1')).toMatchObject({
     status: 200,
     body: { state: 'succeeded' },
@@ -261,7 +262,7 @@ test('an image that is not there is pulled, and what a registry answers is told 
   expect(job.attempts).toBeGreaterThan(2);
 });
 
-test('a failed pull does not tell an open port from a closed one; what the engine said is in the log (security M5)', async () => {
+test.concurrent('a failed pull does not tell an open port from a closed one; what the engine said is in the log (security M5)', async () => {
   const page = createServer((_req, res) => res.writeHead(404).end('404 page not found'));
   page.listen(5003, '127.0.0.1');
   const details = await Promise.all(
