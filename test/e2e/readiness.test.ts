@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Gear } from '../../src/jobs/types/container-reads.ts';
 import { newId } from '../support/client.ts';
 import { activeState, containersOf, type Daemon, openDaemon, sampleImage } from '../support/daemon.ts';
@@ -20,7 +20,8 @@ const install = (r: string, body: object) =>
 const gear = async (r: string) => (await daemon.send<Gear>('GET', 'container', { r })).body;
 const ports = (external: number) => [{ internal: 8080, external }];
 
-test('a gear that listens late has started when it listens, and not before', async () => {
+// These mostly wait, each for gears and ports of its own.
+test.concurrent('a gear that listens late has started when it listens, and not before', async () => {
   const command = shell(`echo not yet; sleep 5; ${serve}`);
   const began = Date.now();
   const answer = await install('late', { ports: ports(21_001), command });
@@ -29,7 +30,7 @@ test('a gear that listens late has started when it listens, and not before', asy
   expect((await fetch('http://127.0.0.1:21001/')).ok).toBe(true);
 });
 
-test('a new gear that listens on loopback only has not started, says so, and leaves nothing', async () => {
+test.concurrent('a new gear that listens on loopback only has not started, says so, and leaves nothing', async () => {
   const i = newId();
   const body = { ports: ports(21_002), startseconds: '4', command: shell(`echo deaf; ${loopback}`) };
   const send = { body, headers: { Prefer: 'wait=30' } };
@@ -44,7 +45,9 @@ test('a new gear that listens on loopback only has not started, says so, and lea
   expect(await containersOf('deaf')).toEqual([]);
 });
 
-test('where a body does not say it the gear has as long as its worker was told', async () => {
+test.concurrent('where a body does not say it the gear has as long as its worker was told', async ({
+  onTestFinished,
+}) => {
   const strict = await openDaemon({ env: { GEARD_START_SECONDS: '2' } });
   onTestFinished(() => strict.close());
   const deaf = { ports: [{ internal: 8080 }], command: shell('exec sleep 1000') };
@@ -53,7 +56,7 @@ test('where a body does not say it the gear has as long as its worker was told',
   expect(failed.body.detail).toContain('nothing listens on port 8080 inside after 2 s');
 });
 
-test('an update that does not listen in time goes back to the version before, which answers', async () => {
+test.concurrent('an update that does not listen in time goes back to the version before, which answers', async () => {
   await install('updated', { ports: ports(21_003) });
   const before = await gear('updated');
   const failed = await install('updated', {
@@ -67,7 +70,7 @@ test('an update that does not listen in time goes back to the version before, wh
   expect((await fetch('http://127.0.0.1:21003/')).ok).toBe(true);
 });
 
-test('a gear that was stopped and does not listen when it is started again is stopped again', async () => {
+test.concurrent('a gear that was stopped and does not listen when it is started again is stopped again', async () => {
   const once = `test -e /data/once || { touch /data/once 2>/dev/null || : >/data/once; ${serve}; }; exec sleep 1000`;
   const volumes = [{ name: 'readiness-once', path: '/data' }];
   const spec = { ports: ports(21_004), startSeconds: 3, command: shell(once), volumes };
@@ -83,7 +86,7 @@ test('a gear that was stopped and does not listen when it is started again is st
   await ok('docker', 'volume', 'rm', 'gear-first-only..readiness-once');
 });
 
-test('another startSeconds alone changes the unit and restarts nothing', async () => {
+test.concurrent('another startSeconds alone changes the unit and restarts nothing', async () => {
   await install('patient', { ports: ports(21_005) });
   const before = await gear('patient');
   const answer = await install('patient', { ports: ports(21_005), startSeconds: 90 });
@@ -107,23 +110,25 @@ test('a failed installation takes away the volumes that it has made, and no othe
   await ok('docker', 'volume', 'rm', 'gear-volumes..readiness-kept');
 });
 
-test.each([
+test.concurrent.each([
   [
     'cgroup',
     127,
+    21_006,
     'docker: Error response from daemon: runc create failed: unable to apply cgroup configuration: failed to write 1: no such file',
   ],
-  ['room', 125, 'docker: mkdir /var/lib/docker/overlay2/1f-init: no space left on device.'],
+  ['room', 125, 21_007, 'docker: mkdir /var/lib/docker/overlay2/1f-init: no space left on device.'],
   [
     'name',
     125,
+    21_008,
     'docker: Error response from daemon: Conflict. The container name "/gear-made-name" is already in use by container "1f"',
   ],
-])('a container that Docker cannot make for once is made again: %s', async (what, status, lost) => {
+])('a container that Docker cannot make for once is made again: %s', async (what, status, external, lost) => {
   const r = `made-${what}`;
   const command = shell(`test -e /data/seen && ${serve}; : >/data/seen; echo '${lost}'; exit ${status}`);
   const volumes = [{ name: `readiness-${r}`, path: '/data' }];
-  const answer = await install(r, { ports: ports(21_006), command, volumes });
+  const answer = await install(r, { ports: ports(external), command, volumes });
   expect(answer, answer.body.detail).toMatchObject({ status: 200, body: { state: 'succeeded' } });
   expect(answer.body.attempts).toBeGreaterThan(1);
   await daemon.change('DELETE', 'container', { r });
@@ -166,14 +171,14 @@ async function cancelledRestart(r: string): Promise<void> {
 
 const marks = (r: string) => ok('docker', 'exec', `gear-${r}`, '/bin/sh', '-c', 'echo $MARK');
 
-test('an update runs what it says, also where systemd is still at a restart that was cancelled', async () => {
+test.concurrent('an update runs what it says, also where systemd is still at a restart that was cancelled', async () => {
   await cancelledRestart('hurried');
   const updated = await install('hurried', { env: [{ name: 'MARK', value: 'new' }] });
   expect(updated, JSON.stringify(updated.body)).toMatchObject({ status: 200, body: { state: 'succeeded' } });
   expect(await marks('hurried')).toBe('new');
 });
 
-test('a restart restarts, also where systemd is still at one that was cancelled', async () => {
+test.concurrent('a restart restarts, also where systemd is still at one that was cancelled', async () => {
   await cancelledRestart('impatient');
   const begun = Date.now();
   const before = await starts('impatient');
