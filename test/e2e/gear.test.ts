@@ -125,7 +125,8 @@ test('with --json every command writes the documents of the api, and nothing els
   expect([...tried].sort()).toEqual(Object.keys(ofHost).sort());
 });
 
-test('several names are done side by side, and the exit code tells whether one of them failed', async () => {
+// From here to --detach they share no gear, and some of them mostly wait.
+test.concurrent('several names are done side by side, and the exit code tells whether one of them failed', async () => {
   await Promise.all(['many-1', 'many-2'].map((name) => installed(name)));
   const { status, stdout, stderr } = await gear('restart', 'many-1', 'many-none', 'many-2');
   expect(stdout.split('\n').sort().slice(1)).toEqual([
@@ -137,7 +138,7 @@ test('several names are done side by side, and the exit code tells whether one o
   expect(await data('logs', 'many-1', 'many-2', '-n', '1')).toMatch(/^many-[12] \| .*\nmany-[12] \| .*\n$/);
 });
 
-test('a change is carried out also where nobody reads what it prints', async () => {
+test.concurrent('a change is carried out also where nobody reads what it prints', async () => {
   const names = ['unread-1', 'unread-2'];
   await Promise.all(names.map((name) => installed(name)));
   const before = await Promise.all(names.map(startsOf));
@@ -148,7 +149,7 @@ test('a change is carried out also where nobody reads what it prints', async () 
   expect(after).toEqual(before.map((starts) => starts + 1));
 });
 
-test.each([
+test.concurrent.each([
   ['no such command', 2, ['instal', 'x', 'y']],
   ['an argument that is missing', 2, ['install', 'x']],
   ['a port that is none', 2, ['install', 'x', 'geard/sample', '-p', 'http']],
@@ -165,7 +166,7 @@ test.each([
   expect(args[0] === 'api' ? stderr : stdout).toBe('');
 });
 
-test('a gear that does not start is told with its last lines, and how to read on', async () => {
+test.concurrent('a gear that does not start is told with its last lines, and how to read on', async () => {
   const { status, stderr } = await gear(
     ...['install', 'fails', 'geard/sample', '--', 'sh', '-c', 'echo no database; exit 3'],
   );
@@ -174,7 +175,7 @@ test('a gear that does not start is told with its last lines, and how to read on
   expect(stderr).toContain('see: gear logs fails');
 });
 
-test('Ctrl-C leaves the job, and the same command with the same key joins it: one effect', async () => {
+test.concurrent('Ctrl-C leaves the job, and the same command with the same key joins it: one effect', async () => {
   const slow = ['install', 'joined', 'geard/sample', '-p', '8080', '--key', 'once'];
   const command = ['--', 'sh', '-c', 'sleep 8; exec httpd -f -p 8080'];
   const before = await startsOf('joined');
@@ -190,7 +191,7 @@ test('Ctrl-C leaves the job, and the same command with the same key joins it: on
   expect((await startsOf('joined')) - before).toBe(1);
 });
 
-test('--detach prints the id of the job, which can be followed and cancelled', async () => {
+test.concurrent('--detach prints the id of the job, which can be followed and cancelled', async () => {
   const command = ['--', 'sh', '-c', 'sleep 60'];
   const id = (await installed('later', '--detach', ...command)).trim();
   expect(id).toMatch(/^[0-9a-f]{1,32}$/);
