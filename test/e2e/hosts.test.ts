@@ -111,8 +111,9 @@ describe('drift', () => {
   const nothingDone = { announced: [], forgotten: [], rewritten: [], linked: [], released: [], networks: [] };
 
   beforeAll(async () => {
-    for (const r of ['forgotten', 'edited', 'unlinked', 'disabled', 'halved', 'stopped', 'steady'])
-      expect((await install(r)).status).toBe(200);
+    const names = ['forgotten', 'edited', 'unlinked', 'disabled', 'halved', 'stopped', 'steady'];
+    const installed = await Promise.all(names.map((r) => install(r)));
+    expect(installed.map(({ status }) => status)).toEqual(names.map(() => 200));
     expect((await fleet.change('PUT', 'container/stopped', { r: 'stopped' })).status).toBe(200);
     expect((await fleet.change('DELETE', 'container', { r: 'steady' })).status).toBe(200);
     expect((await install('steady')).status).toBe(200);
