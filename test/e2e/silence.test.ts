@@ -64,6 +64,7 @@ async function everyRoute(client: Client): Promise<void> {
   const install = { ports: [{ internal: 8080 }], env: [{ name: 'A', value }] };
   const change = (method: string, path: string, parameters: Record<string, string> = {}, body?: unknown) =>
     client.change(method, path, { r, ...parameters }, body);
+  const absent = change('PUT', 'container', { r: 'silent-absent', t: 'geard/absent' }); // Asked for a while.
   await change('PUT', 'environment', {}, { env: [{ name: 'A', value: 'b' }] });
   await change('PATCH', 'environment', {}, { env: [{ name: 'A', value }] });
   await change('PUT', 'container', { t: 'geard/sample' }, install);
@@ -71,7 +72,6 @@ async function everyRoute(client: Client): Promise<void> {
   await change('PUT', 'container/started');
   await change('PUT', 'container/restarted');
   await change('PUT', 'repository', { r: 'silent-repository' });
-  await change('PUT', 'container', { t: 'geard/absent' });
   await change('PUT', 'container', { t: 'geard/sample' }, { ports: [{ internal: 0 }] });
   await change('PUT', 'container', { t: 'geard/sample' }, { command: ['/absent'] });
   await change('PUT', 'container/started', { r: 'nobody' });
@@ -100,6 +100,7 @@ async function everyRoute(client: Client): Promise<void> {
   await client.send('GET', 'container/log', { r, for: '1' });
   await client.send('GET', 'container/log', { r, for: 'x' });
   await client.send('POST', 'container', { r });
+  await absent;
 }
 
 /** What clients do that is not quite a request. */
