@@ -37,7 +37,8 @@ const nobody: Victim = {
 
 beforeAll(async () => {
   await sampleImage();
-  fleet = await openKeyedFleet();
+  // A tries for eight seconds to pull what B has, under many names, and all of them side by side.
+  fleet = await openKeyedFleet('relay', [], { worker: ['--max-parallel-jobs', '40'] });
   const minted = Object.entries(attackersTokens).map(async ([name, claims]) => [
     name,
     await fleet.mint(claims),
