@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'v
 import { newId } from '../support/client.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
 import { type GitServer, openGitServer, openServer } from '../support/git-server.ts';
+import { end } from '../support/processes.ts';
 import { makeServed } from '../support/repository.ts';
 import { ok, run } from '../support/run.ts';
 import { until } from '../support/until.ts';
@@ -25,17 +26,16 @@ afterAll(async () => {
 });
 beforeEach(() => run('docker', 'image', 'rm', '--force', ours));
 
-const create = (at: Fleet, r: string, more: Record<string, string> = {}) =>
-  at.change('PUT', 'repository', { r, ...more });
-const logOf = async (at: Fleet, i: string) => (await at.send<string>('GET', `job/${i}/log`)).body;
+const create = (r: string, more: Record<string, string> = {}) =>
+  fleet.change('PUT', 'repository', { r, ...more });
+const logOf = async (i: string) => (await fleet.send<string>('GET', `job/${i}/log`)).body;
 const imageId = () => ok('docker', 'image', 'inspect', '--format', '{{.Id}}', ours);
 const succeeded = { body: { state: 'succeeded' } };
 
-/** A fleet whose worker has this image configured, until the end of the test. */
-async function withImage(image: string): Promise<Fleet> {
-  const opened = await openFleet('auto', ['--githost-image', image, '--registry-allow', '127.0.0.1']);
-  onTestFinished(() => opened.close());
-  return opened;
+/** Has the worker of the fleet this image configured, from here on. */
+async function configure(image: string): Promise<void> {
+  await end(fleet.worker);
+  await fleet.restart('worker', undefined, ['--githost-image', image, '--registry-allow', '127.0.0.1']);
 }
 
 /** What Docker has done to images meanwhile. */
@@ -59,11 +59,11 @@ async function replaceTarOnce(script: string): Promise<void> {
 test('where nobody prepared anything, two repositories made at once build the image once and ask no registry', async () => {
   const [a, b] = [newId(), newId()];
   const events = await imageEvents(async () => {
-    const made = await Promise.all([create(fleet, 'one', { i: a }), create(fleet, 'two', { i: b })]);
+    const made = await Promise.all([create('one', { i: a }), create('two', { i: b })]);
     for (const { body } of made) expect(body, JSON.stringify(body)).toMatchObject({ state: 'succeeded' });
   });
   expect(events.filter((event) => ['import', 'pull'].includes(event))).toEqual(['import']);
-  const log = (await logOf(fleet, a)) + (await logOf(fleet, b));
+  const log = (await logOf(a)) + (await logOf(b));
   expect(log).toContain("building the git image from this host's git");
   expect(log).not.toContain('pull');
 });
@@ -71,7 +71,7 @@ test('where nobody prepared anything, two repositories made at once build the im
 test.each(['http', 'git'])('where nobody prepared anything, a repository is cloned by %s', async (scheme) => {
   const source = await makeServed(join(server.directory, `by-${scheme}`), { a: 'b' });
   const port = scheme === 'http' ? server.http.port : server.gitPort;
-  const made = await create(fleet, `by-${scheme}`, { t: `${scheme}://127.0.0.1:${port}/by-${scheme}` });
+  const made = await create(`by-${scheme}`, { t: `${scheme}://127.0.0.1:${port}/by-${scheme}` });
   const head = await ok('git', '--git-dir', source, 'rev-parse', 'HEAD');
   expect(made, JSON.stringify(made.body)).toMatchObject({ body: { state: 'succeeded', result: { head } } });
 });
@@ -80,9 +80,9 @@ test('an image that is there is used, and made anew when the host has updated a 
   const ids = new Set<string>();
   for (const day of [1, 2, 3]) {
     await utimes('/etc/ld.so.cache', new Date(2026, 0, day), new Date(2026, 0, day));
-    expect(await create(fleet, `updated-${day}`)).toMatchObject(succeeded);
+    expect(await create(`updated-${day}`)).toMatchObject(succeeded);
     const id = await imageId();
-    expect(await create(fleet, `again-${day}`)).toMatchObject(succeeded);
+    expect(await create(`again-${day}`)).toMatchObject(succeeded);
     expect(await imageId()).toBe(id);
     ids.add(id);
   }
@@ -95,20 +95,18 @@ test('an image that is there is used, and made anew when the host has updated a 
 test('a build that fails tells what is missing at once, and the next one works', async () => {
   await rename('/usr/bin/tar', '/usr/bin/tar.away');
   const i = newId();
-  const failed = await create(fleet, 'mended', { i }).finally(() =>
-    rename('/usr/bin/tar.away', '/usr/bin/tar'),
-  );
+  const failed = await create('mended', { i }).finally(() => rename('/usr/bin/tar.away', '/usr/bin/tar'));
   expect(failed).toMatchObject({ status: 502, body: { code: 'clone_failed' } });
   expect(failed.body.detail).toContain('tar is missing: apt-get install');
-  expect(await logOf(fleet, i)).not.toContain('trying again');
-  expect(await create(fleet, 'mended')).toMatchObject(succeeded);
+  expect(await logOf(i)).not.toContain('trying again');
+  expect(await create('mended')).toMatchObject(succeeded);
 });
 
 test('a build that fails for what may pass is tried again', async () => {
   await replaceTarOnce('echo no space left >&2; exit 1');
   const i = newId();
-  expect(await create(fleet, 'waits', { i })).toMatchObject(succeeded);
-  expect(await logOf(fleet, i)).toContain('no space left; trying again');
+  expect(await create('waits', { i })).toMatchObject(succeeded);
+  expect(await logOf(i)).toContain('no space left; trying again');
 });
 
 test('a job that is cancelled while the image is built leaves no process, and the next one builds it', async () => {
@@ -117,7 +115,7 @@ test('a job that is cancelled while the image is built leaves no process, and th
   const i = newId();
   await fleet.send('PUT', 'repository', { u: '0', r: 'cancelled', i });
   await until('it hangs', async () => (await hanging()).split('\n').length > 2);
-  const next = create(fleet, 'waits-for-it');
+  const next = create('waits-for-it');
   const { body } = await fleet.send('DELETE', `job/${i}`, {}, { headers: { Prefer: 'wait=30' } });
   expect(body.state).toBe('cancelled');
   expect(await next).toMatchObject(succeeded);
@@ -126,8 +124,8 @@ test('a job that is cancelled while the image is built leaves no process, and th
 
 test('an image made by contrib/githost/image under a name is used where the name is configured', async () => {
   await ok('contrib/githost/image', 'team/githost:1');
-  const configured = await withImage('team/githost:1');
-  expect(await create(configured, 'configured')).toMatchObject(succeeded);
+  await configure('team/githost:1');
+  expect(await create('configured')).toMatchObject(succeeded);
   expect((await run('docker', 'image', 'inspect', ours)).status).toBe(1);
 });
 
@@ -168,20 +166,20 @@ test('an image configured by digest is pulled, whatever its tag has become here 
   const digest = await pushed('1');
   expect(await pushed('1')).not.toBe(digest);
   await ok('contrib/githost/image', `${name}:1`);
-  const configured = await withImage(`${name}:1@${digest}`);
+  await configure(`${name}:1@${digest}`);
   const events = await imageEvents(async () => {
-    expect(await create(configured, 'by-digest')).toMatchObject(succeeded);
-    expect(await create(configured, 'by-digest-again')).toMatchObject(succeeded);
+    expect(await create('by-digest')).toMatchObject(succeeded);
+    expect(await create('by-digest-again')).toMatchObject(succeeded);
   });
   expect(events.filter((event) => event === 'pull')).toHaveLength(1);
 });
 
 test('a digest that the registry does not have is no image', async () => {
   await pushed('1');
-  const configured = await withImage(`${name}@sha256:${'0'.repeat(64)}`);
-  const failed = await create(configured, 'no-digest');
+  await configure(`${name}@sha256:${'0'.repeat(64)}`);
+  const failed = await create('no-digest');
   expect(failed).toMatchObject({ status: 404, body: { code: 'image_not_found' } });
-  expect(existsSync(`${configured.base}/git/no-digest`)).toBe(false);
+  expect(existsSync(`${fleet.base}/git/no-digest`)).toBe(false);
 });
 
 test('a registry that gives another image for a digest is told by name, and not asked again', async () => {
@@ -195,11 +193,11 @@ test('a registry that gives another image for a digest is told by name, and not 
     res.end(Buffer.from(await answer.arrayBuffer()));
   });
   onTestFinished(() => lying.close());
-  const configured = await withImage(`127.0.0.1:${lying.port}/githost@${wanted}`);
+  await configure(`127.0.0.1:${lying.port}/githost@${wanted}`);
   const i = newId();
-  const failed = await create(configured, 'lied-to', { i });
+  const failed = await create('lied-to', { i });
   expect(failed).toMatchObject({ status: 502, body: { code: 'registry_failed' } });
   expect(failed.body.detail).toContain('returned an image other than');
-  expect(await logOf(configured, i)).not.toContain('trying again');
-  expect(existsSync(`${configured.base}/git/lied-to`)).toBe(false);
+  expect(await logOf(i)).not.toContain('trying again');
+  expect(existsSync(`${fleet.base}/git/lied-to`)).toBe(false);
 });

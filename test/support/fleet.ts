@@ -16,8 +16,8 @@ export interface Fleet extends Client {
   worker: ChildProcess;
   /** kill -9, and resolves when it has ended. */
   kill(role: 'api' | 'worker'): Promise<void>;
-  /** Starts again what was killed or ended, by this program. */
-  restart(role: 'api' | 'worker', program?: string): Promise<void>;
+  /** Starts again what was killed or ended, by this program; a worker with options of its own. */
+  restart(role: 'api' | 'worker', program?: string, options?: string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -33,9 +33,9 @@ export async function openFleet(transport: Transport, options: string[] = []): P
   const starts = {
     api: (program: string) =>
       startNode([program, 'api', ...shared, '--listen', `127.0.0.1:${apiPort}`], /api listens/),
-    worker: (program: string) =>
+    worker: (program: string, own: string[]) =>
       startNode(
-        [program, 'worker', ...shared, '--base', base, '--host', 'h1', ...listen, ...options],
+        [program, 'worker', ...shared, '--base', base, '--host', 'h1', ...listen, ...own],
         /worker is ready/,
       ),
   };
@@ -43,15 +43,15 @@ export async function openFleet(transport: Transport, options: string[] = []): P
     ...createClient(`http://127.0.0.1:${apiPort}/token/__test__`),
     base,
     redis,
-    worker: await starts.worker(ours),
+    worker: await starts.worker(ours, options),
     api: await starts.api(ours),
     async kill(role) {
       const exited = once(fleet[role], 'exit');
       fleet[role].kill('SIGKILL');
       await exited;
     },
-    async restart(role, program = ours) {
-      fleet[role] = await starts[role](program);
+    async restart(role, program = ours, own = options) {
+      fleet[role] = await starts[role](program, own);
       if (role === 'api') await until('the api is ready', () => isReady(apiPort));
     },
     async close() {
