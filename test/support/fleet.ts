@@ -39,12 +39,11 @@ export async function openFleet(transport: Transport, options: string[] = []): P
         /worker is ready/,
       ),
   };
+  const [worker, api] = await Promise.all([starts.worker(ours, options), starts.api(ours)]);
   const fleet: Fleet = {
     ...createClient(`http://127.0.0.1:${apiPort}/token/__test__`),
     base,
-    redis,
-    worker: await starts.worker(ours, options),
-    api: await starts.api(ours),
+    ...{ redis, worker, api },
     async kill(role) {
       const exited = once(fleet[role], 'exit');
       fleet[role].kill('SIGKILL');
