@@ -40,13 +40,13 @@ async function source(one: KeyedFleet, base: string, r: string, megabytes: numbe
 }
 
 beforeAll(async () => {
-  fleet = await openKeyedFleet('relay');
-  bases = { h1: fleet.base, h2: (await fleet.addHost()).base };
+  [fleet, direct] = await Promise.all([openKeyedFleet('relay'), openKeyedFleet('direct')]);
+  const added = await Promise.all([fleet.addHost(), direct.addHost()]);
+  bases = { h1: fleet.base, h2: added[0].base };
+  other = added[1].base;
   client = await fleet.as();
   await source(fleet, bases.h1, 'site', 2);
   await source(fleet, bases.h1, 'large', large);
-  direct = await openKeyedFleet('direct');
-  other = (await direct.addHost()).base;
   await source(direct, direct.base, 'direct', 2);
 });
 afterAll(async () => {
