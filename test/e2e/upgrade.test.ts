@@ -73,8 +73,7 @@ test('an api of this release has a worker of the next one do its jobs and answer
 });
 
 test('jobs of the next release stay queued until a worker comes that knows them, and questions are refused kindly', async () => {
-  await replace('worker');
-  await replace('api', next.program);
+  await Promise.all([replace('worker'), replace('api', next.program)]);
   const id = await send('container/started', { r: first });
   const asked = await fleet.send('GET', 'container', { r: first });
   expect(asked).toMatchObject({ status: 503, body: { code: 'host_unavailable' } });
@@ -84,8 +83,7 @@ test('jobs of the next release stay queued until a worker comes that knows them,
   const known = await fleet.change('PUT', 'container', { r: `up-${run}-known`, t: 'geard/sample' });
   expect(known.body.state).toBe('succeeded');
   expect(await job(id)).toMatchObject({ state: 'queued', attempts: 0 });
-  await replace('worker', next.program);
-  await replace('api', next.program);
+  await Promise.all([replace('worker', next.program), replace('api', next.program)]);
   expect(await job(id, '30')).toMatchObject({ state: 'succeeded' });
   expect(await startsOf(first)).toBe(2);
   expect((await fleet.send('GET', 'container', { r: first })).body).toMatchObject({
