@@ -127,14 +127,19 @@ test.each([
   await nothingIsLeft();
 });
 
-/** The job that copies from a host which is gone: it waits for that while the tests below run. */
-let lost: string;
+/** Begins a copy from a host which is gone, once: it waits for that while the tests below run. */
+let lost: Promise<string> | undefined;
+async function lose(): Promise<string> {
+  await direct.stop('worker');
+  const i = newId();
+  const query = { u: '0', i, r: 'lost', t: 'gear://direct', h: 'h2' };
+  expect((await (await direct.as()).send('PUT', 'repository', query)).status).toBe(202);
+  return i;
+}
 
 test('a copy from a host that is gone is accepted', async () => {
-  await direct.stop('worker');
-  lost = newId();
-  const query = { u: '0', i: lost, r: 'lost', t: 'gear://direct', h: 'h2' };
-  expect((await (await direct.as()).send('PUT', 'repository', query)).status).toBe(202);
+  lost ??= lose();
+  await lost;
 });
 
 test('a copy on the host of its source goes the same way', async () => {
@@ -340,10 +345,12 @@ test('a copy that is cancelled leaves nothing on either host', async () => {
 
 test('a source whose host is gone is waited for, and then told', async () => {
   const by = await direct.as();
+  lost ??= lose();
+  const i = await lost;
   const job = await until(
     'it is over',
     async () => {
-      const now = await jobOf(lost, by);
+      const now = await jobOf(i, by);
       return now.state === 'failed' ? now : null;
     },
     120_000,

@@ -146,6 +146,7 @@ test.concurrent('removing a gear leaves nothing of it and everything of the othe
     'find',
     daemon.base,
     '/etc/systemd/system',
+    '-ignore_readdir_race',
     '-name',
     'gear-leaves*',
     '-printf',

@@ -21,17 +21,31 @@ interface FullDaemon extends Daemon {
   temporaries(): Promise<string[]>;
 }
 
+/** Ends the daemons, in the order of their starts. */
+const closers: (() => Promise<void>)[] = [];
+
 /**
- * One whose units are on the disk, and two whose notes on jobs are: each worker tells its operator
- * once a minute only.
+ * One for each test, with a disk for units or for notes on jobs. All are there before the first
+ * gear: a worker that starts removes networks of gears that do not run yet.
  */
-let [units, jobs, others] = [] as unknown as [FullDaemon, FullDaemon, FullDaemon];
+let units: FullDaemon;
+let none: FullDaemon;
+let noted: FullDaemon;
+let outcome: FullDaemon;
+let both: FullDaemon;
 beforeAll(async () => {
   await sampleImage();
-  [units, jobs, others] = await Promise.all([openOn('units'), openOn('jobs'), openOn('jobs')]);
+  [units, none, noted, outcome, both] = await Promise.all([
+    openOn('units'),
+    openOn('units'),
+    openOn('jobs'),
+    openOn('jobs'),
+    openOn('jobs'),
+  ]);
 });
 afterAll(async () => {
-  for (const daemon of [units, jobs, others]) await daemon.close();
+  const closed = await Promise.allSettled(closers.map((close) => close()));
+  for (const one of closed) if (one.status === 'rejected') throw one.reason;
 });
 
 async function openOn(directory: string): Promise<FullDaemon> {
@@ -41,19 +55,19 @@ async function openOn(directory: string): Promise<FullDaemon> {
   await ok('mount', '-t', 'tmpfs', '-o', 'size=64k,mode=755', 'full-disk', mounted);
   const daemon = await openDaemon({ base });
   const ballast = join(mounted, 'ballast');
+  closers.push(async () => {
+    await daemon.stop();
+    await removeGearsOf(base);
+    await run('umount', '--lazy', mounted);
+    await daemon.close();
+  });
   return {
     ...daemon,
     async fill() {
       await writeFile(ballast, Buffer.alloc(1024 * 1024)).catch((error) => expect(error.code).toBe('ENOSPC'));
     },
-    free: () => rm(ballast),
+    free: () => rm(ballast, { force: true }),
     temporaries: async () => (await readdir(mounted)).filter((name) => name.endsWith('.tmp')),
-    async close() {
-      await daemon.stop();
-      await removeGearsOf(base);
-      await run('umount', '--lazy', mounted);
-      await daemon.close();
-    },
   };
 }
 
@@ -78,7 +92,19 @@ const clientIsTold = (daemon: Daemon, i: string) =>
   until('the client is told', async () => (await job(daemon, i)).progress?.message.startsWith(full));
 const operatorIsTold = (daemon: Daemon) => until('the operator is told', () => daemon.log().includes(full));
 
-test('a job whose unit has no room says so, leaves nothing, and goes on when there is room (reliability 4)', async () => {
+test.concurrent('a job that finds no room for a minute fails with words that mend it, and the next one goes well', async () => {
+  await none.fill();
+  const { error } = await ended(none, await put(none, 'none'), 90_000);
+  expect(error).toMatchObject({ code: 'host_unavailable', status: 503 });
+  expect(error?.detail).toContain(full);
+  expect(await none.temporaries()).toEqual([]);
+  await none.free();
+  expect(await none.change('PUT', 'container', { r: 'none', t: 'geard/sample' })).toMatchObject({
+    status: 200,
+  });
+});
+
+test.concurrent('a job whose unit has no room says so, leaves nothing, and goes on when there is room (reliability 4)', async () => {
   await units.fill();
   const i = await put(units, 'no-room');
   await clientIsTold(units, i);
@@ -89,22 +115,14 @@ test('a job whose unit has no room says so, leaves nothing, and goes on when the
   expect(await ended(units, i)).toMatchObject({ state: 'succeeded' });
 });
 
-/** A job that finds no room for its unit while the tests of the other disks run. */
-let none: string;
-
-test('a job is accepted that finds no room', async () => {
-  await units.fill();
-  none = await put(units, 'none');
-});
-
-test('jobs wait while the worker has no room to note them, say so, and run once there is (reliability 4)', async () => {
-  await jobs.fill();
-  const waiting = [await put(jobs, 'noted-1'), await put(jobs, 'noted-2')];
-  for (const i of waiting) await clientIsTold(jobs, i);
-  expect((await job(jobs, waiting[0] ?? '')).state).toBe('queued');
-  await operatorIsTold(jobs);
-  await jobs.free();
-  for (const i of waiting) expect(await ended(jobs, i)).toMatchObject({ state: 'succeeded', attempts: 1 });
+test.concurrent('jobs wait while the worker has no room to note them, say so, and run once there is (reliability 4)', async () => {
+  await noted.fill();
+  const waiting = [await put(noted, 'noted-1'), await put(noted, 'noted-2')];
+  for (const i of waiting) await clientIsTold(noted, i);
+  expect((await job(noted, waiting[0] ?? '')).state).toBe('queued');
+  await operatorIsTold(noted);
+  await noted.free();
+  for (const i of waiting) expect(await ended(noted, i)).toMatchObject({ state: 'succeeded', attempts: 1 });
 });
 
 /** A job that is done in three seconds. */
@@ -117,36 +135,25 @@ async function putLate(daemon: Daemon, r: string): Promise<string> {
   return i;
 }
 
-test('a job that is done while there is no room for its outcome is done once, and told when there is', async () => {
-  const i = await putLate(jobs, 'outcome');
-  await jobs.fill();
-  await clientIsTold(jobs, i);
-  expect((await job(jobs, i)).state).toBe('running');
-  await jobs.free();
-  expect(await ended(jobs, i)).toMatchObject({ state: 'succeeded', attempts: 1 });
+test.concurrent('a job that is done while there is no room for its outcome is done once, and told when there is', async () => {
+  const i = await putLate(outcome, 'outcome');
+  await outcome.fill();
+  await clientIsTold(outcome, i);
+  expect((await job(outcome, i)).state).toBe('running');
+  await outcome.free();
+  expect(await ended(outcome, i)).toMatchObject({ state: 'succeeded', attempts: 1 });
 });
 
-test('a job that is done is not begun again where Redis takes no writes either', async () => {
+test.concurrent('a job that is done is not begun again where Redis takes no writes either', async () => {
   const redis = (...command: string[]) =>
-    ok('redis-cli', '-s', join(others.base, 'redis/redis.sock'), ...command);
-  const i = await putLate(others, 'both');
-  await others.fill();
+    ok('redis-cli', '-s', join(both.base, 'redis/redis.sock'), ...command);
+  const i = await putLate(both, 'both');
+  await both.fill();
   await redis('config', 'set', 'maxmemory', '1');
-  await operatorIsTold(others);
-  expect(others.log()).not.toContain('handed back');
+  await operatorIsTold(both);
+  expect(both.log()).not.toContain('handed back');
   await redis('config', 'set', 'maxmemory', '0');
-  await others.free();
-  expect(await ended(others, i)).toMatchObject({ state: 'succeeded', attempts: 1 });
+  await both.free();
+  expect(await ended(both, i)).toMatchObject({ state: 'succeeded', attempts: 1 });
   expect(await startsOf('both')).toBe(1);
-});
-
-test('a job that finds no room for a minute fails with words that mend it, and the next one goes well', async () => {
-  const { error } = await ended(units, none, 90_000);
-  expect(error).toMatchObject({ code: 'host_unavailable', status: 503 });
-  expect(error?.detail).toContain(full);
-  expect(await units.temporaries()).toEqual([]);
-  await units.free();
-  expect(await units.change('PUT', 'container', { r: 'none', t: 'geard/sample' })).toMatchObject({
-    status: 200,
-  });
 });

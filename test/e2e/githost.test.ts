@@ -16,9 +16,10 @@ const ours = 'geard.invalid/githost';
 
 let server: GitServer;
 let fleet: Fleet;
+const cloning = ['--clone-allow', '127.0.0.1'];
 beforeAll(async () => {
   server = await openGitServer();
-  fleet = await openFleet('auto', ['--clone-allow', '127.0.0.1']);
+  fleet = await openFleet('auto', [...cloning]);
 });
 afterAll(async () => {
   await fleet.close();
@@ -35,7 +36,13 @@ const succeeded = { body: { state: 'succeeded' } };
 /** Has the worker of the fleet this image configured, from here on. */
 async function configure(image: string): Promise<void> {
   await end(fleet.worker);
-  await fleet.restart('worker', undefined, ['--githost-image', image, '--registry-allow', '127.0.0.1']);
+  await fleet.restart('worker', undefined, [
+    '--githost-image',
+    image,
+    '--registry-allow',
+    '127.0.0.1',
+    ...cloning,
+  ]);
 }
 
 /** What Docker has done to images meanwhile. */

@@ -337,8 +337,8 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     const resting = { ...descriptors(fleet), api: 0 };
     const both = await beginBoth();
     await fleet.kill('api');
-    await areBroken(both);
     await nothingLeft(fleet, resting, afterDeath);
+    await areBroken(both);
     await fleet.restart('api');
   });
 
