@@ -662,8 +662,9 @@ async function openAnnouncedHost(host: string, inWork: () => string[]) {
 }
 
 test('a request sent again after a loss goes to the host that still runs its job, whose end frees the name', async () => {
-  let inWork: string[] = [];
-  const worker = await openAnnouncedHost('h1', () => inWork);
+  // The job pulls its image; nothing is on the disk. From the beginning, because an announcement may be on its
+  // way while Redis loses its data.
+  const worker = await openAnnouncedHost('h1', () => ['web']);
   const queue = openApi(['h1']);
   await connected(queue);
   const sent = request(install('web'));
@@ -671,7 +672,6 @@ test('a request sent again after a loss goes to the host that still runs its job
   const record = await worker.records.read(sent.id);
   if (!record) throw new Error('there is no record');
   await worker.records.begin(record);
-  inWork = ['web']; // It pulls its image; nothing is on the disk.
   await redis.redis.flushall();
   const again = () => queue.accept(sent, anyOf('h2')).catch(() => null);
   const accepted = await until('the directory is reliable', again, 20_000);
