@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/fields/resource.ts';
+import { pause } from '../lib/async/pause.ts';
 import {
   announceHeld,
   announceHost,
@@ -58,6 +59,9 @@ export interface WorkerQueue {
   close(): Promise<void>;
 }
 
+/** Timeout for the ends of relayed streams when the queue is closed, in milliseconds. */
+const relayTimeout = 1_000;
+
 export interface WorkerQueueOptions {
   redis: RedisAccess;
   host: string;
@@ -78,6 +82,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const hearing = patientConnection(access, quiet);
   const sending = sendingConnection(access, quiet);
   const stop = new AbortController();
+  const relays = new Set<Promise<void>>();
   let receiver: { close(): Promise<void> } | null = null;
   return {
     records: createWorkerRecords(redis, host, keepSeconds),
@@ -85,7 +90,11 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     withdrawHost: (report) => withdrawHost(redis, report, holder),
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
-    relay: (id, body, abort) => sendFrames(sending, keys.frames(host, id), body, abort),
+    relay(id, body, abort) {
+      const relay = sendFrames(sending, keys.frames(host, id), body, abort);
+      relays.add(relay);
+      return relay.finally(() => relays.delete(relay));
+    },
     requestCopy: (job, signal) =>
       requestCopy(redis, () => readingConnection(access, quiet), host, job, signal),
     open(deliver, answers) {
@@ -110,6 +119,8 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     },
     async close() {
       stop.abort();
+      // A stream that was broken off still tells its reader, who otherwise waits for it to be silent.
+      await Promise.race([Promise.allSettled(relays), pause(relayTimeout)]);
       for (const one of [hearing, sending, asking, delivering, redis]) one.disconnect();
     },
   };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { maxStreamSilence } from '../../src/queue/redis/connection.ts';
 import { keys } from '../../src/queue/redis/keys.ts';
 import { ask } from '../support/ask.ts';
 import { createClient, newId } from '../support/client.ts';
@@ -381,10 +382,13 @@ describe.each(['relay', 'direct'] as const)('streams by %s', (transport) => {
     });
   });
 
-  test('a worker that is stopped breaks a log that it has not finished', async () => {
+  test('a worker that is stopped breaks a log that it has not finished, and says so', async () => {
     const stream = await begin('log');
+    const since = performance.now();
     fleet.worker.kill('SIGTERM');
     expect((await stream.done).code).not.toBe(0);
+    // Not only when it has been silent for too long.
+    expect(performance.now() - since).toBeLessThan(maxStreamSilence);
     await until('it has ended', () => fleet.worker.exitCode !== null);
     await fleet.restart('worker');
   });
