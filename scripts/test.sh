@@ -28,7 +28,7 @@ fi
 results=$(mktemp -d)
 # All runs in the order of their starts, each with the percent of a processor that it takes: the mean of a whole run on two,
 # measured. unit has as many test files side by side as there are processors.
-plan=(e2e-1:55 e2e-2:55 e2e-3:55 lab-1:90 lab-2:90 host:55 redis:70 unit:$((processors * 50)) nodes:80 host-faults:120
+plan=(lab-1:85 e2e-1:50 e2e-2:50 e2e-3:50 lab-2:85 host:50 redis:65 unit:$((processors * 50)) nodes:80 host-faults:120
   e2e-alone:200)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
