@@ -119,7 +119,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     },
     async close() {
       stop.abort();
-      // A stream that was broken off still tells its reader, who otherwise waits for it to be silent.
+      // A stream that was broken off tells its reader, who would wait until it was silent for long.
       await Promise.race([Promise.allSettled(relays), pause(relayTimeout)]);
       for (const one of [hearing, sending, asking, delivering, redis]) one.disconnect();
     },
