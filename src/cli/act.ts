@@ -8,7 +8,7 @@ export async function act(work: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await work();
   } catch (error) {
-    const lines = error instanceof BadConfig ? error.message.split('\n') : [(error as Error).message];
+    const lines = error instanceof BadConfig ? error.lines : [(error as Error).message];
     for (const line of lines) process.stderr.write(`gear: ${line}\n`);
     process.exitCode = error instanceof BadConfig ? 2 : 1;
   }

@@ -89,8 +89,7 @@ export function tellError(session: Session, error: Error, name?: string, back?: 
   if (session.signal.aborted) return 130;
   if (error instanceof OutputClosed) return 0;
   const prefix = name === undefined ? 'gear' : `gear: ${name}`;
-  const lines =
-    error instanceof BadConfig ? error.message.split('\n') : [describeError(error, session.connection, back)];
+  const lines = error instanceof BadConfig ? error.lines : [describeError(error, session.connection, back)];
   for (const line of back === undefined ? lines : [...lines, back]) session.note(`${prefix}: ${line}`);
   const isWrongUse = error instanceof BadConfig || (error instanceof GeardError && error.status === 400);
   return isWrongUse ? 2 : 1;

@@ -72,10 +72,10 @@ function settingsFor(host: string, flags: AddFlags) {
     '--admin-password-file is missing: the host gets a user of its own in Redis (or use --acl-file)':
       flags.adminPasswordFile === undefined && flags.aclFile === undefined,
   });
-  if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(wrong.join('\n'));
+  if (redis === undefined || keys === undefined || wrong.length > 0) throw new BadConfig(...wrong);
   const ofWorker = { ...given, redisUser: workerUser(host), redisPasswordFile: 'redis.password' };
   const refused = contradictions('worker', ofWorker);
-  if (refused.length > 0) throw new BadConfig(refused.join('\n'));
+  if (refused.length > 0) throw new BadConfig(...refused);
   return { ...given, redis, keys };
 }
 
@@ -93,7 +93,7 @@ async function keysForHosts(directory: string): Promise<Record<string, string>> 
     import('../../token/watch-keys.ts'),
   ]);
   const faults = keyFaults(directory, await readKeyring(directory));
-  if (faults.length > 0) throw new BadConfig(faults.join('\n'));
+  if (faults.length > 0) throw new BadConfig(...faults);
   const files: Record<string, string> = {};
   for (const [file, , role, half] of await keyNames(directory)) {
     if ((role === 'issuer') === (half === 'pub')) files[file] = await readTrusted(join(directory, file));

@@ -26,6 +26,14 @@ export type Flags = Readonly<Record<string, unknown>>;
 /** Invalid settings, or wrong usage: its message has a readable line for each fault. */
 export class BadConfig extends Error {
   override readonly name = 'BadConfig';
+
+  constructor(...faults: string[]) {
+    super(faults.join('\n'));
+  }
+
+  get lines(): string[] {
+    return this.message.split('\n');
+  }
 }
 
 /** Returns the lines whose conditions hold. */
@@ -39,7 +47,7 @@ export const linesWhere = (rules: Readonly<Record<string, boolean>>): string[] =
 export function readConfig(role: Role, flags: Flags, variables: NodeJS.ProcessEnv = environment): Config {
   const settings = readSettings(roleOptions[role], flags, variables);
   const wrong = contradictions(role, settings);
-  if (wrong.length > 0) throw new BadConfig(wrong.join('\n'));
+  if (wrong.length > 0) throw new BadConfig(...wrong);
   return complete(settings);
 }
 
@@ -80,7 +88,7 @@ export function readSettings<N extends OptionName>(
     if (parsed.success) settings[name] = parsed.data;
     else wrong.push(`${source}: ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
   }
-  if (wrong.length > 0) throw new BadConfig(wrong.join('\n'));
+  if (wrong.length > 0) throw new BadConfig(...wrong);
   return settings as never;
 }
 

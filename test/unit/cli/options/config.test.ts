@@ -8,7 +8,7 @@ const lines = (...args: Parameters<typeof readConfig>): string[] => {
     readConfig(...args);
     return [];
   } catch (error) {
-    return (error as BadConfig).message.split('\n');
+    return (error as BadConfig).lines;
   }
 };
 
