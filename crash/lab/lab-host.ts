@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { enterHost, systemdOf } from '../../test/support/lab-exec.ts';
 import { type Ran, run } from '../../test/support/run.ts';
 import { until } from '../../test/support/until.ts';
 import type { Disk } from './disk.ts';
@@ -32,13 +32,13 @@ export function createLabHost(
   lab: (...args: string[]) => Promise<string>,
   boot: () => Promise<void>,
 ): LabHost {
-  const pid = () => Number(readFileSync(join(directory, name, 'pid'), 'utf8').split(' ')[0]);
+  const pid = () => systemdOf(directory, name);
   const path = (inside: string) => `/proc/${pid()}/root${inside}`;
   const host: LabHost = {
     name,
     pid,
     path,
-    run: (...command) => run('nsenter', '--target', String(pid()), '--all', '--', ...command),
+    run: (...command) => run(...enterHost(directory, name), ...command),
     async ok(...command) {
       const { status, stdout, stderr } = await host.run(...command);
       if (status !== 0)
