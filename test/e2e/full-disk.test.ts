@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createClosers } from '../../src/lib/async/closers.ts';
 import { newId } from '../support/client.ts';
 import {
   type Daemon,
@@ -21,9 +22,6 @@ interface FullDaemon extends Daemon {
   temporaries(): Promise<string[]>;
 }
 
-/** Ends the daemons, in the order of their starts. */
-const closers: (() => Promise<void>)[] = [];
-
 /**
  * One for each test, with a disk for units or for notes on jobs. All are there before the first
  * gear: a worker that starts removes networks of gears that do not run yet.
@@ -43,10 +41,8 @@ beforeAll(async () => {
     openOn('jobs'),
   ]);
 });
-afterAll(async () => {
-  const closed = await Promise.allSettled(closers.map((close) => close()));
-  for (const one of closed) if (one.status === 'rejected') throw one.reason;
-});
+const closers = createClosers();
+afterAll(closers.close);
 
 async function openOn(directory: string): Promise<FullDaemon> {
   const base = await makeBase();
