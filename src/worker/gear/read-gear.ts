@@ -51,8 +51,9 @@ async function usedEnvironment(
   since: string | null,
 ): Promise<Gear['environment']> {
   const { environment: name } = gear.spec;
-  const changedAt = name === undefined ? null : await environmentChangedAt(services.paths, name);
-  if (name === undefined || changedAt === null) return null;
+  if (name === undefined) return null;
+  const changedAt = await environmentChangedAt(services.paths, name);
+  if (changedAt === null) return null;
   const outdated =
     since !== null && (Date.parse(since) < changedAt || (await carriesOther(services, gear, container)));
   return { name, changedAt: new Date(changedAt).toISOString(), outdated };
