@@ -2,8 +2,8 @@
 # npm test: every tier, none skipped. With arguments only the tiers named: npm test -- unit redis
 # npm test -- --changed [COMMIT]: the tests of unit and redis, and that of a generated client, that load a file that differs
 # from a commit (default: HEAD).
-# A tier is one run or several. Runs go side by side as far as there are processors for them: GEARD_TEST_PROCESSORS (default:
-# all). The last one keeps two processors busy, and looks at what happens meanwhile: it goes alone.
+# A tier is one run or several. While runs leave a quarter of the processors unused, the next one starts beside them. The last
+# one keeps two processors busy, and looks at what happens meanwhile: it goes alone.
 # Each line of output starts with its run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,6 @@ cd "$(dirname "$0")/.."
 . scripts/lib/nodes.sh
 
 labs=${GEARD_TEST_LAB_DIR:-/run/geard-lab-test}
-processors=${GEARD_TEST_PROCESSORS:-$(nproc)}
 
 programs_of_tests=(docker-compose:docker-compose faketime:faketime fish:fish groff:groff-base /usr/bin/python3:python3 zsh:zsh)
 
@@ -26,10 +25,8 @@ if [ "${1:-}" = --changed ]; then
 fi
 
 results=$(mktemp -d)
-# All runs in the order of their starts, each with the percent of a processor that it takes: the mean of a whole run on two,
-# measured. unit has as many test files side by side as there are processors.
-plan=(lab-1:85 e2e-1:50 e2e-2:50 e2e-3:50 lab-2:85 host:50 redis:65 unit:$((processors * 50)) nodes:80 host-faults:120
-  e2e-alone:200)
+# All runs in the order of their starts: first what takes longest.
+plan=(lab-1 e2e-1 e2e-2 e2e-3 lab-2 host host-faults nodes redis unit e2e-alone)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
 for tier in "${tiers[@]}"; do
@@ -40,12 +37,8 @@ for tier in "${tiers[@]}"; do
 done
 
 runs=()
-declare -A share_of=()
-for planned in "${plan[@]}"; do
-  run=${planned%:*}
-  [[ " ${tiers[*]} " == *" ${run%-*} "* ]] || continue
-  runs+=("$run")
-  share_of[$run]=${planned#*:}
+for run in "${plan[@]}"; do
+  if [[ " ${tiers[*]} " == *" ${run%-*} "* ]]; then runs+=("$run"); fi
 done
 
 # A burst of a million lines needs all processors; how many jobs run side by side is looked at while they do.
@@ -147,18 +140,16 @@ done
 trap finish EXIT
 trap 'exit 130' INT TERM
 set -m # Each run is a process group, so that all of it can be ended.
-declare -A share_of_job=()
-# Percent of a processor that the runs which have not ended take.
-busy() {
-  local job sum=0
-  for job in $(jobs -rp); do sum=$((sum + share_of_job[$job])); done
-  echo "$sum"
+# Percent of the processors' time that the next ten seconds leave unused; see proc_stat(5).
+unused() {
+  { head -n 1 /proc/stat && sleep 10 && head -n 1 /proc/stat; } |
+    awk '{ for (i = 2; i <= 9; i++) all[NR] += $i; idle[NR] = $5 + $6 }
+      END { print int(100 * (idle[2] - idle[1]) / (all[2] - all[1])) }'
 }
 for run in "${runs[@]}"; do
-  share=${share_of[$run]}
-  while used=$(busy) && [ "$used" -gt 0 ] && [ $((used + share)) -gt $((processors * 100)) ]; do wait -n || true; done
+  if [ "$run" = e2e-alone ]; then wait; fi
+  while [ -n "$(jobs -rp)" ] && [ "$(unused)" -lt 25 ]; do :; done
   run "$run" </dev/null &
-  share_of_job[$!]=$share
 done
 wait
 
