@@ -31,6 +31,7 @@ import { channels, keys } from './redis/keys.ts';
 import { watchFitness } from './redis/preflight.ts';
 import { guarded } from './redis/queue-failure.ts';
 import { type CopyRequest, sendCopy, subscribeToCopyRequests } from './rpc/copy-requests.ts';
+import { createRelaySender } from './rpc/relay-sender.ts';
 import { createRpcClient, type RpcClient } from './rpc/rpc.ts';
 import { openFrames } from './rpc/stream-relay.ts';
 
@@ -116,7 +117,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   const quiet = log.child({}, { level: 'silent' }); // Only one connection logs outages.
   const subscriber = patientConnection(access, quiet);
   watchFitness(redis, log);
-  const sending = sendingConnection(access, quiet);
+  const sender = createRelaySender(sendingConnection(access, quiet));
   const clock = followClock(redis);
   const directorySync = openDirectorySync({ redis, subscriber, clock, expected, log });
   const deliveries = createDeliveries(redis);
@@ -175,14 +176,15 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
     relay: guarded((host, wanted, signal) => relay(redis, connect, asker, host, wanted, signal)),
     onCopyRequest: (listener) => subscribeToCopyRequests(subscriber, listener),
     // Not guarded: it also throws the errors of the body.
-    sendCopy: (request, open, signal) => sendCopy(sending, request, open, signal),
+    sendCopy: (request, open, signal) => sendCopy(sender, request, open, signal),
     ping: guarded(async () => {
       await redis.exists(keys.epoch); // A Cluster node answers PING even when the Cluster is down.
     }),
     async close() {
       directorySync.close();
       await deliveries.close();
-      for (const one of [subscriber, sending, redis]) one.disconnect();
+      await sender.close();
+      for (const one of [subscriber, redis]) one.disconnect();
     },
   };
 }

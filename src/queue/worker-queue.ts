@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Kind } from '../jobs/fields/resource.ts';
-import { pause } from '../lib/async/pause.ts';
 import {
   announceHeld,
   announceHost,
@@ -22,8 +21,8 @@ import {
 import { channels, keys } from './redis/keys.ts';
 import { watchFitness } from './redis/preflight.ts';
 import { requestCopy } from './rpc/copy-requests.ts';
+import { createRelaySender } from './rpc/relay-sender.ts';
 import { type QueryHandlers, serveQueries } from './rpc/rpc.ts';
-import { sendFrames } from './rpc/stream-relay.ts';
 
 export { type Holder, heartbeatInterval, maxPorts, NameTaken } from './directory/hosts.ts';
 export type { JobRecord } from './records/job-record.ts';
@@ -59,9 +58,6 @@ export interface WorkerQueue {
   close(): Promise<void>;
 }
 
-/** Timeout for the ends of relayed streams when the queue is closed, in milliseconds. */
-const relayTimeout = 1_000;
-
 export interface WorkerQueueOptions {
   redis: RedisAccess;
   host: string;
@@ -80,9 +76,8 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const delivering = patientConnection(access, quiet);
   const asking = patientConnection(access, quiet);
   const hearing = patientConnection(access, quiet);
-  const sending = sendingConnection(access, quiet);
+  const sender = createRelaySender(sendingConnection(access, quiet));
   const stop = new AbortController();
-  const relays = new Set<Promise<void>>();
   let receiver: { close(): Promise<void> } | null = null;
   return {
     records: createWorkerRecords(redis, host, keepSeconds),
@@ -90,11 +85,7 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     withdrawHost: (report) => withdrawHost(redis, report, holder),
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
-    relay(id, body, abort) {
-      const relay = sendFrames(sending, keys.frames(host, id), body, abort);
-      relays.add(relay);
-      return relay.finally(() => relays.delete(relay));
-    },
+    relay: (id, body, abort) => sender.send(keys.frames(host, id), body, abort),
     requestCopy: (job, signal) =>
       requestCopy(redis, () => readingConnection(access, quiet), host, job, signal),
     open(deliver, answers) {
@@ -119,9 +110,8 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
     },
     async close() {
       stop.abort();
-      // A stream that was broken off tells its reader, who would wait until it was silent for long.
-      await Promise.race([Promise.allSettled(relays), pause(relayTimeout)]);
-      for (const one of [hearing, sending, asking, delivering, redis]) one.disconnect();
+      await sender.close();
+      for (const one of [hearing, asking, delivering, redis]) one.disconnect();
     },
   };
 }

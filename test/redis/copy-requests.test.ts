@@ -36,14 +36,15 @@ afterEach(async () => {
 
 type Body = (signal: AbortSignal, request: CopyRequest) => AsyncIterable<Uint8Array>;
 
-/** An api that brings what it is asked for; returns what became of each. */
-async function openApi(body: Body): Promise<{ queue: ApiQueue; outcomes: Promise<unknown>[] }> {
+/** An api that brings what it is asked for; returns what became of each, and what breaks it off. */
+async function openApi(body: Body) {
   const limits = jobLimits();
   const queue = openApiQueue({ redis: { url: redis.url }, limits, keepSeconds: 100, expected: [], log });
   fronts.push(queue);
   const outcomes: Promise<unknown>[] = [];
+  const stop = new AbortController();
   queue.onCopyRequest((request) => {
-    const outcome = queue.sendCopy(request, (signal) => body(signal, request), new AbortController().signal);
+    const outcome = queue.sendCopy(request, (signal) => body(signal, request), stop.signal);
     outcome.catch(() => undefined);
     outcomes.push(outcome);
   });
@@ -56,7 +57,7 @@ async function openApi(body: Body): Promise<{ queue: ApiQueue; outcomes: Promise
       .then(() => true)
       .catch(() => false),
   );
-  return { queue, outcomes };
+  return { queue, outcomes, stop };
 }
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -100,6 +101,22 @@ test('an api that dies in the middle breaks the stream, and another one brings i
     yield whole;
   });
   expect((await collect(await ask())).equals(whole)).toBe(true);
+});
+
+test('an api that is stopped tells the worker that it breaks off what it sends', async () => {
+  const api = await openApi(async function* (signal) {
+    yield Buffer.from('a');
+    await once(signal, 'abort');
+    await redis.redis.del('a stream of its own'); // As a relayed source does when it is left.
+    throw signal.reason;
+  });
+  const iterator = (await ask())[Symbol.asyncIterator]();
+  await iterator.next();
+  api.stop.abort(new Error('the api is stopping'));
+  await api.queue.close();
+  fronts = [];
+  // Not only that no more data arrives, which takes ten seconds to notice.
+  await expect(iterator.next()).rejects.toThrow('its source failed');
 });
 
 test('where no api is there the stream is broken, and nothing of it stays', async () => {

@@ -5,7 +5,8 @@ import { hostName } from '../../jobs/fields/identifier.ts';
 import { requestId } from '../../jobs/fields/request-id.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { channels, hostOfChannel, keys } from '../redis/keys.ts';
-import { claimFrames, openFrames, sendFrames } from './stream-relay.ts';
+import type { RelaySender } from './relay-sender.ts';
+import { claimFrames, openFrames } from './stream-relay.ts';
 
 /**
  * Brings a resource of another host to a worker, which can reach neither that host nor its keys.
@@ -62,15 +63,15 @@ export function subscribeToCopyRequests(subscriber: Redis, listener: (request: C
  * reader is left. Calls `open` once the stream is ours; its signal aborts when the reader has left.
  */
 export async function sendCopy(
-  redis: Redis,
+  sender: RelaySender,
   { host, frames }: CopyRequest,
   open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<boolean> {
   const key = keys.frames(host, frames);
-  if (!(await claimFrames(redis, key))) return false;
+  if (!(await claimFrames(sender.redis, key))) return false;
   const gone = new AbortController();
   const body = open(AbortSignal.any([signal, gone.signal]));
-  await sendFrames(redis, key, body, (reason) => gone.abort(reason), { first: 1 });
+  await sender.send(key, body, (reason) => gone.abort(reason), { first: 1 });
   return true;
 }
