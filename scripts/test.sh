@@ -2,7 +2,7 @@
 # npm test: every tier, none skipped. With arguments only the tiers named: npm test -- unit redis
 # npm test -- --changed [COMMIT]: the tests of unit and redis, and that of a generated client, that load a file that differs
 # from a commit (default: HEAD).
-# A tier is one run or several. While runs leave a quarter of the processors unused, the next one starts beside them. The last
+# A tier is one run or several. While runs leave a quarter of the processors unused, the next one starts beside them. The first
 # one keeps two processors busy, and looks at what happens meanwhile: it goes alone.
 # Each line of output starts with its run.
 set -euo pipefail
@@ -25,8 +25,8 @@ if [ "${1:-}" = --changed ]; then
 fi
 
 results=$(mktemp -d)
-# All runs in the order of their starts: first what takes longest.
-plan=(lab-1 e2e-1 e2e-2 e2e-3 lab-2 host host-faults nodes redis unit e2e-alone)
+# All runs in the order of their starts: after the one that goes alone, what takes longest comes first.
+plan=(e2e-alone lab-1 e2e-1 e2e-2 e2e-3 lab-2 host host-faults nodes redis unit)
 tiers=("$@")
 [ $# -gt 0 ] || tiers=(e2e lab host redis nodes unit)
 for tier in "${tiers[@]}"; do
@@ -140,16 +140,16 @@ done
 trap finish EXIT
 trap 'exit 130' INT TERM
 set -m # Each run is a process group, so that all of it can be ended.
-# Percent of the processors' time that the next ten seconds leave unused; see proc_stat(5).
+# Percent of the processors' time that the next five seconds leave unused; see proc_stat(5).
 unused() {
-  { head -n 1 /proc/stat && sleep 10 && head -n 1 /proc/stat; } |
+  { head -n 1 /proc/stat && sleep 5 && head -n 1 /proc/stat; } |
     awk '{ for (i = 2; i <= 9; i++) all[NR] += $i; idle[NR] = $5 + $6 }
       END { print int(100 * (idle[2] - idle[1]) / (all[2] - all[1])) }'
 }
 for run in "${runs[@]}"; do
-  if [ "$run" = e2e-alone ]; then wait; fi
   while [ -n "$(jobs -rp)" ] && [ "$(unused)" -lt 25 ]; do :; done
   run "$run" </dev/null &
+  if [ "$run" = e2e-alone ]; then wait; fi
 done
 wait
 
