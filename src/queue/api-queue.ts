@@ -9,7 +9,7 @@ import type { AcceptParts } from './accept/attempt.ts';
 import { createHostPredictor } from './accept/host-predictor.ts';
 import type { Accepted, JobSubmission, Placement } from './accept/submission.ts';
 import { findHolder, listNames, type NamePage } from './directory/entries.ts';
-import { createHostsReader, type HostEntry, heldAmong, readHost } from './directory/hosts.ts';
+import { createHostsReader, epochOfHeld, type HostEntry, heldAmong, readHost } from './directory/hosts.ts';
 import { type Removed, removeHost } from './directory/remove-host.ts';
 import { openDirectorySync } from './directory/sync.ts';
 import { createDeliveries } from './records/deliveries.ts';
@@ -150,7 +150,7 @@ export function openApiQueue(options: ApiQueueOptions): ApiQueue {
   };
   // A change that a host announces counts at once: that it drains, that it takes gears again.
   subscriber.on('pmessage', (pattern: string, _channel: string, said: string) => {
-    if (pattern === channels.here('*') && said === 'held') hosts.forget();
+    if (pattern === channels.here('*') && epochOfHeld(said) !== null) hosts.forget();
   });
   return {
     accept: guarded((submission, placement) => accept(parts, submission, placement)),

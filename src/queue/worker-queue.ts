@@ -5,6 +5,7 @@ import {
   announceHeld,
   announceHost,
   type Holder,
+  type HostMessage,
   type HostReport,
   readHeld,
   withdrawHost,
@@ -18,13 +19,21 @@ import {
   readingConnection,
   sendingConnection,
 } from './redis/connection.ts';
+import { isEpoch } from './redis/epoch.ts';
 import { channels, keys } from './redis/keys.ts';
 import { watchFitness } from './redis/preflight.ts';
 import { requestCopy } from './rpc/copy-requests.ts';
 import { createRelaySender } from './rpc/relay-sender.ts';
 import { type QueryHandlers, serveQueries } from './rpc/rpc.ts';
 
-export { type Holder, heartbeatInterval, maxPorts, NameTaken } from './directory/hosts.ts';
+export {
+  type Holder,
+  type HostMessage,
+  heartbeatInterval,
+  heldUnder,
+  maxPorts,
+  NameTaken,
+} from './directory/hosts.ts';
 export type { JobRecord } from './records/job-record.ts';
 export type { WorkerRecords } from './records/worker-records.ts';
 export type { RedisAccess } from './redis/connection.ts';
@@ -33,11 +42,8 @@ export type { Asking, QueryHandlers } from './rpc/rpc.ts';
 /** Everything a worker does with Redis. Its calls wait for Redis to come back. */
 export interface WorkerQueue {
   records: WorkerRecords;
-  /**
-   * Announces that the host is alive; `held` makes every api read its resources again. Rejects with
-   * `NameTaken`.
-   */
-  announceHost(host: HostReport, said: 'held' | ''): Promise<void>;
+  /** Announces that the host is alive, with a message. Rejects with `NameTaken`. */
+  announceHost(host: HostReport, message: HostMessage): Promise<void>;
   withdrawHost(host: HostReport): Promise<void>;
   /** Announces the resources of a kind that `list` finds on disk. */
   announceHeld(kind: Kind, list: () => Promise<string[]>): Promise<void>;
@@ -51,8 +57,10 @@ export interface WorkerQueue {
   requestCopy(job: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Starts to handle deliveries and queries. */
   open(deliver: (id: string) => Promise<void>, answers: QueryHandlers): void;
-  /** Calls the listener at every connect to Redis, and when an api asks which hosts are alive. */
+  /** Calls the listener at every connect to Redis, and when an api asks for announcements. */
   onAsked(listener: () => void): void;
+  /** The epoch under which an api last asked; '' if none has since the last connect. */
+  epoch(): string;
   /** Stops taking deliveries. */
   stopReceiving(): Promise<void>;
   close(): Promise<void>;
@@ -78,10 +86,12 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
   const hearing = patientConnection(access, quiet);
   const sender = createRelaySender(sendingConnection(access, quiet));
   const stop = new AbortController();
+  let epoch = '';
   let receiver: { close(): Promise<void> } | null = null;
   return {
     records: createWorkerRecords(redis, host, keepSeconds),
-    announceHost: (report, said) => announceHost(redis, { ...report, lastSeen: clock.now() }, holder, said),
+    announceHost: (report, message) =>
+      announceHost(redis, { ...report, lastSeen: clock.now() }, holder, message),
     withdrawHost: (report) => withdrawHost(redis, report, holder),
     announceHeld: (kind, list) => announceHeld(redis, host, kind, list),
     held: (kind) => readHeld(redis, host, kind),
@@ -94,16 +104,24 @@ export function openWorkerQueue(options: WorkerQueueOptions): WorkerQueue {
         log.error({ err: error }, 'queries are no longer answered'),
       );
     },
+    epoch: () => epoch,
     onAsked(listener) {
+      const connected = () => {
+        epoch = ''; // This may be another Redis.
+        listener();
+      };
       const whenReady = (connection: Redis, tell: () => void) => {
         if (connection.status === 'ready') tell();
         connection.on('ready', tell);
       };
-      whenReady(redis, listener);
-      hearing.on('message', listener);
+      whenReady(redis, connected);
+      hearing.on('message', (_channel: string, asked: string) => {
+        epoch = isEpoch(asked) ? asked : '';
+        listener();
+      });
       // Calls the listener again after subscribing: otherwise an api that asked just before would
       // wait for the next heartbeat.
-      whenReady(hearing, () => void hearing.subscribe(channels.who).then(listener, () => undefined));
+      whenReady(hearing, () => void hearing.subscribe(channels.who).then(connected, () => undefined));
     },
     async stopReceiving() {
       await receiver?.close();

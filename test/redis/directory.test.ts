@@ -16,7 +16,7 @@ import {
   readEntry,
   releaseEntry,
 } from '../../src/queue/directory/entries.ts';
-import { createHostsReader, readHost } from '../../src/queue/directory/hosts.ts';
+import { createHostsReader, heldUnder, readHost } from '../../src/queue/directory/hosts.ts';
 import { sweepDirectory } from '../../src/queue/directory/sweep.ts';
 import { createDeliveries } from '../../src/queue/records/deliveries.ts';
 import { createRecordReader } from '../../src/queue/records/read-records.ts';
@@ -403,8 +403,9 @@ test('what is removed from a host is there no longer where the jobs behind its r
 async function openSpeakingHost() {
   const worker = openHost('h1');
   const everything = async () => {
+    const message = heldUnder(worker.epoch());
     await worker.announceHeld('gear', async () => ['here']);
-    await worker.announceHost(hostNamed('h1'), 'held');
+    await worker.announceHost(hostNamed('h1'), message);
   };
   let isMute = false;
   worker.onAsked(() => void (isMute || everything()));
@@ -430,6 +431,21 @@ test('after Redis has lost everything nothing is said to be absent before the ho
   await everything();
   await until('it is known again', async () => (await queue.findHolder('gear', 'here')) === 'h1');
   expect(await queue.findHolder('gear', 'nobody')).toBeNull();
+});
+
+test('an announcement that was on its way when Redis lost everything does not stand for what was lost', async () => {
+  const { worker, queue, everything, mute } = await openSpeakingHost();
+  await until('an api has asked', () => worker.epoch() !== '');
+  const before = worker.epoch();
+  mute(true);
+  await redis.redis.flushall();
+  await until('an api has asked anew', () => worker.epoch() !== before);
+  await worker.announceHost(hostNamed('h1'), heldUnder(before));
+  await until('the api has read the host', async () => (await redis.redis.sismember(keys.hosts, 'h1')) === 1);
+  await expect(queue.findHolder('gear', 'here')).rejects.toMatchObject({ code: 'queue_unavailable' });
+  mute(false);
+  await everything();
+  await until('it is known again', async () => (await queue.findHolder('gear', 'here')) === 'h1');
 });
 
 test('what comes or goes while a host looks at its disk is neither forgotten nor brought back', async () => {

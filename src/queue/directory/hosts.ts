@@ -135,20 +135,33 @@ export class NameTaken extends Error {
 }
 
 /**
- * Announces that a host is alive, with a message: `held` makes every api read its resources again,
- * `left` reports that it leaves on purpose. Rejects with `NameTaken` while another worker holds the
- * lease of its name.
+ * What a worker says of its host: `left` that it leaves on purpose, `held` that its resources are
+ * in Redis. With an epoch, it has listed them since an api asked for them under that epoch: a
+ * message that was on its way when Redis lost everything names an older one, and does not count.
+ */
+export type HostMessage = '' | 'left' | 'held' | `held ${string}`;
+
+/** Says `held`, with an epoch unless it is ''. */
+export const heldUnder = (epoch: string): HostMessage => (epoch === '' ? 'held' : `held ${epoch}`);
+
+/** The epoch that such a message names, '' if it names none; null for every other message. */
+export const epochOfHeld = (message: string): string | null =>
+  message === 'held' || message.startsWith('held ') ? message.slice('held '.length) : null;
+
+/**
+ * Announces that a host is alive, with a message. Rejects with `NameTaken` while another worker
+ * holds the lease of its name.
  */
 export async function announceHost(
   redis: Redis,
   host: Announcement,
   holder: Holder,
-  said: 'held' | 'left' | '',
+  message: HostMessage,
 ): Promise<void> {
   const { name } = host;
   const scriptKeys = [keys.host(name), keys.lease(name)];
   const lease = [holder.identity, JSON.stringify(holder), goneAfter];
-  const args = [JSON.stringify(host), ...lease, channels.here(name), said];
+  const args = [JSON.stringify(host), ...lease, channels.here(name), message];
   const other = await runScript(redis, 'announce', scriptKeys, args);
   if (other !== null) throw new NameTaken(name, other);
 }

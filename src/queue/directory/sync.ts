@@ -4,11 +4,12 @@ import { z } from 'zod';
 import { hostName, resourceName } from '../../jobs/fields/identifier.ts';
 import { kinds } from '../../jobs/fields/resource.ts';
 import { pause } from '../../lib/async/pause.ts';
+import { succeeds } from '../../lib/async/succeeds.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { readEpoch } from '../redis/epoch.ts';
 import { channels, hostOfChannel, keys } from '../redis/keys.ts';
 import { entrySettled, insertEntryIfAbsent, parseEntry, readEntry, releaseEntry } from './entries.ts';
-import { heartbeatInterval, readHeld } from './hosts.ts';
+import { epochOfHeld, heartbeatInterval, readHeld } from './hosts.ts';
 import { createDirectoryReadiness } from './readiness.ts';
 import { sweepDirectory } from './sweep.ts';
 
@@ -63,22 +64,19 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   const quietly = (what: string, task: () => Promise<unknown>) => {
     task().catch((error: Error) => log.debug({ reason: error.message }, what));
   };
-  const hostReader = (then: (host: string) => void) =>
-    retrying(stop.signal, log, async (host) => {
-      const under = epoch;
-      await enterHost(redis, host, log);
-      if (under !== epoch) return; // Data read from another Redis is worthless for this one.
-      known.add(host);
-      then(host);
-    });
-  const readAnnounced = hostReader(readiness.heard);
-  // A heartbeat may be older than the loss: it does not say that the host's resources are in Redis.
-  const readUnknown = hostReader(() => undefined);
+  /** `announced`: the epoch under which the host has listed its resources; '': unknown. */
+  const readHost = retrying(stop.signal, log, async (host, announced) => {
+    const under = epoch;
+    await enterHost(redis, host, log);
+    if (under !== epoch) return; // Data read from another Redis is worthless for this one.
+    known.add(host);
+    if (announced !== '' && announced === epoch) readiness.heard(host);
+  });
 
   /** Asks all hosts to announce their resources. */
   async function ask(): Promise<void> {
     known = new Set();
-    await redis.publish(channels.who, '');
+    await redis.publish(channels.who, epoch);
   }
 
   /** Checks the epoch, and asks all hosts if it is a new one. Returns whether it is. */
@@ -97,7 +95,7 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   async function start(): Promise<void> {
     await subscriber.psubscribe(everywhere);
     if (!(await look())) await ask();
-    for (const host of await redis.smembers(keys.hosts)) void readAnnounced(host);
+    for (const host of await redis.smembers(keys.hosts)) void readHost(host, epoch);
   }
 
   /** Frees a name; tries once more later if a request in flight may rely on it. */
@@ -110,10 +108,13 @@ export function openDirectorySync(parts: DirectorySyncParts): DirectorySync {
   subscriber.on('pmessage', (pattern: string, channel: string, said: string) => {
     const host = hostOfChannel(channel);
     if (pattern !== everywhere || !hostName.safeParse(host).success) return;
-    if (said.startsWith('free ')) quietly('a name could not be freed', () => free(host, said));
+    const announced = epochOfHeld(said);
+    // A worker that no api has asked names no epoch.
+    if (announced !== null) void readHost(host, announced || epoch);
+    else if (said.startsWith('free ')) quietly('a name could not be freed', () => free(host, said));
     else if (said === 'left') readiness.left(host);
-    else if (said === 'held') void readAnnounced(host);
-    else if (!known.has(host)) void readUnknown(host);
+    // A heartbeat may be older than the loss: it does not say that the resources are in Redis.
+    else if (!known.has(host)) void readHost(host, '');
   });
   // Redis may be another one, or may have lost everything.
   onReady([redis, subscriber], () => quietly('hosts could not be asked', start));
@@ -146,23 +147,31 @@ function onReady(connections: readonly Redis[], then: () => void): void {
     });
 }
 
-/** Reads the resources of a host, and retries after failures. */
-function retrying(signal: AbortSignal, log: Logger, read: (host: string) => Promise<void>) {
-  /** Hosts that could not be read and await a retry. */
-  const unread = new Set<string>();
-  return async function attempt(host: string, delay = firstRetry): Promise<void> {
+/** Reads the resources of a host, as announced under an epoch, and retries after failures. */
+function retrying(
+  signal: AbortSignal,
+  log: Logger,
+  read: (host: string, announced: string) => Promise<void>,
+) {
+  /** Hosts that could not be read and await a retry, with the epoch of their last announcement. */
+  const unread = new Map<string, string>();
+  async function retry(host: string): Promise<void> {
+    for (let delay = firstRetry; ; delay = Math.min(2 * delay, lastRetry)) {
+      await pause(delay, signal);
+      if (await succeeds(read(host, unread.get(host) ?? ''))) break;
+    }
+    unread.delete(host);
+  }
+  return async (host: string, announced: string): Promise<void> => {
     try {
-      await read(host);
-      unread.delete(host);
+      await read(host, announced);
     } catch (error) {
-      if (signal.aborted || (delay === firstRetry && unread.has(host))) return;
+      const isRetried = unread.has(host);
+      unread.set(host, announced || (unread.get(host) ?? ''));
+      if (signal.aborted || isRetried) return;
       const { message: reason } = error as Error;
-      if (!unread.has(host)) log.warn({ host, reason }, 'the resources of a host cannot be read; retrying');
-      unread.add(host);
-      pause(delay, signal).then(
-        () => attempt(host, Math.min(2 * delay, lastRetry)),
-        () => undefined,
-      );
+      log.warn({ host, reason }, 'the resources of a host cannot be read; retrying');
+      retry(host).catch(() => undefined); // It is closed.
     }
   };
 }

@@ -3,6 +3,9 @@ import type { Redis } from 'ioredis';
 import type { RedisClock } from './clock.ts';
 import { keys } from './keys.ts';
 
+/** Whether a text has the form of an epoch: its time, in milliseconds since 1970, and an id. */
+export const isEpoch = (text: string): boolean => /^\d{1,16} [0-9a-f-]{36}$/.test(text);
+
 /**
  * Reads the epoch of a Redis and its age in milliseconds; begins one if there is none. The first
  * api that finds an empty Redis names it, so that every api notices another Redis, or one that lost

@@ -117,8 +117,8 @@ export const channels = {
   /** Ids of a host's jobs that made progress or finished; for all hosts with a star. */
   news: (host: string) => `geard:{${host}}:news`,
   /**
-   * A worker's heartbeats: `held` makes every api read its names again, `left` when it leaves on
-   * purpose, `free <kind> <name>` when a name is no longer there; for all hosts with a star.
+   * A worker's heartbeats, empty or one of the messages in directory/hosts.ts, and `free <kind>
+   * <name>` when a name is no longer there; for all hosts with a star.
    */
   here: (host: string) => `geard:{${host}}:here`,
   /**
@@ -126,7 +126,7 @@ export const channels = {
    * star.
    */
   fetch: (host: string) => `geard:{${host}}:fetch`,
-  /** An api asks every worker for a heartbeat. */
+  /** An api asks every worker to announce its resources, and names the epoch; see epoch.ts. */
   who: 'geard:who',
   /** Answers of a worker to one api. */
   replies: (host: string, api: string) => `geard:{${host}}:replies:${api}`,

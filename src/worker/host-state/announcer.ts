@@ -4,7 +4,14 @@ import { type Kind, kinds } from '../../jobs/fields/resource.ts';
 import { every } from '../../lib/async/every.ts';
 import { createLocks } from '../../lib/async/locks.ts';
 import { pause } from '../../lib/async/pause.ts';
-import { heartbeatInterval, maxPorts, NameTaken, type WorkerQueue } from '../../queue/worker-queue.ts';
+import {
+  type HostMessage,
+  heartbeatInterval,
+  heldUnder,
+  maxPorts,
+  NameTaken,
+  type WorkerQueue,
+} from '../../queue/worker-queue.ts';
 import type { HostPaths } from '../domain/paths.ts';
 import type { GearIndex, IndexedGear } from '../gear/gear-index.ts';
 import type { HostOptions } from '../host-options.ts';
@@ -31,7 +38,7 @@ export interface Announcer {
 }
 
 export interface AnnouncerParts extends Pick<HostOptions, 'host' | 'version' | 'limits' | 'onFatal' | 'log'> {
-  queue: Pick<WorkerQueue, 'announceHeld' | 'announceHost' | 'withdrawHost' | 'onAsked'>;
+  queue: Pick<WorkerQueue, 'announceHeld' | 'announceHost' | 'withdrawHost' | 'onAsked' | 'epoch'>;
   paths: HostPaths;
   gears: GearIndex;
 }
@@ -56,18 +63,19 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     limits,
     ...roomOf(gears.all()),
   });
-  const say = (said: 'held' | '') =>
+  const say = (message: HostMessage) =>
     turns.hold(host, async () => {
-      if (!withdrawn) await queue.announceHost(await announcement(), said);
+      if (!withdrawn) await queue.announceHost(await announcement(), message);
     });
   // After a loss Redis knows nothing of a running job, whose resource may not be on the disk yet:
   // its name must not go to another host. The jobs come first, because the disk has the resource of
   // one that ends in the meantime.
   const list = async (kind: Kind) => [...inWork(kind), ...(await listOnDisk(paths, kind))];
   const everything = async () => {
+    const message = heldUnder(queue.epoch()); // Before anything is listed.
     await gears.readAll();
     for (const kind of kinds) await queue.announceHeld(kind, () => list(kind));
-    await say('held');
+    await say(message);
   };
   const beat = () => say('');
   /** Calls `onFatal` when another worker has taken the name: this one was silent for too long. */

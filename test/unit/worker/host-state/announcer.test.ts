@@ -44,6 +44,7 @@ async function anAnnouncer(...units: GearUnit[]) {
   const hosts: HostReport[] = [];
   const holdUp = { held: async () => {}, host: async () => {} };
   const held = new Map<Kind, string[]>();
+  const epoch = { now: '' };
   const inWork = { gear: [] as string[], repository: [] as string[], environment: [] as string[] };
   const queue = {
     async announceHeld(kind: Kind, list: () => Promise<string[]>) {
@@ -57,6 +58,7 @@ async function anAnnouncer(...units: GearUnit[]) {
     },
     withdrawHost: async () => void said.push('left'),
     onAsked: () => undefined,
+    epoch: () => epoch.now,
   };
   const log = pino({ level: 'silent' });
   const onFatal = () => undefined;
@@ -68,7 +70,7 @@ async function anAnnouncer(...units: GearUnit[]) {
   const live = announcer.keep(null, (kind) => inWork[kind]);
   await live.ready;
   expect(said).toEqual(['beat', 'held']);
-  return { announcer, gears, live, said, hosts, held, inWork, holdUp, paths, write };
+  return { announcer, gears, live, said, hosts, held, inWork, holdUp, epoch, paths, write };
 }
 
 test('a host that has withdrawn is not announced again by what was about to be said (house 7.14)', async () => {
@@ -94,6 +96,21 @@ test('what is being said of a host is said before it withdraws, however long tha
   await running;
   await until('the host has withdrawn', () => said.includes('left'));
   expect(said).toEqual(['beat', 'held', 'held', 'left']);
+});
+
+test('an announcement names the epoch from before it lists anything', async () => {
+  const { announcer, said, holdUp, epoch } = await anAnnouncer();
+  const { pass, arrival, goOn } = barrier();
+  epoch.now = 'before';
+  holdUp.held = pass;
+  const late = announcer.everything();
+  await arrival;
+  epoch.now = 'after'; // Redis was emptied.
+  goOn();
+  await late;
+  expect(said).toEqual(['beat', 'held', 'held before']);
+  await announcer.everything();
+  expect(said.at(-1)).toBe('held after');
 });
 
 /** A gear as its unit says it. */
