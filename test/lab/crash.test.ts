@@ -35,7 +35,14 @@ test('Ctrl-C in the middle of a round ends with what the rounds came to, a sente
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
   const closed = once(child, 'close');
-  await until('a round is over', () => said.includes('round 1: '), 120_000);
+  await until(
+    'a round is over',
+    () => {
+      expect(child.exitCode, said).toBeNull();
+      return said.includes('round 1: ');
+    },
+    120_000,
+  );
   process.kill(-(child.pid ?? 0), 'SIGINT');
   const [status] = await closed;
   expect(status, said).toBe(130);
