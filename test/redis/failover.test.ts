@@ -1,7 +1,8 @@
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { patientConnection } from '../../src/queue/redis/connection.ts';
-import { type FleetQueue, openFleetQueue } from '../support/fleet-queue.ts';
+import { pause } from '../../src/lib/async/pause.ts';
+import { failFastConnection, patientConnection } from '../../src/queue/redis/connection.ts';
+import { type FleetQueue, openFleetQueue, refusal } from '../support/fleet-queue.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { openTestSentinels, type TestSentinels } from '../support/redis-sentinel.ts';
 import { openSilentProxy } from '../support/silent-proxy.ts';
@@ -27,6 +28,20 @@ test('connections that fall silent are replaced; what comes meanwhile is refused
   expect(Date.now() - silentSince).toBeLessThan(10_000);
   expect(await pending).toBe('succeeded');
   await until('what came after is delivered', () => queue.delivered.includes(after));
+});
+
+test('what is held back behind a command without an answer is over when that one is', async () => {
+  const server = await openTestRedis();
+  onTestFinished(server.close);
+  const redis = failFastConnection({ url: server.url }, pino({ level: 'silent' }));
+  onTestFinished(() => redis.disconnect());
+  await until('it is connected', () => redis.status === 'ready');
+  // The two go out together, and only the first is answered: the connection is silent for less time than the second.
+  const [, unanswered] = [redis.exists('a'), redis.blpop('a', 0)];
+  await pause(100); // ioredis holds back what comes now.
+  const { code, isLate } = await refusal(() => redis.exists('a'));
+  expect(isLate, String(code)).toBe(false);
+  await expect(unanswered).rejects.toThrow(/aborted|timed out/);
 });
 
 describe('a master that Sentinels watch', () => {

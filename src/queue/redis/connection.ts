@@ -65,9 +65,13 @@ export function sendingConnection(access: RedisAccess, log: Logger): Redis {
 }
 
 /**
- * `timeout`: milliseconds for each command, and for a silent connection, which is then replaced.
- * Otherwise a command that ioredis holds back behind an unanswered one would take twice the time.
+ * Milliseconds by which a silent connection is replaced before its commands time out, although it
+ * may have become silent only after they were sent. Otherwise those that ioredis holds back behind
+ * them (enableAutoPipelining) would go out on it, and take twice the time.
  */
+const replacedBefore = 300;
+
+/** `timeout`: milliseconds for each command. */
 const failingFast = (timeout: number, options: ConnectionPolicy['options'] = {}): ConnectionPolicy => ({
   options: {
     enableOfflineQueue: false,
@@ -75,7 +79,7 @@ const failingFast = (timeout: number, options: ConnectionPolicy['options'] = {})
     autoResendUnfulfilledCommands: false,
     connectTimeout: commandTimeout,
     commandTimeout: timeout,
-    socketTimeout: timeout,
+    socketTimeout: timeout - replacedBefore,
     ...options,
   },
   ofCluster: { enableOfflineQueue: false, retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
