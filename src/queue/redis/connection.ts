@@ -65,9 +65,9 @@ export function sendingConnection(access: RedisAccess, log: Logger): Redis {
 }
 
 /**
- * Milliseconds by which a silent connection is replaced before its commands time out, although it
- * may have become silent only after they were sent. Otherwise those that ioredis holds back behind
- * them (enableAutoPipelining) would go out on it, and take twice the time.
+ * Milliseconds between the replacement of a silent connection and the timeout of its commands. Its
+ * last answer may have come that long after they were sent. Without it, commands that ioredis holds
+ * back behind them (enableAutoPipelining) would go out on that connection, and take twice the time.
  */
 const replacedBefore = 300;
 

@@ -6,7 +6,7 @@ import { requestId } from '../../jobs/fields/request-id.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { channels, hostOfChannel, keys } from '../redis/keys.ts';
 import type { RelaySender } from './relay-sender.ts';
-import { claimFrames, openFrames } from './stream-relay.ts';
+import { openFrames } from './stream-relay.ts';
 
 /**
  * Brings a resource of another host to a worker, which can reach neither that host nor its keys.
@@ -69,7 +69,7 @@ export async function sendCopy(
   signal: AbortSignal,
 ): Promise<boolean> {
   const key = keys.frames(host, frames);
-  if (!(await claimFrames(sender.redis, key))) return false;
+  if (!(await sender.claim(key))) return false;
   const gone = new AbortController();
   const body = open(AbortSignal.any([signal, gone.signal]));
   await sender.send(key, body, (reason) => gone.abort(reason), { first: 1 });

@@ -1,13 +1,14 @@
 import type { Redis } from 'ioredis';
 import { pause } from '../../lib/async/pause.ts';
-import { sendFrames } from './stream-relay.ts';
+import { claimFrames, sendFrames } from './stream-relay.ts';
 
 /** Timeout for the ends of streams when their connection is closed, in milliseconds. */
 const endTimeout = 1_000;
 
 /** Sends streams over a connection of its own. */
 export interface RelaySender {
-  redis: Redis;
+  /** See claimFrames in stream-relay.ts. */
+  claim(key: string): Promise<boolean>;
   /** See sendFrames in stream-relay.ts. */
   send(
     key: string,
@@ -25,7 +26,7 @@ export interface RelaySender {
 export function createRelaySender(redis: Redis): RelaySender {
   const running = new Set<Promise<void>>();
   return {
-    redis,
+    claim: (key) => claimFrames(redis, key),
     send(key, body, abort, options) {
       const sent = sendFrames(redis, key, body, abort, options);
       running.add(sent);
